@@ -1,0 +1,109 @@
+package wire
+
+import "encoding/json"
+
+// Headers that accompany a service call besides the standard ones.
+const (
+	// HeaderIdempotencyKey carries <jobKey>.<round>.<chunk>: the same key always
+	// comes with the same bytes.
+	HeaderIdempotencyKey = "Idempotency-Key"
+	// HeaderDeadline is the moment (RFC 3339, UTC) after which the platform no
+	// longer waits for an answer.
+	HeaderDeadline = "Sextant-Deadline"
+	// HeaderRun is the key of the run on whose behalf the call is made.
+	HeaderRun = "Sextant-Run"
+	// HeaderFence is the fencing number of the run's lock, growing with each
+	// new holder; a service may refuse a smaller one than it has seen.
+	HeaderFence = "Sextant-Fence"
+	// HeaderTraceparent is the W3C trace context.
+	HeaderTraceparent = "traceparent"
+)
+
+// Input and output fields that every row carries.
+const (
+	FieldCallback     = "callbackParameter"
+	FieldErrorCode    = "errorCode"
+	FieldErrorMessage = "errorMessage"
+	FieldOutcome      = "outcome"
+	FieldConfirmToken = "confirmToken"
+	FieldOperator     = "operator"
+)
+
+// Request is the body of every service call.
+type Request struct {
+	RequestID       string           `json:"requestId"`
+	Operator        string           `json:"operator"`
+	ServiceName     string           `json:"serviceName,omitempty"`
+	ServicePath     string           `json:"servicePath,omitempty"`
+	EntityInstances []EntityInstance `json:"entityInstances,omitempty"`
+	DueDate         string           `json:"dueDate,omitempty"`
+	AllowedOptions  []string         `json:"allowedOptions,omitempty"`
+	Inputs          []Row            `json:"inputs"`
+}
+
+// EntityInstance names one bound object of a call.
+type EntityInstance struct {
+	ID               string `json:"id"`
+	BusinessKeyValue string `json:"businessKeyValue,omitempty"`
+}
+
+// Row is one object of the inputs or outputs of a call. Numbers keep their
+// decimal text.
+type Row map[string]json.RawMessage
+
+// Response is the answer to a service call, or the body of a call-back.
+type Response struct {
+	ResultCode    string  `json:"resultCode"`
+	ResultMessage string  `json:"resultMessage"`
+	Results       Results `json:"results"`
+}
+
+// Results wraps the rows of a Response.
+type Results struct {
+	Outputs []Row `json:"outputs"`
+}
+
+// Result codes of a Response and of a row.
+const (
+	CodeOK     = "0"
+	CodeFailed = "1"
+)
+
+// Outcome is the closed set of words for what became of one row.
+type Outcome string
+
+// The outcomes. Unknown means that nobody can say whether the row took effect;
+// it is never shown or treated as success.
+const (
+	OutcomeOK        Outcome = "ok"
+	OutcomeFailed    Outcome = "failed"
+	OutcomeSkipped   Outcome = "skipped"
+	OutcomeCancelled Outcome = "cancelled"
+	OutcomeTimedOut  Outcome = "timed_out"
+	OutcomeUnknown   Outcome = "unknown"
+)
+
+// Valid reports whether o is one of the closed set.
+func (o Outcome) Valid() bool {
+	switch o {
+	case OutcomeOK, OutcomeFailed, OutcomeSkipped, OutcomeCancelled, OutcomeTimedOut, OutcomeUnknown:
+		return true
+	}
+	return false
+}
+
+// LogChunk is the body of POST /api/v1/jobs/{key}/log: output of one row,
+// appended at an offset in bytes. A chunk whose offset was already stored is
+// ignored, so sending again is harmless.
+type LogChunk struct {
+	Row    string `json:"row"`
+	Offset int64  `json:"offset"`
+	Bytes  []byte `json:"bytes"`
+}
+
+// Progress is the body of POST /api/v1/jobs/{key}/progress.
+type Progress struct {
+	Row     string `json:"row"`
+	Percent int    `json:"percent"`
+	Message string `json:"message,omitempty"`
+}

@@ -1,0 +1,219 @@
+package wire
+
+import "encoding/json"
+
+// Manifest describes a plugin once. Its native form is plugin.yaml.
+type Manifest struct {
+	Plugin      string        `json:"plugin" yaml:"plugin"`
+	Version     string        `json:"version" yaml:"version"`
+	Title       Text          `json:"title,omitempty" yaml:"title,omitempty"`
+	Description Text          `json:"description,omitempty" yaml:"description,omitempty"`
+	Requires    []Requirement `json:"requires,omitempty" yaml:"requires,omitempty"`
+	Menus       []Menu        `json:"menus,omitempty" yaml:"menus,omitempty"`
+	Settings    []Setting     `json:"settings,omitempty" yaml:"settings,omitempty"`
+	// DynamicObjects says that the plugin's object types change while it runs:
+	// they are read from GET /data-model besides those listed in Objects.
+	DynamicObjects bool         `json:"dynamicObjects,omitempty" yaml:"dynamicObjects,omitempty"`
+	Objects        []ObjectType `json:"objects,omitempty" yaml:"objects,omitempty"`
+	Services       []Service    `json:"services,omitempty" yaml:"services,omitempty"`
+	Run            *Run         `json:"run,omitempty" yaml:"run,omitempty"`
+	Resources      *Resources   `json:"resources,omitempty" yaml:"resources,omitempty"`
+	UI             *UI          `json:"ui,omitempty" yaml:"ui,omitempty"`
+	Permissions    []string     `json:"permissions,omitempty" yaml:"permissions,omitempty"`
+}
+
+// Text is a text by language code, such as en and zh.
+type Text map[string]string
+
+// Requirement is a plugin that must be present, with a version constraint.
+type Requirement struct {
+	Plugin  string `json:"plugin" yaml:"plugin"`
+	Version string `json:"version,omitempty" yaml:"version,omitempty"`
+}
+
+// Menu is an entry of the console's menu under one of the dimensions.
+type Menu struct {
+	ID        string `json:"id" yaml:"id"`
+	Dimension string `json:"dimension" yaml:"dimension"`
+	Title     Text   `json:"title,omitempty" yaml:"title,omitempty"`
+	Path      string `json:"path" yaml:"path"`
+}
+
+// Setting declares a value that an operator may set for the plugin.
+type Setting struct {
+	Name    string `json:"name" yaml:"name"`
+	Type    string `json:"type" yaml:"type"`
+	Default string `json:"default,omitempty" yaml:"default,omitempty"`
+	Secret  bool   `json:"secret,omitempty" yaml:"secret,omitempty"`
+	Scope   string `json:"scope,omitempty" yaml:"scope,omitempty"`
+}
+
+// Attribute types of objects.
+const (
+	TypeString   = "string"
+	TypeText     = "text"
+	TypeInt      = "int"
+	TypeNumber   = "number"
+	TypeBool     = "bool"
+	TypeDateTime = "datetime"
+	TypeEnum     = "enum"
+	TypeRef      = "ref"
+	TypeMultiRef = "multiref"
+)
+
+// Parameter types of services besides the attribute types.
+const (
+	TypeDuration   = "duration"
+	TypeConnection = "connection"
+	TypeFile       = "file"
+	TypeList       = "list"
+	TypeObject     = "object"
+)
+
+// ObjectType is a type of object that the plugin owns.
+type ObjectType struct {
+	Type        string       `json:"type" yaml:"type"`
+	Title       Text         `json:"title,omitempty" yaml:"title,omitempty"`
+	Description string       `json:"description,omitempty" yaml:"description,omitempty"`
+	Scope       *ObjectScope `json:"scope,omitempty" yaml:"scope,omitempty"`
+	Paging      bool         `json:"paging,omitempty" yaml:"paging,omitempty"`
+	// Display names the attribute shown for a row; empty means displayName is
+	// answered by the owner as it sees fit.
+	Display    string      `json:"display,omitempty" yaml:"display,omitempty"`
+	Attributes []Attribute `json:"attributes" yaml:"attributes"`
+}
+
+// ObjectScope names the attributes that hold a row's project and environment.
+type ObjectScope struct {
+	Project     string `json:"project,omitempty" yaml:"project,omitempty"`
+	Environment string `json:"environment,omitempty" yaml:"environment,omitempty"`
+}
+
+// Attribute is one attribute of an object type. To names the referenced type
+// as package:type for ref and multiref. Observed attributes hold a desired
+// value under their name and an observed one under name@observed.
+type Attribute struct {
+	Name     string   `json:"name" yaml:"name"`
+	Type     string   `json:"type" yaml:"type"`
+	Title    Text     `json:"title,omitempty" yaml:"title,omitempty"`
+	Required bool     `json:"required,omitempty" yaml:"required,omitempty"`
+	Unique   bool     `json:"unique,omitempty" yaml:"unique,omitempty"`
+	Values   []string `json:"values,omitempty" yaml:"values,omitempty"`
+	To       string   `json:"to,omitempty" yaml:"to,omitempty"`
+	Observed bool     `json:"observed,omitempty" yaml:"observed,omitempty"`
+	Secret   bool     `json:"secret,omitempty" yaml:"secret,omitempty"`
+	Default  string   `json:"default,omitempty" yaml:"default,omitempty"`
+}
+
+// Service is a family of actions.
+type Service struct {
+	Name    string   `json:"name" yaml:"name"`
+	Title   Text     `json:"title,omitempty" yaml:"title,omitempty"`
+	Actions []Action `json:"actions" yaml:"actions"`
+}
+
+// Risk words of an action.
+const (
+	RiskRead        = "read"
+	RiskChange      = "change"
+	RiskDestructive = "destructive"
+)
+
+// Action is one callable operation of a service.
+type Action struct {
+	Action      string   `json:"action" yaml:"action"`
+	Title       Text     `json:"title,omitempty" yaml:"title,omitempty"`
+	Description string   `json:"description,omitempty" yaml:"description,omitempty"`
+	Path        string   `json:"path" yaml:"path"`
+	Method      string   `json:"method,omitempty" yaml:"method,omitempty"`
+	Target      string   `json:"target,omitempty" yaml:"target,omitempty"`
+	Batch       int      `json:"batch,omitempty" yaml:"batch,omitempty"`
+	Timeout     string   `json:"timeout,omitempty" yaml:"timeout,omitempty"`
+	Retry       *Retry   `json:"retry,omitempty" yaml:"retry,omitempty"`
+	Risk        string   `json:"risk,omitempty" yaml:"risk,omitempty"`
+	Idempotent  bool     `json:"idempotent,omitempty" yaml:"idempotent,omitempty"`
+	Async       bool     `json:"async,omitempty" yaml:"async,omitempty"`
+	Cancel      bool     `json:"cancel,omitempty" yaml:"cancel,omitempty"`
+	Locks       []Lock   `json:"locks,omitempty" yaml:"locks,omitempty"`
+	Effects     []string `json:"effects,omitempty" yaml:"effects,omitempty"`
+	Input       []Param  `json:"input,omitempty" yaml:"input,omitempty"`
+	Output      []Param  `json:"output,omitempty" yaml:"output,omitempty"`
+}
+
+// Retry is the policy for outcomes that may be tried again. Backoff is an ISO
+// 8601 duration, or two joined by ".." for the first and the longest wait. On
+// lists error classes: transport, throttled.
+type Retry struct {
+	Max     int      `json:"max" yaml:"max"`
+	Backoff string   `json:"backoff,omitempty" yaml:"backoff,omitempty"`
+	On      []string `json:"on,omitempty" yaml:"on,omitempty"`
+}
+
+// Lock is a lock that an action needs. On is "target" or a lock key.
+type Lock struct {
+	Mode string `json:"mode" yaml:"mode"`
+	On   string `json:"on" yaml:"on"`
+}
+
+// Param is an input or output parameter. From is where an input comes from by
+// default (path, feel, constant, setting, step) with Expr as its text; To is
+// the object path that an output is written to by default.
+type Param struct {
+	Name        string   `json:"name" yaml:"name"`
+	Type        string   `json:"type" yaml:"type"`
+	Title       Text     `json:"title,omitempty" yaml:"title,omitempty"`
+	Description string   `json:"description,omitempty" yaml:"description,omitempty"`
+	Required    bool     `json:"required,omitempty" yaml:"required,omitempty"`
+	Secret      bool     `json:"secret,omitempty" yaml:"secret,omitempty"`
+	Multiple    bool     `json:"multiple,omitempty" yaml:"multiple,omitempty"`
+	Risk        string   `json:"risk,omitempty" yaml:"risk,omitempty"`
+	Values      []string `json:"values,omitempty" yaml:"values,omitempty"`
+	Default     string   `json:"default,omitempty" yaml:"default,omitempty"`
+	From        string   `json:"from,omitempty" yaml:"from,omitempty"`
+	Expr        string   `json:"expr,omitempty" yaml:"expr,omitempty"`
+	To          string   `json:"to,omitempty" yaml:"to,omitempty"`
+}
+
+// Run says how an instance is started: exactly one of the fields is set.
+type Run struct {
+	Binary  string `json:"binary,omitempty" yaml:"binary,omitempty"`
+	Image   string `json:"image,omitempty" yaml:"image,omitempty"`
+	Builtin bool   `json:"builtin,omitempty" yaml:"builtin,omitempty"`
+}
+
+// Resources are what an instance needs from the platform.
+type Resources struct {
+	Database bool    `json:"database,omitempty" yaml:"database,omitempty"`
+	Bucket   bool    `json:"bucket,omitempty" yaml:"bucket,omitempty"`
+	Memory   string  `json:"memory,omitempty" yaml:"memory,omitempty"`
+	CPU      float64 `json:"cpu,omitempty" yaml:"cpu,omitempty"`
+}
+
+// UI is the plugin's micro-front-end.
+type UI struct {
+	Entry string   `json:"entry" yaml:"entry"`
+	Pages []UIPage `json:"pages,omitempty" yaml:"pages,omitempty"`
+	Cards []UICard `json:"cards,omitempty" yaml:"cards,omitempty"`
+}
+
+// UIPage is a page of the micro-front-end.
+type UIPage struct {
+	Path   string `json:"path" yaml:"path"`
+	Export string `json:"export" yaml:"export"`
+}
+
+// UICard is a card that the micro-front-end puts on an object page.
+type UICard struct {
+	On     string `json:"on" yaml:"on"`
+	Export string `json:"export" yaml:"export"`
+}
+
+// Raw is a convenience for building rows: it marshals v, which must be
+// representable in JSON.
+func Raw(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return b
+}
