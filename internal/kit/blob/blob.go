@@ -1,0 +1,111 @@
+// Package blob keeps files by the SHA-256 of their content. A blob never
+// changes, so it can be written twice without harm and read without locks.
+package blob
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// ErrNotFound is returned for a digest that is not stored.
+var ErrNotFound = errors.New("blob not found")
+
+// ErrTooLarge is returned when the content passes the limit of a Put.
+var ErrTooLarge = errors.New("blob too large")
+
+var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// Store keeps blobs. Implementations share one conformance suite, blobtest.
+type Store interface {
+	// Put stores what r yields, at most limit bytes, and returns its SHA-256 in
+	// hexadecimal and its size. When it returns without error the content is
+	// synced.
+	Put(ctx context.Context, r io.Reader, limit int64) (digest string, size int64, err error)
+	// Open reads a blob; the caller closes it.
+	Open(ctx context.Context, digest string) (io.ReadCloser, int64, error)
+}
+
+// Dir keeps blobs as files of a folder, spread over 256 sub-folders.
+type Dir struct{ root string }
+
+// NewDir uses the folder, which is made if absent.
+func NewDir(root string) (*Dir, error) {
+	if err := os.MkdirAll(filepath.Join(root, "tmp"), 0o700); err != nil {
+		return nil, fmt.Errorf("blob folder: %w", err)
+	}
+	return &Dir{root: root}, nil
+}
+
+// Put writes to a temporary file, syncs it and renames it into place.
+func (d *Dir) Put(_ context.Context, r io.Reader, limit int64) (string, int64, error) {
+	tmp, err := os.CreateTemp(filepath.Join(d.root, "tmp"), "put-")
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already after the rename
+	sum := sha256.New()
+	size, err := io.Copy(io.MultiWriter(tmp, sum), io.LimitReader(r, limit+1))
+	if err == nil && size > limit {
+		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	return d.settle(tmp.Name(), sum, size)
+}
+
+func (d *Dir) settle(tmp string, sum hash.Hash, size int64) (string, int64, error) {
+	digest := hex.EncodeToString(sum.Sum(nil))
+	target := d.path(digest)
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return "", 0, err
+	}
+	if err := os.Rename(tmp, target); err != nil {
+		return "", 0, err
+	}
+	return digest, size, syncDir(filepath.Dir(target))
+}
+
+// Open opens the file of the digest.
+func (d *Dir) Open(_ context.Context, digest string) (io.ReadCloser, int64, error) {
+	if !digestForm.MatchString(digest) {
+		return nil, 0, fmt.Errorf("%w: %q is no SHA-256 in hexadecimal", ErrNotFound, digest)
+	}
+	f, err := os.Open(d.path(digest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("%w: %s", ErrNotFound, digest)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+func (d *Dir) path(digest string) string { return filepath.Join(d.root, digest[:2], digest) }
+
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

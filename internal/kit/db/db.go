@@ -1,0 +1,226 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/sqldb"
+)
+
+const (
+	queueLength = 4096 // writers waiting before Do refuses with Exhausted
+	groupLimit  = 256  // functions that share one commit at most
+	readers     = 4    // connections for reading
+)
+
+// Querier reads rows: a DB outside a write, a Tx within one.
+type Querier interface {
+	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// DB is an open database with its writer. It is safe for concurrent use.
+type DB struct {
+	dialect sqldb.Dialect
+	write   *sql.DB
+	read    *sql.DB
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt // by SQL text; owned by the writer goroutine
+	queue   chan *work
+	done    chan struct{}
+	mu      sync.RWMutex
+	closed  bool
+	broken  atomic.Pointer[error] // set once the disk failed: nothing is written any more
+	commits atomic.Int64
+}
+
+type work struct {
+	fn    func(*Tx) error
+	tx    *Tx
+	err   error
+	reply chan error
+}
+
+// Open opens the database at address and starts its writer.
+func Open(ctx context.Context, address string) (*DB, error) {
+	write, dialect, err := sqldb.Open(address, false)
+	if err != nil {
+		return nil, err
+	}
+	write.SetMaxOpenConns(1)
+	conn, err := write.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(translate(err), write.Close())
+	}
+	read, _, err := sqldb.Open(address, true)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close(), write.Close())
+	}
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	d := &DB{dialect: dialect, write: write, read: read, conn: conn, stmts: map[string]*sql.Stmt{},
+		queue: make(chan *work, queueLength), done: make(chan struct{})}
+	go d.writer()
+	return d, nil
+}
+
+// Close waits for what was queued, then closes the database.
+func (d *DB) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	close(d.queue)
+	d.mu.Unlock()
+	<-d.done
+	return errors.Join(d.conn.Close(), d.read.Close(), d.write.Close())
+}
+
+// Dialect tells which SQL dialect the database speaks.
+func (d *DB) Dialect() sqldb.Dialect { return d.dialect }
+
+// Commits counts the commits so far; with the number of Do calls it tells how
+// many share one.
+func (d *DB) Commits() int64 { return d.commits.Load() }
+
+// Migrate brings the tables of a domain up to date. It must be called before
+// the first Do of that domain, while nothing is being written.
+func (d *DB) Migrate(ctx context.Context, domain string, fsys fs.FS) error {
+	sub, err := fs.Sub(fsys, "migrations/"+string(d.dialect))
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", domain, err)
+	}
+	release := make(chan error, 1)
+	err = d.exclusive(ctx, func() error {
+		// The writer's only connection is lent to the migration.
+		if err := d.conn.Close(); err != nil {
+			return err
+		}
+		merr := sqldb.Migrate(ctx, d.write, d.dialect, domain, sub)
+		conn, cerr := d.write.Conn(context.WithoutCancel(ctx))
+		d.conn, d.stmts = conn, map[string]*sql.Stmt{}
+		release <- merr
+		return cerr
+	})
+	if err != nil {
+		return translate(err)
+	}
+	return translate(<-release)
+}
+
+// Do queues fn and returns after the commit that holds it was synced, or with
+// the error that fn returned, in which case nothing of it is kept. Once fn was
+// taken from the queue Do waits for the outcome even when ctx ends.
+func (d *DB) Do(ctx context.Context, fn func(*Tx) error) error {
+	wait, err := d.Submit(ctx, fn)
+	if err != nil {
+		return err
+	}
+	return <-wait
+}
+
+// Submit queues fn and returns at once; the channel yields what Do would
+// return. Callers that prepare their next write while this one syncs use it.
+func (d *DB) Submit(ctx context.Context, fn func(*Tx) error) (<-chan error, error) {
+	if rider := takeRider(ctx); rider != nil {
+		inner := fn
+		fn = func(tx *Tx) error {
+			if err := inner(tx); err != nil {
+				return err
+			}
+			return rider(tx)
+		}
+	}
+	w := &work{fn: fn, reply: make(chan error, 1)}
+	if err := d.enqueue(ctx, w); err != nil {
+		return nil, err
+	}
+	return w.reply, nil
+}
+
+func (d *DB) enqueue(ctx context.Context, w *work) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if broken := d.broken.Load(); broken != nil {
+		return errs.Wrap(*broken, errs.Unavailable, "database.failed", "the database's disk failed; writing has stopped until the server is restarted")
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return errs.New(errs.Unavailable, "database.closed", "the server is stopping")
+	}
+	select {
+	case d.queue <- w:
+		return nil
+	default:
+		return errs.New(errs.Exhausted, "database.busy", "too many writes are waiting; try again shortly")
+	}
+}
+
+// Query reads outside a write.
+func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return d.read.QueryContext(ctx, query, args...)
+}
+
+// QueryRow reads one row outside a write.
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return d.read.QueryRowContext(ctx, query, args...)
+}
+
+type riderKey struct{}
+
+type rider struct {
+	mu sync.Mutex
+	fn func(*Tx) error
+}
+
+// WithRider returns a context whose first write carries fn along, in the same
+// savepoint. It lets the edge remember, in the very commit of a command, that
+// the command was done.
+func WithRider(ctx context.Context, fn func(*Tx) error) context.Context {
+	return context.WithValue(ctx, riderKey{}, &rider{fn: fn})
+}
+
+func takeRider(ctx context.Context) func(*Tx) error {
+	r, ok := ctx.Value(riderKey{}).(*rider)
+	if !ok {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn := r.fn
+	r.fn = nil
+	return fn
+}
+
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	switch sqldb.Classify(err) {
+	case sqldb.FaultFull:
+		return errs.Wrap(err, errs.Full, "database.full", "the database's disk is full: free some space; nothing was changed")
+	case sqldb.FaultReadOnly:
+		return errs.Wrap(err, errs.Unavailable, "database.read_only", "the database cannot be written: check the rights of the data folder and its file system; nothing was changed")
+	case sqldb.FaultIO:
+		return errs.Wrap(err, errs.Unavailable, "database.failed", "the database's disk failed")
+	case sqldb.FaultCorrupt:
+		return errs.Wrap(err, errs.Unavailable, "database.corrupt", "the database file is damaged or is no database: restore it from a backup")
+	case sqldb.FaultConflict:
+		return errs.Wrap(err, errs.Conflict, "database.conflict", "it exists already")
+	case sqldb.FaultOther:
+	}
+	return err
+}

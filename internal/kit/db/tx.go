@@ -1,0 +1,115 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+)
+
+const cachedStatements = 512 // texts of statements kept prepared
+
+// Tx is a write in progress. It is valid only within the function that Do
+// passes it to, and only on that goroutine.
+type Tx struct {
+	db    *DB
+	after []func()
+	lend  func() error
+}
+
+func (t *Tx) lent() error { return t.lend() }
+
+// AfterCommit registers an effect that is carried out once the commit was
+// synced, on the writer's goroutine: it must be quick and must not call Do.
+func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
+
+// Exec runs a statement and returns the number of rows it changed.
+func (t *Tx) Exec(query string, args ...any) (int64, error) {
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := stmt.Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Query reads rows within the write. The caller closes them before the next
+// call on the Tx.
+func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(context.WithoutCancel(ctx), args...)
+}
+
+// QueryRow reads one row within the write.
+func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return t.db.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+}
+
+// Upsert inserts a row or, where one with the same key columns exists, sets its
+// other columns. The first keys columns are the key.
+func (t *Tx) Upsert(table string, keys int, columns []string, values ...any) error {
+	_, err := t.Exec(UpsertSQL(table, keys, columns), values...)
+	return err
+}
+
+// UpsertSQL is the statement that Upsert runs. Table and columns come from
+// code, never from input.
+func UpsertSQL(table string, keys int, columns []string) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")")
+	b.WriteString(" ON CONFLICT (" + strings.Join(columns[:keys], ", ") + ") DO ")
+	if keys == len(columns) {
+		b.WriteString("NOTHING")
+		return b.String()
+	}
+	b.WriteString("UPDATE SET ")
+	for i, c := range columns[keys:] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(c + " = excluded." + c)
+	}
+	return b.String()
+}
+
+func (t *Tx) stmt(query string) (*sql.Stmt, error) {
+	if s, ok := t.db.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := t.db.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.db.stmts) >= cachedStatements {
+		for text, old := range t.db.stmts {
+			_ = old.Close()
+			delete(t.db.stmts, text)
+			break
+		}
+	}
+	t.db.stmts[query] = s
+	return s, nil
+}
+
+// Scan reads every row with scan and closes rows. It is the one loop over rows,
+// so that no caller forgets rows.Err.
+func Scan[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}

@@ -1,0 +1,153 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/sqldb"
+)
+
+// errBroken marks a transaction that the database itself has ended, so that the
+// functions before it in the group have to run again.
+var errBroken = errors.New("the transaction was ended by the database")
+
+// writer owns the writing connection. It takes what is queued, runs it in one
+// transaction and answers after the commit.
+func (d *DB) writer() {
+	defer close(d.done)
+	for w := range d.queue {
+		if w.fn == nil { // exclusive access, see Migrate
+			w.reply <- w.tx.lent()
+			continue
+		}
+		d.group(d.gather(w))
+	}
+}
+
+func (d *DB) gather(first *work) []*work {
+	group := []*work{first}
+	for len(group) < groupLimit {
+		select {
+		case w, ok := <-d.queue:
+			if !ok {
+				return group
+			}
+			if w.fn == nil {
+				d.group(group)
+				w.reply <- w.tx.lent()
+				return nil
+			}
+			group = append(group, w)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+func (d *DB) group(group []*work) {
+	if len(group) == 0 {
+		return
+	}
+	err := d.attempt(group)
+	if errors.Is(err, errBroken) {
+		// One function at a time, so that only the culprit fails.
+		for _, w := range group {
+			if err := d.attempt([]*work{w}); err != nil && w.err == nil {
+				w.err = err
+			}
+			d.answer(w)
+		}
+		return
+	}
+	for _, w := range group {
+		if w.err == nil {
+			w.err = err
+		}
+		d.answer(w)
+	}
+}
+
+func (d *DB) answer(w *work) {
+	if w.err == nil {
+		for _, hook := range w.tx.after {
+			hook()
+		}
+	}
+	w.reply <- w.err
+}
+
+// attempt runs the group in one transaction. Errors of single functions are
+// left in the works; the returned error concerns all of them.
+func (d *DB) attempt(group []*work) error {
+	ctx := context.Background()
+	if _, err := d.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return translate(err)
+	}
+	for _, w := range group {
+		w.tx, w.err = &Tx{db: d}, nil
+		if err := d.one(ctx, w, len(group) > 1); err != nil {
+			_, _ = d.conn.ExecContext(ctx, "ROLLBACK") // fails where the database has rolled back by itself
+			return err
+		}
+	}
+	if _, err := d.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		_, _ = d.conn.ExecContext(ctx, "ROLLBACK")
+		if sqldb.Classify(err) == sqldb.FaultIO {
+			d.broken.Store(&err)
+		}
+		return translate(err)
+	}
+	d.commits.Add(1)
+	return nil
+}
+
+// one runs a single function in its savepoint. A function that runs alone and
+// succeeds needs none, but one that fails alone must leave nothing behind
+// either: the transaction is then empty, because the savepoint is set always
+// when there are neighbours and the whole is rolled back when there are none.
+func (d *DB) one(ctx context.Context, w *work, neighbours bool) error {
+	if neighbours {
+		if _, err := d.conn.ExecContext(ctx, "SAVEPOINT s"); err != nil {
+			return fmt.Errorf("%w: %w", errBroken, err)
+		}
+	}
+	w.err = translate(run(w))
+	switch {
+	case w.err == nil && neighbours:
+		if _, err := d.conn.ExecContext(ctx, "RELEASE s"); err != nil {
+			return fmt.Errorf("%w: %w", errBroken, err)
+		}
+	case w.err != nil && neighbours:
+		if _, err := d.conn.ExecContext(ctx, "ROLLBACK TO s"); err != nil {
+			return fmt.Errorf("%w: %w", errBroken, err)
+		}
+		if _, err := d.conn.ExecContext(ctx, "RELEASE s"); err != nil {
+			return fmt.Errorf("%w: %w", errBroken, err)
+		}
+	case w.err != nil:
+		return w.err
+	}
+	return nil
+}
+
+func run(w *work) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errs.Wrap(fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack()), errs.Internal, "internal", "internal error")
+		}
+	}()
+	return w.fn(w.tx)
+}
+
+// exclusive runs fn while the writer waits, with the connection in fn's hands.
+func (d *DB) exclusive(ctx context.Context, fn func() error) error {
+	w := &work{tx: &Tx{db: d, lend: fn}, reply: make(chan error, 1)}
+	if err := d.enqueue(ctx, w); err != nil {
+		return err
+	}
+	return <-w.reply
+}
