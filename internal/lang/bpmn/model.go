@@ -1,0 +1,142 @@
+package bpmn
+
+// Model is what the processes of a file say.
+type Model struct {
+	Processes []*Process
+	// Errors are the <error> definitions by id.
+	Errors map[string]ErrorRef
+	// Warnings name what is kept but has no meaning here.
+	Warnings []Problem
+}
+
+// ErrorRef is a BPMN error definition.
+type ErrorRef struct{ ID, Name, Code string }
+
+// Process is one <process>.
+type Process struct {
+	ID, Name   string
+	Executable bool
+	Scope      *Scope
+	Node       *Node
+	Ext        Extensions
+}
+
+// Scope holds elements and the flows between them: a process or a sub-process.
+type Scope struct {
+	Elements []*Element
+	Flows    []*Flow
+}
+
+// Element is a flow node: an event, an activity or a gateway.
+type Element struct {
+	// Type is the local name of the XML element, such as serviceTask.
+	Type     string
+	ID, Name string
+	Node     *Node
+	// Incoming and Outgoing are the flows in the order of their declaration.
+	Incoming, Outgoing []*Flow
+	// Default is the id of the default flow.
+	Default string
+	// AttachedTo is the id of the activity that a boundary event sits on;
+	// Interrupting is its cancelActivity.
+	AttachedTo   string
+	Interrupting bool
+	Events       []EventDefinition
+	Loop         *Loop
+	// TriggeredByEvent marks an event sub-process.
+	TriggeredByEvent bool
+	// Scope is the content of a sub-process, nil elsewhere.
+	Scope *Scope
+	Ext   Extensions
+}
+
+// EventDefinition is what an event waits for or throws. Type is the local name
+// without EventDefinition: timer, error, message, …
+type EventDefinition struct {
+	Type string
+	// ErrorRef is the id of an <error>.
+	ErrorRef string
+	// Exactly one of these is set for a timer.
+	Date, Duration, Cycle string
+	Node                  *Node
+}
+
+// Loop is how an activity repeats.
+type Loop struct {
+	// Standard marks a <standardLoopCharacteristics>, otherwise multi-instance.
+	Standard   bool
+	Sequential bool
+	// Cardinality and CompletionCondition are expression texts.
+	Cardinality, CompletionCondition string
+	InputCollection, InputElement    string
+	OutputCollection, OutputElement  string
+	Batch                            *Batch
+	Node                             *Node
+}
+
+// Batch is <sextant:batch>: the bound rows are cut into batches, each iteration
+// works on one.
+type Batch struct{ Expression, OnFail, MaxFail string }
+
+// Flow is a sequence flow.
+type Flow struct {
+	ID, Name, Source, Target string
+	// Condition is the text of the condition, Language its expressionLanguage.
+	Condition, Language string
+	HasCondition        bool
+	Node                *Node
+}
+
+// Extensions are the extension elements with a meaning here.
+type Extensions struct {
+	TaskType, TaskRetries string
+	HasTask               bool
+	Inputs, Outputs       []Mapping
+	Headers               []Header
+	Script                *Script
+	UserTask              bool
+	FormKey, FormID       string
+	Assignee              string
+	CandidateGroups       string
+	CandidateUsers        string
+	Bind                  *Bind
+	ServiceInputs         []ServiceInput
+	ServiceOutputs        []ServiceOutput
+	Risk                  string
+	// Unsupported are known zeebe elements that ask for something that is not
+	// executed, by local name.
+	Unsupported []*Node
+}
+
+// Mapping is a zeebe input or output mapping.
+type Mapping struct {
+	Source, Target string
+	Node           *Node
+}
+
+// Header is a zeebe task header.
+type Header struct{ Key, Value string }
+
+// Script is <zeebe:script>.
+type Script struct{ Expression, ResultVariable string }
+
+// Bind is <sextant:bind>: the rows that an activity acts on.
+type Bind struct {
+	Path    string
+	Dynamic bool
+	Node    *Node
+}
+
+// ServiceInput is <sextant:input>: where a parameter of a service comes from.
+// Exactly one of Path, Feel, Step, Constant and Setting is set, named by From.
+type ServiceInput struct {
+	Name, From, Value string
+	Node              *Node
+}
+
+// ServiceOutput is <sextant:output>: the object path that an output is written
+// to.
+type ServiceOutput struct {
+	Name, To string
+	Node     *Node
+}

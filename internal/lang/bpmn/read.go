@@ -1,0 +1,192 @@
+package bpmn
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Read lifts the processes out of a document. The error is an *Error that lists
+// every problem; the model is nil then.
+func Read(doc *Document) (*Model, error) {
+	r := &reader{model: &Model{Errors: map[string]ErrorRef{}}, ids: map[string]*Node{}}
+	if !doc.Root.Is(NamespaceBPMN, "definitions") {
+		r.problem(doc.Root, "bpmn.root", "the root element is <%s>, not <definitions> of %s", doc.Root.Local, NamespaceBPMN)
+		return nil, &Error{r.problems}
+	}
+	for _, n := range doc.Root.Elements() {
+		switch {
+		case n.Is(NamespaceBPMN, "process"):
+			r.process(n)
+		case n.Is(NamespaceBPMN, "error"):
+			r.model.Errors[n.Attr("id")] = ErrorRef{ID: n.Attr("id"), Name: n.Attr("name"), Code: n.Attr("errorCode")}
+		}
+	}
+	if len(r.problems) > 0 {
+		return nil, &Error{r.problems}
+	}
+	return r.model, nil
+}
+
+type reader struct {
+	model    *Model
+	ids      map[string]*Node
+	problems []Problem
+}
+
+func (r *reader) problem(n *Node, code, format string, args ...any) {
+	r.problems = append(r.problems, Problem{Element: n.Attr("id"), Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
+func (r *reader) claim(n *Node) string {
+	id := n.Attr("id")
+	if id == "" {
+		r.problem(n, "bpmn.no_id", "<%s> has no id", n.Local)
+		return ""
+	}
+	if other, taken := r.ids[id]; taken {
+		r.problem(n, "bpmn.duplicate_id", "the id %q is used on line %d already", id, other.Line)
+	}
+	r.ids[id] = n
+	return id
+}
+
+func (r *reader) process(n *Node) {
+	p := &Process{ID: r.claim(n), Name: n.Attr("name"), Executable: n.Attr("isExecutable") == "true", Node: n}
+	p.Ext = r.extensions(n)
+	p.Scope = r.scope(n)
+	r.model.Processes = append(r.model.Processes, p)
+}
+
+// ignored are the children of a scope that are drawing, documentation or data
+// declarations without execution meaning.
+var ignored = map[string]bool{
+	"documentation": true, "extensionElements": true, "laneSet": true, "textAnnotation": true, "association": true,
+	"group": true, "dataObject": true, "dataObjectReference": true, "dataStoreReference": true, "property": true,
+	"incoming": true, "outgoing": true, "multiInstanceLoopCharacteristics": true, "standardLoopCharacteristics": true,
+	"ioSpecification": true, "dataInputAssociation": true, "dataOutputAssociation": true, "auditing": true, "monitoring": true,
+	"performer": true, "potentialOwner": true, "humanPerformer": true, "resourceRole": true, "category": true,
+	"supportedInterfaceRef": true, "ioBinding": true, "correlationSubscription": true, "artifact": true,
+}
+
+func (r *reader) scope(n *Node) *Scope {
+	s := &Scope{}
+	byID := map[string]*Element{}
+	for _, c := range n.Elements() {
+		switch {
+		case c.Space != NamespaceBPMN || ignored[c.Local]:
+		case c.Local == "sequenceFlow":
+			s.Flows = append(s.Flows, r.flow(c))
+		default:
+			e := r.element(c)
+			s.Elements = append(s.Elements, e)
+			byID[e.ID] = e
+		}
+	}
+	for _, f := range s.Flows {
+		r.connect(f, byID)
+	}
+	for _, e := range s.Elements {
+		r.checkElement(e, byID)
+	}
+	return s
+}
+
+func (r *reader) connect(f *Flow, byID map[string]*Element) {
+	source, target := byID[f.Source], byID[f.Target]
+	if source == nil {
+		r.problem(f.Node, "bpmn.dangling_flow", "the flow comes from %q, which is no element of the same process or sub-process", f.Source)
+	}
+	if target == nil {
+		r.problem(f.Node, "bpmn.dangling_flow", "the flow leads to %q, which is no element of the same process or sub-process", f.Target)
+	}
+	if source == nil || target == nil {
+		return
+	}
+	source.Outgoing = append(source.Outgoing, f)
+	target.Incoming = append(target.Incoming, f)
+}
+
+func (r *reader) checkElement(e *Element, byID map[string]*Element) {
+	if e.Type == "boundaryEvent" && byID[e.AttachedTo] == nil {
+		r.problem(e.Node, "bpmn.boundary", "the boundary event is attached to %q, which is no activity of the same process or sub-process", e.AttachedTo)
+	}
+	if e.Default != "" {
+		for _, f := range e.Outgoing {
+			if f.ID == e.Default {
+				return
+			}
+		}
+		r.problem(e.Node, "bpmn.default", "the default flow %q does not leave this element", e.Default)
+	}
+}
+
+func (r *reader) flow(n *Node) *Flow {
+	f := &Flow{ID: r.claim(n), Name: n.Attr("name"), Source: n.Attr("sourceRef"), Target: n.Attr("targetRef"), Node: n}
+	if c := n.Child(NamespaceBPMN, "conditionExpression"); c != nil {
+		f.HasCondition, f.Condition, f.Language = true, c.Content(), c.Attr("language")
+	}
+	return f
+}
+
+func (r *reader) element(n *Node) *Element {
+	e := &Element{Type: n.Local, ID: r.claim(n), Name: n.Attr("name"), Node: n, Default: n.Attr("default"),
+		AttachedTo: n.Attr("attachedToRef"), Interrupting: n.Attr("cancelActivity") != "false", TriggeredByEvent: n.Attr("triggeredByEvent") == "true"}
+	e.Ext = r.extensions(n)
+	for _, c := range n.Elements() {
+		if c.Space != NamespaceBPMN {
+			continue
+		}
+		if name, is := strings.CutSuffix(c.Local, "EventDefinition"); is {
+			e.Events = append(e.Events, eventDefinition(name, c))
+		}
+		switch c.Local {
+		case "multiInstanceLoopCharacteristics":
+			e.Loop = r.loop(c)
+		case "standardLoopCharacteristics":
+			e.Loop = &Loop{Standard: true, Node: c}
+		}
+	}
+	switch n.Local {
+	case "subProcess", "transaction", "adHocSubProcess":
+		e.Scope = r.scope(n)
+	}
+	return e
+}
+
+func eventDefinition(name string, n *Node) EventDefinition {
+	d := EventDefinition{Type: name, ErrorRef: n.Attr("errorRef"), Node: n}
+	text := func(local string) string {
+		if c := n.Child(NamespaceBPMN, local); c != nil {
+			return c.Content()
+		}
+		return ""
+	}
+	d.Date, d.Duration, d.Cycle = text("timeDate"), text("timeDuration"), text("timeCycle")
+	return d
+}
+
+func (r *reader) loop(n *Node) *Loop {
+	l := &Loop{Sequential: n.Attr("isSequential") == "true", Node: n}
+	if c := n.Child(NamespaceBPMN, "loopCardinality"); c != nil {
+		l.Cardinality = c.Content()
+	}
+	if c := n.Child(NamespaceBPMN, "completionCondition"); c != nil {
+		l.CompletionCondition = c.Content()
+	}
+	ext := n.Child(NamespaceBPMN, "extensionElements")
+	if ext == nil {
+		return l
+	}
+	for _, c := range ext.Elements() {
+		switch {
+		case c.Is(NamespaceZeebe, "loopCharacteristics"):
+			l.InputCollection, l.InputElement = c.Attr("inputCollection"), c.Attr("inputElement")
+			l.OutputCollection, l.OutputElement = c.Attr("outputCollection"), c.Attr("outputElement")
+		case c.Is(NamespaceSextant, "batch"):
+			l.Batch = &Batch{Expression: c.Attr("expression"), OnFail: c.Attr("onFail"), MaxFail: c.Attr("maxFail")}
+		default:
+			r.foreign(c)
+		}
+	}
+	return l
+}
