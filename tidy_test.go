@@ -1,0 +1,475 @@
+// Package sextant_test guards the borders of the house: who may import what,
+// how large things may grow, and what has no place here.
+package sextant_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	maxFile     = 600
+	maxFunction = 70
+	maxPackage  = 3000
+	maxParams   = 5
+)
+
+// source is one Go file that is not a test.
+type source struct {
+	path string // from the root, with slashes
+	dir  string
+	file *ast.File
+	fset *token.FileSet
+	code map[int]bool // lines that hold code
+}
+
+func (s *source) line(p token.Pos) int { return s.fset.Position(p).Line }
+
+// lines counts the lines of code between two positions.
+func (s *source) lines(from, to token.Pos) int {
+	n := 0
+	for l := s.line(from); l <= s.line(to); l++ {
+		if s.code[l] {
+			n++
+		}
+	}
+	return n
+}
+
+func sources(t *testing.T) []*source {
+	t.Helper()
+	var all []*source
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); p != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules" || name == "build") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
+			return nil
+		}
+		s := read(t, filepath.ToSlash(p))
+		if !ast.IsGenerated(s.file) {
+			all = append(all, s)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 20 {
+		t.Fatalf("found only %d source files", len(all))
+	}
+	return all
+}
+
+func read(t *testing.T, p string) *source {
+	t.Helper()
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, p, nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &source{path: p, dir: path.Dir(p), file: f, fset: fset, code: map[int]bool{}}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case nil, *ast.CommentGroup, *ast.Comment, *ast.File:
+		case *ast.BasicLit:
+			for l := s.line(n.Pos()); l <= s.line(n.End()); l++ {
+				s.code[l] = true
+			}
+		default:
+			s.code[s.line(n.Pos())], s.code[s.line(n.End()-1)] = true, true
+		}
+		return true
+	})
+	return s
+}
+
+// floor is a rule about what the packages of one floor may import of the house.
+type floor struct {
+	match   string // prefix of the directory
+	allowed []string
+}
+
+func floors() []floor {
+	kit, sdk, lang, engine := "internal/kit", "sdk/go", "internal/lang", "internal/engine"
+	below := []string{kit, sdk, lang, engine}
+	list := []floor{
+		{"internal/lang/rolling", nil},
+		{"internal/lang/objectpath", []string{"internal/lang/rolling"}},
+		{"internal/lang/manifest", []string{"internal/lang/objectpath", "internal/lang/rolling", "sdk/go/wire"}},
+		{"internal/lang/feel", []string{"internal/lang/feel"}},
+		{"internal/lang/dmn", []string{"internal/lang/dmn", "internal/lang/feel"}},
+		{"internal/lang/bpmn", []string{"internal/lang/feel"}},
+		{"internal/engine/durable", []string{engine, lang, kit}},
+		{"internal/engine/enginetest", []string{engine, lang, kit}},
+		{"internal/engine", []string{engine, lang}},
+		{"internal/kit", []string{kit, sdk}},
+		{"internal/driver", []string{kit, sdk}},
+		{"internal/compat", []string{"internal/domain", lang, kit, sdk}},
+		{"internal/config", []string{kit}},
+		{"internal/cli", []string{sdk, kit, lang, "internal/config", "internal/compat/wecube/convert", "internal/server"}},
+		{"sdk/go/wire", nil},
+		{"sdk/go", []string{sdk}},
+		{"cmd", []string{"internal/cli"}},
+	}
+	order := [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"}, {"control"}, {"dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
+	var left []string
+	for _, step := range order {
+		for _, name := range step {
+			dir := "internal/domain/" + name
+			allowed := append(slices.Clone(below), left...)
+			if name == "resource" {
+				allowed = append(allowed, "internal/driver")
+			}
+			list = append(list, floor{dir, append(allowed, dir)})
+		}
+		for _, name := range step {
+			left = append(left, "internal/domain/"+name)
+		}
+	}
+	return list
+}
+
+func TestFloorsImportOnlyDownwards(t *testing.T) {
+	t.Parallel()
+	rules := floors()
+	for _, s := range sources(t) {
+		if strings.HasPrefix(s.dir, "internal/server") || strings.HasPrefix(s.dir, "internal/testkit") || strings.HasPrefix(s.dir, "test/") || s.dir == "web" || s.dir == "api" {
+			continue
+		}
+		allowed, known := allowedFor(rules, s.dir)
+		if !known {
+			t.Errorf("%s: no rule says what %s may import: add it to ARCHITECTURE.md and to the floors of this test", s.path, s.dir)
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			target := strings.TrimPrefix(unquote(imp.Path.Value), "sextant/")
+			if target == unquote(imp.Path.Value) {
+				continue
+			}
+			if !slices.ContainsFunc(allowed, func(a string) bool { return within(target, a) }) {
+				t.Errorf("%s: %s must not import %s", s.path, s.dir, target)
+			}
+		}
+	}
+}
+
+func allowedFor(rules []floor, dir string) ([]string, bool) {
+	if strings.HasPrefix(dir, "plugins/") || strings.HasPrefix(dir, "examples/") {
+		parts := strings.SplitN(dir, "/", 3)
+		return []string{"sdk/go", parts[0] + "/" + parts[1]}, true
+	}
+	best, found := floor{}, false
+	for _, r := range rules {
+		if within(dir, r.match) && len(r.match) > len(best.match) {
+			best, found = r, true
+		}
+	}
+	return best.allowed, found
+}
+
+func within(dir, parent string) bool { return dir == parent || strings.HasPrefix(dir, parent+"/") }
+
+func unquote(s string) string {
+	v, err := strconv.Unquote(s)
+	if err != nil {
+		return s
+	}
+	return v
+}
+
+// The middle of the house is pure: no clock, no I/O, no chance, no context.
+func TestLanguagesAndEngineArePure(t *testing.T) {
+	t.Parallel()
+	banned := []string{"context", "net", "net/http", "os", "os/exec", "database/sql", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "sync", "io/ioutil"}
+	for _, s := range sources(t) {
+		if !within(s.dir, "internal/lang") && (!within(s.dir, "internal/engine") || within(s.dir, "internal/engine/durable") || within(s.dir, "internal/engine/enginetest")) {
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			if p := unquote(imp.Path.Value); slices.Contains(banned, p) {
+				t.Errorf("%s: a pure package must not import %s", s.path, p)
+			}
+		}
+		forbidCalls(t, s, "time", "Now", "LoadLocation", "Local", "Since", "Sleep", "After", "NewTimer", "Tick")
+	}
+}
+
+func forbidCalls(t *testing.T, s *source, pkg string, names ...string) {
+	t.Helper()
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if id, ok := sel.X.(*ast.Ident); ok && id.Name == pkg && id.Obj == nil && slices.Contains(names, sel.Sel.Name) {
+			t.Errorf("%s:%d: %s.%s has no place here", s.path, s.line(n.Pos()), pkg, sel.Sel.Name)
+		}
+		return true
+	})
+}
+
+func TestOnlyConfigReadsTheEnvironmentAndOnlyMainExits(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.dir != "internal/config" && !strings.HasPrefix(s.dir, "test/") && !within(s.dir, "internal/testkit") && !within(s.dir, "examples") {
+			forbidCalls(t, s, "os", "Getenv", "LookupEnv", "Environ", "Setenv")
+		}
+		if !within(s.dir, "cmd") && !within(s.dir, "examples") {
+			forbidCalls(t, s, "os", "Exit")
+			forbidCalls(t, s, "log", "Fatal", "Fatalf", "Fatalln", "Panic")
+		}
+	}
+}
+
+// Third-party clients stay in one room each, so that a change of library
+// touches one package.
+func TestClientsOfForeignSystemsStayInOneRoom(t *testing.T) {
+	t.Parallel()
+	rooms := map[string][]string{
+		"modernc.org/sqlite":             {"sdk/go/sqldb"},
+		"github.com/jackc/pgx/v5":        {"sdk/go/sqldb"},
+		"github.com/go-sql-driver/mysql": {"sdk/go/sqldb"},
+		"golang.org/x/crypto/ssh":        {"sdk/go/ssh"},
+		"github.com/pkg/sftp":            {"sdk/go/ssh"},
+		"github.com/knadh/koanf":         {"internal/config"},
+		"github.com/spf13/cobra":         {"internal/cli"},
+	}
+	for _, s := range sources(t) {
+		for _, imp := range s.file.Imports {
+			for lib, dirs := range rooms {
+				if p := unquote(imp.Path.Value); within(p, lib) && !slices.ContainsFunc(dirs, func(d string) bool { return within(s.dir, d) }) {
+					t.Errorf("%s: %s belongs in %s alone", s.path, p, strings.Join(dirs, ", "))
+				}
+			}
+		}
+	}
+}
+
+// Only the door starts a run: nothing but control calls what starts one.
+func TestOnlyControlStartsARun(t *testing.T) {
+	t.Parallel()
+	calls := regexp.MustCompile(`^(StartTx|StartOne)$`)
+	for _, s := range sources(t) {
+		if s.dir == "internal/engine/durable" || s.dir == "internal/domain/process" || strings.HasPrefix(s.dir, "test/") || within(s.dir, "internal/engine/enginetest") {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if sel, ok := call.Fun.(*ast.SelectorExpr); ok && calls.MatchString(sel.Sel.Name) {
+					t.Errorf("%s:%d: %s starts a run beside the door", s.path, s.line(n.Pos()), sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	starts := 0
+	for _, s := range sources(t) {
+		if !within(s.dir, "internal/domain") {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if sel, ok := call.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "Start" && len(call.Args) == 3 {
+					starts++
+					if s.dir != "internal/domain/control" {
+						t.Errorf("%s:%d: only control calls Starter.Start", s.path, s.line(n.Pos()))
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	packages := map[string]int{}
+	for _, s := range sources(t) {
+		n := len(s.code)
+		packages[s.dir] += n
+		if n > maxFile {
+			t.Errorf("%s has %d lines of code: at most %d, cut it by noun", s.path, n, maxFile)
+		}
+		for _, d := range s.file.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				s.checkFunction(t, fn)
+			}
+		}
+	}
+	for dir, n := range packages {
+		if n > maxPackage {
+			t.Errorf("package %s has %d lines of code: at most %d, it holds two nouns", dir, n, maxPackage)
+		}
+	}
+}
+
+func (s *source) checkFunction(t *testing.T, fn *ast.FuncDecl) {
+	t.Helper()
+	if fn.Body != nil {
+		n := s.lines(fn.Pos(), fn.End()) - tableLines(s, fn.Body)
+		if n > maxFunction {
+			t.Errorf("%s:%d: %s has %d lines: at most %d", s.path, s.line(fn.Pos()), fn.Name.Name, n, maxFunction)
+		}
+	}
+	params := 0
+	for _, f := range fn.Type.Params.List {
+		if sel, ok := f.Type.(*ast.SelectorExpr); ok && sel.Sel.Name == "Context" {
+			continue
+		}
+		params += max(1, len(f.Names))
+	}
+	if params > maxParams {
+		t.Errorf("%s:%d: %s has %d parameters: at most %d", s.path, s.line(fn.Pos()), fn.Name.Name, params, maxParams)
+	}
+}
+
+// tableLines counts the lines of composite literals with many rows.
+func tableLines(s *source, body *ast.BlockStmt) int {
+	n := 0
+	ast.Inspect(body, func(node ast.Node) bool {
+		if lit, ok := node.(*ast.CompositeLit); ok && len(lit.Elts) > 5 {
+			n += s.lines(lit.Pos(), lit.End()) - 2
+			return false
+		}
+		return true
+	})
+	return max(n, 0)
+}
+
+func TestNamesAndDocs(t *testing.T) {
+	t.Parallel()
+	banned := []string{"util", "utils", "common", "models", "types", "base", "helper", "helpers", "manager", "handler", "handlers"}
+	documented := map[string]bool{}
+	for _, s := range sources(t) {
+		documented[s.dir] = documented[s.dir] || s.file.Doc != nil
+		if slices.Contains(banned, s.file.Name.Name) {
+			t.Errorf("%s: a package called %s says nothing about what it holds", s.path, s.file.Name.Name)
+		}
+		for _, d := range s.file.Decls {
+			s.checkDecl(t, d)
+		}
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no comment that says what it is", dir)
+		}
+	}
+}
+
+func (s *source) checkDecl(t *testing.T, d ast.Decl) {
+	t.Helper()
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil && d.Name.Name == "init" {
+			t.Errorf("%s:%d: no init: wire it where it is used", s.path, s.line(d.Pos()))
+		}
+		if d.Name.IsExported() && d.Doc == nil && exportedReceiver(d) {
+			t.Errorf("%s:%d: %s is exported and not documented", s.path, s.line(d.Pos()), d.Name.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() && d.Doc == nil && ts.Doc == nil {
+				t.Errorf("%s:%d: %s is exported and not documented", s.path, s.line(ts.Pos()), ts.Name.Name)
+			}
+			if vs, ok := spec.(*ast.ValueSpec); ok && d.Tok == token.VAR {
+				s.checkVar(t, vs)
+			}
+		}
+	}
+}
+
+func exportedReceiver(d *ast.FuncDecl) bool {
+	if d.Recv == nil {
+		return true
+	}
+	typ := d.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	if idx, ok := typ.(*ast.IndexExpr); ok {
+		typ = idx.X
+	}
+	id, ok := typ.(*ast.Ident)
+	return ok && id.IsExported()
+}
+
+// checkVar allows what never changes: sentinels, compiled regular expressions,
+// embeds, tables.
+func (s *source) checkVar(t *testing.T, vs *ast.ValueSpec) {
+	t.Helper()
+	if len(vs.Values) == 0 {
+		if sel, ok := vs.Type.(*ast.SelectorExpr); ok && sel.Sel.Name == "FS" {
+			return
+		}
+		if arr, ok := vs.Type.(*ast.ArrayType); ok && fmt.Sprint(arr.Elt) == "byte" {
+			return // an embed
+		}
+		if id, ok := vs.Type.(*ast.Ident); ok && id.Name == "string" {
+			return // an embed, or set by the linker
+		}
+		t.Errorf("%s:%d: a package variable without a value is mutable state", s.path, s.line(vs.Pos()))
+		return
+	}
+	if vs.Names[0].Name == "_" {
+		return
+	}
+	for _, v := range vs.Values {
+		if call, ok := v.(*ast.CallExpr); ok {
+			if fun := exprText(call.Fun); strings.HasPrefix(fun, "sync.") || strings.HasPrefix(fun, "make") {
+				t.Errorf("%s:%d: a package variable made by %s is mutable state", s.path, s.line(vs.Pos()), fun)
+			}
+		}
+	}
+}
+
+func exprText(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return exprText(e.X) + "." + e.Sel.Name
+	}
+	return ""
+}
+
+// Every table that people own rows in has its project column.
+func TestMigrationsUseTheSharedSubset(t *testing.T) {
+	t.Parallel()
+	banned := regexp.MustCompile(`(?i)\b(RETURNING|SKIP LOCKED|CASCADE|TRIGGER|AUTOINCREMENT|json_extract)\b`)
+	found := 0
+	err := filepath.WalkDir("internal", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".sql") {
+			return err
+		}
+		found++
+		data, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		if hit := banned.Find(data); hit != nil {
+			t.Errorf("%s uses %s, which not every database has", p, hit)
+		}
+		return nil
+	})
+	if err != nil || found == 0 {
+		t.Fatalf("migrations: %d found, %v", found, err)
+	}
+}
