@@ -1,0 +1,112 @@
+// Package audit keeps who did what: one record per change, written in the same
+// transaction as the change, never changed and never deleted by the platform.
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"time"
+
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/obs"
+)
+
+// Migrations holds the table of records.
+//
+//go:embed migrations
+var Migrations embed.FS
+
+// Domain is the name under which the migrations are counted.
+const Domain = "audit"
+
+// Record says that a subject did something to an object.
+type Record struct {
+	ID      string          `json:"id"`
+	Time    time.Time       `json:"time"`
+	Project string          `json:"project"`
+	Subject string          `json:"subject" doc:"Who did it"`
+	Verb    string          `json:"verb" doc:"The permission that it needed, such as process.deploy"`
+	Object  string          `json:"object" doc:"What it was done to: pkg:type/id or domain/id"`
+	Outcome string          `json:"outcome" doc:"done or refused"`
+	Request string          `json:"requestId,omitempty"`
+	Detail  json.RawMessage `json:"detail,omitempty"`
+}
+
+// The outcomes.
+const (
+	Done    = "done"
+	Refused = "refused"
+)
+
+// Log writes and reads records.
+type Log struct {
+	db    *db.DB
+	clock clock.Clock
+}
+
+// New makes a log over a migrated database.
+func New(d *db.DB, c clock.Clock) *Log { return &Log{db: d, clock: c} }
+
+// Write adds a record to the write that it is about. Detail holds no secret.
+func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
+	if r.Outcome == "" {
+		r.Outcome = Done
+	}
+	if r.Detail == nil {
+		r.Detail = json.RawMessage("{}")
+	}
+	_, err := tx.Exec("INSERT INTO audit_record (id, time, project, subject, verb, object, outcome, request, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		clock.NewID(l.clock), clock.Micros(l.clock.Now()), r.Project, r.Subject, r.Verb, r.Object, r.Outcome, obs.RequestID(ctx), []byte(r.Detail))
+	return err
+}
+
+// Filter selects records; empty fields select everything.
+type Filter struct {
+	Project string
+	Object  string
+	api.Paging
+}
+
+// List reads records of a project, newest first.
+func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
+	query := "SELECT id, time, project, subject, verb, object, outcome, request, detail FROM audit_record WHERE project = ?"
+	args := []any{f.Project}
+	if f.Object != "" {
+		query, args = query+" AND object = ?", append(args, f.Object)
+	}
+	if f.After != "" {
+		query, args = query+" AND id < ?", append(args, f.After)
+	}
+	rows, err := l.db.Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, f.Limit+1)...)
+	all, err := db.Scan(rows, err, func(r *sql.Rows) (Record, error) {
+		var v Record
+		var at int64
+		var detail []byte
+		err := r.Scan(&v.ID, &at, &v.Project, &v.Subject, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail)
+		v.Time, v.Detail = clock.FromMicros(at), detail
+		return v, err
+	})
+	if err != nil {
+		return api.Page[Record]{}, err
+	}
+	return api.PageOf(all, f.Limit, func(r Record) string { return r.ID }), nil
+}
+
+// Routes adds the endpoint that lists records.
+func (l *Log) Routes(a *api.API) {
+	type in struct {
+		api.Paging
+		Project string `query:"project" default:"default" maxLength:"64"`
+		Object  string `query:"object" maxLength:"190" doc:"Only records about this object"`
+	}
+	type out struct{ Body api.Page[Record] }
+	api.Register(a, api.Endpoint{ID: "listAuditRecords", Method: "GET", Path: "/api/v1/audit", Tag: "audit", Summary: "Who did what, newest first", Permission: "audit.read"},
+		func(ctx context.Context, i *in) (*out, error) {
+			page, err := l.List(ctx, Filter{Project: i.Project, Object: i.Object, Paging: i.Paging})
+			return &out{page}, err
+		})
+}

@@ -1,0 +1,236 @@
+// Package api is the edge towards HTTP: typed endpoints, problems as RFC 9457
+// application/problem+json, lists with keyset paging, If-Match, idempotent
+// POSTs and live streams with resume.
+//
+//	request ─► request id ─► recover ─► authenticate ─► idempotency ─► endpoint: permission ─► validate ─► use case
+//
+// It is the only place that turns an error into a status.
+package api
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/internal/kit/obs"
+)
+
+// Migrations holds the table of remembered answers.
+//
+//go:embed migrations
+var Migrations embed.FS
+
+// Domain is the name under which the migrations are counted.
+const Domain = "api"
+
+// MaxBody is the largest body of a request that is not an upload, in bytes.
+const MaxBody = 16 << 20
+
+// Deps is what the edge needs from the house.
+type Deps struct {
+	Version string
+	DB      *db.DB
+	Clock   clock.Clock
+	Log     *slog.Logger
+	// Authenticate finds out who asks. It returns the context with the subject
+	// and a name of the principal that is stable over requests.
+	Authenticate func(r *http.Request) (ctx context.Context, principal string, err error)
+	// Authorize checks that the subject of ctx may do this at all; use cases
+	// check against the very object again.
+	Authorize func(ctx context.Context, permission string) error
+	// Observe takes the time of each answer; may be nil.
+	Observe func(route, status string, seconds float64)
+}
+
+// API collects endpoints.
+type API struct {
+	deps Deps
+	mux  *http.ServeMux
+	huma huma.API
+	idem *idempotency
+}
+
+// New makes an API without endpoints.
+func New(deps Deps) *API {
+	mux := http.NewServeMux()
+	cfg := huma.DefaultConfig("Sextant", deps.Version)
+	cfg.CreateHooks = nil // no $schema in answers
+	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", ""
+	cfg.RejectUnknownQueryParameters = true
+	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock)}
+	cfg.Transformers = []huma.Transformer{a.problems}
+	a.huma = humago.New(mux, cfg)
+	return a
+}
+
+// OpenAPI is the description of all endpoints, as YAML.
+func (a *API) OpenAPI() ([]byte, error) { return a.huma.OpenAPI().YAML() }
+
+// Endpoint describes one operation.
+type Endpoint struct {
+	ID      string // verb and noun, for the generated client
+	Method  string
+	Path    string
+	Summary string
+	Tag     string
+	// Permission is domain.verb; empty needs a subject but no permission.
+	Permission string
+	// Public endpoints need no subject.
+	Public bool
+	// Status is the status of success, 200 where it is 0.
+	Status int
+	// MaxBody is the largest body in bytes, MaxBody of the package where it is 0.
+	MaxBody int64
+}
+
+// Register adds a typed endpoint.
+func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, error)) {
+	op := huma.Operation{OperationID: e.ID, Method: e.Method, Path: e.Path, Summary: e.Summary, Tags: []string{e.Tag}, DefaultStatus: e.Status, MaxBodyBytes: e.MaxBody}
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = MaxBody
+	}
+	op.Middlewares = huma.Middlewares{func(hc huma.Context, next func(huma.Context)) {
+		if err := a.allow(hc.Context(), e); err != nil {
+			a.write(hc, err)
+			return
+		}
+		next(hc)
+	}}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := fn(ctx, in)
+		if err != nil {
+			return nil, a.problem(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// Handle adds a plain handler for what is not JSON, such as uploads and streams.
+func (a *API) Handle(e Endpoint, h func(http.ResponseWriter, *http.Request) error) {
+	a.mux.HandleFunc(e.Method+" "+e.Path, func(w http.ResponseWriter, r *http.Request) {
+		err := a.allow(r.Context(), e)
+		if err == nil {
+			err = h(w, r)
+		}
+		if err != nil {
+			WriteProblem(w, r, a.problem(r.Context(), err))
+		}
+	})
+}
+
+// Mount hands everything under a pattern to a handler that does its own checks.
+func (a *API) Mount(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
+
+type identityKey struct{}
+
+type identity struct {
+	principal string
+	err       error
+}
+
+func (a *API) allow(ctx context.Context, e Endpoint) error {
+	if e.Public {
+		return nil
+	}
+	id, _ := ctx.Value(identityKey{}).(identity)
+	if id.err != nil {
+		return id.err
+	}
+	if e.Permission == "" {
+		return nil
+	}
+	return a.deps.Authorize(ctx, e.Permission)
+}
+
+// Handler is the whole edge.
+func (a *API) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := a.deps.Clock.Now()
+		id := r.Header.Get("X-Request-Id")
+		if id == "" || len(id) > 64 {
+			id = clock.NewID(a.deps.Clock)
+		}
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		r = r.WithContext(obs.WithRequestID(r.Context(), id))
+		sw := &statusWriter{ResponseWriter: w}
+		defer a.observe(sw, r, start)
+		defer a.recover(sw, r)
+		ctx, principal, err := a.deps.Authenticate(r)
+		if err != nil {
+			ctx = r.Context()
+		}
+		r = r.WithContext(context.WithValue(ctx, identityKey{}, identity{principal, err}))
+		if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost && err == nil {
+			a.idem.serve(sw, r, call{principal, key}, a.mux)
+			return
+		}
+		a.mux.ServeHTTP(sw, r)
+	})
+}
+
+func (a *API) observe(w *statusWriter, r *http.Request, start time.Time) {
+	if a.deps.Observe != nil {
+		a.deps.Observe(r.Pattern, strconv.Itoa(max(w.status, http.StatusOK)), a.deps.Clock.Now().Sub(start).Seconds())
+	}
+}
+
+func (a *API) recover(w *statusWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	a.deps.Log.ErrorContext(r.Context(), "panic in a request", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if w.status == 0 {
+		WriteProblem(w, r, a.problem(r.Context(), errs.New(errs.Internal, "internal", "internal error")))
+	}
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader notes the status.
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes that an answer has begun.
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets streams flush.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// DecodeJSON reads a JSON body strictly into v.
+func DecodeJSON(r *http.Request, v any) error {
+	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, MaxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return errs.New(errs.Malformed, "body.malformed", "the body is not the JSON that is wanted: %s", err)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+const (
+	rememberFor = 24 * time.Hour
+	maxKey      = 190 // characters of an Idempotency-Key
+	maxAnswer   = 48 << 10
+)
+
+// call names a repeated request together with its route.
+type call struct{ principal, key string }
+
+// idempotency answers a repeated POST with the first answer. That the first was
+// carried out is stored in the very commit of its first write; the answer
+// follows.
+type idempotency struct {
+	db    *db.DB
+	clock clock.Clock
+	mu    sync.Mutex
+	open  map[string]bool
+}
+
+func newIdempotency(d *db.DB, c clock.Clock) *idempotency {
+	return &idempotency{db: d, clock: c, open: map[string]bool{}}
+}
+
+type answer struct {
+	digest []byte
+	status int
+	media  string
+	body   []byte
+}
+
+func (i *idempotency) serve(w http.ResponseWriter, r *http.Request, c call, next http.Handler) {
+	if err := i.try(w, r, c, next); err != nil {
+		e := errs.As(err)
+		if e.Kind == errs.Conflict {
+			w.Header().Set("Retry-After", "1")
+		}
+		WriteProblem(w, r, &Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code})
+	}
+}
+
+func (i *idempotency) try(w http.ResponseWriter, r *http.Request, c call, next http.Handler) error {
+	if len(c.key) > maxKey {
+		return errs.New(errs.Malformed, "idempotency.key", "the Idempotency-Key has %d characters: at most %d are possible", len(c.key), maxKey)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if err != nil {
+		return errs.New(errs.TooLarge, "request.too_large", "the body has more than %d bytes", MaxBody)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	digest := sha256.Sum256(body)
+	route := r.Method + " " + r.URL.Path
+	name := c.principal + "\x00" + route + "\x00" + c.key
+	if !i.claim(name) {
+		return errs.New(errs.Conflict, "idempotency.running", "the first request with this Idempotency-Key is still running")
+	}
+	defer i.free(name)
+	first, err := i.find(r.Context(), c, route)
+	if err != nil {
+		return err
+	}
+	if first != nil {
+		return replay(w, first, digest[:])
+	}
+	rec := &recorder{ResponseWriter: w}
+	ctx := db.WithRider(r.Context(), func(tx *db.Tx) error {
+		return i.store(tx, c, route, answer{digest: digest[:]})
+	})
+	next.ServeHTTP(rec, r.WithContext(ctx))
+	if rec.status >= http.StatusInternalServerError || rec.status == http.StatusTooManyRequests {
+		return nil // nothing was done, it may be tried again
+	}
+	done := answer{digest[:], rec.status, rec.Header().Get("Content-Type"), rec.body.Bytes()}
+	if rec.long {
+		done.body = nil
+	}
+	// The answer has gone out; that it cannot be stored only costs a replay.
+	_ = i.db.Do(context.WithoutCancel(r.Context()), func(tx *db.Tx) error { return i.store(tx, c, route, done) })
+	return nil
+}
+
+func (i *idempotency) claim(name string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.open[name] {
+		return false
+	}
+	i.open[name] = true
+	return true
+}
+
+func (i *idempotency) free(name string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.open, name)
+}
+
+func (i *idempotency) find(ctx context.Context, c call, route string) (*answer, error) {
+	var a answer
+	var created int64
+	err := i.db.QueryRow(ctx, "SELECT digest, status, media, body, created FROM api_idempotency WHERE principal = ? AND route = ? AND key = ?",
+		c.principal, route, c.key).Scan(&a.digest, &a.status, &a.media, &a.body, &created)
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && i.clock.Now().Sub(clock.FromMicros(created)) > rememberFor) {
+		return nil, nil
+	}
+	return &a, err
+}
+
+func (i *idempotency) store(tx *db.Tx, c call, route string, a answer) error {
+	body := a.body
+	if body == nil {
+		body = []byte{}
+	}
+	return tx.Upsert("api_idempotency", 3, []string{"principal", "route", "key", "digest", "status", "media", "body", "created"},
+		c.principal, route, c.key, a.digest, a.status, a.media, body, clock.Micros(i.clock.Now()))
+}
+
+func replay(w http.ResponseWriter, a *answer, digest []byte) error {
+	if !bytes.Equal(a.digest, digest) {
+		return errs.New(errs.Invalid, "idempotency.reused", "this Idempotency-Key was used with another body")
+	}
+	if a.status == 0 || len(a.body) == 0 && a.status != http.StatusNoContent {
+		return errs.New(errs.Gone, "idempotency.answer_lost", "the first request with this Idempotency-Key was carried out, but its answer is not kept: look at the result instead of repeating it")
+	}
+	w.Header().Set("Content-Type", a.media)
+	w.Header().Set("Idempotent-Replay", "true")
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // the client is gone if this fails
+	return nil
+}
+
+// Sweep forgets answers that are older than a day.
+func (a *API) Sweep(ctx context.Context) error {
+	before := clock.Micros(a.deps.Clock.Now().Add(-rememberFor))
+	return a.deps.DB.Do(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec("DELETE FROM api_idempotency WHERE created < ?", before)
+		return err
+	})
+}
+
+// recorder keeps a copy of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+	long   bool
+}
+
+// WriteHeader notes the status.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write copies what is written, up to the largest answer that is kept.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	if r.body.Len()+len(b) > maxAnswer {
+		r.long = true
+	} else {
+		r.body.Write(b)
+	}
+	return r.ResponseWriter.Write(b)
+}

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"sextant/internal/kit/errs"
+	"sextant/internal/kit/obs"
+)
+
+// Problem is the body of every error: RFC 9457 with a stable code that clients
+// translate, its parameters, and the fields at fault.
+type Problem struct {
+	Status    int               `json:"status" doc:"HTTP status"`
+	Title     string            `json:"title" doc:"What happened, in English"`
+	Code      string            `json:"code" doc:"Stable dotted code, also the key of its translations"`
+	Params    map[string]string `json:"params,omitempty" doc:"Parameters of the translated text"`
+	Fields    []errs.Field      `json:"fields,omitempty" doc:"The places at fault"`
+	RequestID string            `json:"requestId,omitempty" doc:"Find the request by this in the server's log"`
+}
+
+// Error is the title.
+func (p *Problem) Error() string { return p.Title }
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is that of problems.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// problem turns an error into its answer; the cause of an internal error goes
+// to the log alone.
+func (a *API) problem(ctx context.Context, err error) *Problem {
+	e := errs.As(err)
+	if e.Kind == errs.Internal {
+		a.deps.Log.ErrorContext(ctx, "internal error", "err", err)
+	}
+	return &Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code, Params: e.Params, Fields: e.Fields, RequestID: obs.RequestID(ctx)}
+}
+
+// problems turns the errors that come from validating a request into problems.
+func (a *API) problems(ctx huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	kind := errs.KindOf(m.Status)
+	p := &Problem{Status: m.Status, Title: m.Detail, Code: validationCode(m.Status), RequestID: obs.RequestID(ctx.Context())}
+	if kind == errs.Internal {
+		p.Title, p.Code = "internal error", "internal"
+	}
+	for _, d := range m.Errors {
+		p.Fields = append(p.Fields, errs.Field{Path: strings.TrimPrefix(d.Location, "body."), Message: d.Message})
+	}
+	return p, nil
+}
+
+func validationCode(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "request.malformed"
+	case http.StatusRequestEntityTooLarge:
+		return "request.too_large"
+	case http.StatusUnsupportedMediaType:
+		return "request.media_type"
+	}
+	return "request.invalid"
+}
+
+func (a *API) write(hc huma.Context, err error) {
+	p := a.problem(hc.Context(), err)
+	hc.SetHeader("Content-Type", p.ContentType(""))
+	if p.Status == http.StatusUnauthorized {
+		hc.SetHeader("WWW-Authenticate", "Bearer")
+	}
+	hc.SetStatus(p.Status)
+	_ = json.NewEncoder(hc.BodyWriter()).Encode(p) // the client is gone if this fails
+}
+
+// WriteProblem answers a plain handler's request with a problem.
+func WriteProblem(w http.ResponseWriter, _ *http.Request, p *Problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client is gone if this fails
+}
+
+// Page is the answer of a list: items, and where to go on.
+type Page[T any] struct {
+	Items []T    `json:"items" doc:"The rows of this page"`
+	Next  string `json:"next,omitempty" doc:"Pass as after to read the next page; absent on the last"`
+}
+
+// PageOf cuts limit+1 read rows to a page; mark gives the key of a row.
+func PageOf[T any](rows []T, limit int, mark func(T) string) Page[T] {
+	p := Page[T]{Items: rows}
+	if len(rows) > limit {
+		p.Items, p.Next = rows[:limit], mark(rows[limit-1])
+	}
+	if p.Items == nil {
+		p.Items = []T{}
+	}
+	return p
+}
+
+// Paging is the query of every list.
+type Paging struct {
+	Limit int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Rows on a page"`
+	After string `query:"after" maxLength:"190" doc:"The next of the page before"`
+}
+
+// Version reads an If-Match header of the form "<version>".
+func Version(header string) (int64, error) {
+	if header == "" {
+		return 0, errs.New(errs.Required, "request.if_match", `this needs the header If-Match: "<version>" with the version that was read`)
+	}
+	v, err := strconv.ParseInt(strings.Trim(header, `"`), 10, 64)
+	if err != nil {
+		return 0, errs.New(errs.Malformed, "request.if_match", "the header If-Match is %s: want a version in quotes", header)
+	}
+	return v, nil
+}

@@ -1,0 +1,193 @@
+// Package bus carries events from the writes that caused them to whoever
+// listens.
+//
+//	Publish(tx) ─► outbox row without a number ─► commit ─► sequencer numbers it ─► listeners, cursors
+//
+// Writers insert without a number and one sequencer numbers what was committed,
+// so a reader that remembers a number never misses a row that committed late.
+// Events are CloudEvents: their type is sextant.<domain>.<past tense>.v1.
+package bus
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+)
+
+// Migrations holds the outbox table.
+//
+//go:embed migrations
+var Migrations embed.FS
+
+// Domain is the name under which the migrations are counted.
+const Domain = "bus"
+
+const batch = 500 // events numbered in one write
+
+// Event is something that happened. Subject is an object reference.
+type Event struct {
+	ID      string          `json:"id"`
+	Seq     int64           `json:"seq"`
+	Type    string          `json:"type"`
+	Subject string          `json:"subject"`
+	Project string          `json:"project"`
+	Time    time.Time       `json:"time"`
+	Data    json.RawMessage `json:"data"`
+}
+
+// Bus is the outbox and its sequencer.
+type Bus struct {
+	db    *db.DB
+	clock clock.Clock
+	log   *slog.Logger
+	wake  chan struct{}
+
+	mu        sync.Mutex
+	listeners map[int]chan struct{}
+	nextID    int
+	last      int64
+}
+
+// New makes a bus; Run has to be started for events to be numbered.
+func New(d *db.DB, c clock.Clock, log *slog.Logger) *Bus {
+	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{}}
+}
+
+// Publish writes an event within the write that caused it.
+func (b *Bus) Publish(tx *db.Tx, e Event) error {
+	if e.ID == "" {
+		e.ID = clock.NewID(b.clock)
+	}
+	if e.Time.IsZero() {
+		e.Time = b.clock.Now()
+	}
+	if e.Data == nil {
+		e.Data = json.RawMessage("{}")
+	}
+	_, err := tx.Exec("INSERT INTO bus_event (id, type, subject, project, time, data) VALUES (?, ?, ?, ?, ?, ?)",
+		e.ID, e.Type, e.Subject, e.Project, clock.Micros(e.Time), []byte(e.Data))
+	if err != nil {
+		return err
+	}
+	tx.AfterCommit(b.poke)
+	return nil
+}
+
+func (b *Bus) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run numbers events until ctx ends.
+func (b *Bus) Run(ctx context.Context) error {
+	b.poke() // whatever a crash left without a number
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-b.wake:
+		}
+		for {
+			n, err := b.number(ctx)
+			if err != nil {
+				b.log.ErrorContext(ctx, "events cannot be numbered", "err", err)
+				break
+			}
+			if n < batch {
+				break
+			}
+		}
+	}
+}
+
+func (b *Bus) number(ctx context.Context) (int, error) {
+	rows, err := b.db.Query(ctx, "SELECT id FROM bus_event WHERE seq IS NULL ORDER BY id LIMIT ?", batch)
+	ids, err := db.Scan(rows, err, func(r *sql.Rows) (string, error) {
+		var id string
+		return id, r.Scan(&id)
+	})
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	var last int64
+	err = b.db.Do(ctx, func(tx *db.Tx) error {
+		if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM bus_event").Scan(&last); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			last++
+			if _, err := tx.Exec("UPDATE bus_event SET seq = ? WHERE id = ?", last, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	b.announce(last)
+	return len(ids), nil
+}
+
+func (b *Bus) announce(last int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = last
+	for _, ch := range b.listeners {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Listen gives a channel that is poked whenever there are new events; stop ends
+// it. Read with After.
+func (b *Bus) Listen() (news <-chan struct{}, stop func()) {
+	ch := make(chan struct{}, 1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id := b.nextID
+	b.nextID++
+	b.listeners[id] = ch
+	return ch, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.listeners, id)
+	}
+}
+
+// After reads the events of the projects that follow a number, oldest first, at
+// most limit. An empty list of projects means all.
+func (b *Bus) After(ctx context.Context, seq int64, projects []string, limit int) ([]Event, error) {
+	query := "SELECT id, seq, type, subject, project, time, data FROM bus_event WHERE seq > ?"
+	args := []any{seq}
+	if len(projects) > 0 {
+		query += " AND project IN (?"
+		for i, p := range projects {
+			if i > 0 {
+				query += ", ?"
+			}
+			args = append(args, p)
+		}
+		query += ")"
+	}
+	rows, err := b.db.Query(ctx, query+" ORDER BY seq LIMIT ?", append(args, limit)...)
+	return db.Scan(rows, err, func(r *sql.Rows) (Event, error) {
+		var e Event
+		var at int64
+		var data []byte
+		err := r.Scan(&e.ID, &e.Seq, &e.Type, &e.Subject, &e.Project, &at, &data)
+		e.Time, e.Data = clock.FromMicros(at), data
+		return e, err
+	})
+}
