@@ -1,0 +1,148 @@
+// Package builtin holds the functions that FEEL brings (DMN 1.5, 10.3.4).
+package builtin
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"sextant/internal/lang/feel/value"
+)
+
+// Call is what a function may see of the evaluation that calls it.
+type Call struct {
+	Now  time.Time
+	Zone func(name string) (*time.Location, error)
+	Warn func(format string, args ...any)
+	// Step counts work; false means that the evaluation is over.
+	Step     func() bool
+	MaxBytes int // of a string
+}
+
+func (c *Call) null(format string, args ...any) value.Value {
+	c.Warn(format, args...)
+	return value.Null()
+}
+
+// Func is a function. Params are its parameter lists; a name that ends in "?"
+// may be left out.
+type Func struct {
+	Name     string
+	Params   [][]string
+	variadic bool // also takes its one list as separate arguments
+	fn       func(c *Call, a []value.Value) value.Value
+}
+
+// Lookup finds a function by name.
+func Lookup(name string) (*Func, bool) {
+	f, ok := functions[name]
+	return f, ok
+}
+
+// SpacedNames lists the names that hold spaces, for the parser; also those of
+// properties.
+func SpacedNames() []string {
+	names := []string{"time offset", "start included", "end included"}
+	for name := range functions {
+		if strings.Contains(name, " ") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+var functions = table(numeric, texts, lists, contexts, temporals, ranges)
+
+func table(groups ...[]Func) map[string]*Func {
+	all := map[string]*Func{}
+	for _, g := range groups {
+		for i := range g {
+			all[g[i].Name] = &g[i]
+		}
+	}
+	return all
+}
+
+// Invoke calls the function with arguments by place.
+func (f *Func) Invoke(c *Call, args []value.Value) value.Value {
+	if f.variadic {
+		if len(args) == 1 {
+			if _, ok := value.AsList(args[0]); ok {
+				return f.fn(c, args)
+			}
+		}
+		if len(args) == 0 {
+			return c.null("%s wants a list or values", f.Name)
+		}
+		return f.fn(c, []value.Value{value.NewList(args)})
+	}
+	for _, params := range f.Params {
+		if len(args) <= len(params) && len(args) >= required(params) {
+			return f.fn(c, args)
+		}
+	}
+	return c.null("%s wants other arguments than these %d", f.Name, len(args))
+}
+
+func required(params []string) int {
+	n := 0
+	for _, p := range params {
+		if !strings.HasSuffix(p, "?") {
+			n++
+		}
+	}
+	return n
+}
+
+// Place orders arguments that were given by name.
+func Place(variants [][]string, args []value.Value, names []string) ([]value.Value, bool) {
+	for _, params := range variants {
+		if placed, ok := place(params, args, names); ok {
+			return placed, true
+		}
+	}
+	return nil, false
+}
+
+func place(params []string, args []value.Value, names []string) ([]value.Value, bool) {
+	placed := make([]value.Value, len(params))
+	given := make([]bool, len(params))
+	for i, name := range names {
+		at := slices.IndexFunc(params, func(p string) bool { return strings.TrimSuffix(p, "?") == name })
+		if at < 0 || given[at] {
+			return nil, false
+		}
+		placed[at], given[at] = args[i], true
+	}
+	last := 0
+	for i, p := range params {
+		if !given[i] && !strings.HasSuffix(p, "?") {
+			return nil, false
+		}
+		if given[i] {
+			last = i + 1
+		}
+	}
+	return placed[:last], true
+}
+
+// list gives an argument as a list; a single value is a list of one.
+func list(v value.Value) ([]value.Value, bool) {
+	if v.IsNull() {
+		return nil, false
+	}
+	if l, ok := value.AsList(v); ok {
+		return l, true
+	}
+	return []value.Value{v}, true
+}
+
+func arg(a []value.Value, i int) value.Value {
+	if i < len(a) {
+		return a[i]
+	}
+	return value.Null()
+}
+
+func one(params ...string) [][]string { return [][]string{params} }

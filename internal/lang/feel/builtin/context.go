@@ -1,0 +1,130 @@
+package builtin
+
+import "sextant/internal/lang/feel/value"
+
+var contexts = []Func{
+	{Name: "get value", Params: [][]string{{"m", "key"}, {"context", "key"}, {"context", "keys"}}, fn: getValue},
+	{Name: "get entries", Params: [][]string{{"m"}, {"context"}}, fn: getEntries},
+	{Name: "get or else", Params: one("value", "default"), fn: func(_ *Call, a []value.Value) value.Value {
+		if a[0].IsNull() {
+			return a[1]
+		}
+		return a[0]
+	}},
+	{Name: "is defined", Params: one("value"), fn: func(_ *Call, a []value.Value) value.Value { return value.Bool(!a[0].IsNull()) }},
+	{Name: "context", Params: one("entries"), fn: contextOf},
+	{Name: "context put", Params: [][]string{{"context", "key", "value"}, {"context", "keys", "value"}}, fn: contextPut},
+	{Name: "context merge", Params: one("contexts"), variadic: true, fn: contextMerge},
+	{Name: "is", Params: one("value1", "value2"), fn: func(_ *Call, a []value.Value) value.Value {
+		return value.Bool(value.Same(a[0], a[1]) && a[0].String() == a[1].String())
+	}},
+	{Name: "assert", Params: one("value", "condition", "cause?"), fn: func(c *Call, a []value.Value) value.Value {
+		if b, ok := value.AsBool(a[1]); ok && b {
+			return a[0]
+		}
+		return c.null("an assertion is not true: %s", arg(a, 2))
+	}},
+}
+
+func getValue(c *Call, a []value.Value) value.Value {
+	keys, ok := list(a[1])
+	if !ok {
+		return c.null("null is no key")
+	}
+	v := a[0]
+	for _, k := range keys {
+		ctx, ok1 := value.AsContext(v)
+		key, ok2 := value.AsString(k)
+		if !ok1 || !ok2 {
+			return c.null("%s has no entries", v.Kind())
+		}
+		if v, ok = ctx.Get(key); !ok {
+			return c.null("the context has no entry %q", key)
+		}
+	}
+	return v
+}
+
+func getEntries(c *Call, a []value.Value) value.Value {
+	ctx, ok := value.AsContext(a[0])
+	if !ok {
+		return c.null("%s is no context", a[0].Kind())
+	}
+	out := []value.Value{}
+	for _, k := range ctx.Keys() {
+		v, _ := ctx.Get(k)
+		e := &value.Context{}
+		e.Put("key", value.String(k))
+		e.Put("value", v)
+		out = append(out, value.NewContext(e))
+	}
+	return value.NewList(out)
+}
+
+func contextOf(c *Call, a []value.Value) value.Value {
+	entries, ok := list(a[0])
+	if !ok {
+		return c.null("context wants a list of entries")
+	}
+	out := &value.Context{}
+	for _, e := range entries {
+		ctx, ok := value.AsContext(e)
+		if !ok {
+			return c.null("%s is no entry", e.Kind())
+		}
+		k, _ := ctx.Get("key")
+		v, hasValue := ctx.Get("value")
+		key, ok := value.AsString(k)
+		if _, twice := out.Get(key); !ok || !hasValue || twice {
+			return c.null("an entry has a key of its own and a value")
+		}
+		out.Put(key, v)
+	}
+	return value.NewContext(out)
+}
+
+func contextPut(c *Call, a []value.Value) value.Value {
+	keys, ok := list(a[1])
+	if !ok || len(keys) == 0 {
+		return c.null("context put wants a key")
+	}
+	return put(c, a[0], keys, a[2])
+}
+
+func put(c *Call, into value.Value, keys []value.Value, v value.Value) value.Value {
+	if len(keys) == 0 {
+		return v
+	}
+	ctx, ok1 := value.AsContext(into)
+	key, ok2 := value.AsString(keys[0])
+	if !ok1 || !ok2 {
+		return c.null("context put wants a context and a key")
+	}
+	inner, has := ctx.Get(key)
+	if !has && len(keys) > 1 {
+		inner = value.NewContext(&value.Context{})
+	}
+	inner = put(c, inner, keys[1:], v)
+	out := ctx.Clone()
+	out.Put(key, inner)
+	return value.NewContext(out)
+}
+
+func contextMerge(c *Call, a []value.Value) value.Value {
+	all, ok := list(a[0])
+	if !ok {
+		return c.null("context merge wants contexts")
+	}
+	out := &value.Context{}
+	for _, v := range all {
+		ctx, ok := value.AsContext(v)
+		if !ok {
+			return c.null("%s is no context", v.Kind())
+		}
+		for _, k := range ctx.Keys() {
+			e, _ := ctx.Get(k)
+			out.Put(k, e)
+		}
+	}
+	return value.NewContext(out)
+}

@@ -1,0 +1,111 @@
+package builtin
+
+import (
+	"github.com/cockroachdb/apd/v3"
+
+	"sextant/internal/lang/feel/value"
+)
+
+var numeric = []Func{
+	{Name: "not", Params: one("negand"), fn: func(_ *Call, a []value.Value) value.Value {
+		if b, ok := value.AsBool(a[0]); ok {
+			return value.Bool(!b)
+		}
+		return value.Null()
+	}},
+	{Name: "number", Params: one("from", "grouping separator?", "decimal separator?"), fn: number},
+	{Name: "decimal", Params: one("n", "scale"), fn: rounder(apd.RoundHalfEven)},
+	{Name: "floor", Params: one("n", "scale?"), fn: rounder(apd.RoundFloor)},
+	{Name: "ceiling", Params: one("n", "scale?"), fn: rounder(apd.RoundCeiling)},
+	{Name: "round up", Params: one("n", "scale"), fn: rounder(apd.RoundUp)},
+	{Name: "round down", Params: one("n", "scale"), fn: rounder(apd.RoundDown)},
+	{Name: "round half up", Params: one("n", "scale"), fn: rounder(apd.RoundHalfUp)},
+	{Name: "round half down", Params: one("n", "scale"), fn: rounder(apd.RoundHalfDown)},
+	{Name: "abs", Params: one("n"), fn: abs},
+	{Name: "modulo", Params: one("dividend", "divisor"), fn: modulo},
+	{Name: "sqrt", Params: one("number"), fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Sqrt(d, x); return err })},
+	{Name: "log", Params: one("number"), fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Ln(d, x); return err })},
+	{Name: "exp", Params: one("number"), fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Exp(d, x); return err })},
+	{Name: "odd", Params: one("number"), fn: func(_ *Call, a []value.Value) value.Value { return parity(a[0], 1) }},
+	{Name: "even", Params: one("number"), fn: func(_ *Call, a []value.Value) value.Value { return parity(a[0], 0) }},
+}
+
+func number(c *Call, a []value.Value) value.Value {
+	if a[0].Kind() == value.KindNumber {
+		return a[0]
+	}
+	s, ok := value.AsString(a[0])
+	if !ok {
+		return c.null("%s is no text of a number", a[0].Kind())
+	}
+	group, _ := value.AsString(arg(a, 1))
+	point, _ := value.AsString(arg(a, 2))
+	if group != "" && group == point || len(group) > 1 || len(point) > 1 {
+		return c.null("these separators of a number are not possible")
+	}
+	s = replaceAll(s, group, "")
+	if point != "" {
+		s = replaceAll(s, point, ".")
+	}
+	v, ok := value.ParseNumber(s)
+	if !ok {
+		return c.null("%q is no number", s)
+	}
+	return v
+}
+
+func rounder(mode apd.Rounder) func(*Call, []value.Value) value.Value {
+	return func(c *Call, a []value.Value) value.Value {
+		scale := int64(0)
+		if len(a) > 1 {
+			n, ok := value.AsInt(a[1])
+			if !ok {
+				return c.null("the scale is no whole number")
+			}
+			scale = n
+		}
+		return value.Round(a[0], scale, mode)
+	}
+}
+
+func unary(op func(*apd.Context, *apd.Decimal, *apd.Decimal) error) func(*Call, []value.Value) value.Value {
+	return func(_ *Call, a []value.Value) value.Value { return value.Unary(a[0], op) }
+}
+
+func abs(c *Call, a []value.Value) value.Value {
+	zero := value.Int(0)
+	switch a[0].Kind() {
+	case value.KindDaysDuration:
+		zero = value.DaysDuration(0)
+	case value.KindMonthsDuration:
+		zero = value.MonthsDuration(0)
+	}
+	order, ok := value.Compare(a[0], zero)
+	if !ok {
+		return c.null("%s has no absolute value", a[0].Kind())
+	}
+	if order < 0 {
+		return value.Neg(a[0])
+	}
+	return a[0]
+}
+
+// modulo has the sign of the divisor: dividend - divisor*floor(dividend/divisor).
+func modulo(c *Call, a []value.Value) value.Value {
+	q := value.Round(value.Div(a[0], a[1]), 0, apd.RoundFloor)
+	if q.IsNull() {
+		return c.null("modulo has no value for these")
+	}
+	return value.Sub(a[0], value.Mul(a[1], q))
+}
+
+func parity(v value.Value, want int64) value.Value {
+	n, ok := value.AsInt(v)
+	if !ok {
+		if v.Kind() == value.KindNumber {
+			return value.Bool(false)
+		}
+		return value.Null()
+	}
+	return value.Bool(n&1 == want)
+}

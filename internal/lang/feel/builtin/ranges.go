@@ -1,0 +1,91 @@
+package builtin
+
+import "sextant/internal/lang/feel/value"
+
+// The relations of points and ranges (DMN 1.5, 10.3.4.9 and Allen's algebra).
+var ranges = []Func{
+	{Name: "before", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
+		c, ok := value.Compare(a.High, b.Low)
+		return c < 0 || c == 0 && (a.HighOpen || b.LowOpen), ok
+	})},
+	{Name: "after", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
+		c, ok := value.Compare(a.Low, b.High)
+		return c > 0 || c == 0 && (a.LowOpen || b.HighOpen), ok
+	})},
+	{Name: "meets", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
+		c, ok := value.Compare(a.High, b.Low)
+		return c == 0 && !a.HighOpen && !b.LowOpen, ok
+	})},
+	{Name: "met by", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
+		c, ok := value.Compare(a.Low, b.High)
+		return c == 0 && !a.LowOpen && !b.HighOpen, ok
+	})},
+	{Name: "overlaps", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
+		c1, ok1 := value.Compare(a.Low, b.High)
+		c2, ok2 := value.Compare(b.Low, a.High)
+		return (c1 < 0 || c1 == 0 && !a.LowOpen && !b.HighOpen) && (c2 < 0 || c2 == 0 && !b.LowOpen && !a.HighOpen), ok1 && ok2
+	})},
+	{Name: "overlaps before", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
+		low, ok1 := value.Compare(a.Low, b.Low)
+		meet, ok2 := value.Compare(b.Low, a.High)
+		high, ok3 := value.Compare(a.High, b.High)
+		return (low < 0 || low == 0 && !a.LowOpen && b.LowOpen) && (meet < 0 || meet == 0 && !a.HighOpen && !b.LowOpen) &&
+			(high < 0 || high == 0 && (a.HighOpen || !b.HighOpen)), ok1 && ok2 && ok3
+	})},
+	{Name: "overlaps after", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
+		low, ok1 := value.Compare(b.Low, a.Low)
+		meet, ok2 := value.Compare(a.Low, b.High)
+		high, ok3 := value.Compare(b.High, a.High)
+		return (low < 0 || low == 0 && !b.LowOpen && a.LowOpen) && (meet < 0 || meet == 0 && !b.HighOpen && !a.LowOpen) &&
+			(high < 0 || high == 0 && (b.HighOpen || !a.HighOpen)), ok1 && ok2 && ok3
+	})},
+	{Name: "includes", Params: pair, fn: related(func(a, b value.Range) (bool, bool) { return covers(a, b) })},
+	{Name: "during", Params: pair, fn: related(func(a, b value.Range) (bool, bool) { return covers(b, a) })},
+	{Name: "starts", Params: pair, fn: related(func(a, b value.Range) (bool, bool) { return starts(a, b) })},
+	{Name: "started by", Params: pair, fn: related(func(a, b value.Range) (bool, bool) { return starts(b, a) })},
+	{Name: "finishes", Params: pair, fn: related(func(a, b value.Range) (bool, bool) { return finishes(a, b) })},
+	{Name: "finished by", Params: pair, fn: related(func(a, b value.Range) (bool, bool) { return finishes(b, a) })},
+	{Name: "coincides", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
+		low, ok1 := value.Compare(a.Low, b.Low)
+		high, ok2 := value.Compare(a.High, b.High)
+		return low == 0 && high == 0 && a.LowOpen == b.LowOpen && a.HighOpen == b.HighOpen, ok1 && ok2
+	})},
+}
+
+var pair = [][]string{{"range1", "range2"}, {"point1", "point2"}, {"point", "range"}, {"range", "point"}}
+
+// related reads a point as the range that holds just it.
+func related(fn func(a, b value.Range) (holds, ok bool)) func(*Call, []value.Value) value.Value {
+	return func(c *Call, args []value.Value) value.Value {
+		holds, ok := fn(asRange(args[0]), asRange(args[1]))
+		if !ok {
+			return c.null("%s and %s have no such relation", args[0].Kind(), args[1].Kind())
+		}
+		return value.Bool(holds)
+	}
+}
+
+func asRange(v value.Value) value.Range {
+	if r, ok := value.AsRange(v); ok {
+		return r
+	}
+	return value.Range{Low: v, High: v}
+}
+
+func covers(a, b value.Range) (holds, ok bool) {
+	low, ok1 := value.Compare(a.Low, b.Low)
+	high, ok2 := value.Compare(b.High, a.High)
+	return (low < 0 || low == 0 && (!a.LowOpen || b.LowOpen)) && (high < 0 || high == 0 && (!a.HighOpen || b.HighOpen)), ok1 && ok2
+}
+
+func starts(a, b value.Range) (holds, ok bool) {
+	low, ok1 := value.Compare(a.Low, b.Low)
+	high, ok2 := value.Compare(a.High, b.High)
+	return low == 0 && a.LowOpen == b.LowOpen && (high < 0 || high == 0 && (a.HighOpen || !b.HighOpen)), ok1 && ok2
+}
+
+func finishes(a, b value.Range) (holds, ok bool) {
+	high, ok1 := value.Compare(a.High, b.High)
+	low, ok2 := value.Compare(a.Low, b.Low)
+	return high == 0 && a.HighOpen == b.HighOpen && (low > 0 || low == 0 && (a.LowOpen || !b.LowOpen)), ok1 && ok2
+}

@@ -1,0 +1,221 @@
+package syntax
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Error says what does not read as FEEL, and where, in bytes from the start.
+type Error struct {
+	Offset  int
+	Message string
+}
+
+// Error is the message.
+func (e *Error) Error() string { return e.Message }
+
+type kind uint8
+
+const (
+	tokenEnd kind = iota
+	tokenName
+	tokenQuoted // a name in back quotes
+	tokenNumber
+	tokenString
+	tokenAt
+	tokenOp
+)
+
+type token struct {
+	kind kind
+	text string
+	pos  int
+	end  int
+}
+
+func (t token) is(text string) bool {
+	return (t.kind == tokenOp || t.kind == tokenName) && t.text == text
+}
+
+func (t token) describe() string {
+	switch t.kind {
+	case tokenEnd:
+		return "the end"
+	case tokenString:
+		return "a string"
+	}
+	return fmt.Sprintf("%q", t.text)
+}
+
+func startsName(r rune) bool {
+	return r == '?' || r == '_' || unicode.IsLetter(r)
+}
+
+func continuesName(r rune) bool {
+	return startsName(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) || r == '\u00b7'
+}
+
+var operators = []string{"**", "..", "!=", "<=", ">=", "->", "+", "-", "*", "/", "=", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", "."}
+
+// scan reads the token at an offset.
+func scan(src string, pos int) (token, error) {
+	pos, err := skip(src, pos)
+	if err != nil || pos >= len(src) {
+		return token{kind: tokenEnd, pos: len(src), end: len(src)}, err
+	}
+	r, _ := utf8.DecodeRuneInString(src[pos:])
+	switch {
+	case r == '"':
+		return scanString(src, pos, pos, tokenString)
+	case r == '@' && strings.HasPrefix(src[pos+1:], `"`):
+		return scanString(src, pos, pos+1, tokenAt)
+	case r == '`':
+		end := strings.IndexByte(src[pos+1:], '`')
+		if end < 0 {
+			return token{}, &Error{pos, "the name in back quotes does not end"}
+		}
+		return token{tokenQuoted, src[pos+1 : pos+1+end], pos, pos + end + 2}, nil
+	case r >= '0' && r <= '9', r == '.' && pos+1 < len(src) && isDigit(src[pos+1]):
+		return scanNumber(src, pos), nil
+	case startsName(r):
+		end := pos
+		for end < len(src) {
+			r, n := utf8.DecodeRuneInString(src[end:])
+			if !continuesName(r) {
+				break
+			}
+			end += n
+		}
+		return token{tokenName, src[pos:end], pos, end}, nil
+	}
+	for _, op := range operators {
+		if strings.HasPrefix(src[pos:], op) {
+			return token{tokenOp, op, pos, pos + len(op)}, nil
+		}
+	}
+	return token{}, &Error{pos, fmt.Sprintf("%q has no meaning in FEEL", r)}
+}
+
+// skip passes white space and comments.
+func skip(src string, pos int) (int, error) {
+	for pos < len(src) {
+		r, n := utf8.DecodeRuneInString(src[pos:])
+		switch {
+		case unicode.IsSpace(r) || r == '\ufeff':
+			pos += n
+		case strings.HasPrefix(src[pos:], "//"):
+			end := strings.IndexByte(src[pos:], '\n')
+			if end < 0 {
+				return len(src), nil
+			}
+			pos += end
+		case strings.HasPrefix(src[pos:], "/*"):
+			end := strings.Index(src[pos+2:], "*/")
+			if end < 0 {
+				return pos, &Error{pos, "the comment does not end"}
+			}
+			pos += end + 4
+		default:
+			return pos, nil
+		}
+	}
+	return pos, nil
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func scanNumber(src string, pos int) token {
+	end := pos
+	digits := func() {
+		for end < len(src) && isDigit(src[end]) {
+			end++
+		}
+	}
+	digits()
+	if end+1 < len(src) && src[end] == '.' && isDigit(src[end+1]) {
+		end++
+		digits()
+	}
+	if end < len(src) && (src[end] == 'e' || src[end] == 'E') {
+		mark := end
+		end++
+		if end < len(src) && (src[end] == '+' || src[end] == '-') {
+			end++
+		}
+		if end < len(src) && isDigit(src[end]) {
+			digits()
+		} else {
+			end = mark
+		}
+	}
+	return token{tokenNumber, src[pos:end], pos, end}
+}
+
+func scanString(src string, pos, quote int, k kind) (token, error) {
+	var b strings.Builder
+	for i := quote + 1; i < len(src); {
+		c := src[i]
+		switch c {
+		case '"':
+			return token{k, b.String(), pos, i + 1}, nil
+		case '\\':
+			r, n := escape(src[i:])
+			if n == 0 { // a pattern such as "\d": the sign stands for itself
+				r, n = '\\', 1
+			}
+			b.WriteRune(r)
+			i += n
+		default:
+			b.WriteByte(c)
+			i++
+		}
+	}
+	return token{}, &Error{pos, "the string does not end"}
+}
+
+// escape reads an escape sequence; the length is 0 if it is none.
+func escape(s string) (rune, int) {
+	if len(s) < 2 {
+		return 0, 0
+	}
+	if i := strings.IndexByte(`nrt"'\`, s[1]); i >= 0 {
+		return rune("\n\r\t\"'\\"[i]), 2
+	}
+	if s[1] == 'u' {
+		hi, ok := hex(s, 2, 4)
+		if !ok {
+			return 0, 0
+		}
+		if hi >= 0xd800 && hi < 0xdc00 && strings.HasPrefix(s[6:], `\u`) {
+			if lo, ok := hex(s, 8, 4); ok && lo >= 0xdc00 && lo < 0xe000 {
+				return (hi-0xd800)<<10 + (lo - 0xdc00) + 0x10000, 12
+			}
+		}
+		return hi, 6
+	}
+	if s[1] == 'U' {
+		r, ok := hex(s, 2, 6)
+		if !ok || r > unicode.MaxRune {
+			return 0, 0
+		}
+		return r, 8
+	}
+	return 0, 0
+}
+
+func hex(s string, from, n int) (rune, bool) {
+	if len(s) < from+n {
+		return 0, false
+	}
+	r := rune(0)
+	for _, c := range []byte(s[from : from+n]) {
+		d := strings.IndexByte("0123456789abcdef", c|0x20)
+		if d < 0 {
+			return 0, false
+		}
+		r = r<<4 | rune(d)
+	}
+	return r, true
+}

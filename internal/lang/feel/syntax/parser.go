@@ -1,0 +1,430 @@
+package syntax
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sextant/internal/lang/feel/value"
+)
+
+// maxNesting bounds the depth of an expression.
+const maxNesting = 128
+
+// Parse reads an expression. Names that hold spaces or signs are recognised
+// where they are known.
+func Parse(src string, known []string) (Node, error) {
+	p, err := newParser(src, known)
+	if err != nil {
+		return nil, err
+	}
+	n, err := p.expression()
+	if err != nil {
+		return nil, err
+	}
+	return n, p.end()
+}
+
+// ParseTests reads unary tests as they stand in a cell of a decision table.
+func ParseTests(src string, known []string) (Node, error) {
+	p, err := newParser(src, known)
+	if err != nil {
+		return nil, err
+	}
+	n, err := p.cell()
+	if err != nil {
+		return nil, err
+	}
+	return n, p.end()
+}
+
+type parser struct {
+	src   string
+	tok   token
+	known []string // names with spaces, longest first
+	depth int
+	bound int // reading the upper bound of that many intervals
+}
+
+func newParser(src string, known []string) (*parser, error) {
+	p := &parser{src: src}
+	for _, k := range known {
+		p.learn(k)
+	}
+	return p, p.next(0)
+}
+
+func (p *parser) learn(name string) {
+	if strings.ContainsAny(name, " +-*/.'") && !slices.Contains(p.known, name) {
+		p.known = append(slices.Clone(p.known), name)
+		slices.SortStableFunc(p.known, func(a, b string) int { return len(b) - len(a) })
+	}
+}
+
+func (p *parser) next(from int) error {
+	t, err := scan(p.src, from)
+	if err != nil {
+		return err
+	}
+	p.tok = t
+	return nil
+}
+
+func (p *parser) advance() error { return p.next(p.tok.end) }
+
+// take consumes the token if it is the text.
+func (p *parser) take(text string) (bool, error) {
+	if !p.tok.is(text) {
+		return false, nil
+	}
+	return true, p.advance()
+}
+
+func (p *parser) expect(text, why string) error {
+	ok, err := p.take(text)
+	if err == nil && !ok {
+		return p.fail("want %q %s, found %s", text, why, p.tok.describe())
+	}
+	return err
+}
+
+func (p *parser) fail(format string, args ...any) error {
+	return &Error{p.tok.pos, fmt.Sprintf(format, args...)}
+}
+
+func (p *parser) end() error {
+	if p.tok.kind != tokenEnd {
+		return p.fail("%s does not belong here", p.tok.describe())
+	}
+	return nil
+}
+
+// knownName matches a known name with spaces at the current token.
+func (p *parser) knownName() (string, int) {
+	for _, k := range p.known {
+		if end := matchSpaced(p.src, p.tok.pos, k); end > 0 {
+			if r := []rune(p.src[end:]); len(r) == 0 || !continuesName(r[0]) {
+				return k, end
+			}
+		}
+	}
+	return "", 0
+}
+
+// matchSpaced compares a name with the text, any white space for a space.
+func matchSpaced(src string, pos int, name string) int {
+	for i, part := range strings.Fields(name) {
+		if i > 0 {
+			next := pos
+			for next < len(src) && strings.IndexByte(" \t\r\n", src[next]) >= 0 {
+				next++
+			}
+			if next == pos {
+				return 0
+			}
+			pos = next
+		}
+		if !strings.HasPrefix(src[pos:], part) {
+			return 0
+		}
+		pos += len(part)
+	}
+	return pos
+}
+
+func (p *parser) expression() (Node, error) {
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxNesting {
+		return nil, p.fail("the expression is nested more than %d deep", maxNesting)
+	}
+	if p.tok.kind == tokenName {
+		switch p.tok.text {
+		case "if":
+			return p.conditional()
+		case "for":
+			return p.loop()
+		case "some", "every":
+			return p.quantified()
+		case "function":
+			return p.function()
+		}
+	}
+	return p.disjunction()
+}
+
+func (p *parser) binary(sub func() (Node, error), ops ...string) (Node, error) {
+	x, err := sub()
+	for err == nil && slices.ContainsFunc(ops, p.tok.is) {
+		op, pos := p.tok.text, p.tok.pos
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+		var y Node
+		if y, err = sub(); err == nil {
+			x = &Binary{at(pos), op, x, y}
+		}
+	}
+	return x, err
+}
+
+func (p *parser) disjunction() (Node, error) { return p.binary(p.conjunction, "or") }
+func (p *parser) conjunction() (Node, error) { return p.binary(p.comparison, "and") }
+func (p *parser) additive() (Node, error)    { return p.binary(p.multiplicative, "+", "-") }
+func (p *parser) multiplicative() (Node, error) {
+	return p.binary(p.exponential, "*", "/")
+}
+func (p *parser) exponential() (Node, error) { return p.binary(p.negation, "**") }
+
+func (p *parser) comparison() (Node, error) {
+	x, err := p.additive()
+	for err == nil {
+		pos := p.tok.pos
+		switch {
+		case slices.ContainsFunc([]string{"=", "!=", "<", "<=", ">", ">="}, p.tok.is):
+			op := p.tok.text
+			if err := p.advance(); err != nil {
+				return nil, err
+			}
+			var y Node
+			if y, err = p.additive(); err == nil {
+				x = &Binary{at(pos), op, x, y}
+			}
+		case p.tok.is("between"):
+			x, err = p.between(x, pos)
+		case p.tok.is("in"):
+			x, err = p.in(x, pos)
+		case p.tok.is("instance"):
+			x, err = p.instance(x, pos)
+		default:
+			return x, nil
+		}
+	}
+	return nil, err
+}
+
+func (p *parser) between(x Node, pos int) (Node, error) {
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	low, err := p.additive()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.expect("and", "between the bounds"); err != nil {
+		return nil, err
+	}
+	high, err := p.additive()
+	return &Between{at(pos), x, low, high}, err
+}
+
+func (p *parser) in(x Node, pos int) (Node, error) {
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	if p.tok.is("(") && !p.rangeAhead() {
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+		tests, err := p.tests()
+		if err != nil {
+			return nil, err
+		}
+		return &In{at(pos), x, tests}, p.expect(")", "after the tests")
+	}
+	test, err := p.test()
+	return &In{at(pos), x, []Node{test}}, err
+}
+
+// rangeAhead tells an open interval such as (1..2) from a parenthesis, by
+// finding .. before the closing bracket.
+func (p *parser) rangeAhead() bool {
+	depth := 0
+	for pos := p.tok.pos; ; {
+		t, err := scan(p.src, pos)
+		if err != nil || t.kind == tokenEnd {
+			return false
+		}
+		switch {
+		case t.is("(") || t.is("[") || t.is("{"):
+			depth++
+		case t.is(")") || t.is("]") || t.is("}"):
+			if depth--; depth == 0 {
+				return false
+			}
+		case depth == 1 && t.is(".."):
+			return true
+		case depth == 1 && t.is(","), depth == 1 && t.is("in"):
+			return false
+		}
+		pos = t.end
+	}
+}
+
+func (p *parser) instance(x Node, pos int) (Node, error) {
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	if err := p.expect("of", "after instance"); err != nil {
+		return nil, err
+	}
+	typ, err := p.typeName()
+	return &InstanceOf{at(pos), x, typ}, err
+}
+
+// typeName reads the text of a type, such as list<number>.
+func (p *parser) typeName() (string, error) {
+	start, end, depth := p.tok.pos, p.tok.pos, 0
+	for {
+		switch {
+		case p.tok.kind == tokenName && (depth > 0 || !slices.Contains([]string{"and", "or", "then", "else", "between", "in", "return", "satisfies"}, p.tok.text) || p.spacedType(start, end)):
+		case p.tok.is("<"):
+			depth++
+		case depth > 0 && p.tok.is(">"):
+			depth--
+		case depth > 0 && (p.tok.is(",") || p.tok.is(":") || p.tok.is("->")), p.tok.is("."):
+		default:
+			if start == end {
+				return "", p.fail("want a type after instance of, found %s", p.tok.describe())
+			}
+			return strings.Join(strings.Fields(p.src[start:end]), " "), nil
+		}
+		end = p.tok.end
+		if err := p.advance(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// spacedType keeps the "and" of "date and time" within a type.
+func (p *parser) spacedType(start, end int) bool {
+	so := strings.Join(strings.Fields(p.src[start:end]), " ")
+	if p.tok.text != "and" || so != "date" && so != "days" && so != "years" {
+		return false
+	}
+	t, err := scan(p.src, p.tok.end)
+	return err == nil && (t.text == "time" || t.text == "months")
+}
+
+func (p *parser) negation() (Node, error) {
+	if !p.tok.is("-") {
+		return p.postfix()
+	}
+	pos := p.tok.pos
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxNesting {
+		return nil, p.fail("the expression is nested more than %d deep", maxNesting)
+	}
+	x, err := p.negation()
+	return &Unary{at(pos), x}, err
+}
+
+func (p *parser) postfix() (Node, error) {
+	x, err := p.primary()
+	for err == nil {
+		pos := p.tok.pos
+		switch {
+		case p.tok.is("."):
+			x, err = p.path(x, pos)
+		case p.tok.is("[") && p.closesInterval():
+			return x, nil
+		case p.tok.is("["):
+			if err := p.advance(); err != nil {
+				return nil, err
+			}
+			var f Node
+			if f, err = p.expression(); err == nil {
+				x, err = &Filter{at(pos), x, f}, p.expect("]", "after the filter")
+			}
+		case p.tok.is("("):
+			x, err = p.call(x, pos)
+		default:
+			return x, nil
+		}
+	}
+	return nil, err
+}
+
+// closesInterval tells the bracket of [1..5[ from that of a filter.
+func (p *parser) closesInterval() bool {
+	if p.bound == 0 {
+		return false
+	}
+	t, err := scan(p.src, p.tok.end)
+	return err == nil && (t.kind == tokenEnd || slices.ContainsFunc([]string{")", "]", "}", ",", ".", "and", "or", "then", "else", "return", "satisfies"}, t.is))
+}
+
+func (p *parser) path(x Node, pos int) (Node, error) {
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	if p.tok.kind != tokenName && p.tok.kind != tokenQuoted {
+		return nil, p.fail("want a name after the dot, found %s", p.tok.describe())
+	}
+	if name, end := p.knownName(); name != "" && p.tok.kind == tokenName {
+		return &Path{at(pos), x, name}, p.next(end)
+	}
+	n := &Path{at(pos), x, p.tok.text}
+	return n, p.advance()
+}
+
+func (p *parser) call(fn Node, pos int) (Node, error) {
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	c := &Call{at: at(pos), Fn: fn}
+	for !p.tok.is(")") {
+		if len(c.Args) > 0 {
+			if err := p.expect(",", "between arguments"); err != nil {
+				return nil, err
+			}
+		}
+		if name, end := p.argumentName(); name != "" {
+			c.Names = append(c.Names, name)
+			if err := p.next(end); err != nil {
+				return nil, err
+			}
+		}
+		arg, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		c.Args = append(c.Args, arg)
+	}
+	if c.Names != nil && len(c.Names) != len(c.Args) {
+		return nil, p.fail("arguments are given either all by name or all by place")
+	}
+	return c, p.advance()
+}
+
+// argumentName finds "name :" before an argument, and where it ends.
+func (p *parser) argumentName() (string, int) {
+	if p.tok.kind != tokenName && p.tok.kind != tokenQuoted {
+		return "", 0
+	}
+	start, pos := p.tok.pos, p.tok.pos
+	for {
+		t, err := scan(p.src, pos)
+		switch {
+		case err != nil || t.kind != tokenName && t.kind != tokenQuoted && !t.is(":"):
+			return "", 0
+		case t.is(":"):
+			name := strings.Join(strings.Fields(p.src[start:t.pos]), " ")
+			return strings.Trim(name, "`"), t.end
+		}
+		pos = t.end
+	}
+}
+
+func number(p *parser) (Node, error) {
+	v, ok := value.ParseNumber(p.tok.text)
+	if !ok {
+		return nil, p.fail("the number %s has no place", p.tok.text)
+	}
+	n := &Literal{at(p.tok.pos), v}
+	return n, p.advance()
+}

@@ -1,0 +1,154 @@
+package value
+
+import (
+	"math"
+	"math/bits"
+	"strings"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+const (
+	digits      = 34
+	maxExponent = 6144
+)
+
+// context34 computes as IEEE 754-2008 decimal128 does.
+var context34 = apd.Context{Precision: digits, MaxExponent: maxExponent, MinExponent: -6143, Rounding: apd.RoundHalfEven}
+
+// AsDecimal gives a number as a decimal, which must not be changed.
+func AsDecimal(v Value) (*apd.Decimal, bool) {
+	if v.kind != KindNumber {
+		return nil, false
+	}
+	if d, ok := v.ref.(*apd.Decimal); ok {
+		return d, true
+	}
+	return apd.New(v.num, 0), true
+}
+
+// ParseNumber reads a number as JSON and FEEL write it.
+func ParseNumber(s string) (Value, bool) {
+	if s == "" || len(s) > 128 || strings.Trim(s, "+-0123456789.eE") != "" {
+		return Null(), false
+	}
+	d, _, err := context34.NewFromString(s)
+	if err != nil || d.Form != apd.Finite {
+		return Null(), false
+	}
+	return Decimal(d), true
+}
+
+// Add adds numbers; null where the result has no place.
+func Add(a, b Value) Value {
+	if a.ref == nil && b.ref == nil {
+		if sum := a.num + b.num; (sum > a.num) == (b.num > 0) {
+			return Int(sum)
+		}
+	}
+	return compute(a, b, context34.Add)
+}
+
+// Sub subtracts numbers.
+func Sub(a, b Value) Value {
+	if a.ref == nil && b.ref == nil {
+		if diff := a.num - b.num; (diff < a.num) == (b.num > 0) {
+			return Int(diff)
+		}
+	}
+	return compute(a, b, context34.Sub)
+}
+
+// Mul multiplies numbers.
+func Mul(a, b Value) Value {
+	if a.ref == nil && b.ref == nil && a.num != math.MinInt64 && b.num != math.MinInt64 {
+		hi, lo := bits.Mul64(magnitude(a.num), magnitude(b.num))
+		if hi == 0 && lo <= math.MaxInt64 {
+			return Int(a.num * b.num)
+		}
+	}
+	return compute(a, b, context34.Mul)
+}
+
+func magnitude(n int64) uint64 {
+	if n < 0 {
+		return uint64(-n)
+	}
+	return uint64(n)
+}
+
+// Div divides numbers; null for a division by zero.
+func Div(a, b Value) Value { return compute(a, b, context34.Quo) }
+
+// Pow raises a number to a power.
+func Pow(a, b Value) Value {
+	if e, ok := AsInt(b); ok && (e > 10_000 || e < -10_000) {
+		return Null()
+	}
+	return compute(a, b, context34.Pow)
+}
+
+func compute(a, b Value, op func(d, x, y *apd.Decimal) (apd.Condition, error)) Value {
+	x, ok1 := AsDecimal(a)
+	y, ok2 := AsDecimal(b)
+	if !ok1 || !ok2 {
+		return Null()
+	}
+	var d apd.Decimal
+	if _, err := op(&d, x, y); err != nil {
+		return Null()
+	}
+	return Decimal(&d)
+}
+
+// Unary applies a function of one number, such as a square root.
+func Unary(a Value, op func(c *apd.Context, d, x *apd.Decimal) error) Value {
+	x, ok := AsDecimal(a)
+	if !ok {
+		return Null()
+	}
+	var d apd.Decimal
+	c := context34
+	if err := op(&c, &d, x); err != nil {
+		return Null()
+	}
+	return Decimal(&d)
+}
+
+// Round rounds a number to a scale, from -6111 to 6176, with a rounding mode.
+func Round(a Value, scale int64, mode apd.Rounder) Value {
+	if scale < -6111 || scale > 6176 {
+		return Null()
+	}
+	return Unary(a, func(c *apd.Context, d, x *apd.Decimal) error {
+		c.Rounding, c.Precision = mode, 2*digits
+		if int64(x.Exponent) >= -scale { // nothing to round away
+			d.Set(x)
+			return nil
+		}
+		_, err := c.Quantize(d, x, int32(-scale))
+		return err
+	})
+}
+
+// Neg negates a number or a duration.
+func Neg(v Value) Value {
+	switch v.kind {
+	case KindNumber:
+		return Sub(Int(0), v)
+	case KindDaysDuration, KindMonthsDuration:
+		return Value{kind: v.kind, num: -v.num}
+	}
+	return Null()
+}
+
+// numberText is the plain decimal text of a number.
+func numberText(v Value) string {
+	d, _ := AsDecimal(v)
+	var r apd.Decimal
+	r.Reduce(d)
+	if r.Exponent > 0 && int64(r.Exponent)+r.NumDigits() > digits || r.Exponent < -100 {
+		return r.Text('E')
+	}
+	return r.Text('f')
+}

@@ -1,0 +1,249 @@
+package value
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Moment is a date and time. Local ones have no zone; Zone is the name of an
+// IANA zone, empty for an offset.
+type Moment struct {
+	T     time.Time // in its zone; in UTC where local
+	Local bool
+	Zone  string
+}
+
+// Clock is a time of day. Local ones have no zone.
+type Clock struct {
+	Nanos  int64 // since midnight
+	Offset int   // seconds east of UTC
+	Local  bool
+	Zone   string
+}
+
+var errTemporal = errors.New("no such date or time")
+
+// NewDate makes a date.
+func NewDate(y int, m time.Month, d int) Value {
+	return Value{kind: KindDate, ref: time.Date(y, m, d, 0, 0, 0, 0, time.UTC)}
+}
+
+// NewMoment makes a date and time.
+func NewMoment(m Moment) Value { return Value{kind: KindDateTime, ref: m} }
+
+// NewClock makes a time of day.
+func NewClock(c Clock) Value { return Value{kind: KindTime, ref: c} }
+
+// AsDate gives a date, at midnight UTC.
+func AsDate(v Value) (time.Time, bool) {
+	t, ok := v.ref.(time.Time)
+	return t, ok && v.kind == KindDate
+}
+
+// AsMoment gives a date and time.
+func AsMoment(v Value) (Moment, bool) {
+	m, ok := v.ref.(Moment)
+	return m, ok
+}
+
+// AsClock gives a time of day.
+func AsClock(v Value) (Clock, bool) {
+	c, ok := v.ref.(Clock)
+	return c, ok
+}
+
+// AsTime gives the instant of a date and time that has a zone.
+func AsTime(v Value) (time.Time, bool) {
+	m, ok := AsMoment(v)
+	return m.T, ok && !m.Local
+}
+
+func compareMoments(a, b Moment) (int, bool) {
+	if a.Local != b.Local {
+		return 0, false
+	}
+	return a.T.Compare(b.T), true
+}
+
+func compareClocks(a, b Clock) (int, bool) {
+	if a.Local != b.Local {
+		return 0, false
+	}
+	return cmpInt(a.Nanos-int64(a.Offset)*int64(time.Second), b.Nanos-int64(b.Offset)*int64(time.Second)), true
+}
+
+var (
+	datePattern  = regexp.MustCompile(`^(-?)(\d{4,9})-(\d{2})-(\d{2})$`)
+	clockPattern = regexp.MustCompile(`^(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|z|[+-]\d{2}:\d{2}(?::\d{2})?|@[A-Za-z0-9_+/-]+)?$`)
+	daysPattern  = regexp.MustCompile(`^(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d+))?S)?)?$`)
+	monthPattern = regexp.MustCompile(`^(-?)P(?:(\d+)Y)?(?:(\d+)M)?$`)
+)
+
+// Zones finds a time zone by its IANA name.
+type Zones func(name string) (*time.Location, error)
+
+// ParseDate reads YYYY-MM-DD.
+func ParseDate(s string) (Value, error) {
+	m := datePattern.FindStringSubmatch(s)
+	if m == nil || len(m[2]) > 4 && m[2][0] == '0' {
+		return Null(), fmt.Errorf("%w: %q is not of the form 2026-01-31", errTemporal, s)
+	}
+	y, month, d := atoi(m[2]), atoi(m[3]), atoi(m[4])
+	if m[1] == "-" {
+		y = -y
+	}
+	v := NewDate(y, time.Month(month), d)
+	t, _ := AsDate(v)
+	if t.Year() != y || t.Month() != time.Month(month) || t.Day() != d {
+		return Null(), fmt.Errorf("%w: there is no day %q", errTemporal, s)
+	}
+	return v, nil
+}
+
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// ParseClock reads hh:mm:ss with fraction and zone.
+func ParseClock(s string, zone Zones) (Value, error) {
+	c, _, err := parseClock(s, zone)
+	if err != nil {
+		return Null(), err
+	}
+	return NewClock(c), nil
+}
+
+func parseClock(s string, zone Zones) (Clock, *time.Location, error) {
+	m := clockPattern.FindStringSubmatch(s)
+	bad := fmt.Errorf("%w: %q is not of the form 08:30:00", errTemporal, s)
+	if m == nil || m[3] == "" && m[5] != "" {
+		return Clock{}, nil, bad
+	}
+	h, minute, sec := atoi(m[1]), atoi(m[2]), atoi(m[3])
+	if h > 23 || minute > 59 || sec > 59 {
+		return Clock{}, nil, bad
+	}
+	frac := (m[4] + "000000000")[:9]
+	c := Clock{Nanos: int64(h*3600+minute*60+sec)*int64(time.Second) + int64(atoi(frac))}
+	switch z := m[5]; {
+	case z == "":
+		c.Local = true
+		return c, time.UTC, nil
+	case z == "Z" || z == "z":
+		return c, time.UTC, nil
+	case z[0] == '@':
+		c.Zone = z[1:]
+		if zone == nil {
+			return Clock{}, nil, fmt.Errorf("%w: no time zones are known", errTemporal)
+		}
+		loc, err := zone(c.Zone)
+		if err != nil {
+			return Clock{}, nil, fmt.Errorf("%w: the time zone %q is unknown", errTemporal, c.Zone)
+		}
+		_, c.Offset = time.Unix(0, 0).In(loc).Zone()
+		return c, loc, nil
+	default:
+		p := strings.Split(z[1:], ":")
+		c.Offset = atoi(p[0])*3600 + atoi(p[1])*60
+		if len(p) == 3 {
+			c.Offset += atoi(p[2])
+		}
+		if c.Offset > 18*3600 || atoi(p[1]) > 59 {
+			return Clock{}, nil, bad
+		}
+		if z[0] == '-' {
+			c.Offset = -c.Offset
+		}
+		return c, time.FixedZone("", c.Offset), nil
+	}
+}
+
+// ParseDateTime reads YYYY-MM-DDThh:mm:ss with fraction and zone.
+func ParseDateTime(s string, zone func(string) (*time.Location, error)) (Value, error) {
+	day, clock, found := strings.Cut(s, "T")
+	d, err := ParseDate(day)
+	if err != nil {
+		return Null(), err
+	}
+	if !found {
+		return NewMoment(Moment{T: d.ref.(time.Time), Local: true}), nil
+	}
+	c, loc, err := parseClock(clock, zone)
+	if err != nil {
+		return Null(), err
+	}
+	return Join(d, c, loc), nil
+}
+
+// Join makes a date and time of a date and a time of day in a zone.
+func Join(date Value, c Clock, loc *time.Location) Value {
+	d, _ := AsDate(date)
+	if loc == nil {
+		loc = time.FixedZone("", c.Offset)
+	}
+	if c.Local {
+		loc = time.UTC
+	}
+	n := c.Nanos
+	sec := n / int64(time.Second)
+	t := time.Date(d.Year(), d.Month(), d.Day(), int(sec/3600), int(sec/60%60), int(sec%60), int(n%int64(time.Second)), loc)
+	return NewMoment(Moment{T: t, Local: c.Local, Zone: c.Zone})
+}
+
+// ParseDuration reads an ISO 8601 duration: days and time, or years and months.
+func ParseDuration(s string) (Value, error) {
+	if m := monthPattern.FindStringSubmatch(s); m != nil && m[2]+m[3] != "" && len(m[2])+len(m[3]) < 16 {
+		months := int64(atoi(m[2]))*12 + int64(atoi(m[3]))
+		if m[1] == "-" {
+			months = -months
+		}
+		return MonthsDuration(months), nil
+	}
+	m := daysPattern.FindStringSubmatch(s)
+	if m == nil || m[2]+m[3]+m[4]+m[5] == "" || strings.HasSuffix(s, "T") {
+		return Null(), fmt.Errorf("%w: %q is no duration of the form PT10S, P1DT2H or P1Y6M", errTemporal, s)
+	}
+	total := float64(0)
+	nanos := int64(0)
+	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
+		n, err := strconv.ParseInt("0"+m[2+i], 10, 64)
+		total += float64(n) * float64(unit)
+		if err != nil || total > 9.2e18 {
+			return Null(), fmt.Errorf("%w: the duration %q is longer than 292 years", errTemporal, s)
+		}
+		nanos += n * int64(unit)
+	}
+	nanos += int64(atoi((m[6] + "000000000")[:9]))
+	if m[1] == "-" {
+		nanos = -nanos
+	}
+	return DaysDuration(time.Duration(nanos)), nil
+}
+
+// AddDuration adds a duration to an instant; months are those of the calendar.
+func AddDuration(t time.Time, d Value) (time.Time, error) {
+	if days, ok := AsDuration(d); ok {
+		return t.Add(days), nil
+	}
+	months, ok := AsMonths(d)
+	if !ok || months > 12*9999 || months < -12*9999 {
+		return t, fmt.Errorf("%w: %s is no duration", errTemporal, d.kind)
+	}
+	return AddMonths(t, int(months)), nil
+}
+
+// AddMonths moves by months; a day that the month does not have becomes its
+// last.
+func AddMonths(t time.Time, months int) time.Time {
+	first := time.Date(t.Year(), t.Month(), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location()).AddDate(0, months, 0)
+	last := first.AddDate(0, 1, -1).Day()
+	return first.AddDate(0, 0, min(t.Day(), last)-1)
+}

@@ -1,0 +1,206 @@
+// Package value holds the values of FEEL: immutable, comparable by FEEL's own
+// rules, exchanged as JSON.
+//
+// A number is an int64 as long as it fits, else a decimal of 34 digits rounded
+// half to even (DMN 1.5, 10.3.2.3.1).
+package value
+
+import (
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// Kind is the type of a value.
+type Kind uint8
+
+// The kinds.
+const (
+	KindNull Kind = iota
+	KindBool
+	KindNumber
+	KindString
+	KindDate
+	KindTime
+	KindDateTime
+	KindDaysDuration
+	KindMonthsDuration
+	KindList
+	KindContext
+	KindRange
+	KindFunction
+)
+
+var kindNames = [...]string{"null", "a boolean", "a number", "a string", "a date", "a time", "a date and time", "a days and time duration",
+	"a years and months duration", "a list", "a context", "a range", "a function"}
+
+// String is the kind as it reads in a sentence: "a list".
+func (k Kind) String() string { return kindNames[k] }
+
+// Value is a FEEL value; the zero Value is null.
+type Value struct {
+	kind Kind
+	num  int64 // boolean, small number, duration in nanoseconds or months
+	ref  any   // everything else
+}
+
+// Null is the null value.
+func Null() Value { return Value{} }
+
+// Bool makes a boolean.
+func Bool(b bool) Value {
+	if b {
+		return Value{kind: KindBool, num: 1}
+	}
+	return Value{kind: KindBool}
+}
+
+// String makes a string.
+func String(s string) Value { return Value{kind: KindString, ref: s} }
+
+// Int makes a number.
+func Int(i int64) Value { return Value{kind: KindNumber, num: i} }
+
+// Decimal makes a number; one that is a small integer is kept as such.
+func Decimal(d *apd.Decimal) Value {
+	if d.Form != apd.Finite {
+		return Null()
+	}
+	if i, err := d.Int64(); err == nil {
+		return Int(i)
+	}
+	return Value{kind: KindNumber, ref: d}
+}
+
+// DaysDuration makes a days and time duration.
+func DaysDuration(d time.Duration) Value { return Value{kind: KindDaysDuration, num: int64(d)} }
+
+// MonthsDuration makes a years and months duration.
+func MonthsDuration(months int64) Value { return Value{kind: KindMonthsDuration, num: months} }
+
+// NewList makes a list; items must not change afterwards.
+func NewList(items []Value) Value { return Value{kind: KindList, ref: items} }
+
+// Context is an ordered set of named values. Build one with Put before it
+// becomes a value.
+type Context struct {
+	keys   []string
+	values map[string]Value
+}
+
+// Put sets an entry.
+func (c *Context) Put(key string, v Value) {
+	if c.values == nil {
+		c.values = map[string]Value{}
+	}
+	if _, ok := c.values[key]; !ok {
+		c.keys = append(c.keys, key)
+	}
+	c.values[key] = v
+}
+
+// Get finds an entry.
+func (c *Context) Get(key string) (Value, bool) {
+	v, ok := c.values[key]
+	return v, ok
+}
+
+// Keys lists the entries in order.
+func (c *Context) Keys() []string { return c.keys }
+
+// Clone copies the context, for Put.
+func (c *Context) Clone() *Context {
+	n := &Context{keys: slices.Clone(c.keys), values: make(map[string]Value, len(c.values)+1)}
+	for k, v := range c.values {
+		n.values[k] = v
+	}
+	return n
+}
+
+// NewContext makes a context a value; c must not change afterwards.
+func NewContext(c *Context) Value { return Value{kind: KindContext, ref: c} }
+
+// Range is an interval; a missing bound is null.
+type Range struct {
+	Low, High         Value
+	LowOpen, HighOpen bool
+}
+
+// NewRange makes a range.
+func NewRange(r Range) Value { return Value{kind: KindRange, ref: &r} }
+
+// Function can be called.
+type Function struct {
+	Params []string
+	Call   func(args []Value) Value
+}
+
+// NewFunction makes a function a value.
+func NewFunction(f *Function) Value { return Value{kind: KindFunction, ref: f} }
+
+// Kind is the type of the value.
+func (v Value) Kind() Kind { return v.kind }
+
+// IsNull reports whether the value is null.
+func (v Value) IsNull() bool { return v.kind == KindNull }
+
+// AsBool gives a boolean.
+func AsBool(v Value) (b, ok bool) { return v.num != 0, v.kind == KindBool }
+
+// AsString gives a string.
+func AsString(v Value) (string, bool) {
+	s, ok := v.ref.(string)
+	return s, ok && v.kind == KindString
+}
+
+// AsInt gives a number that is an integer.
+func AsInt(v Value) (int64, bool) {
+	if v.kind != KindNumber {
+		return 0, false
+	}
+	if d, ok := v.ref.(*apd.Decimal); ok {
+		var whole apd.Decimal
+		if _, err := context34.RoundToIntegralValue(&whole, d); err != nil || whole.Cmp(d) != 0 {
+			return 0, false
+		}
+		i, err := whole.Int64()
+		return i, err == nil
+	}
+	return v.num, true
+}
+
+// AsList gives the items of a list.
+func AsList(v Value) ([]Value, bool) {
+	l, ok := v.ref.([]Value)
+	return l, ok
+}
+
+// AsContext gives a context.
+func AsContext(v Value) (*Context, bool) {
+	c, ok := v.ref.(*Context)
+	return c, ok
+}
+
+// AsRange gives a range.
+func AsRange(v Value) (Range, bool) {
+	r, ok := v.ref.(*Range)
+	if !ok {
+		return Range{}, false
+	}
+	return *r, true
+}
+
+// AsFunction gives a function.
+func AsFunction(v Value) (*Function, bool) {
+	f, ok := v.ref.(*Function)
+	return f, ok
+}
+
+// AsDuration gives a days and time duration.
+func AsDuration(v Value) (time.Duration, bool) {
+	return time.Duration(v.num), v.kind == KindDaysDuration
+}
+
+// AsMonths gives a years and months duration in months.
+func AsMonths(v Value) (int64, bool) { return v.num, v.kind == KindMonthsDuration }
