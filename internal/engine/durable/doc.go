@@ -1,0 +1,24 @@
+// Package durable runs the engine over SQL. It keeps the state of every active
+// run in memory, in 64 shards with one loop each, and stores every change
+// before anybody can see its effects.
+//
+//	command ─► shard loop ─► engine.Step ─► one write: records, history, projection ─► commit ─► effects, answer
+//
+// A run lives on one shard for ever; its key says on which. A command is
+// answered after its commit was synced. A crash loses what was not answered;
+// afterwards jobs are offered again and timers armed again from the records.
+//
+// Towards the outside a job may be offered more than once; in the state it is
+// completed once: a second completion gets engine.ErrGone.
+package durable
+
+import "embed"
+
+// Migrations holds the tables of the host: engine_record, engine_history and
+// engine_key.
+//
+//go:embed migrations
+var Migrations embed.FS
+
+// Domain is the name under which the migrations are counted.
+const Domain = "engine"

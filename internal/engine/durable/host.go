@@ -1,0 +1,248 @@
+package durable
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sextant/internal/engine"
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+type scanner = *sql.Rows
+
+// ErrNoRun is returned for a run that is over or was never started.
+var ErrNoRun = errors.New("the run is not active")
+
+// Job is work offered to a worker. Variables are read with Host.Read.
+type Job struct {
+	Key      state.Key
+	Run      state.Key
+	Element  state.Key
+	Type     string
+	Retries  int32
+	Round    int32
+	Override json.RawMessage
+	Program  *program.Program
+	Node     *program.Node
+}
+
+// Worker takes jobs. Both methods are called on a shard's loop and must return
+// at once.
+type Worker interface {
+	// Offer hands a job over. After a restart or a failure it comes again.
+	Offer(Job)
+	// Withdraw says that nobody waits for a job any more.
+	Withdraw(job state.Key)
+}
+
+// Change is what one step did, for the read side.
+type Change struct {
+	Run     state.Key
+	Program *program.Program
+	Now     time.Time
+	Seq     int64 // number of the history chunk that holds Facts
+	engine.Result
+}
+
+// Projector keeps the read side: it writes within the transaction of the step.
+type Projector interface {
+	Project(tx *db.Tx, c *Change) error
+}
+
+// Deps is what a host needs.
+type Deps struct {
+	DB    *db.DB
+	Clock clock.Clock
+	Log   *slog.Logger
+	// Programs gives the program with a key; it must not block for long.
+	Programs func(key int64) (*program.Program, error)
+	Zone     func(name string) (*time.Location, error)
+	// Workers take the jobs, the first that accepts a type has it. A job whose
+	// type nobody accepts stays in the state.
+	Workers []Subscription
+	// Projector may be nil.
+	Projector Projector
+}
+
+// Subscription hands the jobs of the types that Accepts likes to a worker.
+type Subscription struct {
+	Accepts func(jobType string) bool
+	Worker  Worker
+}
+
+// Host runs processes durably. It is safe for concurrent use.
+type Host struct {
+	deps   Deps
+	shards []*shard
+	timers *timers
+	wg     sync.WaitGroup
+	closed atomic.Bool
+	stop   context.CancelFunc
+}
+
+// Open loads the active runs and prepares their jobs and timers. Nothing moves
+// before Start.
+func Open(ctx context.Context, deps Deps) (*Host, error) {
+	h := &Host{deps: deps}
+	h.timers = newTimers(deps.Clock, h.due)
+	for i := range Shards {
+		h.shards = append(h.shards, newShard(h, i))
+	}
+	if err := reserveAll(ctx, deps.DB, h.shards); err != nil {
+		return nil, err
+	}
+	if err := h.recover(ctx); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Start begins to work: recovered jobs are offered, timers run.
+func (h *Host) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.stop = cancel
+	for _, s := range h.shards {
+		h.wg.Go(s.loop)
+	}
+	h.wg.Go(func() { h.timers.run(ctx) })
+	for _, s := range h.shards {
+		s.push(command{recovered: true})
+	}
+}
+
+// Close stops the loops after what was queued. State is on disk already.
+func (h *Host) Close() {
+	if h.closed.Swap(true) {
+		return
+	}
+	if h.stop != nil {
+		h.stop()
+	}
+	for _, s := range h.shards {
+		s.close()
+	}
+	h.wg.Wait()
+}
+
+// NewKey gives the key for a run that is about to start, on a random shard.
+func (h *Host) NewKey() state.Key { return h.shards[rand.IntN(Shards)].keys.take() }
+
+// StartRun is a run to start.
+type StartRun struct {
+	Key       state.Key // from NewKey
+	Program   int64     // key of the program
+	Variables engine.Variables
+}
+
+// StartTx starts a run within a write of the caller, so that whatever admitted
+// it is stored in the same commit. The run begins to move after that commit.
+func (h *Host) StartTx(tx *db.Tx, start StartRun) error {
+	prog, err := h.deps.Programs(start.Program)
+	if err != nil {
+		return err
+	}
+	s := h.shards[ShardOf(start.Key)]
+	r := &run{key: start.Key, programKey: start.Program, program: prog, state: state.New(start.Key)}
+	res, err := s.step(r, engine.Start{Variables: start.Variables})
+	if err != nil {
+		return err
+	}
+	w := s.write(r, res)
+	w.header = true
+	if err := w.store(tx); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() { s.push(command{run: start.Key, adopt: r, res: res}) })
+	return nil
+}
+
+// Start starts a run in a write of its own.
+func (h *Host) StartOne(ctx context.Context, start StartRun) error {
+	return h.deps.DB.Do(ctx, func(tx *db.Tx) error { return h.StartTx(tx, start) })
+}
+
+// Apply applies an event to a run and returns after the commit. What with
+// writes shares the commit; its error undoes the event.
+func (h *Host) Apply(ctx context.Context, runKey state.Key, ev engine.Event, with func(*db.Tx) error) error {
+	c := command{run: runKey, event: ev, with: with, reply: make(chan error, 1)}
+	if err := h.send(runKey, c); err != nil {
+		return err
+	}
+	select {
+	case err := <-c.reply:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// ApplyAsync is Apply for callers that do not wait; done is called on the
+// shard's loop and must return at once.
+func (h *Host) ApplyAsync(runKey state.Key, ev engine.Event, with func(*db.Tx) error, done func(error)) error {
+	return h.send(runKey, command{run: runKey, event: ev, with: with, done: done})
+}
+
+// Read lets fn look at the state of a run on its shard's loop. fn must not keep
+// or change the state.
+func (h *Host) Read(ctx context.Context, runKey state.Key, fn func(*state.Run, *program.Program)) error {
+	c := command{run: runKey, read: fn, reply: make(chan error, 1)}
+	if err := h.send(runKey, c); err != nil {
+		return err
+	}
+	select {
+	case err := <-c.reply:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (h *Host) send(runKey state.Key, c command) error {
+	i := ShardOf(runKey)
+	if i < 0 || i >= Shards {
+		return ErrNoRun
+	}
+	if h.closed.Load() || !h.shards[i].push(c) {
+		return errs.New(errs.Unavailable, "engine.stopped", "the server is stopping")
+	}
+	return nil
+}
+
+// due is called by the timers.
+func (h *Host) due(e entry) {
+	s := h.shards[ShardOf(e.run)]
+	if e.job != 0 {
+		s.push(command{run: e.run, offer: e.element})
+		return
+	}
+	s.push(command{run: e.run, event: engine.TimerFired{Element: e.element, Timer: e.timer}})
+}
+
+func (h *Host) worker(jobType string) Worker {
+	for _, s := range h.deps.Workers {
+		if s.Accepts(jobType) {
+			return s.Worker
+		}
+	}
+	return nil
+}
+
+// Active counts the runs in memory.
+func (h *Host) Active() int {
+	n := int64(0)
+	for _, s := range h.shards {
+		n += s.active.Load()
+	}
+	return int(n)
+}

@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+
+	"sextant/internal/engine/state"
+)
+
+// BindJob is the type of the job that asks for the rows of a bound activity; it
+// is completed with the variable rows.
+const BindJob = "sextant:bind"
+
+// Limits on one run, so that an endless loop or a huge list stops with an
+// incident instead of taking the node down.
+const (
+	// MaxVisits is how often one element may be entered without a wait.
+	MaxVisits = 10_000
+	// MaxFanOut is the most iterations of one multi-instance.
+	MaxFanOut = 10_000
+	// MaxVariableBytes is the most that one variable may hold as JSON.
+	MaxVariableBytes = 4 << 20
+)
+
+// EffectKind is what the host has to do after the commit.
+type EffectKind uint8
+
+// The effects.
+const (
+	// JobCreated offers a job, also again after a failure (see NotBefore).
+	JobCreated EffectKind = iota + 1
+	// JobGone withdraws a job: it is done, or its element was terminated.
+	JobGone
+	// TimerArmed wakes the run at Due.
+	TimerArmed
+	// TimerGone forgets a timer.
+	TimerGone
+	// TaskCreated asks a person.
+	TaskCreated
+	// TaskGone withdraws a task.
+	TaskGone
+	// IncidentRaised stops an element instance until a person helps.
+	IncidentRaised
+	// IncidentGone says that an incident is no more.
+	IncidentGone
+	// RunEnded says that the run is over.
+	RunEnded
+)
+
+// Effect is one thing to do after the commit. Key names the job, timer, task
+// (the element's own key) or incident.
+type Effect struct {
+	Kind    EffectKind
+	Key     state.Key
+	Element state.Key
+	Node    int32
+	// Job is set with JobCreated; it is a copy.
+	Job state.Job
+	// Due is set with TimerArmed.
+	Due time.Time
+	// Task is set with TaskCreated.
+	Task Task
+	// Incident is set with IncidentRaised.
+	Incident state.Incident
+	// State and Code are set with RunEnded: completed, failed (with the error
+	// code) or cancelled (with the reason).
+	State string
+	Code  string
+}
+
+// Task is what a person is asked.
+type Task struct {
+	Assignee        string
+	CandidateGroups []string
+	CandidateUsers  []string
+	Form            string
+}
+
+// How a run ends.
+const (
+	Completed = "completed"
+	Failed    = "failed"
+	Cancelled = "cancelled"
+)
+
+// FactKind is what happened, for the history. The numbers are stored: they
+// never change.
+type FactKind uint8
+
+// The facts.
+const (
+	FactStarted FactKind = iota + 1
+	FactEntered
+	FactLeft
+	FactTerminated
+	FactPassed
+	FactFlow
+	FactJob
+	FactJobDone
+	FactJobFailed
+	FactJobThrew
+	FactTimer
+	FactIncident
+	FactResolved
+	FactVariable
+	FactSkipped
+	FactEnded
+	FactRetried
+)
+
+// Fact is one line of a run's history. Node is an index into the program; Text
+// and Data depend on the kind: FactVariable has name and JSON value, FactFlow
+// the flow's id, the failing kinds a message.
+type Fact struct {
+	Kind FactKind
+	Time time.Time
+	Node int32
+	Key  state.Key
+	Text string
+	Data json.RawMessage
+}

@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+)
+
+// ErrGone is returned for an event whose job, timer, task or incident no longer
+// exists; the state is unchanged. A second completion of the same job gets it.
+var ErrGone = errors.New("it no longer exists")
+
+// ErrRefused is returned for an event that does not fit what it is for.
+var ErrRefused = errors.New("not possible")
+
+// Event is something that happened to a run.
+type Event interface{ apply(s *stepper) error }
+
+// Variables are values by name; the values are JSON.
+type Variables map[string]json.RawMessage
+
+// Start begins the run. Its state must be new.
+type Start struct{ Variables Variables }
+
+// JobCompleted ends a job with its results.
+type JobCompleted struct {
+	Job       state.Key
+	Variables Variables
+}
+
+// JobFailed says that a try failed. With retries left the job is offered again
+// after Backoff, without it becomes an incident of the given kind.
+type JobFailed struct {
+	Job     state.Key
+	Retries int32
+	Backoff time.Duration
+	Kind    string
+	Message string
+}
+
+// JobThrew throws a BPMN error from a job. Where nothing catches it the job
+// becomes an incident of the given kind.
+type JobThrew struct {
+	Job           state.Key
+	Code, Message string
+	Kind          string
+	Variables     Variables
+}
+
+// TimerFired says that a timer is due.
+type TimerFired struct{ Element, Timer state.Key }
+
+// TaskCompleted ends a user task.
+type TaskCompleted struct {
+	Element   state.Key
+	Variables Variables
+}
+
+// Resolve takes up again what an incident stopped. Variables are set in the
+// scope of the element first. Inputs replace inputs of a service by name and
+// begin a new round of its job.
+type Resolve struct {
+	Incident  state.Key
+	Variables Variables
+	Inputs    json.RawMessage
+}
+
+// Skip leaves an element as if it had completed with the variables. Flow names
+// the flow to leave an exclusive gateway by.
+type Skip struct {
+	Element   state.Key
+	Variables Variables
+	Reason    string
+	Flow      string
+}
+
+// Cancel ends the run.
+type Cancel struct{ Reason string }
+
+func (e Start) apply(s *stepper) error {
+	if len(s.run.Elements) > 0 {
+		return fmt.Errorf("%w: the run has begun", ErrRefused)
+	}
+	root := &state.Element{Key: s.run.Key, Node: 0, Phase: state.Active}
+	s.run.Put(root)
+	s.fact(Fact{Kind: FactStarted, Key: root.Key})
+	s.setAll(root.Key, e.Variables)
+	s.spawn(s.p.Nodes[0].Start, root)
+	return nil
+}
+
+func (e JobCompleted) apply(s *stepper) error {
+	el, err := s.job(e.Job)
+	if err != nil {
+		return err
+	}
+	s.fact(Fact{Kind: FactJobDone, Node: el.Node, Key: e.Job})
+	s.dropJob(el)
+	s.dropIncident(el)
+	if el.Body {
+		return s.bound(el, e.Variables)
+	}
+	s.results(el, e.Variables)
+	s.finish(el)
+	return nil
+}
+
+func (e JobFailed) apply(s *stepper) error {
+	el, err := s.job(e.Job)
+	if err != nil {
+		return err
+	}
+	if el.Incident != nil {
+		return fmt.Errorf("%w: the job waits for an incident", ErrRefused)
+	}
+	s.fact(Fact{Kind: FactJobFailed, Node: el.Node, Key: e.Job, Text: e.Message})
+	el.Job.Retries = max(e.Retries, 0)
+	s.run.Touch(el)
+	if el.Job.Retries == 0 {
+		s.incident(el, orDefault(e.Kind, IncidentJob), e.Message)
+		return nil
+	}
+	el.Job.NotBefore = s.env.Now.Add(e.Backoff)
+	s.offer(el)
+	return nil
+}
+
+func (e JobThrew) apply(s *stepper) error {
+	el, err := s.job(e.Job)
+	if err != nil {
+		return err
+	}
+	s.fact(Fact{Kind: FactJobThrew, Node: el.Node, Key: e.Job, Text: e.Code + ": " + e.Message})
+	if s.throw(el, thrown{code: e.Code, message: e.Message, vars: e.Variables}) {
+		return nil
+	}
+	el.Job.Retries = 0
+	s.run.Touch(el)
+	message := e.Message
+	if message == "" {
+		message = fmt.Sprintf("the error %q was thrown and nothing catches it", e.Code)
+	}
+	s.incident(el, orDefault(e.Kind, IncidentUnhandled), message)
+	return nil
+}
+
+func (e TimerFired) apply(s *stepper) error {
+	el := s.run.Elements[e.Element]
+	if el == nil {
+		return ErrGone
+	}
+	for i := range el.Timers {
+		if el.Timers[i].Key == e.Timer {
+			s.fire(el, i)
+			return nil
+		}
+	}
+	return ErrGone
+}
+
+func (e TaskCompleted) apply(s *stepper) error {
+	el := s.run.Elements[e.Element]
+	if el == nil || !el.Human {
+		return ErrGone
+	}
+	if el.Incident != nil {
+		return fmt.Errorf("%w: the task has an incident, resolve it first", ErrRefused)
+	}
+	s.dropTask(el)
+	s.results(el, e.Variables)
+	s.finish(el)
+	return nil
+}
+
+func (e Resolve) apply(s *stepper) error {
+	el := s.holder(e.Incident)
+	if el == nil {
+		return ErrGone
+	}
+	if e.Inputs != nil && el.Job == nil {
+		return fmt.Errorf("%w: the incident is not about a job, so there are no inputs to replace", ErrRefused)
+	}
+	s.fact(Fact{Kind: FactResolved, Node: el.Node, Key: e.Incident})
+	s.dropIncident(el)
+	s.setAll(el.Key, e.Variables)
+	s.takeUp(el, e.Inputs)
+	return nil
+}
+
+func (e Skip) apply(s *stepper) error {
+	el := s.run.Elements[e.Element]
+	if el == nil {
+		return ErrGone
+	}
+	node := s.p.Nodes[el.Node]
+	if node.Kind == program.Process {
+		return fmt.Errorf("%w: a whole process cannot be skipped, cancel it", ErrRefused)
+	}
+	flows := node.Outgoing
+	if node.Kind == program.ExclusiveGateway {
+		flow, err := s.outgoing(node, e.Flow)
+		if err != nil {
+			return err
+		}
+		flows = []int32{flow}
+	}
+	s.fact(Fact{Kind: FactSkipped, Node: el.Node, Key: el.Key, Text: e.Reason})
+	s.terminateBelow(el)
+	s.clear(el)
+	s.propagateAll(s.run.Elements[el.Parent], e.Variables)
+	if el.Index > 0 && !el.Body {
+		s.iterationDone(el, false)
+		return nil
+	}
+	s.leave(el, flows)
+	return nil
+}
+
+func (e Cancel) apply(s *stepper) error {
+	root := s.run.Root()
+	if root == nil {
+		return ErrGone
+	}
+	s.end(root, Cancelled, e.Reason)
+	return nil
+}
+
+func orDefault(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}

@@ -1,0 +1,202 @@
+package program
+
+import (
+	"fmt"
+	"strings"
+
+	"sextant/internal/lang/bpmn"
+	"sextant/internal/lang/feel"
+)
+
+// Compile compiles the process of the model with the given id, or its only
+// executable process where id is empty. The error is a *bpmn.Error with every
+// problem found.
+func Compile(m *bpmn.Model, id string) (*Program, error) {
+	proc, err := choose(m, id)
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{model: m, p: &Program{ProcessID: proc.ID, Name: proc.Name, byID: map[string]int32{}}}
+	root := c.add(&Node{ID: proc.ID, Name: proc.Name, Kind: Process, Line: proc.Node.Line, Scope: None, Ext: proc.Ext})
+	c.unsupported(proc.Node, proc.Ext)
+	c.scope(root, proc.Scope, proc.Node)
+	if len(c.problems) > 0 {
+		return nil, &bpmn.Error{Problems: c.problems}
+	}
+	return c.p, nil
+}
+
+func choose(m *bpmn.Model, id string) (*bpmn.Process, error) {
+	var found []*bpmn.Process
+	for _, p := range m.Processes {
+		if (id == "" && p.Executable) || (id != "" && p.ID == id) {
+			found = append(found, p)
+		}
+	}
+	one := bpmn.Problem{Line: 1, Column: 1, Code: "process.none"}
+	switch {
+	case len(found) == 1 && found[0].Executable:
+		return found[0], nil
+	case len(found) == 1:
+		one.Element, one.Line = found[0].ID, found[0].Node.Line
+		one.Message = `the process is not executable: set isExecutable="true"`
+	case len(found) > 1:
+		one.Code, one.Message = "process.many", "the file holds several executable processes: name the one to use"
+	case id != "":
+		one.Message = fmt.Sprintf("the file holds no process with id %q", id)
+	default:
+		one.Message = `the file holds no executable process: set isExecutable="true" on one`
+	}
+	return nil, &bpmn.Error{Problems: []bpmn.Problem{one}}
+}
+
+type compiler struct {
+	model    *bpmn.Model
+	p        *Program
+	problems []bpmn.Problem
+}
+
+func (c *compiler) problem(n *bpmn.Node, code, format string, args ...any) {
+	c.problems = append(c.problems, bpmn.Problem{Element: n.Attr("id"), Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
+func (c *compiler) add(n *Node) *Node {
+	n.Index = int32(len(c.p.Nodes))
+	n.Default, n.Start, n.AttachedTo = None, None, None
+	c.p.Nodes = append(c.p.Nodes, n)
+	c.p.byID[n.ID] = n.Index
+	return n
+}
+
+// scope compiles the elements and flows of a process or sub-process.
+func (c *compiler) scope(owner *Node, s *bpmn.Scope, xml *bpmn.Node) {
+	nodes := make([]*Node, len(s.Elements))
+	for i, e := range s.Elements {
+		nodes[i] = c.element(owner, e)
+	}
+	for _, f := range s.Flows {
+		c.flow(f)
+	}
+	for i, e := range s.Elements {
+		c.link(nodes[i], e)
+	}
+	starts := 0
+	for _, n := range nodes {
+		if n.Kind == StartEvent {
+			starts++
+			owner.Start = n.Index
+		}
+	}
+	switch {
+	case starts == 0:
+		c.problem(xml, "process.no_start", "there is no start event: add one without a trigger")
+	case starts > 1:
+		c.problem(xml, "process.many_starts", "there are %d start events: one is executed, remove the others", starts)
+	}
+}
+
+func (c *compiler) flow(f *bpmn.Flow) {
+	flow := &Flow{Index: int32(len(c.p.Flows)), ID: f.ID, Source: c.p.byID[f.Source], Target: c.p.byID[f.Target]}
+	c.p.Flows = append(c.p.Flows, flow)
+	source, target := c.p.Nodes[flow.Source], c.p.Nodes[flow.Target]
+	source.Outgoing = append(source.Outgoing, flow.Index)
+	target.Incoming = append(target.Incoming, flow.Index)
+	if !f.HasCondition {
+		return
+	}
+	if source.Kind != ExclusiveGateway {
+		c.problem(f.Node, "process.condition_place", "a condition stands on a flow that leaves %q: conditions are executed on flows of exclusive gateways only", source.ID)
+		return
+	}
+	flow.Condition = c.required(f.Node, "condition", f.Condition)
+}
+
+func (c *compiler) link(n *Node, e *bpmn.Element) {
+	if e.AttachedTo != "" {
+		n.AttachedTo = c.p.byID[e.AttachedTo]
+		host := c.p.Nodes[n.AttachedTo]
+		if !host.activity() {
+			c.problem(e.Node, "process.boundary_place", "a boundary event sits on %q, which is no task or sub-process", host.ID)
+		}
+		host.Boundary = append(host.Boundary, n.Index)
+	}
+	if e.Default != "" {
+		for _, i := range n.Outgoing {
+			if c.p.Flows[i].ID == e.Default {
+				n.Default = i
+			}
+		}
+	}
+	c.degrees(n, e)
+}
+
+// degrees checks how many flows enter and leave.
+func (c *compiler) degrees(n *Node, e *bpmn.Element) {
+	switch n.Kind {
+	case StartEvent, BoundaryTimer, BoundaryError:
+		if len(n.Incoming) > 0 {
+			c.problem(e.Node, "process.incoming", "a flow leads into %q, which begins a path", n.ID)
+		}
+		if n.Kind != StartEvent && len(n.Outgoing) == 0 {
+			c.problem(e.Node, "process.no_outgoing", "no flow leaves the boundary event")
+		}
+	case EndEvent, ErrorEnd:
+		if len(n.Outgoing) > 0 {
+			c.problem(e.Node, "process.outgoing", "a flow leaves %q, which ends a path", n.ID)
+		}
+	case ExclusiveGateway:
+		for _, i := range n.Outgoing {
+			if len(n.Outgoing) > 1 && i != n.Default && c.p.Flows[i].Condition == nil {
+				c.problem(e.Node, "process.no_condition", "the flow %q has no condition and is not the default flow", c.p.Flows[i].ID)
+			}
+		}
+	}
+	if n.Kind != StartEvent && n.AttachedTo == None && len(n.Incoming) == 0 {
+		c.problem(e.Node, "process.unreachable", "no flow leads to this element")
+	}
+}
+
+func (n *Node) activity() bool {
+	switch n.Kind {
+	case ServiceTask, UserTask, ScriptTask, SubProcess:
+		return true
+	}
+	return false
+}
+
+func (c *compiler) unsupported(n *bpmn.Node, x bpmn.Extensions) {
+	for _, u := range x.Unsupported {
+		c.problems = append(c.problems, bpmn.Problem{Element: n.Attr("id"), Line: u.Line, Column: u.Column, Code: "process.unsupported",
+			Message: fmt.Sprintf("<zeebe:%s> is not executed", u.Local)})
+	}
+}
+
+// required compiles a text that must be an expression with "=" before it.
+func (c *compiler) required(n *bpmn.Node, what, text string) *feel.Expr {
+	src, is := feel.IsExpression(strings.TrimSpace(text))
+	if !is {
+		c.problem(n, "process.expression", "the %s %q is no FEEL expression: write \"=\" before it", what, text)
+		return nil
+	}
+	return c.compile(n, what, src)
+}
+
+// value compiles a text that is an expression where "=" stands before it.
+func (c *compiler) value(n *bpmn.Node, what, text string) Value {
+	if src, is := feel.IsExpression(text); is {
+		return Value{Expr: c.compile(n, what, src)}
+	}
+	if strings.HasPrefix(text, "${") || strings.HasPrefix(text, "#{") {
+		c.problem(n, "process.expression", "the %s %q is in another expression language: write it in FEEL with \"=\" before it", what, text)
+	}
+	return Value{Static: text}
+}
+
+func (c *compiler) compile(n *bpmn.Node, what, src string) *feel.Expr {
+	x, err := feel.Compile(src)
+	if err != nil {
+		c.problem(n, "process.feel", "the %s %q does not read as FEEL: %s", what, src, err)
+		return nil
+	}
+	return x
+}

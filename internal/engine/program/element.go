@@ -1,0 +1,231 @@
+package program
+
+import (
+	"strings"
+
+	"sextant/internal/lang/bpmn"
+	"sextant/internal/lang/rolling"
+)
+
+const defaultRetries = "3"
+
+// element compiles one element, and what lies within it.
+func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
+	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext})
+	c.unsupported(e.Node, e.Ext)
+	n.Inputs = c.mappings(e.Node, "input mapping", e.Ext.Inputs)
+	n.Outputs = c.mappings(e.Node, "output mapping", e.Ext.Outputs)
+	switch e.Type {
+	case "startEvent", "endEvent", "intermediateCatchEvent", "boundaryEvent":
+		c.event(n, e)
+	case "serviceTask":
+		c.serviceTask(n, e)
+	case "userTask":
+		n.Kind = UserTask
+		n.Human = &Human{Assignee: c.value(e.Node, "assignee", e.Ext.Assignee), CandidateGroups: c.value(e.Node, "candidate groups", e.Ext.CandidateGroups),
+			CandidateUsers: c.value(e.Node, "candidate users", e.Ext.CandidateUsers), Form: c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID)}
+	case "scriptTask":
+		c.scriptTask(n, e)
+	case "exclusiveGateway":
+		n.Kind = ExclusiveGateway
+	case "parallelGateway":
+		n.Kind = ParallelGateway
+	case "subProcess":
+		n.Kind = SubProcess
+		if e.TriggeredByEvent {
+			c.problem(e.Node, "process.unsupported", "an event sub-process is not executed")
+			break
+		}
+		c.scope(n, e.Scope, e.Node)
+	default:
+		c.problem(e.Node, "process.unsupported", "<%s> is not executed", e.Type)
+	}
+	c.loop(n, e)
+	return n
+}
+
+func (c *compiler) event(n *Node, e *bpmn.Element) {
+	trigger := ""
+	switch {
+	case len(e.Events) > 1:
+		c.problem(e.Node, "process.unsupported", "an event with several triggers is not executed")
+		return
+	case len(e.Events) == 1:
+		trigger = e.Events[0].Type
+	}
+	switch e.Type + ":" + trigger {
+	case "startEvent:":
+		n.Kind = StartEvent
+	case "endEvent:":
+		n.Kind = EndEvent
+	case "endEvent:error":
+		n.Kind = ErrorEnd
+		n.ErrorCode = c.errorCode(e)
+		if n.ErrorCode == "" {
+			c.problem(e.Node, "process.error_code", "the error end event throws no error with a code: refer to an <error> that has an errorCode")
+		}
+	case "intermediateCatchEvent:timer":
+		n.Kind, n.Timer = TimerCatch, c.timer(e, false)
+	case "boundaryEvent:timer":
+		n.Kind, n.Timer = BoundaryTimer, c.timer(e, !e.Interrupting)
+	case "boundaryEvent:error":
+		n.Kind = BoundaryError
+		n.ErrorCode = c.errorCode(e)
+		if !e.Interrupting {
+			c.problem(e.Node, "process.error_boundary", "an error boundary event always interrupts: remove cancelActivity=\"false\"")
+		}
+	default:
+		if trigger == "" {
+			trigger = "none"
+		}
+		c.problem(e.Node, "process.unsupported", "<%s> with trigger %s is not executed", e.Type, trigger)
+	}
+}
+
+func (c *compiler) errorCode(e *bpmn.Element) string {
+	ref := e.Events[0].ErrorRef
+	if ref == "" {
+		return ""
+	}
+	def, ok := c.model.Errors[ref]
+	if !ok {
+		c.problem(e.Node, "process.error_ref", "the error %q is not defined in the file", ref)
+	}
+	return def.Code
+}
+
+func (c *compiler) timer(e *bpmn.Element, repeats bool) *Timer {
+	d := e.Events[0]
+	t := &Timer{}
+	var text string
+	switch {
+	case d.Duration != "":
+		t.Kind, text = TimerDuration, d.Duration
+	case d.Date != "":
+		t.Kind, text = TimerDate, d.Date
+	case d.Cycle != "" && repeats:
+		t.Kind, text = TimerCycle, d.Cycle
+	case d.Cycle != "":
+		c.problem(e.Node, "process.timer", "a cycle is executed on boundary events that do not interrupt only")
+	default:
+		c.problem(e.Node, "process.timer", "the timer has no duration, date or cycle")
+	}
+	t.Value = c.value(e.Node, "timer", text)
+	if t.Value.Expr == nil && text != "" {
+		if err := CheckTimer(t.Kind, text); err != nil {
+			c.problem(e.Node, "process.timer", "%s", err)
+		}
+	}
+	return t
+}
+
+func (c *compiler) serviceTask(n *Node, e *bpmn.Element) {
+	n.Kind = ServiceTask
+	if !e.Ext.HasTask || e.Ext.TaskType == "" {
+		c.problem(e.Node, "process.no_type", "the service task has no job type: add <zeebe:taskDefinition type=\"…\"/>")
+	}
+	retries := e.Ext.TaskRetries
+	if retries == "" {
+		retries = defaultRetries
+	}
+	n.Task = &Task{Type: c.value(e.Node, "job type", e.Ext.TaskType), Retries: c.value(e.Node, "retries", retries), Headers: e.Ext.Headers}
+	for _, in := range e.Ext.ServiceInputs {
+		if in.From == "feel" {
+			c.compile(e.Node, "input "+in.Name, strings.TrimPrefix(in.Value, "="))
+		}
+	}
+}
+
+func (c *compiler) scriptTask(n *Node, e *bpmn.Element) {
+	n.Kind = ScriptTask
+	if e.Ext.Script == nil {
+		c.problem(e.Node, "process.script", "the script task holds no FEEL script: add <zeebe:script expression=\"=…\" resultVariable=\"…\"/>; other script languages are not executed")
+		return
+	}
+	n.Script = &Script{Expr: c.required(e.Node, "script", e.Ext.Script.Expression), Result: e.Ext.Script.ResultVariable}
+	if n.Script.Result == "" {
+		c.problem(e.Node, "process.script", "the script has no resultVariable")
+	}
+}
+
+func (c *compiler) mappings(n *bpmn.Node, what string, in []bpmn.Mapping) []Mapping {
+	out := make([]Mapping, 0, len(in))
+	for _, m := range in {
+		out = append(out, Mapping{Source: c.value(n, what, m.Source), Target: strings.Split(m.Target, ".")})
+	}
+	return out
+}
+
+func (c *compiler) loop(n *Node, e *bpmn.Element) {
+	l := e.Loop
+	if l == nil {
+		return
+	}
+	if l.Standard {
+		c.problem(e.Node, "process.unsupported", "a standard loop is not executed")
+		return
+	}
+	if !n.activity() {
+		c.problem(e.Node, "process.loop_place", "only tasks and sub-processes run many times")
+		return
+	}
+	n.Loop = &Loop{Sequential: l.Sequential, InputElement: l.InputElement, OutputCollection: l.OutputCollection}
+	optional := func(what, text string) {
+		if text == "" {
+			return
+		}
+		x := c.required(e.Node, what, text)
+		switch what {
+		case "input collection":
+			n.Loop.Input = x
+		case "output element":
+			n.Loop.OutputElement = x
+		case "completion condition":
+			n.Loop.Completion = x
+		case "loop cardinality":
+			n.Loop.Cardinality = x
+		}
+	}
+	optional("input collection", l.InputCollection)
+	optional("output element", l.OutputElement)
+	optional("completion condition", l.CompletionCondition)
+	cardinality := l.Cardinality
+	if cardinality != "" && !strings.HasPrefix(cardinality, "=") {
+		cardinality = "=" + cardinality
+	}
+	optional("loop cardinality", cardinality)
+	c.batch(n, e)
+	if n.Loop.Batch == nil && l.InputCollection == "" && l.Cardinality == "" {
+		c.problem(e.Node, "process.loop", "the multi-instance has no input collection, cardinality or batch")
+	}
+	if (l.OutputCollection == "") != (l.OutputElement == "") {
+		c.problem(e.Node, "process.loop", "output collection and output element belong together")
+	}
+}
+
+func (c *compiler) batch(n *Node, e *bpmn.Element) {
+	b := e.Loop.Batch
+	if b == nil {
+		return
+	}
+	plan, err := rolling.Parse(b.Expression)
+	if err != nil {
+		c.problem(e.Node, "process.batch", "the batch expression %q is not understood: %s", b.Expression, err)
+		return
+	}
+	n.Loop.Batch = &plan
+	if !e.Loop.Sequential {
+		c.problem(e.Node, "process.batch", "batches run one after the other: set isSequential=\"true\"")
+	}
+	if e.Loop.InputCollection != "" || e.Loop.Cardinality != "" {
+		c.problem(e.Node, "process.batch", "a batch cuts the bound rows: remove the input collection and the cardinality")
+	}
+	if b.OnFail != "" || b.MaxFail != "" {
+		c.problem(e.Node, "process.batch", "onFail and maxFail are not executed: catch the error with a boundary event")
+	}
+	if e.Ext.Bind == nil {
+		c.problem(e.Node, "process.batch", "a batch needs the rows to cut: add <sextant:bind path=\"…\"/>")
+		return
+	}
+	n.Loop.Bind = e.Ext.Bind.Path
+}

@@ -1,0 +1,154 @@
+// Package program turns a process of a BPMN file into the form that the engine
+// runs: nodes and flows in arrays, every expression compiled, every reference
+// resolved. What the engine cannot execute is refused here, with element id and
+// line; nothing is ignored silently.
+package program
+
+import (
+	"sextant/internal/lang/bpmn"
+	"sextant/internal/lang/feel"
+	"sextant/internal/lang/rolling"
+)
+
+// Kind is what a node does.
+type Kind uint8
+
+// The kinds of nodes. Process is the node of the process itself.
+const (
+	Process Kind = iota
+	StartEvent
+	EndEvent
+	ErrorEnd
+	TimerCatch
+	BoundaryTimer
+	BoundaryError
+	ServiceTask
+	UserTask
+	ScriptTask
+	ExclusiveGateway
+	ParallelGateway
+	SubProcess
+)
+
+// None stands for "no node" or "no flow" where an index is wanted.
+const None int32 = -1
+
+// Program is a compiled process. It is immutable and safe for concurrent use.
+type Program struct {
+	ProcessID string
+	Name      string
+	// Nodes holds the process at 0 and every element after it.
+	Nodes []*Node
+	Flows []*Flow
+	byID  map[string]int32
+}
+
+// Lookup finds a node by its element id.
+func (p *Program) Lookup(id string) (*Node, bool) {
+	i, ok := p.byID[id]
+	if !ok {
+		return nil, false
+	}
+	return p.Nodes[i], true
+}
+
+// Node is one element. Indexes refer to Program.Nodes and Program.Flows.
+type Node struct {
+	Index    int32
+	ID, Name string
+	Kind     Kind
+	Line     int
+	// Scope is the node of the process or sub-process that the node lies in.
+	Scope    int32
+	Incoming []int32
+	Outgoing []int32
+	Default  int32
+	// Start is the start event of a process or sub-process.
+	Start int32
+	// Boundary are the boundary events attached to an activity; AttachedTo is
+	// the activity of a boundary event.
+	Boundary     []int32
+	AttachedTo   int32
+	Interrupting bool
+	Inputs       []Mapping
+	Outputs      []Mapping
+	Task         *Task
+	Human        *Human
+	Script       *Script
+	Timer        *Timer
+	// ErrorCode is what an error end throws or a boundary catches; a boundary
+	// with an empty code catches every error.
+	ErrorCode string
+	Loop      *Loop
+	// Ext gives the service details (binding, inputs, outputs, risk) that the
+	// engine hands on untouched.
+	Ext bpmn.Extensions
+}
+
+// Flow is a sequence flow.
+type Flow struct {
+	Index          int32
+	ID             string
+	Source, Target int32
+	Condition      *feel.Expr
+}
+
+// Value is a text that is either static or an expression.
+type Value struct {
+	Static string
+	Expr   *feel.Expr
+}
+
+// Mapping copies the value of an expression to a variable; Target is the path
+// of names, outermost first.
+type Mapping struct {
+	Source Value
+	Target []string
+}
+
+// Task is the job of a service task.
+type Task struct {
+	Type    Value
+	Retries Value
+	Headers []bpmn.Header
+}
+
+// Human is a user task.
+type Human struct{ Assignee, CandidateGroups, CandidateUsers, Form Value }
+
+// Script is a FEEL script.
+type Script struct {
+	Expr   *feel.Expr
+	Result string
+}
+
+// TimerKind says how a timer is given.
+type TimerKind uint8
+
+// The kinds of timers.
+const (
+	TimerDuration TimerKind = iota
+	TimerDate
+	TimerCycle
+)
+
+// Timer is when a timer event fires.
+type Timer struct {
+	Kind  TimerKind
+	Value Value
+}
+
+// Loop is how an activity runs many times.
+type Loop struct {
+	Sequential       bool
+	Input            *feel.Expr
+	Cardinality      *feel.Expr
+	InputElement     string
+	OutputCollection string
+	OutputElement    *feel.Expr
+	Completion       *feel.Expr
+	// Batch cuts the bound rows; the iterations then see batch and batchIndex.
+	Batch *rolling.Plan
+	// Bind is the object path of the rows to cut.
+	Bind string
+}

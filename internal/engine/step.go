@@ -1,0 +1,279 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+)
+
+// Kinds of incidents that the engine raises by itself.
+const (
+	IncidentJob       = "job_no_retries"
+	IncidentUnhandled = "unhandled_error"
+	IncidentMapping   = "io_mapping"
+	IncidentCondition = "condition"
+	IncidentValue     = "extract_value"
+	IncidentLimit     = "limit"
+	IncidentDeadlock  = "deadlock"
+)
+
+// Env is what a step may know of the world.
+type Env struct {
+	Program *program.Program
+	Now     time.Time
+	Zone    func(name string) (*time.Location, error)
+	// NextKey gives keys for what the step creates.
+	NextKey func() state.Key
+}
+
+// Result is what a step calls for.
+type Result struct {
+	Effects []Effect
+	Facts   []Fact
+}
+
+// Step applies an event to a run. On an error (ErrGone, ErrRefused) the state is
+// unchanged.
+func Step(env *Env, run *state.Run, event Event) (Result, error) {
+	s := &stepper{env: env, p: env.Program, run: run}
+	if err := event.apply(s); err != nil {
+		return Result{}, err
+	}
+	for len(s.queue) > 0 {
+		m := s.queue[0]
+		s.queue = s.queue[1:]
+		s.move(m)
+	}
+	s.settle()
+	return s.res, nil
+}
+
+// move is a token about to enter a node of a scope.
+// With iterate it starts an iteration of the multi-instance whose body is scope.
+type move struct {
+	node    int32
+	scope   *state.Element
+	flow    int32
+	iterate bool
+}
+
+type stepper struct {
+	env    *Env
+	p      *program.Program
+	run    *state.Run
+	res    Result
+	queue  []move
+	visits map[int32]int
+	moves  int
+	before []counted
+	ended  bool
+}
+
+// counted remembers the child count that is stored for an element, so that an
+// element whose count comes back to it is not written.
+type counted struct {
+	el       *state.Element
+	children int32
+}
+
+func (s *stepper) fact(f Fact) {
+	f.Time = s.env.Now
+	s.res.Facts = append(s.res.Facts, f)
+}
+
+func (s *stepper) effect(e Effect) { s.res.Effects = append(s.res.Effects, e) }
+
+// count changes the number of children of an element.
+func (s *stepper) count(el *state.Element, by int32) {
+	known := slices.ContainsFunc(s.before, func(c counted) bool { return c.el == el })
+	if !known {
+		s.before = append(s.before, counted{el, el.Children})
+	}
+	el.Children += by
+}
+
+// settle marks the elements whose number of children has changed.
+func (s *stepper) settle() {
+	for _, c := range s.before {
+		if c.el.Children != c.children && s.run.Elements[c.el.Key] == c.el {
+			s.run.Touch(c.el)
+		}
+	}
+}
+
+// spawn puts a token in front of a node.
+func (s *stepper) spawn(node int32, scope *state.Element) {
+	s.send(move{node: node, scope: scope, flow: program.None})
+}
+
+func (s *stepper) send(m move) {
+	s.count(m.scope, 1)
+	s.queue = append(s.queue, m)
+}
+
+// consume takes a token out of a scope, which may complete by it.
+func (s *stepper) consume(scope *state.Element) {
+	s.count(scope, -1)
+	if scope.Children > 0 || s.ended {
+		return
+	}
+	if scope.Tokens > 0 {
+		s.stuck(scope)
+		return
+	}
+	s.finish(scope)
+}
+
+func (s *stepper) move(m move) {
+	if s.ended || s.run.Elements[m.scope.Key] != m.scope {
+		return // the scope was terminated while the token was on its way
+	}
+	if m.iterate {
+		s.iterate(m.scope)
+		return
+	}
+	node := s.p.Nodes[m.node]
+	if s.tooOften(m.node) {
+		el := s.create(node, m.scope)
+		s.incident(el, IncidentLimit, fmt.Sprintf("the element was entered %d times without a wait: the process loops", MaxVisits))
+		return
+	}
+	switch node.Kind {
+	case program.StartEvent:
+		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
+		s.pass(node, m.scope)
+	case program.EndEvent:
+		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
+		s.consume(m.scope)
+	case program.ParallelGateway:
+		s.join(node, m)
+	case program.ExclusiveGateway:
+		flow, kind, message := s.choose(node, m.scope)
+		if message != "" {
+			s.incident(s.create(node, m.scope), kind, message)
+			return
+		}
+		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
+		if flow != program.None {
+			s.take(flow, m.scope)
+		}
+		s.consume(m.scope)
+	case program.ErrorEnd:
+		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
+		s.errorEnd(node, m.scope)
+	default:
+		s.begin(s.create(node, m.scope))
+	}
+}
+
+func (s *stepper) tooOften(node int32) bool {
+	s.moves++
+	if s.moves < MaxVisits {
+		return false
+	}
+	if s.visits == nil {
+		s.visits = map[int32]int{}
+	}
+	s.visits[node]++
+	return s.visits[node] > MaxVisits
+}
+
+// pass moves the token that entered a node on to all its outgoing flows.
+func (s *stepper) pass(node *program.Node, scope *state.Element) {
+	for _, f := range node.Outgoing {
+		s.take(f, scope)
+	}
+	s.consume(scope)
+}
+
+func (s *stepper) take(flow int32, scope *state.Element) {
+	f := s.p.Flows[flow]
+	s.fact(Fact{Kind: FactFlow, Node: f.Index, Key: scope.Key})
+	s.send(move{node: f.Target, scope: scope, flow: flow})
+}
+
+// create makes the element instance that a token becomes; the token is counted
+// in the scope already.
+func (s *stepper) create(node *program.Node, scope *state.Element) *state.Element {
+	el := &state.Element{Key: s.env.NextKey(), Parent: scope.Key, Node: node.Index, Body: node.Loop != nil}
+	s.run.Put(el)
+	s.fact(Fact{Kind: FactEntered, Node: node.Index, Key: el.Key})
+	return el
+}
+
+// join counts a token at a parallel gateway and lets it fire when every
+// incoming flow has one; further tokens on the same flow wait for another round.
+func (s *stepper) join(node *program.Node, m move) {
+	if len(node.Incoming) < 2 {
+		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
+		s.pass(node, m.scope)
+		return
+	}
+	scope := m.scope
+	i := slices.IndexFunc(scope.Joins, func(j state.Join) bool { return j.Flow == m.flow })
+	if i < 0 {
+		scope.Joins = append(scope.Joins, state.Join{Flow: m.flow})
+		i = len(scope.Joins) - 1
+	}
+	scope.Joins[i].Count++
+	scope.Tokens++
+	s.count(scope, -1)
+	s.run.Touch(scope)
+	for _, in := range node.Incoming {
+		if !slices.ContainsFunc(scope.Joins, func(j state.Join) bool { return j.Flow == in && j.Count > 0 }) {
+			if scope.Children == 0 {
+				s.stuck(scope)
+			}
+			return
+		}
+	}
+	s.release(node, scope)
+}
+
+// release takes one token off each incoming flow and passes the gateway.
+func (s *stepper) release(node *program.Node, scope *state.Element) {
+	for i := range scope.Joins {
+		if slices.Contains(node.Incoming, scope.Joins[i].Flow) {
+			scope.Joins[i].Count--
+			scope.Tokens--
+		}
+	}
+	scope.Joins = slices.DeleteFunc(scope.Joins, func(j state.Join) bool { return j.Count == 0 })
+	s.count(scope, 1)
+	s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: scope.Key})
+	s.pass(node, scope)
+}
+
+// outgoing finds a flow that leaves a node by its id.
+func (s *stepper) outgoing(node *program.Node, id string) (int32, error) {
+	for _, f := range node.Outgoing {
+		if s.p.Flows[f].ID == id {
+			return f, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: name the flow to leave %s by; %q does not leave it", ErrRefused, node.ID, id)
+}
+
+func (s *stepper) setAll(scope state.Key, vars Variables) {
+	for _, name := range sortedNames(vars) {
+		s.set(scope, name, vars[name])
+	}
+}
+
+func (s *stepper) set(scope state.Key, name string, value json.RawMessage) {
+	s.run.Set(scope, name, value, s.env.NextKey)
+	s.fact(Fact{Kind: FactVariable, Key: scope, Text: name, Data: value})
+}
+
+func sortedNames(vars Variables) []string {
+	names := make([]string, 0, len(vars))
+	for n := range vars {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}

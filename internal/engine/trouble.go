@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+	"sextant/internal/lang/feel/value"
+)
+
+// thrown is a BPMN error on its way outwards.
+type thrown struct {
+	code, message string
+	vars          Variables
+}
+
+// throw looks for a boundary event that catches the error, from an element
+// instance outwards, and takes it. At one activity an event that names the code
+// goes before one that catches all.
+func (s *stepper) throw(el *state.Element, t thrown) bool {
+	for cur := el; cur != nil; cur = s.run.Elements[cur.Parent] {
+		if cur.Index > 0 && !cur.Body {
+			continue // the boundary events of an iteration sit on its body
+		}
+		if b := s.catcher(s.p.Nodes[cur.Node], t.code); b != nil {
+			s.interrupt(cur, b, &t)
+			return true
+		}
+	}
+	return false
+}
+
+func (s *stepper) catcher(node *program.Node, code string) *program.Node {
+	var all *program.Node
+	for _, i := range node.Boundary {
+		b := s.p.Nodes[i]
+		switch {
+		case b.Kind != program.BoundaryError:
+		case b.ErrorCode == code:
+			return b
+		case b.ErrorCode == "" && all == nil:
+			all = b
+		}
+	}
+	return all
+}
+
+// interrupt ends an activity by one of its boundary events, which takes its
+// token over.
+func (s *stepper) interrupt(el *state.Element, boundary *program.Node, t *thrown) {
+	scope := s.run.Elements[el.Parent]
+	s.terminateBelow(el)
+	s.clear(el)
+	s.fact(Fact{Kind: FactTerminated, Node: el.Node, Key: el.Key})
+	s.run.Remove(el)
+	s.happen(boundary, scope, t)
+}
+
+// happen runs a boundary event whose token is counted in the scope already.
+func (s *stepper) happen(boundary *program.Node, scope *state.Element, t *thrown) {
+	event := s.create(boundary, scope)
+	if t != nil {
+		s.set(event.Key, "errorCode", quoted(t.code))
+		s.set(event.Key, "errorMessage", quoted(t.message))
+		s.results(event, t.vars)
+	}
+	s.begin(event)
+}
+
+func (s *stepper) errorEnd(node *program.Node, scope *state.Element) {
+	if s.throw(scope, thrown{code: node.ErrorCode}) {
+		return
+	}
+	s.end(s.run.Root(), Failed, node.ErrorCode)
+}
+
+func (s *stepper) incident(el *state.Element, kind, message string) {
+	el.Incident = &state.Incident{Key: s.env.NextKey(), Kind: kind, Message: message, Since: s.env.Now}
+	s.run.Touch(el)
+	s.fact(Fact{Kind: FactIncident, Node: el.Node, Key: el.Incident.Key, Text: message})
+	s.effect(Effect{Kind: IncidentRaised, Key: el.Incident.Key, Element: el.Key, Node: el.Node, Incident: *el.Incident})
+}
+
+func (s *stepper) dropIncident(el *state.Element) {
+	if el.Incident == nil {
+		return
+	}
+	s.effect(Effect{Kind: IncidentGone, Key: el.Incident.Key, Element: el.Key, Node: el.Node})
+	el.Incident = nil
+	s.run.Touch(el)
+}
+
+func (s *stepper) holder(incident state.Key) *state.Element {
+	for _, el := range s.run.Elements {
+		if el.Incident != nil && el.Incident.Key == incident {
+			return el
+		}
+	}
+	return nil
+}
+
+// takeUp goes on where an incident stopped an element instance.
+func (s *stepper) takeUp(el *state.Element, inputs json.RawMessage) {
+	node := s.p.Nodes[el.Node]
+	switch {
+	case el.Children == 0 && el.Tokens > 0:
+		s.stuck(el)
+	case el.Job != nil:
+		el.Job.Retries, el.Job.NotBefore = max(el.Job.Retries, 1), time.Time{}
+		if inputs != nil {
+			el.Job.Round++
+			el.Job.Override = inputs
+		}
+		s.run.Touch(el)
+		s.offer(el)
+	case el.Phase == state.Completing:
+		s.finish(el)
+	case waits(node.Kind):
+		s.begin(el)
+	default: // a gateway or an event that tokens only pass
+		scope := s.run.Elements[el.Parent]
+		flow := program.None
+		if len(node.Incoming) > 0 {
+			flow = node.Incoming[0]
+		}
+		s.run.Remove(el)
+		s.queue = append(s.queue, move{node: node.Index, scope: scope, flow: flow})
+	}
+}
+
+// stuck raises an incident for a scope in which nothing is active any more while
+// tokens wait at a join that can no longer fire.
+func (s *stepper) stuck(scope *state.Element) {
+	node := s.p.Nodes[s.p.Flows[scope.Joins[0].Flow].Target]
+	s.incident(scope, IncidentDeadlock, fmt.Sprintf("the parallel gateway %s waits for a token that cannot come any more", node.ID))
+}
+
+func waits(kind program.Kind) bool {
+	switch kind {
+	case program.ServiceTask, program.UserTask, program.ScriptTask, program.SubProcess, program.TimerCatch, program.BoundaryError, program.BoundaryTimer:
+		return true
+	}
+	return false
+}
+
+// arm sets the timers of an element instance: its own and those of its boundary
+// events.
+func (s *stepper) arm(el *state.Element, node *program.Node) bool {
+	if len(el.Timers) > 0 {
+		return true // taken up again after an incident
+	}
+	if node.Kind == program.TimerCatch && !s.armOne(el, node) {
+		return false
+	}
+	for _, i := range node.Boundary {
+		if s.p.Nodes[i].Kind == program.BoundaryTimer && !s.armOne(el, s.p.Nodes[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *stepper) armOne(el *state.Element, node *program.Node) bool {
+	t, err := s.timer(el, node)
+	if err != nil {
+		s.disarm(el)
+		s.incident(el, IncidentValue, fmt.Sprintf("the timer of %s cannot be set: %s", node.ID, err))
+		return false
+	}
+	el.Timers = append(el.Timers, t)
+	s.run.Touch(el)
+	s.effect(Effect{Kind: TimerArmed, Key: t.Key, Element: el.Key, Node: node.Index, Due: t.Due})
+	return true
+}
+
+func (s *stepper) disarm(el *state.Element) {
+	for _, t := range el.Timers {
+		s.effect(Effect{Kind: TimerGone, Key: t.Key, Element: el.Key, Node: t.Node})
+	}
+	el.Timers = nil
+}
+
+func (s *stepper) timer(el *state.Element, node *program.Node) (state.Timer, error) {
+	t := state.Timer{Key: s.env.NextKey(), Node: node.Index}
+	text, err := s.text(node.Timer.Value, el.Key)
+	if err != nil {
+		return t, err
+	}
+	switch node.Timer.Kind {
+	case program.TimerDate:
+		v, err := value.ParseDateTime(text, s.env.Zone)
+		if err != nil {
+			return t, err
+		}
+		due, ok := value.AsTime(v)
+		if !ok {
+			return t, fmt.Errorf("%q has no time zone", text)
+		}
+		t.Due = due
+		return t, nil
+	case program.TimerCycle:
+		c, err := program.ParseCycle(text)
+		if err != nil {
+			return t, err
+		}
+		t.Repeat, t.Every = int32(max(c.Repeat-1, -1)), text
+		if c.Repeat == 0 {
+			return t, fmt.Errorf("the cycle %q repeats 0 times", text)
+		}
+		t.Due, err = value.AddDuration(s.env.Now, c.Every)
+		return t, err
+	}
+	d, err := value.ParseDuration(text)
+	if err != nil {
+		return t, err
+	}
+	t.Due, err = value.AddDuration(s.env.Now, d)
+	return t, err
+}
+
+// fire lets the i-th timer of an element instance happen.
+func (s *stepper) fire(el *state.Element, i int) {
+	t := el.Timers[i]
+	node := s.p.Nodes[t.Node]
+	s.fact(Fact{Kind: FactTimer, Node: t.Node, Key: t.Key})
+	if node.Kind == program.BoundaryTimer && node.Interrupting {
+		s.interrupt(el, node, nil)
+		return
+	}
+	if !s.again(el, i) {
+		el.Timers = append(el.Timers[:i:i], el.Timers[i+1:]...)
+		s.effect(Effect{Kind: TimerGone, Key: t.Key, Element: el.Key, Node: t.Node})
+	}
+	s.run.Touch(el)
+	if node.Kind == program.TimerCatch {
+		s.dropIncident(el)
+		s.finish(el)
+		return
+	}
+	scope := s.run.Elements[el.Parent]
+	s.count(scope, 1)
+	s.happen(node, scope, nil)
+}
+
+// again arms a repeating timer for its next firing, counted from the last one.
+func (s *stepper) again(el *state.Element, i int) bool {
+	t := &el.Timers[i]
+	if t.Every == "" || t.Repeat == 0 {
+		return false
+	}
+	c, err := program.ParseCycle(t.Every)
+	if err != nil {
+		return false
+	}
+	due, err := value.AddDuration(t.Due, c.Every)
+	if err != nil {
+		return false
+	}
+	if t.Repeat > 0 {
+		t.Repeat--
+	}
+	t.Due = due
+	s.effect(Effect{Kind: TimerArmed, Key: t.Key, Element: el.Key, Node: t.Node, Due: due})
+	return true
+}
