@@ -1,0 +1,178 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sextant/sdk/go/sqldb"
+)
+
+// Clock tells the time; tests replace it.
+type Clock interface {
+	Now() time.Time
+	After(d time.Duration) (<-chan time.Time, func())
+}
+
+// Host is everything that a plugin gets from where it runs: its database, its
+// folder, a way to the platform.
+type Host struct {
+	// DB is the plugin's own database; Dialect is sqlite, mysql or postgres.
+	DB      *sql.DB
+	Dialect string
+	// Data is a folder of the plugin's own.
+	Data  string
+	Clock Clock
+	Log   *slog.Logger
+	// URL and Token lead to the platform.
+	URL, Token string
+	// Client calls the platform; http.DefaultTransport where it is nil.
+	Client *http.Client
+	// Incoming is the token that calls to the plugin have to carry; empty
+	// accepts all, which is right only in process.
+	Incoming string
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+type realClock struct{}
+
+func (realClock) Now() time.Time { return time.Now().UTC() }
+
+func (realClock) After(d time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTimer(d)
+	return t.C, func() { t.Stop() }
+}
+
+// HostFrom builds a host from the settings that the platform gives a separate
+// process: SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_DATABASE_URL, SEXTANT_DATA.
+func HostFrom(getenv func(string) string, log *slog.Logger) (*Host, error) {
+	h := &Host{Data: getenv("SEXTANT_DATA"), URL: getenv("SEXTANT_URL"), Token: getenv("SEXTANT_TOKEN"), Incoming: getenv("SEXTANT_TOKEN"), Log: log}
+	if h.Token == "" {
+		return nil, errors.New("SEXTANT_TOKEN is empty: a plugin is started by the platform, or by hand with the token of its instance")
+	}
+	if h.Data == "" {
+		h.Data = "."
+	}
+	address := getenv("SEXTANT_DATABASE_URL")
+	if address == "" {
+		address = "sqlite:" + filepath.Join(h.Data, "plugin.db")
+	}
+	db, dialect, err := sqldb.Open(address, false)
+	if err != nil {
+		return nil, err
+	}
+	h.DB, h.Dialect = db, string(dialect)
+	return h, nil
+}
+
+// begin fills what was left empty.
+func (h *Host) begin() {
+	if h.Clock == nil {
+		h.Clock = realClock{}
+	}
+	if h.Log == nil {
+		h.Log = slog.New(slog.DiscardHandler)
+	}
+	if h.Client == nil {
+		h.Client = &http.Client{Timeout: time.Minute}
+	}
+	if h.ctx == nil {
+		h.ctx, h.cancel = context.WithCancelCause(context.Background())
+	}
+}
+
+// Close ends the background work of the plugin.
+func (h *Host) Close() {
+	if h.cancel != nil {
+		h.cancel(errStopping)
+	}
+}
+
+// post calls the platform with a JSON body.
+func (h *Host) post(ctx context.Context, path string, body any) (int, error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(h.URL, "/")+path, bytes.NewReader(data))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+h.Token)
+	resp, err := h.Client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20)) // so that the connection is used again
+	return resp.StatusCode, nil
+}
+
+// ErrFile says that a file cannot be had from the platform.
+var ErrFile = errors.New("the file cannot be read")
+
+// File opens a file of the platform by its SHA-256, and keeps a checked copy in
+// the plugin's folder.
+func (h *Host) File(ctx context.Context, digest string) (*os.File, error) {
+	if len(digest) != 64 || strings.Trim(digest, "0123456789abcdef") != "" {
+		return nil, fmt.Errorf("%w: %q is no SHA-256", ErrFile, digest)
+	}
+	path := filepath.Join(h.Data, "files", digest)
+	if f, err := os.Open(path); err == nil {
+		return f, nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(h.URL, "/")+"/api/v1/blobs/"+digest, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+h.Token)
+	resp, err := h.Client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%w: the platform answered %s for %s", ErrFile, resp.Status, digest)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	return keep(resp.Body, path, digest)
+}
+
+func keep(from io.Reader, path, digest string) (*os.File, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".partial-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(tmp.Name())
+	sum := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(tmp, sum), from); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrFile, err), tmp.Close())
+	}
+	if err := tmp.Close(); err != nil {
+		return nil, err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != digest {
+		return nil, fmt.Errorf("%w: it should have the SHA-256 %s and has %s", ErrFile, digest, got)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}

@@ -1,0 +1,183 @@
+// Package plugin is the kit for authors of plugins.
+//
+// An author writes an input struct, an output struct and a function; the
+// service, its parameters and the protocol around them come from these:
+//
+//	p := plugin.New(wire.Manifest{Plugin: "host", Version: "0.1.0"})
+//	plugin.Action(p, plugin.Spec{Service: "script", Action: "run", Target: "host:host"},
+//		func(ctx context.Context, call *plugin.Call, in RunInput) (RunOutput, error) { … })
+//
+// The function is called once per row. A row ends ok, or with the outcome of
+// the error: Fail, Unknown, TimedOut and Skip make such errors, any other error
+// and a panic is failed.
+//
+// The same plugin runs in the platform's process or as a process of its own;
+// it sees no difference.
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"sextant/sdk/go/wire"
+)
+
+const (
+	defaultBatch    = 50
+	defaultParallel = 10
+	defaultTimeout  = 10 * time.Minute
+)
+
+// Plugin is a manifest with the functions behind it.
+type Plugin struct {
+	manifest wire.Manifest
+	actions  map[string]*action // by path
+	stores   map[string]Store
+	start    []func(context.Context, *Host) error
+	model    func(ctx context.Context) ([]wire.ObjectType, error)
+	err      error
+}
+
+// New begins a plugin. Services are added by Action.
+func New(m wire.Manifest) *Plugin {
+	if m.Run == nil {
+		m.Run = &wire.Run{Builtin: true}
+	}
+	return &Plugin{manifest: m, actions: map[string]*action{}, stores: map[string]Store{}}
+}
+
+// Spec describes an action. Zero fields get defaults: batch 50, time-out 10
+// minutes, 10 rows at once, risk change.
+type Spec struct {
+	Service, Action string
+	Title           wire.Text
+	Description     string
+	Target          string // the type of object that a row stands for
+	Batch           int    // rows in one call at most
+	Parallel        int    // rows of a call worked on at once
+	Timeout         time.Duration
+	Risk            string
+	Idempotent      bool // may be sent again after a crash
+	Async           bool // accepted at once, answered by call-back
+	Retry           *wire.Retry
+	Effects         []string
+	// Locks are the locks that the action needs. Nil asks for the target alone,
+	// exclusively, unless the action only reads; an empty list asks for none.
+	Locks []wire.Lock
+}
+
+type action struct {
+	spec wire.Action
+	name string
+	at   int // rows at once
+	run  func(ctx context.Context, c *Call, row wire.Row) (wire.Row, error)
+}
+
+// Func is what an author writes: one row in, one row out.
+type Func[I, O any] func(ctx context.Context, call *Call, in I) (O, error)
+
+// Action adds an action whose parameters are the fields of I and O with an sx
+// tag; see the package's documentation of tags.
+func Action[I, O any](p *Plugin, s Spec, fn Func[I, O]) {
+	in, err := paramsOf[I]()
+	out, err2 := paramsOf[O]()
+	for _, e := range []error{err, err2} {
+		if e != nil && p.err == nil {
+			p.err = fmt.Errorf("action %s/%s: %w", s.Service, s.Action, e)
+		}
+	}
+	a := &action{name: s.Service + "/" + s.Action, at: max(s.Parallel, 1)}
+	if s.Parallel == 0 {
+		a.at = defaultParallel
+	}
+	a.spec = s.wire(in, out)
+	a.run = func(ctx context.Context, c *Call, row wire.Row) (wire.Row, error) {
+		var input I
+		if err := decodeRow(row, &input, in); err != nil {
+			return nil, err
+		}
+		output, err := fn(ctx, c, input)
+		encoded, encErr := encodeRow(output, out)
+		if err == nil {
+			err = encErr
+		}
+		return encoded, err
+	}
+	if p.actions[a.spec.Path] != nil && p.err == nil {
+		p.err = fmt.Errorf("action %s is added twice", a.name)
+	}
+	p.actions[a.spec.Path] = a
+	i := slices.IndexFunc(p.manifest.Services, func(v wire.Service) bool { return v.Name == s.Service })
+	if i < 0 {
+		p.manifest.Services = append(p.manifest.Services, wire.Service{Name: s.Service})
+		i = len(p.manifest.Services) - 1
+	}
+	p.manifest.Services[i].Actions = append(p.manifest.Services[i].Actions, a.spec)
+}
+
+func (s Spec) wire(in, out []param) wire.Action {
+	a := wire.Action{Action: s.Action, Title: s.Title, Description: s.Description, Path: "/v1/" + s.Service + "/" + s.Action, Method: "POST",
+		Target: s.Target, Batch: s.Batch, Risk: s.Risk, Idempotent: s.Idempotent, Async: s.Async, Cancel: true, Retry: s.Retry, Effects: s.Effects}
+	if a.Batch == 0 {
+		a.Batch = defaultBatch
+	}
+	if s.Timeout == 0 {
+		s.Timeout = defaultTimeout
+	}
+	a.Timeout = formatDuration(s.Timeout)
+	if a.Risk == "" {
+		a.Risk = wire.RiskChange
+	}
+	a.Locks = s.Locks
+	if s.Locks == nil && a.Risk != wire.RiskRead && s.Target != "" {
+		a.Locks = []wire.Lock{{Mode: "exclusive", On: "target"}}
+	}
+	for _, p := range in {
+		a.Input = append(a.Input, p.Param)
+	}
+	for _, p := range out {
+		a.Output = append(a.Output, p.Param)
+	}
+	return a
+}
+
+// Store keeps the rows of an object type.
+type Store interface {
+	Query(ctx context.Context, objectType string, q wire.Query) (rows []wire.Row, next string, err error)
+	Create(ctx context.Context, objectType string, rows []wire.Row, by By) ([]wire.Row, error)
+	Update(ctx context.Context, objectType string, rows []wire.Row, by By) ([]wire.Row, error)
+	Delete(ctx context.Context, objectType string, ids []string, by By) error
+}
+
+// By says on whose behalf rows are changed.
+type By struct{ Operator, Run string }
+
+// FieldErrors tells which attributes of a row are at fault.
+type FieldErrors interface {
+	error
+	Fields() map[string]string
+}
+
+// Objects makes a store answer for an object type; "*" answers for every type.
+func (p *Plugin) Objects(objectType string, s Store) { p.stores[objectType] = s }
+
+// Model makes the object types of the plugin those that fn gives besides the
+// ones of the manifest.
+func (p *Plugin) Model(fn func(ctx context.Context) ([]wire.ObjectType, error)) {
+	p.manifest.DynamicObjects, p.model = true, fn
+}
+
+// OnStart registers what has to happen before the plugin serves, such as
+// migrations.
+func (p *Plugin) OnStart(fn func(ctx context.Context, h *Host) error) {
+	p.start = append(p.start, fn)
+}
+
+// Manifest is the manifest with the services that were added. The error names
+// a parameter struct that cannot be understood.
+func (p *Plugin) Manifest() (wire.Manifest, error) { return p.manifest, p.err }
+
+// Name is the plugin's name.
+func (p *Plugin) Name() string { return p.manifest.Plugin }
