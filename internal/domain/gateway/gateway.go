@@ -1,0 +1,141 @@
+// Package gateway carries calls to plugins. A plugin in this process is called
+// through its handler, one of its own through a socket: the same bytes, the same
+// limits. Identity headers are set here and never taken from outside.
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"time"
+
+	"sextant/internal/kit/errs"
+)
+
+// MaxAnswer is the largest answer of a plugin, in bytes.
+const MaxAnswer = 16 << 20
+
+// Route leads to an instance of a plugin.
+type Route struct {
+	// Handler answers in this process; nil for a process of its own at URL.
+	Handler http.Handler
+	URL     string
+	Token   string
+}
+
+// Router knows where plugins are.
+type Router struct {
+	mu     sync.RWMutex
+	routes map[string]Route
+	client *http.Client
+}
+
+// New makes a router without routes.
+func New() *Router {
+	t := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 0}
+	return &Router{routes: map[string]Route{}, client: &http.Client{Transport: t}}
+}
+
+// Set makes calls to a plugin go to a route.
+func (r *Router) Set(plugin string, to Route) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.routes[plugin] = to
+}
+
+// Call is a request to a plugin.
+type Call struct {
+	Plugin string
+	Method string
+	Path   string
+	Header http.Header
+	Body   []byte
+}
+
+// Answer is what a plugin said.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// ErrNotSent marks an error of a call that certainly did not reach the plugin.
+var ErrNotSent = errors.New("the plugin was not reached")
+
+// Do makes a call. An error wraps ErrNotSent where the plugin certainly did not
+// get it; after any other error nobody knows.
+func (r *Router) Do(ctx context.Context, c Call) (*Answer, error) {
+	r.mu.RLock()
+	to, ok := r.routes[c.Plugin]
+	r.mu.RUnlock()
+	if !ok {
+		return nil, fmt.Errorf("%w: %w", ErrNotSent, errs.New(errs.Unavailable, "plugin.not_running", "the plugin %q does not run", c.Plugin))
+	}
+	req, err := http.NewRequestWithContext(ctx, c.Method, strings.TrimSuffix(to.URL, "/")+c.Path, bytes.NewReader(c.Body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
+	for k, v := range c.Header {
+		req.Header[k] = v
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+to.Token)
+	if to.Handler != nil {
+		return direct(ctx, to.Handler, req)
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		if connecting(err) {
+			return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
+		}
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("the plugin's answer broke off: %w", err)
+	}
+	if len(body) > MaxAnswer {
+		return nil, fmt.Errorf("the plugin answered more than %d bytes", MaxAnswer)
+	}
+	return &Answer{resp.StatusCode, resp.Header, body}, nil
+}
+
+func connecting(err error) bool {
+	return strings.Contains(err.Error(), "connect: ") || strings.Contains(err.Error(), "no such host")
+}
+
+// direct calls a handler of this process. The handler goes on when ctx ends, as
+// a process of its own would; the caller does not wait for it.
+func direct(ctx context.Context, h http.Handler, req *http.Request) (*Answer, error) {
+	rec := httptest.NewRecorder()
+	done := make(chan error, 1)
+	req.RequestURI = ""
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("the plugin panicked: %v", p)
+			}
+		}()
+		h.ServeHTTP(rec, req)
+		done <- nil
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return nil, err
+		}
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if rec.Body.Len() > MaxAnswer {
+		return nil, fmt.Errorf("the plugin answered more than %d bytes", MaxAnswer)
+	}
+	return &Answer{rec.Code, rec.Header(), rec.Body.Bytes()}, nil
+}

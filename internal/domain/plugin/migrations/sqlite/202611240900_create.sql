@@ -1,0 +1,9 @@
+-- +goose Up
+CREATE TABLE plugin_version (
+    plugin   TEXT    NOT NULL,
+    version  TEXT    NOT NULL,
+    manifest BLOB    NOT NULL,
+    enabled  INTEGER NOT NULL,
+    created  INTEGER NOT NULL,
+    PRIMARY KEY (plugin, version)
+);

@@ -1,0 +1,180 @@
+// Package plugin is the registry of plugins: which exist, in which versions,
+// what their manifests say, and where their instances run.
+//
+// A job type plugin:<name>/<service>[(<registered>)]/<action> is resolved to the
+// action of the newest enabled version when it is dispatched.
+package plugin
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/wire"
+)
+
+// Migrations holds the versions.
+//
+//go:embed migrations
+var Migrations embed.FS
+
+// Domain is the name under which the migrations are counted.
+const Domain = "plugin"
+
+// JobPrefix begins the job types that plugins serve.
+const JobPrefix = "plugin:"
+
+// Registry knows the plugins. It is safe for concurrent use.
+type Registry struct {
+	db    *db.DB
+	clock clock.Clock
+	mu    sync.RWMutex
+	by    map[string]wire.Manifest // newest enabled version
+}
+
+// New makes a registry over a migrated database.
+func New(d *db.DB, c clock.Clock) *Registry {
+	return &Registry{db: d, clock: c, by: map[string]wire.Manifest{}}
+}
+
+// Load reads the enabled versions.
+func (r *Registry) Load(ctx context.Context) error {
+	rows, err := r.db.Query(ctx, "SELECT manifest FROM plugin_version WHERE enabled = 1 ORDER BY created")
+	all, err := db.Scan(rows, err, func(s *sql.Rows) (wire.Manifest, error) {
+		var data []byte
+		var m wire.Manifest
+		if err := s.Scan(&data); err != nil {
+			return m, err
+		}
+		return m, json.Unmarshal(data, &m)
+	})
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range all {
+		r.by[m.Plugin] = m
+	}
+	return nil
+}
+
+// Register adds or replaces a version of a plugin and enables it.
+func (r *Registry) Register(ctx context.Context, m wire.Manifest) error {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	err = r.db.Do(ctx, func(tx *db.Tx) error {
+		return tx.Upsert("plugin_version", 2, []string{"plugin", "version", "manifest", "enabled", "created"}, m.Plugin, m.Version, data, 1, clock.Micros(r.clock.Now()))
+	})
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.by[m.Plugin] = m
+	return nil
+}
+
+// Manifest gives the manifest of a plugin.
+func (r *Registry) Manifest(name string) (wire.Manifest, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	m, ok := r.by[name]
+	return m, ok
+}
+
+// All lists the manifests by name.
+func (r *Registry) All() []wire.Manifest {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := make([]wire.Manifest, 0, len(r.by))
+	for _, m := range r.by {
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b wire.Manifest) int { return strings.Compare(a.Plugin, b.Plugin) })
+	return all
+}
+
+// Service is an action of a plugin that a job type names.
+type Service struct {
+	Plugin, Version, Service string
+	Action                   wire.Action
+}
+
+// Name is <plugin>/<service>/<action>.
+func (s Service) Name() string { return s.Plugin + "/" + s.Service + "/" + s.Action.Action }
+
+// Resolve finds the action that a job type names.
+func (r *Registry) Resolve(jobType string) (Service, error) {
+	name := strings.TrimPrefix(jobType, JobPrefix)
+	parts := strings.Split(name, "/")
+	if len(parts) != 3 {
+		return Service{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form <plugin>/<service>/<action>", name)
+	}
+	m, ok := r.Manifest(parts[0])
+	if !ok {
+		return Service{}, errs.New(errs.Invalid, "plugin.unknown", "there is no plugin %q; there are %s", parts[0], r.names())
+	}
+	service, _, _ := strings.Cut(parts[1], "(")
+	for _, s := range m.Services {
+		if s.Name != service {
+			continue
+		}
+		for _, a := range s.Actions {
+			if a.Action == parts[2] {
+				return Service{m.Plugin, m.Version, s.Name, a}, nil
+			}
+		}
+	}
+	return Service{}, errs.New(errs.Invalid, "plugin.unknown_service", "the plugin %s has no service %s/%s; it has %s", m.Plugin, service, parts[2], services(m))
+}
+
+func (r *Registry) names() string {
+	var all []string
+	for _, m := range r.All() {
+		all = append(all, m.Plugin)
+	}
+	return strings.Join(all, ", ")
+}
+
+func services(m wire.Manifest) string {
+	var all []string
+	for _, s := range m.Services {
+		for _, a := range s.Actions {
+			all = append(all, s.Name+"/"+a.Action)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// Routes adds the endpoints.
+func (r *Registry) Routes(a *api.API) {
+	type list struct{ Body api.Page[wire.Manifest] }
+	api.Register(a, api.Endpoint{ID: "listPlugins", Method: http.MethodGet, Path: "/api/v1/plugins", Tag: "plugins", Summary: "Plugins with their manifests", Permission: "plugin.read"},
+		func(context.Context, *struct{}) (*list, error) {
+			return &list{api.Page[wire.Manifest]{Items: r.All()}}, nil
+		})
+	type in struct {
+		Name string `path:"name"`
+	}
+	type one struct{ Body wire.Manifest }
+	api.Register(a, api.Endpoint{ID: "getPlugin", Method: http.MethodGet, Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "A plugin's manifest", Permission: "plugin.read"},
+		func(_ context.Context, i *in) (*one, error) {
+			m, ok := r.Manifest(i.Name)
+			if !ok {
+				return nil, errs.New(errs.NotFound, "plugin.not_found", "there is no plugin %q", i.Name)
+			}
+			return &one{m}, nil
+		})
+}

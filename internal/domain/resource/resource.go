@@ -1,0 +1,87 @@
+// Package resource gives runs and plugins what they work with: files, which are
+// named by the SHA-256 of their content and never change, and the drivers that
+// start plugin instances.
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/blob"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+// MaxFile is the largest file that can be uploaded, in bytes.
+const MaxFile = 8 << 30
+
+// Instance is a process to run: a plugin.
+type Instance struct {
+	Name string
+	Args []string
+	Env  []string
+	Dir  string
+}
+
+// Driver runs instances somewhere. An instance outlives the platform: Ensure
+// finds one that runs already.
+type Driver interface {
+	// Ensure starts an instance unless it runs, and gives its address.
+	Ensure(ctx context.Context, i Instance) (address string, err error)
+	Stop(ctx context.Context, name string) error
+}
+
+// Files keeps files.
+type Files struct {
+	store blob.Store
+	db    *db.DB
+	audit *audit.Log
+}
+
+// NewFiles makes the service over a blob store.
+func NewFiles(s blob.Store, d *db.DB, a *audit.Log) *Files { return &Files{store: s, db: d, audit: a} }
+
+// Open reads a file.
+func (f *Files) Open(ctx context.Context, digest string) (io.ReadCloser, int64, error) {
+	if len(digest) != 64 || strings.Trim(digest, "0123456789abcdef") != "" {
+		return nil, 0, errs.New(errs.Malformed, "blob.digest", "%q is no SHA-256 in hexadecimal", digest)
+	}
+	return f.store.Open(ctx, digest)
+}
+
+// Routes adds the endpoints.
+func (f *Files) Routes(a *api.API) {
+	a.Handle(api.Endpoint{Method: http.MethodPost, Path: "/api/v1/blobs", Permission: "blob.write"}, func(w http.ResponseWriter, r *http.Request) error {
+		digest, size, err := f.store.Put(r.Context(), r.Body, MaxFile)
+		if err != nil {
+			return err
+		}
+		err = f.db.Do(r.Context(), func(tx *db.Tx) error {
+			return f.audit.Write(r.Context(), tx, audit.Record{Project: "default", Subject: identity.From(r.Context()).ID, Verb: "blob.write", Object: "blob/" + digest})
+		})
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		return json.NewEncoder(w).Encode(map[string]any{"sha256": digest, "size": size})
+	})
+	a.Handle(api.Endpoint{Method: http.MethodGet, Path: "/api/v1/blobs/{sha256}", Permission: "blob.read"}, func(w http.ResponseWriter, r *http.Request) error {
+		file, size, err := f.Open(r.Context(), r.PathValue("sha256"))
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Length", fmt.Sprint(size))
+		_, err = io.Copy(w, file)
+		return err
+	})
+}

@@ -1,0 +1,49 @@
+package setting
+
+import (
+	"context"
+	"net/http"
+
+	"sextant/internal/kit/api"
+)
+
+// Routes adds the endpoints.
+func (s *Service) Routes(a *api.API) {
+	type one struct {
+		Name    string `path:"name" maxLength:"64" pattern:"^[a-z0-9][a-z0-9._-]*$"`
+		Project string `query:"project" default:"default" maxLength:"64"`
+	}
+	type put struct {
+		one
+		Body Input
+	}
+	type out struct{ Body Connection }
+	api.Register(a, api.Endpoint{ID: "putConnection", Method: http.MethodPut, Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Create or replace a connection", Permission: "connection.write"},
+		func(ctx context.Context, in *put) (*out, error) {
+			c, err := s.Put(ctx, in.Project, in.Name, in.Body)
+			return &out{c}, err
+		})
+	api.Register(a, api.Endpoint{ID: "deleteConnection", Method: http.MethodDelete, Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Remove a connection", Permission: "connection.write", Status: http.StatusNoContent},
+		func(ctx context.Context, in *one) (*struct{}, error) { return nil, s.Delete(ctx, in.Project, in.Name) })
+	type list struct {
+		api.Paging
+		Project string `query:"project" default:"default" maxLength:"64"`
+	}
+	type page struct{ Body api.Page[Connection] }
+	api.Register(a, api.Endpoint{ID: "listConnections", Method: http.MethodGet, Path: "/api/v1/connections", Tag: "settings", Summary: "Connections without their secrets", Permission: "connection.read"},
+		func(ctx context.Context, in *list) (*page, error) {
+			p, err := s.List(ctx, in.Project, in.Paging)
+			return &page{p}, err
+		})
+	type value struct {
+		Name    string `path:"name" maxLength:"128"`
+		Project string `query:"project" default:"default" maxLength:"64"`
+		Body    struct {
+			Value string `json:"value" maxLength:"4096"`
+		}
+	}
+	api.Register(a, api.Endpoint{ID: "putSetting", Method: http.MethodPut, Path: "/api/v1/settings/{name}", Tag: "settings", Summary: "Set a plain value", Permission: "setting.write", Status: http.StatusNoContent},
+		func(ctx context.Context, in *value) (*struct{}, error) {
+			return nil, s.SetValue(ctx, in.Project, in.Name, in.Body.Value)
+		})
+}

@@ -1,0 +1,242 @@
+// Package setting keeps what people configure: connections, which hold the
+// credentials of foreign systems, and plain values.
+//
+// Secrets are sealed before they are stored and never answered: whoever reads a
+// connection sees {"$secret": "connection/<name>#<field>"} in their place. Only
+// Resolve opens them, for the moment in which a call is sent.
+package setting
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/internal/kit/secret"
+)
+
+// Migrations holds connections and values.
+//
+//go:embed migrations
+var Migrations embed.FS
+
+// Domain is the name under which the migrations are counted.
+const Domain = "setting"
+
+// Prefix begins the reference to a connection: connection/<name>.
+const Prefix = "connection/"
+
+// Connection is how to reach and log in to a foreign system.
+type Connection struct {
+	Project     string                     `json:"project"`
+	Name        string                     `json:"name"`
+	Environment string                     `json:"environment,omitempty"`
+	Type        string                     `json:"type" doc:"What it connects to: ssh, http, mysql, …"`
+	Fields      map[string]json.RawMessage `json:"fields" doc:"Plain fields; secrets are shown as {\"$secret\": …}"`
+	Version     int64                      `json:"version"`
+	Updated     time.Time                  `json:"updated"`
+}
+
+// Service keeps connections and values.
+type Service struct {
+	db    *db.DB
+	clock clock.Clock
+	box   *secret.Box
+	audit *audit.Log
+}
+
+// New makes the service over a migrated database.
+func New(d *db.DB, c clock.Clock, box *secret.Box, a *audit.Log) *Service {
+	return &Service{db: d, clock: c, box: box, audit: a}
+}
+
+// Input is a connection as it is given: plain fields and secrets apart. A secret
+// that is left out keeps its value.
+type Input struct {
+	Type        string                     `json:"type" minLength:"1" maxLength:"32"`
+	Environment string                     `json:"environment,omitempty" maxLength:"64"`
+	Fields      map[string]json.RawMessage `json:"fields,omitempty"`
+	Secrets     map[string]string          `json:"secrets,omitempty" doc:"Stored sealed and never shown again"`
+}
+
+// Put creates or replaces a connection.
+func (s *Service) Put(ctx context.Context, project, name string, in Input) (Connection, error) {
+	if err := identity.Require(ctx, "connection.write", project); err != nil {
+		return Connection{}, err
+	}
+	for _, field := range []string{"password", "private_key", "passphrase", "token", "secret"} {
+		if _, ok := in.Fields[field]; ok {
+			return Connection{}, errs.New(errs.Invalid, "connection.secret_field", "the field %s is a secret: give it under secrets", field).At(errs.Field{Path: "fields." + field, Message: "is a secret"})
+		}
+	}
+	sealed := map[string]string{}
+	for field, clear := range in.Secrets {
+		v, err := s.box.Seal(sealContext(project, name, field), []byte(clear))
+		if err != nil {
+			return Connection{}, err
+		}
+		sealed[field] = v
+	}
+	err := s.db.Do(ctx, func(tx *db.Tx) error { return s.put(ctx, tx, connectionKey{project, name}, in, maps.Clone(sealed)) })
+	if err != nil {
+		return Connection{}, err
+	}
+	c, _, err := s.find(ctx, s.db, project, name)
+	return c, err
+}
+
+type connectionKey struct{ project, name string }
+
+func sealContext(project, name, field string) string {
+	return "connection/" + project + "/" + name + "#" + field
+}
+
+func (s *Service) put(ctx context.Context, tx *db.Tx, k connectionKey, in Input, sealed map[string]string) error {
+	old, secrets, err := s.find(ctx, tx, k.project, k.name)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	for field, v := range secrets {
+		if _, ok := sealed[field]; !ok {
+			sealed[field] = v
+		}
+	}
+	if in.Fields == nil {
+		in.Fields = map[string]json.RawMessage{}
+	}
+	fields, err := json.Marshal(in.Fields)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(sealed)
+	if err != nil {
+		return err
+	}
+	if err := tx.Upsert("setting_connection", 2, []string{"project", "name", "environment", "type", "fields", "secrets", "version", "updated"},
+		k.project, k.name, in.Environment, in.Type, fields, raw, old.Version+1, clock.Micros(s.clock.Now())); err != nil {
+		return err
+	}
+	return s.audit.Write(ctx, tx, audit.Record{Project: k.project, Subject: identity.From(ctx).ID, Verb: "connection.write", Object: Prefix + k.name})
+}
+
+const columns = "project, name, environment, type, fields, secrets, version, updated"
+
+func scan(read func(...any) error) (c Connection, secrets map[string]string, err error) {
+	var fields, sealed []byte
+	var updated int64
+	if err := read(&c.Project, &c.Name, &c.Environment, &c.Type, &fields, &sealed, &c.Version, &updated); err != nil {
+		return c, nil, err
+	}
+	c.Updated = clock.FromMicros(updated)
+	if err := json.Unmarshal(fields, &c.Fields); err != nil {
+		return c, nil, err
+	}
+	if err := json.Unmarshal(sealed, &secrets); err != nil {
+		return c, nil, err
+	}
+	for field := range secrets {
+		ref, err := json.Marshal(map[string]string{"$secret": Prefix + c.Name + "#" + field})
+		if err != nil {
+			return c, nil, err
+		}
+		c.Fields[field] = ref
+	}
+	return c, secrets, nil
+}
+
+func (s *Service) find(ctx context.Context, q db.Querier, project, name string) (Connection, map[string]string, error) {
+	c, secrets, err := scan(q.QueryRow(ctx, "SELECT "+columns+" FROM setting_connection WHERE project = ? AND name = ?", project, name).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, nil, errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q", name, project).With("name", name)
+	}
+	return c, secrets, err
+}
+
+// List reads the connections of a project, by name.
+func (s *Service) List(ctx context.Context, project string, p api.Paging) (api.Page[Connection], error) {
+	if err := identity.Require(ctx, "connection.read", project); err != nil {
+		return api.Page[Connection]{}, err
+	}
+	rows, err := s.db.Query(ctx, "SELECT "+columns+" FROM setting_connection WHERE project = ? AND name > ? ORDER BY name LIMIT ?", project, p.After, p.Limit+1)
+	all, err := db.Scan(rows, err, func(r *sql.Rows) (Connection, error) {
+		c, _, err := scan(r.Scan)
+		return c, err
+	})
+	if err != nil {
+		return api.Page[Connection]{}, err
+	}
+	return api.PageOf(all, p.Limit, func(c Connection) string { return c.Name }), nil
+}
+
+// Delete removes a connection.
+func (s *Service) Delete(ctx context.Context, project, name string) error {
+	if err := identity.Require(ctx, "connection.write", project); err != nil {
+		return err
+	}
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		n, err := tx.Exec("DELETE FROM setting_connection WHERE project = ? AND name = ?", project, name)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q", name, project)
+		}
+		return s.audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: "connection.delete", Object: Prefix + name})
+	})
+}
+
+// Resolve opens a connection for a call that is about to be sent. ref is
+// connection/<name> or the bare name. The result must not be stored or logged.
+func (s *Service) Resolve(ctx context.Context, project, ref string) (map[string]json.RawMessage, error) {
+	name := strings.TrimPrefix(ref, Prefix)
+	c, secrets, err := s.find(ctx, s.db, project, name)
+	if err != nil {
+		return nil, err
+	}
+	out := maps.Clone(c.Fields)
+	for _, field := range slices.Sorted(maps.Keys(secrets)) {
+		clear, err := s.box.Open(sealContext(project, name, field), secrets[field])
+		if err != nil {
+			return nil, errs.Wrap(err, errs.Unavailable, "connection.sealed", "the secrets of connection "+name+" cannot be opened with this server's key")
+		}
+		raw, err := json.Marshal(string(clear))
+		if err != nil {
+			return nil, err
+		}
+		out[field] = raw
+	}
+	return out, nil
+}
+
+// Value reads a plain setting of a project; ok is false where it is not set.
+func (s *Service) Value(ctx context.Context, project, name string) (value string, ok bool, err error) {
+	err = s.db.QueryRow(ctx, "SELECT value FROM setting_value WHERE project = ? AND name = ?", project, name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return value, err == nil, err
+}
+
+// SetValue sets a plain setting of a project.
+func (s *Service) SetValue(ctx context.Context, project, name, value string) error {
+	if err := identity.Require(ctx, "setting.write", project); err != nil {
+		return err
+	}
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		if err := tx.Upsert("setting_value", 2, []string{"project", "name", "value", "updated"}, project, name, value, clock.Micros(s.clock.Now())); err != nil {
+			return err
+		}
+		return s.audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: "setting.write", Object: "setting/" + name})
+	})
+}
