@@ -1,0 +1,148 @@
+package object
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/errs"
+	"sextant/internal/lang/objectpath"
+	"sextant/sdk/go/wire"
+)
+
+// TypeInfo is an object type with the plugin that owns it.
+type TypeInfo struct {
+	Plugin string `json:"plugin"`
+	wire.ObjectType
+}
+
+type typed struct {
+	Type    string `path:"type" maxLength:"128" doc:"package:type"`
+	Project string `query:"project" default:"default" maxLength:"64"`
+}
+
+type rowsOut struct{ Body api.Page[wire.Row] }
+
+// Routes adds the endpoints.
+func (s *Service) Routes(a *api.API) {
+	type types struct{ Body api.Page[TypeInfo] }
+	api.Register(a, api.Endpoint{ID: "listObjectTypes", Method: http.MethodGet, Path: "/api/v1/object-types", Tag: "objects", Summary: "All object types", Permission: "object.read"},
+		func(ctx context.Context, _ *struct{}) (*types, error) {
+			page, err := s.allTypes(ctx)
+			return &types{page}, err
+		})
+	type query struct {
+		typed
+		Body wire.Query
+	}
+	api.Register(a, api.Endpoint{ID: "queryObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}/query", Tag: "objects", Summary: "Find objects", Permission: "object.read"},
+		func(ctx context.Context, in *query) (*rowsOut, error) {
+			if in.Body.Limit == 0 {
+				in.Body.Limit = 100
+			}
+			rows, next, err := s.Query(ctx, in.Type, Scope{in.Project}, in.Body)
+			return &rowsOut{api.Page[wire.Row]{Items: rows, Next: next}}, err
+		})
+	s.changeRoutes(a)
+	type get struct {
+		typed
+		ID string `path:"id" maxLength:"190"`
+	}
+	type one struct{ Body wire.Row }
+	api.Register(a, api.Endpoint{ID: "getObject", Method: http.MethodGet, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "One object", Permission: "object.read"},
+		func(ctx context.Context, in *get) (*one, error) {
+			ref, err := ParseRef(in.Type + "/" + in.ID)
+			if err != nil {
+				return nil, err
+			}
+			row, err := s.Get(ctx, ref, Scope{in.Project})
+			return &one{row}, err
+		})
+	s.pathRoute(a)
+}
+
+func (s *Service) changeRoutes(a *api.API) {
+	type many struct {
+		typed
+		Body []wire.Row `maxItems:"1000"`
+	}
+	api.Register(a, api.Endpoint{ID: "createObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Create objects, all or none", Permission: "object.write", Status: http.StatusCreated},
+		func(ctx context.Context, in *many) (*rowsOut, error) {
+			rows, err := s.Create(ctx, in.Type, Scope{in.Project}, in.Body)
+			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
+		})
+	api.Register(a, api.Endpoint{ID: "updateObjects", Method: http.MethodPatch, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Change the given attributes of objects, all or none", Permission: "object.write"},
+		func(ctx context.Context, in *many) (*rowsOut, error) {
+			rows, err := s.Update(ctx, in.Type, Scope{in.Project}, in.Body)
+			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
+		})
+	type remove struct {
+		typed
+		ID string `path:"id" maxLength:"190"`
+	}
+	api.Register(a, api.Endpoint{ID: "deleteObject", Method: http.MethodDelete, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "Delete an object", Permission: "object.write", Status: http.StatusNoContent},
+		func(ctx context.Context, in *remove) (*struct{}, error) {
+			return nil, s.Delete(ctx, in.Type, Scope{in.Project}, []string{in.ID})
+		})
+}
+
+func (s *Service) pathRoute(a *api.API) {
+	type in struct {
+		Project string `query:"project" default:"default" maxLength:"64"`
+		Body    struct {
+			From []string `json:"from" minItems:"1" maxItems:"1000" doc:"Objects of one type: package:type/id"`
+			Path string   `json:"path" minLength:"1" maxLength:"4096"`
+		}
+	}
+	type values struct {
+		Object string            `json:"object"`
+		Values []json.RawMessage `json:"values"`
+	}
+	type out struct{ Body api.Page[values] }
+	api.Register(a, api.Endpoint{ID: "evaluatePath", Method: http.MethodPost, Path: "/api/v1/object-paths/evaluate", Tag: "objects", Summary: "Follow an object path from objects", Permission: "object.read"},
+		func(ctx context.Context, i *in) (*out, error) {
+			var ids []string
+			var first Ref
+			for n, text := range i.Body.From {
+				ref, err := ParseRef(text)
+				if err != nil {
+					return nil, err
+				}
+				if n == 0 {
+					first = ref
+				}
+				if ref.TypeRef() != first.TypeRef() {
+					return nil, errs.New(errs.Invalid, "object.mixed", "objects of %s and %s cannot be asked together", first.TypeRef(), ref.TypeRef())
+				}
+				ids = append(ids, ref.ID)
+			}
+			p, err := ParsePath(i.Body.Path, first.TypeRef())
+			if err != nil {
+				return nil, err
+			}
+			got, err := s.Evaluate(ctx, Scope{i.Project}, ids, []*objectpath.Path{p})
+			if err != nil {
+				return nil, err
+			}
+			o := &out{api.Page[values]{Items: []values{}}}
+			for _, id := range ids {
+				o.Body.Items = append(o.Body.Items, values{first.TypeRef() + "/" + id, got.At(id, 0)})
+			}
+			return o, nil
+		})
+}
+
+func (s *Service) allTypes(ctx context.Context) (api.Page[TypeInfo], error) {
+	page := api.Page[TypeInfo]{Items: []TypeInfo{}}
+	for _, m := range s.Plugins.All() {
+		types, err := s.Types(ctx, m.Plugin)
+		if err != nil {
+			return page, err
+		}
+		for _, t := range types {
+			page.Items = append(page.Items, TypeInfo{m.Plugin, t})
+		}
+	}
+	return page, nil
+}

@@ -1,0 +1,372 @@
+package object
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/gateway"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/plugin"
+	"sextant/internal/kit/bus"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/wire"
+)
+
+const (
+	modelFor    = 2 * time.Second // how long a model that may change is believed
+	callTimeout = 30 * time.Second
+	// DefaultProject is where objects of types without scope belong.
+	DefaultProject = "default"
+)
+
+// Deps is what the service needs.
+type Deps struct {
+	DB      *db.DB
+	Clock   clock.Clock
+	Plugins *plugin.Registry
+	Router  *gateway.Router
+	Audit   *audit.Log
+	Bus     *bus.Bus
+}
+
+// Service finds and changes objects. It is safe for concurrent use.
+type Service struct {
+	Deps
+	mu     sync.Mutex
+	models map[string]model
+}
+
+type model struct {
+	types []wire.ObjectType
+	read  time.Time
+}
+
+// New makes the service.
+func New(d Deps) *Service { return &Service{Deps: d, models: map[string]model{}} }
+
+// Types lists the object types of a plugin.
+func (s *Service) Types(ctx context.Context, pkg string) ([]wire.ObjectType, error) {
+	m, ok := s.Plugins.Manifest(pkg)
+	if !ok {
+		return nil, errs.New(errs.Invalid, "object.package", "there is no plugin %q that could own objects", pkg)
+	}
+	if !m.DynamicObjects {
+		return m.Objects, nil
+	}
+	s.mu.Lock()
+	known, ok := s.models[pkg]
+	s.mu.Unlock()
+	if ok && s.Clock.Now().Sub(known.read) < modelFor {
+		return known.types, nil
+	}
+	var out wire.Envelope[[]wire.ObjectType]
+	if err := s.call(ctx, pkg, http.MethodGet, "/data-model", nil, &out); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.models[pkg] = model{out.Data, s.Clock.Now()}
+	return out.Data, nil
+}
+
+// Type finds an object type by pkg:type.
+func (s *Service) Type(ctx context.Context, ref string) (wire.ObjectType, error) {
+	pkg, name, ok := strings.Cut(ref, ":")
+	if !ok {
+		return wire.ObjectType{}, errs.New(errs.Invalid, "object.type", "%q is not of the form package:type", ref)
+	}
+	types, err := s.Types(ctx, pkg)
+	if err != nil {
+		return wire.ObjectType{}, err
+	}
+	i := slices.IndexFunc(types, func(t wire.ObjectType) bool { return t.Type == name })
+	if i < 0 {
+		var names []string
+		for _, t := range types {
+			names = append(names, pkg+":"+t.Type)
+		}
+		return wire.ObjectType{}, errs.New(errs.Invalid, "object.unknown_type", "there is no object type %s; %s has %s", ref, pkg, strings.Join(names, ", ")).With("type", ref)
+	}
+	return types[i], nil
+}
+
+// call asks a plugin and reads its JSON envelope.
+func (s *Service) call(ctx context.Context, pkg, method, path string, body, out any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	h := http.Header{}
+	h.Set(wire.HeaderOperator, identity.From(ctx).Name)
+	if run, ok := ctx.Value(runKey{}).(string); ok {
+		h.Set(wire.HeaderRun, run)
+	}
+	got, err := s.Router.Do(ctx, gateway.Call{Plugin: pkg, Method: method, Path: path, Header: h, Body: data})
+	if err != nil {
+		return errs.Wrap(err, errs.Unavailable, "object.owner", "the plugin "+pkg+", which owns these objects, did not answer")
+	}
+	var head wire.Envelope[json.RawMessage]
+	if err := json.Unmarshal(got.Body, &head); err != nil {
+		return errs.New(errs.Unavailable, "object.owner_garbage", "the plugin %s answered %d with %.100q, which is no envelope", pkg, got.Status, got.Body)
+	}
+	if head.Status != wire.StatusOK {
+		e := errs.New(errs.Invalid, "object.refused", "%s", head.Message)
+		for field, message := range head.Fields {
+			e.At(errs.Field{Path: field, Message: message})
+		}
+		if got.Status == http.StatusNotFound {
+			e.Kind = errs.NotFound
+		} else if got.Status >= http.StatusInternalServerError {
+			e.Kind, e.Code = errs.Unavailable, "object.owner_failed"
+		}
+		return e
+	}
+	d := json.NewDecoder(bytes.NewReader(got.Body))
+	d.UseNumber()
+	return d.Decode(out)
+}
+
+type runKey struct{}
+
+// OnBehalfOf marks the context of changes that a run makes.
+func OnBehalfOf(ctx context.Context, run string) context.Context {
+	return context.WithValue(ctx, runKey{}, run)
+}
+
+// Scope is the project in which objects are looked for and changed.
+type Scope struct{ Project string }
+
+// scoped adds the project to a query.
+func scoped(t wire.ObjectType, scope Scope, q wire.Query) (wire.Query, bool) {
+	if t.Scope == nil || t.Scope.Project == "" {
+		return q, scope.Project == DefaultProject
+	}
+	q.AdditionalFilters = append(slices.Clone(q.AdditionalFilters), wire.Filter{Attr: t.Scope.Project, Op: wire.OpEq, Condition: wire.Raw(scope.Project)})
+	return q, true
+}
+
+// Query finds rows of a type within a project.
+func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Query) ([]wire.Row, string, error) {
+	if err := identity.Require(ctx, "object.read", scope.Project); err != nil {
+		return nil, "", err
+	}
+	t, err := s.Type(ctx, ref)
+	if err != nil {
+		return nil, "", err
+	}
+	q, visible := scoped(t, scope, q)
+	if !visible {
+		return []wire.Row{}, "", nil
+	}
+	pkg, name, _ := strings.Cut(ref, ":")
+	var out wire.Envelope[[]wire.Row]
+	if err := s.call(ctx, pkg, http.MethodPost, "/entities/"+name+"/query", q, &out); err != nil {
+		return nil, "", err
+	}
+	for i, row := range out.Data {
+		if len(row[wire.AttrID]) == 0 {
+			return nil, "", errs.New(errs.Unavailable, "object.owner_garbage", "the plugin %s answered row %d of %s without an id", pkg, i, ref)
+		}
+		hide(t, row)
+	}
+	return out.Data, out.Next, nil
+}
+
+// hide replaces secret attributes.
+func hide(t wire.ObjectType, row wire.Row) {
+	for _, a := range t.Attributes {
+		if _, ok := row[a.Name]; ok && a.Secret {
+			row[a.Name] = wire.Raw("***")
+		}
+	}
+}
+
+// Get reads one object.
+func (s *Service) Get(ctx context.Context, ref Ref, scope Scope) (wire.Row, error) {
+	rows, _, err := s.Query(ctx, ref.TypeRef(), scope, wire.Query{AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpEq, Condition: wire.Raw(ref.ID)}}})
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, errs.New(errs.NotFound, "object.not_found", "there is no object %s in project %q", ref, scope.Project).With("object", ref.String())
+	}
+	return rows[0], nil
+}
+
+// Create adds objects of a type.
+func (s *Service) Create(ctx context.Context, ref string, scope Scope, rows []wire.Row) ([]wire.Row, error) {
+	t, err := s.writable(ctx, ref, scope)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		if err := s.place(t, scope, row, i); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.references(ctx, t, scope, rows); err != nil {
+		return nil, err
+	}
+	return s.change(ctx, ref, scope, "create", rows)
+}
+
+// Update changes the given attributes of objects, each named by its id.
+func (s *Service) Update(ctx context.Context, ref string, scope Scope, rows []wire.Row) ([]wire.Row, error) {
+	t, err := s.writable(ctx, ref, scope)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for i, row := range rows {
+		if err := s.place(t, scope, row, i); err != nil {
+			return nil, err
+		}
+		ids = append(ids, unquote(row[wire.AttrID]))
+	}
+	if err := s.owned(ctx, ref, scope, ids); err != nil {
+		return nil, err
+	}
+	if err := s.references(ctx, t, scope, rows); err != nil {
+		return nil, err
+	}
+	return s.change(ctx, ref, scope, "update", rows)
+}
+
+// Delete removes objects of a type.
+func (s *Service) Delete(ctx context.Context, ref string, scope Scope, ids []string) error {
+	if _, err := s.writable(ctx, ref, scope); err != nil {
+		return err
+	}
+	if err := s.owned(ctx, ref, scope, ids); err != nil {
+		return err
+	}
+	rows := make([]wire.Row, len(ids))
+	for i, id := range ids {
+		rows[i] = wire.Row{wire.AttrID: wire.Raw(id)}
+	}
+	_, err := s.change(ctx, ref, scope, "delete", rows)
+	return err
+}
+
+func (s *Service) writable(ctx context.Context, ref string, scope Scope) (wire.ObjectType, error) {
+	if err := identity.Require(ctx, "object.write", scope.Project); err != nil {
+		return wire.ObjectType{}, err
+	}
+	t, err := s.Type(ctx, ref)
+	if err == nil && (t.Scope == nil || t.Scope.Project == "") && scope.Project != DefaultProject {
+		err = errs.New(errs.Invalid, "object.project", "objects of %s belong to project %q only", ref, DefaultProject)
+	}
+	return t, err
+}
+
+// place puts a row into the project and refuses one of another.
+func (s *Service) place(t wire.ObjectType, scope Scope, row wire.Row, i int) error {
+	if t.Scope == nil || t.Scope.Project == "" {
+		return nil
+	}
+	if given, ok := row[t.Scope.Project]; ok && unquote(given) != scope.Project {
+		return errs.New(errs.Forbidden, "object.project", "row %d belongs to project %s and not to %q", i, given, scope.Project)
+	}
+	row[t.Scope.Project] = wire.Raw(scope.Project)
+	return nil
+}
+
+// owned checks that all ids lie in the project.
+func (s *Service) owned(ctx context.Context, ref string, scope Scope, ids []string) error {
+	rows, _, err := s.Query(ctx, ref, scope, wire.Query{Fields: []string{wire.AttrID}, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(ids)}}})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(rows, func(r wire.Row) bool { return unquote(r[wire.AttrID]) == id }) {
+			return errs.New(errs.NotFound, "object.not_found", "there is no object %s/%s in project %q", ref, id, scope.Project)
+		}
+	}
+	return nil
+}
+
+// references checks references that lead to other plugins; an owner checks those
+// among its own types.
+func (s *Service) references(ctx context.Context, t wire.ObjectType, scope Scope, rows []wire.Row) error {
+	for _, a := range t.Attributes {
+		if a.Type != wire.TypeRef && a.Type != wire.TypeMultiRef || a.To == "" {
+			continue
+		}
+		var ids []string
+		for _, row := range rows {
+			ids = append(ids, idsOf(row[a.Name])...)
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		if err := s.owned(ctx, a.To, scope, ids); err != nil {
+			e := errs.As(err)
+			return errs.New(errs.Invalid, "object.reference", "%s", e.Message).At(errs.Field{Path: a.Name, Message: e.Message})
+		}
+	}
+	return nil
+}
+
+func (s *Service) change(ctx context.Context, ref string, scope Scope, op string, rows []wire.Row) ([]wire.Row, error) {
+	if len(rows) == 0 {
+		return rows, nil
+	}
+	pkg, name, _ := strings.Cut(ref, ":")
+	var out wire.Envelope[[]wire.Row]
+	if err := s.call(ctx, pkg, http.MethodPost, "/entities/"+name+"/"+op, rows, &out); err != nil {
+		return nil, err
+	}
+	changed := out.Data
+	if op == "delete" {
+		changed = rows
+	}
+	return out.Data, s.announce(ctx, ref, scope, op, changed)
+}
+
+// announce tells that objects were changed. The owner has stored the change
+// already.
+func (s *Service) announce(ctx context.Context, ref string, scope Scope, op string, rows []wire.Row) error {
+	who := identity.From(ctx).ID
+	return s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
+		for _, row := range rows {
+			subject := ref + "/" + unquote(row[wire.AttrID])
+			data := wire.Raw(map[string]any{"attributes": names(row)})
+			if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + op + "d.v1", Subject: subject, Project: scope.Project, Data: data}); err != nil {
+				return err
+			}
+			if err := s.Audit.Write(ctx, tx, audit.Record{Project: scope.Project, Subject: who, Verb: "object." + op, Object: subject, Detail: data}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func names(row wire.Row) []string {
+	all := make([]string, 0, len(row))
+	for k := range row {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func unquote(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return fmt.Sprint(string(raw))
+	}
+	return s
+}
