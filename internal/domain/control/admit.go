@@ -1,0 +1,267 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/object"
+	"sextant/internal/engine"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/bus"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+// MaxInput is the most that the variables of a start may hold, in bytes.
+const MaxInput = 1 << 20
+
+// LeaseFor is how long a lock holds without being renewed.
+const LeaseFor = time.Minute
+
+// Request asks for a run.
+type Request struct {
+	Project string
+	// Process is the id of a process; Version a version of it, 0 for the newest.
+	Process string
+	Version int
+	// Objects are what the run acts on: pkg:type/id.
+	Objects   []string
+	Variables map[string]json.RawMessage
+	Title     string
+	// Source says by what way it was asked: api, cli, schedule, event.
+	Source string
+}
+
+// Run is an admitted run, for the Starter.
+type Run struct {
+	Key        state.Key
+	Project    string
+	Definition int64
+	Process    string
+	Objects    []string
+	Variables  engine.Variables
+	Title      string
+	Subject    identity.Subject
+	Verdict    string
+	Fence      int64
+}
+
+// Starter starts a run within the write that admitted it. server fills it with
+// the process domain.
+type Starter interface {
+	NewKey() state.Key
+	// Find gives the definition of a process.
+	Find(ctx context.Context, project, process string, version int) (definition int64, err error)
+	Start(ctx context.Context, tx *db.Tx, run Run) error
+}
+
+// The verdicts.
+const (
+	Admitted = "ADMIT"
+	Rejected = "REJECTED"
+)
+
+// Step is one check of the door.
+type Step struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Verdict is what the door said.
+type Verdict struct {
+	ID      string    `json:"id"`
+	Run     string    `json:"run" doc:"Key of the run; a refused request has one too, of a run that never was"`
+	Time    time.Time `json:"time"`
+	Subject string    `json:"subject"`
+	Process string    `json:"process"`
+	Verdict string    `json:"verdict" enum:"ADMIT,REJECTED"`
+	Code    string    `json:"code,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Steps   []Step    `json:"steps"`
+}
+
+// Deps is what the door needs.
+type Deps struct {
+	DB      *db.DB
+	Clock   clock.Clock
+	Audit   *audit.Log
+	Bus     *bus.Bus
+	Objects *object.Service
+	Starter Starter
+	// StopFile stops every start while it exists.
+	StopFile string
+}
+
+// Door decides. It is safe for concurrent use.
+type Door struct{ Deps }
+
+// New makes the door over a migrated database.
+func New(d Deps) *Door { return &Door{d} }
+
+// Admit decides on a request and, where it may, starts the run: verdict, locks,
+// audit record and the run's first state are one commit. A refusal is stored and
+// returned as an error.
+func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
+	if req.Project == "" {
+		req.Project = object.DefaultProject
+	}
+	key := d.Starter.NewKey()
+	def, checks, err := d.precheck(ctx, req)
+	if err != nil {
+		return Verdict{}, err
+	}
+	var v Verdict
+	var refusal error
+	err = d.DB.Do(ctx, func(tx *db.Tx) error {
+		refusal = nil
+		steps := slices.Clone(checks)
+		steps = append(steps, d.stopped(ctx, tx), d.locks(ctx, tx, req))
+		v = Verdict{ID: clock.NewID(d.Clock), Run: fmt.Sprint(int64(key)), Time: d.Clock.Now(), Subject: identity.From(ctx).ID, Process: req.Process, Verdict: Admitted}
+		v.Steps = public(steps)
+		for _, s := range order(steps) {
+			if s.err != nil {
+				refusal, v.Verdict, v.Code, v.Reason = s.err, Rejected, errs.As(s.err).Code, errs.As(s.err).Message
+				break
+			}
+		}
+		if err := d.record(ctx, tx, req, v, int64(key)); err != nil || refusal != nil {
+			return err
+		}
+		fence, err := d.lock(tx, req, int64(key), v.Subject)
+		if err != nil {
+			return err
+		}
+		return d.Starter.Start(ctx, tx, Run{Key: key, Project: req.Project, Definition: def, Process: req.Process, Objects: req.Objects,
+			Variables: req.Variables, Title: req.Title, Subject: identity.From(ctx), Verdict: v.ID, Fence: fence})
+	})
+	if err != nil {
+		return v, err
+	}
+	return v, refusal
+}
+
+// check is a step with the error that it refuses with.
+type check struct {
+	name string
+	err  error
+}
+
+// rank is the order in which steps give the reason (control, 2.5.9).
+var rank = []string{"global stop", "permission", "input", "objects", "locks"}
+
+func order(steps []check) []check {
+	slices.SortStableFunc(steps, func(a, b check) int { return slices.Index(rank, a.name) - slices.Index(rank, b.name) })
+	return steps
+}
+
+func public(steps []check) []Step {
+	out := make([]Step, 0, len(steps))
+	for _, s := range order(steps) {
+		step := Step{Name: s.name, OK: s.err == nil}
+		if s.err != nil {
+			step.Reason = errs.As(s.err).Message
+		}
+		out = append(out, step)
+	}
+	return out
+}
+
+// precheck makes the checks that need no transaction. An unknown process is no
+// refusal: there is nothing to decide on.
+func (d *Door) precheck(ctx context.Context, req Request) (int64, []check, error) {
+	permission := check{"permission", identity.Require(ctx, "run.start", req.Project)}
+	if errs.Is(permission.err, errs.Unauthenticated) {
+		return 0, nil, permission.err
+	}
+	def, err := d.Starter.Find(ctx, req.Project, req.Process, req.Version)
+	if err != nil {
+		return 0, nil, err
+	}
+	checks := []check{permission, {"input", d.input(req)}}
+	objects := check{name: "objects"}
+	if permission.err == nil {
+		objects.err = d.objects(ctx, req)
+	}
+	return def, append(checks, objects), nil
+}
+
+func (d *Door) input(req Request) error {
+	size := 0
+	for name, v := range req.Variables {
+		if name == "" || strings.HasPrefix(name, "$") || len(name) > 128 {
+			return errs.New(errs.Invalid, "control.variable_name", "the variable name %q is not possible: 1 to 128 characters, not beginning with $", name).At(errs.Field{Path: "variables." + name, Message: "not possible as a name"})
+		}
+		if !json.Valid(v) {
+			return errs.New(errs.Invalid, "control.variable", "the variable %s is no JSON", name).At(errs.Field{Path: "variables." + name, Message: "no JSON"})
+		}
+		size += len(name) + len(v)
+	}
+	if size > MaxInput {
+		return errs.New(errs.TooLarge, "control.input_too_large", "the variables have %d bytes: at most %d are possible", size, MaxInput)
+	}
+	return nil
+}
+
+func (d *Door) objects(ctx context.Context, req Request) error {
+	for i, text := range req.Objects {
+		ref, err := object.ParseRef(text)
+		if err != nil {
+			return err
+		}
+		if slices.Index(req.Objects, text) != i {
+			return errs.New(errs.Invalid, "control.object_twice", "the object %s is named twice", text)
+		}
+		if _, err := d.Objects.Get(ctx, ref, object.Scope{Project: req.Project}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopped refuses while the platform is stopped, by a person or by the file.
+func (d *Door) stopped(ctx context.Context, tx *db.Tx) check {
+	c := check{name: "global stop"}
+	if d.StopFile != "" {
+		if _, err := os.Stat(d.StopFile); err == nil {
+			c.err = errs.New(errs.Locked, "control.stopped", "nothing may start while the file %s exists: remove it to go on", d.StopFile)
+			return c
+		}
+	}
+	s, err := readStop(ctx, tx)
+	switch {
+	case err != nil:
+		c.err = err
+	case s.Active:
+		c.err = errs.New(errs.Locked, "control.stopped", "%s has stopped all starts since %s: %s", s.Subject, s.Since.Format(time.RFC3339), s.Reason).With("by", s.Subject)
+	}
+	return c
+}
+
+func (d *Door) record(ctx context.Context, tx *db.Tx, req Request, v Verdict, key int64) error {
+	steps, err := json.Marshal(v.Steps)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec("INSERT INTO control_verdict (id, run, project, time, subject, process, verdict, code, reason, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		v.ID, key, req.Project, clock.Micros(v.Time), v.Subject, v.Process, v.Verdict, v.Code, v.Reason, steps); err != nil {
+		return err
+	}
+	outcome := audit.Done
+	if v.Verdict != Admitted {
+		outcome = audit.Refused
+	}
+	detail, err := json.Marshal(map[string]any{"process": req.Process, "objects": req.Objects, "verdict": v.ID, "reason": v.Reason, "source": req.Source})
+	if err != nil {
+		return err
+	}
+	return d.Audit.Write(ctx, tx, audit.Record{Project: req.Project, Subject: v.Subject, Verb: "run.start", Object: "run/" + v.Run, Outcome: outcome, Detail: detail})
+}

@@ -1,0 +1,87 @@
+package control
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+)
+
+// Verdicts lists what the door said in a project, newest first.
+func (d *Door) Verdicts(ctx context.Context, project string, p api.Paging) (api.Page[Verdict], error) {
+	if err := identity.Require(ctx, "run.read", project); err != nil {
+		return api.Page[Verdict]{}, err
+	}
+	query, args := "SELECT id, run, time, subject, process, verdict, code, reason, detail FROM control_verdict WHERE project = ?", []any{project}
+	if p.After != "" {
+		query, args = query+" AND id < ?", append(args, p.After)
+	}
+	rows, err := d.DB.Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, p.Limit+1)...)
+	all, err := db.Scan(rows, err, func(r *sql.Rows) (Verdict, error) {
+		var v Verdict
+		var at, run int64
+		var steps []byte
+		if err := r.Scan(&v.ID, &run, &at, &v.Subject, &v.Process, &v.Verdict, &v.Code, &v.Reason, &steps); err != nil {
+			return v, err
+		}
+		v.Time, v.Run = clock.FromMicros(at), fmt.Sprint(run)
+		return v, json.Unmarshal(steps, &v.Steps)
+	})
+	if err != nil {
+		return api.Page[Verdict]{}, err
+	}
+	return api.PageOf(all, p.Limit, func(v Verdict) string { return v.ID }), nil
+}
+
+// Routes adds the endpoints.
+func (d *Door) Routes(a *api.API) {
+	type list struct {
+		api.Paging
+		Project string `query:"project" default:"default" maxLength:"64"`
+	}
+	type page struct{ Body api.Page[Verdict] }
+	api.Register(a, api.Endpoint{ID: "listVerdicts", Method: http.MethodGet, Path: "/api/v1/verdicts", Tag: "control", Summary: "What the door said, newest first", Permission: "run.read"},
+		func(ctx context.Context, in *list) (*page, error) {
+			p, err := d.Verdicts(ctx, in.Project, in.Paging)
+			return &page{p}, err
+		})
+	type stop struct{ Body Stop }
+	api.Register(a, api.Endpoint{ID: "getStop", Method: http.MethodGet, Path: "/api/v1/stop", Tag: "control", Summary: "Is everything stopped"},
+		func(ctx context.Context, _ *struct{}) (*stop, error) {
+			s, err := readStop(ctx, d.DB)
+			return &stop{s}, err
+		})
+	type set struct {
+		Body struct {
+			Active bool   `json:"active"`
+			Reason string `json:"reason,omitempty" maxLength:"500"`
+		}
+	}
+	api.Register(a, api.Endpoint{ID: "setStop", Method: http.MethodPut, Path: "/api/v1/stop", Tag: "control", Summary: "Stop all starts, or allow them again", Permission: "control.stop"},
+		func(ctx context.Context, in *set) (*stop, error) {
+			s, err := d.SetStop(ctx, in.Body.Active, in.Body.Reason)
+			return &stop{s}, err
+		})
+	type lockIn struct {
+		Object string `query:"object" required:"true" maxLength:"190"`
+	}
+	type lockOut struct {
+		Body struct {
+			Held bool  `json:"held"`
+			Lock *Lock `json:"lock,omitempty"`
+		}
+	}
+	api.Register(a, api.Endpoint{ID: "getLock", Method: http.MethodGet, Path: "/api/v1/locks", Tag: "control", Summary: "Who holds an object", Permission: "run.read"},
+		func(ctx context.Context, in *lockIn) (*lockOut, error) {
+			l, err := d.Holder(ctx, in.Object)
+			o := &lockOut{}
+			o.Body.Held, o.Body.Lock = l != nil, l
+			return o, err
+		})
+}
