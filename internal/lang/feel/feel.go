@@ -3,15 +3,27 @@
 //
 // An expression has no side effect and always gives a value: what has no answer
 // is null, with a warning that says why and where. Only a limit stops it with an
-// error.
+// error. Time, time zones and variables come from the caller, so that the same
+// input gives the same value everywhere and for ever.
+//
+// Text goes through syntax (lexer, parser, tree) and eval (closures) to value;
+// builtin holds the functions that the language brings. What an expression may
+// cost is counted in steps, roughly in proportion to the time it takes, and the
+// weight of what it builds is known without walking through it, see Limits and
+// value.Weight: a hostile expression ends after about a second in little memory.
+//
+// Beyond the standard there are names in back quotes, and functions that Zeebe
+// brings: get or else, is defined, is blank, is empty, assert, extract, trim,
+// partition, duplicate values, to json, from json, last day of month. Regular
+// expressions are RE2: neither back-references nor look-around. A days and time
+// duration reaches 292 years. Functions in other languages are refused.
 package feel
 
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
+	"unicode/utf8"
 
 	"sextant/internal/lang/feel/builtin"
 	"sextant/internal/lang/feel/eval"
@@ -19,18 +31,20 @@ import (
 	"sextant/internal/lang/feel/value"
 )
 
-const maxSource = 64 << 10 // bytes of an expression
-
-// Limits bound what one evaluation may cost.
+// Limits bound what one expression may cost; a field that is 0 has its default.
 type Limits = eval.Limits
 
 // LimitError says which limit an evaluation exceeded.
 type LimitError = eval.LimitError
 
+// Env is what an evaluation may see. All fields may be left empty.
+type Env = eval.Env
+
+// Warning says why something became null. Offset counts bytes from 0.
+type Warning = eval.Warning
+
 // DefaultLimits are the limits where none are given.
-func DefaultLimits() Limits {
-	return Limits{Steps: 1_000_000, Depth: 200, ListSize: 100_000, StringBytes: 1 << 20}
-}
+func DefaultLimits() Limits { return Limits{}.WithDefaults() }
 
 // Error says what does not read as FEEL. Offset counts bytes from 0, Line and
 // Column characters from 1.
@@ -43,12 +57,6 @@ type Error struct {
 // Error is the message with the place.
 func (e *Error) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
-}
-
-// Warning says why something became null. Offset counts bytes from 0.
-type Warning struct {
-	Offset  int
-	Message string
 }
 
 // Option changes how an expression is compiled.
@@ -64,14 +72,13 @@ func KnownNames(names ...string) Option {
 	return func(o *options) { o.known = append(o.known, names...) }
 }
 
-// WithLimits replaces the limits.
+// WithLimits replaces the limits; those that are 0 keep their defaults.
 func WithLimits(l Limits) Option { return func(o *options) { o.limits = l } }
 
 // Expr is a compiled expression. It is immutable and safe for concurrent use.
 type Expr struct {
 	source  string
 	program *eval.Program
-	limits  Limits
 }
 
 // Compile reads an expression, without a leading "=". The error is an *Error.
@@ -80,24 +87,29 @@ func Compile(src string, opts ...Option) (*Expr, error) {
 }
 
 // CompileUnaryTests reads the tests of a cell in a decision table; the input is
-// the variable "?".
+// the variable "?". An empty cell is as "-": every input passes.
 func CompileUnaryTests(src string, opts ...Option) (*Expr, error) {
 	return compile(src, syntax.ParseTests, opts)
 }
 
-func compile(src string, parse func(string, []string) (syntax.Node, error), opts []Option) (*Expr, error) {
-	o := options{known: builtin.SpacedNames(), limits: DefaultLimits()}
+func compile(src string, parse func(string, ...*syntax.Names) (syntax.Node, error), opts []Option) (*Expr, error) {
+	var o options
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if len(src) > maxSource {
-		return nil, &Error{Line: 1, Column: 1, Message: fmt.Sprintf("the expression has %d bytes: at most %d are possible", len(src), maxSource)}
+	o.limits = o.limits.WithDefaults()
+	if len(src) > o.limits.SourceBytes {
+		return nil, &Error{Line: 1, Column: 1, Message: fmt.Sprintf("the expression has %d bytes: at most %d are possible", len(src), o.limits.SourceBytes)}
 	}
-	n, err := parse(src, slices.Clone(o.known))
+	names := []*syntax.Names{builtin.SpacedNames()}
+	if len(o.known) > 0 {
+		names = append(names, syntax.NewNames(o.known))
+	}
+	n, err := parse(src, names...)
 	if err != nil {
 		return nil, located(src, err)
 	}
-	return &Expr{source: src, program: eval.Compile(n), limits: o.limits}, nil
+	return &Expr{source: src, program: eval.Compile(n, o.limits)}, nil
 }
 
 func located(src string, err error) *Error {
@@ -105,32 +117,23 @@ func located(src string, err error) *Error {
 	if !errors.As(err, &s) {
 		return &Error{Line: 1, Column: 1, Message: err.Error(), Source: src}
 	}
-	before := src[:min(s.Offset, len(src))]
-	line := strings.Count(before, "\n") + 1
-	column := len([]rune(before[strings.LastIndexByte(before, '\n')+1:])) + 1
+	line, column := position(src, s.Offset)
 	return &Error{Offset: s.Offset, Line: line, Column: column, Message: s.Message, Source: src}
 }
 
-// Env is what an evaluation may see. All fields may be left empty.
-type Env struct {
-	// Lookup finds variables.
-	Lookup func(name string) (value.Value, bool)
-	// Now is what now() and today() give; they are null without it.
-	Now time.Time
-	// Zone finds time zones by IANA name.
-	Zone func(name string) (*time.Location, error)
-	// Warn is told why something became null.
-	Warn func(Warning)
+// position counts lines and characters from 1.
+func position(src string, offset int) (line, column int) {
+	before := src[:max(0, min(offset, len(src)))]
+	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
 }
 
-// Eval evaluates the expression. The error is a *LimitError.
-func (x *Expr) Eval(env *Env) (value.Value, error) {
-	e := eval.Env{Lookup: env.Lookup, Now: env.Now, Zone: env.Zone, Limits: x.limits}
-	if env.Warn != nil {
-		e.Warn = func(pos int, message string) { env.Warn(Warning{pos, message}) }
-	}
-	return x.program.Eval(&e)
-}
+// Position gives the place of an offset, such as that of a warning: line and
+// character, both from 1.
+func (x *Expr) Position(offset int) (line, column int) { return position(x.source, offset) }
+
+// Eval evaluates the expression; a nil env is an empty one. The error is a
+// *LimitError: whatever else goes wrong gives null and a warning.
+func (x *Expr) Eval(env *Env) (value.Value, error) { return x.program.Eval(env) }
 
 // Source is the text of the expression.
 func (x *Expr) Source() string { return x.source }

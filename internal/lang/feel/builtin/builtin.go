@@ -6,18 +6,30 @@ import (
 	"strings"
 	"time"
 
+	"sextant/internal/lang/feel/syntax"
 	"sextant/internal/lang/feel/value"
 )
 
+// Host is the evaluation that calls a function.
+type Host interface {
+	// Warn tells why the function gives null.
+	Warn(format string, args ...any)
+	// Spend counts work; false means that the evaluation is over.
+	Spend(steps int64) bool
+	// Pattern compiles a regular expression.
+	Pattern(text string) (*Pattern, error)
+}
+
 // Call is what a function may see of the evaluation that calls it.
 type Call struct {
-	Now  time.Time
-	Zone func(name string) (*time.Location, error)
-	Warn func(format string, args ...any)
-	// Step counts work; false means that the evaluation is over.
-	Step     func() bool
+	Host
+	Now      time.Time
+	Zone     func(name string) (*time.Location, error)
 	MaxBytes int // of a string
 }
+
+// Step counts one piece of work; false means that the evaluation is over.
+func (c *Call) Step() bool { return c.Spend(1) }
 
 func (c *Call) null(format string, args ...any) value.Value {
 	c.Warn(format, args...)
@@ -29,8 +41,34 @@ func (c *Call) null(format string, args ...any) value.Value {
 type Func struct {
 	Name     string
 	Params   [][]string
-	variadic bool // also takes its one list as separate arguments
+	variadic bool  // also takes its one list as separate arguments
+	deep     bool  // walks through all of its arguments
+	cost     int64 // steps beyond one
 	fn       func(c *Call, a []value.Value) value.Value
+}
+
+// Names lists the parameters of the first list.
+func (f *Func) Names() []string {
+	names := make([]string, len(f.Params[0]))
+	for i, p := range f.Params[0] {
+		names[i] = strings.TrimSuffix(p, "?")
+	}
+	return names
+}
+
+// Cost is how many steps a call counts for: what it walks through.
+func (f *Func) Cost(args []value.Value) int64 {
+	cost := 1 + f.cost
+	for _, a := range args {
+		if f.deep {
+			cost += a.Weight() / 8
+		} else if l, ok := value.AsList(a); ok {
+			cost += int64(len(l))
+		} else if s, ok := value.AsString(a); ok {
+			cost += int64(len(s) / 256)
+		}
+	}
+	return cost
 }
 
 // Lookup finds a function by name.
@@ -39,17 +77,19 @@ func Lookup(name string) (*Func, bool) {
 	return f, ok
 }
 
-// SpacedNames lists the names that hold spaces, for the parser; also those of
+// SpacedNames gives the names that hold spaces, for the parser; also those of
 // properties.
-func SpacedNames() []string {
+func SpacedNames() *syntax.Names { return spacedNames }
+
+var spacedNames = spaced()
+
+func spaced() *syntax.Names {
 	names := []string{"time offset", "start included", "end included"}
 	for name := range functions {
-		if strings.Contains(name, " ") {
-			names = append(names, name)
-		}
+		names = append(names, name)
 	}
 	slices.Sort(names)
-	return names
+	return syntax.NewNames(names)
 }
 
 var functions = table(numeric, texts, lists, contexts, temporals, ranges)
@@ -68,7 +108,7 @@ func table(groups ...[]Func) map[string]*Func {
 func (f *Func) Invoke(c *Call, args []value.Value) value.Value {
 	if f.variadic {
 		if len(args) == 1 {
-			if _, ok := value.AsList(args[0]); ok {
+			if _, ok := value.AsList(args[0]); ok || args[0].IsNull() {
 				return f.fn(c, args)
 			}
 		}

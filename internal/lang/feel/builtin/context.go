@@ -4,7 +4,7 @@ import "sextant/internal/lang/feel/value"
 
 var contexts = []Func{
 	{Name: "get value", Params: [][]string{{"m", "key"}, {"context", "key"}, {"context", "keys"}}, fn: getValue},
-	{Name: "get entries", Params: [][]string{{"m"}, {"context"}}, fn: getEntries},
+	{Name: "get entries", Params: [][]string{{"m"}, {"context"}}, deep: true, fn: getEntries},
 	{Name: "get or else", Params: one("value", "default"), fn: func(_ *Call, a []value.Value) value.Value {
 		if a[0].IsNull() {
 			return a[1]
@@ -12,11 +12,33 @@ var contexts = []Func{
 		return a[0]
 	}},
 	{Name: "is defined", Params: one("value"), fn: func(_ *Call, a []value.Value) value.Value { return value.Bool(!a[0].IsNull()) }},
-	{Name: "context", Params: one("entries"), fn: contextOf},
-	{Name: "context put", Params: [][]string{{"context", "key", "value"}, {"context", "keys", "value"}}, fn: contextPut},
-	{Name: "context merge", Params: one("contexts"), variadic: true, fn: contextMerge},
-	{Name: "is", Params: one("value1", "value2"), fn: func(_ *Call, a []value.Value) value.Value {
-		return value.Bool(value.Same(a[0], a[1]) && a[0].String() == a[1].String())
+	{Name: "context", Params: one("entries"), deep: true, fn: contextOf},
+	{Name: "context put", Params: [][]string{{"context", "key", "value"}, {"context", "keys", "value"}}, deep: true, fn: contextPut},
+	{Name: "context merge", Params: one("contexts"), variadic: true, deep: true, fn: contextMerge},
+	{Name: "is", Params: one("value1?", "value2?"), deep: true, fn: func(_ *Call, a []value.Value) value.Value {
+		x, y := arg(a, 0), arg(a, 1)
+		return value.Bool(value.Same(x, y) && x.String() == y.String())
+	}},
+	{Name: "to json", Params: one("value"), deep: true, fn: func(c *Call, a []value.Value) value.Value {
+		raw, err := value.ToJSON(a[0])
+		if err != nil {
+			return c.null("%s", err)
+		}
+		return value.String(string(raw))
+	}},
+	{Name: "from json", Params: one("value"), deep: true, fn: func(c *Call, a []value.Value) value.Value {
+		s, ok := value.AsString(a[0])
+		if !ok {
+			return c.null("%s is no string", a[0].Kind())
+		}
+		if !c.Spend(int64(len(s) / 16)) {
+			return value.Null()
+		}
+		v, err := value.FromJSON([]byte(s))
+		if err != nil {
+			return c.null("%s", err)
+		}
+		return v
 	}},
 	{Name: "assert", Params: one("value", "condition", "cause?"), fn: func(c *Call, a []value.Value) value.Value {
 		if b, ok := value.AsBool(a[1]); ok && b {
@@ -88,26 +110,30 @@ func contextPut(c *Call, a []value.Value) value.Value {
 	if !ok || len(keys) == 0 {
 		return c.null("context put wants a key")
 	}
-	return put(c, a[0], keys, a[2])
+	v, ok := put(a[0], keys, a[2])
+	if !ok {
+		return c.null("context put wants a context and keys that lead to contexts")
+	}
+	return v
 }
 
-func put(c *Call, into value.Value, keys []value.Value, v value.Value) value.Value {
+func put(into value.Value, keys []value.Value, v value.Value) (value.Value, bool) {
 	if len(keys) == 0 {
-		return v
+		return v, true
 	}
 	ctx, ok1 := value.AsContext(into)
 	key, ok2 := value.AsString(keys[0])
-	if !ok1 || !ok2 {
-		return c.null("context put wants a context and a key")
+	if !ok1 || !ok2 || len(keys) > value.MaxDepth {
+		return value.Null(), false
 	}
 	inner, has := ctx.Get(key)
 	if !has && len(keys) > 1 {
 		inner = value.NewContext(&value.Context{})
 	}
-	inner = put(c, inner, keys[1:], v)
+	inner, ok := put(inner, keys[1:], v)
 	out := ctx.Clone()
 	out.Put(key, inner)
-	return value.NewContext(out)
+	return value.NewContext(out), ok
 }
 
 func contextMerge(c *Call, a []value.Value) value.Value {

@@ -9,18 +9,18 @@ import (
 )
 
 var lists = []Func{
-	{Name: "list contains", Params: one("list", "element"), fn: onList(func(_ *Call, l, a []value.Value) value.Value { return value.Bool(indexOf(l, a[1]) >= 0) })},
+	{Name: "list contains", Params: one("list", "element"), deep: true, fn: onList(func(_ *Call, l, a []value.Value) value.Value { return value.Bool(indexOf(l, a[1]) >= 0) })},
 	{Name: "count", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return value.Int(int64(len(l))) })},
-	{Name: "min", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return extreme(c, l, -1) })},
-	{Name: "max", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return extreme(c, l, 1) })},
+	{Name: "min", Params: one("list"), deep: true, variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return extreme(c, l, -1) })},
+	{Name: "max", Params: one("list"), deep: true, variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return extreme(c, l, 1) })},
 	{Name: "sum", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return fold(c, l, value.Add) })},
 	{Name: "product", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return fold(c, l, value.Mul) })},
 	{Name: "mean", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value {
 		return value.Div(fold(c, l, value.Add), value.Int(int64(len(l))))
 	})},
-	{Name: "median", Params: one("list"), variadic: true, fn: onList(median)},
+	{Name: "median", Params: one("list"), deep: true, variadic: true, fn: onList(median)},
 	{Name: "stddev", Params: one("list"), variadic: true, fn: onList(stddev)},
-	{Name: "mode", Params: one("list"), variadic: true, fn: onList(mode)},
+	{Name: "mode", Params: one("list"), deep: true, variadic: true, fn: onList(mode)},
 	{Name: "all", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return decide(l, false) })},
 	{Name: "any", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return decide(l, true) })},
 	{Name: "sublist", Params: one("list", "start position", "length?"), fn: onList(sublist)},
@@ -28,18 +28,18 @@ var lists = []Func{
 		return value.NewList(append(slices.Clone(l), a[1:]...))
 	})},
 	{Name: "concatenate", Params: one("list", "list2?", "list3?", "list4?", "list5?", "list6?"), fn: concatenate},
-	{Name: "union", Params: one("list", "list2?", "list3?", "list4?", "list5?", "list6?"), fn: func(c *Call, a []value.Value) value.Value {
+	{Name: "union", Params: one("list", "list2?", "list3?", "list4?", "list5?", "list6?"), deep: true, fn: func(c *Call, a []value.Value) value.Value {
 		return distinct(c, concatenate(c, a))
 	}},
 	{Name: "insert before", Params: one("list", "position", "newItem"), fn: onList(insert)},
 	{Name: "remove", Params: one("list", "position"), fn: onList(remove)},
-	{Name: "list replace", Params: [][]string{{"list", "position", "newItem"}, {"list", "match", "newItem"}}, fn: onList(listReplace)},
+	{Name: "list replace", Params: [][]string{{"list", "position", "newItem"}, {"list", "match", "newItem"}}, deep: true, fn: onList(listReplace)},
 	{Name: "reverse", Params: one("list"), fn: onList(func(_ *Call, l, _ []value.Value) value.Value {
 		out := slices.Clone(l)
 		slices.Reverse(out)
 		return value.NewList(out)
 	})},
-	{Name: "index of", Params: one("list", "match"), fn: onList(func(_ *Call, l, a []value.Value) value.Value {
+	{Name: "index of", Params: one("list", "match"), deep: true, fn: onList(func(_ *Call, l, a []value.Value) value.Value {
 		out := []value.Value{}
 		for i, item := range l {
 			if value.Same(item, a[1]) {
@@ -48,10 +48,10 @@ var lists = []Func{
 		}
 		return value.NewList(out)
 	})},
-	{Name: "distinct values", Params: one("list"), fn: func(c *Call, a []value.Value) value.Value { return distinct(c, a[0]) }},
-	{Name: "duplicate values", Params: one("list"), fn: onList(duplicates)},
-	{Name: "flatten", Params: one("list"), fn: onList(func(c *Call, l, _ []value.Value) value.Value { return value.NewList(flatten(c, l, nil)) })},
-	{Name: "sort", Params: one("list", "precedes?"), fn: onList(sorted)},
+	{Name: "distinct values", Params: one("list"), deep: true, fn: func(c *Call, a []value.Value) value.Value { return distinct(c, a[0]) }},
+	{Name: "duplicate values", Params: one("list"), deep: true, fn: onList(duplicates)},
+	{Name: "flatten", Params: one("list"), deep: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return value.NewList(flatten(c, l, nil)) })},
+	{Name: "sort", Params: one("list", "precedes?"), deep: true, fn: onList(sorted)},
 	{Name: "is empty", Params: one("list"), fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return value.Bool(len(l) == 0) })},
 	{Name: "partition", Params: one("list", "size"), fn: onList(partition)},
 }
@@ -121,6 +121,9 @@ func stddev(c *Call, l, _ []value.Value) value.Value {
 	}
 	n := int64(len(l))
 	mean := value.Div(fold(c, l, value.Add), value.Int(n))
+	if mean.IsNull() {
+		return mean
+	}
 	sum := value.Int(0)
 	for _, v := range l {
 		d := value.Sub(v, mean)
@@ -135,6 +138,9 @@ func stddev(c *Call, l, _ []value.Value) value.Value {
 func mode(c *Call, l, _ []value.Value) value.Value {
 	out, ok := ordered(l)
 	if !ok {
+		return c.null("mode wants numbers")
+	}
+	if slices.ContainsFunc(out, func(v value.Value) bool { return v.Kind() != value.KindNumber }) {
 		return c.null("mode wants numbers")
 	}
 	most, best := 0, []value.Value{}
@@ -259,12 +265,14 @@ func distinct(c *Call, v value.Value) value.Value {
 	if !ok {
 		return c.null("null is no list")
 	}
+	var seen set
 	out := []value.Value{}
 	for _, item := range l {
-		if !c.Step() {
+		added, ok := seen.add(c, item)
+		if !ok {
 			return value.Null()
 		}
-		if indexOf(out, item) < 0 {
+		if added {
 			out = append(out, item)
 		}
 	}
@@ -272,15 +280,17 @@ func distinct(c *Call, v value.Value) value.Value {
 }
 
 func duplicates(c *Call, l, _ []value.Value) value.Value {
-	var seen, out []value.Value
+	var seen, told set
+	out := []value.Value{}
 	for _, item := range l {
-		if !c.Step() {
-			return value.Null()
+		added, ok := seen.add(c, item)
+		if ok && !added {
+			if added, ok = told.add(c, item); added {
+				out = append(out, item)
+			}
 		}
-		if indexOf(seen, item) < 0 {
-			seen = append(seen, item)
-		} else if indexOf(out, item) < 0 {
-			out = append(out, item)
+		if !ok {
+			return value.Null()
 		}
 	}
 	return value.NewList(out)

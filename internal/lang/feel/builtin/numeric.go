@@ -1,10 +1,24 @@
 package builtin
 
 import (
+	"strings"
+
 	"github.com/cockroachdb/apd/v3"
 
 	"sextant/internal/lang/feel/value"
 )
+
+// transcendent is how many steps a function counts for that is computed from a
+// series of 34 digits.
+const transcendent = 1000
+
+// CostOfPower is how many steps it takes to raise a number to a power.
+func CostOfPower(exponent value.Value) int64 {
+	if _, whole := value.AsInt(exponent); whole {
+		return 20
+	}
+	return transcendent
+}
 
 var numeric = []Func{
 	{Name: "not", Params: one("negand"), fn: func(_ *Call, a []value.Value) value.Value {
@@ -23,14 +37,19 @@ var numeric = []Func{
 	{Name: "round half down", Params: one("n", "scale"), fn: rounder(apd.RoundHalfDown)},
 	{Name: "abs", Params: one("n"), fn: abs},
 	{Name: "modulo", Params: one("dividend", "divisor"), fn: modulo},
-	{Name: "sqrt", Params: one("number"), fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Sqrt(d, x); return err })},
-	{Name: "log", Params: one("number"), fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Ln(d, x); return err })},
-	{Name: "exp", Params: one("number"), fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Exp(d, x); return err })},
+	{Name: "sqrt", Params: one("number"), cost: 20, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Sqrt(d, x); return err })},
+	{Name: "log", Params: one("number"), cost: transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Ln(d, x); return err })},
+	{Name: "exp", Params: one("number"), cost: 2 * transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Exp(d, x); return err })},
 	{Name: "odd", Params: one("number"), fn: func(_ *Call, a []value.Value) value.Value { return parity(a[0], 1) }},
 	{Name: "even", Params: one("number"), fn: func(_ *Call, a []value.Value) value.Value { return parity(a[0], 0) }},
 }
 
 func number(c *Call, a []value.Value) value.Value {
+	group, ok1 := separator(arg(a, 1), " ,.")
+	point, ok2 := separator(arg(a, 2), ",.")
+	if !ok1 || !ok2 || group != "" && group == point {
+		return c.null("these separators of a number are not possible")
+	}
 	if a[0].Kind() == value.KindNumber {
 		return a[0]
 	}
@@ -38,20 +57,21 @@ func number(c *Call, a []value.Value) value.Value {
 	if !ok {
 		return c.null("%s is no text of a number", a[0].Kind())
 	}
-	group, _ := value.AsString(arg(a, 1))
-	point, _ := value.AsString(arg(a, 2))
-	if group != "" && group == point || len(group) > 1 || len(point) > 1 {
-		return c.null("these separators of a number are not possible")
-	}
 	s = replaceAll(s, group, "")
 	if point != "" {
 		s = replaceAll(s, point, ".")
 	}
 	v, ok := value.ParseNumber(s)
 	if !ok {
-		return c.null("%q is no number", s)
+		return c.null("%.128q is no number", s)
 	}
 	return v
+}
+
+// separator reads a separator, one of the signs allowed or null.
+func separator(v value.Value, allowed string) (string, bool) {
+	s, ok := value.AsString(v)
+	return s, v.IsNull() || ok && len(s) == 1 && strings.Contains(allowed, s)
 }
 
 func rounder(mode apd.Rounder) func(*Call, []value.Value) value.Value {

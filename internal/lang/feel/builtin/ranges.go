@@ -1,9 +1,13 @@
 package builtin
 
-import "sextant/internal/lang/feel/value"
+import (
+	"sextant/internal/lang/feel/syntax"
+	"sextant/internal/lang/feel/value"
+)
 
 // The relations of points and ranges (DMN 1.5, 10.3.4.9 and Allen's algebra).
 var ranges = []Func{
+	{Name: "range", Params: one("from"), cost: 100, fn: rangeOf},
 	{Name: "before", Params: pair, fn: related(func(a, b value.Range) (bool, bool) {
 		c, ok := value.Compare(a.High, b.Low)
 		return c < 0 || c == 0 && (a.HighOpen || b.LowOpen), ok
@@ -50,6 +54,69 @@ var ranges = []Func{
 		high, ok2 := value.Compare(a.High, b.High)
 		return low == 0 && high == 0 && a.LowOpen == b.LowOpen && a.HighOpen == b.HighOpen, ok1 && ok2
 	})},
+}
+
+var boundNames = syntax.NewNames([]string{"date and time"})
+
+const maxRange = 1000 // bytes of the text of a range
+
+// rangeOf reads the text of a range, whose bounds are literals.
+func rangeOf(c *Call, a []value.Value) value.Value {
+	s, ok := value.AsString(a[0])
+	if !ok || len(s) > maxRange {
+		return c.null("%s is no text of a range", a[0].Kind())
+	}
+	n, err := syntax.Parse(s, boundNames)
+	if err != nil {
+		return c.null("%.128q is no range: %s", s, err)
+	}
+	r, ok := n.(*syntax.Range)
+	if !ok {
+		return c.null("%.128q is no range", s)
+	}
+	low, ok1 := bound(c, r.Low)
+	high, ok2 := bound(c, r.High)
+	if order, ok := value.Compare(low, high); !ok1 || !ok2 || !low.IsNull() && !high.IsNull() && (!ok || order > 0) {
+		return c.null("%.128q is no range of literals in order", s)
+	}
+	if low.IsNull() && (high.IsNull() || !r.LowOpen) || high.IsNull() && !r.HighOpen {
+		return c.null("a bound that is missing in %.128q is not within the range", s)
+	}
+	return value.NewRange(value.Range{Low: low, High: high, LowOpen: r.LowOpen, HighOpen: r.HighOpen})
+}
+
+// bound reads a literal or a call such as date("2026-01-31").
+func bound(c *Call, n syntax.Node) (value.Value, bool) {
+	switch n := n.(type) {
+	case *syntax.Literal:
+		return n.Value, true
+	case *syntax.Temporal:
+		v, err := ParseTemporal(n.Text, c.Zone)
+		return v, err == nil
+	case *syntax.Unary:
+		x, ok := n.X.(*syntax.Literal)
+		if !ok {
+			return value.Null(), false
+		}
+		v := value.Neg(x.Value)
+		return v, !v.IsNull()
+	case *syntax.Call:
+		name, ok1 := n.Fn.(*syntax.Name)
+		if !ok1 || len(n.Args) != 1 {
+			return value.Null(), false
+		}
+		text, ok := n.Args[0].(*syntax.Literal)
+		if !ok {
+			return value.Null(), false
+		}
+		read, ok := map[string]func(*Call, []value.Value) value.Value{"date": date, "time": clock, "date and time": dateAndTime, "duration": duration}[name.Name]
+		if !ok {
+			return value.Null(), false
+		}
+		v := read(c, []value.Value{text.Value})
+		return v, !v.IsNull()
+	}
+	return value.Null(), false
 }
 
 var pair = [][]string{{"range1", "range2"}, {"point1", "point2"}, {"point", "range"}, {"range", "point"}}

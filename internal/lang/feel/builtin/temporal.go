@@ -11,12 +11,7 @@ var temporals = []Func{
 	{Name: "date", Params: [][]string{{"from"}, {"year", "month", "day"}}, fn: date},
 	{Name: "time", Params: [][]string{{"from"}, {"hour", "minute", "second", "offset?"}}, fn: clock},
 	{Name: "date and time", Params: [][]string{{"from"}, {"date", "time"}}, fn: dateAndTime},
-	{Name: "duration", Params: one("from"), fn: func(c *Call, a []value.Value) value.Value {
-		if a[0].Kind() == value.KindDaysDuration || a[0].Kind() == value.KindMonthsDuration {
-			return a[0]
-		}
-		return parsed(c, a[0], value.ParseDuration)
-	}},
+	{Name: "duration", Params: one("from"), fn: duration},
 	{Name: "years and months duration", Params: one("from", "to"), fn: yearsAndMonths},
 	{Name: "now", Params: [][]string{{}}, fn: func(c *Call, _ []value.Value) value.Value {
 		if c.Now.IsZero() {
@@ -44,12 +39,13 @@ var temporals = []Func{
 
 // ParseTemporal reads the text of @"…": whatever temporal value it is.
 func ParseTemporal(s string, zone func(string) (*time.Location, error)) (value.Value, error) {
+	t, colon := strings.IndexByte(s, 'T'), strings.IndexByte(s, ':')
 	switch {
 	case strings.HasPrefix(strings.TrimPrefix(s, "-"), "P"):
 		return value.ParseDuration(s)
-	case strings.Contains(s, "T"):
+	case t >= 0 && (colon < 0 || t < colon): // else it belongs to a zone
 		return value.ParseDateTime(s, zone)
-	case strings.Contains(s, ":"):
+	case colon >= 0:
 		return value.ParseClock(s, zone)
 	}
 	return value.ParseDate(s)
@@ -65,6 +61,13 @@ func parsed(c *Call, v value.Value, parse func(string) (value.Value, error)) val
 		return c.null("%s", err)
 	}
 	return out
+}
+
+func duration(c *Call, a []value.Value) value.Value {
+	if a[0].Kind() == value.KindDaysDuration || a[0].Kind() == value.KindMonthsDuration {
+		return a[0]
+	}
+	return parsed(c, a[0], value.ParseDuration)
 }
 
 func date(c *Call, a []value.Value) value.Value {

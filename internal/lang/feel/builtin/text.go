@@ -8,10 +8,8 @@ import (
 	"sextant/internal/lang/feel/value"
 )
 
-const maxPattern = 1000 // characters of a regular expression
-
 var texts = []Func{
-	{Name: "string", Params: one("from"), fn: func(_ *Call, a []value.Value) value.Value {
+	{Name: "string", Params: one("from"), deep: true, fn: func(_ *Call, a []value.Value) value.Value {
 		if a[0].IsNull() {
 			return a[0]
 		}
@@ -22,6 +20,7 @@ var texts = []Func{
 	{Name: "upper case", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(strings.ToUpper(s)) })},
 	{Name: "lower case", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(strings.ToLower(s)) })},
 	{Name: "trim", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(strings.TrimSpace(s)) })},
+	{Name: "is blank", Params: one("string"), fn: textual(func(s string) value.Value { return value.Bool(strings.TrimSpace(s) == "") })},
 	{Name: "substring before", Params: one("string", "match"), fn: two(func(s, m string) value.Value {
 		before, _, ok := strings.Cut(s, m)
 		if !ok {
@@ -98,36 +97,23 @@ func substring(c *Call, a []value.Value) value.Value {
 
 func truncated(v value.Value) value.Value { return value.Round(v, 0, "down") }
 
-// pattern compiles an XPath regular expression as RE2, which has no
-// back-references and so no exponential cost.
-func pattern(c *Call, v, flags value.Value) *regexp.Regexp {
-	p, ok := value.AsString(v)
-	if !ok || len(p) > maxPattern {
-		c.Warn("the pattern is no string of at most %d characters", maxPattern)
+// pattern finds the compiled form of a pattern, and counts the work of applying
+// it to a text.
+func pattern(c *Call, s string, args ...value.Value) *regexp.Regexp {
+	text, ok := patternText(args)
+	if !ok {
+		c.Warn("the pattern is no string of at most %d bytes, or a flag is none of s, m, i, x", maxPattern)
 		return nil
 	}
-	f, _ := value.AsString(flags)
-	mode := ""
-	for _, r := range f {
-		switch r {
-		case 's', 'i', 'm':
-			mode += string(r)
-		case 'x':
-			p = strings.Join(strings.Fields(p), "")
-		default:
-			c.Warn("the flag %q of a pattern is unknown", r)
-			return nil
-		}
-	}
-	if mode != "" {
-		p = "(?" + mode + ")" + p
-	}
-	re, err := regexp.Compile(p)
+	p, err := c.Pattern(text)
 	if err != nil {
 		c.Warn("the pattern is not understood: %s", err)
 		return nil
 	}
-	return re
+	if !c.Spend(int64(len(s)) * int64(p.size) / 128) {
+		return nil
+	}
+	return p.re
 }
 
 func matches(c *Call, a []value.Value) value.Value {
@@ -135,7 +121,7 @@ func matches(c *Call, a []value.Value) value.Value {
 	if !ok {
 		return c.null("%s is no string", a[0].Kind())
 	}
-	re := pattern(c, a[1], arg(a, 2))
+	re := pattern(c, s, a[1], arg(a, 2))
 	if re == nil {
 		return value.Null()
 	}
@@ -145,14 +131,14 @@ func matches(c *Call, a []value.Value) value.Value {
 func replace(c *Call, a []value.Value) value.Value {
 	s, ok1 := value.AsString(a[0])
 	to, ok2 := value.AsString(a[2])
-	re := pattern(c, a[1], arg(a, 3))
+	re := pattern(c, s, a[1], arg(a, 3))
 	if !ok1 || !ok2 || re == nil {
 		return c.null("replace wants strings and a pattern")
 	}
 	if re.MatchString("") {
 		return c.null("the pattern matches the empty string")
 	}
-	if (len(s)+1)*(len(to)+1) > c.MaxBytes*16 {
+	if (len(s)+1)*(len(to)+1) > c.MaxBytes*16 || !c.Spend(int64(len(s))*int64(len(to))/64) {
 		return c.null("the result would be too long")
 	}
 	return value.String(re.ReplaceAllString(s, template(to)))
@@ -181,7 +167,7 @@ func template(to string) string {
 
 func split(c *Call, a []value.Value) value.Value {
 	s, ok := value.AsString(a[0])
-	re := pattern(c, a[1], value.Null())
+	re := pattern(c, s, a[1])
 	if !ok || re == nil {
 		return c.null("split wants a string and a pattern")
 	}
@@ -195,7 +181,7 @@ func split(c *Call, a []value.Value) value.Value {
 
 func extract(c *Call, a []value.Value) value.Value {
 	s, ok := value.AsString(a[0])
-	re := pattern(c, a[1], value.Null())
+	re := pattern(c, s, a[1])
 	if !ok || re == nil {
 		return c.null("extract wants a string and a pattern")
 	}

@@ -3,124 +3,27 @@
 package eval
 
 import (
-	"fmt"
 	"slices"
-	"time"
 
 	"sextant/internal/lang/feel/builtin"
 	"sextant/internal/lang/feel/syntax"
 	"sextant/internal/lang/feel/value"
 )
 
-// Limits bound what one evaluation may cost.
-type Limits struct {
-	Steps       int // operations and iterations
-	Depth       int // nested calls of user-defined functions
-	ListSize    int // items of a list that an expression builds
-	StringBytes int // bytes of a string that an expression builds
-}
-
-// LimitError says which limit an evaluation exceeded.
-type LimitError struct {
-	Limit string
-	Max   int
-}
-
-// Error names the limit.
-func (e *LimitError) Error() string {
-	return fmt.Sprintf("the expression was stopped: more than %d %s", e.Max, e.Limit)
-}
-
-// Env is what an evaluation may see.
-type Env struct {
-	Lookup func(name string) (value.Value, bool)
-	Now    time.Time
-	Zone   func(name string) (*time.Location, error)
-	Warn   func(pos int, message string)
-	Limits Limits
-}
-
 // Program is a compiled expression. It is safe for concurrent use.
 type Program struct {
-	fn    code
-	names []string
+	fn       code
+	names    []string
+	limits   Limits
+	patterns map[string]*builtin.Pattern // the regular expressions it holds
 }
 
 type code func(r *run, s *scope) value.Value
 
-// run is one evaluation.
-type run struct {
-	env   *Env
-	steps int
-	depth int
-	err   error
-}
-
-// scope is a chain of local names; a context brings all its entries.
-type scope struct {
-	name   string
-	v      value.Value
-	ctx    *value.Context
-	parent *scope
-}
-
-func (s *scope) find(name string) (value.Value, bool) {
-	for ; s != nil; s = s.parent {
-		if s.ctx != nil {
-			if v, ok := s.ctx.Get(name); ok {
-				return v, true
-			}
-			continue
-		}
-		if s.name == name {
-			return s.v, true
-		}
-	}
-	return value.Null(), false
-}
-
-func (r *run) step() bool {
-	r.steps++
-	if r.steps > r.env.Limits.Steps {
-		r.limit("steps", r.env.Limits.Steps)
-	}
-	return r.err == nil
-}
-
-func (r *run) limit(what string, limit int) {
-	if r.err == nil {
-		r.err = &LimitError{what, limit}
-	}
-}
-
-func (r *run) warn(pos int, format string, args ...any) value.Value {
-	if r.env.Warn != nil {
-		r.env.Warn(pos, fmt.Sprintf(format, args...))
-	}
-	return value.Null()
-}
-
-// sized checks a value that an operation built.
-func (r *run) sized(v value.Value) value.Value {
-	switch v.Kind() {
-	case value.KindString:
-		if s, _ := value.AsString(v); len(s) > r.env.Limits.StringBytes {
-			r.limit("bytes in a string", r.env.Limits.StringBytes)
-			return value.Null()
-		}
-	case value.KindList:
-		if l, _ := value.AsList(v); len(l) > r.env.Limits.ListSize {
-			r.limit("items in a list", r.env.Limits.ListSize)
-			return value.Null()
-		}
-	}
-	return v
-}
-
 // Compile compiles a tree.
-func Compile(n syntax.Node) *Program {
+func Compile(n syntax.Node, limits Limits) *Program {
 	c := &compiler{seen: map[string]bool{}}
-	p := &Program{fn: c.node(n)}
+	p := &Program{fn: c.node(n), limits: limits.WithDefaults(), patterns: c.patterns}
 	for name := range c.seen {
 		p.names = append(p.names, name)
 	}
@@ -129,11 +32,14 @@ func Compile(n syntax.Node) *Program {
 }
 
 // Names lists the variables that the expression may ask for, sorted.
-func (p *Program) Names() []string { return p.names }
+func (p *Program) Names() []string { return slices.Clone(p.names) }
 
-// Eval evaluates; the error is a *LimitError.
+// Eval evaluates; the error is a *LimitError. A nil env is an empty one.
 func (p *Program) Eval(env *Env) (value.Value, error) {
-	r := &run{env: env}
+	if env == nil {
+		env = &Env{}
+	}
+	r := &run{env: env, prog: p}
 	v := p.fn(r, nil)
 	if r.err != nil {
 		return value.Null(), r.err
@@ -142,8 +48,10 @@ func (p *Program) Eval(env *Env) (value.Value, error) {
 }
 
 type compiler struct {
-	seen  map[string]bool
-	local []string
+	seen     map[string]bool
+	local    []string
+	filters  int // how many filters the code lies in: their items bring names
+	patterns map[string]*builtin.Pattern
 }
 
 // within compiles with local names.
@@ -152,6 +60,11 @@ func (c *compiler) within(names []string, fn func()) {
 	c.local = append(c.local, names...)
 	fn()
 	c.local = c.local[:n]
+}
+
+// shadowed reports whether a name may have a local meaning.
+func (c *compiler) shadowed(name string) bool {
+	return c.filters > 0 || slices.Contains(c.local, name)
 }
 
 func (c *compiler) node(n syntax.Node) code {
@@ -164,15 +77,7 @@ func (c *compiler) node(n syntax.Node) code {
 	case *syntax.Name:
 		return c.name(n)
 	case *syntax.Unary:
-		x, pos := c.node(n.X), n.Pos()
-		return func(r *run, s *scope) value.Value {
-			v := x(r, s)
-			neg := value.Neg(v)
-			if neg.IsNull() && !v.IsNull() {
-				return r.warn(pos, "%s cannot be negated", v.Kind())
-			}
-			return neg
-		}
+		return c.unary(n)
 	case *syntax.Binary:
 		return c.binary(n)
 	case *syntax.Between:
@@ -204,14 +109,29 @@ func (c *compiler) node(n syntax.Node) code {
 	case *syntax.Range:
 		return c.interval(n)
 	case *syntax.InstanceOf:
-		x, typ := c.node(n.X), n.Type
-		return func(r *run, s *scope) value.Value { return value.Bool(instanceOf(x(r, s), typ)) }
+		return c.instanceOf(n)
 	}
 	return func(*run, *scope) value.Value { return value.Null() }
 }
 
+func (c *compiler) unary(n *syntax.Unary) code {
+	x, pos := c.node(n.X), n.Pos()
+	return func(r *run, s *scope) value.Value {
+		v := x(r, s)
+		neg := value.Neg(v)
+		if neg.IsNull() && !v.IsNull() {
+			return r.warn(pos, "%s cannot be negated", v.Kind())
+		}
+		return neg
+	}
+}
+
+// temporal reads a literal such as @"2026-01-31" once, unless it needs a zone.
 func temporal(n *syntax.Temporal) code {
 	text, pos := n.Text, n.Pos()
+	if v, err := builtin.ParseTemporal(text, nil); err == nil {
+		return func(*run, *scope) value.Value { return v }
+	}
 	return func(r *run, _ *scope) value.Value {
 		v, err := builtin.ParseTemporal(text, r.env.Zone)
 		if err != nil {
@@ -223,33 +143,33 @@ func temporal(n *syntax.Temporal) code {
 
 func (c *compiler) name(n *syntax.Name) code {
 	name, pos := n.Name, n.Pos()
-	if fn, ok := builtin.Lookup(name); ok && !slices.Contains(c.local, name) {
-		return func(r *run, s *scope) value.Value {
+	local := slices.Contains(c.local, name)
+	shadowed := c.shadowed(name)
+	if !local {
+		c.seen[name] = true
+	}
+	fn, isBuiltin := builtin.Lookup(name)
+	return func(r *run, s *scope) value.Value {
+		if shadowed {
 			if v, ok := s.find(name); ok {
 				return v
 			}
-			if r.env.Lookup != nil {
-				if v, ok := r.env.Lookup(name); ok {
-					return v
-				}
-			}
-			return value.NewFunction(&value.Function{Params: fn.Params[0], Call: func(args []value.Value) value.Value { return r.builtin(fn, args, pos) }})
-		}
-	}
-	if !slices.Contains(c.local, name) {
-		c.seen[name] = true
-	}
-	return func(r *run, s *scope) value.Value {
-		if v, ok := s.find(name); ok {
-			return v
 		}
 		if r.env.Lookup != nil {
 			if v, ok := r.env.Lookup(name); ok {
 				return v
 			}
 		}
+		if isBuiltin {
+			return r.reference(fn, pos)
+		}
 		return r.warn(pos, "there is no variable %q", name)
 	}
+}
+
+// reference is a built-in as a value.
+func (r *run) reference(fn *builtin.Func, pos int) value.Value {
+	return value.NewFunction(&value.Function{Params: fn.Names(), Call: func(args []value.Value) value.Value { return r.builtin(fn, args, pos) }})
 }
 
 func (c *compiler) conditional(n *syntax.If) code {
@@ -268,11 +188,14 @@ func (c *compiler) list(n *syntax.List) code {
 		items[i] = c.node(item)
 	}
 	return func(r *run, s *scope) value.Value {
+		if !r.Spend(int64(len(items))) {
+			return value.Null()
+		}
 		out := make([]value.Value, len(items))
 		for i, item := range items {
 			out[i] = item(r, s)
 		}
-		return value.NewList(out)
+		return r.sized(value.NewList(out))
 	}
 }
 
@@ -284,17 +207,23 @@ func (c *compiler) context(n *syntax.Context) code {
 	entries := make([]entry, 0, len(n.Entries))
 	mark := len(c.local)
 	for _, e := range n.Entries {
+		if _, ok := e.Value.(*syntax.Function); ok { // which may call itself
+			c.local = append(c.local, e.Key)
+		}
 		entries = append(entries, entry{e.Key, c.node(e.Value)})
 		c.local = append(c.local, e.Key)
 	}
 	c.local = c.local[:mark]
 	return func(r *run, s *scope) value.Value {
+		if !r.Spend(int64(len(entries))) {
+			return value.Null()
+		}
 		ctx := &value.Context{}
 		inner := &scope{ctx: ctx, parent: s}
 		for _, e := range entries {
 			ctx.Put(e.key, e.fn(r, inner))
 		}
-		return value.NewContext(ctx)
+		return r.sized(value.NewContext(ctx))
 	}
 }
 

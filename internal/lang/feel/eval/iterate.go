@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"strings"
 	"time"
 
 	"sextant/internal/lang/feel/builtin"
@@ -34,69 +33,73 @@ func (c *compiler) iterators(all []syntax.Iterator, body func()) []iterator {
 // each calls visit with every combination; visit returns false to stop.
 func each(r *run, s *scope, its []iterator, visit func(*scope) bool) bool {
 	if len(its) == 0 {
-		return r.step() && visit(s)
+		return visit(s)
 	}
 	it := its[0]
-	items, ok := it.items(r, s)
-	if !ok {
+	return it.items(r, s, func(item value.Value) bool {
+		return r.step() && each(r, &scope{name: it.name, v: item, parent: s}, its[1:], visit)
+	})
+}
+
+// items visits what an iterator iterates over, without making a list of it.
+func (it iterator) items(r *run, s *scope, visit func(value.Value) bool) bool {
+	v := it.in(r, s)
+	if it.to != nil {
+		return r.span(v, it.to(r, s), it.pos, visit)
+	}
+	if rng, ok := value.AsRange(v); ok {
+		if rng.LowOpen || rng.HighOpen {
+			r.warn(it.pos, "only an interval with both its bounds can be iterated over")
+			return false
+		}
+		return r.span(rng.Low, rng.High, it.pos, visit)
+	}
+	if v.IsNull() {
+		r.warn(it.pos, "null cannot be iterated over")
 		return false
 	}
+	items, ok := value.AsList(v)
+	if !ok {
+		return visit(v)
+	}
 	for _, item := range items {
-		if !each(r, &scope{name: it.name, v: item, parent: s}, its[1:], visit) {
+		if !visit(item) {
 			return false
 		}
 	}
 	return true
 }
 
-func (it iterator) items(r *run, s *scope) ([]value.Value, bool) {
-	v := it.in(r, s)
-	if it.to != nil {
-		return r.span(v, it.to(r, s), it.pos)
-	}
-	if l, ok := value.AsList(v); ok {
-		return l, true
-	}
-	if rng, ok := value.AsRange(v); ok {
-		return r.span(rng.Low, rng.High, it.pos)
-	}
-	if v.IsNull() {
-		r.warn(it.pos, "null cannot be iterated over")
-		return nil, false
-	}
-	return []value.Value{v}, true
-}
-
 // span counts from a number or date to another, up or down.
-func (r *run) span(from, to value.Value, pos int) ([]value.Value, bool) {
+func (r *run) span(from, to value.Value, pos int, visit func(value.Value) bool) bool {
 	a, ok1 := value.AsInt(from)
 	b, ok2 := value.AsInt(to)
-	date1, ok3 := value.AsDate(from)
-	date2, ok4 := value.AsDate(to)
-	if ok3 && ok4 {
-		a, b = date1.Unix()/86400, date2.Unix()/86400
+	first, ok3 := value.AsDate(from)
+	last, ok4 := value.AsDate(to)
+	dates := ok3 && ok4
+	if dates {
+		a, b = first.Unix()/86400, last.Unix()/86400
 	} else if !ok1 || !ok2 {
 		r.warn(pos, "%s and %s cannot be counted between", from.Kind(), to.Kind())
-		return nil, false
+		return false
 	}
 	step := int64(1)
 	if b < a {
 		step = -1
 	}
-	if n := (b - a) * step; n < 0 || n >= int64(r.env.Limits.ListSize) {
-		r.limit("items in a list", r.env.Limits.ListSize)
-		return nil, false
-	}
-	var out []value.Value
-	for i := a; i != b+step; i += step {
-		if ok3 {
+	for i := a; ; i += step {
+		item := value.Int(i)
+		if dates {
 			d := time.Unix(i*86400, 0).UTC()
-			out = append(out, value.NewDate(d.Year(), d.Month(), d.Day()))
-			continue
+			item = value.NewDate(d.Year(), d.Month(), d.Day())
 		}
-		out = append(out, value.Int(i))
+		if !visit(item) {
+			return false
+		}
+		if i == b {
+			return true
+		}
 	}
-	return out, true
 }
 
 func (c *compiler) loop(n *syntax.For) code {
@@ -104,20 +107,27 @@ func (c *compiler) loop(n *syntax.For) code {
 	its := c.iterators(n.Iterators, func() {
 		c.within([]string{"partial"}, func() { body = c.node(n.Body) })
 	})
+	partial := mentions(n.Body, "partial")
 	return func(r *run, s *scope) value.Value {
-		out := []value.Value{}
+		var out value.Builder
 		ok := each(r, s, its, func(inner *scope) bool {
-			if len(out) >= r.env.Limits.ListSize {
-				r.limit("items in a list", r.env.Limits.ListSize)
+			if out.Len() >= r.prog.limits.ListSize {
+				r.limit("items in a list", r.prog.limits.ListSize)
 				return false
 			}
-			out = append(out, body(r, &scope{name: "partial", v: value.NewList(out[:len(out):len(out)]), parent: inner}))
+			if partial {
+				inner = &scope{name: "partial", v: out.List(), parent: inner}
+			}
+			out.Add(body(r, inner))
+			if out.Weight() > int64(r.prog.limits.ValueSize) {
+				r.limit("parts in a value", r.prog.limits.ValueSize)
+			}
 			return r.err == nil
 		})
 		if !ok {
 			return value.Null()
 		}
-		return value.NewList(out)
+		return r.sized(out.List())
 	}
 }
 
@@ -150,7 +160,9 @@ func (c *compiler) quantified(n *syntax.Quantified) code {
 func (c *compiler) filter(n *syntax.Filter) code {
 	x := c.node(n.X)
 	var f code
+	c.filters++
 	c.within([]string{"item"}, func() { f = c.node(n.F) })
+	c.filters--
 	pos := n.Pos()
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
@@ -192,6 +204,7 @@ func itemScope(s *scope, item value.Value) *scope {
 	return inner
 }
 
+// index gives the item at a place, from 1, or from the end where negative.
 func (r *run) index(items []value.Value, at value.Value, pos int) value.Value {
 	i, ok := value.AsInt(at)
 	if ok && i < 0 {
@@ -229,106 +242,4 @@ func (r *run) member(v value.Value, name string, pos int) value.Value {
 		return m
 	}
 	return r.warn(pos, "%s has no property %q", v.Kind(), name)
-}
-
-func (c *compiler) function(n *syntax.Function) code {
-	var body code
-	c.within(n.Params, func() { body = c.node(n.Body) })
-	params := n.Params
-	return func(r *run, s *scope) value.Value {
-		return value.NewFunction(&value.Function{Params: params, Call: func(args []value.Value) value.Value {
-			r.depth++
-			defer func() { r.depth-- }()
-			if r.depth > r.env.Limits.Depth {
-				r.limit("nested calls", r.env.Limits.Depth)
-				return value.Null()
-			}
-			if !r.step() || len(args) != len(params) {
-				return value.Null()
-			}
-			inner := s
-			for i, p := range params {
-				inner = &scope{name: p, v: args[i], parent: inner}
-			}
-			return body(r, inner)
-		}})
-	}
-}
-
-func (c *compiler) call(n *syntax.Call) code {
-	args := make([]code, len(n.Args))
-	for i, a := range n.Args {
-		args[i] = c.node(a)
-	}
-	names, pos := n.Names, n.Pos()
-	if name, ok := n.Fn.(*syntax.Name); ok {
-		if fn, ok := builtin.Lookup(name.Name); ok {
-			return func(r *run, s *scope) value.Value {
-				if _, shadowed := s.find(name.Name); shadowed {
-					v, _ := s.find(name.Name)
-					return r.invoke(v, values(r, s, args), names, pos)
-				}
-				return r.builtinNamed(fn, values(r, s, args), names, pos)
-			}
-		}
-	}
-	fn := c.node(n.Fn)
-	return func(r *run, s *scope) value.Value {
-		return r.invoke(fn(r, s), values(r, s, args), names, pos)
-	}
-}
-
-func values(r *run, s *scope, args []code) []value.Value {
-	out := make([]value.Value, len(args))
-	for i, a := range args {
-		out[i] = a(r, s)
-	}
-	return out
-}
-
-func (r *run) invoke(v value.Value, args []value.Value, names []string, pos int) value.Value {
-	fn, ok := value.AsFunction(v)
-	if !ok {
-		return r.warn(pos, "%s cannot be called", v.Kind())
-	}
-	if names != nil {
-		placed, ok := builtin.Place([][]string{fn.Params}, args, names)
-		if !ok {
-			return r.warn(pos, "the function has the parameters %s", strings.Join(fn.Params, ", "))
-		}
-		args = placed
-	}
-	if len(args) != len(fn.Params) && fn.Params != nil {
-		return r.warn(pos, "the function wants %d arguments and got %d", len(fn.Params), len(args))
-	}
-	if !r.step() {
-		return value.Null()
-	}
-	return fn.Call(args)
-}
-
-func (r *run) builtinNamed(fn *builtin.Func, args []value.Value, names []string, pos int) value.Value {
-	if names != nil {
-		placed, ok := builtin.Place(fn.Params, args, names)
-		if !ok {
-			return r.warn(pos, "%s has no such parameters", fn.Name)
-		}
-		args = placed
-	}
-	return r.builtin(fn, args, pos)
-}
-
-func (r *run) builtin(fn *builtin.Func, args []value.Value, pos int) value.Value {
-	if !r.step() {
-		return value.Null()
-	}
-	total := 0
-	for _, a := range args {
-		if l, ok := value.AsList(a); ok {
-			total += len(l)
-		}
-	}
-	r.steps += total
-	c := builtin.Call{Now: r.env.Now, Zone: r.env.Zone, Step: r.step, MaxBytes: r.env.Limits.StringBytes, Warn: func(format string, args ...any) { r.warn(pos, format, args...) }}
-	return r.sized(fn.Invoke(&c, args))
 }

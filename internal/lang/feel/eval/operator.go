@@ -1,8 +1,10 @@
 package eval
 
 import (
+	"math"
 	"time"
 
+	"sextant/internal/lang/feel/builtin"
 	"sextant/internal/lang/feel/syntax"
 	"sextant/internal/lang/feel/value"
 )
@@ -18,6 +20,9 @@ func (c *compiler) binary(n *syntax.Binary) code {
 				return value.Null()
 			}
 			a, b := x(r, s), y(r, s)
+			if !r.comparing(a, b) {
+				return value.Null()
+			}
 			equal, ok := value.Equal(a, b)
 			if !ok {
 				return r.warn(pos, "%s and %s cannot be compared", a.Kind(), b.Kind())
@@ -37,12 +42,23 @@ func (c *compiler) binary(n *syntax.Binary) code {
 			return value.Null()
 		}
 		a, b := x(r, s), y(r, s)
+		if op == "**" {
+			r.Spend(builtin.CostOfPower(b))
+		}
 		v := arithmetic(op, a, b)
 		if v.IsNull() {
 			return r.warn(pos, "%s %s %s has no value", a.Kind(), op, b.Kind())
 		}
 		return r.sized(v)
 	}
+}
+
+// comparing counts the work of comparing two values part by part.
+func (r *run) comparing(a, b value.Value) bool {
+	if w := min(a.Weight(), b.Weight()); w > 16 {
+		return r.Spend(w / 8)
+	}
+	return true
 }
 
 // logic is three-valued: what is no boolean counts as null.
@@ -64,6 +80,9 @@ func logic(x, y code, decisive bool) code {
 }
 
 func (r *run) order(op string, a, b value.Value, pos int) value.Value {
+	if !r.comparing(a, b) {
+		return value.Null()
+	}
 	c, ok := value.Compare(a, b)
 	if !ok {
 		return r.warn(pos, "%s and %s have no order", a.Kind(), b.Kind())
@@ -129,7 +148,7 @@ func isDuration(v value.Value) bool {
 // shift adds a duration to a temporal value or to a duration of its kind.
 func shift(a, d value.Value) value.Value {
 	if x, ok := value.AsMonths(a); ok {
-		if y, ok := value.AsMonths(d); ok {
+		if y, ok := value.AsMonths(d); ok && (y >= 0) == (x+y >= x) {
 			return value.MonthsDuration(x + y)
 		}
 		return value.Null()
@@ -173,7 +192,7 @@ func minus(a, b value.Value) value.Value {
 	}
 	if x, ok := instant(a); ok {
 		if y, ok := instant(b); ok && x.Local == y.Local {
-			return value.DaysDuration(x.T.Sub(y.T))
+			return apart(x.T, y.T)
 		}
 		return value.Null()
 	}
@@ -185,13 +204,22 @@ func minus(a, b value.Value) value.Value {
 	return value.Null()
 }
 
+// apart is null where a duration does not reach, beyond 292 years.
+func apart(x, y time.Time) value.Value {
+	d := x.Sub(y)
+	if d == math.MaxInt64 || d == math.MinInt64 {
+		return value.Null()
+	}
+	return value.DaysDuration(d)
+}
+
 // instant reads a date as midnight UTC.
 func instant(v value.Value) (value.Moment, bool) {
 	if m, ok := value.AsMoment(v); ok {
 		return m, true
 	}
 	t, ok := value.AsDate(v)
-	return value.Moment{T: t, Local: true}, ok
+	return value.Moment{T: t}, ok
 }
 
 func divide(a, b value.Value) value.Value {
@@ -230,6 +258,9 @@ func (c *compiler) between(n *syntax.Between) code {
 	x, low, high, pos := c.node(n.X), c.node(n.Low), c.node(n.High), n.Pos()
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
+		if !r.Spend(v.Weight() / 8) {
+			return value.Null()
+		}
 		in, ok := value.Range{Low: low(r, s), High: high(r, s)}.Contains(v)
 		if !ok || v.IsNull() {
 			return r.warn(pos, "%s has no place between these bounds", v.Kind())
@@ -257,11 +288,15 @@ func (c *compiler) test(n syntax.Node) test {
 		}
 	}
 	var x code
-	uses := mentionsInput(n)
+	uses := mentions(n, "?")
+	_, interval := n.(*syntax.Range)
 	c.within([]string{"?"}, func() { x = c.node(n) })
 	return func(r *run, s *scope, input value.Value) value.Value {
 		v := x(r, &scope{name: "?", v: input, parent: s})
-		if uses {
+		if !r.Spend(v.Weight() / 8) {
+			return value.Null()
+		}
+		if uses || interval && v.IsNull() {
 			return v
 		}
 		return matches(input, v)

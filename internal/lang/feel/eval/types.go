@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"slices"
 	"strings"
 
 	"sextant/internal/lang/feel/syntax"
@@ -20,40 +21,103 @@ var typeKinds = map[string][]value.Kind{
 	"context":                   {value.KindContext},
 	"function":                  {value.KindFunction},
 	"range":                     {value.KindRange},
+	"Null":                      {value.KindNull},
+	"null":                      {value.KindNull},
 }
 
-func instanceOf(v value.Value, typ string) bool {
-	typ = strings.TrimSpace(typ)
-	if typ == "Any" {
+// typ is a type of FEEL. One without kinds is unknown and has no instances.
+type typ struct {
+	any    bool
+	kinds  []value.Kind
+	of     *typ    // what a list or range holds
+	fields []field // what a context has at least
+}
+
+type field struct {
+	name string
+	typ  typ
+}
+
+func (c *compiler) instanceOf(n *syntax.InstanceOf) code {
+	x := c.node(n.X)
+	t, _ := readType(n.Type, 0)
+	return func(r *run, s *scope) value.Value {
+		v := x(r, s)
+		if !r.Spend(v.Weight() / 8) {
+			return value.Null()
+		}
+		return value.Bool(t.holds(v))
+	}
+}
+
+const maxTypeDepth = 32
+
+// readType reads a type such as list<context<a: number>>, and gives the text
+// that follows it.
+func readType(text string, depth int) (typ, string) {
+	end := strings.IndexAny(text, "<>,")
+	if end < 0 {
+		end = len(text)
+	}
+	name, rest := strings.TrimSpace(text[:end]), text[end:]
+	t := typ{any: name == "Any", kinds: typeKinds[name]}
+	if !strings.HasPrefix(rest, "<") || depth > maxTypeDepth {
+		return t, rest
+	}
+	rest = rest[1:]
+	for rest != "" && rest[0] != '>' {
+		var f field
+		if name == "context" {
+			key, after, _ := strings.Cut(rest, ":")
+			f.name, rest = strings.TrimSpace(key), after
+		}
+		f.typ, rest = readType(rest, depth+1)
+		if name == "context" {
+			t.fields = append(t.fields, f)
+		} else {
+			t.of = &f.typ
+		}
+		rest = strings.TrimPrefix(rest, ",")
+	}
+	rest = strings.TrimPrefix(rest, ">")
+	if name == "function" { // what it takes and gives is not known
+		t.of = nil
+		if after := strings.TrimSpace(rest); strings.HasPrefix(after, "->") {
+			_, rest = readType(after[2:], depth+1)
+		}
+	}
+	return t, rest
+}
+
+func (t typ) holds(v value.Value) bool {
+	if t.any {
 		return !v.IsNull()
 	}
-	if typ == "Null" || typ == "null" {
-		return v.IsNull()
+	if !slices.Contains(t.kinds, v.Kind()) {
+		return false
 	}
-	base, inner, generic := strings.Cut(typ, "<")
-	base = strings.TrimSpace(base)
-	for _, k := range typeKinds[base] {
-		if v.Kind() != k {
-			continue
+	if t.of != nil {
+		if l, ok := value.AsList(v); ok {
+			return !slices.ContainsFunc(l, func(item value.Value) bool { return !t.of.holds(item) })
 		}
-		if l, ok := value.AsList(v); ok && generic {
-			inner = strings.TrimSuffix(strings.TrimSpace(inner), ">")
-			for _, item := range l {
-				if !instanceOf(item, inner) {
-					return false
-				}
-			}
+		if r, ok := value.AsRange(v); ok {
+			return (r.Low.IsNull() || t.of.holds(r.Low)) && (r.High.IsNull() || t.of.holds(r.High))
 		}
-		return true
 	}
-	return false
+	if ctx, ok := value.AsContext(v); ok {
+		return !slices.ContainsFunc(t.fields, func(f field) bool {
+			entry, has := ctx.Get(f.name)
+			return !has || !entry.IsNull() && !f.typ.holds(entry)
+		})
+	}
+	return true
 }
 
-// mentionsInput reports whether an expression uses "?".
-func mentionsInput(n syntax.Node) bool {
+// mentions reports whether an expression uses a name anywhere.
+func mentions(n syntax.Node, name string) bool {
 	found := false
 	walk(n, func(n syntax.Node) {
-		if name, ok := n.(*syntax.Name); ok && name.Name == "?" {
+		if x, ok := n.(*syntax.Name); ok && x.Name == name {
 			found = true
 		}
 	})

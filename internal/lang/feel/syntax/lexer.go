@@ -57,7 +57,8 @@ func continuesName(r rune) bool {
 	return startsName(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) || r == '\u00b7'
 }
 
-var operators = []string{"**", "..", "!=", "<=", ">=", "->", "+", "-", "*", "/", "=", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", "."}
+// operators also holds the apostrophe, which stands only within names.
+var operators = []string{"**", "..", "!=", "<=", ">=", "->", "+", "-", "*", "/", "=", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", ".", "'"}
 
 // scan reads the token at an offset.
 func scan(src string, pos int) (token, error) {

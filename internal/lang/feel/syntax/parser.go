@@ -13,8 +13,8 @@ const maxNesting = 128
 
 // Parse reads an expression. Names that hold spaces or signs are recognised
 // where they are known.
-func Parse(src string, known []string) (Node, error) {
-	p, err := newParser(src, known)
+func Parse(src string, names ...*Names) (Node, error) {
+	p, err := newParser(src, names)
 	if err != nil {
 		return nil, err
 	}
@@ -26,8 +26,8 @@ func Parse(src string, known []string) (Node, error) {
 }
 
 // ParseTests reads unary tests as they stand in a cell of a decision table.
-func ParseTests(src string, known []string) (Node, error) {
-	p, err := newParser(src, known)
+func ParseTests(src string, names ...*Names) (Node, error) {
+	p, err := newParser(src, names)
 	if err != nil {
 		return nil, err
 	}
@@ -41,24 +41,20 @@ func ParseTests(src string, known []string) (Node, error) {
 type parser struct {
 	src   string
 	tok   token
-	known []string // names with spaces, longest first
+	known known
 	depth int
 	bound int // reading the upper bound of that many intervals
 }
 
-func newParser(src string, known []string) (*parser, error) {
-	p := &parser{src: src}
-	for _, k := range known {
-		p.learn(k)
-	}
+func newParser(src string, names []*Names) (*parser, error) {
+	p := &parser{src: src, known: known{fixed: names}}
 	return p, p.next(0)
 }
 
-func (p *parser) learn(name string) {
-	if strings.ContainsAny(name, " +-*/.'") && !slices.Contains(p.known, name) {
-		p.known = append(slices.Clone(p.known), name)
-		slices.SortStableFunc(p.known, func(a, b string) int { return len(b) - len(a) })
-	}
+// scope gives what ends a scope: it forgets the names learnt since.
+func (p *parser) scope() (end func()) {
+	n := len(p.known.learnt)
+	return func() { p.known.learnt = p.known.learnt[:n] }
 }
 
 func (p *parser) next(from int) error {
@@ -101,43 +97,25 @@ func (p *parser) end() error {
 
 // knownName matches a known name with spaces at the current token.
 func (p *parser) knownName() (string, int) {
-	for _, k := range p.known {
-		if end := matchSpaced(p.src, p.tok.pos, k); end > 0 {
-			if r := []rune(p.src[end:]); len(r) == 0 || !continuesName(r[0]) {
-				return k, end
-			}
-		}
+	if p.tok.kind != tokenName {
+		return "", 0
 	}
-	return "", 0
+	return p.known.find(p.src, p.tok.pos, p.tok.text)
 }
 
-// matchSpaced compares a name with the text, any white space for a space.
-func matchSpaced(src string, pos int, name string) int {
-	for i, part := range strings.Fields(name) {
-		if i > 0 {
-			next := pos
-			for next < len(src) && strings.IndexByte(" \t\r\n", src[next]) >= 0 {
-				next++
-			}
-			if next == pos {
-				return 0
-			}
-			pos = next
-		}
-		if !strings.HasPrefix(src[pos:], part) {
-			return 0
-		}
-		pos += len(part)
-	}
-	return pos
-}
-
-func (p *parser) expression() (Node, error) {
+// nested reads what lies one level deeper.
+func (p *parser) nested(read func() (Node, error)) (Node, error) {
 	p.depth++
 	defer func() { p.depth-- }()
 	if p.depth > maxNesting {
 		return nil, p.fail("the expression is nested more than %d deep", maxNesting)
 	}
+	return read()
+}
+
+func (p *parser) expression() (Node, error) { return p.nested(p.whole) }
+
+func (p *parser) whole() (Node, error) {
 	if p.tok.kind == tokenName {
 		switch p.tok.text {
 		case "if":
@@ -176,15 +154,20 @@ func (p *parser) multiplicative() (Node, error) {
 }
 func (p *parser) exponential() (Node, error) { return p.binary(p.negation, "**") }
 
+var comparisons = []string{"=", "!=", "<", "<=", ">", ">="}
+
 func (p *parser) comparison() (Node, error) {
 	x, err := p.additive()
 	for err == nil {
 		pos := p.tok.pos
 		switch {
-		case slices.ContainsFunc([]string{"=", "!=", "<", "<=", ">", ">="}, p.tok.is):
+		case p.tok.kind == tokenOp && slices.Contains(comparisons, p.tok.text):
 			op := p.tok.text
 			if err := p.advance(); err != nil {
 				return nil, err
+			}
+			if p.tok.kind == tokenOp && slices.Contains(comparisons, p.tok.text) {
+				return nil, p.fail("%s%s is no operator: equality is written =", op, p.tok.text)
 			}
 			var y Node
 			if y, err = p.additive(); err == nil {
@@ -232,7 +215,7 @@ func (p *parser) in(x Node, pos int) (Node, error) {
 		}
 		return &In{at(pos), x, tests}, p.expect(")", "after the tests")
 	}
-	test, err := p.test()
+	test, err := p.additive()
 	return &In{at(pos), x, []Node{test}}, err
 }
 
@@ -247,7 +230,9 @@ func (p *parser) rangeAhead() bool {
 		}
 		switch {
 		case t.is("(") || t.is("[") || t.is("{"):
-			depth++
+			if depth++; depth > maxNesting {
+				return false
+			}
 		case t.is(")") || t.is("]") || t.is("}"):
 			if depth--; depth == 0 {
 				return false
@@ -282,7 +267,7 @@ func (p *parser) typeName() (string, error) {
 			depth++
 		case depth > 0 && p.tok.is(">"):
 			depth--
-		case depth > 0 && (p.tok.is(",") || p.tok.is(":") || p.tok.is("->")), p.tok.is("."):
+		case depth > 0 && (p.tok.is(",") || p.tok.is(":")), p.tok.is("->"), p.tok.is("."):
 		default:
 			if start == end {
 				return "", p.fail("want a type after instance of, found %s", p.tok.describe())
@@ -314,12 +299,7 @@ func (p *parser) negation() (Node, error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	p.depth++
-	defer func() { p.depth-- }()
-	if p.depth > maxNesting {
-		return nil, p.fail("the expression is nested more than %d deep", maxNesting)
-	}
-	x, err := p.negation()
+	x, err := p.nested(p.negation)
 	return &Unary{at(pos), x}, err
 }
 
@@ -365,7 +345,7 @@ func (p *parser) path(x Node, pos int) (Node, error) {
 	if p.tok.kind != tokenName && p.tok.kind != tokenQuoted {
 		return nil, p.fail("want a name after the dot, found %s", p.tok.describe())
 	}
-	if name, end := p.knownName(); name != "" && p.tok.kind == tokenName {
+	if name, end := p.knownName(); name != "" {
 		return &Path{at(pos), x, name}, p.next(end)
 	}
 	n := &Path{at(pos), x, p.tok.text}

@@ -106,14 +106,14 @@ func (p *parser) interval(pos int) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Low, err = p.additive(); err != nil {
+	if r.Low, err = p.nested(p.additive); err != nil {
 		return nil, err
 	}
 	if err := p.expect("..", "within the interval"); err != nil {
 		return nil, err
 	}
 	p.bound++
-	r.High, err = p.additive()
+	r.High, err = p.nested(p.additive)
 	p.bound--
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (p *parser) comparisonRange(pos int) (Node, error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	x, err := p.additive()
+	x, err := p.nested(p.additive)
 	if err != nil {
 		return nil, err
 	}
@@ -139,12 +139,12 @@ func (p *parser) comparisonRange(pos int) (Node, error) {
 }
 
 func (p *parser) context(pos int) (Node, error) {
-	saved := p.known
-	defer func() { p.known = saved }()
+	defer p.scope()()
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
 	c := &Context{at: at(pos)}
+	seen := map[string]bool{}
 	for !p.tok.is("}") {
 		if len(c.Entries) > 0 {
 			if err := p.expect(",", "between the entries of the context"); err != nil {
@@ -159,11 +159,12 @@ func (p *parser) context(pos int) (Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(c.Entries, func(e Entry) bool { return e.Key == key }) {
+		if seen[key] {
 			return nil, &Error{x.Pos(), "the context has two entries " + key}
 		}
+		seen[key] = true
 		c.Entries = append(c.Entries, Entry{key, x})
-		p.learn(key)
+		p.known.learn(key)
 	}
 	return c, p.advance()
 }
@@ -216,8 +217,7 @@ func (p *parser) conditional() (Node, error) {
 }
 
 func (p *parser) loop() (Node, error) {
-	saved := p.known
-	defer func() { p.known = saved }()
+	defer p.scope()()
 	n := &For{at: at(p.tok.pos)}
 	var err error
 	if n.Iterators, err = p.iterators(); err != nil {
@@ -231,8 +231,7 @@ func (p *parser) loop() (Node, error) {
 }
 
 func (p *parser) quantified() (Node, error) {
-	saved := p.known
-	defer func() { p.known = saved }()
+	defer p.scope()()
 	n := &Quantified{at: at(p.tok.pos), Every: p.tok.text == "every"}
 	var err error
 	if n.Iterators, err = p.iterators(); err != nil {
@@ -256,7 +255,7 @@ func (p *parser) iterators() ([]Iterator, error) {
 			return nil, err
 		}
 		all = append(all, it)
-		p.learn(it.Name)
+		p.known.learn(it.Name)
 	}
 	return all, nil
 }
@@ -265,7 +264,7 @@ func (p *parser) iterator() (Iterator, error) {
 	var it Iterator
 	start, end := p.tok.pos, p.tok.pos
 	for !p.tok.is("in") || start == end {
-		if p.tok.kind != tokenName && p.tok.kind != tokenQuoted {
+		if p.tok.kind != tokenName && p.tok.kind != tokenQuoted || p.tok.is("return") || p.tok.is("satisfies") {
 			return it, p.fail("want a name and \"in\", found %s", p.tok.describe())
 		}
 		end = p.tok.end
@@ -291,8 +290,7 @@ func (p *parser) iterator() (Iterator, error) {
 }
 
 func (p *parser) function() (Node, error) {
-	saved := p.known
-	defer func() { p.known = saved }()
+	defer p.scope()()
 	n := &Function{at: at(p.tok.pos)}
 	if err := p.advance(); err != nil {
 		return nil, err
@@ -311,7 +309,7 @@ func (p *parser) function() (Node, error) {
 			return nil, err
 		}
 		n.Params = append(n.Params, name)
-		p.learn(name)
+		p.known.learn(name)
 	}
 	if err := p.advance(); err != nil {
 		return nil, err
@@ -347,9 +345,13 @@ func (p *parser) parameter() (string, error) {
 	return strings.Trim(strings.Join(strings.Fields(p.src[start:end]), " "), "`"), nil
 }
 
-// cell reads unary tests: "-", not(…) or a list of tests.
+// cell reads unary tests: "-" or nothing, not(…), or a list of tests.
 func (p *parser) cell() (Node, error) {
 	n := &Tests{at: at(p.tok.pos)}
+	if p.tok.kind == tokenEnd {
+		n.Any = true
+		return n, nil
+	}
 	if p.tok.is("-") {
 		if rest, err := scan(p.src, p.tok.end); err == nil && rest.kind == tokenEnd {
 			n.Any = true

@@ -52,12 +52,12 @@ func equalLists(a, b []Value) bool {
 }
 
 func equalContexts(a, b *Context) bool {
-	if len(a.keys) != len(b.keys) {
+	if len(a.entries) != len(b.entries) {
 		return false
 	}
-	for _, k := range a.keys {
-		other, ok := b.values[k]
-		if !ok || !Same(a.values[k], other) {
+	for i := range a.entries {
+		other, ok := b.Get(a.entries[i].key)
+		if !ok || !Same(a.entries[i].v, other) {
 			return false
 		}
 	}

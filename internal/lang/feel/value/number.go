@@ -3,6 +3,7 @@ package value
 import (
 	"math"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
@@ -39,9 +40,14 @@ func ParseNumber(s string) (Value, bool) {
 	return Decimal(d), true
 }
 
+// small reports whether both are numbers that an int64 holds.
+func small(a, b Value) bool {
+	return a.kind == KindNumber && b.kind == KindNumber && a.ref == nil && b.ref == nil
+}
+
 // Add adds numbers; null where the result has no place.
 func Add(a, b Value) Value {
-	if a.ref == nil && b.ref == nil {
+	if small(a, b) {
 		if sum := a.num + b.num; (sum > a.num) == (b.num > 0) {
 			return Int(sum)
 		}
@@ -51,7 +57,7 @@ func Add(a, b Value) Value {
 
 // Sub subtracts numbers.
 func Sub(a, b Value) Value {
-	if a.ref == nil && b.ref == nil {
+	if small(a, b) {
 		if diff := a.num - b.num; (diff < a.num) == (b.num > 0) {
 			return Int(diff)
 		}
@@ -61,7 +67,7 @@ func Sub(a, b Value) Value {
 
 // Mul multiplies numbers.
 func Mul(a, b Value) Value {
-	if a.ref == nil && b.ref == nil && a.num != math.MinInt64 && b.num != math.MinInt64 {
+	if small(a, b) && a.num != math.MinInt64 && b.num != math.MinInt64 {
 		hi, lo := bits.Mul64(magnitude(a.num), magnitude(b.num))
 		if hi == 0 && lo <= math.MaxInt64 {
 			return Int(a.num * b.num)
@@ -78,7 +84,12 @@ func magnitude(n int64) uint64 {
 }
 
 // Div divides numbers; null for a division by zero.
-func Div(a, b Value) Value { return compute(a, b, context34.Quo) }
+func Div(a, b Value) Value {
+	if small(a, b) && b.num != 0 && b.num != -1 && a.num%b.num == 0 {
+		return Int(a.num / b.num)
+	}
+	return compute(a, b, context34.Quo)
+}
 
 // Pow raises a number to a power.
 func Pow(a, b Value) Value {
@@ -144,6 +155,9 @@ func Neg(v Value) Value {
 
 // numberText is the plain decimal text of a number.
 func numberText(v Value) string {
+	if v.ref == nil {
+		return strconv.FormatInt(v.num, 10)
+	}
 	d, _ := AsDecimal(v)
 	var r apd.Decimal
 	r.Reduce(d)

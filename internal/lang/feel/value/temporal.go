@@ -3,6 +3,7 @@ package value
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -79,18 +80,27 @@ func compareClocks(a, b Clock) (int, bool) {
 var (
 	datePattern  = regexp.MustCompile(`^(-?)(\d{4,9})-(\d{2})-(\d{2})$`)
 	clockPattern = regexp.MustCompile(`^(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|z|[+-]\d{2}:\d{2}(?::\d{2})?|@[A-Za-z0-9_+/-]+)?$`)
-	daysPattern  = regexp.MustCompile(`^(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d+))?S)?)?$`)
+	daysPattern  = regexp.MustCompile(`^(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d*))?S)?)?$`)
 	monthPattern = regexp.MustCompile(`^(-?)P(?:(\d+)Y)?(?:(\d+)M)?$`)
 )
+
+// submatch finds the groups of a pattern in a text that is short enough to be a
+// date, a time or a duration.
+func submatch(pattern *regexp.Regexp, s string) []string {
+	if len(s) > 128 {
+		return nil
+	}
+	return pattern.FindStringSubmatch(s)
+}
 
 // Zones finds a time zone by its IANA name.
 type Zones func(name string) (*time.Location, error)
 
 // ParseDate reads YYYY-MM-DD.
 func ParseDate(s string) (Value, error) {
-	m := datePattern.FindStringSubmatch(s)
+	m := submatch(datePattern, s)
 	if m == nil || len(m[2]) > 4 && m[2][0] == '0' {
-		return Null(), fmt.Errorf("%w: %q is not of the form 2026-01-31", errTemporal, s)
+		return Null(), fmt.Errorf("%w: %.128q is not of the form 2026-01-31", errTemporal, s)
 	}
 	y, month, d := atoi(m[2]), atoi(m[3]), atoi(m[4])
 	if m[1] == "-" {
@@ -122,8 +132,8 @@ func ParseClock(s string, zone Zones) (Value, error) {
 }
 
 func parseClock(s string, zone Zones) (Clock, *time.Location, error) {
-	m := clockPattern.FindStringSubmatch(s)
-	bad := fmt.Errorf("%w: %q is not of the form 08:30:00", errTemporal, s)
+	m := submatch(clockPattern, s)
+	bad := fmt.Errorf("%w: %.128q is not of the form 08:30:00", errTemporal, s)
 	if m == nil || m[3] == "" && m[5] != "" {
 		return Clock{}, nil, bad
 	}
@@ -176,9 +186,14 @@ func ParseDateTime(s string, zone func(string) (*time.Location, error)) (Value, 
 	if !found {
 		return NewMoment(Moment{T: d.ref.(time.Time), Local: true}), nil
 	}
+	rest, midnight := strings.CutPrefix(clock, "24:00:00") // which ends the day
+	if midnight {
+		t, _ := AsDate(d)
+		d, clock = Value{kind: KindDate, ref: t.AddDate(0, 0, 1)}, "00:00:00"+rest
+	}
 	c, loc, err := parseClock(clock, zone)
-	if err != nil {
-		return Null(), err
+	if err != nil || midnight && c.Nanos > 0 {
+		return Null(), errors.Join(err, fmt.Errorf("%w: %q", errTemporal, s))
 	}
 	return Join(d, c, loc), nil
 }
@@ -200,23 +215,21 @@ func Join(date Value, c Clock, loc *time.Location) Value {
 
 // ParseDuration reads an ISO 8601 duration: days and time, or years and months.
 func ParseDuration(s string) (Value, error) {
-	if m := monthPattern.FindStringSubmatch(s); m != nil && m[2]+m[3] != "" && len(m[2])+len(m[3]) < 16 {
+	if m := submatch(monthPattern, s); m != nil && m[2]+m[3] != "" && len(m[2])+len(m[3]) < 16 {
 		months := int64(atoi(m[2]))*12 + int64(atoi(m[3]))
 		if m[1] == "-" {
 			months = -months
 		}
 		return MonthsDuration(months), nil
 	}
-	m := daysPattern.FindStringSubmatch(s)
+	m := submatch(daysPattern, s)
 	if m == nil || m[2]+m[3]+m[4]+m[5] == "" || strings.HasSuffix(s, "T") {
-		return Null(), fmt.Errorf("%w: %q is no duration of the form PT10S, P1DT2H or P1Y6M", errTemporal, s)
+		return Null(), fmt.Errorf("%w: %.128q is no duration of the form PT10S, P1DT2H or P1Y6M", errTemporal, s)
 	}
-	total := float64(0)
 	nanos := int64(0)
 	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
 		n, err := strconv.ParseInt("0"+m[2+i], 10, 64)
-		total += float64(n) * float64(unit)
-		if err != nil || total > 9.2e18 {
+		if err != nil || n > (math.MaxInt64-int64(time.Second)-nanos)/int64(unit) {
 			return Null(), fmt.Errorf("%w: the duration %q is longer than 292 years", errTemporal, s)
 		}
 		nanos += n * int64(unit)
@@ -241,9 +254,9 @@ func AddDuration(t time.Time, d Value) (time.Time, error) {
 }
 
 // AddMonths moves by months; a day that the month does not have becomes its
-// last.
+// last, an hour that the day does not have moves as time.Date moves it.
 func AddMonths(t time.Time, months int) time.Time {
-	first := time.Date(t.Year(), t.Month(), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location()).AddDate(0, months, 0)
-	last := first.AddDate(0, 1, -1).Day()
-	return first.AddDate(0, 0, min(t.Day(), last)-1)
+	month := t.Month() + time.Month(months)
+	last := time.Date(t.Year(), month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return time.Date(t.Year(), month, min(t.Day(), last), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
 }

@@ -27,7 +27,7 @@ func (v Value) write(b *strings.Builder) {
 	case KindNumber:
 		b.WriteString(numberText(v))
 	case KindString:
-		b.WriteString(strconv.Quote(v.ref.(string)))
+		quote(b, v.ref.(string))
 	case KindList:
 		b.WriteByte('[')
 		for i, item := range v.ref.([]Value) {
@@ -40,12 +40,12 @@ func (v Value) write(b *strings.Builder) {
 	case KindContext:
 		c := v.ref.(*Context)
 		b.WriteByte('{')
-		for i, k := range c.keys {
+		for i := range c.entries {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(k + ": ")
-			c.values[k].write(b)
+			b.WriteString(c.entries[i].key + ": ")
+			c.entries[i].v.write(b)
 		}
 		b.WriteByte('}')
 	case KindRange:
@@ -57,6 +57,15 @@ func (v Value) write(b *strings.Builder) {
 	}
 }
 
+var escapes = strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+
+// quote writes a string as a FEEL literal.
+func quote(b *strings.Builder, s string) {
+	b.WriteByte('"')
+	_, _ = escapes.WriteString(b, s) // a builder takes everything
+	b.WriteByte('"')
+}
+
 func (r *Range) text() string {
 	open, end := "[", "]"
 	if r.LowOpen {
@@ -65,7 +74,12 @@ func (r *Range) text() string {
 	if r.HighOpen {
 		end = ")"
 	}
-	return fmt.Sprintf("%s%s..%s%s", open, r.Low, r.High, end)
+	var b strings.Builder
+	b.WriteString(open)
+	r.Low.write(&b)
+	b.WriteString("..")
+	r.High.write(&b)
+	return b.String() + end
 }
 
 func temporalText(v Value) string {

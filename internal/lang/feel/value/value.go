@@ -6,7 +6,6 @@
 package value
 
 import (
-	"slices"
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
@@ -36,12 +35,17 @@ var kindNames = [...]string{"null", "a boolean", "a number", "a string", "a date
 	"a years and months duration", "a list", "a context", "a range", "a function"}
 
 // String is the kind as it reads in a sentence: "a list".
-func (k Kind) String() string { return kindNames[k] }
+func (k Kind) String() string {
+	if int(k) >= len(kindNames) {
+		return "an unknown value"
+	}
+	return kindNames[k]
+}
 
 // Value is a FEEL value; the zero Value is null.
 type Value struct {
 	kind Kind
-	num  int64 // boolean, small number, duration in nanoseconds or months
+	num  int64 // boolean, small number, duration in nanoseconds or months, weight and depth
 	ref  any   // everything else
 }
 
@@ -78,48 +82,6 @@ func DaysDuration(d time.Duration) Value { return Value{kind: KindDaysDuration, 
 
 // MonthsDuration makes a years and months duration.
 func MonthsDuration(months int64) Value { return Value{kind: KindMonthsDuration, num: months} }
-
-// NewList makes a list; items must not change afterwards.
-func NewList(items []Value) Value { return Value{kind: KindList, ref: items} }
-
-// Context is an ordered set of named values. Build one with Put before it
-// becomes a value.
-type Context struct {
-	keys   []string
-	values map[string]Value
-}
-
-// Put sets an entry.
-func (c *Context) Put(key string, v Value) {
-	if c.values == nil {
-		c.values = map[string]Value{}
-	}
-	if _, ok := c.values[key]; !ok {
-		c.keys = append(c.keys, key)
-	}
-	c.values[key] = v
-}
-
-// Get finds an entry.
-func (c *Context) Get(key string) (Value, bool) {
-	v, ok := c.values[key]
-	return v, ok
-}
-
-// Keys lists the entries in order.
-func (c *Context) Keys() []string { return c.keys }
-
-// Clone copies the context, for Put.
-func (c *Context) Clone() *Context {
-	n := &Context{keys: slices.Clone(c.keys), values: make(map[string]Value, len(c.values)+1)}
-	for k, v := range c.values {
-		n.values[k] = v
-	}
-	return n
-}
-
-// NewContext makes a context a value; c must not change afterwards.
-func NewContext(c *Context) Value { return Value{kind: KindContext, ref: c} }
 
 // Range is an interval; a missing bound is null.
 type Range struct {
@@ -170,16 +132,10 @@ func AsInt(v Value) (int64, bool) {
 	return v.num, true
 }
 
-// AsList gives the items of a list.
+// AsList gives the items of a list, which must not be changed.
 func AsList(v Value) ([]Value, bool) {
 	l, ok := v.ref.([]Value)
 	return l, ok
-}
-
-// AsContext gives a context.
-func AsContext(v Value) (*Context, bool) {
-	c, ok := v.ref.(*Context)
-	return c, ok
 }
 
 // AsRange gives a range.

@@ -1,0 +1,139 @@
+package eval
+
+import (
+	"strings"
+
+	"sextant/internal/lang/feel/builtin"
+	"sextant/internal/lang/feel/syntax"
+	"sextant/internal/lang/feel/value"
+)
+
+func (c *compiler) function(n *syntax.Function) code {
+	var body code
+	c.within(n.Params, func() { body = c.node(n.Body) })
+	params, pos := n.Params, n.Pos()
+	return func(r *run, s *scope) value.Value {
+		return value.NewFunction(&value.Function{Params: params, Call: func(args []value.Value) value.Value {
+			r.depth++
+			defer func() { r.depth-- }()
+			if r.depth > r.prog.limits.Depth {
+				r.limit("nested calls", r.prog.limits.Depth)
+				return value.Null()
+			}
+			if len(args) != len(params) {
+				return r.warn(pos, "the function wants %d arguments and got %d", len(params), len(args))
+			}
+			if !r.step() {
+				return value.Null()
+			}
+			inner := s
+			for i, p := range params {
+				inner = &scope{name: p, v: args[i], parent: inner}
+			}
+			return body(r, inner)
+		}})
+	}
+}
+
+func (c *compiler) call(n *syntax.Call) code {
+	args := make([]code, len(n.Args))
+	for i, a := range n.Args {
+		args[i] = c.node(a)
+	}
+	names, pos := n.Names, n.Pos()
+	name, named := n.Fn.(*syntax.Name)
+	if named {
+		if fn, ok := builtin.Lookup(name.Name); ok && !c.shadowed(name.Name) {
+			c.learnPattern(fn, n)
+			return func(r *run, s *scope) value.Value { return r.builtinNamed(fn, values(r, s, args), names, pos) }
+		} else if ok {
+			return func(r *run, s *scope) value.Value {
+				if v, local := s.find(name.Name); local {
+					return r.invoke(v, values(r, s, args), names, pos)
+				}
+				return r.builtinNamed(fn, values(r, s, args), names, pos)
+			}
+		}
+	}
+	fn := c.node(n.Fn)
+	return func(r *run, s *scope) value.Value {
+		return r.invoke(fn(r, s), values(r, s, args), names, pos)
+	}
+}
+
+// learnPattern compiles the regular expression that a call writes out.
+func (c *compiler) learnPattern(fn *builtin.Func, n *syntax.Call) {
+	text, ok := fn.PatternText(literals(n.Args))
+	if !ok || n.Names != nil {
+		return
+	}
+	p, err := builtin.CompilePattern(text)
+	if err != nil {
+		return // told when it is evaluated
+	}
+	if c.patterns == nil {
+		c.patterns = map[string]*builtin.Pattern{}
+	}
+	c.patterns[text] = p
+}
+
+// literals gives the arguments that are written out, null for the others.
+func literals(args []syntax.Node) []value.Value {
+	out := make([]value.Value, len(args))
+	for i, a := range args {
+		if l, ok := a.(*syntax.Literal); ok {
+			out[i] = l.Value
+		}
+	}
+	return out
+}
+
+func values(r *run, s *scope, args []code) []value.Value {
+	out := make([]value.Value, len(args))
+	for i, a := range args {
+		out[i] = a(r, s)
+	}
+	return out
+}
+
+func (r *run) invoke(v value.Value, args []value.Value, names []string, pos int) value.Value {
+	fn, ok := value.AsFunction(v)
+	if !ok {
+		return r.warn(pos, "%s cannot be called", v.Kind())
+	}
+	if names != nil {
+		placed, ok := builtin.Place([][]string{fn.Params}, args, names)
+		if !ok {
+			return r.warn(pos, "the function has the parameters %s", strings.Join(fn.Params, ", "))
+		}
+		args = placed
+	}
+	if !r.step() {
+		return value.Null()
+	}
+	return fn.Call(args)
+}
+
+func (r *run) builtinNamed(fn *builtin.Func, args []value.Value, names []string, pos int) value.Value {
+	if names != nil {
+		placed, ok := builtin.Place(fn.Params, args, names)
+		if !ok {
+			return r.warn(pos, "%s has no such parameters", fn.Name)
+		}
+		args = placed
+	}
+	return r.builtin(fn, args, pos)
+}
+
+// builtin runs a built-in within the limits.
+func (r *run) builtin(fn *builtin.Func, args []value.Value, pos int) value.Value {
+	if !r.Spend(fn.Cost(args)) {
+		return value.Null()
+	}
+	before := r.at
+	r.at = pos
+	c := builtin.Call{Host: r, Now: r.env.Now, Zone: r.env.Zone, MaxBytes: r.prog.limits.StringBytes}
+	v := r.sized(fn.Invoke(&c, args))
+	r.at = before
+	return v
+}

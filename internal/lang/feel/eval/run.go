@@ -1,0 +1,187 @@
+package eval
+
+import (
+	"fmt"
+	"time"
+
+	"sextant/internal/lang/feel/builtin"
+	"sextant/internal/lang/feel/value"
+)
+
+// Limits bound what one expression may cost. A limit that is 0 has its default.
+type Limits struct {
+	Steps       int // operations, iterations and what they touch: 1,000,000
+	Depth       int // nested calls of functions that the expression defines: 200
+	ListSize    int // items of one list: 100,000
+	StringBytes int // bytes of one string: 1 MiB
+	ValueSize   int // weight of one value, see value.Weight: 1,000,000
+	SourceBytes int // bytes of the expression: 64 KiB
+}
+
+// WithDefaults fills in the limits that are not given.
+func (l Limits) WithDefaults() Limits {
+	for _, d := range []struct {
+		limit *int
+		value int
+	}{{&l.Steps, 1_000_000}, {&l.Depth, 200}, {&l.ListSize, 100_000}, {&l.StringBytes, 1 << 20}, {&l.ValueSize, 1_000_000}, {&l.SourceBytes, 64 << 10}} {
+		if *d.limit <= 0 {
+			*d.limit = d.value
+		}
+	}
+	return l
+}
+
+// LimitError says which limit an evaluation exceeded.
+type LimitError struct {
+	Limit string
+	Max   int
+}
+
+// Error names the limit.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("the expression was stopped: more than %d %s", e.Max, e.Limit)
+}
+
+// Warning says why something became null. Offset counts bytes of the expression
+// from 0.
+type Warning struct {
+	Offset  int
+	Message string
+}
+
+// Env is what an evaluation may see. All fields may be left empty.
+type Env struct {
+	// Lookup finds variables.
+	Lookup func(name string) (value.Value, bool)
+	// Now is what now() and today() give; they are null without it.
+	Now time.Time
+	// Zone finds time zones by IANA name; none are known without it.
+	Zone func(name string) (*time.Location, error)
+	// Warn is told why something became null.
+	Warn func(Warning)
+}
+
+// run is one evaluation. It is the host of the built-ins.
+type run struct {
+	env    *Env
+	prog   *Program
+	steps  int64
+	depth  int
+	at     int // where the built-in stands that runs now
+	err    error
+	caches map[string]*builtin.Pattern // patterns that are computed
+}
+
+func (r *run) step() bool { return r.Spend(1) }
+
+// Spend counts work; false means that the evaluation is over.
+func (r *run) Spend(steps int64) bool {
+	r.steps += steps
+	if r.steps > int64(r.prog.limits.Steps) {
+		r.limit("steps", r.prog.limits.Steps)
+	}
+	return r.err == nil
+}
+
+// Warn tells why the built-in that runs gives null.
+func (r *run) Warn(format string, args ...any) { r.warn(r.at, format, args...) }
+
+// maxPatterns bounds how many computed patterns one evaluation keeps.
+const maxPatterns = 32
+
+// Pattern compiles a regular expression, once for all evaluations where it
+// stands in the expression.
+func (r *run) Pattern(text string) (*builtin.Pattern, error) {
+	if p, ok := r.prog.patterns[text]; ok {
+		return p, nil
+	}
+	if p, ok := r.caches[text]; ok {
+		return p, nil
+	}
+	if !r.Spend(int64(50 + len(text))) {
+		return nil, r.err
+	}
+	p, err := builtin.CompilePattern(text)
+	if err != nil {
+		return nil, err
+	}
+	if !r.Spend(p.Size()) {
+		return nil, r.err
+	}
+	if r.caches == nil {
+		r.caches = map[string]*builtin.Pattern{}
+	}
+	if len(r.caches) < maxPatterns {
+		r.caches[text] = p
+	}
+	return p, nil
+}
+
+func (r *run) limit(what string, limit int) {
+	if r.err == nil {
+		r.err = &LimitError{what, limit}
+	}
+}
+
+func (r *run) warn(pos int, format string, args ...any) value.Value {
+	if r.env.Warn != nil && r.err == nil {
+		r.env.Warn(Warning{pos, fmt.Sprintf(format, args...)})
+	}
+	return value.Null()
+}
+
+// sized checks a value that an operation built.
+func (r *run) sized(v value.Value) value.Value {
+	l := &r.prog.limits
+	switch v.Kind() {
+	case value.KindString:
+		s, _ := value.AsString(v)
+		if len(s) > l.StringBytes {
+			r.limit("bytes in a string", l.StringBytes)
+		}
+		r.Spend(int64(len(s) / 64))
+	case value.KindList:
+		if items, _ := value.AsList(v); len(items) > l.ListSize {
+			r.limit("items in a list", l.ListSize)
+		}
+		r.sizedParts(v)
+	case value.KindContext:
+		r.sizedParts(v)
+	}
+	if r.err != nil {
+		return value.Null()
+	}
+	return v
+}
+
+func (r *run) sizedParts(v value.Value) {
+	if v.Weight() > int64(r.prog.limits.ValueSize) {
+		r.limit("parts in a value", r.prog.limits.ValueSize)
+	}
+	if v.Depth() > value.MaxDepth {
+		r.limit("lists and contexts within one another", value.MaxDepth)
+	}
+}
+
+// scope is a chain of local names; a context brings all its entries.
+type scope struct {
+	name   string
+	v      value.Value
+	ctx    *value.Context
+	parent *scope
+}
+
+func (s *scope) find(name string) (value.Value, bool) {
+	for ; s != nil; s = s.parent {
+		if s.ctx != nil {
+			if v, ok := s.ctx.Get(name); ok {
+				return v, true
+			}
+			continue
+		}
+		if s.name == name {
+			return s.v, true
+		}
+	}
+	return value.Null(), false
+}

@@ -1,0 +1,107 @@
+package syntax
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Names are names that a plain word cannot be: they hold spaces or signs, and
+// are recognised only where they are known. It is immutable and safe for
+// concurrent use.
+type Names struct {
+	byWord map[string][][]string // first word to the parts of the names
+}
+
+// NewNames collects the names of a list that are more than one word.
+func NewNames(list []string) *Names {
+	n := &Names{byWord: map[string][][]string{}}
+	for _, name := range list {
+		if parts, ok := parts(name); ok {
+			word := firstWord(name)
+			n.byWord[word] = append(n.byWord[word], parts)
+		}
+	}
+	return n
+}
+
+// parts cuts a name at its spaces; ok is false for a plain word.
+func parts(name string) ([]string, bool) {
+	if !strings.ContainsAny(name, " +-*/.'") || firstWord(name) == "" {
+		return nil, false
+	}
+	return strings.Fields(name), true
+}
+
+// firstWord is what the lexer reads as a name at the start of a text.
+func firstWord(s string) string {
+	for i, r := range s {
+		if i == 0 && !startsName(r) || !continuesName(r) {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// known are the names that the parser knows at a place: those of the caller and
+// those that the expression brings.
+type known struct {
+	fixed  []*Names
+	learnt []lesson
+}
+
+type lesson struct {
+	word  string
+	parts []string
+}
+
+func (k *known) learn(name string) {
+	if parts, ok := parts(name); ok {
+		k.learnt = append(k.learnt, lesson{firstWord(name), parts})
+	}
+}
+
+// find gives the longest name that stands at a place, and where it ends; the end
+// is 0 if there is none. word is the word at the place.
+func (k *known) find(src string, pos int, word string) (name string, end int) {
+	try := func(parts []string) {
+		if e := match(src, pos, parts); e > end {
+			name, end = strings.Join(parts, " "), e
+		}
+	}
+	for _, names := range k.fixed {
+		for _, parts := range names.byWord[word] {
+			try(parts)
+		}
+	}
+	for _, l := range slices.Backward(k.learnt) {
+		if l.word == word {
+			try(l.parts)
+		}
+	}
+	return name, end
+}
+
+// match compares a name with the text, any white space for a space.
+func match(src string, pos int, parts []string) int {
+	for i, part := range parts {
+		if i > 0 {
+			next := pos
+			for next < len(src) && strings.IndexByte(" \t\r\n", src[next]) >= 0 {
+				next++
+			}
+			if next == pos {
+				return 0
+			}
+			pos = next
+		}
+		if !strings.HasPrefix(src[pos:], part) {
+			return 0
+		}
+		pos += len(part)
+	}
+	if r, _ := utf8.DecodeRuneInString(src[pos:]); pos < len(src) && continuesName(r) {
+		return 0
+	}
+	return pos
+}
