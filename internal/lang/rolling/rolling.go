@@ -168,6 +168,14 @@ func ParseFailureLimit(s string) (FailureLimit, error) {
 	return FailureLimit{n, percent}, nil
 }
 
+// String is the limit as it is written.
+func (l FailureLimit) String() string {
+	if l.percent {
+		return strconv.Itoa(l.n) + "%"
+	}
+	return strconv.Itoa(l.n)
+}
+
 // Allowed is how many of n targets may fail: the number, or the percentage
 // rounded down.
 func (l FailureLimit) Allowed(n int) int {

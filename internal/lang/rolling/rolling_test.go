@@ -102,6 +102,9 @@ func TestFailureLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if l.String() != tt.limit {
+			t.Errorf("%s is written %s", tt.limit, l)
+		}
 		if got := l.Exceeded(tt.failed, tt.n); got != tt.stop {
 			t.Errorf("%s of %d with %d failed: stop is %v", tt.limit, tt.n, tt.failed, got)
 		}
