@@ -2,8 +2,10 @@ package plugin
 
 import (
 	"context"
-	"encoding/base64"
+	"maps"
+	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +15,8 @@ import (
 const (
 	logEvery  = 250 * time.Millisecond
 	logBuffer = 256 << 10 // bytes of a row's output that wait to be sent
+	logPost   = 1 << 20   // bytes of output sent at once
+	logEnd    = 10 * time.Second
 )
 
 // Call is one row of a call, as an author's function sees it.
@@ -39,47 +43,49 @@ func (c *Call) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Progress tells how far the row is.
+// Progress tells how far the row is, in percent. Only the newest matters.
 func (c *Call) Progress(percent int, message string) {
 	c.log.progress(wire.Progress{Row: c.Row, Percent: min(max(percent, 0), 100), Message: message})
 }
 
-// logger sends the live output of one call.
+// logger sends the live output of one call, in order, and again where the
+// platform does not answer.
 type logger struct {
-	host   *Host
-	key    string
-	mu     sync.Mutex
-	chunks map[string]*pendingLog
-	steps  []wire.Progress
-	dirty  chan struct{}
+	host  *Host
+	path  string
+	mu    sync.Mutex
+	rows  map[string]*rowLog
+	steps map[string]wire.Progress
+	dirty chan struct{}
+	// unsent was taken and not accepted yet; only run and flush touch it.
+	unsent []wire.LogChunk
 }
 
-type pendingLog struct {
+// rowLog is the output of a row that waits, and where it begins.
+type rowLog struct {
 	offset int64
 	data   []byte
 	lost   bool
 }
 
 func newLogger(h *Host, key string) *logger {
-	return &logger{host: h, key: key, chunks: map[string]*pendingLog{}, dirty: make(chan struct{}, 1)}
+	return &logger{host: h, path: "/api/v1/jobs/" + url.PathEscape(key), rows: map[string]*rowLog{}, steps: map[string]wire.Progress{}, dirty: make(chan struct{}, 1)}
 }
 
 func (l *logger) write(row string, p []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.chunks[row]
+	c := l.rows[row]
 	if c == nil {
-		c = &pendingLog{}
-		l.chunks[row] = c
+		c = &rowLog{}
+		l.rows[row] = c
 	}
-	if room := logBuffer - len(c.data); len(p) > room {
-		if !c.lost {
-			c.data = append(c.data, p[:max(room, 0)]...)
-			c.data = append(c.data, "\n… output left out …\n"...)
-		}
-		c.lost = true
-	} else {
+	if room := logBuffer - len(c.data); len(p) <= room && !c.lost {
 		c.data = append(c.data, p...)
+	} else if !c.lost {
+		c.data = append(c.data, p[:max(room, 0)]...)
+		c.data = append(c.data, "\n… output left out …\n"...)
+		c.lost = true
 	}
 	l.poke()
 }
@@ -87,7 +93,7 @@ func (l *logger) write(row string, p []byte) {
 func (l *logger) progress(p wire.Progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.steps = append(l.steps, p)
+	l.steps[p.Row] = p
 	l.poke()
 }
 
@@ -98,69 +104,96 @@ func (l *logger) poke() {
 	}
 }
 
-// take removes what waits to be sent.
-func (l *logger) take() ([]wire.LogChunk, []wire.Progress) {
+// take removes what is to be sent next: one post's worth of output, in the order
+// of the rows, and the newest progress.
+func (l *logger) take() []wire.Progress {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var chunks []wire.LogChunk
-	for row, c := range l.chunks {
-		if len(c.data) > 0 {
-			chunks = append(chunks, wire.LogChunk{Row: row, Offset: c.offset, Bytes: c.data})
-			c.offset += int64(len(c.data))
-			c.data, c.lost = nil, false
-		}
+	size := 0
+	for _, c := range l.unsent {
+		size += len(c.Bytes)
 	}
-	steps := l.steps
-	l.steps = nil
-	return chunks, steps
+	for row, c := range l.rows {
+		if len(c.data) == 0 || slices.ContainsFunc(l.unsent, func(u wire.LogChunk) bool { return u.Row == row }) {
+			continue
+		}
+		if size > 0 && size+len(c.data) > logPost {
+			l.poke()
+			continue
+		}
+		size += len(c.data)
+		l.unsent = append(l.unsent, wire.LogChunk{Row: row, Offset: c.offset, Bytes: c.data})
+		c.offset += int64(len(c.data))
+		c.data, c.lost = nil, false
+	}
+	steps := slices.Collect(maps.Values(l.steps))
+	clear(l.steps)
+	return steps
 }
 
 // run sends until ctx ends, and then what is left.
 func (l *logger) run(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			l.flush(context.WithoutCancel(ctx))
-			return
 		case <-l.dirty:
+			if !l.flush(ctx) {
+				l.poke()
+			}
+			l.pause(ctx)
 		}
-		wait, stop := l.host.Clock.After(logEvery)
-		l.flush(ctx)
-		select {
-		case <-ctx.Done():
-		case <-wait:
-		}
-		stop()
+	}
+	end := logEnd
+	if l.host.ctx.Err() != nil {
+		end = logEvery
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), end)
+	defer cancel()
+	for last.Err() == nil && (!l.flush(last) || l.waiting()) {
+		l.pause(last)
 	}
 }
 
-func (l *logger) flush(ctx context.Context) {
+func (l *logger) pause(ctx context.Context) {
+	wait, stop := l.host.Clock.After(logEvery)
+	defer stop()
+	select {
+	case <-ctx.Done():
+	case <-wait:
+	}
+}
+
+func (l *logger) waiting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.rows {
+		if len(c.data) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// flush sends once and reports whether all that it took was accepted, or
+// refused for good.
+func (l *logger) flush(ctx context.Context) bool {
+	steps := l.take()
 	if l.host.URL == "" {
-		return
+		l.unsent = nil
+		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	chunks, steps := l.take()
-	path := "/api/v1/jobs/" + url.PathEscape(l.key)
-	type chunk struct {
-		Row    string `json:"row"`
-		Offset int64  `json:"offset"`
-		Bytes  string `json:"bytes"`
-	}
-	if len(chunks) > 0 {
-		body := struct {
-			Chunks []chunk `json:"chunks"`
-		}{}
-		for _, c := range chunks {
-			body.Chunks = append(body.Chunks, chunk{c.Row, c.Offset, base64.StdEncoding.EncodeToString(c.Bytes)})
+	if len(l.unsent) > 0 {
+		status, err := l.host.post(ctx, l.path+"/log", wire.LogBatch{Chunks: l.unsent})
+		if err != nil || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
+			l.host.Log.DebugContext(ctx, "live output was not taken; it is sent again", "status", status, "err", err)
+			return false
 		}
-		if _, err := l.host.post(ctx, path+"/log", body); err != nil {
-			l.host.Log.DebugContext(ctx, "live output was not taken", "err", err)
-		}
+		l.unsent = nil
 	}
 	for _, s := range steps {
-		if _, err := l.host.post(ctx, path+"/progress", s); err != nil {
+		if _, err := l.host.post(ctx, l.path+"/progress", s); err != nil {
 			l.host.Log.DebugContext(ctx, "progress was not taken", "err", err)
 		}
 	}
+	return true
 }

@@ -48,7 +48,12 @@ func operate(r *http.Request, store Store, typ string, by By) (*wire.Envelope[[]
 	read := func(v any) error {
 		d := json.NewDecoder(r.Body)
 		d.UseNumber()
-		if err := d.Decode(v); err != nil {
+		err := d.Decode(v)
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return err
+		}
+		if err != nil {
 			return Fail("body.malformed", "the body is not what is wanted: "+err.Error())
 		}
 		return nil
@@ -96,7 +101,10 @@ func entityError(w http.ResponseWriter, err error) {
 	var fields FieldErrors
 	status := http.StatusInternalServerError
 	var e *Error
+	var large *http.MaxBytesError
 	switch {
+	case errors.As(err, &large):
+		status = http.StatusRequestEntityTooLarge
 	case errors.As(err, &fields):
 		out.Fields, status = fields.Fields(), http.StatusUnprocessableEntity
 	case errors.As(err, &e):

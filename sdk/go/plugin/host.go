@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"sextant/sdk/go/sqldb"
@@ -46,6 +47,9 @@ type Host struct {
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	mu     sync.Mutex // guards closed and the adding to work
+	closed bool
+	work   sync.WaitGroup
 }
 
 type realClock struct{}
@@ -95,11 +99,31 @@ func (h *Host) begin() {
 	}
 }
 
-// Close ends the background work of the plugin.
-func (h *Host) Close() {
-	if h.cancel != nil {
-		h.cancel(errStopping)
+// Context ends when the plugin is stopped, with the cause ErrStopping. Work in
+// the background belongs to it. It may be used once the plugin starts.
+func (h *Host) Context() context.Context { return h.ctx }
+
+// Go runs work in the background, which Close waits for; it has to end soon
+// after Context has. It reports false, and runs nothing, on a closed host.
+func (h *Host) Go(fn func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.work.Go(fn)
 	}
+	return !h.closed
+}
+
+// Close ends the background work of the plugin and waits for it. Calls that are
+// running end without an answer; what they began on other machines goes on.
+func (h *Host) Close() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	if h.cancel != nil {
+		h.cancel(ErrStopping)
+	}
+	h.work.Wait()
 }
 
 // post calls the platform with a JSON body.
@@ -165,7 +189,7 @@ func keep(from io.Reader, path, digest string) (*os.File, error) {
 	if _, err := io.Copy(io.MultiWriter(tmp, sum), from); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrFile, err), tmp.Close())
 	}
-	if err := tmp.Close(); err != nil {
+	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
 		return nil, err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != digest {

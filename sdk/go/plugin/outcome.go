@@ -15,7 +15,7 @@ type Error struct {
 	Message string
 	// Retry says that the same call may succeed later: transport or throttled.
 	Retry string
-	// Fields are the outputs that are known nevertheless.
+	// Err is the cause; may be nil.
 	Err error
 }
 
@@ -57,10 +57,13 @@ func Transient(on string, e *Error) *Error {
 	return e
 }
 
-var (
-	errCancelled = errors.New("cancelled")
-	errStopping  = errors.New("the plugin is stopping")
-)
+// ErrStopping is the cause of a context that ends because the plugin is being
+// stopped. No answer is kept for such a call: it comes again with the same key.
+var ErrStopping = errors.New("the plugin is stopping")
+
+// ErrCancelled is the cause of a context that ends because the call was
+// cancelled.
+var ErrCancelled = errors.New("cancelled")
 
 // classify turns whatever a row ended with into an outcome.
 func classify(ctx context.Context, err error) *Error {
@@ -69,9 +72,9 @@ func classify(ctx context.Context, err error) *Error {
 		return e
 	}
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errCancelled):
+	case errors.Is(cause, ErrCancelled):
 		return &Error{Outcome: wire.OutcomeCancelled, Code: "cancelled", Message: "cancelled"}
-	case errors.Is(cause, errStopping):
+	case errors.Is(cause, ErrStopping):
 		return Unknown("the plugin was stopped while it worked on this")
 	case errors.Is(cause, context.DeadlineExceeded):
 		return TimedOut("not done within the time-out")

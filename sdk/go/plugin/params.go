@@ -55,7 +55,7 @@ func paramsOf[T any]() ([]param, error) {
 
 func readTag(f reflect.StructField, tag string) (param, error) {
 	parts := strings.Split(tag, ",")
-	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: f.Tag.Get("doc")}}
+	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: f.Tag.Get("doc"), Secret: f.Type == reflect.TypeFor[Secret]()}}
 	if p.Name == "" {
 		return p, fmt.Errorf("the tag names no parameter")
 	}

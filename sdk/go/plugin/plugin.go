@@ -72,7 +72,9 @@ type action struct {
 	spec wire.Action
 	name string
 	at   int // rows at once
-	run  func(ctx context.Context, c *Call, row wire.Row) (wire.Row, error)
+	// timeout bounds each row.
+	timeout time.Duration
+	run     func(ctx context.Context, c *Call, row wire.Row) (wire.Row, error)
 }
 
 // Func is what an author writes: one row in, one row out.
@@ -88,7 +90,10 @@ func Action[I, O any](p *Plugin, s Spec, fn Func[I, O]) {
 			p.err = fmt.Errorf("action %s/%s: %w", s.Service, s.Action, e)
 		}
 	}
-	a := &action{name: s.Service + "/" + s.Action, at: max(s.Parallel, 1)}
+	if s.Timeout <= 0 {
+		s.Timeout = defaultTimeout
+	}
+	a := &action{name: s.Service + "/" + s.Action, at: max(s.Parallel, 1), timeout: s.Timeout}
 	if s.Parallel == 0 {
 		a.at = defaultParallel
 	}
@@ -122,9 +127,6 @@ func (s Spec) wire(in, out []param) wire.Action {
 		Target: s.Target, Batch: s.Batch, Risk: s.Risk, Idempotent: s.Idempotent, Async: s.Async, Cancel: true, Retry: s.Retry, Effects: s.Effects}
 	if a.Batch == 0 {
 		a.Batch = defaultBatch
-	}
-	if s.Timeout == 0 {
-		s.Timeout = defaultTimeout
 	}
 	a.Timeout = formatDuration(s.Timeout)
 	if a.Risk == "" {

@@ -12,7 +12,10 @@ import (
 	"time"
 )
 
-const keepResults = 24 * time.Hour
+const (
+	keepResults = 24 * time.Hour
+	sweepEvery  = 10 * time.Minute
+)
 
 // errOtherBody refuses a key that was used with other bytes.
 var errOtherBody = errors.New("this Idempotency-Key was used with another body")
@@ -20,19 +23,22 @@ var errOtherBody = errors.New("this Idempotency-Key was used with another body")
 // work is a call that runs or has run.
 type work struct {
 	digest [32]byte
-	done   chan struct{}
-	body   []byte // set once done is closed
 	cancel context.CancelCauseFunc
+	done   chan struct{}
+	// Set once done is closed. A body of nil means that the plugin was stopped.
+	body  []byte
+	ended time.Time
 }
 
 // results gives a repeated call the answer of the first: it attaches to one that
 // still runs. Answers are kept for a day, in files where the plugin has a
-// folder, so that they survive a restart.
+// folder, so that they survive a restart, and else in memory.
 type results struct {
 	host *Host
 	dir  string
 	mu   sync.Mutex
 	open map[string]*work
+	next time.Time // of the next sweep
 }
 
 func newResults(h *Host) *results {
@@ -49,10 +55,14 @@ type prior struct {
 	body []byte // the kept answer
 	// begun means that the call was begun by a process that is gone.
 	begun bool
+	// fresh means that the caller of claim has to do the work.
 	fresh bool
 }
 
-func (r *results) claim(key string, body []byte) (prior, error) {
+// claim looks a key up and takes it if it is new. With mark the beginning is
+// stored and synced first, so that a restarted plugin knows of it.
+func (r *results) claim(key string, body []byte, cancel context.CancelCauseFunc, mark bool) (prior, error) {
+	r.sweep(r.host.Clock.Now())
 	digest := sha256.Sum256(body)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,42 +76,51 @@ func (r *results) claim(key string, body []byte) (prior, error) {
 	if err != nil || kept != nil {
 		return prior{body: kept}, err
 	}
-	w := &work{digest: digest, done: make(chan struct{})}
-	r.open[key] = w
-	if r.dir != "" && !begun {
+	if r.dir != "" && mark && !begun {
 		if err := r.write(key, "begun", digest[:]); err != nil {
-			delete(r.open, key)
 			return prior{}, err
 		}
 	}
+	w := &work{digest: digest, cancel: cancel, done: make(chan struct{})}
+	r.open[key] = w
 	return prior{work: w, begun: begun, fresh: true}, nil
 }
 
-// finish keeps an answer and wakes everybody who waits for it.
+// finish keeps an answer and wakes everybody who waits for it. An answer of nil
+// is none: the same key is worked on again when it comes back.
 func (r *results) finish(key string, w *work, body []byte) {
-	w.body = body
-	if r.dir != "" {
-		if err := r.write(key, "done", append(w.digest[:], body...)); err != nil {
-			r.host.Log.Error("an answer cannot be kept", "key", key, "err", err)
+	forget := body == nil
+	if r.dir != "" && body != nil {
+		err := r.write(key, "done", append(w.digest[:], body...))
+		if err != nil {
+			r.host.Log.Error("an answer cannot be kept in a file; it is kept in memory", "key", key, "err", err)
 		}
+		forget = err == nil
 	}
-	close(w.done)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.dir != "" {
+	w.body, w.ended = body, r.host.Clock.Now()
+	close(w.done)
+	if forget {
 		delete(r.open, key)
 	}
 }
 
+// cancel ends a running call; it reports false where there is none.
 func (r *results) cancel(key string) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	w := r.open[key]
-	if w == nil || w.cancel == nil {
+	r.mu.Unlock()
+	if w == nil {
 		return false
 	}
-	w.cancel(errCancelled)
-	return true
+	select {
+	case <-w.done:
+		return false
+	default:
+		w.cancel(ErrCancelled)
+		return true
+	}
 }
 
 func (r *results) path(key, what string) string {
@@ -113,13 +132,17 @@ func (r *results) read(key string, digest [32]byte) (kept []byte, begun bool, er
 	if r.dir == "" {
 		return nil, false, nil
 	}
-	if data, err := os.ReadFile(r.path(key, "done")); err == nil && len(data) >= len(digest) {
+	data, err := os.ReadFile(r.path(key, "done"))
+	if err == nil && len(data) >= len(digest) {
 		if !bytes.Equal(data[:len(digest)], digest[:]) {
 			return nil, false, errOtherBody
 		}
 		return data[len(digest):], false, nil
 	}
-	data, err := os.ReadFile(r.path(key, "begun"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, false, err
+	}
+	data, err = os.ReadFile(r.path(key, "begun"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, false, nil
 	}
@@ -129,22 +152,53 @@ func (r *results) read(key string, digest [32]byte) (kept []byte, begun bool, er
 	return nil, err == nil, err
 }
 
+// write stores a file under its name all at once. A beginning is synced; of an
+// answer that a power cut takes, the beginning tells.
 func (r *results) write(key, what string, data []byte) error {
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return err
 	}
 	path := r.path(key, what)
-	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	_, err = f.Write(data)
+	if err == nil && what == "begun" {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil || what != "begun" {
+		return err
+	}
+	dir, err := os.Open(r.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// sweep removes answers that are older than a day.
+// sweep removes answers that are older than a day, every now and then.
 func (r *results) sweep(now time.Time) {
+	r.mu.Lock()
+	due := !now.Before(r.next)
+	if due {
+		r.next = now.Add(sweepEvery)
+		for key, w := range r.open {
+			if !w.ended.IsZero() && now.Sub(w.ended) > keepResults {
+				delete(r.open, key)
+			}
+		}
+	}
+	r.mu.Unlock()
+	if !due || r.dir == "" {
+		return
+	}
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
-		return
+		return // there are none yet
 	}
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > keepResults {

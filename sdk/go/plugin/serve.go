@@ -42,7 +42,6 @@ func (p *Plugin) Handler(ctx context.Context, h *Host) (http.Handler, error) {
 		}
 	}
 	s := &server{p: p, host: h, results: newResults(h)}
-	s.results.sweep(h.Clock.Now())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /manifest", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.manifest) })
@@ -55,7 +54,8 @@ func (p *Plugin) Handler(ctx context.Context, h *Host) (http.Handler, error) {
 	return s.guard(mux), nil
 }
 
-// Serve runs the plugin as a process of its own until ctx ends.
+// Serve runs the plugin as a process of its own until ctx ends. Calls that run
+// then have five seconds to end.
 func Serve(ctx context.Context, p *Plugin, h *Host, listen string) error {
 	handler, err := p.Handler(ctx, h)
 	if err != nil {
@@ -77,7 +77,12 @@ func Serve(ctx context.Context, p *Plugin, h *Host, listen string) error {
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return srv.Shutdown(stop)
+	err = srv.Shutdown(stop)
+	if errors.Is(err, context.DeadlineExceeded) {
+		h.Close() // ends the calls that still run
+		return srv.Close()
+	}
+	return err
 }
 
 // guard checks the caller and survives an author's panic.
@@ -89,6 +94,12 @@ func (s *server) guard(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		defer func() {
+			if p := recover(); p != nil {
+				s.host.Log.ErrorContext(r.Context(), "the plugin panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				fail(w, http.StatusInternalServerError, fmt.Sprintf("the plugin panicked: %v", p))
+			}
+		}()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -105,12 +116,17 @@ func fail(w http.ResponseWriter, status int, message string) {
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request, a *action) {
 	body, err := io.ReadAll(r.Body)
-	if err != nil {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
 		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", maxBody))
 		return
+	case err != nil:
+		fail(w, http.StatusBadRequest, "the body ends too early")
+		return
 	}
-	var req wire.Request
-	if err := json.Unmarshal(body, &req); err != nil {
+	req, err := readRequest(body)
+	if err != nil {
 		fail(w, http.StatusBadRequest, "the body is no service call: "+err.Error())
 		return
 	}
@@ -119,7 +135,11 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, a *action) {
 		fail(w, http.StatusBadRequest, "the header Idempotency-Key is missing")
 		return
 	}
-	prior, err := s.results.claim(key, body)
+	ctx, cancel := s.context(r)
+	prior, err := s.results.claim(key, body, cancel, !a.spec.Idempotent)
+	if !prior.fresh {
+		cancel(nil)
+	}
 	switch {
 	case errors.Is(err, errOtherBody):
 		fail(w, http.StatusUnprocessableEntity, err.Error())
@@ -131,31 +151,69 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, a *action) {
 		answer(w, prior.body)
 		return
 	case prior.body != nil:
+		s.host.Go(func() { s.callback(key, prior.body) })
 		w.WriteHeader(http.StatusAccepted)
-		go s.callback(key, prior.body)
 		return
 	}
 	if prior.fresh {
-		ctx, cancel := s.context(r, a)
-		prior.work.cancel = cancel
 		c := &batch{server: s, action: a, key: key, req: req, run: r.Header.Get(wire.HeaderRun), fence: r.Header.Get(wire.HeaderFence), lost: prior.begun && !a.spec.Idempotent}
-		go func() {
-			defer cancel(nil)
-			s.results.finish(key, prior.work, c.do(ctx))
-			if a.spec.Async {
-				s.callback(key, prior.work.body)
-			}
-		}()
+		if !s.host.Go(func() { s.work(ctx, c, prior.work) }) {
+			cancel(nil)
+			s.results.finish(key, prior.work, nil)
+		}
 	}
+	s.await(w, r, a, prior.work)
+}
+
+// readRequest reads a call. Two rows of one id would share one key, so that
+// only one of them was done: they are refused.
+func readRequest(body []byte) (wire.Request, error) {
+	var req wire.Request
+	if err := json.Unmarshal(body, &req); err != nil {
+		return req, err
+	}
+	seen := map[string]bool{}
+	for i, row := range req.Inputs {
+		id := text(row[wire.FieldCallback])
+		if seen[id] {
+			return req, fmt.Errorf("inputs[%d].%s: %q stands in another row already", i, wire.FieldCallback, id)
+		}
+		seen[id] = true
+	}
+	return req, nil
+}
+
+// work carries a call out and brings or keeps its answer.
+func (s *server) work(ctx context.Context, c *batch, w *work) {
+	defer w.cancel(nil)
+	body := c.do(ctx)
+	if errors.Is(context.Cause(ctx), ErrStopping) {
+		body = nil
+	}
+	s.results.finish(c.key, w, body)
+	if c.action.spec.Async && body != nil {
+		s.callback(c.key, body)
+	}
+}
+
+// await answers once the work is done. The work does not need its caller: who
+// goes away may come back with the same key.
+func (s *server) await(w http.ResponseWriter, r *http.Request, a *action, of *work) {
 	if a.spec.Async {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
 	select {
-	case <-prior.work.done:
-		answer(w, prior.work.body)
-	case <-r.Context().Done(): // the caller may come back with the same key
+	case <-of.done:
+	case <-r.Context().Done():
+		return
 	}
+	if of.body == nil {
+		w.Header().Set("Retry-After", "1")
+		fail(w, http.StatusServiceUnavailable, "the plugin is stopping: ask again with the same key")
+		return
+	}
+	answer(w, of.body)
 }
 
 func answer(w http.ResponseWriter, body []byte) {
@@ -163,16 +221,15 @@ func answer(w http.ResponseWriter, body []byte) {
 	_, _ = w.Write(body) // the caller comes back if this fails
 }
 
-// context bounds a call: by the deadline of the caller and by the action's own
-// time-out. It does not end with the caller's connection.
-func (s *server) context(r *http.Request, a *action) (context.Context, context.CancelCauseFunc) {
-	deadline := s.host.Clock.Now().Add(24 * time.Hour)
-	if at, err := time.Parse(time.RFC3339Nano, r.Header.Get(wire.HeaderDeadline)); err == nil && at.Before(deadline) {
-		deadline = at
+// context bounds a call by the deadline of the caller. It does not end with the
+// caller's connection.
+func (s *server) context(r *http.Request) (context.Context, context.CancelCauseFunc) {
+	left := keepResults
+	if at, err := time.Parse(time.RFC3339Nano, r.Header.Get(wire.HeaderDeadline)); err == nil {
+		left = min(left, at.Sub(s.host.Clock.Now()))
 	}
-	_ = a
 	ctx, cancel := context.WithCancelCause(s.host.ctx)
-	ctx, stop := context.WithDeadline(ctx, deadline)
+	ctx, stop := context.WithTimeout(ctx, left)
 	return ctx, func(cause error) { cancel(cause); stop() }
 }
 
@@ -243,16 +300,17 @@ func (b *batch) do(ctx context.Context) []byte {
 }
 
 func (b *batch) row(ctx context.Context, in wire.Row, log *logger) wire.Row {
-	var id string
-	_ = json.Unmarshal(in[wire.FieldCallback], &id) // an empty id is answered as it came
+	id := text(in[wire.FieldCallback])
 	call := &Call{Host: b.server.host, Key: b.key + "/" + id, Row: id, Operator: b.req.Operator, Run: b.run, Fence: b.fence, log: log}
-	ctx, cancel := context.WithTimeout(ctx, parseDuration(b.action.spec.Timeout))
+	ctx, cancel := context.WithTimeout(ctx, b.action.timeout)
 	defer cancel()
 	var out wire.Row
-	var err error
-	if b.lost {
+	err := context.Cause(ctx)
+	switch {
+	case err != nil: // it was cancelled before its turn
+	case b.lost:
 		err = Unknown("the plugin was ended while it worked on this, and it must not be done twice")
-	} else {
+	default:
 		out, err = protected(func() (wire.Row, error) { return b.action.run(ctx, call, in) })
 	}
 	if out == nil {
@@ -285,13 +343,4 @@ func protected(fn func() (wire.Row, error)) (row wire.Row, err error) {
 		}
 	}()
 	return fn()
-}
-
-// parseDuration reads the durations that formatDuration writes.
-func parseDuration(s string) time.Duration {
-	d, err := time.ParseDuration(strings.ToLower(strings.TrimPrefix(s, "PT")))
-	if err != nil || d <= 0 {
-		return defaultTimeout
-	}
-	return d
 }

@@ -58,7 +58,9 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes the duration as in ISO 8601.
-func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(formatDuration(time.Duration(d))) }
+func (d Duration) MarshalJSON() ([]byte, error) {
+	return json.Marshal(formatDuration(time.Duration(d)))
+}
 
 // File refers to a file that the platform keeps; Host.File opens it by its
 // SHA-256. In JSON it is an object with the fields of the struct, or the

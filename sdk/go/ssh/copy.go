@@ -24,16 +24,12 @@ func (p *Pool) Copy(ctx context.Context, t Target, cred Credential, f File) (cha
 	if strings.ContainsRune(f.Path, 0) || !strings.HasPrefix(f.Path, "/") {
 		return false, &Error{Lost, t.Address, fmt.Sprintf("the path %q is not absolute", f.Path), nil}
 	}
-	client, release, err := p.use(ctx, t, cred)
+	session, _, release, err := p.session(ctx, t, cred)
 	if err != nil {
 		return false, err
 	}
 	broken := true
 	defer func() { release(broken) }()
-	session, err := client.NewSession()
-	if err != nil {
-		return false, &Error{Lost, t.Address, "the connection broke", err}
-	}
 	defer session.Close()
 	done := context.AfterFunc(ctx, func() { _ = session.Close() })
 	defer done()

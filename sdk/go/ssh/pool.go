@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -16,7 +17,7 @@ import (
 
 const (
 	dialTimeout       = 15 * time.Second
-	sessionsPerConn   = 8 // sshd allows 10 by default
+	sessionsPerConn   = 4 // sshd allows 10 by default; each may have a second one that follows its output
 	idleClose         = 2 * time.Minute
 	keepaliveInterval = 15 * time.Second
 )
@@ -73,11 +74,12 @@ func (c Credential) methods() ([]ssh.AuthMethod, error) {
 type Pool struct {
 	mu     sync.Mutex
 	conns  map[string][]*conn
+	dials  map[string]chan struct{} // under way; closed at their end
 	closed bool
 }
 
 // NewPool makes an empty pool.
-func NewPool() *Pool { return &Pool{conns: map[string][]*conn{}} }
+func NewPool() *Pool { return &Pool{conns: map[string][]*conn{}, dials: map[string]chan struct{}{}} }
 
 type conn struct {
 	client *ssh.Client
@@ -115,25 +117,59 @@ func poolKey(t Target, c Credential) string {
 }
 
 // use gives a connection that has room for a session; give back with the
-// returned function, telling whether it is broken.
+// returned function, telling whether it is broken. One connection to a host is
+// made at a time: sshd drops some of many that come at once.
 func (p *Pool) use(ctx context.Context, t Target, cred Credential) (*ssh.Client, func(broken bool), error) {
 	key := poolKey(t, cred)
+	for {
+		c, wait, err := p.take(key, t)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case c != nil:
+			return c.client, p.release(key, c), nil
+		case wait == nil:
+			return p.connect(ctx, key, t, cred)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, &Error{Unreachable, t.Address, "the host did not answer in time", nil}
+		case <-wait:
+		}
+	}
+}
+
+// take gives a connection with room, or what to wait for; neither means that
+// the caller has to connect.
+func (p *Pool) take(key string, t Target) (*conn, chan struct{}, error) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, nil, &Error{Lost, t.Address, "the connections are being closed", nil}
+	}
 	for _, c := range p.conns[key] {
 		if !c.dead && c.users < sessionsPerConn {
 			c.users++
 			c.idle.Stop()
-			p.mu.Unlock()
-			return c.client, p.release(key, c), nil
+			return c, nil, nil
 		}
 	}
-	p.mu.Unlock()
+	if wait := p.dials[key]; wait != nil {
+		return nil, wait, nil
+	}
+	p.dials[key] = make(chan struct{})
+	return nil, nil, nil
+}
+
+func (p *Pool) connect(ctx context.Context, key string, t Target, cred Credential) (*ssh.Client, func(broken bool), error) {
 	client, err := dial(ctx, t, cred)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.dials[key])
+	delete(p.dials, key)
 	if err != nil {
 		return nil, nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
 		_ = client.Close() // nobody uses it
 		return nil, nil, &Error{Lost, t.Address, "the connections are being closed", nil}
@@ -144,6 +180,52 @@ func (p *Pool) use(ctx context.Context, t Target, cred Credential) (*ssh.Client,
 	p.conns[key] = append(p.conns[key], c)
 	go p.keepalive(key, c)
 	return client, p.release(key, c), nil
+}
+
+// session opens a session. A warm connection may have died unnoticed: nothing
+// was asked of it yet, so another one is tried.
+func (p *Pool) session(ctx context.Context, t Target, cred Credential) (*ssh.Session, *ssh.Client, func(broken bool), error) {
+	for again := true; ; again = false {
+		client, release, err := p.use(ctx, t, cred)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		session, err := open(ctx, client)
+		if err == nil {
+			return session, client, release, nil
+		}
+		var refused *ssh.OpenChannelError
+		if errors.As(err, &refused) {
+			release(false)
+			return nil, nil, nil, &Error{Lost, t.Address, "the host refuses another session", err}
+		}
+		release(true)
+		if !again || ctx.Err() != nil {
+			return nil, nil, nil, &Error{Lost, t.Address, "the connection broke before the command began", err}
+		}
+	}
+}
+
+// open waits for a session no longer than ctx, and no longer than for a
+// connection.
+func open(ctx context.Context, client *ssh.Client) (*ssh.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	type opened struct {
+		session *ssh.Session
+		err     error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		s, err := client.NewSession()
+		done <- opened{s, err}
+	}()
+	select {
+	case o := <-done:
+		return o.session, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err() // the caller closes the connection, which ends the goroutine
+	}
 }
 
 func (p *Pool) release(key string, c *conn) func(bool) {

@@ -26,18 +26,19 @@ if mkdir "$D" 2>/dev/null; then
   wait $!
 else
   rm -f "$T"
+  [ -d "$D" ] || { echo "SEXTANT disk 0 0 0"; exit 0; }
 fi
 n=0
 while [ ! -f "$D/exit" ]; do
   if [ -f "$D/pid" ]; then
     read -r p s <"$D/pid"
     c=$(cut -d" " -f3,22 "/proc/$p/stat" 2>/dev/null)
-    if [ "${c#[!Z] }" != "$s" ]; then [ -f "$D/exit" ] || { echo "SEXTANT unknown 0 0 0"; exit 0; }; fi
+    if [ "${c#[!Z] }" != "$s" ]; then [ -f "$D/exit" ] || [ -f "$D/stop" ] || { echo "SEXTANT unknown 0 0 0"; exit 0; }; fi
   else
     n=$((n+1))
-    if [ $n -gt 50 ]; then echo "SEXTANT unknown 0 0 0"; exit 0; fi
+    if [ $n -gt 100 ]; then echo "SEXTANT unknown 0 0 0"; exit 0; fi
   fi
-  [ -f "$D/exit" ] || sleep 0.1
+  [ -f "$D/exit" ] || sleep 0.1 2>/dev/null || sleep 1
 done
 read -r x <"$D/exit"
 o=$(($(wc -c <"$D/out"))); e=$(($(wc -c <"$D/err")))
@@ -54,7 +55,7 @@ echo "$$ $(cut -d" " -f22 /proc/$$/stat)" >"$D/pid.new"; mv "$D/pid.new" "$D/pid
 sh "$D/run" "$D" >"$D/out" 2>"$D/err"; x=$?
 rm -f "$D/run" "$D/script" "$D/stdin"
 echo $x >"$D/exit.new"; mv "$D/exit.new" "$D/exit"
-for o in $(find "$2" -mindepth 2 -maxdepth 2 -name exit -mtime +0 2>/dev/null); do rm -rf "${o%/exit}"; done`
+{ cd "$2" && find . -mindepth 2 -maxdepth 2 -name exit -mtime +0 2>/dev/null | while read -r o; do rm -rf "${o%/exit}"; done; } &`
 
 // follow prints new output: "<bytes of out> <bytes of err>" and the bytes from
 // the offsets $2 and $3 on, at most 256 KiB of each.
@@ -67,14 +68,21 @@ echo "$o $e"
 tail -c +$(($2+1)) "$D/out" | head -c $o
 tail -c +$(($3+1)) "$D/err" | head -c $e`
 
-// stop ends a job's process group, softly first.
-const stop = `D="$HOME/.sextant/jobs/$1"
-[ -f "$D/pid" ] || exit 0
+// stop ends a job's process group, softly first. A job that is still on its way
+// finds its folder taken and does not begin.
+const stop = `umask 077
+B="$HOME/.sextant/jobs"; D="$B/$1"; mkdir -p "$B"
+nap() { sleep 0.1 2>/dev/null || sleep 1; }
+if mkdir "$D" 2>/dev/null; then : >"$D/out"; : >"$D/err"; echo 143 >"$D/exit.new"; mv "$D/exit.new" "$D/exit"; exit 0; fi
+[ -d "$D" ] || exit 1
+n=0; while [ ! -f "$D/pid" ] && [ ! -f "$D/exit" ] && [ $n -lt 50 ]; do nap; n=$((n+1)); done
+[ -f "$D/pid" ] && [ ! -f "$D/exit" ] || exit 0
 read -r p s <"$D/pid"
 c=$(cut -d" " -f3,22 "/proc/$p/stat" 2>/dev/null)
 [ "${c#[!Z] }" = "$s" ] || exit 0
+: >"$D/stop"
 kill -s TERM -- "-$p" 2>/dev/null
-n=0; while [ ! -f "$D/exit" ] && kill -s 0 -- "-$p" 2>/dev/null && [ $n -lt 30 ]; do sleep 0.1; n=$((n+1)); done
+n=0; while [ ! -f "$D/exit" ] && kill -s 0 -- "-$p" 2>/dev/null && [ $n -lt 30 ]; do nap; n=$((n+1)); done
 kill -s KILL -- "-$p" 2>/dev/null
 [ -f "$D/exit" ] || { echo 143 >"$D/exit.new"; mv "$D/exit.new" "$D/exit"; }
 rm -f "$D/run" "$D/script" "$D/stdin"`

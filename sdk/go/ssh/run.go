@@ -18,8 +18,9 @@ import (
 const (
 	followEvery  = 300 * time.Millisecond
 	maxBackoff   = 5 * time.Second
-	streamLimit  = 64 << 20 // bytes of live output
-	keptOfStream = 64 << 10 // bytes of a stream in the result
+	endWithin    = 10 * time.Second // for ending a command on the host
+	streamLimit  = 64 << 20         // bytes of live output
+	keptOfStream = 64 << 10         // bytes of a stream in the result
 )
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -36,6 +37,9 @@ type Command struct {
 	Stdin  string
 	// Output takes live output of both streams; may be nil.
 	Output io.Writer
+	// Leave is the cause of a context whose end leaves the command running, so
+	// that a later call with the key finds it; nil ends it always.
+	Leave error
 }
 
 // Result is how a command ended. Stdout and Stderr hold at most 64 KiB each,
@@ -51,7 +55,7 @@ func (p *Pool) Run(ctx context.Context, t Target, cred Credential, c Command) (R
 	if err := c.check(t.Address); err != nil {
 		return Result{}, err
 	}
-	r := &running{pool: p, target: t, cred: cred, name: jobName(c.Key), out: c.Output}
+	r := &running{pool: p, target: t, cred: cred, name: jobName(c.Key), out: c.Output, leave: c.Leave}
 	text, last := payload(c)
 	wait := 200 * time.Millisecond
 	for {
@@ -60,6 +64,8 @@ func (p *Pool) Run(ctx context.Context, t Target, cred Credential, c Command) (R
 		switch {
 		case err == nil:
 			return res, nil
+		case KindOf(err) == Unreachable && !r.begun && !errors.Is(ctx.Err(), context.Canceled):
+			return res, err
 		case ctx.Err() != nil:
 			return res, r.ended(ctx)
 		case KindOf(err) == Lost && !r.begun:
@@ -101,6 +107,7 @@ type running struct {
 	cred   Credential
 	name   string
 	out    io.Writer
+	leave  error
 	begun  bool // the payload may have reached the host
 	seen   [2]int64
 }
@@ -117,15 +124,18 @@ func (r *running) certain(err error) error {
 // ended stops the command on the host after ctx has ended.
 func (r *running) ended(ctx context.Context) error {
 	kind, message := Timeout, "the command was ended: it took too long"
-	if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		kind, message = Cancelled, "the command was cancelled and ended"
+	}
+	if r.leave != nil && errors.Is(context.Cause(ctx), r.leave) {
+		return &Error{Unknown, r.target.Address, "nobody waits for the command any more; it goes on", nil}
 	}
 	if !r.begun {
 		return &Error{kind, r.target.Address, "there was no time to begin the command", nil}
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer cancel()
-	if _, err := r.pool.exec(last, r.target, r.cred, shell(stop, r.name), nil); err != nil {
+	if _, err := r.pool.exec(last, r.target, r.cred, shell(stop, r.name)); err != nil {
 		return &Error{Unknown, r.target.Address, "the command was to be ended, but the host cannot be reached", err}
 	}
 	return &Error{kind, r.target.Address, message, nil}
@@ -133,17 +143,12 @@ func (r *running) ended(ctx context.Context) error {
 
 // try runs the bootstrap once. sent tells whether the command may have begun.
 func (r *running) try(ctx context.Context, text, last string) (res Result, sent bool, err error) {
-	client, release, err := r.pool.use(ctx, r.target, r.cred)
+	session, client, release, err := r.pool.session(ctx, r.target, r.cred)
 	if err != nil {
 		return res, false, err
 	}
 	broken := false
 	defer func() { release(broken) }()
-	session, err := client.NewSession()
-	if err != nil {
-		broken = true
-		return res, false, &Error{Lost, r.target.Address, "the connection broke before the command began", err}
-	}
 	defer session.Close()
 	stopWatch := context.AfterFunc(ctx, func() { _ = session.Close() })
 	defer stopWatch()
@@ -206,7 +211,7 @@ func (r *running) read(in *bufio.Reader) (res Result, tails [2]tail, err error) 
 	var state string
 	var code int
 	var sizes [2]int64
-	if _, err := fmt.Sscanf(line, "SEXTANT %s %d %d %d", &state, &code, &sizes[0], &sizes[1]); err != nil {
+	if _, err := fmt.Sscanf(line, "SEXTANT %s %d %d %d", &state, &code, &sizes[0], &sizes[1]); err != nil || sizes[0] < 0 || sizes[1] < 0 {
 		return fail(Protocol, fmt.Sprintf("the host answered %.200q: is its shell a POSIX shell that prints nothing at log-in?", line), nil)
 	}
 	switch state {
@@ -241,8 +246,11 @@ func (r *running) rest(i int, kept []byte, size int64) {
 	}
 	if size <= keptOfStream {
 		kept = kept[r.seen[i]:]
-	} else if missing := size - r.seen[i]; missing < keptOfStream/2 {
+	} else if missing := size - r.seen[i]; missing <= keptOfStream/2 {
 		kept = kept[int64(len(kept))-missing:]
+	} else {
+		_, _ = fmt.Fprintf(r.out, "\n… %d bytes left out …\n", missing-keptOfStream/2) // live output is for people
+		kept = kept[keptOfStream/2:]
 	}
 	_, _ = r.out.Write(kept) // live output is for people, the result for the run
 	r.seen[i] = size
@@ -273,7 +281,7 @@ func (r *running) live(ctx context.Context, client *ssh.Client) func() {
 }
 
 func (r *running) followOnce(ctx context.Context, client *ssh.Client) bool {
-	out, err := output(ctx, client, shell(follow, r.name, strconv.FormatInt(r.seen[0], 10), strconv.FormatInt(r.seen[1], 10)), nil)
+	out, err := output(ctx, client, shell(follow, r.name, strconv.FormatInt(r.seen[0], 10), strconv.FormatInt(r.seen[1], 10)))
 	if err != nil {
 		return ctx.Err() == nil
 	}
@@ -289,7 +297,7 @@ func (r *running) followOnce(ctx context.Context, client *ssh.Client) bool {
 }
 
 // output runs a short command of our own.
-func output(ctx context.Context, client *ssh.Client, command string, stdin io.Reader) ([]byte, error) {
+func output(ctx context.Context, client *ssh.Client, command string) ([]byte, error) {
 	session, err := client.NewSession()
 	if err != nil {
 		return nil, err
@@ -297,16 +305,18 @@ func output(ctx context.Context, client *ssh.Client, command string, stdin io.Re
 	defer session.Close()
 	done := context.AfterFunc(ctx, func() { _ = session.Close() })
 	defer done()
-	session.Stdin = stdin
 	return session.Output(command)
 }
 
-func (p *Pool) exec(ctx context.Context, t Target, cred Credential, command string, stdin io.Reader) ([]byte, error) {
-	client, release, err := p.use(ctx, t, cred)
+func (p *Pool) exec(ctx context.Context, t Target, cred Credential, command string) ([]byte, error) {
+	session, _, release, err := p.session(ctx, t, cred)
 	if err != nil {
 		return nil, err
 	}
-	out, err := output(ctx, client, command, stdin)
+	defer session.Close()
+	done := context.AfterFunc(ctx, func() { _ = session.Close() })
+	defer done()
+	out, err := session.Output(command)
 	var exit *ssh.ExitError
 	release(err != nil && !errors.As(err, &exit))
 	return out, err

@@ -92,7 +92,13 @@ func (o Outcome) Valid() bool {
 	return false
 }
 
-// LogChunk is the body of POST /api/v1/jobs/{key}/log: output of one row,
+// LogBatch is the body of POST /api/v1/jobs/{key}/log: output of some rows of
+// the job, at most 1 MiB in all.
+type LogBatch struct {
+	Chunks []LogChunk `json:"chunks"`
+}
+
+// LogChunk is output of one row,
 // appended at an offset in bytes. A chunk whose offset was already stored is
 // ignored, so sending again is harmless.
 type LogChunk struct {

@@ -50,7 +50,7 @@ func Start(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{User: u.Username, Home: filepath.Join(dir, "home"), config: filepath.Join(dir, "sshd_config")}
+	s := &Server{User: u.Username, Home: filepath.Join(dir, "the home"), config: filepath.Join(dir, "sshd_config")}
 	if err := os.MkdirAll(filepath.Join(s.Home, ".ssh"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func Start(t testing.TB) *Server {
 	write(t, s.config, strings.Join([]string{
 		"ListenAddress " + host, "Port " + port, "HostKey " + filepath.Join(dir, "host_key"), "PidFile none",
 		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no", "UsePAM no", "PasswordAuthentication no", "PermitRootLogin yes",
-		"SetEnv HOME=" + s.Home, "MaxStartups 100", "LogLevel ERROR", "PrintMotd no",
+		`SetEnv "HOME=` + s.Home + `"`, "MaxStartups 100", "LogLevel ERROR", "PrintMotd no",
 	}, "\n")+"\n")
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil && os.Geteuid() == 0 {
 		t.Fatal(err)
@@ -114,9 +114,13 @@ func (s *Server) Stop() {
 	}
 }
 
+// freePort finds a port on a loopback address of its own, so that no other
+// listener takes it meanwhile.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // never fails
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+b[0]%250, b[1], 1+b[2]%250))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,124 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"strings"
+
+	"sextant/sdk/go/plugin"
+	"sextant/sdk/go/ssh"
+	"sextant/sdk/go/wire"
+)
+
+// States of a host.
+const (
+	stateUp   = "up"
+	stateDown = "down"
+)
+
+const sshPort = 22
+
+// access is how a row reaches its host.
+type access struct {
+	Address string `sx:"address,required,from=path,expr=.address" doc:"Host, or host and port with a colon between."`
+	Port    int    `sx:"port,from=path,expr=.port" doc:"SSH port where the address has none; else that of the connection, else 22."`
+	User    string `sx:"user,from=path,expr=.user" doc:"User on the host; else that of the connection."`
+	HostKey string `sx:"host_key,type=text,from=path,expr=.host_key" doc:"Host keys, one a line: public keys or fingerprints SHA256:…; else those of the connection."`
+
+	Credential connection `sx:"credential,type=connection,required,secret" doc:"Connection that logs in to the host."`
+}
+
+// connection is what a connection of the platform holds for SSH.
+type connection struct {
+	User       string        `json:"user"`
+	Password   plugin.Secret `json:"password"`
+	PrivateKey plugin.Secret `json:"private_key"`
+	Passphrase plugin.Secret `json:"passphrase"`
+	HostKeys   []string      `json:"host_keys"`
+	Port       int           `json:"port"`
+}
+
+// endpoint puts host and port together.
+func endpoint(address string, ports ...int) (string, error) {
+	address = strings.TrimSpace(address)
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 || host == "" {
+			return "", plugin.Fail("host.address", "the address "+address+" has no host, or no port from 1 to 65535")
+		}
+		return address, nil
+	}
+	port := cmp.Or(ports...)
+	host := strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
+	if host == "" || port < 1 || port > 65535 || strings.ContainsAny(host, " /@\x00") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
+		return "", plugin.Fail("host.address", "the address "+strconv.Quote(address)+" with port "+strconv.Itoa(port)+" is none: want a host, or host:port")
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port)), nil
+}
+
+// at resolves an access to what the SSH client wants.
+func (a access) at() (ssh.Target, ssh.Credential, error) {
+	c := a.Credential
+	address, err := endpoint(a.Address, a.Port, c.Port, sshPort)
+	if err != nil {
+		return ssh.Target{}, ssh.Credential{}, err
+	}
+	keys := c.HostKeys
+	if strings.TrimSpace(a.HostKey) != "" {
+		keys = strings.Split(a.HostKey, "\n")
+	}
+	user := cmp.Or(strings.TrimSpace(a.User), c.User)
+	if user == "" {
+		return ssh.Target{}, ssh.Credential{}, plugin.Fail("host.user", "neither the host nor the connection names a user")
+	}
+	if c.Password == "" && c.PrivateKey == "" {
+		return ssh.Target{}, ssh.Credential{}, plugin.Fail("host.credential", "the connection has neither a password nor a private key")
+	}
+	return ssh.Target{Address: address, HostKeys: keys},
+		ssh.Credential{User: user, Password: string(c.Password), PrivateKey: string(c.PrivateKey), Passphrase: string(c.Passphrase)}, nil
+}
+
+// outcome turns what the SSH client says into the outcome of a row: failed only
+// where nothing was done or the host said so.
+func outcome(ctx context.Context, err error) error {
+	var e *ssh.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	var timedOut *plugin.Error
+	switch e.Kind {
+	case ssh.Refused, ssh.Unreachable, ssh.Lost:
+		code := map[ssh.Kind]string{ssh.Refused: "host.refused", ssh.Unreachable: "host.unreachable", ssh.Lost: "host.lost"}[e.Kind]
+		return plugin.Transient("transport", plugin.Fail(code, e.Error()))
+	case ssh.HostKeyUnknown:
+		return plugin.Fail("host.key_unknown", e.Error())
+	case ssh.HostKeyChanged:
+		return plugin.Fail("host.key_changed", e.Error())
+	case ssh.Auth:
+		return plugin.Fail("host.auth", e.Error())
+	case ssh.Disk:
+		return plugin.Fail("host.disk", e.Error())
+	case ssh.Timeout:
+		if errors.As(context.Cause(ctx), &timedOut) {
+			return timedOut
+		}
+		return plugin.TimedOut(e.Error())
+	case ssh.Cancelled:
+		return &plugin.Error{Outcome: wire.OutcomeCancelled, Code: "cancelled", Message: e.Error()}
+	}
+	return &plugin.Error{Outcome: wire.OutcomeUnknown, Code: "host.unknown", Message: e.Error()}
+}
+
+// stateAfter is what an attempt tells about a host.
+func stateAfter(err error) string {
+	switch ssh.KindOf(err) {
+	case ssh.Refused, ssh.Unreachable:
+		return stateDown
+	case ssh.Lost, ssh.Unknown, ssh.Cancelled, ssh.Timeout:
+		return "unknown"
+	}
+	return stateUp
+}

@@ -1,0 +1,74 @@
+package host
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"sextant/sdk/go/plugin"
+	"sextant/sdk/go/ssh"
+)
+
+// factsScript prints one fact a line. It asks only for what every Linux has.
+const factsScript = `echo "hostname=$(uname -n)"
+os=$( (. /etc/os-release && echo "$PRETTY_NAME") 2>/dev/null)
+echo "os=${os:-$(uname -s)}"
+echo "kernel=$(uname -r)"
+echo "arch=$(uname -m)"
+echo "cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
+while read -r k v _; do [ "$k" = MemTotal: ] && echo "memory_mb=$((v/1024))"; done </proc/meminfo
+df -Pk / | { read -r _; read -r _ _ _ free _; echo "disk_free_mb=$((free/1024))"; }
+read -r up _ </proc/uptime; echo "uptime_s=${up%.*}"
+`
+
+type factsIn struct {
+	access
+	Timeout plugin.Duration `sx:"timeout,default=PT1M"`
+}
+
+type factsOut struct {
+	Hostname   string `sx:"hostname,to=.hostname"`
+	OS         string `sx:"os,to=.os"`
+	Kernel     string `sx:"kernel,to=.kernel"`
+	Arch       string `sx:"arch,to=.arch"`
+	CPUs       *int64 `sx:"cpus,to=.cpus"`
+	MemoryMB   *int64 `sx:"memory_mb,to=.memory_mb"`
+	DiskFreeMB *int64 `sx:"disk_free_mb" doc:"Free space of the root file system."`
+	UptimeS    *int64 `sx:"uptime_s" doc:"Seconds since the host started."`
+	State      string `sx:"state,to=.state@observed" doc:"State of the host: up, down or unknown."`
+}
+
+// collectFacts asks one host what it is.
+func (h *hosts) collectFacts(ctx context.Context, call *plugin.Call, in factsIn) (factsOut, error) {
+	to, cred, err := in.at()
+	if err != nil {
+		return factsOut{}, err
+	}
+	ctx, cancel := until(ctx, in.Timeout, "the question")
+	defer cancel()
+	res, err := h.pool.Run(ctx, to, cred, ssh.Command{Key: call.Key, Script: factsScript, Leave: plugin.ErrStopping})
+	if err != nil {
+		return factsOut{State: stateAfter(err)}, outcome(ctx, err)
+	}
+	facts := map[string]string{}
+	for line := range strings.Lines(res.Stdout) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			facts[k] = v
+		}
+	}
+	number := func(key string) *int64 {
+		n, err := strconv.ParseInt(facts[key], 10, 64)
+		if err != nil {
+			return nil // the host does not tell
+		}
+		return &n
+	}
+	out := factsOut{
+		Hostname: facts["hostname"], OS: facts["os"], Kernel: facts["kernel"], Arch: facts["arch"], State: stateUp,
+		CPUs: number("cpus"), MemoryMB: number("memory_mb"), DiskFreeMB: number("disk_free_mb"), UptimeS: number("uptime_s"),
+	}
+	if out.Hostname == "" {
+		return out, plugin.Fail("host.facts", "the host does not tell what it is"+lastLine(res.Stderr))
+	}
+	return out, nil
+}

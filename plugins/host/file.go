@@ -1,0 +1,157 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"sextant/sdk/go/plugin"
+	"sextant/sdk/go/ssh"
+)
+
+const maxRendered = 8 << 20 // bytes
+
+// errTooLarge ends a template that writes too much.
+var errTooLarge = fmt.Errorf("the result has more than %d bytes", maxRendered)
+
+type copyIn struct {
+	access
+	Source   plugin.File     `sx:"source,required" doc:"File to place."`
+	Path     string          `sx:"path,required" doc:"Absolute path on the host; missing folders are made."`
+	Mode     string          `sx:"mode,default=0644" doc:"Permissions, octal."`
+	Checksum string          `sx:"checksum" doc:"SHA-256 that the file must have; else that of the source."`
+	Timeout  plugin.Duration `sx:"timeout,default=PT10M"`
+}
+
+type renderIn struct {
+	access
+	Template string          `sx:"template,type=text,required" doc:"Go text/template; a value that is missing is an error."`
+	Values   json.RawMessage `sx:"values,type=object" doc:"Values for the template."`
+	Path     string          `sx:"path,required" doc:"Absolute path on the host; missing folders are made."`
+	Mode     string          `sx:"mode,default=0644" doc:"Permissions, octal."`
+	Timeout  plugin.Duration `sx:"timeout,default=PT2M"`
+}
+
+type fileOut struct {
+	Checksum string `sx:"checksum" doc:"SHA-256 of the file on the host."`
+	Changed  bool   `sx:"changed" doc:"False where the host had the file already."`
+	Bytes    int64  `sx:"bytes" doc:"Size of the file."`
+}
+
+// placed is a file on its way to one host.
+type placed struct {
+	access  access
+	file    ssh.File
+	mode    string
+	size    int64
+	timeout plugin.Duration
+}
+
+// copyFile places a file of the platform.
+func (h *hosts) copyFile(ctx context.Context, call *plugin.Call, in copyIn) (fileOut, error) {
+	want := strings.ToLower(strings.TrimPrefix(in.Checksum, "sha256:"))
+	if want != "" && want != in.Source.SHA256 {
+		return fileOut{}, plugin.Fail("host.checksum", fmt.Sprintf("the source has the SHA-256 %s, and %s is wanted", in.Source.SHA256, want))
+	}
+	f, err := call.Host.File(ctx, in.Source.SHA256)
+	if err != nil {
+		return fileOut{}, plugin.Fail("host.source", err.Error())
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fileOut{}, plugin.Fail("host.source", err.Error())
+	}
+	open := func() (io.ReadCloser, error) { return os.Open(f.Name()) }
+	return h.place(ctx, placed{in.access, ssh.File{Path: in.Path, SHA256: in.Source.SHA256, Open: open}, in.Mode, info.Size(), in.Timeout})
+}
+
+// renderFile fills a template and places the result.
+func (h *hosts) renderFile(ctx context.Context, _ *plugin.Call, in renderIn) (fileOut, error) {
+	data, err := render(in.Template, in.Values)
+	if err != nil {
+		return fileOut{}, plugin.Fail("host.template", err.Error())
+	}
+	sum := sha256.Sum256(data)
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	return h.place(ctx, placed{in.access, ssh.File{Path: in.Path, SHA256: hex.EncodeToString(sum[:]), Open: open}, in.Mode, int64(len(data)), in.Timeout})
+}
+
+func (h *hosts) place(ctx context.Context, p placed) (fileOut, error) {
+	mode, err := strconv.ParseUint(p.mode, 8, 32)
+	if err != nil || mode > 0o777 {
+		return fileOut{}, plugin.Fail("input.value", fmt.Sprintf("the input mode is %q and not octal permissions such as 0644", p.mode))
+	}
+	if !strings.HasPrefix(p.file.Path, "/") || strings.HasSuffix(p.file.Path, "/") || strings.ContainsRune(p.file.Path, 0) {
+		return fileOut{}, plugin.Fail("input.value", fmt.Sprintf("the input path is %q and not the absolute path of a file", p.file.Path))
+	}
+	to, cred, err := p.access.at()
+	if err != nil {
+		return fileOut{}, err
+	}
+	p.file.Mode = fs.FileMode(mode)
+	ctx, cancel := until(ctx, p.timeout, "the file")
+	defer cancel()
+	changed, err := h.pool.Copy(ctx, to, cred, p.file)
+	if err != nil {
+		return fileOut{}, outcome(ctx, err)
+	}
+	return fileOut{Checksum: p.file.SHA256, Changed: changed, Bytes: p.size}, nil
+}
+
+// render fills a template. Numbers keep their decimal text.
+func render(text string, values json.RawMessage) ([]byte, error) {
+	data := map[string]any{}
+	if len(values) > 0 {
+		d := json.NewDecoder(bytes.NewReader(values))
+		d.UseNumber()
+		if err := d.Decode(&data); err != nil {
+			return nil, fmt.Errorf("the values are no object: %w", err)
+		}
+	}
+	t, err := template.New("template").Option("missingkey=error").Funcs(template.FuncMap{
+		"quote": ssh.Quote,
+		"join":  joined,
+		"lower": strings.ToLower,
+		"upper": strings.ToUpper,
+	}).Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	var out capped
+	if err := t.Execute(&out, data); errors.Is(err, errTooLarge) {
+		return nil, errTooLarge
+	} else if err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func joined(sep string, list []any) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = fmt.Sprint(v)
+	}
+	return strings.Join(words, sep)
+}
+
+// capped takes as much as a rendered file may have.
+type capped struct{ bytes.Buffer }
+
+// Write refuses what is too much.
+func (c *capped) Write(p []byte) (int, error) {
+	if c.Len()+len(p) > maxRendered {
+		return 0, errTooLarge
+	}
+	return c.Buffer.Write(p)
+}

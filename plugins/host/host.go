@@ -1,0 +1,128 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sextant/sdk/go/objectstore"
+	"sextant/sdk/go/plugin"
+	"sextant/sdk/go/ssh"
+	"sextant/sdk/go/wire"
+)
+
+const (
+	name       = "host"
+	objectType = "host:host"
+	parallel   = 50 // rows of a call worked on at once; a row waits more than it works
+)
+
+// errNoDatabase refuses a place to run that has no database for the hosts.
+var errNoDatabase = errors.New("the host plugin keeps its hosts in a database: give it one")
+
+// hosts is the plugin at work.
+type hosts struct{ pool *ssh.Pool }
+
+// New makes the plugin. Each place it runs in needs one of its own.
+func New() *plugin.Plugin {
+	p := plugin.New(wire.Manifest{
+		Plugin: name, Version: "0.1.0",
+		Title:       wire.Text{"en": "Hosts", "zh": "主机"},
+		Description: wire.Text{"en": "Scripts, files, facts and waiting on machines over SSH.", "zh": "通过 SSH 在主机上执行脚本、分发文件、采集信息和等待就绪。"},
+		Menus:       []wire.Menu{{ID: "hosts", Dimension: "execute", Title: wire.Text{"en": "Hosts", "zh": "主机"}, Path: "/objects/host:host"}},
+		Objects:     []wire.ObjectType{hostType()},
+		Resources:   &wire.Resources{Database: true},
+	})
+	h := &hosts{pool: ssh.NewPool()}
+	p.OnStart(func(ctx context.Context, on *plugin.Host) error {
+		if on.DB == nil {
+			return errNoDatabase
+		}
+		store, err := objectstore.Open(ctx, on, name, objectstore.Fixed([]wire.ObjectType{hostType()}))
+		if err != nil {
+			return err
+		}
+		p.Objects("host", store)
+		if !on.Go(func() { <-on.Context().Done(); h.pool.Close() }) {
+			return plugin.ErrStopping
+		}
+		return nil
+	})
+	h.services(p)
+	return p
+}
+
+func (h *hosts) services(p *plugin.Plugin) {
+	again := &wire.Retry{Max: 2, Backoff: "PT5S..PT60S", On: []string{"transport"}}
+	plugin.Action(p, plugin.Spec{
+		Service: "script", Action: "run", Title: wire.Text{"en": "Run a script", "zh": "执行脚本"}, Target: objectType,
+		Description: "Runs a script detached on the host and waits for its end. The same row never runs twice.",
+		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskChange, Idempotent: true, Retry: again, Effects: []string{"host:host.state"},
+	}, h.runScript)
+	plugin.Action(p, plugin.Spec{
+		Service: "file", Action: "copy", Title: wire.Text{"en": "Copy a file", "zh": "分发文件"}, Target: objectType,
+		Description: "Places a file on the host, whole and checked, unless it is there already.",
+		Timeout:     time.Hour, Parallel: parallel, Risk: wire.RiskChange, Idempotent: true, Retry: again,
+	}, h.copyFile)
+	plugin.Action(p, plugin.Spec{
+		Service: "file", Action: "render", Title: wire.Text{"en": "Render a template", "zh": "渲染模板文件"}, Target: objectType,
+		Description: "Fills a text/template with values and places the result on the host.",
+		Timeout:     10 * time.Minute, Parallel: parallel, Risk: wire.RiskChange, Idempotent: true, Retry: again,
+	}, h.renderFile)
+	plugin.Action(p, plugin.Spec{
+		Service: "facts", Action: "collect", Title: wire.Text{"en": "Collect facts", "zh": "采集主机信息"}, Target: objectType,
+		Description: "Asks the host what it is and writes the answer to the object.",
+		Timeout:     5 * time.Minute, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true, Retry: again, Effects: []string{"host:host.state"},
+	}, h.collectFacts)
+	plugin.Action(p, plugin.Spec{
+		Service: "wait", Action: "port", Title: wire.Text{"en": "Wait for a port", "zh": "等待端口"}, Target: objectType,
+		Description: "Waits until a TCP port takes connections, seen from the plugin.",
+		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true,
+	}, waitPort)
+	plugin.Action(p, plugin.Spec{
+		Service: "wait", Action: "http", Title: wire.Text{"en": "Wait for a web address", "zh": "等待网址"}, Target: objectType,
+		Description: "Waits until a web address answers as expected, seen from the plugin. Redirects are answers and not followed.",
+		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true,
+	}, waitHTTP)
+}
+
+// hostType is the object type that the plugin owns.
+func hostType() wire.ObjectType {
+	text := func(attr, kind, en, zh string) wire.Attribute {
+		return wire.Attribute{Name: attr, Type: kind, Title: wire.Text{"en": en, "zh": zh}}
+	}
+	called := text("name", wire.TypeString, "Name", "名称")
+	called.Required, called.Unique = true, true
+	address := text("address", wire.TypeString, "Address", "地址")
+	address.Required = true
+	state := text("state", wire.TypeEnum, "State", "状态")
+	state.Values, state.Observed = []string{stateUp, stateDown, "unknown"}, true
+	return wire.ObjectType{
+		Type: "host", Title: wire.Text{"en": "Host", "zh": "主机"}, Description: "A machine that is reached over SSH.",
+		Scope: &wire.ObjectScope{Project: "project", Environment: "environment"}, Paging: true, Display: "name",
+		Attributes: []wire.Attribute{
+			{Name: wire.AttrID, Type: wire.TypeString, Required: true, Unique: true, Title: wire.Text{"en": "Id", "zh": "标识"}},
+			called,
+			address,
+			text("port", wire.TypeInt, "SSH port", "SSH 端口"),
+			text("user", wire.TypeString, "User", "用户"),
+			text("host_key", wire.TypeText, "Host keys", "主机密钥"),
+			text("zone", wire.TypeString, "Zone", "区域"),
+			text("environment", wire.TypeString, "Environment", "环境"),
+			text("project", wire.TypeString, "Project", "项目"),
+			text("os", wire.TypeString, "Operating system", "操作系统"),
+			text("kernel", wire.TypeString, "Kernel", "内核"),
+			text("arch", wire.TypeString, "Architecture", "架构"),
+			text("cpus", wire.TypeInt, "CPUs", "CPU 数"),
+			text("memory_mb", wire.TypeInt, "Memory (MB)", "内存 (MB)"),
+			text("hostname", wire.TypeString, "Host name", "主机名"),
+			state,
+		},
+	}
+}
+
+// until bounds a row by its own time-out, of which the message tells.
+func until(ctx context.Context, d plugin.Duration, what string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, time.Duration(d), plugin.TimedOut(fmt.Sprintf("%s was not done within %v", what, time.Duration(d))))
+}

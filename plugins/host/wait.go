@@ -1,0 +1,179 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"sextant/sdk/go/plugin"
+)
+
+const (
+	probeTimeout = 10 * time.Second
+	minInterval  = 100 * time.Millisecond
+	maxBody      = 1 << 20 // bytes of an answer that are looked at
+	keptBody     = 4 << 10 // bytes of an answer that are given back
+	stateClosed  = "closed"
+)
+
+type portIn struct {
+	Address  string          `sx:"address,required,from=path,expr=.address" doc:"Host; a port in it is used where port is not given."`
+	Port     int             `sx:"port" doc:"TCP port to wait for."`
+	Timeout  plugin.Duration `sx:"timeout,default=PT5M"`
+	Interval plugin.Duration `sx:"interval,default=PT2S" doc:"Time between attempts."`
+}
+
+type portOut struct {
+	State    string `sx:"state" doc:"up, or closed where the port took no connection."`
+	WaitedMS int64  `sx:"waited_ms"`
+}
+
+type httpIn struct {
+	URL          string          `sx:"url,required" doc:"Address, http or https."`
+	ExpectStatus []int           `sx:"expect_status,default=[200]" doc:"Status codes to wait for."`
+	ExpectBody   string          `sx:"expect_body,type=text" doc:"Text that the answer must contain."`
+	ExpectMatch  string          `sx:"expect_match" doc:"Regular expression that the answer must match."`
+	Timeout      plugin.Duration `sx:"timeout,default=PT5M"`
+	Interval     plugin.Duration `sx:"interval,default=PT2S" doc:"Time between attempts."`
+}
+
+type httpOut struct {
+	Status   int    `sx:"status" doc:"Status of the last answer; 0 for none."`
+	Body     string `sx:"body,type=text" doc:"Beginning of the last answer."`
+	State    string `sx:"state" doc:"up, or down where the answer was not as expected."`
+	WaitedMS int64  `sx:"waited_ms"`
+}
+
+// poll tries until it succeeds or the time is over. Each try says why not.
+func poll(ctx context.Context, call *plugin.Call, every plugin.Duration, try func(context.Context) error) (waited int64, err error) {
+	clock := call.Host.Clock
+	begin := clock.Now()
+	said := ""
+	for {
+		once, cancel := context.WithTimeout(ctx, probeTimeout)
+		last := try(once)
+		cancel()
+		waited = clock.Now().Sub(begin).Milliseconds()
+		if last == nil {
+			return waited, nil
+		}
+		if s := last.Error(); s != said && ctx.Err() == nil {
+			said = s
+			_, _ = fmt.Fprintf(call, "%s\n", s) // never fails
+		}
+		next, stop := clock.After(max(time.Duration(every), minInterval))
+		select {
+		case <-ctx.Done():
+			stop()
+			return waited, gaveUp(ctx, said)
+		case <-next:
+		}
+	}
+}
+
+// gaveUp adds to a time-out what was seen last.
+func gaveUp(ctx context.Context, last string) error {
+	cause := context.Cause(ctx)
+	if e, ok := cause.(*plugin.Error); ok && last != "" {
+		return plugin.TimedOut(e.Message + ": " + last)
+	}
+	return cause
+}
+
+// waitPort waits for a TCP port.
+func waitPort(ctx context.Context, call *plugin.Call, in portIn) (portOut, error) {
+	address := in.Address
+	if host, _, err := net.SplitHostPort(address); err == nil && in.Port != 0 {
+		address = host
+	}
+	address, err := endpoint(address, in.Port)
+	if err != nil {
+		return portOut{}, err
+	}
+	ctx, cancel := until(ctx, in.Timeout, "port "+address)
+	defer cancel()
+	out := portOut{State: stateClosed}
+	out.WaitedMS, err = poll(ctx, call, in.Interval, func(ctx context.Context) error {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
+	if err == nil {
+		out.State = stateUp
+	}
+	return out, err
+}
+
+// waitHTTP waits for a web address.
+func waitHTTP(ctx context.Context, call *plugin.Call, in httpIn) (httpOut, error) {
+	u, err := url.Parse(in.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return httpOut{}, plugin.Fail("input.value", fmt.Sprintf("the input url is %q and not an address with http or https", in.URL))
+	}
+	match, err := regexp.Compile(in.ExpectMatch)
+	if err != nil {
+		return httpOut{}, plugin.Fail("input.value", "the input expect_match: "+err.Error())
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	ctx, cancel := until(ctx, in.Timeout, u.Redacted())
+	defer cancel()
+	out := httpOut{State: stateDown}
+	out.WaitedMS, err = poll(ctx, call, in.Interval, func(ctx context.Context) error {
+		status, body, err := get(ctx, client, in.URL)
+		if err != nil {
+			return err
+		}
+		out.Status, out.Body = status, trimmed(body)
+		switch {
+		case !slices.Contains(in.ExpectStatus, status):
+			return fmt.Errorf("%s answers with status %d", u.Redacted(), status)
+		case !strings.Contains(body, in.ExpectBody):
+			return fmt.Errorf("%s answers %d without the expected text", u.Redacted(), status)
+		case !match.MatchString(body):
+			return fmt.Errorf("%s answers %d with a text that does not match", u.Redacted(), status)
+		}
+		return nil
+	})
+	if err == nil {
+		out.State = stateUp
+	}
+	return out, err
+}
+
+func get(ctx context.Context, client *http.Client, address string) (int, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	return resp.StatusCode, string(body), err
+}
+
+// trimmed is the beginning of a text, cut between characters.
+func trimmed(s string) string {
+	s = strings.TrimSpace(strings.ToValidUTF8(s, "�"))
+	if len(s) <= keptBody {
+		return s
+	}
+	s = s[:keptBody]
+	for len(s) > 0 && !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
