@@ -108,9 +108,11 @@ const (
 	FactRetried
 )
 
-// Fact is one line of a run's history. Node is an index into the program; Text
-// and Data depend on the kind: FactVariable has name and JSON value, FactFlow
-// the flow's id, the failing kinds a message.
+// Fact is one line of a run's history. Node is an index into the program, of a
+// flow for FactFlow; Text and Data depend on the kind: FactVariable has name and
+// JSON value, the failing kinds a message. FactEntered has in Data the element
+// instance around it where that is not the process, FactJob and FactIncident the
+// one that they belong to, each as a number that is added to the run's key.
 type Fact struct {
 	Kind FactKind
 	Time time.Time

@@ -96,7 +96,7 @@ func (s *stepper) createJob(el *state.Element, kind string, retries int32) {
 
 // offer hands the job of an element out, for the first time or again.
 func (s *stepper) offer(el *state.Element) {
-	s.fact(Fact{Kind: FactJob, Node: el.Node, Key: el.Job.Key, Text: el.Job.Type})
+	s.fact(Fact{Kind: FactJob, Node: el.Node, Key: el.Job.Key, Text: el.Job.Type, Data: s.offset(el.Key)})
 	s.effect(Effect{Kind: JobCreated, Key: el.Job.Key, Element: el.Key, Node: el.Node, Job: *el.Job})
 }
 

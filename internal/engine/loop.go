@@ -122,7 +122,7 @@ func (s *stepper) iteration(body *state.Element, node *program.Node, item json.R
 	el := &state.Element{Key: s.env.NextKey(), Parent: body.Key, Node: node.Index, Index: body.Loop.Started}
 	s.run.Put(el)
 	s.count(body, 1)
-	s.fact(Fact{Kind: FactEntered, Node: node.Index, Key: el.Key})
+	s.entered(el)
 	counter := json.RawMessage(fmt.Sprint(el.Index))
 	s.set(el.Key, "loopCounter", counter)
 	if node.Loop.Batch != nil {

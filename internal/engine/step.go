@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"sextant/internal/engine/program"
@@ -201,8 +202,22 @@ func (s *stepper) take(flow int32, scope *state.Element) {
 func (s *stepper) create(node *program.Node, scope *state.Element) *state.Element {
 	el := &state.Element{Key: s.env.NextKey(), Parent: scope.Key, Node: node.Index, Body: node.Loop != nil}
 	s.run.Put(el)
-	s.fact(Fact{Kind: FactEntered, Node: node.Index, Key: el.Key})
+	s.entered(el)
 	return el
+}
+
+// entered tells that an element instance began, and within which one.
+func (s *stepper) entered(el *state.Element) {
+	f := Fact{Kind: FactEntered, Node: el.Node, Key: el.Key}
+	if el.Parent != s.run.Key {
+		f.Data = s.offset(el.Parent)
+	}
+	s.fact(f)
+}
+
+// offset is a key relative to that of the run, as facts refer to others.
+func (s *stepper) offset(key state.Key) json.RawMessage {
+	return strconv.AppendInt(nil, int64(key-s.run.Key), 10)
 }
 
 // join counts a token at a parallel gateway and lets it fire when every

@@ -79,7 +79,7 @@ func (s *stepper) errorEnd(node *program.Node, scope *state.Element) {
 func (s *stepper) incident(el *state.Element, kind, message string) {
 	el.Incident = &state.Incident{Key: s.env.NextKey(), Kind: kind, Message: message, Since: s.env.Now}
 	s.run.Touch(el)
-	s.fact(Fact{Kind: FactIncident, Node: el.Node, Key: el.Incident.Key, Text: message})
+	s.fact(Fact{Kind: FactIncident, Node: el.Node, Key: el.Incident.Key, Text: message, Data: s.offset(el.Key)})
 	s.effect(Effect{Kind: IncidentRaised, Key: el.Incident.Key, Element: el.Key, Node: el.Node, Incident: *el.Incident})
 }
 
