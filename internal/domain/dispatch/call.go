@@ -1,0 +1,319 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sextant/internal/domain/gateway"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/wire"
+)
+
+const (
+	grace       = 5 * time.Second // after the deadline, for the plugin's own word on it
+	cancelFor   = 5 * time.Second // for telling a plugin to stop
+	resendFirst = 200 * time.Millisecond
+	resendMax   = 5 * time.Second
+	notSentMax  = 8 // tries to reach a plugin that certainly has not got the call
+	brokenMax   = 5 // tries to get an answer after a connection broke
+)
+
+// send makes the call of a chunk and stores what became of its rows. It returns
+// without rows when ctx ends.
+func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error) {
+	if !c.sent {
+		// From here on nobody can say that the plugin has not got it.
+		if err := s.DB.Do(ctx, func(tx *db.Tx) error { return markSent(tx, keyOf(t.job), c) }); err != nil {
+			return nil, err
+		}
+	}
+	resumed := c.sent
+	c.sent = true
+	rows, err := s.ask(ctx, t, c, resumed)
+	if err != nil || rows == nil {
+		return nil, err
+	}
+	stored := false
+	err = s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
+		var err error
+		stored, err = storeAnswer(tx, keyOf(t.job), c, rows)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.answered = true
+	s.Changed(t.job.Run)
+	if stored {
+		return rows, nil
+	}
+	return s.stored(ctx, t, c) // a call-back came first
+}
+
+// stored reads the outcomes of a chunk that was answered already.
+func (s *Service) stored(ctx context.Context, t *task, c *chunk) ([]*result, error) {
+	all, err := rowsOf(context.WithoutCancel(ctx), s.DB, keyOf(t.job))
+	if err != nil {
+		return nil, err
+	}
+	var rows []*result
+	for _, r := range all {
+		if r.Round == c.round && r.Chunk == c.number {
+			rows = append(rows, r)
+		}
+	}
+	return rows, nil
+}
+
+// ask sends a chunk until there is an answer, or until it is clear that there
+// will be none.
+func (s *Service) ask(ctx context.Context, t *task, c *chunk, resumed bool) ([]*result, error) {
+	body, err := s.open(ctx, t.scope.project, t.svc, c.body)
+	if err != nil {
+		return nil, err
+	}
+	arrived, forget := s.wait.expect(t.callKey(c))
+	defer forget()
+	left := max(c.deadline.Sub(s.Clock.Now()), 0) + grace
+	limit, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	mayRun := resumed
+	for try := 0; ; try++ {
+		answer, err := s.Router.Do(limit, s.request(t, c, body))
+		switch {
+		case ctx.Err() != nil:
+			if errors.Is(context.Cause(ctx), errWithdrawn) {
+				s.cancel(ctx, t, c)
+			}
+			return nil, context.Cause(ctx)
+		case err == nil && answer.Status == http.StatusAccepted:
+			return s.await(ctx, limit, t, c, arrived)
+		case err == nil && !again(answer.Status):
+			return t.interpret(c, answer, mayRun), nil
+		case limit.Err() != nil:
+			return s.tooLate(ctx, t, c), nil
+		case err != nil && errors.Is(err, gateway.ErrNotSent):
+			if try+1 >= notSentMax {
+				return t.all(c, unreached(mayRun, err)), nil
+			}
+		default:
+			mayRun = true
+			if try+1 >= brokenMax {
+				return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin gave no answer: " + describe(answer, err)}), nil
+			}
+		}
+		wait := policy{first: resendFirst, longest: resendMax}.wait(try)
+		if s.pause(limit, wait) != nil && ctx.Err() == nil {
+			return s.tooLate(ctx, t, c), nil
+		}
+	}
+}
+
+// again reports whether a status says that the call may be sent once more under
+// the same key.
+func again(status int) bool {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests, http.StatusRequestTimeout:
+		return true
+	}
+	return false
+}
+
+func describe(a *gateway.Answer, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("it answered with status %d", a.Status)
+}
+
+// unreached is what became of rows whose call could not be delivered.
+func unreached(mayRun bool, err error) result {
+	if mayRun {
+		return result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin had the call and cannot be reached any more: " + err.Error()}
+	}
+	return result{Outcome: wire.OutcomeFailed, Code: "sextant.not_sent", Message: "the plugin cannot be reached, nothing was done: " + err.Error()}
+}
+
+func (s *Service) request(t *task, c *chunk, body []byte) gateway.Call {
+	method := t.svc.Action.Method
+	if method == "" {
+		method = http.MethodPost
+	}
+	h := http.Header{}
+	h.Set(wire.HeaderIdempotencyKey, t.callKey(c))
+	h.Set(wire.HeaderDeadline, c.deadline.UTC().Format(time.RFC3339Nano))
+	h.Set(wire.HeaderRun, fmt.Sprint(int64(t.job.Run)))
+	h.Set(wire.HeaderFence, t.scope.fence)
+	h.Set("requestId", t.callKey(c))
+	h.Set("transactionId", fmt.Sprint(int64(t.job.Element)))
+	h.Set(wire.HeaderTraceparent, traceparent(int64(t.job.Run), t.callKey(c)))
+	return gateway.Call{Plugin: t.svc.Plugin, Method: method, Path: t.svc.Action.Path, Header: h, Body: body}
+}
+
+// traceparent makes the run a trace and the call a span of it: the same call
+// has the same ids when it is sent again.
+func traceparent(run int64, key string) string {
+	trace := sha256.Sum256(fmt.Appendf(nil, "run/%d", run))
+	span := sha256.Sum256([]byte(key))
+	return "00-" + hex.EncodeToString(trace[:16]) + "-" + hex.EncodeToString(span[:8]) + "-01"
+}
+
+// await waits for the call-back of an accepted call.
+func (s *Service) await(ctx, limit context.Context, t *task, c *chunk, arrived <-chan struct{}) ([]*result, error) {
+	select {
+	case <-arrived:
+		return s.stored(ctx, t, c)
+	case <-limit.Done():
+	}
+	if ctx.Err() != nil {
+		if errors.Is(context.Cause(ctx), errWithdrawn) {
+			s.cancel(ctx, t, c)
+		}
+		return nil, context.Cause(ctx)
+	}
+	return s.tooLate(ctx, t, c), nil
+}
+
+// tooLate gives a call up whose deadline has passed without the plugin's word:
+// it is told to stop, and nobody knows what it did.
+func (s *Service) tooLate(ctx context.Context, t *task, c *chunk) []*result {
+	s.cancel(ctx, t, c)
+	return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.timed_out",
+		Message: fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known", c.deadline.Format(time.RFC3339))})
+}
+
+// cancel tells a plugin that nobody wants a call any more.
+func (s *Service) cancel(ctx context.Context, t *task, c *chunk) {
+	if !t.svc.Action.Cancel {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelFor)
+	defer stop()
+	call := s.request(t, c, []byte("{}"))
+	call.Method, call.Path = http.MethodPost, call.Path+"/cancel"
+	if _, err := s.Router.Do(ctx, call); err != nil {
+		s.Log.WarnContext(ctx, "a plugin could not be told to stop a call", "key", t.callKey(c), "err", err)
+	}
+}
+
+// all gives every row of a chunk the same outcome.
+func (t *task) all(c *chunk, with result) []*result {
+	var rows []*result
+	for _, r := range t.rows {
+		if r.Round == c.round && r.Chunk == c.number {
+			row := with
+			row.Pos, row.Object, row.Round, row.Chunk = r.Pos, r.Object, r.Round, r.Chunk
+			if row.Outputs == nil {
+				row.Outputs = wire.Row{}
+			}
+			rows = append(rows, &row)
+		}
+	}
+	return rows
+}
+
+// interpret turns the answer of a plugin into outcomes. What is not an answer
+// leaves it open what was done.
+func (t *task) interpret(c *chunk, a *gateway.Answer, mayRun bool) []*result {
+	var resp wire.Response
+	err := json.Unmarshal(a.Body, &resp)
+	switch {
+	case a.Status >= 400 && a.Status < 500 && !mayRun:
+		message := resp.ResultMessage
+		if err != nil || message == "" {
+			message = fmt.Sprintf("status %d", a.Status)
+		}
+		return t.all(c, result{Outcome: wire.OutcomeFailed, Code: "sextant.refused", Message: "the plugin refused the call: " + message})
+	case a.Status >= 400:
+		return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.plugin_failed", Message: fmt.Sprintf("the plugin answered with status %d: %.200s", a.Status, a.Body)})
+	case err != nil:
+		return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.garbage", Message: fmt.Sprintf("the plugin's answer is not the JSON of a service call: %.100q", a.Body)})
+	}
+	return t.outcomes(c, resp)
+}
+
+// outcomes takes the outcome of each row of a chunk from an answer. A row that
+// the plugin does not mention is unknown.
+func (t *task) outcomes(c *chunk, resp wire.Response) []*result {
+	byID := map[string]wire.Row{}
+	for _, o := range resp.Results.Outputs {
+		byID[plain(o[wire.FieldCallback])] = o
+	}
+	rows := t.all(c, result{})
+	for _, r := range rows {
+		o, ok := byID[rowID(r.Object)]
+		if !ok {
+			r.Outcome, r.Code = wire.OutcomeUnknown, "sextant.row_missing"
+			r.Message = fmt.Sprintf("the plugin's answer has no row with callbackParameter %q", rowID(r.Object))
+			if resp.ResultCode != wire.CodeOK && len(resp.Results.Outputs) == 0 {
+				r.Outcome, r.Code, r.Message = wire.OutcomeFailed, "sextant.failed", resp.ResultMessage
+			}
+			continue
+		}
+		t.outcome(r, o)
+	}
+	return rows
+}
+
+func (t *task) outcome(r *result, o wire.Row) {
+	r.Code, r.Message, r.Retry = plain(o[wire.FieldErrorCode]), plain(o[wire.FieldErrorMessage]), plain(o["retryOn"])
+	r.Outcome = wire.Outcome(plain(o[wire.FieldOutcome]))
+	switch {
+	case r.Outcome == "" && (r.Code == wire.CodeOK || r.Code == ""):
+		r.Outcome = wire.OutcomeOK
+	case r.Outcome == "":
+		r.Outcome = wire.OutcomeFailed
+	case !r.Outcome.Valid():
+		r.Message = fmt.Sprintf("the plugin says %q, which is no outcome", r.Outcome)
+		r.Outcome, r.Code = wire.OutcomeUnknown, "sextant.garbage"
+	}
+	if r.done() {
+		r.Code = ""
+	}
+	r.Outputs = wire.Row{}
+	for _, p := range t.svc.Action.Output {
+		if v, ok := o[p.Name]; ok && !p.Secret {
+			r.Outputs[p.Name] = v
+		}
+	}
+}
+
+func plain(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return string(raw)
+	}
+	return s
+}
+
+// owns finds the job of a call key that a plugin reports about.
+func (s *Service) owns(ctx context.Context, key, name string) (*record, *chunk, error) {
+	var job int64
+	var round, number int
+	if n, err := fmt.Sscanf(key, "%d.%d.%d", &job, &round, &number); err != nil || n != 3 || key != fmt.Sprintf("%d.%d.%d", job, round, number) {
+		return nil, nil, errs.New(errs.Malformed, "dispatch.key", "%q is no call key", key)
+	}
+	r, err := findJob(ctx, s.DB, job)
+	if err != nil {
+		return nil, nil, err
+	}
+	missing := errs.New(errs.NotFound, "dispatch.call_not_found", "there is no call %s of this plugin", key)
+	if r == nil || name != "plugin/"+r.plugin {
+		return nil, nil, missing
+	}
+	all, err := chunksOf(ctx, s.DB, job, round)
+	if err != nil {
+		return nil, nil, err
+	}
+	if number < 0 || number >= len(all) {
+		return nil, nil, missing
+	}
+	return r, all[number], nil
+}

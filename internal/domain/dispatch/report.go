@@ -1,0 +1,263 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+
+	"sextant/internal/domain/identity"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/wire"
+)
+
+const (
+	maxLogPerJob = 64 << 20 // bytes of live output kept of a job
+	maxLogPost   = 2 << 20
+	maxPieces    = 5000 // pieces of output answered at once
+)
+
+// progress is how far rows are, as their plugins say. It is kept in memory
+// alone: after a restart it comes again.
+type progress struct {
+	mu  sync.Mutex
+	by  map[state.Key]map[string]wire.Progress
+	log map[state.Key]int64 // bytes of live output stored
+}
+
+func newProgress() *progress {
+	return &progress{by: map[state.Key]map[string]wire.Progress{}, log: map[state.Key]int64{}}
+}
+
+func (p *progress) set(job state.Key, v wire.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.by[job] == nil {
+		p.by[job] = map[string]wire.Progress{}
+	}
+	p.by[job][v.Row] = v
+}
+
+func (p *progress) of(job state.Key) map[string]wire.Progress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.by[job])
+}
+
+// room counts n more bytes of output and reports whether they may be kept.
+func (p *progress) room(job state.Key, n int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log[job] += int64(n)
+	return p.log[job] <= maxLogPerJob
+}
+
+func (p *progress) forget(job state.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.by, job)
+	delete(p.log, job)
+}
+
+// callbacks wakes whoever waits for the result of an accepted call.
+type callbacks struct {
+	mu   sync.Mutex
+	open map[string]chan struct{}
+}
+
+func newCallbacks() *callbacks { return &callbacks{open: map[string]chan struct{}{}} }
+
+func (c *callbacks) expect(key string) (<-chan struct{}, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := make(chan struct{}, 1)
+	c.open[key] = ch
+	return ch, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.open[key] == ch {
+			delete(c.open, key)
+		}
+	}
+}
+
+func (c *callbacks) arrived(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ch := c.open[key]; ch != nil {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Output stores live output that a plugin sends about a call of its own. What
+// passes the limit of a job is dropped.
+func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) error {
+	r, c, err := s.owns(ctx, key, identity.From(ctx).ID)
+	if err != nil {
+		return err
+	}
+	job := state.Key(r.job)
+	err = s.DB.Do(ctx, func(tx *db.Tx) error {
+		for _, piece := range batch.Chunks {
+			if piece.Offset < 0 || len(piece.Row) > 190 {
+				return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q and the offset %d", piece.Row, piece.Offset)
+			}
+			for at := 0; at < len(piece.Bytes); at += maxPiece {
+				part := wire.LogChunk{Row: piece.Row, Offset: piece.Offset + int64(at), Bytes: piece.Bytes[at:min(at+maxPiece, len(piece.Bytes))]}
+				if !s.progress.room(job, len(part.Bytes)) {
+					return nil
+				}
+				if err := storeLog(tx, r.job, c.round, part, s.Clock.Now()); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.Changed(state.Key(r.run))
+	}
+	return err
+}
+
+const maxPiece = 32 << 10 // bytes of output in one stored row
+
+// Progress notes how far a row of a plugin's call is.
+func (s *Service) Progress(ctx context.Context, key string, p wire.Progress) error {
+	r, _, err := s.owns(ctx, key, identity.From(ctx).ID)
+	if err != nil {
+		return err
+	}
+	s.progress.set(state.Key(r.job), p)
+	s.Changed(state.Key(r.run))
+	return nil
+}
+
+// Result takes the call-back of an accepted call. A second one, and one of a
+// round that is over, is Gone.
+func (s *Service) Result(ctx context.Context, key string, resp wire.Response) error {
+	r, c, err := s.owns(ctx, key, identity.From(ctx).ID)
+	if err != nil {
+		return err
+	}
+	svc, err := s.Plugins.Resolve(r.service)
+	if err != nil {
+		return err
+	}
+	all, err := rowsOf(ctx, s.DB, r.job)
+	if err != nil {
+		return err
+	}
+	t := &task{svc: svc, rows: all}
+	rows := t.outcomes(c, resp)
+	stored := false
+	if len(rows) > 0 {
+		err = s.DB.Do(ctx, func(tx *db.Tx) error {
+			var err error
+			stored, err = storeAnswer(tx, r.job, c, rows)
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if !stored {
+		return errs.New(errs.Gone, "dispatch.answered", "the call %s has its answer already", key)
+	}
+	s.wait.arrived(key)
+	s.Changed(state.Key(r.run))
+	return nil
+}
+
+// Step is what is known of a job: its rows and how far they are.
+type Step struct {
+	Job      string                   `json:"job"`
+	Element  string                   `json:"element"`
+	Service  string                   `json:"service"`
+	Version  string                   `json:"version" doc:"Version of the plugin that was asked"`
+	Round    int                      `json:"round"`
+	Tries    int                      `json:"tries"`
+	Rows     []*result                `json:"rows"`
+	Progress map[string]wire.Progress `json:"progress,omitempty"`
+}
+
+// Steps lists what is known of the jobs of a run, oldest first.
+func (s *Service) Steps(ctx context.Context, run state.Key) ([]Step, error) {
+	jobs, err := jobsOf(ctx, s.DB, int64(run))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Step, 0, len(jobs))
+	for _, j := range jobs {
+		rows, err := rowsOf(ctx, s.DB, j.job)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Step{Job: itoa(j.job), Element: j.node, Service: j.service, Version: j.version, Round: j.round, Tries: j.tries, Rows: rows, Progress: s.progress.of(state.Key(j.job))})
+	}
+	return all, nil
+}
+
+// Routes adds the endpoints for plugins, and those that show output.
+func (s *Service) Routes(a *api.API) {
+	type key struct {
+		Key string `path:"key" maxLength:"64" doc:"The Idempotency-Key of the call"`
+	}
+	type logIn struct {
+		key
+		Body wire.LogBatch
+	}
+	api.Register(a, api.Endpoint{ID: "reportLog", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/log", Tag: "jobs", Summary: "Live output of a call", Permission: "job.report", Status: http.StatusNoContent, MaxBody: maxLogPost},
+		func(ctx context.Context, in *logIn) (*struct{}, error) { return nil, s.Output(ctx, in.Key, in.Body) })
+	type progressIn struct {
+		key
+		Body wire.Progress
+	}
+	api.Register(a, api.Endpoint{ID: "reportProgress", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/progress", Tag: "jobs", Summary: "How far a row is", Permission: "job.report", Status: http.StatusNoContent},
+		func(ctx context.Context, in *progressIn) (*struct{}, error) {
+			return nil, s.Progress(ctx, in.Key, in.Body)
+		})
+	a.Handle(api.Endpoint{Method: http.MethodPost, Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
+		var resp wire.Response
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, api.MaxBody)).Decode(&resp); err != nil {
+			return errs.New(errs.Malformed, "dispatch.garbage", "the body is not the answer of a service call: %s", err)
+		}
+		if err := s.Result(r.Context(), r.PathValue("key"), resp); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	})
+	s.showRoute(a)
+}
+
+func (s *Service) showRoute(a *api.API) {
+	type in struct {
+		Job    int64  `path:"job"`
+		Object string `query:"object" maxLength:"190" doc:"Only the output of this object's row"`
+	}
+	type out struct{ Body api.Page[Piece] }
+	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output", Tag: "jobs", Summary: "Live output of a job, by row and offset", Permission: "run.read"},
+		func(ctx context.Context, i *in) (*out, error) {
+			r, err := findJob(ctx, s.DB, i.Job)
+			if err != nil {
+				return nil, err
+			}
+			if r == nil || identity.Require(ctx, "run.read", r.project) != nil {
+				return nil, errs.New(errs.NotFound, "job.not_found", "there is no job %d", i.Job)
+			}
+			pieces, err := logOf(ctx, s.DB, i.Job, rowID(i.Object), maxPieces)
+			if err != nil {
+				return nil, err
+			}
+			return &out{api.Page[Piece]{Items: slices.Clip(pieces)}}, nil
+		})
+}

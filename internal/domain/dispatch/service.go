@@ -1,0 +1,271 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"sextant/internal/domain/gateway"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/object"
+	"sextant/internal/domain/plugin"
+	"sextant/internal/domain/setting"
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+// The names of the variables that a run carries beside those of its process. No
+// expression can name them.
+const (
+	VarObjects = "$objects" // references of what the run acts on
+	VarProject = "$project"
+	VarSubject = "$subject" // name of who started it
+	VarFence   = "$fence"
+)
+
+// Kinds of incidents that come from here.
+const (
+	IncidentInput     = "input"
+	IncidentUnknown   = "unknown"
+	IncidentService   = "service_failed"
+	IncidentWriteBack = "write_back"
+)
+
+const maxJobs = 256 // jobs worked on at once
+
+// Engine is what dispatch needs of the durable host.
+type Engine interface {
+	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
+	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
+}
+
+// Deps is what the service needs.
+type Deps struct {
+	DB       *db.DB
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Plugins  *plugin.Registry
+	Router   *gateway.Router
+	Objects  *object.Service
+	Settings *setting.Service
+	// Changed is told that there is news of a run: outcomes, output, progress.
+	Changed func(run state.Key)
+}
+
+// Service does jobs. It is safe for concurrent use.
+type Service struct {
+	Deps
+	engine   Engine
+	ctx      context.Context
+	slots    chan struct{}
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	jobs     map[state.Key]*running
+	progress *progress
+	wait     *callbacks
+}
+
+// running is a job that is worked on; again is the same job offered meanwhile.
+type running struct {
+	cancel context.CancelCauseFunc
+	again  *durable.Job
+}
+
+var (
+	errWithdrawn = errors.New("nobody waits for the job any more")
+	errStopping  = errors.New("the server is stopping")
+)
+
+// New makes the service; Attach gives it the engine before jobs come.
+func New(d Deps) *Service {
+	if d.Changed == nil {
+		d.Changed = func(state.Key) {}
+	}
+	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: newProgress(), wait: newCallbacks()}
+}
+
+// Attach connects the engine. Jobs are worked on until ctx ends.
+func (s *Service) Attach(ctx context.Context, e Engine) { s.ctx, s.engine = ctx, e }
+
+// Wait returns once no job is worked on any more; the context given to Attach
+// must have ended.
+func (s *Service) Wait() { s.wg.Wait() }
+
+// Accepts tells the engine which jobs are done here.
+func Accepts(jobType string) bool {
+	return jobType == engine.BindJob || strings.HasPrefix(jobType, plugin.JobPrefix)
+}
+
+// Offer takes a job. It returns at once. A job that is offered while it is
+// worked on is taken up again afterwards.
+func (s *Service) Offer(j durable.Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.jobs[j.Key]; r != nil {
+		r.again = &j
+		return
+	}
+	s.begin(j)
+}
+
+// begin works on a job; the lock is held.
+func (s *Service) begin(j durable.Job) {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	s.jobs[j.Key] = &running{cancel: cancel}
+	s.wg.Go(func() {
+		defer s.end(j.Key)
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+			s.work(ctx, j)
+		case <-ctx.Done():
+		}
+	})
+}
+
+func (s *Service) end(key state.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.jobs[key]
+	r.cancel(nil)
+	delete(s.jobs, key)
+	if r.again != nil && s.ctx.Err() == nil {
+		s.begin(*r.again)
+	}
+}
+
+// Withdraw cancels the calls of a job.
+func (s *Service) Withdraw(job state.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.jobs[job]; r != nil {
+		r.again = nil
+		r.cancel(errWithdrawn)
+	}
+}
+
+func (s *Service) work(ctx context.Context, j durable.Job) {
+	var err error
+	if j.Type == engine.BindJob {
+		err = s.bind(ctx, j)
+	} else {
+		err = s.serve(ctx, j)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, engine.ErrGone) || errors.Is(err, durable.ErrNoRun) {
+		return
+	}
+	e := errs.As(err)
+	kind := IncidentInput
+	if e.Kind == errs.Unavailable || e.Kind == errs.Internal {
+		kind = e.Code
+	}
+	s.Log.WarnContext(ctx, "a job cannot be done", "job", j.Key, "type", j.Type, "err", err)
+	s.report(ctx, j, engine.JobFailed{Job: j.Key, Kind: kind, Message: e.Error()}, func(tx *db.Tx) error {
+		return setState(tx, int64(j.Key), stateFailed, s.Clock.Now())
+	})
+}
+
+// report tells the engine how a job ended. What cannot be stored now is done
+// again when the server starts the next time.
+func (s *Service) report(ctx context.Context, j durable.Job, ev engine.Event, with func(*db.Tx) error) {
+	err := s.engine.Apply(context.WithoutCancel(ctx), j.Run, ev, with)
+	if err != nil && !errors.Is(err, engine.ErrGone) && !errors.Is(err, durable.ErrNoRun) {
+		s.Log.ErrorContext(ctx, "the outcome of a job could not be stored", "job", j.Key, "err", err)
+		s.later(j)
+	}
+}
+
+// later takes a job up again after a while, for when the database is back.
+func (s *Service) later(j durable.Job) {
+	s.wg.Go(func() {
+		tick, stop := s.Clock.After(storeAgain)
+		defer stop()
+		select {
+		case <-tick:
+			s.Offer(j)
+		case <-s.ctx.Done():
+		}
+	})
+}
+
+// scope is what a job may see of its run.
+type scope struct {
+	project string
+	subject string
+	fence   string
+	rows    []object.Ref // the batch, or the objects of the run
+	vars    map[string]json.RawMessage
+}
+
+// read looks at the run of a job: its objects, and the variables with the given
+// names as its element sees them.
+func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*scope, error) {
+	sc := &scope{vars: map[string]json.RawMessage{}}
+	var refs []string
+	err := s.engine.Read(ctx, j.Run, func(r *state.Run, _ *program.Program) {
+		get := func(name string, into any) {
+			if raw, ok := r.Lookup(j.Element, name); ok {
+				_ = json.Unmarshal(raw, into) // of another form than expected: not there
+			}
+		}
+		get(VarProject, &sc.project)
+		get(VarSubject, &sc.subject)
+		get(VarFence, &sc.fence)
+		get(VarObjects, &refs)
+		get("batch", &refs)
+		for _, n := range names {
+			if raw, ok := r.Lookup(j.Element, n); ok {
+				sc.vars[n] = raw
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range refs {
+		ref, err := object.ParseRef(text)
+		if err != nil {
+			return nil, err
+		}
+		sc.rows = append(sc.rows, ref)
+	}
+	return sc, nil
+}
+
+// as is the context in which a run reads and changes objects: what it may do
+// was decided when it was admitted.
+func as(ctx context.Context, run state.Key, subject string) context.Context {
+	key := fmt.Sprint(int64(run))
+	ctx = identity.With(ctx, identity.Subject{ID: "run/" + key, Name: subject, Kind: identity.System})
+	return object.OnBehalfOf(ctx, key)
+}
+
+// bind finds the rows of a bound activity.
+func (s *Service) bind(ctx context.Context, j durable.Job) error {
+	sc, err := s.read(ctx, j, nil)
+	if err != nil {
+		return err
+	}
+	rows, err := s.Objects.Rows(as(ctx, j.Run, sc.subject), object.Scope{Project: sc.project}, sc.rows, j.Node.Ext.Bind.Path)
+	if err != nil {
+		return err
+	}
+	refs := make([]string, len(rows))
+	for i, r := range rows {
+		refs[i] = r.String()
+	}
+	raw, err := json.Marshal(refs)
+	if err != nil {
+		return err
+	}
+	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, nil)
+}

@@ -1,0 +1,312 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sextant/internal/domain/object"
+	"sextant/internal/domain/plugin"
+	"sextant/internal/engine/durable"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/internal/lang/manifest"
+	"sextant/sdk/go/wire"
+)
+
+const (
+	defaultTimeout = 10 * time.Minute
+	defaultBatch   = 50
+	chunksAtOnce   = 4 // calls of one job at the same time
+	// noObject stands for the only row of a run that acts on no object.
+	noObject = "run"
+)
+
+// task is a job with everything that is known about it.
+type task struct {
+	job    durable.Job
+	svc    plugin.Service
+	scope  *scope
+	record *record
+	rows   []*result // of all rounds, in the order of the rows
+	chunks []*chunk  // of the round under way
+	retry  policy
+}
+
+// policy is how often and how fast rows are tried again.
+type policy struct {
+	max            int
+	first, longest time.Duration
+	on             []string
+}
+
+func policyOf(r *wire.Retry) (policy, error) {
+	p := policy{first: time.Second, longest: 30 * time.Second}
+	if r == nil {
+		return p, nil
+	}
+	p.max, p.on = r.Max, r.On
+	if r.Backoff == "" {
+		return p, nil
+	}
+	var err error
+	p.first, p.longest, err = manifest.Backoff(r.Backoff)
+	return p, err
+}
+
+// wait is the time before try n, doubled each time, with up to a quarter of
+// chance so that many rows do not come back at once.
+func (p policy) wait(n int) time.Duration {
+	d := p.first << min(n, 20)
+	if d > p.longest || d <= 0 {
+		d = p.longest
+	}
+	return d + time.Duration(rand.Int64N(int64(d)/4+1))
+}
+
+// serve does the job of a service task.
+func (s *Service) serve(ctx context.Context, j durable.Job) error {
+	t, err := s.prepare(ctx, j)
+	if err != nil {
+		return err
+	}
+	for {
+		if err := s.sendAll(ctx, t); err != nil {
+			return err
+		}
+		if t.record.tries >= t.retry.max || !t.retryable() {
+			break
+		}
+		if err := s.pause(ctx, t.retry.wait(t.record.tries)); err != nil {
+			return err
+		}
+		if err := s.nextRound(ctx, t, t.record.tries+1); err != nil {
+			return err
+		}
+	}
+	return s.conclude(ctx, t)
+}
+
+func (s *Service) pause(ctx context.Context, d time.Duration) error {
+	tick, stop := s.Clock.After(d)
+	defer stop()
+	select {
+	case <-tick:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// prepare takes up what is stored of a job, or begins its first or next round.
+func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
+	svc, err := s.Plugins.Resolve(j.Type)
+	if err != nil {
+		return nil, err
+	}
+	t := &task{job: j, svc: svc}
+	if t.retry, err = policyOf(svc.Action.Retry); err != nil {
+		return nil, errs.New(errs.Invalid, "dispatch.retry", "the retry policy of %s is not understood: %s", svc.Name(), err)
+	}
+	all, err := sources(svc, j.Node.Ext)
+	if err != nil {
+		return nil, err
+	}
+	if t.scope, err = s.read(ctx, j, variables(all)); err != nil {
+		return nil, err
+	}
+	if t.record, err = findJob(ctx, s.DB, keyOf(j)); err != nil {
+		return nil, err
+	}
+	if t.record != nil {
+		if t.rows, err = rowsOf(ctx, s.DB, keyOf(j)); err != nil {
+			return nil, err
+		}
+		if t.record.state == stateOpen && int(j.Round) <= t.record.round {
+			t.chunks, err = chunksOf(ctx, s.DB, keyOf(j), t.record.round)
+			return t, err
+		}
+	}
+	if t.record == nil {
+		t.record = &record{job: keyOf(j), run: int64(j.Run), node: j.Node.ID, project: t.scope.project, round: -1}
+	}
+	return t, s.round(ctx, t, all, 0)
+}
+
+// nextRound begins a round for the rows that may be tried again.
+func (s *Service) nextRound(ctx context.Context, t *task, tries int) error {
+	all, err := sources(t.svc, t.job.Node.Ext)
+	if err != nil {
+		return err
+	}
+	return s.round(ctx, t, all, tries)
+}
+
+// round finds the rows that are not done, makes their inputs and stores them as
+// chunks. A round of tries has only the rows that the plugin let be tried again.
+func (s *Service) round(ctx context.Context, t *task, all []source, tries int) error {
+	ctx = as(ctx, t.job.Run, t.scope.subject)
+	targets, err := s.target(ctx, t.scope, t.job.Node)
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 && t.job.Node.Ext.Bind == nil {
+		targets = []object.Ref{{ID: noObject}}
+	}
+	targets = slices.DeleteFunc(targets, func(r object.Ref) bool { return !t.wants(r, tries) })
+	f := &form{sources: all, target: t.svc.Action.Target}
+	inputs, err := s.build(ctx, t.scope, f, targets, t.job.Override)
+	if err != nil {
+		return err
+	}
+	r := *t.record
+	r.plugin, r.service, r.version = t.svc.Plugin, t.svc.Name(), t.svc.Version
+	r.round, r.tries, r.state = max(r.round+1, int(t.job.Round)), tries, stateOpen
+	chunks, rows, err := s.cut(t, r, targets, inputs)
+	if err != nil {
+		return err
+	}
+	now := s.Clock.Now()
+	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return storeRound(tx, &r, chunks, rows, now) }); err != nil {
+		return err
+	}
+	t.record, t.chunks = &r, chunks
+	t.merge(rows)
+	s.Changed(t.job.Run)
+	return nil
+}
+
+// wants reports whether a row has to be done in the next round.
+func (t *task) wants(ref object.Ref, tries int) bool {
+	i := slices.IndexFunc(t.rows, func(r *result) bool { return r.Object == refText(ref) })
+	if i < 0 {
+		return true
+	}
+	if tries > 0 {
+		return t.again(t.rows[i])
+	}
+	return !t.rows[i].done()
+}
+
+func (t *task) again(r *result) bool {
+	return r.Outcome == wire.OutcomeFailed && r.Retry != "" && slices.Contains(t.retry.on, r.Retry)
+}
+
+func (t *task) retryable() bool { return slices.ContainsFunc(t.rows, t.again) }
+
+// merge takes over newer results of rows.
+func (t *task) merge(rows []*result) {
+	for _, r := range rows {
+		i := slices.IndexFunc(t.rows, func(o *result) bool { return o.Object == r.Object })
+		if i < 0 {
+			t.rows = append(t.rows, r)
+			continue
+		}
+		t.rows[i] = r
+	}
+}
+
+func refText(r object.Ref) string {
+	if r.Type == "" {
+		return r.ID
+	}
+	return r.String()
+}
+
+// rowID is the id under which a row travels: that of its object.
+func rowID(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
+
+// cut makes the chunks of a round: their bytes are fixed from here on.
+func (s *Service) cut(t *task, r record, targets []object.Ref, inputs []wire.Row) ([]*chunk, []*result, error) {
+	size := t.svc.Action.Batch
+	if size <= 0 {
+		size = defaultBatch
+	}
+	timeout := defaultTimeout
+	if t.svc.Action.Timeout != "" {
+		d, err := manifest.Duration(t.svc.Action.Timeout)
+		if err != nil {
+			return nil, nil, errs.New(errs.Invalid, "dispatch.timeout", "the time-out of %s: %s", t.svc.Name(), err)
+		}
+		timeout = d
+	}
+	var chunks []*chunk
+	var rows []*result
+	for from := 0; from < len(targets); from += size {
+		to := min(from+size, len(targets))
+		c := &chunk{round: r.round, number: len(chunks), deadline: s.Clock.Now().Add(timeout)}
+		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.subject, ServiceName: t.svc.Name(), ServicePath: t.svc.Action.Path}
+		for i := from; i < to; i++ {
+			ref := refText(targets[i])
+			inputs[i][wire.FieldCallback], inputs[i][wire.FieldOperator], inputs[i][wire.FieldConfirmToken] = wire.Raw(rowID(ref)), wire.Raw(t.scope.subject), wire.Raw("")
+			req.Inputs = append(req.Inputs, inputs[i])
+			if targets[i].Type != "" {
+				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: targets[i].ID})
+			}
+			rows = append(rows, &result{Pos: t.position(ref, len(rows)), Object: ref, Round: r.round, Chunk: c.number, Outputs: wire.Row{}})
+		}
+		body, err := json.Marshal(req)
+		if err != nil {
+			return nil, nil, err
+		}
+		sum := sha256.Sum256(body)
+		c.body, c.digest = body, hex.EncodeToString(sum[:8])
+		chunks = append(chunks, c)
+	}
+	return chunks, rows, nil
+}
+
+// position keeps a row's place over rounds.
+func (t *task) position(ref string, fresh int) int {
+	for _, r := range t.rows {
+		if r.Object == ref {
+			return r.Pos
+		}
+	}
+	return len(t.rows) + fresh
+}
+
+// sendAll sends every chunk of the round that has no answer yet.
+func (s *Service) sendAll(ctx context.Context, t *task) error {
+	var open []*chunk
+	for _, c := range t.chunks {
+		if !c.answered {
+			open = append(open, c)
+		}
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failures []error
+	slots := make(chan struct{}, chunksAtOnce)
+	for _, c := range open {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			rows, err := s.send(ctx, t, c)
+			mu.Lock()
+			defer mu.Unlock()
+			t.merge(rows)
+			if err != nil {
+				failures = append(failures, err)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(failures...)
+}
+
+func (t *task) callKey(c *chunk) string {
+	return fmt.Sprintf("%d.%d.%d", int64(t.job.Key), c.round, c.number)
+}
