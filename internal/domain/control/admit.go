@@ -149,6 +149,19 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 	return v, refusal
 }
 
+// Check makes every check of Admit on a request and starts nothing, so that all
+// obstacles are seen at once.
+func (d *Door) Check(ctx context.Context, req Request) ([]Step, error) {
+	if req.Project == "" {
+		req.Project = object.DefaultProject
+	}
+	_, checks, err := d.precheck(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return public(append(checks, d.stopped(ctx, d.DB), d.locks(ctx, d.DB, req))), nil
+}
+
 // check is a step with the error that it refuses with.
 type check struct {
 	name string
@@ -228,7 +241,7 @@ func (d *Door) objects(ctx context.Context, req Request) error {
 }
 
 // stopped refuses while the platform is stopped, by a person or by the file.
-func (d *Door) stopped(ctx context.Context, tx *db.Tx) check {
+func (d *Door) stopped(ctx context.Context, q db.Querier) check {
 	c := check{name: "global stop"}
 	if d.StopFile != "" {
 		if _, err := os.Stat(d.StopFile); err == nil {
@@ -236,7 +249,7 @@ func (d *Door) stopped(ctx context.Context, tx *db.Tx) check {
 			return c
 		}
 	}
-	s, err := readStop(ctx, tx)
+	s, err := readStop(ctx, q)
 	switch {
 	case err != nil:
 		c.err = err

@@ -24,10 +24,10 @@ type Lock struct {
 }
 
 // locks refuses where somebody else holds one of the objects.
-func (d *Door) locks(ctx context.Context, tx *db.Tx, req Request) check {
+func (d *Door) locks(ctx context.Context, q db.Querier, req Request) check {
 	c := check{name: "locks"}
 	for _, o := range req.Objects {
-		l, err := holder(ctx, tx, o)
+		l, err := holder(ctx, q, o)
 		switch {
 		case err != nil:
 			c.err = err

@@ -248,10 +248,10 @@ func (t *task) outcomes(c *chunk, resp wire.Response) []*result {
 	}
 	rows := t.all(c, result{})
 	for _, r := range rows {
-		o, ok := byID[rowID(r.Object)]
+		o, ok := byID[RowID(r.Object)]
 		if !ok {
 			r.Outcome, r.Code = wire.OutcomeUnknown, "sextant.row_missing"
-			r.Message = fmt.Sprintf("the plugin's answer has no row with callbackParameter %q", rowID(r.Object))
+			r.Message = fmt.Sprintf("the plugin's answer has no row with callbackParameter %q", RowID(r.Object))
 			if resp.ResultCode != wire.CodeOK && len(resp.Results.Outputs) == 0 {
 				r.Outcome, r.Code, r.Message = wire.OutcomeFailed, "sextant.failed", resp.ResultMessage
 			}

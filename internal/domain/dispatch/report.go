@@ -254,7 +254,7 @@ func (s *Service) showRoute(a *api.API) {
 			if r == nil || identity.Require(ctx, "run.read", r.project) != nil {
 				return nil, errs.New(errs.NotFound, "job.not_found", "there is no job %d", i.Job)
 			}
-			pieces, err := logOf(ctx, s.DB, i.Job, rowID(i.Object), maxPieces)
+			pieces, err := logOf(ctx, s.DB, i.Job, RowID(i.Object), maxPieces)
 			if err != nil {
 				return nil, err
 			}

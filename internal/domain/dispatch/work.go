@@ -222,8 +222,8 @@ func refText(r object.Ref) string {
 	return r.String()
 }
 
-// rowID is the id under which a row travels: that of its object.
-func rowID(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
+// RowID is the id under which a row travels: that of its object.
+func RowID(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
 
 // cut makes the chunks of a round: their bytes are fixed from here on.
 func (s *Service) cut(t *task, r record, targets []object.Ref, inputs []wire.Row) ([]*chunk, []*result, error) {
@@ -247,7 +247,7 @@ func (s *Service) cut(t *task, r record, targets []object.Ref, inputs []wire.Row
 		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.subject, ServiceName: t.svc.Name(), ServicePath: t.svc.Action.Path}
 		for i := from; i < to; i++ {
 			ref := refText(targets[i])
-			inputs[i][wire.FieldCallback], inputs[i][wire.FieldOperator], inputs[i][wire.FieldConfirmToken] = wire.Raw(rowID(ref)), wire.Raw(t.scope.subject), wire.Raw("")
+			inputs[i][wire.FieldCallback], inputs[i][wire.FieldOperator], inputs[i][wire.FieldConfirmToken] = wire.Raw(RowID(ref)), wire.Raw(t.scope.subject), wire.Raw("")
 			req.Inputs = append(req.Inputs, inputs[i])
 			if targets[i].Type != "" {
 				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: targets[i].ID})

@@ -5,6 +5,7 @@ package clock
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"strconv"
 	"sync"
 	"time"
 
@@ -122,3 +123,6 @@ func FromMicros(us int64) time.Time {
 	}
 	return time.UnixMicro(us).UTC()
 }
+
+// Decimal is an engine key as JSON and addresses carry it.
+func Decimal(key int64) string { return strconv.FormatInt(key, 10) }

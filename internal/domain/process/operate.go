@@ -1,0 +1,139 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/worklist"
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+// Retry is how a person takes an incident up again.
+type Retry struct {
+	// Inputs replace inputs of the step's service by name, for this and all later
+	// rounds.
+	Inputs    map[string]json.RawMessage `json:"inputs,omitempty" doc:"Inputs of the service to replace, by name"`
+	Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Variables to set in the step's scope first"`
+}
+
+// Retry takes up what an incident stopped. Rows that were done are not done
+// again.
+func (s *Service) Retry(ctx context.Context, incident int64, r Retry) error {
+	i, err := s.operable(ctx, incident)
+	if err != nil {
+		return err
+	}
+	ev := engine.Resolve{Incident: state.Key(i.Key), Variables: r.Variables}
+	detail := map[string]any{"element": i.Element, "kind": i.Kind}
+	if len(r.Inputs) > 0 {
+		ev.Inputs = rawJSON(r.Inputs)
+		detail["inputs"] = names(r.Inputs)
+	}
+	if len(r.Variables) > 0 {
+		detail["variables"] = names(r.Variables)
+	}
+	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.retry", i.Run, detail))
+}
+
+// Skip is how a person leaves a step out.
+type Skip struct {
+	Reason    string                     `json:"reason" minLength:"3" maxLength:"500" doc:"Why; it is kept for ever"`
+	Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Results that the step would have given"`
+	Flow      string                     `json:"flow,omitempty" maxLength:"190" doc:"Flow to leave an exclusive gateway by"`
+}
+
+// Skip leaves the step that an incident stopped as if it had completed.
+func (s *Service) Skip(ctx context.Context, incident int64, k Skip) error {
+	i, err := s.operable(ctx, incident)
+	if err != nil {
+		return err
+	}
+	if len(strings.TrimSpace(k.Reason)) < 3 {
+		return errs.New(errs.Invalid, "incident.reason", "say why the step is skipped").At(errs.Field{Path: "reason", Message: "is needed"})
+	}
+	ev := engine.Skip{Element: state.Key(i.element), Variables: k.Variables, Reason: k.Reason, Flow: k.Flow}
+	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
+}
+
+// operable finds an incident that the subject may act on.
+func (s *Service) operable(ctx context.Context, key int64) (*Incident, error) {
+	i, err := incidentByKey(ctx, s.DB, key)
+	if err != nil {
+		return nil, err
+	}
+	if i == nil || identity.Require(ctx, "run.read", i.Project) != nil {
+		return nil, errs.New(errs.NotFound, "incident.not_found", "there is no open incident %d", key)
+	}
+	return i, identity.Require(ctx, "run.operate", i.Project)
+}
+
+// Cancel ends a run. What its steps have begun is told to stop.
+func (s *Service) Cancel(ctx context.Context, run int64, reason string) error {
+	r, err := s.readable(ctx, run)
+	if err != nil {
+		return err
+	}
+	if err := identity.Require(ctx, "run.operate", r.Project); err != nil {
+		return err
+	}
+	return s.apply(ctx, run, engine.Cancel{Reason: reason}, s.audited(ctx, r.Project, "run.cancel", run, map[string]any{"reason": reason}))
+}
+
+// CompleteTask ends a user task of a run, for the inbox.
+func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error {
+	return s.apply(ctx, t.Run, engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, with)
+}
+
+func (s *Service) audited(ctx context.Context, project, verb string, run int64, detail map[string]any) func(*db.Tx) error {
+	return func(tx *db.Tx) error {
+		return s.Audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: verb, Object: "run/" + clock.Decimal(run), Detail: rawJSON(detail)})
+	}
+}
+
+// apply hands an event to a run and tells what its refusals mean.
+func (s *Service) apply(ctx context.Context, run int64, ev engine.Event, with func(*db.Tx) error) error {
+	for name, v := range variablesOf(ev) {
+		if name == "" || strings.HasPrefix(name, "$") || !json.Valid(v) {
+			return errs.New(errs.Invalid, "run.variable", "the variable %q is not possible: names do not begin with $, values are JSON", name).At(errs.Field{Path: "variables." + name, Message: "not possible"})
+		}
+	}
+	err := s.host.Apply(ctx, state.Key(run), ev, with)
+	switch {
+	case errors.Is(err, durable.ErrNoRun):
+		return errs.New(errs.Conflict, "run.over", "the run %d is over", run)
+	case errors.Is(err, engine.ErrGone):
+		return errs.New(errs.Gone, "run.moved_on", "the run %d has moved on: look at it again", run)
+	case errors.Is(err, engine.ErrRefused):
+		return errs.New(errs.Conflict, "run.refused", "%s", err)
+	}
+	return err
+}
+
+func variablesOf(ev engine.Event) engine.Variables {
+	switch ev := ev.(type) {
+	case engine.Resolve:
+		return ev.Variables
+	case engine.Skip:
+		return ev.Variables
+	case engine.TaskCompleted:
+		return ev.Variables
+	}
+	return nil
+}
+
+func names(m map[string]json.RawMessage) []string {
+	all := make([]string, 0, len(m))
+	for k := range m {
+		all = append(all, k)
+	}
+	return all
+}

@@ -1,0 +1,235 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/identity"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/errs"
+)
+
+const maxSteps = 5000 // steps answered at once
+
+// Routes adds the endpoints.
+func (s *Service) Routes(a *api.API) {
+	s.definitionRoutes(a)
+	s.startRoutes(a)
+	s.runRoutes(a)
+	s.incidentRoutes(a)
+}
+
+func (s *Service) definitionRoutes(a *api.API) {
+	a.Handle(api.Endpoint{Method: http.MethodPost, Path: "/api/v1/processes", Permission: "process.deploy"}, func(w http.ResponseWriter, r *http.Request) error {
+		xml, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxXML))
+		if err != nil {
+			return errs.New(errs.TooLarge, "process.too_large", "the file has more than %d bytes", MaxXML)
+		}
+		project := r.URL.Query().Get("project")
+		if project == "" {
+			project = "default"
+		}
+		d, err := s.Deploy(r.Context(), project, xml)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		return json.NewEncoder(w).Encode(d)
+	})
+	type list struct {
+		Project string `query:"project" default:"default" maxLength:"64"`
+		Process string `query:"process" maxLength:"190" doc:"All versions of this process, newest first"`
+		api.Paging
+	}
+	type page struct{ Body api.Page[Definition] }
+	api.Register(a, api.Endpoint{ID: "listProcesses", Method: http.MethodGet, Path: "/api/v1/processes", Tag: "processes", Summary: "Processes in their newest version", Permission: "process.read"},
+		func(ctx context.Context, in *list) (*page, error) {
+			if err := identity.Require(ctx, "process.read", in.Project); err != nil {
+				return nil, err
+			}
+			all, err := definitions(ctx, s.DB, in.Project, in.Process, in.Paging)
+			if err != nil {
+				return nil, err
+			}
+			return &page{api.PageOf(all, in.Limit, func(d Definition) string { return d.Process })}, nil
+		})
+	a.Handle(api.Endpoint{Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read"}, s.xml)
+}
+
+func (s *Service) xml(w http.ResponseWriter, r *http.Request) error {
+	project := r.URL.Query().Get("project")
+	if project == "" {
+		project = "default"
+	}
+	if err := identity.Require(r.Context(), "process.read", project); err != nil {
+		return err
+	}
+	version, err := strconv.Atoi(r.PathValue("version"))
+	if err != nil || version < 1 {
+		return errs.New(errs.Malformed, "process.version", "the version %q is no number from 1", r.PathValue("version"))
+	}
+	d, err := s.find(r.Context(), project, r.PathValue("process"), version)
+	if err != nil {
+		return err
+	}
+	data, err := s.XML(r.Context(), d)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+	_, err = w.Write(data)
+	return err
+}
+
+// startBody is what a start is asked with.
+type startBody struct {
+	Project   string                     `json:"project,omitempty" default:"default" maxLength:"64"`
+	Process   string                     `json:"process" minLength:"1" maxLength:"190"`
+	Version   int                        `json:"version,omitempty" minimum:"0" doc:"0 for the newest"`
+	Objects   []string                   `json:"objects,omitempty" maxItems:"1000" doc:"What the run acts on: package:type/id"`
+	Variables map[string]json.RawMessage `json:"variables,omitempty"`
+	Title     string                     `json:"title,omitempty" maxLength:"200"`
+}
+
+func (b startBody) request() control.Request {
+	return control.Request{Project: b.Project, Process: b.Process, Version: b.Version, Objects: b.Objects, Variables: b.Variables, Title: b.Title, Source: "api"}
+}
+
+func (s *Service) startRoutes(a *api.API) {
+	type in struct{ Body startBody }
+	type out struct{ Body control.Verdict }
+	api.Register(a, api.Endpoint{ID: "startRun", Method: http.MethodPost, Path: "/api/v1/runs", Tag: "runs", Summary: "Ask the door for a run", Permission: "run.start", Status: http.StatusCreated},
+		func(ctx context.Context, i *in) (*out, error) {
+			v, err := s.door.Admit(ctx, i.Body.request())
+			return &out{v}, err
+		})
+	type preview struct{ Body Preview }
+	api.Register(a, api.Endpoint{ID: "previewRun", Method: http.MethodPost, Path: "/api/v1/runs/preview", Tag: "runs", Summary: "What a start would do: the door's checks and every row of every step", Permission: "run.start"},
+		func(ctx context.Context, i *in) (*preview, error) {
+			p, err := s.Preview(ctx, i.Body.request())
+			return &preview{p}, err
+		})
+}
+
+type runKey struct {
+	Run int64 `path:"run"`
+}
+
+func (s *Service) runRoutes(a *api.API) {
+	type page struct{ Body api.Page[Run] }
+	api.Register(a, api.Endpoint{ID: "listRuns", Method: http.MethodGet, Path: "/api/v1/runs", Tag: "runs", Summary: "Runs, newest first", Permission: "run.read"},
+		func(ctx context.Context, in *Filter) (*page, error) {
+			if err := identity.Require(ctx, "run.read", in.Project); err != nil {
+				return nil, err
+			}
+			all, err := runs(ctx, s.DB, *in)
+			if err != nil {
+				return nil, err
+			}
+			return &page{api.PageOf(all, in.Limit, func(r Run) string { return fmt.Sprintf("%d.%d", micros(r.Started), r.Key) })}, nil
+		})
+	type one struct{ Body Run }
+	api.Register(a, api.Endpoint{ID: "getRun", Method: http.MethodGet, Path: "/api/v1/runs/{run}", Tag: "runs", Summary: "One run", Permission: "run.read"},
+		func(ctx context.Context, in *runKey) (*one, error) {
+			r, err := s.readable(ctx, in.Run)
+			return &one{r}, err
+		})
+	type steps struct{ Body api.Page[*Step] }
+	api.Register(a, api.Endpoint{ID: "listSteps", Method: http.MethodGet, Path: "/api/v1/runs/{run}/steps", Tag: "runs", Summary: "Steps of a run in the order in which they began, the newest where there are too many", Permission: "run.read"},
+		func(ctx context.Context, in *runKey) (*steps, error) {
+			r, err := s.readable(ctx, in.Run)
+			if err != nil {
+				return nil, err
+			}
+			f, err := s.steps(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			all := f.steps[max(0, len(f.steps)-maxSteps):]
+			return &steps{api.Page[*Step]{Items: append([]*Step{}, all...)}}, nil
+		})
+	type jobs struct{ Body api.Page[dispatch.Step] }
+	api.Register(a, api.Endpoint{ID: "listJobs", Method: http.MethodGet, Path: "/api/v1/runs/{run}/jobs", Tag: "runs", Summary: "Service calls of a run with the outcome of every row", Permission: "run.read"},
+		func(ctx context.Context, in *runKey) (*jobs, error) {
+			if _, err := s.readable(ctx, in.Run); err != nil {
+				return nil, err
+			}
+			all, err := s.Dispatch.Steps(ctx, state.Key(in.Run))
+			return &jobs{api.Page[dispatch.Step]{Items: all}}, err
+		})
+	a.Handle(api.Endpoint{Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read"}, func(w http.ResponseWriter, r *http.Request) error { return s.events(a, w, r) })
+	s.actRoutes(a)
+}
+
+func (s *Service) actRoutes(a *api.API) {
+	type cancel struct {
+		runKey
+		Body struct {
+			Reason string `json:"reason" minLength:"3" maxLength:"500"`
+		}
+	}
+	api.Register(a, api.Endpoint{ID: "cancelRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/cancel", Tag: "runs", Summary: "End a run; what it has begun is told to stop", Permission: "run.operate", Status: http.StatusNoContent},
+		func(ctx context.Context, in *cancel) (*struct{}, error) {
+			return nil, s.Cancel(ctx, in.Run, in.Body.Reason)
+		})
+	type vars struct{ Body map[string]json.RawMessage }
+	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet, Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of an active run", Permission: "run.read"},
+		func(ctx context.Context, in *runKey) (*vars, error) {
+			v, err := s.Variables(ctx, in.Run)
+			if err == nil {
+				return &vars{v}, nil
+			}
+			if errors.Is(err, durable.ErrNoRun) {
+				err = errs.New(errs.Conflict, "run.over", "the run %d is over and has no variables any more", in.Run)
+			}
+			return nil, err
+		})
+}
+
+func (s *Service) incidentRoutes(a *api.API) {
+	type list struct {
+		Project string `query:"project" default:"default" maxLength:"64"`
+		Run     int64  `query:"run" doc:"Only incidents of this run"`
+		api.Paging
+	}
+	type page struct{ Body api.Page[Incident] }
+	api.Register(a, api.Endpoint{ID: "listIncidents", Method: http.MethodGet, Path: "/api/v1/incidents", Tag: "incidents", Summary: "What waits for help, oldest first", Permission: "run.read"},
+		func(ctx context.Context, in *list) (*page, error) {
+			if err := identity.Require(ctx, "run.read", in.Project); err != nil {
+				return nil, err
+			}
+			all, err := incidents(ctx, s.DB, in.Project, in.Run, in.Paging)
+			if err != nil {
+				return nil, err
+			}
+			return &page{api.PageOf(all, in.Limit, func(i Incident) string { return strconv.FormatInt(i.Key, 10) })}, nil
+		})
+	type key struct {
+		Incident int64 `path:"incident"`
+	}
+	type retry struct {
+		key
+		Body Retry
+	}
+	api.Register(a, api.Endpoint{ID: "retryIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/retry", Tag: "incidents", Summary: "Try again, with the same or with new inputs", Permission: "run.operate", Status: http.StatusNoContent},
+		func(ctx context.Context, in *retry) (*struct{}, error) {
+			return nil, s.Retry(ctx, in.Incident, in.Body)
+		})
+	type skip struct {
+		key
+		Body Skip
+	}
+	api.Register(a, api.Endpoint{ID: "skipIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/skip", Tag: "incidents", Summary: "Leave the step as if it had completed", Permission: "run.operate", Status: http.StatusNoContent},
+		func(ctx context.Context, in *skip) (*struct{}, error) { return nil, s.Skip(ctx, in.Incident, in.Body) })
+}

@@ -1,0 +1,45 @@
+package process
+
+import "time"
+
+// States of a run.
+const (
+	StateActive   = "active"
+	StateIncident = "incident"
+)
+
+// Run is a process acting on named objects.
+type Run struct {
+	Key       int64     `json:"key,string"`
+	Project   string    `json:"project"`
+	Process   string    `json:"process"`
+	Version   int       `json:"version"`
+	Title     string    `json:"title,omitempty"`
+	Subject   string    `json:"subject" doc:"Who started it"`
+	Verdict   string    `json:"verdict" doc:"Why it was admitted"`
+	State     string    `json:"state" enum:"active,incident,completed,failed,cancelled"`
+	Code      string    `json:"code,omitempty" doc:"Error code of a failed run, reason of a cancelled one"`
+	Incidents int       `json:"incidents"`
+	Objects   []string  `json:"objects"`
+	Started   time.Time `json:"started"`
+	Ended     time.Time `json:"ended,omitzero"`
+
+	definition int64
+}
+
+// Over reports whether the run has ended.
+func (r Run) Over() bool { return !r.Ended.IsZero() }
+
+// Incident stops a step until a person helps.
+type Incident struct {
+	Key     int64     `json:"key,string"`
+	Run     int64     `json:"run,string"`
+	Project string    `json:"project"`
+	Element string    `json:"element" doc:"Id of the step"`
+	Name    string    `json:"name,omitempty"`
+	Kind    string    `json:"kind"`
+	Message string    `json:"message"`
+	Since   time.Time `json:"since"`
+
+	element int64
+}

@@ -1,0 +1,225 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/object"
+	"sextant/internal/domain/worklist"
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/blob"
+	"sextant/internal/kit/bus"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+// Host is what runs are made of: the durable engine.
+type Host interface {
+	NewKey() state.Key
+	StartTx(tx *db.Tx, start durable.StartRun) error
+	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
+	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
+}
+
+// Deps is what the service needs.
+type Deps struct {
+	DB       *db.DB
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Audit    *audit.Log
+	Bus      *bus.Bus
+	Blobs    blob.Store
+	Dispatch *dispatch.Service
+	Tasks    *worklist.List
+}
+
+// Service keeps processes and runs. It is safe for concurrent use.
+type Service struct {
+	Deps
+	host     Host
+	door     *control.Door
+	programs *programs
+	news     *hub
+}
+
+// New makes the service over a migrated database; Attach connects it.
+func New(d Deps) *Service {
+	return &Service{Deps: d, programs: &programs{by: map[int64]*program.Program{}}, news: newHub()}
+}
+
+// Attach connects the engine and the door.
+func (s *Service) Attach(h Host, d *control.Door) { s.host, s.door = h, d }
+
+// Changed tells those who watch a run that there is news of it.
+func (s *Service) Changed(run state.Key) { s.news.poke(int64(run)) }
+
+// NewKey gives the key of a run that is asked for.
+func (s *Service) NewKey() state.Key { return s.host.NewKey() }
+
+// Find gives the definition of a process, for the door.
+func (s *Service) Find(ctx context.Context, project, process string, version int) (int64, error) {
+	d, err := s.find(ctx, project, process, version)
+	return d.Key, err
+}
+
+// Start starts a run within the write that admitted it. Only the door calls it.
+func (s *Service) Start(_ context.Context, tx *db.Tx, r control.Run) error {
+	run := Run{Key: int64(r.Key), Project: r.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
+		Objects: r.Objects, Started: s.Clock.Now(), definition: r.Definition}
+	if err := insertRun(tx, run); err != nil {
+		return err
+	}
+	vars := engine.Variables{dispatch.VarProject: rawJSON(r.Project), dispatch.VarSubject: rawJSON(r.Subject.Name)}
+	if len(r.Objects) > 0 {
+		vars[dispatch.VarObjects] = rawJSON(r.Objects)
+		vars[dispatch.VarFence] = rawJSON(clock.Decimal(r.Fence))
+	}
+	for name, v := range r.Variables {
+		vars[name] = v
+	}
+	if err := s.publish(tx, run, "started", nil); err != nil {
+		return err
+	}
+	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: vars})
+}
+
+func (s *Service) publish(tx *db.Tx, r Run, what string, data map[string]any) error {
+	if data == nil {
+		data = map[string]any{}
+	}
+	data["process"] = r.Process
+	return s.Bus.Publish(tx, bus.Event{Type: "sextant.run." + what + ".v1", Subject: "run/" + clock.Decimal(r.Key), Project: r.Project, Data: rawJSON(data)})
+}
+
+// Project keeps the read side in the engine's own write.
+func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
+	run := int64(c.Run)
+	tx.AfterCommit(func() { s.news.poke(run) })
+	project, process := "", ""
+	for _, e := range c.Effects {
+		switch e.Kind {
+		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded:
+		default:
+			continue
+		}
+		if project == "" {
+			var err error
+			if project, process, err = projectOf(context.Background(), tx, run); err != nil {
+				return err
+			}
+		}
+		if err := s.project(tx, c, e, Run{Key: run, Project: project, Process: process}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) error {
+	node := c.Program.Nodes[e.Node]
+	switch e.Kind {
+	case engine.IncidentRaised:
+		i := Incident{Key: int64(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
+		if err := insertIncident(tx, i); err != nil {
+			return err
+		}
+		return s.publish(tx, r, "stopped", map[string]any{"element": node.ID, "kind": i.Kind, "message": cutText(i.Message)})
+	case engine.IncidentGone:
+		return dropIncident(tx, r.Key, int64(e.Key))
+	case engine.TaskCreated:
+		return s.Tasks.Put(tx, worklist.Task{Key: int64(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
+			People: append(e.Task.CandidateGroups, e.Task.CandidateUsers...), Form: e.Task.Form, Created: c.Now})
+	case engine.TaskGone:
+		return s.Tasks.Drop(tx, int64(e.Key))
+	case engine.RunEnded:
+		return s.end(tx, r, e, c.Now)
+	}
+	return nil
+}
+
+func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
+	if err := endRun(tx, r.Key, e, micros(now)); err != nil {
+		return err
+	}
+	if err := s.Tasks.DropRun(tx, r.Key); err != nil {
+		return err
+	}
+	if err := s.door.Release(tx, r.Key); err != nil {
+		return err
+	}
+	return s.publish(tx, r, e.State, map[string]any{"code": e.Code})
+}
+
+// readable finds a run that the subject may see; one of another project is as
+// if it were not there.
+func (s *Service) readable(ctx context.Context, key int64) (Run, error) {
+	r, err := findRun(ctx, s.DB, key)
+	if err != nil {
+		return r, err
+	}
+	if identity.Require(ctx, "run.read", r.Project) != nil {
+		return r, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
+	}
+	return r, nil
+}
+
+// Preview tells what a start would do now: what the door would say, and every
+// row that every step would touch. It changes nothing.
+func (s *Service) Preview(ctx context.Context, req control.Request) (Preview, error) {
+	checks, err := s.door.Check(ctx, req)
+	if err != nil {
+		return Preview{}, err
+	}
+	d, err := s.find(ctx, req.Project, req.Process, req.Version)
+	if err != nil {
+		return Preview{}, err
+	}
+	p, err := s.Program(d.Key)
+	if err != nil {
+		return Preview{}, err
+	}
+	var objects []object.Ref
+	for _, text := range req.Objects {
+		ref, err := object.ParseRef(text)
+		if err != nil {
+			return Preview{}, err
+		}
+		objects = append(objects, ref)
+	}
+	return Preview{Process: d.Process, Version: d.Version, Door: checks, Steps: s.Dispatch.Plan(ctx, req.Project, p, objects)}, nil
+}
+
+// Preview is what a start would do.
+type Preview struct {
+	Process string             `json:"process"`
+	Version int                `json:"version"`
+	Door    []control.Step     `json:"door" doc:"Every check of the door, with each obstacle"`
+	Steps   []dispatch.Planned `json:"steps"`
+}
+
+// Variables gives the variables of a run that is active, as its process sees
+// them.
+func (s *Service) Variables(ctx context.Context, key int64) (map[string]json.RawMessage, error) {
+	if _, err := s.readable(ctx, key); err != nil {
+		return nil, err
+	}
+	vars := map[string]json.RawMessage{}
+	err := s.host.Read(ctx, state.Key(key), func(r *state.Run, _ *program.Program) {
+		for _, name := range r.Names(r.Key) {
+			if name[0] != '$' {
+				vars[name], _ = r.Local(r.Key, name)
+			}
+		}
+	})
+	return vars, err
+}

@@ -1,0 +1,310 @@
+package process
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"sextant/internal/domain/dispatch"
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+)
+
+// States of a step.
+const (
+	StepActive     = "active"
+	StepIncident   = "incident"
+	StepCompleted  = "completed"
+	StepTerminated = "terminated"
+	StepSkipped    = "skipped"
+)
+
+const historyPage = 500 // chunks of history read at once
+
+// Step is one passage through an element: a task, a sub-process, an iteration,
+// or an event or gateway that a token has passed.
+type Step struct {
+	Key     string    `json:"key"`
+	Parent  string    `json:"parent,omitempty" doc:"The step around it"`
+	Element string    `json:"element"`
+	Name    string    `json:"name,omitempty"`
+	Type    string    `json:"type" enum:"start,end,timer,boundary,service,user,script,gateway,subprocess"`
+	State   string    `json:"state" enum:"active,incident,completed,terminated,skipped"`
+	Loop    bool      `json:"loop,omitempty" doc:"It runs many times; its iterations lie within it"`
+	Index   int       `json:"index,omitempty" doc:"Number of the iteration, from 1"`
+	Entered time.Time `json:"entered"`
+	Left    time.Time `json:"left,omitzero"`
+	Message string    `json:"message,omitempty" doc:"What an incident, an error or a skip says"`
+	// Service and Rows are of service tasks.
+	Job     string `json:"job,omitempty"`
+	Service string `json:"service,omitempty"`
+	Tries   int    `json:"tries,omitempty"`
+	Rows    *Rows  `json:"rows,omitempty"`
+
+	incident state.Key
+}
+
+// Rows counts the objects of a service step by what became of them.
+type Rows struct {
+	Total    int            `json:"total"`
+	Outcomes map[string]int `json:"outcomes,omitempty"`
+	Percent  int            `json:"percent" doc:"How far all rows are together"`
+}
+
+// fold turns the history of a run into its steps.
+type fold struct {
+	run   state.Key
+	prog  *program.Program
+	seq   int64 // number of the next chunk
+	steps []*Step
+	by    map[state.Key]*Step
+	jobs  map[string]*Step
+}
+
+func newFold(run int64, p *program.Program) *fold {
+	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{}, jobs: map[string]*Step{}}
+}
+
+// read takes in what the history has more and gives the steps that changed.
+func (f *fold) read(ctx context.Context, s *Service) ([]*Step, error) {
+	var changed []*Step
+	for {
+		chunks, err := durable.History(ctx, s.DB, f.run, f.seq, historyPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range chunks {
+			f.seq = c.Seq + 1
+			for _, fact := range c.Facts {
+				if step := f.add(fact); step != nil && !slices.Contains(changed, step) {
+					changed = append(changed, step)
+				}
+			}
+		}
+		if len(chunks) < historyPage {
+			return changed, nil
+		}
+	}
+}
+
+// readUntil takes in the history before a chunk.
+func (f *fold) readUntil(ctx context.Context, s *Service, seq int64) error {
+	for f.seq < seq {
+		chunks, err := durable.History(ctx, s.DB, f.run, f.seq, int(min(historyPage, seq-f.seq)))
+		if err != nil || len(chunks) == 0 {
+			return err
+		}
+		for _, c := range chunks {
+			f.seq = c.Seq + 1
+			for _, fact := range c.Facts {
+				f.add(fact)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *fold) key(k state.Key) string { return strconv.FormatInt(int64(k), 10) }
+
+// other is the element instance that a fact refers to.
+func (f *fold) other(fact engine.Fact) *Step {
+	n, err := strconv.ParseInt(string(fact.Data), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return f.by[f.run+state.Key(n)]
+}
+
+func (f *fold) add(fact engine.Fact) *Step {
+	switch fact.Kind {
+	case engine.FactEntered:
+		return f.enter(fact)
+	case engine.FactPassed:
+		step := f.begin(fact)
+		step.State, step.Left = StepCompleted, fact.Time
+		return step
+	case engine.FactVariable:
+		if step := f.by[fact.Key]; step != nil && fact.Text == "loopCounter" && step.Index == 0 {
+			step.Index, _ = strconv.Atoi(string(fact.Data))
+			step.Loop = false
+			return step
+		}
+		return nil
+	case engine.FactLeft:
+		return f.leave(fact, StepCompleted)
+	case engine.FactTerminated:
+		return f.leave(fact, StepTerminated)
+	case engine.FactSkipped:
+		step := f.leave(fact, StepSkipped)
+		if step != nil {
+			step.Message = fact.Text
+		}
+		return step
+	case engine.FactJob:
+		if step := f.other(fact); step != nil {
+			step.Job = f.key(fact.Key)
+			f.jobs[step.Job] = step
+			return step
+		}
+	case engine.FactJobFailed, engine.FactJobThrew:
+		if step := f.jobs[f.key(fact.Key)]; step != nil {
+			step.Message = fact.Text
+			return step
+		}
+	case engine.FactIncident:
+		if step := f.other(fact); step != nil {
+			step.State, step.Message, step.incident = StepIncident, fact.Text, fact.Key
+			return step
+		}
+	case engine.FactResolved:
+		for _, step := range f.steps {
+			if step.incident == fact.Key {
+				step.State, step.incident = StepActive, 0
+				return step
+			}
+		}
+	case engine.FactEnded:
+		return f.ended(fact)
+	}
+	return nil
+}
+
+// begin makes a step; whatever has the run's own key is the process itself.
+func (f *fold) begin(fact engine.Fact) *Step {
+	n := f.prog.Nodes[fact.Node]
+	step := &Step{Key: f.key(fact.Key), Element: n.ID, Name: n.Name, Type: typeOf(n.Kind), State: StepActive, Loop: n.Loop != nil, Entered: fact.Time}
+	if fact.Kind == engine.FactPassed {
+		// A passage has no key of its own: it is named by its place in the history.
+		step.Key = "p" + strconv.Itoa(len(f.steps))
+		if around := f.by[fact.Key]; around != nil {
+			step.Parent = around.Key
+		}
+		step.Loop = false
+	}
+	f.steps = append(f.steps, step)
+	return step
+}
+
+func (f *fold) enter(fact engine.Fact) *Step {
+	step := f.begin(fact)
+	if around := f.other(fact); around != nil {
+		step.Parent = around.Key
+	}
+	f.by[fact.Key] = step
+	return step
+}
+
+func (f *fold) leave(fact engine.Fact, how string) *Step {
+	step := f.by[fact.Key]
+	if step == nil || step.Over() {
+		return nil
+	}
+	step.State, step.Left, step.incident = how, fact.Time, 0
+	return step
+}
+
+// ended closes what was open when the run ended.
+func (f *fold) ended(fact engine.Fact) *Step {
+	var last *Step
+	for _, step := range f.steps {
+		if !step.Over() {
+			step.State, step.Left = StepTerminated, fact.Time
+			last = step
+		}
+	}
+	return last
+}
+
+// Over reports whether the step has ended.
+func (s *Step) Over() bool { return !s.Left.IsZero() }
+
+func typeOf(k program.Kind) string {
+	switch k {
+	case program.StartEvent:
+		return "start"
+	case program.EndEvent, program.ErrorEnd:
+		return "end"
+	case program.TimerCatch:
+		return "timer"
+	case program.BoundaryTimer, program.BoundaryError:
+		return "boundary"
+	case program.UserTask:
+		return "user"
+	case program.ScriptTask:
+		return "script"
+	case program.ExclusiveGateway, program.ParallelGateway:
+		return "gateway"
+	case program.SubProcess:
+		return "subprocess"
+	}
+	return "service"
+}
+
+// dress adds to the steps what is known of their rows, and gives those whose
+// rows changed.
+func (f *fold) dress(known []dispatch.Step) []*Step {
+	var changed []*Step
+	for _, k := range known {
+		step := f.jobs[k.Job]
+		if step == nil {
+			continue
+		}
+		rows := count(k)
+		if step.Rows == nil || step.Tries != k.Tries || !sameRows(step.Rows, rows) {
+			changed = append(changed, step)
+		}
+		step.Service, step.Tries, step.Rows = k.Service, k.Tries, rows
+	}
+	return changed
+}
+
+func count(k dispatch.Step) *Rows {
+	rows := &Rows{Total: len(k.Rows), Outcomes: map[string]int{}}
+	percent := 0
+	for _, r := range k.Rows {
+		if r.Outcome == "" {
+			percent += k.Progress[dispatch.RowID(r.Object)].Percent
+			continue
+		}
+		rows.Outcomes[string(r.Outcome)]++
+		percent += 100
+	}
+	rows.Percent = 100
+	if rows.Total > 0 {
+		rows.Percent = percent / rows.Total
+	}
+	return rows
+}
+
+func sameRows(a, b *Rows) bool {
+	if a.Total != b.Total || a.Percent != b.Percent || len(a.Outcomes) != len(b.Outcomes) {
+		return false
+	}
+	for k, v := range a.Outcomes {
+		if b.Outcomes[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// steps folds the whole history of a run.
+func (s *Service) steps(ctx context.Context, r Run) (*fold, error) {
+	p, err := s.Program(r.definition)
+	if err != nil {
+		return nil, err
+	}
+	f := newFold(r.Key, p)
+	if _, err := f.read(ctx, s); err != nil {
+		return nil, err
+	}
+	known, err := s.Dispatch.Steps(ctx, f.run)
+	if err != nil {
+		return nil, err
+	}
+	f.dress(known)
+	return f, nil
+}

@@ -1,0 +1,225 @@
+package process
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+
+	"sextant/internal/engine"
+	"sextant/internal/engine/program"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+// programs keeps compiled versions.
+type programs struct {
+	mu sync.RWMutex
+	by map[int64]*program.Program
+}
+
+func (p *programs) get(key int64) *program.Program {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.by[key]
+}
+
+func (p *programs) put(key int64, prog *program.Program) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.by[key] = prog
+}
+
+func rawJSON(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return raw
+}
+
+const definitionColumns = "definition, project, process, version, name, digest, subject, created"
+
+func scanDefinition(read func(...any) error) (Definition, error) {
+	var d Definition
+	var created int64
+	err := read(&d.Key, &d.Project, &d.Process, &d.Version, &d.Name, &d.Digest, &d.Subject, &created)
+	d.Created = clock.FromMicros(created)
+	return d, err
+}
+
+func insertDefinition(tx *db.Tx, d Definition) error {
+	_, err := tx.Exec("INSERT INTO process_definition ("+definitionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		d.Key, d.Project, d.Process, d.Version, d.Name, d.Digest, d.Subject, micros(d.Created))
+	return err
+}
+
+func optional[T any](v T, err error) (*T, error) {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &v, err
+}
+
+func newest(ctx context.Context, q db.Querier, project, process string) (*Definition, error) {
+	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? ORDER BY version DESC LIMIT 1", project, process).Scan))
+}
+
+func definition(ctx context.Context, q db.Querier, project, process string, version int) (*Definition, error) {
+	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? AND version = ?", project, process, version).Scan))
+}
+
+func definitionByKey(ctx context.Context, q db.Querier, key int64) (Definition, error) {
+	return scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE definition = ?", key).Scan)
+}
+
+// definitions lists the newest version of every process, or all versions of one.
+func definitions(ctx context.Context, q db.Querier, project, process string, p api.Paging) ([]Definition, error) {
+	query := "SELECT " + definitionColumns + " FROM process_definition d WHERE project = ? AND process > ? AND version = (SELECT MAX(version) FROM process_definition WHERE project = d.project AND process = d.process) ORDER BY process LIMIT ?"
+	args := []any{project, p.After, p.Limit + 1}
+	if process != "" {
+		query = "SELECT " + definitionColumns + " FROM process_definition WHERE project = ? AND process = ? ORDER BY version DESC LIMIT ?"
+		args = []any{project, process, p.Limit + 1}
+	}
+	rows, err := q.Query(ctx, query, args...)
+	return db.Scan(rows, err, func(r *sql.Rows) (Definition, error) { return scanDefinition(r.Scan) })
+}
+
+const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, r.code, r.incidents, r.objects, r.started, r.ended, d.version"
+
+func scanRun(read func(...any) error) (Run, error) {
+	var r Run
+	var objects string
+	var started, ended int64
+	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject, &r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.Version)
+	r.Objects = []string{}
+	if objects != "" {
+		r.Objects = strings.Split(objects, "\n")
+	}
+	r.Started, r.Ended = clock.FromMicros(started), clock.FromMicros(ended)
+	return r, err
+}
+
+func insertRun(tx *db.Tx, r Run) error {
+	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0)",
+		r.Key, r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, StateActive, strings.Join(r.Objects, "\n"), micros(r.Started))
+	for _, o := range r.Objects {
+		if err == nil {
+			_, err = tx.Exec("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, r.Key)
+		}
+	}
+	return err
+}
+
+func findRun(ctx context.Context, q db.Querier, key int64) (Run, error) {
+	r, err := optional(scanRun(q.QueryRow(ctx, "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition WHERE r.run = ?", key).Scan))
+	if err == nil && r == nil {
+		err = errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return *r, nil
+}
+
+// Filter selects runs.
+type Filter struct {
+	Project string `query:"project" default:"default" maxLength:"64"`
+	State   string `query:"state" enum:"active,incident,completed,failed,cancelled" doc:"Only runs in this state"`
+	Process string `query:"process" maxLength:"190" doc:"Only runs of this process"`
+	Object  string `query:"object" maxLength:"190" doc:"Only runs that were given this object"`
+	api.Paging
+}
+
+func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
+	query, args := "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition", []any{}
+	if f.Object != "" {
+		query, args = query+" JOIN process_run_object o ON o.project = r.project AND o.run = r.run AND o.object = ?", append(args, f.Object)
+	}
+	query, args = query+" WHERE r.project = ?", append(args, f.Project)
+	for column, v := range map[string]string{"r.state": f.State, "r.process": f.Process} {
+		if v != "" {
+			query, args = query+" AND "+column+" = ?", append(args, v)
+		}
+	}
+	if started, run, ok := strings.Cut(f.After, "."); ok {
+		query, args = query+" AND (r.started < ? OR r.started = ? AND r.run < ?)", append(args, started, started, run)
+	}
+	rows, err := q.Query(ctx, query+" ORDER BY r.started DESC, r.run DESC LIMIT ?", append(args, f.Limit+1)...)
+	return db.Scan(rows, err, func(r *sql.Rows) (Run, error) { return scanRun(r.Scan) })
+}
+
+const incidentColumns = "incident, run, project, element, node, name, kind, message, since"
+
+func scanIncident(read func(...any) error) (Incident, error) {
+	var i Incident
+	var since int64
+	err := read(&i.Key, &i.Run, &i.Project, &i.element, &i.Element, &i.Name, &i.Kind, &i.Message, &since)
+	i.Since = clock.FromMicros(since)
+	return i, err
+}
+
+func insertIncident(tx *db.Tx, i Incident) error {
+	_, err := tx.Exec("INSERT INTO process_incident ("+incidentColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		i.Key, i.Run, i.Project, i.element, i.Element, i.Name, i.Kind, cutText(i.Message), micros(i.Since))
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("UPDATE process_run SET incidents = incidents + 1, state = ? WHERE run = ?", StateIncident, i.Run)
+	return err
+}
+
+const maxMessage = 4 << 10 // bytes of an incident's message in a list
+
+func cutText(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+}
+
+func dropIncident(tx *db.Tx, run, incident int64) error {
+	n, err := tx.Exec("DELETE FROM process_incident WHERE incident = ?", incident)
+	if err != nil || n == 0 {
+		return err
+	}
+	if _, err := tx.Exec("UPDATE process_run SET incidents = incidents - 1 WHERE run = ?", run); err != nil {
+		return err
+	}
+	_, err = tx.Exec("UPDATE process_run SET state = ? WHERE run = ? AND incidents = 0 AND state = ?", StateActive, run, StateIncident)
+	return err
+}
+
+func incidentByKey(ctx context.Context, q db.Querier, key int64) (*Incident, error) {
+	return optional(scanIncident(q.QueryRow(ctx, "SELECT "+incidentColumns+" FROM process_incident WHERE incident = ?", key).Scan))
+}
+
+func incidents(ctx context.Context, q db.Querier, project string, run int64, p api.Paging) ([]Incident, error) {
+	query, args := "SELECT "+incidentColumns+" FROM process_incident WHERE project = ?", []any{project}
+	if run != 0 {
+		query, args = query+" AND run = ?", append(args, run)
+	}
+	if p.After != "" {
+		query, args = query+" AND incident > ?", append(args, p.After)
+	}
+	rows, err := q.Query(ctx, query+" ORDER BY incident LIMIT ?", append(args, p.Limit+1)...)
+	return db.Scan(rows, err, func(r *sql.Rows) (Incident, error) { return scanIncident(r.Scan) })
+}
+
+// endRun closes the row of a run.
+func endRun(tx *db.Tx, run int64, e engine.Effect, now int64) error {
+	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0 WHERE run = ?", e.State, e.Code, now, run); err != nil {
+		return err
+	}
+	_, err := tx.Exec("DELETE FROM process_incident WHERE run = ?", run)
+	return err
+}
+
+func projectOf(ctx context.Context, tx *db.Tx, run int64) (project, process string, err error) {
+	err = tx.QueryRow(ctx, "SELECT project, process FROM process_run WHERE run = ?", run).Scan(&project, &process)
+	return project, process, err
+}

@@ -1,0 +1,164 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/errs"
+)
+
+// hub tells watchers of a run that there is news.
+type hub struct {
+	mu   sync.Mutex
+	next int
+	by   map[int64]map[int]chan struct{}
+}
+
+func newHub() *hub { return &hub{by: map[int64]map[int]chan struct{}{}} }
+
+func (h *hub) poke(run int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, ch := range h.by[run] {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (h *hub) listen(run int64) (<-chan struct{}, func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next++
+	id, ch := h.next, make(chan struct{}, 1)
+	if h.by[run] == nil {
+		h.by[run] = map[int]chan struct{}{}
+	}
+	h.by[run][id] = ch
+	return ch, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if delete(h.by[run], id); len(h.by[run]) == 0 {
+			delete(h.by, run)
+		}
+	}
+}
+
+// Update is one message of a live view: the run as it is, and the steps that
+// changed since the message before.
+type Update struct {
+	Run   Run     `json:"run"`
+	Steps []*Step `json:"steps"`
+}
+
+// watch is one live view of a run. The id of a message is the number of history
+// chunks that it and those before tell of; a view that resumes gets what came
+// after, and the rows of all steps anew.
+type watch struct {
+	s    *Service
+	key  int64
+	fold *fold
+	done bool
+}
+
+// after reads what follows the id.
+func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, error) {
+	from := int64(0)
+	if id != "" {
+		n, err := strconv.ParseInt(id, 10, 64)
+		if err != nil || n < 0 {
+			return nil, false, errs.New(errs.Malformed, "stream.last_event_id", "the Last-Event-ID %q is not one that was sent", id)
+		}
+		from = n
+	}
+	if v.done {
+		return nil, true, nil
+	}
+	r, err := v.s.readable(ctx, v.key)
+	if err != nil {
+		return nil, false, err
+	}
+	changed, fresh, err := v.changes(ctx, r, from)
+	if err != nil {
+		return nil, false, err
+	}
+	// The run is read again: it may have ended after the first look, and the
+	// message that tells of its end has to say so.
+	if r, err = v.s.readable(ctx, v.key); err != nil {
+		return nil, false, err
+	}
+	if len(changed) == 0 && !fresh && !r.Over() {
+		return nil, false, nil
+	}
+	if r.Over() {
+		more, _, err := v.changes(ctx, r, from)
+		if err != nil {
+			return nil, false, err
+		}
+		changed, v.done = append(changed, more...), true
+	}
+	data, err := json.Marshal(Update{r, changed})
+	if err != nil {
+		return nil, false, err
+	}
+	return []api.Message{{ID: strconv.FormatInt(v.fold.seq, 10), Event: "run", Data: data}}, v.done, nil
+}
+
+// changes gives the steps that changed since the last look; fresh is true at the
+// first.
+func (v *watch) changes(ctx context.Context, r Run, from int64) (changed []*Step, fresh bool, err error) {
+	if fresh = v.fold == nil; fresh {
+		if v.fold, err = v.begin(ctx, r, from); err != nil {
+			return nil, true, err
+		}
+	}
+	if changed, err = v.fold.read(ctx, v.s); err != nil {
+		return nil, fresh, err
+	}
+	known, err := v.s.Dispatch.Steps(ctx, v.fold.run)
+	if err != nil {
+		return nil, fresh, err
+	}
+	for _, step := range v.fold.dress(known) {
+		if !contains(changed, step) {
+			changed = append(changed, step)
+		}
+	}
+	return changed, fresh, nil
+}
+
+func contains(all []*Step, s *Step) bool {
+	for _, o := range all {
+		if o == s {
+			return true
+		}
+	}
+	return false
+}
+
+// begin folds the history up to where a resumed view left off.
+func (v *watch) begin(ctx context.Context, r Run, from int64) (*fold, error) {
+	p, err := v.s.Program(r.definition)
+	if err != nil {
+		return nil, err
+	}
+	f := newFold(r.Key, p)
+	return f, f.readUntil(ctx, v.s, from)
+}
+
+// Events streams a run as server-sent events until it is over.
+func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) error {
+	key, err := strconv.ParseInt(r.PathValue("run"), 10, 64)
+	if err != nil {
+		return errs.New(errs.NotFound, "run.not_found", "there is no run %q", r.PathValue("run"))
+	}
+	news, stop := s.news.listen(key)
+	defer stop()
+	v := &watch{s: s, key: key}
+	return a.Stream(w, r, api.Feed{After: v.after, News: news})
+}
