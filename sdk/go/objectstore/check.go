@@ -2,19 +2,31 @@ package objectstore
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sextant/sdk/go/wire"
 )
 
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
+// hidden is what the platform shows instead of a secret.
+const hidden = "***"
 
+var (
+	idPattern  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
+	refPattern = regexp.MustCompile(`^[^\s\x00-\x1f]{1,128}$`)
+)
+
+// text is a JSON string without its quotes, or the JSON itself.
 func text(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
@@ -25,104 +37,165 @@ func text(raw json.RawMessage) string {
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || bytes.Equal(raw, []byte("null")) }
 
-func unknown(t wire.ObjectType, name string) error {
-	var names []string
-	for _, a := range t.Attributes {
-		names = append(names, a.Name)
-	}
-	return &RowError{"an attribute is unknown", map[string]string{name: fmt.Sprintf("%s has the attributes %s", t.Type, strings.Join(names, ", "))}}
+func structured(raw json.RawMessage) bool {
+	return len(raw) > 0 && (raw[0] == '{' || raw[0] == '[')
 }
 
-// normalise checks a row against its type and brings values into one form.
-func normalise(t wire.ObjectType, row wire.Row, create bool) (wire.Row, error) {
+// normalise checks a row against its type and brings values into one form. It
+// gives the whole row as it is after the change; before is nil for a new one.
+// Values that do not change are not looked at: a type may have become stricter.
+func normalise(t *shape, before, row wire.Row) (wire.Row, error) {
 	out := wire.Row{}
-	faults := map[string]string{}
+	maps.Copy(out, before)
+	faults := faults{}
 	for name, raw := range row {
-		a, ok := attr(t, name)
+		a, ok := t.attr(name)
 		switch {
 		case !ok:
-			return nil, unknown(t, name)
-		case isNull(raw) || name == wire.AttrDisplayName && a.Name == "":
-			continue
+			return nil, t.unknown(name)
 		case name == wire.AttrID:
-			if id := text(raw); !idPattern.MatchString(id) {
+			if id := text(raw); id != "" && !idPattern.MatchString(id) {
 				faults[name] = "an id has letters, digits and . _ : @ - and begins with a letter or digit; at most 128 characters"
-			} else {
+			} else if id != "" {
 				out[name] = wire.Raw(id)
 			}
-			continue
+		case a.Name == "": // the display name is made from the row
+		case isNull(raw):
+			delete(out, name)
+		case before != nil && (bytes.Equal(before[name], raw) || a.Secret && text(raw) == hidden):
+		default:
+			faults.set(name, out, a, raw)
 		}
-		v, problem := canonical(a, raw)
-		if problem != "" {
-			faults[name] = problem
-			continue
-		}
-		out[name] = v
 	}
 	for _, a := range t.Attributes {
-		if _, ok := out[a.Name]; ok || a.Name == wire.AttrID {
+		if _, named := faults[a.Name]; named || a.Name == wire.AttrID {
 			continue
 		}
-		if create && a.Default != "" {
-			out[a.Name], _ = canonical(a, wire.Raw(a.Default))
-			continue
+		if _, given := row[a.Name]; before == nil && !given && a.Default != "" {
+			faults.set(a.Name, out, a, wire.Raw(a.Default))
 		}
-		if _, named := faults[a.Name]; a.Required && !named {
+		if a.Required && empty(out[a.Name]) && (before == nil || !empty(before[a.Name])) {
 			faults[a.Name] = "it is required"
 		}
 	}
 	if len(faults) > 0 {
-		return nil, &RowError{"the object is not valid", faults}
+		return nil, &RowError{Message: "the object is not valid", At: faults}
 	}
 	return out, nil
+}
+
+// faults are what is wrong, by attribute.
+type faults map[string]string
+
+// set puts a checked value into a row, or notes why not.
+func (f faults) set(name string, into wire.Row, a wire.Attribute, raw json.RawMessage) {
+	v, problem := canonical(a, raw)
+	switch {
+	case a.Secret && text(raw) == hidden:
+		f[name] = "stars stand for a secret that is not shown: give the secret"
+	case problem != "":
+		f[name] = problem
+	case v == nil:
+		delete(into, name)
+	default:
+		into[name] = v
+	}
+}
+
+func empty(raw json.RawMessage) bool { return isNull(raw) || bytes.Equal(raw, []byte(`""`)) }
+
+// Check tells whether a value is possible for an attribute, and gives the form in
+// which it is kept; nil where it stands for no value.
+func Check(a wire.Attribute, raw json.RawMessage) (json.RawMessage, error) {
+	v, problem := canonical(a, raw)
+	if problem != "" {
+		return nil, errors.New(problem)
+	}
+	return v, nil
 }
 
 // canonical checks one value and gives the form in which it is kept.
 func canonical(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) {
 	s := text(raw)
+	told := strconv.Quote(s)
+	if a.Secret {
+		told = "the value"
+	}
+	switch a.Type {
+	case wire.TypeRef, wire.TypeMultiRef:
+		return references(a, raw)
+	case wire.TypeText:
+		if structured(raw) {
+			s = string(raw)
+		}
+	default:
+		if structured(raw) {
+			return nil, "one value is wanted, not a list or an object"
+		}
+	}
+	if !utf8.ValidString(s) {
+		return nil, told + " is no UTF-8"
+	}
 	switch a.Type {
 	case wire.TypeString:
 		if len(s) > 1000 {
 			return nil, "a string has at most 1000 bytes; use the type text"
 		}
-		return wire.Raw(s), ""
 	case wire.TypeText:
-		return wire.Raw(s), ""
 	case wire.TypeInt:
-		if _, err := strconv.ParseInt(s, 10, 64); err != nil {
-			return nil, fmt.Sprintf("%q is no whole number", s)
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return nil, told + " is no whole number"
 		}
-		return json.RawMessage(s), ""
+		return json.RawMessage(strconv.FormatInt(n, 10)), ""
 	case wire.TypeNumber:
-		if !json.Valid([]byte(s)) || strings.Trim(s, "+-0123456789.eE") != "" {
-			return nil, fmt.Sprintf("%q is no number", s)
+		if _, ok := parseDecimal(s); !ok {
+			return nil, told + " is no number"
 		}
 		return json.RawMessage(s), ""
 	case wire.TypeBool:
 		if s != "true" && s != "false" {
-			return nil, fmt.Sprintf("%q is neither true nor false", s)
+			return nil, told + " is neither true nor false"
 		}
 		return json.RawMessage(s), ""
 	case wire.TypeDateTime:
 		at, err := time.Parse(time.RFC3339Nano, s)
 		if err != nil {
-			return nil, fmt.Sprintf("%q is no date and time such as 2026-01-31T08:00:00Z", s)
+			return nil, told + " is no date and time such as 2026-01-31T08:00:00Z"
 		}
 		return wire.Raw(at.UTC().Format(time.RFC3339Nano)), ""
 	case wire.TypeEnum:
 		if !slices.Contains(a.Values, s) {
-			return nil, fmt.Sprintf("%q is none of %s", s, strings.Join(a.Values, ", "))
+			return nil, fmt.Sprintf("%s is none of %s", told, strings.Join(a.Values, ", "))
 		}
-		return wire.Raw(s), ""
-	case wire.TypeRef:
-		return wire.Raw(refID(raw)), ""
-	case wire.TypeMultiRef:
-		return wire.Raw(ids(raw)), ""
+	default:
+		return nil, "the type " + a.Type + " is none that can be kept"
 	}
-	if !json.Valid(raw) {
-		return nil, "it is no JSON"
+	return wire.Raw(s), ""
+}
+
+// references brings the value of a reference into one form: an id, or a list of
+// ids without repetition. No id at all is no value.
+func references(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) {
+	all := ids(raw)
+	for i, id := range all {
+		if !refPattern.MatchString(id) {
+			return nil, fmt.Sprintf("%q is no id", id)
+		}
+		if slices.Contains(all[:i], id) {
+			all[i] = ""
+		}
 	}
-	return raw, ""
+	all = slices.DeleteFunc(all, func(id string) bool { return id == "" })
+	switch {
+	case len(all) == 0:
+		return nil, ""
+	case a.Type == wire.TypeMultiRef:
+		return wire.Raw(all), ""
+	case len(all) > 1:
+		return nil, "one reference is wanted"
+	}
+	return wire.Raw(all[0]), ""
 }
 
 // refID accepts an id, or an object that has one.
@@ -140,13 +213,13 @@ func refID(raw json.RawMessage) string {
 func ids(raw json.RawMessage) []string {
 	var list []json.RawMessage
 	out := []string{}
+	if isNull(raw) {
+		return out
+	}
 	if json.Unmarshal(raw, &list) == nil {
 		for _, item := range list {
 			out = append(out, refID(item))
 		}
-		return out
-	}
-	if isNull(raw) {
 		return out
 	}
 	for id := range strings.SplitSeq(refID(raw), ",") {
@@ -157,24 +230,57 @@ func ids(raw json.RawMessage) []string {
 	return out
 }
 
-// keysOf gives the texts under which a value stands in the index.
-func keysOf(raw json.RawMessage) []string {
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) == nil {
-		var out []string
-		for _, item := range list {
-			out = append(out, cut(text(item)))
+// key is the text under which a value of a type is compared and looked up.
+func key(kind, s string) string {
+	switch kind {
+	case wire.TypeInt, wire.TypeNumber:
+		if d, ok := parseDecimal(s); ok {
+			return d.key()
 		}
-		return out
-	}
-	return []string{cut(text(raw))}
-}
-
-func cut(s string) string {
-	if len(s) > maxIndexed {
-		return s[:maxIndexed]
+	case wire.TypeDateTime:
+		if at, err := time.Parse(time.RFC3339Nano, s); err == nil {
+			return at.UTC().Format(time.RFC3339Nano)
+		}
 	}
 	return s
+}
+
+// keysOf gives the texts under which a value stands in the index, each once.
+func keysOf(a wire.Attribute, raw json.RawMessage) []string {
+	if a.Secret {
+		return []string{hidden}
+	}
+	if a.Type != wire.TypeMultiRef {
+		return []string{cut(key(a.Type, text(raw)))}
+	}
+	var out []string
+	for _, id := range ids(raw) {
+		if id = cut(id); !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// cut is the beginning of a text, as much as an index takes.
+func cut(s string) string {
+	if len(s) <= maxIndexed {
+		return s
+	}
+	end := maxIndexed
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}
+
+// whole is a text for an index in which long values must not be mixed up.
+func whole(s string) string {
+	if len(s) <= maxIndexed {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // Diff is how one attribute changed.
@@ -183,34 +289,24 @@ type Diff struct {
 	To   json.RawMessage `json:"to,omitempty"`
 }
 
-func difference(before, after wire.Row) map[string]Diff {
+// difference tells what changed between two rows; of secrets only that they did.
+func difference(t *shape, before, after wire.Row) map[string]Diff {
 	out := map[string]Diff{}
+	told := func(name string, v json.RawMessage) json.RawMessage {
+		if t.by[name].Secret && !isNull(v) {
+			return wire.Raw(hidden)
+		}
+		return v
+	}
 	for k, v := range after {
 		if !bytes.Equal(before[k], v) {
-			out[k] = Diff{before[k], v}
+			out[k] = Diff{told(k, before[k]), told(k, v)}
 		}
 	}
 	for k, v := range before {
 		if _, ok := after[k]; !ok {
-			out[k] = Diff{From: v}
+			out[k] = Diff{From: told(k, v)}
 		}
 	}
-	return out
-}
-
-// shown adds the display name to a row.
-func shown(t wire.ObjectType, row wire.Row) wire.Row {
-	out := wire.Row{}
-	for k, v := range row {
-		out[k] = v
-	}
-	name := row[t.Display]
-	if t.Display == "" || isNull(name) {
-		name = row["name"]
-	}
-	if isNull(name) {
-		name = row[wire.AttrID]
-	}
-	out[wire.AttrDisplayName] = name
 	return out
 }

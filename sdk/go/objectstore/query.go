@@ -1,29 +1,30 @@
 package objectstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/wire"
 )
 
-const chunk = 500 // ids in one statement
+const (
+	chunk    = 500     // ids in one statement
+	portion  = 1000    // rows read at once
+	maxBytes = 8 << 20 // bytes of the rows of a page
+)
 
-// Query finds rows. Without an order they come by id, and only then can be
-// paged.
-func (s *Store) Query(ctx context.Context, typ string, q wire.Query) ([]wire.Row, string, error) {
-	t, err := s.typ(ctx, typ)
-	if err != nil {
-		return nil, "", err
-	}
+// reader is a database or a transaction.
+type reader interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// query finds rows of a type.
+func query(ctx context.Context, from reader, t *shape, q wire.Query) ([]wire.Row, string, error) {
 	filters, err := compile(t, q)
 	if err != nil {
 		return nil, "", err
@@ -32,26 +33,35 @@ func (s *Store) Query(ctx context.Context, typ string, q wire.Query) ([]wire.Row
 	if limit <= 0 || limit > maxRows {
 		limit = maxRows
 	}
-	found, err := s.find(ctx, t, filters, q.After, limit+1, len(q.OrderBy) > 0)
+	s, err := newSorting(t, q, limit+1)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := order(t, found, q.OrderBy); err != nil {
+	for _, f := range q.Fields {
+		if _, ok := t.attr(f); !ok {
+			return nil, "", t.unknown(f)
+		}
+	}
+	if err := find(ctx, from, filters, s); err != nil {
 		return nil, "", err
 	}
-	next := ""
-	if len(found) > limit {
-		if q.Limit <= 0 && !t.Paging {
-			return nil, "", plugin.Fail("object.too_many", fmt.Sprintf("more than %d rows of %s:%s match: ask for pages, or filter", maxRows, s.name, typ))
-		}
-		found = found[:limit]
-		next = text(found[limit-1][wire.AttrID])
-	}
-	out := make([]wire.Row, len(found))
+	found := s.result()
+	out, size := make([]wire.Row, 0, min(len(found), limit)), 0
 	for i, row := range found {
-		out[i] = project(shown(t, row), q.Fields)
+		shown := project(t.shown(row), q.Fields)
+		for k, v := range shown {
+			size += len(k) + len(v) + 4
+		}
+		if i < limit && (i == 0 || size <= maxBytes) {
+			out = append(out, shown)
+			continue
+		}
+		if q.Limit <= 0 && !t.Paging {
+			return nil, "", plugin.Fail("object.too_many", fmt.Sprintf("more than %d rows of %s:%s match: ask for pages, or filter", len(out), t.plugin, t.Type))
+		}
+		return out, s.mark(found[i-1]), nil
 	}
-	return out, next, nil
+	return out, "", nil
 }
 
 func project(row wire.Row, fields []string) wire.Row {
@@ -69,25 +79,25 @@ func project(row wire.Row, fields []string) wire.Row {
 
 // filter is a compiled condition.
 type filter struct {
+	t     *shape
 	attr  string
 	op    string
-	multi bool
 	kind  string
-	wants []string // texts to compare with
+	wants []string // to compare with; keys for eq, neq and in
 }
 
-func compile(t wire.ObjectType, q wire.Query) ([]filter, error) {
+func compile(t *shape, q wire.Query) ([]filter, error) {
 	var out []filter
 	all := q.AdditionalFilters
 	if q.Criteria != nil {
 		all = append([]wire.Filter{*q.Criteria}, all...)
 	}
 	for _, f := range all {
-		a, ok := attr(t, f.Attr)
+		a, ok := t.attr(f.Attr)
 		if !ok {
-			return nil, unknown(t, f.Attr)
+			return nil, t.unknown(f.Attr)
 		}
-		c := filter{attr: f.Attr, op: f.Op, kind: a.Type, multi: a.Type == wire.TypeMultiRef}
+		c := filter{t: t, attr: f.Attr, op: f.Op, kind: a.Type}
 		switch f.Op {
 		case wire.OpEq, wire.OpNeq, wire.OpLike, wire.OpNotLike, wire.OpGt, wire.OpLt:
 			c.wants = []string{text(f.Condition)}
@@ -97,30 +107,68 @@ func compile(t wire.ObjectType, q wire.Query) ([]filter, error) {
 		default:
 			return nil, plugin.Fail("object.operator", fmt.Sprintf("the operator %q is none of eq, neq, in, like, notLike, gt, lt, is, isnot", f.Op))
 		}
-		if f.Attr == wire.AttrDisplayName {
-			c.attr = cmp.Or(t.Display, "name")
+		if err := c.suits(a); err != nil {
+			return nil, err
+		}
+		if f.Op == wire.OpEq || f.Op == wire.OpNeq || f.Op == wire.OpIn {
+			for i, w := range c.wants {
+				c.wants[i] = key(c.kind, w)
+			}
 		}
 		out = append(out, c)
 	}
 	return out, nil
 }
 
+// suits refuses what has no answer: an order that a type has not, and questions
+// whose answers would give a secret away.
+func (f filter) suits(a wire.Attribute) error {
+	if a.Secret && f.op != wire.OpIs && f.op != wire.OpIsNot {
+		return plugin.Fail("object.secret", fmt.Sprintf("%s is secret: it can only be asked whether it is there", f.attr))
+	}
+	if f.op != wire.OpGt && f.op != wire.OpLt {
+		return nil
+	}
+	kind := wire.Attribute{Type: f.kind}
+	switch f.kind {
+	case wire.TypeMultiRef, wire.TypeBool:
+		return plugin.Fail("object.operator", fmt.Sprintf("%s is of type %s, which has no order", f.attr, f.kind))
+	case wire.TypeInt: // may be compared with any number
+		kind.Type = wire.TypeNumber
+	case wire.TypeNumber, wire.TypeDateTime:
+	default:
+		return nil
+	}
+	if _, problem := canonical(kind, wire.Raw(f.wants[0])); problem != "" {
+		return plugin.Fail("object.condition", f.attr+": "+problem)
+	}
+	return nil
+}
+
+// poor reports whether many rows have the value that the filter asks for.
+func (f filter) poor() bool { return f.t.scoped(f.attr) }
+
+// indexed reports whether the rows of a filter can be looked up.
+func (f filter) indexed() bool {
+	return (f.op == wire.OpEq || f.op == wire.OpIn) && f.attr != wire.AttrDisplayName
+}
+
 // candidates gives the ids that one filter allows by the index; ok is false
 // where no filter can be looked up.
-func (s *Store) candidates(ctx context.Context, t wire.ObjectType, filters []filter) (ids []string, ok bool, err error) {
+func candidates(ctx context.Context, from reader, t *shape, filters []filter) (found []string, ok bool, err error) {
 	var best *filter
 	for i, f := range filters {
-		if f.op != wire.OpEq && f.op != wire.OpIn {
+		if !f.indexed() || f.poor() {
 			continue
 		}
 		if f.attr == wire.AttrID {
-			return f.wants, true, nil
+			return sorted(f.wants), true, nil
 		}
-		if best == nil || best.attr == "project" || best.attr == "environment" {
+		if best == nil {
 			best = &filters[i]
 		}
 	}
-	if best == nil || best.attr == "project" || best.attr == "environment" {
+	if best == nil {
 		return nil, false, nil
 	}
 	for part := range slices.Chunk(best.wants, chunk) {
@@ -128,18 +176,23 @@ func (s *Store) candidates(ctx context.Context, t wire.ObjectType, filters []fil
 		for _, w := range part {
 			args = append(args, cut(w))
 		}
-		rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT id FROM object_value WHERE type = ? AND attr = ? AND value IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
-		found, err := scan(rows, err, func(r *sql.Rows) (string, error) {
+		rows, err := from.QueryContext(ctx, "SELECT DISTINCT id FROM object_value WHERE type = ? AND attr = ? AND value IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
+		more, err := scan(rows, err, func(r *sql.Rows) (string, error) {
 			var id string
 			return id, r.Scan(&id)
 		})
 		if err != nil {
 			return nil, false, err
 		}
-		ids = append(ids, found...)
+		found = append(found, more...)
 	}
+	return sorted(found), true, nil
+}
+
+func sorted(ids []string) []string {
+	ids = slices.Clone(ids)
 	slices.Sort(ids)
-	return slices.Compact(ids), true, nil
+	return slices.Compact(ids)
 }
 
 func scan[T any](rows *sql.Rows, err error, one func(*sql.Rows) (T, error)) ([]T, error) {
@@ -167,62 +220,54 @@ func decodeRow(r *sql.Rows) (wire.Row, error) {
 	return row, json.Unmarshal(data, &row)
 }
 
-// find reads matching rows by id after a mark; all of them where they are to be
-// ordered otherwise.
-func (s *Store) find(ctx context.Context, t wire.ObjectType, filters []filter, after string, limit int, all bool) ([]wire.Row, error) {
-	ids, looked, err := s.candidates(ctx, t, filters)
+// find hands matching rows to a sorting, by id, until it has enough.
+func find(ctx context.Context, from reader, filters []filter, s *sorting) error {
+	found, looked, err := candidates(ctx, from, s.t, filters)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if looked {
-		return s.byID(ctx, t, filters, ids, after)
+		return byID(ctx, from, filters, found, s)
 	}
-	var out []wire.Row
-	for {
-		rows, err := s.db.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT 1000", t.Type, after)
+	for after := s.begin(); ; {
+		rows, err := from.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?", s.t.Type, after, portion)
 		page, err := scan(rows, err, decodeRow)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, row := range page {
-			if matchAll(filters, row) {
-				out = append(out, row)
-			}
-		}
-		if len(page) < 1000 || !all && len(out) >= limit {
-			return out[:min(len(out), max(limit, map[bool]int{true: len(out)}[all]))], nil
+		if s.take(filters, page) || len(page) < portion {
+			return nil
 		}
 		after = text(page[len(page)-1][wire.AttrID])
 	}
 }
 
-func (s *Store) byID(ctx context.Context, t wire.ObjectType, filters []filter, ids []string, after string) ([]wire.Row, error) {
-	var out []wire.Row
-	ids = slices.Clone(ids)
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	for part := range slices.Chunk(ids, chunk) {
-		args := []any{t.Type, after}
+func byID(ctx context.Context, from reader, filters []filter, ids []string, s *sorting) error {
+	first, _ := slices.BinarySearch(ids, s.begin())
+	for part := range slices.Chunk(ids[first:], chunk) {
+		args := []any{s.t.Type, s.begin()}
 		for _, id := range part {
 			args = append(args, id)
 		}
-		rows, err := s.db.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? AND id IN (?"+strings.Repeat(", ?", len(part)-1)+") ORDER BY id", args...)
+		rows, err := from.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? AND id IN (?"+strings.Repeat(", ?", len(part)-1)+") ORDER BY id", args...)
 		page, err := scan(rows, err, decodeRow)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, row := range page {
-			if matchAll(filters, row) {
-				out = append(out, row)
-			}
+		if s.take(filters, page) {
+			return nil
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func matchAll(filters []filter, row wire.Row) bool {
 	for _, f := range filters {
-		if !f.match(row[f.attr]) {
+		raw := row[f.attr]
+		if f.attr == wire.AttrDisplayName {
+			raw = f.t.label(row)
+		}
+		if !f.match(raw) {
 			return false
 		}
 	}
@@ -237,96 +282,36 @@ func (f filter) match(raw json.RawMessage) bool {
 	case wire.OpIsNot:
 		return !null
 	case wire.OpNeq:
-		return null || !f.any(raw)
+		return null || !f.among(raw)
 	case wire.OpNotLike:
-		return null || !strings.Contains(strings.ToLower(text(raw)), strings.ToLower(f.wants[0]))
+		return null || !f.like(raw)
 	}
 	if null {
 		return false
 	}
 	switch f.op {
 	case wire.OpLike:
-		return strings.Contains(strings.ToLower(text(raw)), strings.ToLower(f.wants[0]))
+		return f.like(raw)
 	case wire.OpGt:
 		return compare(f.kind, text(raw), f.wants[0]) > 0
 	case wire.OpLt:
 		return compare(f.kind, text(raw), f.wants[0]) < 0
 	}
-	return f.any(raw)
+	return f.among(raw)
 }
 
-func (f filter) any(raw json.RawMessage) bool {
-	if f.multi {
+func (f filter) among(raw json.RawMessage) bool {
+	if f.kind == wire.TypeMultiRef {
 		return slices.ContainsFunc(ids(raw), func(id string) bool { return slices.Contains(f.wants, id) })
 	}
-	return slices.Contains(f.wants, text(raw))
+	return slices.Contains(f.wants, key(f.kind, text(raw)))
 }
 
-// compare orders two values of a type.
-func compare(kind, a, b string) int {
-	switch kind {
-	case wire.TypeInt, wire.TypeNumber:
-		x, err1 := strconv.ParseFloat(a, 64)
-		y, err2 := strconv.ParseFloat(b, 64)
-		if err1 == nil && err2 == nil {
-			return cmp.Compare(x, y)
-		}
-	case wire.TypeDateTime:
-		x, err1 := time.Parse(time.RFC3339Nano, a)
-		y, err2 := time.Parse(time.RFC3339Nano, b)
-		if err1 == nil && err2 == nil {
-			return x.Compare(y)
-		}
+// like reports whether a value contains a text, whatever the case of letters.
+func (f filter) like(raw json.RawMessage) bool {
+	want := strings.ToLower(f.wants[0])
+	if f.kind == wire.TypeMultiRef {
+		return slices.ContainsFunc(ids(raw), func(id string) bool { return strings.Contains(strings.ToLower(id), want) })
 	}
-	return strings.Compare(a, b)
-}
-
-func order(t wire.ObjectType, rows []wire.Row, by []string) error {
-	for _, name := range by {
-		if _, ok := attr(t, strings.TrimPrefix(name, "-")); !ok {
-			return unknown(t, name)
-		}
-	}
-	if len(by) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(rows, func(a, b wire.Row) int {
-		for _, name := range by {
-			name, down := strings.CutPrefix(name, "-")
-			def, _ := attr(t, name)
-			c := compare(def.Type, text(a[name]), text(b[name]))
-			if down {
-				c = -c
-			}
-			if c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
-	return nil
-}
-
-// Version is one entry in the history of a row.
-type Version struct {
-	Version  int64           `json:"version"`
-	Time     time.Time       `json:"time"`
-	Operator string          `json:"operator"`
-	Run      string          `json:"run,omitempty"`
-	Op       string          `json:"op"`
-	Diff     json.RawMessage `json:"diff"`
-}
-
-// History reads how a row became what it is, newest first, at most limit
-// entries.
-func (s *Store) History(ctx context.Context, typ, id string, limit int) ([]Version, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT version, time, operator, run, op, diff FROM object_history WHERE type = ? AND id = ? ORDER BY version DESC LIMIT ?", typ, id, limit)
-	return scan(rows, err, func(r *sql.Rows) (Version, error) {
-		var v Version
-		var at int64
-		var diff []byte
-		err := r.Scan(&v.Version, &at, &v.Operator, &v.Run, &v.Op, &diff)
-		v.Time, v.Diff = time.UnixMicro(at).UTC(), diff
-		return v, err
-	})
+	return strings.Contains(strings.ToLower(text(raw)), want)
 }
