@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"sextant/internal/domain/object"
 	"sextant/internal/engine"
 	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -79,7 +79,7 @@ type Step struct {
 // Verdict is what the door said.
 type Verdict struct {
 	ID      string    `json:"id"`
-	Run     string    `json:"run" doc:"Key of the run; a refused request has one too, of a run that never was"`
+	Run     api.Key   `json:"run" doc:"Key of the run; a refused request has one too, of a run that never was"`
 	Time    time.Time `json:"time"`
 	Subject string    `json:"subject"`
 	Process string    `json:"process"`
@@ -125,7 +125,7 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 		refusal = nil
 		steps := slices.Clone(checks)
 		steps = append(steps, d.stopped(ctx, tx), d.locks(ctx, tx, req))
-		v = Verdict{ID: clock.NewID(d.Clock), Run: fmt.Sprint(int64(key)), Time: d.Clock.Now(), Subject: identity.From(ctx).ID, Process: req.Process, Verdict: Admitted}
+		v = Verdict{ID: clock.NewID(d.Clock), Run: api.Key(key), Time: d.Clock.Now(), Subject: identity.From(ctx).ID, Process: req.Process, Verdict: Admitted}
 		v.Steps = public(steps)
 		for _, s := range order(steps) {
 			if s.err != nil {
@@ -276,5 +276,5 @@ func (d *Door) record(ctx context.Context, tx *db.Tx, req Request, v Verdict, ke
 	if err != nil {
 		return err
 	}
-	return d.Audit.Write(ctx, tx, audit.Record{Project: req.Project, Subject: v.Subject, Verb: "run.start", Object: "run/" + v.Run, Outcome: outcome, Detail: detail})
+	return d.Audit.Write(ctx, tx, audit.Record{Project: req.Project, Subject: v.Subject, Verb: "run.start", Object: "run/" + v.Run.String(), Outcome: outcome, Detail: detail})
 }

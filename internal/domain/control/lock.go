@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sextant/internal/domain/identity"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
@@ -17,7 +18,7 @@ import (
 // Lock says who holds an object.
 type Lock struct {
 	Object  string    `json:"object"`
-	Run     int64     `json:"run,string"`
+	Run     api.Key   `json:"run"`
 	Subject string    `json:"subject"`
 	Since   time.Time `json:"since"`
 	Expires time.Time `json:"expires"`

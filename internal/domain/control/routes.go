@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"net/http"
 
 	"sextant/internal/domain/identity"
@@ -30,7 +29,7 @@ func (d *Door) Verdicts(ctx context.Context, project string, p api.Paging) (api.
 		if err := r.Scan(&v.ID, &run, &at, &v.Subject, &v.Process, &v.Verdict, &v.Code, &v.Reason, &steps); err != nil {
 			return v, err
 		}
-		v.Time, v.Run = clock.FromMicros(at), fmt.Sprint(run)
+		v.Time, v.Run = clock.FromMicros(at), api.Key(run)
 		return v, json.Unmarshal(steps, &v.Steps)
 	})
 	if err != nil {

@@ -208,24 +208,24 @@ func (s *Service) Steps(ctx context.Context, run state.Key) ([]Step, error) {
 
 // Routes adds the endpoints for plugins, and those that show output.
 func (s *Service) Routes(a *api.API) {
-	type key struct {
+	type CallKey struct {
 		Key string `path:"key" maxLength:"64" doc:"The Idempotency-Key of the call"`
 	}
 	type logIn struct {
-		key
+		CallKey
 		Body wire.LogBatch
 	}
 	api.Register(a, api.Endpoint{ID: "reportLog", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/log", Tag: "jobs", Summary: "Live output of a call", Permission: "job.report", Status: http.StatusNoContent, MaxBody: maxLogPost},
 		func(ctx context.Context, in *logIn) (*struct{}, error) { return nil, s.Output(ctx, in.Key, in.Body) })
 	type progressIn struct {
-		key
+		CallKey
 		Body wire.Progress
 	}
 	api.Register(a, api.Endpoint{ID: "reportProgress", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/progress", Tag: "jobs", Summary: "How far a row is", Permission: "job.report", Status: http.StatusNoContent},
 		func(ctx context.Context, in *progressIn) (*struct{}, error) {
 			return nil, s.Progress(ctx, in.Key, in.Body)
 		})
-	a.Handle(api.Endpoint{Method: http.MethodPost, Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "reportResult", Tag: "jobs", Summary: "Call-back of an accepted call", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
 		var resp wire.Response
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, api.MaxBody)).Decode(&resp); err != nil {
 			return errs.New(errs.Malformed, "dispatch.garbage", "the body is not the answer of a service call: %s", err)
@@ -241,20 +241,20 @@ func (s *Service) Routes(a *api.API) {
 
 func (s *Service) showRoute(a *api.API) {
 	type in struct {
-		Job    int64  `path:"job"`
-		Object string `query:"object" maxLength:"190" doc:"Only the output of this object's row"`
+		Job    api.Key `path:"job"`
+		Object string  `query:"object" maxLength:"190" doc:"Only the output of this object's row"`
 	}
 	type out struct{ Body api.Page[Piece] }
 	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output", Tag: "jobs", Summary: "Live output of a job, by row and offset", Permission: "run.read"},
 		func(ctx context.Context, i *in) (*out, error) {
-			r, err := findJob(ctx, s.DB, i.Job)
+			r, err := findJob(ctx, s.DB, int64(i.Job))
 			if err != nil {
 				return nil, err
 			}
 			if r == nil || identity.Require(ctx, "run.read", r.project) != nil {
 				return nil, errs.New(errs.NotFound, "job.not_found", "there is no job %d", i.Job)
 			}
-			pieces, err := logOf(ctx, s.DB, i.Job, RowID(i.Object), maxPieces)
+			pieces, err := logOf(ctx, s.DB, int64(i.Job), RowID(i.Object), maxPieces)
 			if err != nil {
 				return nil, err
 			}

@@ -46,7 +46,7 @@ func (s *Service) Routes(a *api.API) {
 		func(ctx context.Context, in *redeemIn) (*sessionOut, error) {
 			return newSession(s.Redeem(ctx, in.Body.Link))
 		})
-	a.Handle(api.Endpoint{Method: "DELETE", Path: "/api/v1/session"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "logout", Tag: "identity", Summary: "End the session", Method: "DELETE", Path: "/api/v1/session"}, func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.Logout(r.Context(), Secret(r)); err != nil {
 			return err
 		}

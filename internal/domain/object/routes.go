@@ -17,7 +17,8 @@ type TypeInfo struct {
 	wire.ObjectType
 }
 
-type typed struct {
+// Typed is the path of what belongs to an object type.
+type Typed struct {
 	Type    string `path:"type" maxLength:"128" doc:"package:type"`
 	Project string `query:"project" default:"default" maxLength:"64"`
 }
@@ -33,7 +34,7 @@ func (s *Service) Routes(a *api.API) {
 			return &types{page}, err
 		})
 	type query struct {
-		typed
+		Typed
 		Body wire.Query
 	}
 	api.Register(a, api.Endpoint{ID: "queryObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}/query", Tag: "objects", Summary: "Find objects", Permission: "object.read"},
@@ -46,7 +47,7 @@ func (s *Service) Routes(a *api.API) {
 		})
 	s.changeRoutes(a)
 	type get struct {
-		typed
+		Typed
 		ID string `path:"id" maxLength:"190"`
 	}
 	type one struct{ Body wire.Row }
@@ -64,7 +65,7 @@ func (s *Service) Routes(a *api.API) {
 
 func (s *Service) changeRoutes(a *api.API) {
 	type many struct {
-		typed
+		Typed
 		Body []wire.Row `maxItems:"1000"`
 	}
 	api.Register(a, api.Endpoint{ID: "createObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Create objects, all or none", Permission: "object.write", Status: http.StatusCreated},
@@ -78,13 +79,19 @@ func (s *Service) changeRoutes(a *api.API) {
 			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
 		})
 	type remove struct {
-		typed
+		Typed
 		ID string `path:"id" maxLength:"190"`
 	}
 	api.Register(a, api.Endpoint{ID: "deleteObject", Method: http.MethodDelete, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "Delete an object", Permission: "object.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *remove) (*struct{}, error) {
 			return nil, s.Delete(ctx, in.Type, Scope{in.Project}, []string{in.ID})
 		})
+}
+
+// Found is what a path gives for one object.
+type Found struct {
+	Object string            `json:"object"`
+	Values []json.RawMessage `json:"values"`
 }
 
 func (s *Service) pathRoute(a *api.API) {
@@ -95,11 +102,7 @@ func (s *Service) pathRoute(a *api.API) {
 			Path string   `json:"path" minLength:"1" maxLength:"4096"`
 		}
 	}
-	type values struct {
-		Object string            `json:"object"`
-		Values []json.RawMessage `json:"values"`
-	}
-	type out struct{ Body api.Page[values] }
+	type out struct{ Body api.Page[Found] }
 	api.Register(a, api.Endpoint{ID: "evaluatePath", Method: http.MethodPost, Path: "/api/v1/object-paths/evaluate", Tag: "objects", Summary: "Follow an object path from objects", Permission: "object.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			var ids []string
@@ -125,9 +128,9 @@ func (s *Service) pathRoute(a *api.API) {
 			if err != nil {
 				return nil, err
 			}
-			o := &out{api.Page[values]{Items: []values{}}}
+			o := &out{api.Page[Found]{Items: []Found{}}}
 			for _, id := range ids {
-				o.Body.Items = append(o.Body.Items, values{first.TypeRef() + "/" + id, got.At(id, 0)})
+				o.Body.Items = append(o.Body.Items, Found{first.TypeRef() + "/" + id, got.At(id, 0)})
 			}
 			return o, nil
 		})

@@ -48,7 +48,7 @@ func New(d *db.DB, c clock.Clock) *Registry {
 
 // Load reads the enabled versions.
 func (r *Registry) Load(ctx context.Context) error {
-	rows, err := r.db.Query(ctx, "SELECT manifest FROM plugin_version WHERE enabled = 1 ORDER BY created")
+	rows, err := r.db.Query(ctx, "SELECT manifest FROM plugin_release WHERE enabled = 1 ORDER BY created")
 	all, err := db.Scan(rows, err, func(s *sql.Rows) (wire.Manifest, error) {
 		var data []byte
 		var m wire.Manifest
@@ -75,7 +75,7 @@ func (r *Registry) Register(ctx context.Context, m wire.Manifest) error {
 		return err
 	}
 	err = r.db.Do(ctx, func(tx *db.Tx) error {
-		return tx.Upsert("plugin_version", 2, []string{"plugin", "version", "manifest", "enabled", "created"}, m.Plugin, m.Version, data, 1, clock.Micros(r.clock.Now()))
+		return tx.Upsert("plugin_release", 2, []string{"plugin", "version", "manifest", "enabled", "created"}, m.Plugin, m.Version, data, 1, clock.Micros(r.clock.Now()))
 	})
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/program"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -23,7 +24,7 @@ const MaxXML = 8 << 20
 
 // Definition is a version of a process. It never changes.
 type Definition struct {
-	Key     int64     `json:"key,string"`
+	Key     api.Key   `json:"key"`
 	Project string    `json:"project"`
 	Process string    `json:"process" doc:"Id of the process within its file"`
 	Version int       `json:"version"`
@@ -46,6 +47,10 @@ func (s *Service) Deploy(ctx context.Context, project string, xml []byte) (Deplo
 	if err := identity.Require(ctx, "process.deploy", project); err != nil {
 		return Deployed{}, err
 	}
+	return s.deploy(ctx, project, xml)
+}
+
+func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deployed, error) {
 	model, prog, err := read(xml)
 	if err != nil {
 		return Deployed{}, err
@@ -57,7 +62,7 @@ func (s *Service) Deploy(ctx context.Context, project string, xml []byte) (Deplo
 	if err != nil {
 		return Deployed{}, err
 	}
-	d := Definition{Key: int64(s.host.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
+	d := Definition{Key: api.Key(s.host.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
 	out := Deployed{Warnings: fields(model.Warnings)}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
 		last, err := newest(ctx, tx, project, d.Process)
@@ -76,7 +81,7 @@ func (s *Service) Deploy(ctx context.Context, project string, xml []byte) (Deplo
 		return s.keep(ctx, tx, d)
 	})
 	if err == nil && out.Changed {
-		s.programs.put(d.Key, prog)
+		s.programs.put(int64(d.Key), prog)
 	}
 	return out, err
 }

@@ -12,7 +12,7 @@ import (
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/state"
-	"sextant/internal/kit/clock"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
@@ -27,7 +27,7 @@ type Retry struct {
 
 // Retry takes up what an incident stopped. Rows that were done are not done
 // again.
-func (s *Service) Retry(ctx context.Context, incident int64, r Retry) error {
+func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 	i, err := s.operable(ctx, incident)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ type Skip struct {
 }
 
 // Skip leaves the step that an incident stopped as if it had completed.
-func (s *Service) Skip(ctx context.Context, incident int64, k Skip) error {
+func (s *Service) Skip(ctx context.Context, incident api.Key, k Skip) error {
 	i, err := s.operable(ctx, incident)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (s *Service) Skip(ctx context.Context, incident int64, k Skip) error {
 }
 
 // operable finds an incident that the subject may act on.
-func (s *Service) operable(ctx context.Context, key int64) (*Incident, error) {
+func (s *Service) operable(ctx context.Context, key api.Key) (*Incident, error) {
 	i, err := incidentByKey(ctx, s.DB, key)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (s *Service) operable(ctx context.Context, key int64) (*Incident, error) {
 }
 
 // Cancel ends a run. What its steps have begun is told to stop.
-func (s *Service) Cancel(ctx context.Context, run int64, reason string) error {
+func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error {
 	r, err := s.readable(ctx, run)
 	if err != nil {
 		return err
@@ -93,14 +93,14 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 	return s.apply(ctx, t.Run, engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, with)
 }
 
-func (s *Service) audited(ctx context.Context, project, verb string, run int64, detail map[string]any) func(*db.Tx) error {
+func (s *Service) audited(ctx context.Context, project, verb string, run api.Key, detail map[string]any) func(*db.Tx) error {
 	return func(tx *db.Tx) error {
-		return s.Audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: verb, Object: "run/" + clock.Decimal(run), Detail: rawJSON(detail)})
+		return s.Audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: verb, Object: "run/" + run.String(), Detail: rawJSON(detail)})
 	}
 }
 
 // apply hands an event to a run and tells what its refusals mean.
-func (s *Service) apply(ctx context.Context, run int64, ev engine.Event, with func(*db.Tx) error) error {
+func (s *Service) apply(ctx context.Context, run api.Key, ev engine.Event, with func(*db.Tx) error) error {
 	for name, v := range variablesOf(ev) {
 		if name == "" || strings.HasPrefix(name, "$") || !json.Valid(v) {
 			return errs.New(errs.Invalid, "run.variable", "the variable %q is not possible: names do not begin with $, values are JSON", name).At(errs.Field{Path: "variables." + name, Message: "not possible"})

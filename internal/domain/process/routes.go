@@ -29,7 +29,7 @@ func (s *Service) Routes(a *api.API) {
 }
 
 func (s *Service) definitionRoutes(a *api.API) {
-	a.Handle(api.Endpoint{Method: http.MethodPost, Path: "/api/v1/processes", Permission: "process.deploy"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "deployProcess", Tag: "processes", Summary: "Deploy a BPMN file", Method: http.MethodPost, Path: "/api/v1/processes", Permission: "process.deploy"}, func(w http.ResponseWriter, r *http.Request) error {
 		xml, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxXML))
 		if err != nil {
 			return errs.New(errs.TooLarge, "process.too_large", "the file has more than %d bytes", MaxXML)
@@ -63,7 +63,7 @@ func (s *Service) definitionRoutes(a *api.API) {
 			}
 			return &page{api.PageOf(all, in.Limit, func(d Definition) string { return d.Process })}, nil
 		})
-	a.Handle(api.Endpoint{Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read"}, s.xml)
+	a.Handle(api.Endpoint{ID: "getProcessXML", Tag: "processes", Summary: "The BPMN file of a version", Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read"}, s.xml)
 }
 
 func (s *Service) xml(w http.ResponseWriter, r *http.Request) error {
@@ -114,6 +114,12 @@ func (s *Service) startRoutes(a *api.API) {
 			v, err := s.door.Admit(ctx, i.Body.request())
 			return &out{v}, err
 		})
+	type callIn struct{ Body Call }
+	api.Register(a, api.Endpoint{ID: "callService", Method: http.MethodPost, Path: "/api/v1/calls", Tag: "runs", Summary: "Ask the door for a run of one step that calls a service", Permission: "run.start", Status: http.StatusCreated},
+		func(ctx context.Context, i *callIn) (*out, error) {
+			v, err := s.Call(ctx, i.Body)
+			return &out{v}, err
+		})
 	type preview struct{ Body Preview }
 	api.Register(a, api.Endpoint{ID: "previewRun", Method: http.MethodPost, Path: "/api/v1/runs/preview", Tag: "runs", Summary: "What a start would do: the door's checks and every row of every step", Permission: "run.start"},
 		func(ctx context.Context, i *in) (*preview, error) {
@@ -122,8 +128,9 @@ func (s *Service) startRoutes(a *api.API) {
 		})
 }
 
-type runKey struct {
-	Run int64 `path:"run"`
+// RunKey is the path of what belongs to a run.
+type RunKey struct {
+	Run api.Key `path:"run"`
 }
 
 func (s *Service) runRoutes(a *api.API) {
@@ -141,13 +148,13 @@ func (s *Service) runRoutes(a *api.API) {
 		})
 	type one struct{ Body Run }
 	api.Register(a, api.Endpoint{ID: "getRun", Method: http.MethodGet, Path: "/api/v1/runs/{run}", Tag: "runs", Summary: "One run", Permission: "run.read"},
-		func(ctx context.Context, in *runKey) (*one, error) {
+		func(ctx context.Context, in *RunKey) (*one, error) {
 			r, err := s.readable(ctx, in.Run)
 			return &one{r}, err
 		})
 	type steps struct{ Body api.Page[*Step] }
 	api.Register(a, api.Endpoint{ID: "listSteps", Method: http.MethodGet, Path: "/api/v1/runs/{run}/steps", Tag: "runs", Summary: "Steps of a run in the order in which they began, the newest where there are too many", Permission: "run.read"},
-		func(ctx context.Context, in *runKey) (*steps, error) {
+		func(ctx context.Context, in *RunKey) (*steps, error) {
 			r, err := s.readable(ctx, in.Run)
 			if err != nil {
 				return nil, err
@@ -161,20 +168,20 @@ func (s *Service) runRoutes(a *api.API) {
 		})
 	type jobs struct{ Body api.Page[dispatch.Step] }
 	api.Register(a, api.Endpoint{ID: "listJobs", Method: http.MethodGet, Path: "/api/v1/runs/{run}/jobs", Tag: "runs", Summary: "Service calls of a run with the outcome of every row", Permission: "run.read"},
-		func(ctx context.Context, in *runKey) (*jobs, error) {
+		func(ctx context.Context, in *RunKey) (*jobs, error) {
 			if _, err := s.readable(ctx, in.Run); err != nil {
 				return nil, err
 			}
 			all, err := s.Dispatch.Steps(ctx, state.Key(in.Run))
 			return &jobs{api.Page[dispatch.Step]{Items: all}}, err
 		})
-	a.Handle(api.Endpoint{Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read"}, func(w http.ResponseWriter, r *http.Request) error { return s.events(a, w, r) })
+	a.Handle(api.Endpoint{ID: "watchRun", Tag: "runs", Summary: "Live view of a run as server-sent events, resumed by Last-Event-ID", Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read"}, func(w http.ResponseWriter, r *http.Request) error { return s.events(a, w, r) })
 	s.actRoutes(a)
 }
 
 func (s *Service) actRoutes(a *api.API) {
 	type cancel struct {
-		runKey
+		RunKey
 		Body struct {
 			Reason string `json:"reason" minLength:"3" maxLength:"500"`
 		}
@@ -185,7 +192,7 @@ func (s *Service) actRoutes(a *api.API) {
 		})
 	type vars struct{ Body map[string]json.RawMessage }
 	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet, Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of an active run", Permission: "run.read"},
-		func(ctx context.Context, in *runKey) (*vars, error) {
+		func(ctx context.Context, in *RunKey) (*vars, error) {
 			v, err := s.Variables(ctx, in.Run)
 			if err == nil {
 				return &vars{v}, nil
@@ -199,8 +206,8 @@ func (s *Service) actRoutes(a *api.API) {
 
 func (s *Service) incidentRoutes(a *api.API) {
 	type list struct {
-		Project string `query:"project" default:"default" maxLength:"64"`
-		Run     int64  `query:"run" doc:"Only incidents of this run"`
+		Project string  `query:"project" default:"default" maxLength:"64"`
+		Run     api.Key `query:"run" doc:"Only incidents of this run"`
 		api.Paging
 	}
 	type page struct{ Body api.Page[Incident] }
@@ -213,13 +220,13 @@ func (s *Service) incidentRoutes(a *api.API) {
 			if err != nil {
 				return nil, err
 			}
-			return &page{api.PageOf(all, in.Limit, func(i Incident) string { return strconv.FormatInt(i.Key, 10) })}, nil
+			return &page{api.PageOf(all, in.Limit, func(i Incident) string { return i.Key.String() })}, nil
 		})
-	type key struct {
-		Incident int64 `path:"incident"`
+	type IncidentKey struct {
+		Incident api.Key `path:"incident"`
 	}
 	type retry struct {
-		key
+		IncidentKey
 		Body Retry
 	}
 	api.Register(a, api.Endpoint{ID: "retryIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/retry", Tag: "incidents", Summary: "Try again, with the same or with new inputs", Permission: "run.operate", Status: http.StatusNoContent},
@@ -227,7 +234,7 @@ func (s *Service) incidentRoutes(a *api.API) {
 			return nil, s.Retry(ctx, in.Incident, in.Body)
 		})
 	type skip struct {
-		key
+		IncidentKey
 		Body Skip
 	}
 	api.Register(a, api.Endpoint{ID: "skipIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/skip", Tag: "incidents", Summary: "Leave the step as if it had completed", Permission: "run.operate", Status: http.StatusNoContent},

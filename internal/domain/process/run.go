@@ -1,6 +1,10 @@
 package process
 
-import "time"
+import (
+	"time"
+
+	"sextant/internal/kit/api"
+)
 
 // States of a run.
 const (
@@ -10,7 +14,7 @@ const (
 
 // Run is a process acting on named objects.
 type Run struct {
-	Key       int64     `json:"key,string"`
+	Key       api.Key   `json:"key"`
 	Project   string    `json:"project"`
 	Process   string    `json:"process"`
 	Version   int       `json:"version"`
@@ -32,8 +36,8 @@ func (r Run) Over() bool { return !r.Ended.IsZero() }
 
 // Incident stops a step until a person helps.
 type Incident struct {
-	Key     int64     `json:"key,string"`
-	Run     int64     `json:"run,string"`
+	Key     api.Key   `json:"key"`
+	Run     api.Key   `json:"run"`
 	Project string    `json:"project"`
 	Element string    `json:"element" doc:"Id of the step"`
 	Name    string    `json:"name,omitempty"`

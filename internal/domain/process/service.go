@@ -16,6 +16,7 @@ import (
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/blob"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
@@ -69,12 +70,12 @@ func (s *Service) NewKey() state.Key { return s.host.NewKey() }
 // Find gives the definition of a process, for the door.
 func (s *Service) Find(ctx context.Context, project, process string, version int) (int64, error) {
 	d, err := s.find(ctx, project, process, version)
-	return d.Key, err
+	return int64(d.Key), err
 }
 
 // Start starts a run within the write that admitted it. Only the door calls it.
 func (s *Service) Start(_ context.Context, tx *db.Tx, r control.Run) error {
-	run := Run{Key: int64(r.Key), Project: r.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
+	run := Run{Key: api.Key(r.Key), Project: r.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
 		Objects: r.Objects, Started: s.Clock.Now(), definition: r.Definition}
 	if err := insertRun(tx, run); err != nil {
 		return err
@@ -98,7 +99,7 @@ func (s *Service) publish(tx *db.Tx, r Run, what string, data map[string]any) er
 		data = map[string]any{}
 	}
 	data["process"] = r.Process
-	return s.Bus.Publish(tx, bus.Event{Type: "sextant.run." + what + ".v1", Subject: "run/" + clock.Decimal(r.Key), Project: r.Project, Data: rawJSON(data)})
+	return s.Bus.Publish(tx, bus.Event{Type: "sextant.run." + what + ".v1", Subject: "run/" + r.Key.String(), Project: r.Project, Data: rawJSON(data)})
 }
 
 // Project keeps the read side in the engine's own write.
@@ -118,7 +119,7 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 				return err
 			}
 		}
-		if err := s.project(tx, c, e, Run{Key: run, Project: project, Process: process}); err != nil {
+		if err := s.project(tx, c, e, Run{Key: api.Key(run), Project: project, Process: process}); err != nil {
 			return err
 		}
 	}
@@ -129,15 +130,15 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 	node := c.Program.Nodes[e.Node]
 	switch e.Kind {
 	case engine.IncidentRaised:
-		i := Incident{Key: int64(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
+		i := Incident{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
 		if err := insertIncident(tx, i); err != nil {
 			return err
 		}
 		return s.publish(tx, r, "stopped", map[string]any{"element": node.ID, "kind": i.Kind, "message": cutText(i.Message)})
 	case engine.IncidentGone:
-		return dropIncident(tx, r.Key, int64(e.Key))
+		return dropIncident(tx, int64(r.Key), int64(e.Key))
 	case engine.TaskCreated:
-		return s.Tasks.Put(tx, worklist.Task{Key: int64(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
+		return s.Tasks.Put(tx, worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
 			People: append(e.Task.CandidateGroups, e.Task.CandidateUsers...), Form: e.Task.Form, Created: c.Now})
 	case engine.TaskGone:
 		return s.Tasks.Drop(tx, int64(e.Key))
@@ -148,13 +149,13 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
-	if err := endRun(tx, r.Key, e, micros(now)); err != nil {
+	if err := endRun(tx, int64(r.Key), e, micros(now)); err != nil {
 		return err
 	}
-	if err := s.Tasks.DropRun(tx, r.Key); err != nil {
+	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 		return err
 	}
-	if err := s.door.Release(tx, r.Key); err != nil {
+	if err := s.door.Release(tx, int64(r.Key)); err != nil {
 		return err
 	}
 	return s.publish(tx, r, e.State, map[string]any{"code": e.Code})
@@ -162,7 +163,7 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 
 // readable finds a run that the subject may see; one of another project is as
 // if it were not there.
-func (s *Service) readable(ctx context.Context, key int64) (Run, error) {
+func (s *Service) readable(ctx context.Context, key api.Key) (Run, error) {
 	r, err := findRun(ctx, s.DB, key)
 	if err != nil {
 		return r, err
@@ -184,7 +185,7 @@ func (s *Service) Preview(ctx context.Context, req control.Request) (Preview, er
 	if err != nil {
 		return Preview{}, err
 	}
-	p, err := s.Program(d.Key)
+	p, err := s.Program(int64(d.Key))
 	if err != nil {
 		return Preview{}, err
 	}
@@ -209,7 +210,7 @@ type Preview struct {
 
 // Variables gives the variables of a run that is active, as its process sees
 // them.
-func (s *Service) Variables(ctx context.Context, key int64) (map[string]json.RawMessage, error) {
+func (s *Service) Variables(ctx context.Context, key api.Key) (map[string]json.RawMessage, error) {
 	if _, err := s.readable(ctx, key); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
 )
 
 // States of a step.
@@ -64,7 +65,7 @@ type fold struct {
 	jobs  map[string]*Step
 }
 
-func newFold(run int64, p *program.Program) *fold {
+func newFold(run api.Key, p *program.Program) *fold {
 	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{}, jobs: map[string]*Step{}}
 }
 

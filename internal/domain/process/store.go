@@ -54,7 +54,7 @@ func scanDefinition(read func(...any) error) (Definition, error) {
 
 func insertDefinition(tx *db.Tx, d Definition) error {
 	_, err := tx.Exec("INSERT INTO process_definition ("+definitionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		d.Key, d.Project, d.Process, d.Version, d.Name, d.Digest, d.Subject, micros(d.Created))
+		int64(d.Key), d.Project, d.Process, d.Version, d.Name, d.Digest, d.Subject, micros(d.Created))
 	return err
 }
 
@@ -106,17 +106,17 @@ func scanRun(read func(...any) error) (Run, error) {
 
 func insertRun(tx *db.Tx, r Run) error {
 	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0)",
-		r.Key, r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, StateActive, strings.Join(r.Objects, "\n"), micros(r.Started))
+		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, StateActive, strings.Join(r.Objects, "\n"), micros(r.Started))
 	for _, o := range r.Objects {
 		if err == nil {
-			_, err = tx.Exec("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, r.Key)
+			_, err = tx.Exec("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, int64(r.Key))
 		}
 	}
 	return err
 }
 
-func findRun(ctx context.Context, q db.Querier, key int64) (Run, error) {
-	r, err := optional(scanRun(q.QueryRow(ctx, "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition WHERE r.run = ?", key).Scan))
+func findRun(ctx context.Context, q db.Querier, key api.Key) (Run, error) {
+	r, err := optional(scanRun(q.QueryRow(ctx, "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition WHERE r.run = ?", int64(key)).Scan))
 	if err == nil && r == nil {
 		err = errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
 	}
@@ -165,11 +165,11 @@ func scanIncident(read func(...any) error) (Incident, error) {
 
 func insertIncident(tx *db.Tx, i Incident) error {
 	_, err := tx.Exec("INSERT INTO process_incident ("+incidentColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		i.Key, i.Run, i.Project, i.element, i.Element, i.Name, i.Kind, cutText(i.Message), micros(i.Since))
+		int64(i.Key), int64(i.Run), i.Project, i.element, i.Element, i.Name, i.Kind, cutText(i.Message), micros(i.Since))
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("UPDATE process_run SET incidents = incidents + 1, state = ? WHERE run = ?", StateIncident, i.Run)
+	_, err = tx.Exec("UPDATE process_run SET incidents = incidents + 1, state = ? WHERE run = ?", StateIncident, int64(i.Run))
 	return err
 }
 
@@ -194,14 +194,14 @@ func dropIncident(tx *db.Tx, run, incident int64) error {
 	return err
 }
 
-func incidentByKey(ctx context.Context, q db.Querier, key int64) (*Incident, error) {
-	return optional(scanIncident(q.QueryRow(ctx, "SELECT "+incidentColumns+" FROM process_incident WHERE incident = ?", key).Scan))
+func incidentByKey(ctx context.Context, q db.Querier, key api.Key) (*Incident, error) {
+	return optional(scanIncident(q.QueryRow(ctx, "SELECT "+incidentColumns+" FROM process_incident WHERE incident = ?", int64(key)).Scan))
 }
 
-func incidents(ctx context.Context, q db.Querier, project string, run int64, p api.Paging) ([]Incident, error) {
+func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p api.Paging) ([]Incident, error) {
 	query, args := "SELECT "+incidentColumns+" FROM process_incident WHERE project = ?", []any{project}
 	if run != 0 {
-		query, args = query+" AND run = ?", append(args, run)
+		query, args = query+" AND run = ?", append(args, int64(run))
 	}
 	if p.After != "" {
 		query, args = query+" AND incident > ?", append(args, p.After)

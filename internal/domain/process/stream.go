@@ -61,7 +61,7 @@ type Update struct {
 // after, and the rows of all steps anew.
 type watch struct {
 	s    *Service
-	key  int64
+	key  api.Key
 	fold *fold
 	done bool
 }
@@ -159,6 +159,6 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 	}
 	news, stop := s.news.listen(key)
 	defer stop()
-	v := &watch{s: s, key: key}
+	v := &watch{s: s, key: api.Key(key)}
 	return a.Stream(w, r, api.Feed{After: v.after, News: news})
 }

@@ -58,7 +58,7 @@ func (f *Files) Open(ctx context.Context, digest string) (io.ReadCloser, int64, 
 
 // Routes adds the endpoints.
 func (f *Files) Routes(a *api.API) {
-	a.Handle(api.Endpoint{Method: http.MethodPost, Path: "/api/v1/blobs", Permission: "blob.write"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "uploadFile", Tag: "files", Summary: "Store a file under its SHA-256", Method: http.MethodPost, Path: "/api/v1/blobs", Permission: "blob.write"}, func(w http.ResponseWriter, r *http.Request) error {
 		digest, size, err := f.store.Put(r.Context(), r.Body, MaxFile)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func (f *Files) Routes(a *api.API) {
 		w.WriteHeader(http.StatusCreated)
 		return json.NewEncoder(w).Encode(map[string]any{"sha256": digest, "size": size})
 	})
-	a.Handle(api.Endpoint{Method: http.MethodGet, Path: "/api/v1/blobs/{sha256}", Permission: "blob.read"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "downloadFile", Tag: "files", Summary: "Read a file", Method: http.MethodGet, Path: "/api/v1/blobs/{sha256}", Permission: "blob.read"}, func(w http.ResponseWriter, r *http.Request) error {
 		file, size, err := f.Open(r.Context(), r.PathValue("sha256"))
 		if err != nil {
 			return err

@@ -9,12 +9,12 @@ import (
 
 // Routes adds the endpoints.
 func (s *Service) Routes(a *api.API) {
-	type one struct {
+	type Named struct {
 		Name    string `path:"name" maxLength:"64" pattern:"^[a-z0-9][a-z0-9._-]*$"`
 		Project string `query:"project" default:"default" maxLength:"64"`
 	}
 	type put struct {
-		one
+		Named
 		Body Input
 	}
 	type out struct{ Body Connection }
@@ -24,7 +24,9 @@ func (s *Service) Routes(a *api.API) {
 			return &out{c}, err
 		})
 	api.Register(a, api.Endpoint{ID: "deleteConnection", Method: http.MethodDelete, Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Remove a connection", Permission: "connection.write", Status: http.StatusNoContent},
-		func(ctx context.Context, in *one) (*struct{}, error) { return nil, s.Delete(ctx, in.Project, in.Name) })
+		func(ctx context.Context, in *Named) (*struct{}, error) {
+			return nil, s.Delete(ctx, in.Project, in.Name)
+		})
 	type list struct {
 		api.Paging
 		Project string `query:"project" default:"default" maxLength:"64"`

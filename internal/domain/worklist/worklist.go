@@ -36,8 +36,8 @@ const Domain = "worklist"
 
 // Task is work that waits for a person.
 type Task struct {
-	Key      int64     `json:"key,string"`
-	Run      int64     `json:"run,string"`
+	Key      api.Key   `json:"key"`
+	Run      api.Key   `json:"run"`
 	Project  string    `json:"project"`
 	Element  string    `json:"element" doc:"Id of the step"`
 	Name     string    `json:"name"`
@@ -68,7 +68,7 @@ func (l *List) Attach(c Completer) { l.runs = c }
 // Put adds a task in the write of the step that created it.
 func (l *List) Put(tx *db.Tx, t Task) error {
 	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project", "node", "name", "assignee", "people", "form", "created"},
-		t.Key, t.Run, t.Project, t.Element, t.Name, t.Assignee, strings.Join(t.People, ","), t.Form, clock.Micros(t.Created))
+		int64(t.Key), int64(t.Run), t.Project, t.Element, t.Name, t.Assignee, strings.Join(t.People, ","), t.Form, clock.Micros(t.Created))
 }
 
 // Drop removes a task that was done or is wanted no more.
@@ -99,8 +99,8 @@ func scan(read func(...any) error) (Task, error) {
 
 // Filter selects tasks.
 type Filter struct {
-	Project string `query:"project" default:"default" maxLength:"64"`
-	Run     int64  `query:"run" doc:"Only tasks of this run"`
+	Project string  `query:"project" default:"default" maxLength:"64"`
+	Run     api.Key `query:"run" doc:"Only tasks of this run"`
 	api.Paging
 }
 
@@ -111,7 +111,7 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 	}
 	query, args := "SELECT "+columns+" FROM worklist_task WHERE project = ?", []any{f.Project}
 	if f.Run != 0 {
-		query, args = query+" AND run = ?", append(args, f.Run)
+		query, args = query+" AND run = ?", append(args, int64(f.Run))
 	}
 	if f.After != "" {
 		query, args = query+" AND task > ?", append(args, f.After)
@@ -121,13 +121,13 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 	if err != nil {
 		return api.Page[Task]{}, err
 	}
-	return api.PageOf(all, f.Limit, func(t Task) string { return clock.Decimal(t.Key) }), nil
+	return api.PageOf(all, f.Limit, func(t Task) string { return t.Key.String() }), nil
 }
 
 // Complete ends a task with its results.
-func (l *List) Complete(ctx context.Context, key int64, vars map[string]json.RawMessage) error {
+func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.RawMessage) error {
 	missing := errs.New(errs.NotFound, "task.not_found", "there is no open task %d", key)
-	t, err := scan(l.db.QueryRow(ctx, "SELECT "+columns+" FROM worklist_task WHERE task = ?", key).Scan)
+	t, err := scan(l.db.QueryRow(ctx, "SELECT "+columns+" FROM worklist_task WHERE task = ?", int64(key)).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return missing
 	}
@@ -144,12 +144,12 @@ func (l *List) Complete(ctx context.Context, key int64, vars map[string]json.Raw
 	if t.Assignee != "" && t.Assignee != who.Name && !who.Can("task.manage", t.Project) {
 		return errs.New(errs.Forbidden, "task.assigned", "the task is assigned to %s", t.Assignee).With("assignee", t.Assignee)
 	}
-	detail, err := json.Marshal(map[string]any{"run": clock.Decimal(t.Run), "element": t.Element})
+	detail, err := json.Marshal(map[string]any{"run": t.Run.String(), "element": t.Element})
 	if err != nil {
 		return err
 	}
 	return l.runs.CompleteTask(ctx, t, vars, func(tx *db.Tx) error {
-		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Subject: who.ID, Verb: "task.complete", Object: "task/" + clock.Decimal(key), Detail: detail})
+		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Subject: who.ID, Verb: "task.complete", Object: "task/" + key.String(), Detail: detail})
 	})
 }
 
@@ -162,7 +162,7 @@ func (l *List) Routes(a *api.API) {
 			return &page{p}, err
 		})
 	type complete struct {
-		Key  int64 `path:"key"`
+		Key  api.Key `path:"key"`
 		Body struct {
 			Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Results of the task"`
 		}

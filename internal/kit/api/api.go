@@ -68,6 +68,7 @@ func New(deps Deps) *API {
 	cfg := huma.DefaultConfig("Sextant", deps.Version)
 	cfg.CreateHooks = nil // no $schema in answers
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", ""
+	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	cfg.RejectUnknownQueryParameters = true
 	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock)}
 	cfg.Transformers = []huma.Transformer{a.problems}
@@ -76,7 +77,16 @@ func New(deps Deps) *API {
 }
 
 // OpenAPI is the description of all endpoints, as YAML.
-func (a *API) OpenAPI() ([]byte, error) { return a.huma.OpenAPI().YAML() }
+func (a *API) OpenAPI() ([]byte, error) {
+	a.describeProblems()
+	return a.huma.OpenAPI().YAML()
+}
+
+// OpenAPI30 is the description for tools that know no newer version than 3.0.
+func (a *API) OpenAPI30() ([]byte, error) {
+	a.describeProblems()
+	return a.huma.OpenAPI().DowngradeYAML()
+}
 
 // Endpoint describes one operation.
 type Endpoint struct {
@@ -118,7 +128,11 @@ func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, er
 }
 
 // Handle adds a plain handler for what is not JSON, such as uploads and streams.
+// With an id it is described too.
 func (a *API) Handle(e Endpoint, h func(http.ResponseWriter, *http.Request) error) {
+	if e.ID != "" {
+		a.describe(e)
+	}
 	a.mux.HandleFunc(e.Method+" "+e.Path, func(w http.ResponseWriter, r *http.Request) {
 		err := a.allow(r.Context(), e)
 		if err == nil {

@@ -1,5 +1,5 @@
 -- +goose Up
-CREATE TABLE plugin_version (
+CREATE TABLE plugin_release (
     plugin   TEXT    NOT NULL,
     version  TEXT    NOT NULL,
     manifest BLOB    NOT NULL,

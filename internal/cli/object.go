@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sextant/sdk/go/client"
+)
+
+func (a *app) objectCmd() *cobra.Command {
+	types := &cobra.Command{
+		Use: "types", Short: "Object types with their attributes", Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error { return a.objectTypes(c.Context()) },
+	}
+	var filters []string
+	list := &cobra.Command{
+		Use: "list <package:type>", Short: "Objects of a type", Args: exactly(1, "an object type"),
+		RunE: func(c *cobra.Command, args []string) error { return a.objects(c.Context(), args[0], filters) },
+	}
+	list.Flags().StringArrayVar(&filters, "where", nil, "attribute=value; may be given many times")
+	show := &cobra.Command{
+		Use: "show <package:type/id>", Short: "One object", Args: exactly(1, "an object"),
+		RunE: func(c *cobra.Command, args []string) error { return a.object(c.Context(), args[0]) },
+	}
+	var o runOptions
+	set := &cobra.Command{
+		Use: "set <package:type/id>", Short: "Change attributes of an object", Args: exactly(1, "an object"),
+		RunE: func(c *cobra.Command, args []string) error { return a.setObject(c.Context(), args[0], o) },
+	}
+	set.Flags().StringArrayVar(&o.vars, "set", nil, "attribute=value; may be given many times")
+	var dry bool
+	load := &cobra.Command{
+		Use: "import <file.yaml>", Short: "Create or change types and objects of the CMDB from a file, all or nothing", Args: exactly(1, "a YAML file"),
+		RunE: func(c *cobra.Command, args []string) error { return a.importObjects(c.Context(), args[0], dry) },
+	}
+	load.Flags().BoolVar(&dry, "dry-run", false, "check only")
+	path := &cobra.Command{
+		Use: "path <package:type/id> <path>", Short: "Follow an object path", Args: exactly(2, "an object and a path"),
+		RunE: func(c *cobra.Command, args []string) error { return a.path(c.Context(), args[0], args[1]) },
+	}
+	return group("object", "Objects", types, list, show, set, load, path)
+}
+
+func (a *app) objectTypes(ctx context.Context) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var page client.PageOfObjectTypeInfo
+	if err := api.Call(ctx, "GET", "/api/v1/object-types", nil, &page); err != nil {
+		return err
+	}
+	return a.show(page, func(w io.Writer) {
+		for _, t := range page.Items {
+			var all []string
+			for _, at := range t.Attributes {
+				all = append(all, at.Name)
+			}
+			fmt.Fprintf(w, "%s:%s\t%s\n", t.Plugin, t.Type, strings.Join(all, " "))
+		}
+	})
+}
+
+func (a *app) objects(ctx context.Context, typ string, where []string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	q := client.WireQuery{}
+	for _, f := range where {
+		attr, v, ok := strings.Cut(f, "=")
+		if !ok {
+			return usage("--where %q: want attribute=value", f)
+		}
+		q.AdditionalFilters = append(q.AdditionalFilters, client.WireFilter{AttrName: attr, Op: "eq", Condition: v})
+	}
+	var page client.PageOfWireRow
+	if err := api.Call(ctx, "POST", client.Query("/api/v1/objects/"+url.PathEscape(typ)+"/query", "project", a.target.project), q, &page); err != nil {
+		return err
+	}
+	return a.show(page, func(w io.Writer) {
+		for _, row := range page.Items {
+			fmt.Fprintf(w, "%s/%v\t%s\n", typ, row["id"], attributes(row))
+		}
+	})
+}
+
+// attributes is a row on one line.
+func attributes(row map[string]any) string {
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(row)) {
+		if k != "id" && k != "displayName" && row[k] != nil {
+			all = append(all, fmt.Sprintf("%s=%v", k, row[k]))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+func objectPath(ref string) (string, error) {
+	typ, id, ok := strings.Cut(ref, "/")
+	if !ok || !strings.Contains(typ, ":") || id == "" {
+		return "", usage("%q names no object: write package:type/id", ref)
+	}
+	return "/api/v1/objects/" + url.PathEscape(typ) + "/" + url.PathEscape(id), nil
+}
+
+func (a *app) object(ctx context.Context, ref string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	path, err := objectPath(ref)
+	if err != nil {
+		return err
+	}
+	var row map[string]any
+	if err := api.Call(ctx, "GET", client.Query(path, "project", a.target.project), nil, &row); err != nil {
+		return err
+	}
+	return a.show(row, func(w io.Writer) {
+		for _, k := range slices.Sorted(maps.Keys(row)) {
+			fmt.Fprintf(w, "%s\t%v\n", k, row[k])
+		}
+	})
+}
+
+func (a *app) setObject(ctx context.Context, ref string, o runOptions) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	row, err := o.variables()
+	if err != nil {
+		return err
+	}
+	typ, id, ok := strings.Cut(ref, "/")
+	if !ok || len(row) == 0 {
+		return usage("want an object and --set attribute=value")
+	}
+	row["id"] = id
+	var page client.PageOfWireRow
+	if err := api.Call(ctx, "PATCH", client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project), []any{row}, &page); err != nil {
+		return err
+	}
+	return a.show(page.Items, func(w io.Writer) {
+		for _, row := range page.Items {
+			fmt.Fprintf(w, "%s\t%s\n", ref, attributes(row))
+		}
+	})
+}
+
+func (a *app) path(ctx context.Context, ref, path string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var page client.PageOfObjectFound
+	body := map[string]any{"from": []string{ref}, "path": path}
+	if err := api.Call(ctx, "POST", client.Query("/api/v1/object-paths/evaluate", "project", a.target.project), body, &page); err != nil {
+		return err
+	}
+	return a.show(page.Items, func(w io.Writer) {
+		for _, v := range page.Items {
+			for _, one := range v.Values {
+				raw, _ := json.Marshal(one) // it was JSON
+				fmt.Fprintf(w, "%s\t%s\n", v.Object, raw)
+			}
+		}
+	})
+}
+
+// importObjects hands a file to the CMDB's import service, as a run of one step.
+func (a *app) importObjects(ctx context.Context, file string, dry bool) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return a.call(ctx, "cmdb/import/yaml", map[string]any{"text": string(data), "dry_run": dry}, nil)
+}

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"sextant/sdk/go/client"
+)
+
+func (a *app) incidentCmd() *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "What waits for help, oldest first", Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error { return a.incidents(c.Context()) },
+	}
+	var inputs, vars runOptions
+	retry := &cobra.Command{
+		Use: "retry <incident>", Short: "Try again, with the same or with new inputs; rows that are done are not done again", Args: exactly(1, "the key of an incident"),
+		RunE: func(c *cobra.Command, args []string) error {
+			in, err := inputs.variables()
+			if err != nil {
+				return err
+			}
+			v, err := vars.variables()
+			if err != nil {
+				return err
+			}
+			body := map[string]any{"inputs": in, "variables": v}
+			return a.act(c.Context(), "/api/v1/incidents/"+url.PathEscape(args[0])+"/retry", body, "taken up again")
+		},
+	}
+	retry.Flags().StringArrayVar(&inputs.vars, "input", nil, "name=value, an input of the service to replace; may be given many times")
+	retry.Flags().StringArrayVar(&vars.vars, "var", nil, "name=value, a variable to set first; may be given many times")
+	var reason, flow string
+	skip := &cobra.Command{
+		Use: "skip <incident>", Short: "Leave the step as if it had completed", Args: exactly(1, "the key of an incident"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.act(c.Context(), "/api/v1/incidents/"+url.PathEscape(args[0])+"/skip", client.ProcessSkip{Reason: reason, Flow: flow}, "skipped")
+		},
+	}
+	skip.Flags().StringVar(&reason, "reason", "", "why; it is kept for ever")
+	skip.Flags().StringVar(&flow, "flow", "", "flow to leave an exclusive gateway by")
+	_ = skip.MarkFlagRequired("reason") // the flag exists
+	return group("incident", "Steps that stopped and wait for a person", list, retry, skip)
+}
+
+func (a *app) incidents(ctx context.Context) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var page client.PageOfProcessIncident
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
+		return err
+	}
+	return a.show(page, func(w io.Writer) {
+		fmt.Fprintln(w, "INCIDENT\tRUN\tSTEP\tKIND\tSINCE\tMESSAGE")
+		for _, i := range page.Items {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.100s\n", i.Key, i.Run, i.Element, i.Kind, i.Since.Local().Format("15:04:05"), i.Message)
+		}
+	})
+}
+
+func (a *app) taskCmd() *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "Work that waits for people", Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error { return a.tasks(c.Context()) },
+	}
+	var o runOptions
+	complete := &cobra.Command{
+		Use: "complete <task>", Short: "Complete a task with its results", Args: exactly(1, "the key of a task"),
+		RunE: func(c *cobra.Command, args []string) error {
+			vars, err := o.variables()
+			if err != nil {
+				return err
+			}
+			return a.act(c.Context(), "/api/v1/tasks/"+url.PathEscape(args[0])+"/complete", map[string]any{"variables": vars}, "completed")
+		},
+	}
+	complete.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, a result; may be given many times")
+	return group("task", "The inbox: work for people", list, complete)
+}
+
+func (a *app) tasks(ctx context.Context) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var page client.PageOfWorklistTask
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/tasks", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
+		return err
+	}
+	return a.show(page, func(w io.Writer) {
+		fmt.Fprintln(w, "TASK\tRUN\tNAME\tFOR\tSINCE")
+		for _, t := range page.Items {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%v\t%s\n", t.Key, t.Run, t.Name, append([]string{t.Assignee}, t.People...), t.Created.Local().Format("2006-01-02 15:04:05"))
+		}
+	})
+}
+
+func (a *app) stopCmd() *cobra.Command {
+	var reason string
+	var off bool
+	c := &cobra.Command{
+		Use: "stop", Short: "Stop every start, or allow them again with --off", Long: "While stopped, the door refuses every run; what runs goes on. The same is done by a file STOP in the data folder." + exitHelp,
+		Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := a.target.client()
+			if err != nil {
+				return err
+			}
+			if reason == "" && !off {
+				return usage("say why: --reason \"…\"")
+			}
+			var s client.ControlStop
+			if err := api.Call(c.Context(), "PUT", "/api/v1/stop", map[string]any{"active": !off, "reason": reason}, &s); err != nil {
+				return err
+			}
+			return a.show(s, func(w io.Writer) {
+				if s.Active {
+					fmt.Fprintf(w, "Nothing starts any more: %s\n", s.Reason)
+				} else {
+					fmt.Fprintln(w, "Runs may start again.")
+				}
+			})
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why everything is stopped")
+	c.Flags().BoolVar(&off, "off", false, "allow starts again")
+	return c
+}

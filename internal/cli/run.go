@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"sextant/internal/cli/live"
+	"sextant/sdk/go/client"
+)
+
+type runOptions struct {
+	version int
+	objects []string
+	vars    []string
+	file    string
+	title   string
+	preview bool
+	detach  bool
+}
+
+func (o *runOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringArrayVar(&o.objects, "object", nil, "what the run acts on, package:type/id; may be given many times")
+	f.StringArrayVar(&o.vars, "var", nil, "name=value, the value as JSON or else as text; may be given many times")
+	f.StringVar(&o.file, "vars", "", "JSON file with variables")
+	f.StringVar(&o.title, "title", "", "title of the run")
+	f.BoolVar(&o.detach, "detach", false, "do not wait for the end")
+}
+
+func (a *app) runCmd() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use: "run <process>", Short: "Ask the door for a run and watch it",
+		Long: "Asks for a run of a process on objects and shows it live. It ends when the run ends, or stops for a person.\n--preview starts nothing: it shows what the door would say and every row that every step would touch." + exitHelp,
+		Args: exactly(1, "the id of a process"),
+		RunE: func(c *cobra.Command, args []string) error { return a.run(c.Context(), args[0], o) },
+	}
+	o.flags(c)
+	c.Flags().IntVar(&o.version, "version", 0, "version of the process; else the newest")
+	c.Flags().BoolVar(&o.preview, "preview", false, "start nothing, show what would be done")
+	return c
+}
+
+// variables reads the variables of a command line.
+func (o *runOptions) variables() (map[string]any, error) {
+	vars := map[string]any{}
+	if o.file != "" {
+		data, err := os.ReadFile(o.file)
+		if err != nil {
+			return nil, err
+		}
+		raw := map[string]json.RawMessage{}
+		if err := json.Unmarshal(data, &raw); err != nil {
+			return nil, usage("%s is no JSON object: %w", o.file, err)
+		}
+		for k, v := range raw {
+			vars[k] = v
+		}
+	}
+	for _, v := range o.vars {
+		name, text, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, usage("--var %q: want name=value", v)
+		}
+		if vars[name] = text; json.Valid([]byte(text)) {
+			vars[name] = json.RawMessage(text)
+		}
+	}
+	return vars, nil
+}
+
+func (a *app) run(ctx context.Context, process string, o runOptions) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	vars, err := o.variables()
+	if err != nil {
+		return err
+	}
+	body := map[string]any{"project": a.target.project, "process": process, "version": o.version, "objects": o.objects, "variables": vars, "title": o.title}
+	if o.objects == nil {
+		delete(body, "objects")
+	}
+	if o.preview {
+		return a.preview(ctx, api, body)
+	}
+	var v client.ControlVerdict
+	if err := api.Call(ctx, "POST", "/api/v1/runs", body, &v); err != nil {
+		return err
+	}
+	if o.detach {
+		return a.show(v, func(w io.Writer) { fmt.Fprintf(w, "run\t%s\t%s\n", v.Run, v.Verdict) })
+	}
+	return a.follow(ctx, api, v.Run)
+}
+
+func (a *app) preview(ctx context.Context, api *client.Client, body map[string]any) error {
+	var p client.ProcessPreview
+	if err := api.Call(ctx, "POST", "/api/v1/runs/preview", body, &p); err != nil {
+		return err
+	}
+	blocked := false
+	err := a.show(p, func(w io.Writer) {
+		fmt.Fprintf(w, "%s, version %d\n\nThe door\n", p.Process, p.Version)
+		for _, s := range p.Door {
+			word := "ok"
+			if !s.Ok {
+				word, blocked = s.Reason, true
+			}
+			fmt.Fprintf(w, "  %s\t%s\n", s.Name, word)
+		}
+		fmt.Fprintln(w, "\nThe steps")
+		for _, s := range p.Steps {
+			name := s.Name
+			if name == "" {
+				name = s.Element
+			}
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%d object(s)\t%d call(s)\n", name, s.Service, s.Risk, len(s.Rows), s.Calls)
+			if s.Problem != "" {
+				fmt.Fprintf(w, "    cannot be told: %s\n", s.Problem)
+			}
+			if len(s.Batches) > 0 {
+				for i, b := range s.Batches {
+					fmt.Fprintf(w, "    batch %d\t%s\n", i+1, strings.Join(*b, ", "))
+				}
+			} else if len(s.Rows) > 0 {
+				fmt.Fprintf(w, "    \t%s\n", strings.Join(s.Rows, ", "))
+			}
+		}
+	})
+	if err == nil && blocked {
+		return outcome{ExitRefused}
+	}
+	return err
+}
+
+// follow shows a run live until it ends or stops for a person.
+func (a *app) follow(ctx context.Context, api *client.Client, run string) error {
+	isTerm, height := terminal(a.Err), 0
+	if f, ok := a.Err.(*os.File); ok && isTerm {
+		_, height, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not tell
+	}
+	view := live.New(a.Err, isTerm && !a.json, height)
+	var last client.ProcessRun
+	stopped := false
+	err := api.Watch(ctx, run, func(error) { fmt.Fprintln(a.Err, "the connection is lost; the run goes on, looking again …") }, func(u client.Update) bool {
+		last = u.Run
+		view.Take(u, time.Now())
+		tasks, incidents := view.Waiting()
+		stopped = len(tasks)+len(incidents) > 0 && idle(view)
+		return !stopped
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			fmt.Fprintf(a.Err, "\nrun %s goes on; look at it with: sextant runs show %s\n", run, run)
+			return outcome{ExitOK}
+		}
+		return err
+	}
+	if err := a.conclude(ctx, api, last, stopped); err != nil {
+		return err
+	}
+	if last.State != "completed" {
+		return outcome{ExitFailed}
+	}
+	return nil
+}
+
+// idle reports whether nothing but people can move a run on.
+func idle(v *live.View) bool {
+	for _, s := range v.Steps() {
+		if s.State == "active" && (s.Type == "service" && !s.Loop || s.Type == "timer" || s.Type == "script") {
+			return false
+		}
+	}
+	return true
+}
+
+// conclude says how a run ended, or what it waits for and what to do.
+func (a *app) conclude(ctx context.Context, api *client.Client, r client.ProcessRun, stopped bool) error {
+	if !stopped {
+		return a.show(r, func(w io.Writer) {
+			fmt.Fprintf(w, "run %s is %s", r.Key, r.State)
+			if r.Code != "" {
+				fmt.Fprintf(w, ": %s", r.Code)
+			}
+			fmt.Fprintf(w, ", after %s\n", r.Ended.Sub(r.Started).Round(100*time.Millisecond))
+		})
+	}
+	var tasks client.PageOfWorklistTask
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/tasks", "project", r.Project, "run", r.Key), nil, &tasks); err != nil {
+		return err
+	}
+	var incidents client.PageOfProcessIncident
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", r.Project, "run", r.Key), nil, &incidents); err != nil {
+		return err
+	}
+	return a.show(map[string]any{"run": r, "tasks": tasks.Items, "incidents": incidents.Items}, func(w io.Writer) {
+		fmt.Fprintf(w, "run %s waits for a person\n", r.Key)
+		for _, t := range tasks.Items {
+			fmt.Fprintf(w, "\n  task: %s\n    sextant task complete %s --var name=value\n", t.Name, t.Key)
+		}
+		for _, i := range incidents.Items {
+			fmt.Fprintf(w, "\n  %s: %s\n    sextant incident retry %s [--input name=value]\n    sextant incident skip %s --reason \"…\"\n", i.Element, i.Message, i.Key, i.Key)
+		}
+	})
+}

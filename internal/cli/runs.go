@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sextant/sdk/go/client"
+)
+
+type runsOptions struct {
+	state, process, object string
+	limit                  int
+}
+
+func (a *app) runsCmd() *cobra.Command {
+	var o runsOptions
+	list := &cobra.Command{
+		Use: "list", Short: "Runs, newest first", Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error { return a.listRuns(c.Context(), o) },
+	}
+	list.Flags().StringVar(&o.state, "state", "", "active, incident, completed, failed or cancelled")
+	list.Flags().StringVar(&o.process, "process", "", "only runs of this process")
+	list.Flags().StringVar(&o.object, "object", "", "only runs that were given this object")
+	list.Flags().IntVar(&o.limit, "limit", 50, "how many at most, up to 500")
+	show := &cobra.Command{
+		Use: "show <run>", Short: "A run with its steps and every row's outcome", Args: exactly(1, "the key of a run"),
+		RunE: func(c *cobra.Command, args []string) error { return a.showRun(c.Context(), args[0]) },
+	}
+	watch := &cobra.Command{
+		Use: "watch <run>", Short: "Watch a run live", Args: exactly(1, "the key of a run"),
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := a.target.client()
+			if err != nil {
+				return err
+			}
+			return a.follow(c.Context(), api, args[0])
+		},
+	}
+	var object string
+	log := &cobra.Command{
+		Use: "log <run>", Short: "Output of the services of a run", Args: exactly(1, "the key of a run"),
+		RunE: func(c *cobra.Command, args []string) error { return a.logs(c.Context(), args[0], object) },
+	}
+	log.Flags().StringVar(&object, "object", "", "only the output about this object")
+	var reason string
+	cancel := &cobra.Command{
+		Use: "cancel <run>", Short: "End a run; what it has begun is told to stop", Args: exactly(1, "the key of a run"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.act(c.Context(), "/api/v1/runs/"+url.PathEscape(args[0])+"/cancel", client.CancelBody{Reason: reason}, "cancelled")
+		},
+	}
+	cancel.Flags().StringVar(&reason, "reason", "", "why")
+	_ = cancel.MarkFlagRequired("reason") // the flag exists
+	return group("runs", "Runs", list, show, watch, log, cancel)
+}
+
+func (a *app) listRuns(ctx context.Context, o runsOptions) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var page client.PageOfProcessRun
+	path := client.Query("/api/v1/runs", "project", a.target.project, "state", o.state, "process", o.process, "object", o.object, "limit", client.Limit(o.limit))
+	if err := api.Call(ctx, "GET", path, nil, &page); err != nil {
+		return err
+	}
+	return a.show(page, func(w io.Writer) {
+		fmt.Fprintln(w, "RUN\tPROCESS\tSTATE\tSTARTED\tTOOK\tBY\tOBJECTS")
+		for _, r := range page.Items {
+			took := "…"
+			if !r.Ended.IsZero() {
+				took = r.Ended.Sub(r.Started).Round(100 * time.Millisecond).String()
+			}
+			fmt.Fprintf(w, "%s\t%s v%d\t%s\t%s\t%s\t%s\t%s\n", r.Key, r.Process, r.Version, r.State, r.Started.Local().Format("2006-01-02 15:04:05"), took, r.Subject, strings.Join(r.Objects, " "))
+		}
+	})
+}
+
+func (a *app) showRun(ctx context.Context, run string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	path := "/api/v1/runs/" + url.PathEscape(run)
+	var r client.ProcessRun
+	var steps client.PageOfProcessStep
+	var jobs client.PageOfDispatchStep
+	for suffix, into := range map[string]any{"": &r, "/steps": &steps, "/jobs": &jobs} {
+		if err := api.Call(ctx, "GET", path+suffix, nil, into); err != nil {
+			return err
+		}
+	}
+	return a.show(map[string]any{"run": r, "steps": steps.Items, "jobs": jobs.Items}, func(w io.Writer) {
+		fmt.Fprintf(w, "run %s\t%s v%d\t%s %s\tby %s\n\n", r.Key, r.Process, r.Version, r.State, r.Code, r.Subject)
+		rows := map[string]client.DispatchStep{}
+		for _, j := range jobs.Items {
+			rows[j.Job] = j
+		}
+		for _, s := range steps.Items {
+			if s.Type == "gateway" || s.Type == "start" || s.Type == "end" {
+				continue
+			}
+			a.showStep(w, s, rows[s.Job])
+		}
+	})
+}
+
+func (a *app) showStep(w io.Writer, s client.ProcessStep, job client.DispatchStep) {
+	name := s.Name
+	if name == "" {
+		name = s.Element
+	}
+	if s.Index > 0 {
+		name = fmt.Sprintf("%s %d", name, s.Index)
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\n", s.State, name, s.Message)
+	for _, r := range job.Rows {
+		text := r.Message
+		if r.Code != "" {
+			text = r.Code + ": " + text
+		}
+		fmt.Fprintf(w, "\t  %s\t%s\t%s\n", r.Object, r.Outcome, text)
+	}
+}
+
+func (a *app) logs(ctx context.Context, run, object string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var jobs client.PageOfDispatchStep
+	if err := api.Call(ctx, "GET", "/api/v1/runs/"+url.PathEscape(run)+"/jobs", nil, &jobs); err != nil {
+		return err
+	}
+	all := []client.DispatchPiece{}
+	for _, j := range jobs.Items {
+		var page client.PageOfDispatchPiece
+		if err := api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", object), nil, &page); err != nil {
+			return err
+		}
+		all = append(all, page.Items...)
+		if a.json {
+			continue
+		}
+		row := ""
+		for _, p := range page.Items {
+			if p.Object != row {
+				row = p.Object
+				fmt.Fprintf(a.Out, "── %s · %s\n", j.Element, row)
+			}
+			fmt.Fprint(a.Out, p.Text)
+		}
+	}
+	if a.json {
+		return a.show(all, nil)
+	}
+	return nil
+}
+
+// act makes a call that answers nothing.
+func (a *app) act(ctx context.Context, path string, body any, done string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	if err := api.Call(ctx, "POST", path, body, nil); err != nil {
+		return err
+	}
+	return a.show(map[string]string{"result": done}, func(w io.Writer) { fmt.Fprintln(w, done) })
+}

@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sextant/internal/config"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/obs"
+	"sextant/internal/server"
+	"sextant/sdk/go/plugin"
+)
+
+// settings are the flags that set what the configuration file can set too.
+type settings struct {
+	file   string
+	values map[string]*string
+}
+
+func (s *settings) flags(c *cobra.Command, names ...string) {
+	c.Flags().StringVar(&s.file, "config", "", "configuration file; else sextant.yaml in the current folder, if there")
+	s.values = map[string]*string{}
+	help := map[string]string{
+		"listen": "address of the API and the console", "data": "folder that holds everything", "admin.listen": "address of metrics and profiles, empty for none",
+		"log.level": "debug, info, warn or error", "log.format": "text or json", "plugins.isolate": "none, or all: built-in plugins in processes of their own",
+	}
+	for _, name := range names {
+		s.values[name] = c.Flags().String(name, "", help[name])
+	}
+}
+
+func (s *settings) load(c *cobra.Command) (*config.Loaded, error) {
+	given := map[string]any{}
+	for name, v := range s.values {
+		if c.Flags().Changed(name) {
+			given[name] = *v
+		}
+	}
+	l, err := config.Load(s.file, given)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return l, nil
+}
+
+func (a *app) serverCmd() *cobra.Command {
+	var s settings
+	c := &cobra.Command{
+		Use: "server", Short: "Run the platform on embedded parts",
+		Long: "Runs the platform. Without a file, a flag or a network it works on embedded parts in the folder ./data. The first start creates the user admin and prints its password once; SEXTANT_ADMIN_PASSWORD sets it." + exitHelp,
+		Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := s.load(c)
+			if err != nil {
+				return err
+			}
+			return a.serve(c.Context(), l.Config)
+		},
+	}
+	s.flags(c, "listen", "data", "admin.listen", "log.level", "log.format", "plugins.isolate")
+	return c
+}
+
+func (a *app) logger(c config.Log) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // validated when it was loaded
+	return obs.NewLogger(a.Err, level, obs.Format(c.Format))
+}
+
+// open starts a server as the configuration says.
+func (a *app) open(ctx context.Context, c config.Config, log *slog.Logger) (*server.Server, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return server.Open(ctx, server.Options{Config: c, Version: a.version, Clock: clock.Real{}, Log: log, AdminPassword: config.Variable("SEXTANT_ADMIN_PASSWORD"), Exe: exe})
+}
+
+func (a *app) serve(ctx context.Context, c config.Config) error {
+	log := a.logger(c.Log)
+	s, err := a.open(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	if f := s.First; f != nil {
+		if config.Variable("SEXTANT_ADMIN_PASSWORD") != "" {
+			f.Password = "(that of SEXTANT_ADMIN_PASSWORD)"
+		}
+		fmt.Fprintf(a.Out, "\nThis is the first start. The administrator is\n\n  name      %s\n  password  %s\n\nshown once. Or log in within an hour with\n\n  sextant login --url %s --link %s\n\n", f.Name, f.Password, s.URL(), f.Link)
+	}
+	log.Info("the server is ready", "url", s.URL(), "data", c.Data, "version", a.version)
+	select {
+	case <-ctx.Done():
+		log.Info("the server stops; what it manages goes on")
+	case err = <-s.Failed():
+	}
+	return errors.Join(err, s.Close())
+}
+
+func (a *app) configCmd() *cobra.Command {
+	var s settings
+	show := &cobra.Command{
+		Use: "show", Short: "Every setting with its value and where it comes from", Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := s.load(c)
+			if err != nil {
+				return err
+			}
+			return a.show(l.Items, func(w io.Writer) {
+				for _, i := range l.Items {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", i.Key, i.Value, i.Origin)
+				}
+			})
+		},
+	}
+	s.flags(show, "listen", "data", "admin.listen", "log.level", "log.format", "plugins.isolate")
+	return group("config", "Settings", show)
+}
+
+// pluginHostCmd runs a built-in plugin as a process of its own, as the platform
+// starts it.
+func (a *app) pluginHostCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "plugin-host <name>", Short: "Run a built-in plugin as a process of its own", Hidden: true, Args: exactly(1, "the name of a plugin"),
+		Long: "Started by the platform with SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_LISTEN, SEXTANT_DATABASE_URL and SEXTANT_DATA." + exitHelp,
+		RunE: func(c *cobra.Command, args []string) error {
+			p, err := server.Builtin(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			log := obs.NewLogger(a.Err, slog.LevelInfo, obs.Text).With("plugin", args[0])
+			h, err := plugin.HostFrom(config.Variable, log)
+			if err != nil {
+				return err
+			}
+			listen := config.Variable("SEXTANT_LISTEN")
+			if listen == "" {
+				return usage("SEXTANT_LISTEN is empty: give the address to listen on")
+			}
+			return plugin.Serve(c.Context(), p, h, listen)
+		},
+	}
+}

@@ -1,0 +1,257 @@
+// Package config is what an operator may set, from where, and with which
+// defaults. It is the only package that reads the environment.
+//
+// Later sources win: built-in, file (sextant.yaml), environment (SEXTANT_A_B for
+// a.b), flags. An unknown key is an error.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/v2"
+	"go.yaml.in/yaml/v4"
+)
+
+// Config is every setting of the server.
+type Config struct {
+	// Listen is the address of the API and the console. Off loopback it needs
+	// TLS, or tls.insecure. Default 127.0.0.1:8066.
+	Listen string `koanf:"listen"`
+	// Data is the folder that holds everything. Default ./data.
+	Data string `koanf:"data"`
+	// TLS is how connections from other machines are protected.
+	TLS TLS `koanf:"tls"`
+	// Admin is where metrics and profiles are.
+	Admin Admin `koanf:"admin"`
+	// Log is how the server tells what it does.
+	Log Log `koanf:"log"`
+	// Plugins is how plugins run.
+	Plugins Plugins `koanf:"plugins"`
+}
+
+// TLS protects connections.
+type TLS struct {
+	// Cert and Key are PEM files. Default none.
+	Cert string `koanf:"cert"`
+	Key  string `koanf:"key"`
+	// Insecure allows plain HTTP off loopback, behind a proxy that does TLS.
+	// Default false.
+	Insecure bool `koanf:"insecure"`
+}
+
+// Admin is the listener for operators.
+type Admin struct {
+	// Listen is the address of /metrics and /debug/pprof, loopback only; empty
+	// for none. Default 127.0.0.1:8067.
+	Listen string `koanf:"listen"`
+}
+
+// Log is the server's log.
+type Log struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `koanf:"level"`
+	// Format is text or json. Default text.
+	Format string `koanf:"format"`
+}
+
+// Plugins is how built-in plugins run.
+type Plugins struct {
+	// Isolate is none (within the server) or all (each a process of its own that
+	// outlives the server). Default none.
+	Isolate string `koanf:"isolate"`
+}
+
+func defaults() map[string]any {
+	return map[string]any{
+		"listen": "127.0.0.1:8066", "data": "data", "admin.listen": "127.0.0.1:8067",
+		"tls.cert": "", "tls.key": "", "tls.insecure": false,
+		"log.level": "info", "log.format": "text", "plugins.isolate": "none",
+	}
+}
+
+// Item is one setting with where it comes from.
+type Item struct{ Key, Value, Origin string }
+
+// Loaded is a configuration with the origin of each value.
+type Loaded struct {
+	Config
+	Items []Item
+}
+
+// values is a provider of flat settings.
+type values map[string]any
+
+// ReadBytes is not used.
+func (values) ReadBytes() ([]byte, error) { return nil, errors.New("not used") }
+
+// Read gives the settings as a tree.
+func (v values) Read() (map[string]any, error) {
+	tree := map[string]any{}
+	for key, value := range v {
+		at := tree
+		parts := strings.Split(key, ".")
+		for _, p := range parts[:len(parts)-1] {
+			next, ok := at[p].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				at[p] = next
+			}
+			at = next
+		}
+		at[parts[len(parts)-1]] = value
+	}
+	return tree, nil
+}
+
+// Load reads all sources. file may be empty: then sextant.yaml in the current
+// folder is used if it is there. flags are the settings given on the command
+// line.
+func Load(file string, flags map[string]any) (*Loaded, error) {
+	k := koanf.New(".")
+	origins := map[string]string{}
+	add := func(origin string, v values) error {
+		for key := range v {
+			if _, known := defaults()[key]; !known {
+				return fmt.Errorf("%s: the setting %q is not known; there are %s", origin, key, strings.Join(keys(), ", "))
+			}
+			origins[key] = origin
+		}
+		return k.Load(v, nil)
+	}
+	fromFile, name, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []struct {
+		origin string
+		values values
+	}{{"built-in", defaults()}, {name, fromFile}, {"environment", fromEnvironment()}, {"flag", flags}} {
+		if err := add(s.origin, s.values); err != nil {
+			return nil, err
+		}
+	}
+	l := &Loaded{}
+	if err := k.UnmarshalWithConf("", &l.Config, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	for _, key := range keys() {
+		l.Items = append(l.Items, Item{key, fmt.Sprint(k.Get(key)), origins[key]})
+	}
+	return l, l.validate()
+}
+
+func keys() []string {
+	var all []string
+	for key := range defaults() {
+		all = append(all, key)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func readFile(file string) (values, string, error) {
+	name := file
+	if name == "" {
+		name = "sextant.yaml"
+	}
+	data, err := os.ReadFile(name)
+	if file == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, name, nil
+	}
+	if err != nil {
+		return nil, name, fmt.Errorf("settings: %w", err)
+	}
+	var tree map[string]any
+	if err := yaml.Unmarshal(data, &tree); err != nil {
+		return nil, name, fmt.Errorf("%s: %w", name, err)
+	}
+	flat := values{}
+	flatten("", tree, flat)
+	return flat, name, nil
+}
+
+func flatten(prefix string, tree map[string]any, into values) {
+	for key, v := range tree {
+		if sub, ok := v.(map[string]any); ok {
+			flatten(prefix+key+".", sub, into)
+			continue
+		}
+		into[prefix+key] = v
+	}
+}
+
+// fromEnvironment reads SEXTANT_A_B for every setting a.b. Other variables that
+// begin with SEXTANT_ have meanings of their own.
+func fromEnvironment() values {
+	v := values{}
+	for key := range defaults() {
+		if text, ok := os.LookupEnv("SEXTANT_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))); ok {
+			v[key] = text
+		}
+	}
+	return v
+}
+
+// validate checks what the settings mean together.
+func (c *Config) validate() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %q is no address such as 127.0.0.1:8066", c.Listen)
+	}
+	if !Loopback(host) && c.TLS.Cert == "" && !c.TLS.Insecure {
+		return fmt.Errorf("listen: %s can be reached from other machines: give tls.cert and tls.key, or set tls.insecure where a proxy in front does TLS", c.Listen)
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return errors.New("tls: cert and key belong together")
+	}
+	if c.Admin.Listen != "" {
+		host, _, err := net.SplitHostPort(c.Admin.Listen)
+		if err != nil || !Loopback(host) {
+			return fmt.Errorf("admin.listen: %q is no address on loopback such as 127.0.0.1:8067", c.Admin.Listen)
+		}
+	}
+	for key, check := range map[string]struct {
+		value string
+		words []string
+	}{
+		"log.level":       {c.Log.Level, []string{"debug", "info", "warn", "error"}},
+		"log.format":      {c.Log.Format, []string{"text", "json"}},
+		"plugins.isolate": {c.Plugins.Isolate, []string{"none", "all"}},
+	} {
+		if !slices.Contains(check.words, check.value) {
+			return fmt.Errorf("%s: %q is none of %s", key, check.value, strings.Join(check.words, ", "))
+		}
+	}
+	if c.Data == "" {
+		return errors.New("data: name a folder")
+	}
+	c.Data, err = filepath.Abs(c.Data)
+	return err
+}
+
+// Loopback reports whether a host is this machine alone.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Variable reads a variable of the environment that is no setting:
+// SEXTANT_ADMIN_PASSWORD, SEXTANT_URL, SEXTANT_TOKEN and those that the platform
+// gives a plugin's process.
+func Variable(name string) string { return os.Getenv(name) }
+
+// Environment is the environment of this process, for processes that it starts,
+// without what is meant for the platform alone.
+func Environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "SEXTANT_") })
+}
+
+// Home is the user's folder for configuration.
+func Home() (string, error) { return os.UserConfigDir() }

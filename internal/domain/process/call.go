@@ -1,0 +1,65 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"strings"
+
+	"sextant/internal/domain/control"
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/errs"
+)
+
+// Call is a service to call on objects.
+type Call struct {
+	Project   string                     `json:"project,omitempty" default:"default" maxLength:"64"`
+	Service   string                     `json:"service" minLength:"5" maxLength:"190" doc:"plugin/service/action"`
+	Objects   []string                   `json:"objects,omitempty" maxItems:"1000" doc:"What the service acts on: package:type/id"`
+	Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Inputs that are not taken from the objects, by name"`
+}
+
+// Call asks the door for a run of one step that calls a service. The process of
+// that step is kept like any other.
+func (s *Service) Call(ctx context.Context, c Call) (control.Verdict, error) {
+	if err := identity.Require(ctx, "run.start", c.Project); err != nil {
+		return control.Verdict{}, err
+	}
+	if strings.Count(c.Service, "/") != 2 {
+		return control.Verdict{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form plugin/service/action", c.Service).At(errs.Field{Path: "service", Message: "want plugin/service/action"})
+	}
+	d, err := s.deploy(ctx, c.Project, oneStep(c.Service))
+	if err != nil {
+		return control.Verdict{}, err
+	}
+	return s.door.Admit(ctx, control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: c.Service, Source: "call"})
+}
+
+// oneStep is the process that calls a service and ends.
+func oneStep(service string) []byte {
+	var name bytes.Buffer
+	_ = xml.EscapeText(&name, []byte(service)) // a buffer takes everything
+	id := "call-" + strings.Map(idRune, service)
+	return fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="urn:sextant:calls">
+  <process id="%s" name="%s" isExecutable="true">
+    <startEvent id="start"/>
+    <sequenceFlow id="to_call" sourceRef="start" targetRef="call"/>
+    <serviceTask id="call" name="%s"><extensionElements><zeebe:taskDefinition type="plugin:%s"/></extensionElements></serviceTask>
+    <sequenceFlow id="to_end" sourceRef="call" targetRef="end"/>
+    <endEvent id="end"/>
+  </process>
+</definitions>
+`, id, name.String(), name.String(), name.String())
+}
+
+// idRune keeps what an XML id may hold.
+func idRune(r rune) rune {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+		return r
+	}
+	return '-'
+}

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"path"
+	"reflect"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+var qualified = regexp.MustCompile(`\*?(?:[\w.-]+/)*([\w-]+)\.(\w+)`)
+
+// schemaName names a type in the API's description by its room and its own
+// name, so that the Step of one domain is not that of another: ProcessStep,
+// PageOfProcessRun.
+func schemaName(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Name() == "" || t.PkgPath() == "" {
+		return huma.DefaultSchemaNamer(t, hint)
+	}
+	name, inner, generic := strings.Cut(t.Name(), "[")
+	if !generic {
+		if strings.HasPrefix(t.PkgPath(), "sextant/") && path.Base(t.PkgPath()) != "api" {
+			return upper(path.Base(t.PkgPath())) + upper(name)
+		}
+		return upper(name)
+	}
+	inner = qualified.ReplaceAllStringFunc(strings.TrimSuffix(inner, "]"), func(s string) string {
+		m := qualified.FindStringSubmatch(s)
+		return upper(m[1]) + upper(m[2])
+	})
+	return upper(name) + "Of" + strings.Map(letters, inner)
+}
+
+var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+
+// describe adds a plain endpoint to the description: what it is for and where,
+// not the form of its bodies.
+func (a *API) describe(e Endpoint) {
+	op := &huma.Operation{OperationID: e.ID, Method: e.Method, Path: e.Path, Summary: e.Summary, Tags: []string{e.Tag}, Responses: map[string]*huma.Response{"default": {Description: "Success, or a problem"}}}
+	for _, m := range pathParam.FindAllStringSubmatch(e.Path, -1) {
+		op.Parameters = append(op.Parameters, &huma.Param{Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+	}
+	a.huma.OpenAPI().AddOperation(op)
+}
+
+// describeProblems puts the form of the errors that are really answered in place
+// of the library's own.
+func (a *API) describeProblems() {
+	all := a.huma.OpenAPI().Components.Schemas
+	problem := all.Schema(reflect.TypeFor[Problem](), false, "Problem")
+	all.Map()["ErrorModel"] = problem
+	delete(all.Map(), "ErrorDetail")
+}
+
+func letters(r rune) rune {
+	if unicode.IsLetter(r) || unicode.IsDigit(r) {
+		return r
+	}
+	return -1
+}
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

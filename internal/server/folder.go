@@ -1,0 +1,78 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// dataFormat is the form of the data folder that this program writes.
+const dataFormat = 1
+
+// folder is the data folder, held by one server at a time.
+type folder struct {
+	root string
+	lock *os.File
+}
+
+// openFolder makes or takes the data folder. One that another server uses, or a
+// newer program has written, is refused and not touched.
+func openFolder(root string) (*folder, error) {
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return nil, fmt.Errorf("data: the folder cannot be made: %w", err)
+	}
+	if err := checkFormat(root); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(root, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data: the folder cannot be written: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("data: another server uses the folder %s: stop it, or set another folder with --data", root), lock.Close())
+	}
+	f := &folder{root: root, lock: lock}
+	for _, sub := range []string{"keys", "blobs", "plugins", "run"} {
+		if err := os.MkdirAll(f.path(sub), 0o700); err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+	}
+	return f, f.writeFormat()
+}
+
+func checkFormat(root string) error {
+	data, err := os.ReadFile(filepath.Join(root, "format"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return fmt.Errorf("data: the file format in %s holds %.40q and no number: this is no data folder of sextant, or it is damaged", root, data)
+	}
+	if n > dataFormat {
+		return fmt.Errorf("data: the folder %s has format %d, written by a newer sextant; this one knows up to %d: use the newer program", root, n, dataFormat)
+	}
+	return nil
+}
+
+func (f *folder) writeFormat() error {
+	path := f.path("format")
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	return os.WriteFile(path, []byte(strconv.Itoa(dataFormat)+"\n"), 0o600)
+}
+
+func (f *folder) path(parts ...string) string {
+	return filepath.Join(append([]string{f.root}, parts...)...)
+}
+
+func (f *folder) close() error { return f.lock.Close() }

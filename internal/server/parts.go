@@ -1,0 +1,145 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/gateway"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/object"
+	"sextant/internal/domain/plugin"
+	"sextant/internal/domain/process"
+	"sextant/internal/domain/resource"
+	"sextant/internal/domain/setting"
+	"sextant/internal/domain/worklist"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/blob"
+	"sextant/internal/kit/bus"
+	"sextant/internal/kit/secret"
+)
+
+var errStopping = errors.New("the server is stopping")
+
+type migration struct {
+	domain string
+	files  fs.FS
+}
+
+func migrations() []migration {
+	return []migration{
+		{api.Domain, api.Migrations}, {bus.Domain, bus.Migrations}, {audit.Domain, audit.Migrations}, {identity.Domain, identity.Migrations},
+		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {worklist.Domain, worklist.Migrations}, {control.Domain, control.Migrations},
+		{dispatch.Domain, dispatch.Migrations}, {process.Domain, process.Migrations}, {durable.Domain, durable.Migrations},
+	}
+}
+
+// parts are the rooms of the house, connected.
+type parts struct {
+	api      *api.API
+	bus      *bus.Bus
+	identity *identity.Service
+	registry *plugin.Registry
+	router   *gateway.Router
+	objects  *object.Service
+	dispatch *dispatch.Service
+	process  *process.Service
+	door     *control.Door
+	engine   *durable.Host
+}
+
+// assemble makes every part and connects them; nothing moves yet.
+func assemble(ctx context.Context, s *Server) (*parts, error) {
+	box, err := secret.Open(s.folder.path("keys", "master.key"))
+	if err != nil {
+		return nil, err
+	}
+	blobs, err := blob.NewDir(s.folder.path("blobs"))
+	if err != nil {
+		return nil, err
+	}
+	d, c := s.db, s.Clock
+	p := &parts{bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
+	trail := audit.New(d, c)
+	p.identity = identity.New(d, c, trail)
+	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.identity.Authenticate, Authorize: p.identity.Authorize, Observe: s.metrics.Requests()})
+	settings := setting.New(d, c, box, trail)
+	files := resource.NewFiles(blobs, d, trail)
+	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus})
+	tasks := worklist.New(d, trail)
+	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings,
+		Changed: changed(func() *process.Service { return p.process })})
+	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks})
+	tasks.Attach(p.process)
+	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
+		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}}})
+	if err != nil {
+		return nil, err
+	}
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, StopFile: s.folder.path("STOP")})
+	p.process.Attach(p.engine, p.door)
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.objects, tasks, p.door, p.dispatch, p.process} {
+		r.Routes(p.api)
+	}
+	p.api.Mount("/", http.HandlerFunc(frontPage))
+	return p, nil
+}
+
+// start lets everything move: the bus, plugins, then the engine, so that no job
+// comes before its plugin is there.
+func (p *parts) start(ctx context.Context, s *Server) error {
+	g := s.group
+	s.metrics.Gauge("sextant_runs_active", "Runs in memory.", func() float64 { return float64(p.engine.Active()) })
+	s.metrics.Counter("sextant_database_commits_total", "Commits of the platform's database.", func() float64 { return float64(s.db.Commits()) })
+	g.Go("bus", p.bus.Run)
+	g.Go("locks", p.door.Renew)
+	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })
+	if err := p.registry.Load(ctx); err != nil {
+		return err
+	}
+	if err := startPlugins(ctx, s, p); err != nil {
+		return err
+	}
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	p.dispatch.Attach(work, p.engine)
+	p.engine.Start()
+	g.OnStop("engine", func(context.Context) error {
+		cancel(errStopping)
+		p.dispatch.Wait()
+		p.engine.Close()
+		return nil
+	})
+	return nil
+}
+
+// sweep forgets now and then what has had its time.
+func (p *parts) sweep(ctx context.Context, s *Server) error {
+	for {
+		if err := p.api.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "old answers could not be removed", "err", err)
+		}
+		tick, stop := s.Clock.After(sweepEvery)
+		select {
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		case <-tick:
+		}
+	}
+}
+
+// changed tells the read side of news of a run, once there is one.
+func changed(of func() *process.Service) func(state.Key) {
+	return func(run state.Key) {
+		if p := of(); p != nil {
+			p.Changed(run)
+		}
+	}
+}

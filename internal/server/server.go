@@ -1,0 +1,231 @@
+// Package server puts the parts of the platform together, starts them in order
+// and stops them. It alone knows all of them.
+//
+//	folder ─► listeners ─► database ─► domains ─► plugins ─► engine ─► API
+//
+// A server that is killed at any moment is started again and goes on: runs,
+// timers and jobs are on disk, scripts on hosts and processes of plugins never
+// noticed.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"path/filepath"
+	"time"
+	_ "time/tzdata" // time zones on machines without them
+
+	"sextant/internal/config"
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/lifecycle"
+	"sextant/internal/kit/obs"
+)
+
+const (
+	stopFor     = 20 * time.Second
+	sweepEvery  = time.Hour
+	headersFor  = 10 * time.Second
+	drainingFor = 5 * time.Second
+)
+
+// Options is what a server is started with.
+type Options struct {
+	Config  config.Config
+	Version string
+	Clock   clock.Clock
+	Log     *slog.Logger
+	// AdminPassword is that of the administrator whom the first start creates;
+	// random where it is empty.
+	AdminPassword string
+	// Exe is this program, for plugins in processes of their own.
+	Exe string
+}
+
+// Server is a running platform.
+type Server struct {
+	Options
+	// First is set by the very first start: what its owner has to be told, once.
+	First *identity.First
+
+	folder  *folder
+	db      *db.DB
+	parts   *parts
+	group   *lifecycle.Group
+	metrics *obs.Metrics
+	ready   chan struct{}
+	main    net.Listener
+	admin   net.Listener
+	http    *http.Server
+}
+
+// Open starts a server. It serves when Open returns.
+func Open(ctx context.Context, o Options) (s *Server, err error) {
+	s = &Server{Options: o, group: lifecycle.New(context.WithoutCancel(ctx)), metrics: obs.NewMetrics(), ready: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.folder, err = openFolder(o.Config.Data); err != nil {
+		return s, err
+	}
+	s.group.OnStop("data folder", func(context.Context) error { return s.folder.close() })
+	if err := s.listen(); err != nil {
+		return s, err
+	}
+	if err := s.openDatabase(ctx); err != nil {
+		return s, err
+	}
+	if s.parts, err = assemble(ctx, s); err != nil {
+		return s, err
+	}
+	if s.First, err = s.parts.identity.Bootstrap(ctx, o.AdminPassword); err != nil {
+		return s, err
+	}
+	s.serve()
+	if err := s.parts.start(ctx, s); err != nil {
+		return s, err
+	}
+	close(s.ready)
+	return s, nil
+}
+
+// listen takes the ports first, so that a taken one is told at once.
+func (s *Server) listen() error {
+	var err error
+	if s.main, err = listenOn("listen", s.Config.Listen); err != nil {
+		return err
+	}
+	if s.Config.TLS.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(s.Config.TLS.Cert, s.Config.TLS.Key)
+		if err != nil {
+			return fmt.Errorf("tls: %w", err)
+		}
+		s.main = tls.NewListener(s.main, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	}
+	if s.Config.Admin.Listen != "" {
+		s.admin, err = listenOn("admin.listen", s.Config.Admin.Listen)
+	}
+	return err
+}
+
+func listenOn(option, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the address %s cannot be used (%w): set another with --%s or in sextant.yaml", option, address, err, option)
+	}
+	return l, nil
+}
+
+func (s *Server) openDatabase(ctx context.Context) error {
+	file := s.folder.path("sextant.db")
+	d, err := db.Open(ctx, "sqlite:"+file)
+	if err != nil {
+		return fmt.Errorf("database %s: %w", file, err)
+	}
+	s.db = d
+	s.group.OnStop("database", func(context.Context) error { return d.Close() })
+	for _, m := range migrations() {
+		if err := d.Migrate(ctx, m.domain, m.files); err != nil {
+			return fmt.Errorf("database %s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// URL is where the API and the console are.
+func (s *Server) URL() string {
+	scheme := "http://"
+	if s.Config.TLS.Cert != "" {
+		scheme = "https://"
+	}
+	return scheme + s.main.Addr().String()
+}
+
+// AdminURL is where the metrics are; empty for nowhere.
+func (s *Server) AdminURL() string {
+	if s.admin == nil {
+		return ""
+	}
+	return "http://" + s.admin.Addr().String()
+}
+
+// serve answers on the listeners. Before the platform is ready /readyz and the
+// API say so.
+func (s *Server) serve() {
+	handler := s.parts.api.Handler()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !s.isReady() {
+			http.Error(w, "starting", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.Handle("/", handler)
+	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: headersFor, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+	s.run("http", s.http, s.main)
+	if s.admin == nil {
+		return
+	}
+	ops := http.NewServeMux()
+	ops.Handle("GET /metrics", s.metrics.Handler())
+	ops.HandleFunc("/debug/pprof/", pprof.Index)
+	ops.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	ops.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	s.run("admin", &http.Server{Handler: ops, ReadHeaderTimeout: headersFor}, s.admin)
+}
+
+func (s *Server) run(name string, h *http.Server, l net.Listener) {
+	s.group.Go(name, func(context.Context) error {
+		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	s.group.OnStop(name, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, drainingFor)
+		defer cancel()
+		if err := h.Shutdown(ctx); err != nil {
+			return h.Close() // streams do not end by themselves
+		}
+		return nil
+	})
+}
+
+func (s *Server) isReady() bool {
+	select {
+	case <-s.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// Failed yields the error that ended a part of the server.
+func (s *Server) Failed() <-chan error { return s.group.Failed() }
+
+// Close stops the server. What it manages goes on.
+func (s *Server) Close() error {
+	err := s.group.Stop(stopFor)
+	if s.main != nil && s.http == nil {
+		err = errors.Join(err, s.main.Close())
+		if s.admin != nil {
+			err = errors.Join(err, s.admin.Close())
+		}
+	}
+	return err
+}
+
+func (s *Server) pluginFolder(name string) string {
+	return filepath.Join(s.folder.root, "plugins", name)
+}
