@@ -47,6 +47,7 @@ type parts struct {
 	bus      *bus.Bus
 	identity *identity.Service
 	registry *plugin.Registry
+	remote   *plugin.Remote
 	router   *gateway.Router
 	objects  *object.Service
 	dispatch *dispatch.Service
@@ -85,7 +86,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, StopFile: s.folder.path("STOP")})
 	p.process.Attach(p.engine, p.door)
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.objects, tasks, p.door, p.dispatch, p.process} {
+	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin}
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, p.objects, tasks, p.door, p.dispatch, p.process} {
 		r.Routes(p.api)
 	}
 	p.api.Mount("/", http.HandlerFunc(frontPage))
@@ -102,6 +104,9 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g.Go("locks", p.door.Renew)
 	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })
 	if err := p.registry.Load(ctx); err != nil {
+		return err
+	}
+	if err := p.remote.Restore(ctx); err != nil {
 		return err
 	}
 	if err := startPlugins(ctx, s, p); err != nil {

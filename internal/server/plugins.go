@@ -24,6 +24,10 @@ func builtins() []builtin {
 	return []builtin{{"host", host.New}}
 }
 
+func isBuiltin(name string) bool {
+	return slices.ContainsFunc(builtins(), func(b builtin) bool { return b.name == name })
+}
+
 // Builtin makes the built-in plugin of a name, for a process of its own.
 func Builtin(name string) (*sdk.Plugin, error) {
 	i := slices.IndexFunc(builtins(), func(b builtin) bool { return b.name == name })

@@ -241,20 +241,20 @@ func (s *Service) Routes(a *api.API) {
 
 func (s *Service) showRoute(a *api.API) {
 	type in struct {
-		Job    api.Key `path:"job"`
-		Object string  `query:"object" maxLength:"190" doc:"Only the output of this object's row"`
+		Job    api.KeyParam `path:"job"`
+		Object string       `query:"object" maxLength:"190" doc:"Only the output of this object's row"`
 	}
 	type out struct{ Body api.Page[Piece] }
 	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output", Tag: "jobs", Summary: "Live output of a job, by row and offset", Permission: "run.read"},
 		func(ctx context.Context, i *in) (*out, error) {
-			r, err := findJob(ctx, s.DB, int64(i.Job))
+			r, err := findJob(ctx, s.DB, int64(i.Job.Key))
 			if err != nil {
 				return nil, err
 			}
 			if r == nil || identity.Require(ctx, "run.read", r.project) != nil {
 				return nil, errs.New(errs.NotFound, "job.not_found", "there is no job %d", i.Job)
 			}
-			pieces, err := logOf(ctx, s.DB, int64(i.Job), RowID(i.Object), maxPieces)
+			pieces, err := logOf(ctx, s.DB, int64(i.Job.Key), RowID(i.Object), maxPieces)
 			if err != nil {
 				return nil, err
 			}

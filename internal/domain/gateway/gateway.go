@@ -77,6 +77,11 @@ func (r *Router) Do(ctx context.Context, c Call) (*Answer, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, errs.New(errs.Unavailable, "plugin.not_running", "the plugin %q does not run", c.Plugin))
 	}
+	return r.Ask(ctx, to, c)
+}
+
+// Ask makes a call by a route that is not known yet.
+func (r *Router) Ask(ctx context.Context, to Route, c Call) (*Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, c.Method, strings.TrimSuffix(to.URL, "/")+c.Path, bytes.NewReader(c.Body))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)

@@ -130,7 +130,7 @@ func (s *Service) startRoutes(a *api.API) {
 
 // RunKey is the path of what belongs to a run.
 type RunKey struct {
-	Run api.Key `path:"run"`
+	Run api.KeyParam `path:"run"`
 }
 
 func (s *Service) runRoutes(a *api.API) {
@@ -149,13 +149,13 @@ func (s *Service) runRoutes(a *api.API) {
 	type one struct{ Body Run }
 	api.Register(a, api.Endpoint{ID: "getRun", Method: http.MethodGet, Path: "/api/v1/runs/{run}", Tag: "runs", Summary: "One run", Permission: "run.read"},
 		func(ctx context.Context, in *RunKey) (*one, error) {
-			r, err := s.readable(ctx, in.Run)
+			r, err := s.readable(ctx, in.Run.Key)
 			return &one{r}, err
 		})
 	type steps struct{ Body api.Page[*Step] }
 	api.Register(a, api.Endpoint{ID: "listSteps", Method: http.MethodGet, Path: "/api/v1/runs/{run}/steps", Tag: "runs", Summary: "Steps of a run in the order in which they began, the newest where there are too many", Permission: "run.read"},
 		func(ctx context.Context, in *RunKey) (*steps, error) {
-			r, err := s.readable(ctx, in.Run)
+			r, err := s.readable(ctx, in.Run.Key)
 			if err != nil {
 				return nil, err
 			}
@@ -169,10 +169,10 @@ func (s *Service) runRoutes(a *api.API) {
 	type jobs struct{ Body api.Page[dispatch.Step] }
 	api.Register(a, api.Endpoint{ID: "listJobs", Method: http.MethodGet, Path: "/api/v1/runs/{run}/jobs", Tag: "runs", Summary: "Service calls of a run with the outcome of every row", Permission: "run.read"},
 		func(ctx context.Context, in *RunKey) (*jobs, error) {
-			if _, err := s.readable(ctx, in.Run); err != nil {
+			if _, err := s.readable(ctx, in.Run.Key); err != nil {
 				return nil, err
 			}
-			all, err := s.Dispatch.Steps(ctx, state.Key(in.Run))
+			all, err := s.Dispatch.Steps(ctx, state.Key(in.Run.Key))
 			return &jobs{api.Page[dispatch.Step]{Items: all}}, err
 		})
 	a.Handle(api.Endpoint{ID: "watchRun", Tag: "runs", Summary: "Live view of a run as server-sent events, resumed by Last-Event-ID", Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read"}, func(w http.ResponseWriter, r *http.Request) error { return s.events(a, w, r) })
@@ -188,17 +188,17 @@ func (s *Service) actRoutes(a *api.API) {
 	}
 	api.Register(a, api.Endpoint{ID: "cancelRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/cancel", Tag: "runs", Summary: "End a run; what it has begun is told to stop", Permission: "run.operate", Status: http.StatusNoContent},
 		func(ctx context.Context, in *cancel) (*struct{}, error) {
-			return nil, s.Cancel(ctx, in.Run, in.Body.Reason)
+			return nil, s.Cancel(ctx, in.Run.Key, in.Body.Reason)
 		})
 	type vars struct{ Body map[string]json.RawMessage }
 	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet, Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of an active run", Permission: "run.read"},
 		func(ctx context.Context, in *RunKey) (*vars, error) {
-			v, err := s.Variables(ctx, in.Run)
+			v, err := s.Variables(ctx, in.Run.Key)
 			if err == nil {
 				return &vars{v}, nil
 			}
 			if errors.Is(err, durable.ErrNoRun) {
-				err = errs.New(errs.Conflict, "run.over", "the run %d is over and has no variables any more", in.Run)
+				err = errs.New(errs.Conflict, "run.over", "the run %d is over and has no variables any more", in.Run.Key)
 			}
 			return nil, err
 		})
@@ -206,8 +206,8 @@ func (s *Service) actRoutes(a *api.API) {
 
 func (s *Service) incidentRoutes(a *api.API) {
 	type list struct {
-		Project string  `query:"project" default:"default" maxLength:"64"`
-		Run     api.Key `query:"run" doc:"Only incidents of this run"`
+		Project string       `query:"project" default:"default" maxLength:"64"`
+		Run     api.KeyParam `query:"run" doc:"Only incidents of this run"`
 		api.Paging
 	}
 	type page struct{ Body api.Page[Incident] }
@@ -216,14 +216,14 @@ func (s *Service) incidentRoutes(a *api.API) {
 			if err := identity.Require(ctx, "run.read", in.Project); err != nil {
 				return nil, err
 			}
-			all, err := incidents(ctx, s.DB, in.Project, in.Run, in.Paging)
+			all, err := incidents(ctx, s.DB, in.Project, in.Run.Key, in.Paging)
 			if err != nil {
 				return nil, err
 			}
 			return &page{api.PageOf(all, in.Limit, func(i Incident) string { return i.Key.String() })}, nil
 		})
 	type IncidentKey struct {
-		Incident api.Key `path:"incident"`
+		Incident api.KeyParam `path:"incident"`
 	}
 	type retry struct {
 		IncidentKey
@@ -231,12 +231,14 @@ func (s *Service) incidentRoutes(a *api.API) {
 	}
 	api.Register(a, api.Endpoint{ID: "retryIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/retry", Tag: "incidents", Summary: "Try again, with the same or with new inputs", Permission: "run.operate", Status: http.StatusNoContent},
 		func(ctx context.Context, in *retry) (*struct{}, error) {
-			return nil, s.Retry(ctx, in.Incident, in.Body)
+			return nil, s.Retry(ctx, in.Incident.Key, in.Body)
 		})
 	type skip struct {
 		IncidentKey
 		Body Skip
 	}
 	api.Register(a, api.Endpoint{ID: "skipIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/skip", Tag: "incidents", Summary: "Leave the step as if it had completed", Permission: "run.operate", Status: http.StatusNoContent},
-		func(ctx context.Context, in *skip) (*struct{}, error) { return nil, s.Skip(ctx, in.Incident, in.Body) })
+		func(ctx context.Context, in *skip) (*struct{}, error) {
+			return nil, s.Skip(ctx, in.Incident.Key, in.Body)
+		})
 }

@@ -99,8 +99,8 @@ func scan(read func(...any) error) (Task, error) {
 
 // Filter selects tasks.
 type Filter struct {
-	Project string  `query:"project" default:"default" maxLength:"64"`
-	Run     api.Key `query:"run" doc:"Only tasks of this run"`
+	Project string       `query:"project" default:"default" maxLength:"64"`
+	Run     api.KeyParam `query:"run" doc:"Only tasks of this run"`
 	api.Paging
 }
 
@@ -110,8 +110,8 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 		return api.Page[Task]{}, err
 	}
 	query, args := "SELECT "+columns+" FROM worklist_task WHERE project = ?", []any{f.Project}
-	if f.Run != 0 {
-		query, args = query+" AND run = ?", append(args, int64(f.Run))
+	if f.Run.Key != 0 {
+		query, args = query+" AND run = ?", append(args, int64(f.Run.Key))
 	}
 	if f.After != "" {
 		query, args = query+" AND task > ?", append(args, f.After)
@@ -162,13 +162,13 @@ func (l *List) Routes(a *api.API) {
 			return &page{p}, err
 		})
 	type complete struct {
-		Key  api.Key `path:"key"`
+		Key  api.KeyParam `path:"key"`
 		Body struct {
 			Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Results of the task"`
 		}
 	}
 	api.Register(a, api.Endpoint{ID: "completeTask", Method: http.MethodPost, Path: "/api/v1/tasks/{key}/complete", Tag: "tasks", Summary: "Complete a task", Permission: "task.complete", Status: http.StatusNoContent},
 		func(ctx context.Context, in *complete) (*struct{}, error) {
-			return nil, l.Complete(ctx, in.Key, in.Body.Variables)
+			return nil, l.Complete(ctx, in.Key.Key, in.Body.Variables)
 		})
 }

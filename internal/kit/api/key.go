@@ -32,3 +32,7 @@ func (k *Key) UnmarshalText(text []byte) error {
 func (Key) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9]{1,19}$", Description: "Engine key, decimal digits"}
 }
+
+// KeyParam is a key in a path or a query; the library reads numbers there
+// unless the type is a struct.
+type KeyParam struct{ Key }

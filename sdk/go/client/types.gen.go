@@ -177,6 +177,12 @@ type CompleteBody struct {
 	Variables map[string]interface{} `json:"variables,omitempty"`
 }
 
+// ConnectBody defines model for ConnectBody.
+type ConnectBody struct {
+	// Url Where the plugin answers
+	Url string `json:"url"`
+}
+
 // ControlLock defines model for ControlLock.
 type ControlLock struct {
 	Expires time.Time `json:"expires"`
@@ -769,6 +775,12 @@ type SettingInput struct {
 	Type    string            `json:"type"`
 }
 
+// TokenOutBody defines model for TokenOutBody.
+type TokenOutBody struct {
+	// Token Start the plugin with it as SEXTANT_TOKEN; shown once
+	Token string `json:"token"`
+}
+
 // ValueBody defines model for ValueBody.
 type ValueBody struct {
 	Value string `json:"value"`
@@ -1203,6 +1215,9 @@ type CreateObjectsJSONRequestBody = CreateObjectsJSONBody
 
 // QueryObjectsJSONRequestBody defines body for QueryObjects for application/json ContentType.
 type QueryObjectsJSONRequestBody = WireQuery
+
+// ConnectPluginJSONRequestBody defines body for ConnectPlugin for application/json ContentType.
+type ConnectPluginJSONRequestBody = ConnectBody
 
 // StartRunJSONRequestBody defines body for StartRun for application/json ContentType.
 type StartRunJSONRequestBody = ProcessStartBody

@@ -7,3 +7,9 @@ CREATE TABLE plugin_release (
     created  INTEGER NOT NULL,
     PRIMARY KEY (plugin, version)
 );
+
+CREATE TABLE plugin_instance (
+    plugin TEXT NOT NULL PRIMARY KEY,
+    url    TEXT NOT NULL,
+    token  TEXT NOT NULL
+);

@@ -1,0 +1,191 @@
+package plugin
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/gateway"
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/internal/kit/secret"
+	"sextant/internal/lang/manifest"
+	"sextant/sdk/go/wire"
+)
+
+const manifestWithin = 10 * time.Second
+
+// Tokens issues and checks the tokens of plugins.
+type Tokens interface {
+	IssuePlugin(ctx context.Context, plugin string) (string, error)
+}
+
+// Remote knows the plugins that run elsewhere, started by somebody else: those of
+// a plugin's author, or of a host that the platform does not manage.
+//
+//	token is issued ─► the plugin is started with it ─► its address is told ─► its manifest is read and registered
+type Remote struct {
+	Registry *Registry
+	Router   *gateway.Router
+	Tokens   Tokens
+	Box      *secret.Box
+	Audit    *audit.Log
+	// Reserved are the names of built-in plugins.
+	Reserved func(name string) bool
+}
+
+// Token gives the plugin of a name a new token, with which it has to be started.
+func (r *Remote) Token(ctx context.Context, name string) (string, error) {
+	if err := r.allowed(ctx, name); err != nil {
+		return "", err
+	}
+	token, err := r.Tokens.IssuePlugin(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := r.Box.Seal("plugin/"+name, []byte(token))
+	if err != nil {
+		return "", err
+	}
+	err = r.Registry.db.Do(ctx, func(tx *db.Tx) error {
+		if err := tx.Upsert("plugin_instance", 1, []string{"plugin", "url", "token"}, name, "", sealed); err != nil {
+			return err
+		}
+		return r.Audit.Write(ctx, tx, audit.Record{Project: "default", Subject: identity.From(ctx).ID, Verb: "plugin.write", Object: "plugin/" + name})
+	})
+	return token, err
+}
+
+func (r *Remote) allowed(ctx context.Context, name string) error {
+	if err := identity.Require(ctx, "plugin.write", "*"); err != nil {
+		return err
+	}
+	if r.Reserved(name) {
+		return errs.New(errs.Conflict, "plugin.builtin", "the plugin %s is built in", name).With("name", name)
+	}
+	return nil
+}
+
+// Connect reads the manifest of a plugin that runs at an address and registers
+// it.
+func (r *Remote) Connect(ctx context.Context, name, address string) (wire.Manifest, error) {
+	if err := r.allowed(ctx, name); err != nil {
+		return wire.Manifest{}, err
+	}
+	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return wire.Manifest{}, errs.New(errs.Invalid, "plugin.url", "%q is no address with http or https", address).At(errs.Field{Path: "url", Message: "want http://host:port"})
+	}
+	var sealed string
+	err := r.Registry.db.QueryRow(ctx, "SELECT token FROM plugin_instance WHERE plugin = ?", name).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return wire.Manifest{}, errs.New(errs.NotFound, "plugin.no_token", "the plugin %s has no token yet: ask for one and start the plugin with it", name)
+	}
+	if err != nil {
+		return wire.Manifest{}, err
+	}
+	token, err := r.Box.Open("plugin/"+name, sealed)
+	if err != nil {
+		return wire.Manifest{}, err
+	}
+	m, err := r.read(ctx, name, gateway.Route{URL: address, Token: string(token)})
+	if err != nil {
+		return m, err
+	}
+	err = r.Registry.db.Do(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec("UPDATE plugin_instance SET url = ? WHERE plugin = ?", address, name)
+		return err
+	})
+	if err == nil {
+		err = r.Registry.Register(ctx, m)
+	}
+	if err == nil {
+		r.Router.Set(name, gateway.Route{URL: address, Token: string(token)})
+	}
+	return m, err
+}
+
+func (r *Remote) read(ctx context.Context, name string, at gateway.Route) (wire.Manifest, error) {
+	ctx, cancel := context.WithTimeout(ctx, manifestWithin)
+	defer cancel()
+	var m wire.Manifest
+	got, err := r.Router.Ask(ctx, at, gateway.Call{Method: http.MethodGet, Path: "/manifest"})
+	if err != nil {
+		return m, errs.Wrap(err, errs.Unavailable, "plugin.unreachable", "the plugin "+name+" does not answer at "+at.URL)
+	}
+	if got.Status != http.StatusOK {
+		return m, errs.New(errs.Unavailable, "plugin.no_manifest", "the plugin %s answered %d when it was asked for its manifest; was it started with its token?", name, got.Status)
+	}
+	if err := json.Unmarshal(got.Body, &m); err != nil {
+		return m, errs.New(errs.Invalid, "plugin.manifest", "the manifest of %s is no JSON of a manifest: %s", name, err)
+	}
+	if m.Plugin != name {
+		return m, errs.New(errs.Invalid, "plugin.other", "the plugin at %s says that it is %q and not %q", at.URL, m.Plugin, name)
+	}
+	if problems := manifest.Validate(&m); len(problems) > 0 {
+		e := errs.New(errs.Invalid, "plugin.manifest", "the manifest of %s has %d problem(s)", name, len(problems))
+		for _, p := range problems {
+			e.At(errs.Field{Path: p.Path, Code: p.Code, Message: p.Message, Line: p.Line, Column: p.Column})
+		}
+		return m, e
+	}
+	return m, nil
+}
+
+// Restore connects the plugins again that ran elsewhere when the server stopped.
+func (r *Remote) Restore(ctx context.Context) error {
+	rows, err := r.Registry.db.Query(ctx, "SELECT plugin, url, token FROM plugin_instance WHERE url <> ''")
+	type instance struct{ name, url, token string }
+	all, err := db.Scan(rows, err, func(s *sql.Rows) (instance, error) {
+		var i instance
+		return i, s.Scan(&i.name, &i.url, &i.token)
+	})
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		token, err := r.Box.Open("plugin/"+i.name, i.token)
+		if err != nil {
+			return err
+		}
+		r.Router.Set(i.name, gateway.Route{URL: i.url, Token: string(token)})
+	}
+	return nil
+}
+
+// Routes adds the endpoints.
+func (r *Remote) Routes(a *api.API) {
+	type Named struct {
+		Name string `path:"name" maxLength:"64" pattern:"^[a-z0-9][a-z0-9-]*$"`
+	}
+	type tokenOut struct {
+		Body struct {
+			Token string `json:"token" doc:"Start the plugin with it as SEXTANT_TOKEN; shown once"`
+		}
+	}
+	api.Register(a, api.Endpoint{ID: "issuePluginToken", Method: http.MethodPost, Path: "/api/v1/plugins/{name}/token", Tag: "plugins", Summary: "A new token for a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusCreated},
+		func(ctx context.Context, in *Named) (*tokenOut, error) {
+			token, err := r.Token(ctx, in.Name)
+			o := &tokenOut{}
+			o.Body.Token = token
+			return o, err
+		})
+	type connect struct {
+		Named
+		Body struct {
+			URL string `json:"url" maxLength:"512" doc:"Where the plugin answers"`
+		}
+	}
+	type one struct{ Body wire.Manifest }
+	api.Register(a, api.Endpoint{ID: "connectPlugin", Method: http.MethodPut, Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "Register a plugin that runs elsewhere by its own manifest", Permission: "plugin.write"},
+		func(ctx context.Context, in *connect) (*one, error) {
+			m, err := r.Connect(ctx, in.Name, in.Body.URL)
+			return &one{m}, err
+		})
+}
