@@ -5,8 +5,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -47,7 +49,10 @@ func (r *report) print() {
 
 func main() {
 	r := &report{}
-	for _, part := range parts() {
+	for name, part := range parts() {
+		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], name) {
+			continue
+		}
 		if err := part(r); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
@@ -60,6 +65,9 @@ func main() {
 	}
 }
 
-func parts() []func(*report) error {
-	return []func(*report) error{engineFigures}
+// parts are what is measured, by the name that asks for it alone.
+func parts() iter.Seq2[string, func(*report) error] {
+	return func(yield func(string, func(*report) error) bool) {
+		_ = yield("server", serverFigures) && yield("engine", engineFigures) && yield("door", doorFigures) && yield("path", pathFigures) && yield("hosts", fanoutFigures)
+	}
 }

@@ -225,6 +225,7 @@ func (d *Door) input(req Request) error {
 }
 
 func (d *Door) objects(ctx context.Context, req Request) error {
+	byType := map[string][]string{}
 	for i, text := range req.Objects {
 		ref, err := object.ParseRef(text)
 		if err != nil {
@@ -233,7 +234,10 @@ func (d *Door) objects(ctx context.Context, req Request) error {
 		if slices.Index(req.Objects, text) != i {
 			return errs.New(errs.Invalid, "control.object_twice", "the object %s is named twice", text)
 		}
-		if _, err := d.Objects.Get(ctx, ref, object.Scope{Project: req.Project}); err != nil {
+		byType[ref.TypeRef()] = append(byType[ref.TypeRef()], ref.ID)
+	}
+	for typ, ids := range byType {
+		if err := d.Objects.Exist(ctx, typ, object.Scope{Project: req.Project}, ids); err != nil {
 			return err
 		}
 	}

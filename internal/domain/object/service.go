@@ -235,7 +235,7 @@ func (s *Service) Update(ctx context.Context, ref string, scope Scope, rows []wi
 		}
 		ids = append(ids, unquote(row[wire.AttrID]))
 	}
-	if err := s.owned(ctx, ref, scope, ids); err != nil {
+	if err := s.Exist(ctx, ref, scope, ids); err != nil {
 		return nil, err
 	}
 	if err := s.references(ctx, t, scope, rows); err != nil {
@@ -249,7 +249,7 @@ func (s *Service) Delete(ctx context.Context, ref string, scope Scope, ids []str
 	if _, err := s.writable(ctx, ref, scope); err != nil {
 		return err
 	}
-	if err := s.owned(ctx, ref, scope, ids); err != nil {
+	if err := s.Exist(ctx, ref, scope, ids); err != nil {
 		return err
 	}
 	rows := make([]wire.Row, len(ids))
@@ -283,8 +283,8 @@ func (s *Service) place(t wire.ObjectType, scope Scope, row wire.Row, i int) err
 	return nil
 }
 
-// owned checks that all ids lie in the project.
-func (s *Service) owned(ctx context.Context, ref string, scope Scope, ids []string) error {
+// Exist checks that all ids of a type lie in the project, with one query.
+func (s *Service) Exist(ctx context.Context, ref string, scope Scope, ids []string) error {
 	rows, _, err := s.Query(ctx, ref, scope, wire.Query{Fields: []string{wire.AttrID}, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(ids)}}})
 	if err != nil {
 		return err
@@ -311,7 +311,7 @@ func (s *Service) references(ctx context.Context, t wire.ObjectType, scope Scope
 		if len(ids) == 0 {
 			continue
 		}
-		if err := s.owned(ctx, a.To, scope, ids); err != nil {
+		if err := s.Exist(ctx, a.To, scope, ids); err != nil {
 			e := errs.As(err)
 			return errs.New(errs.Invalid, "object.reference", "%s", e.Message).At(errs.Field{Path: a.Name, Message: e.Message})
 		}

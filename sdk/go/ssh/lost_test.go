@@ -96,9 +96,11 @@ func TestACancelledCommandDoesNotBeginLater(t *testing.T) {
 
 func TestOldJobsAreRemoved(t *testing.T) {
 	t.Parallel()
-	s, p := sshtest.Start(t), pool(t)
+	s := sshtest.Start(t)
 	to, cred := target(s)
+	var p *ssh.Pool
 	for _, key := range []string{"old", "young"} {
+		p = pool(t) // the first command of a pool removes old jobs
 		if _, err := p.Run(t.Context(), to, cred, ssh.Command{Key: key, Script: "true"}); err != nil {
 			t.Fatal(err)
 		}

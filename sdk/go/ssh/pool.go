@@ -20,6 +20,7 @@ const (
 	sessionsPerConn   = 4 // sshd allows 10 by default; each may have a second one that follows its output
 	idleClose         = 2 * time.Minute
 	keepaliveInterval = 15 * time.Second
+	sweepEvery        = time.Hour
 )
 
 // Target is a host with the keys that are known to be its own: lines as in
@@ -75,11 +76,14 @@ type Pool struct {
 	mu     sync.Mutex
 	conns  map[string][]*conn
 	dials  map[string]chan struct{} // under way; closed at their end
+	swept  map[string]time.Time     // when old jobs were removed last, by address
 	closed bool
 }
 
 // NewPool makes an empty pool.
-func NewPool() *Pool { return &Pool{conns: map[string][]*conn{}, dials: map[string]chan struct{}{}} }
+func NewPool() *Pool {
+	return &Pool{conns: map[string][]*conn{}, dials: map[string]chan struct{}{}, swept: map[string]time.Time{}}
+}
 
 type conn struct {
 	client *ssh.Client
@@ -378,6 +382,18 @@ func (p *pins) explain(err error) error {
 		return &Error{HostKeyChanged, "", "the host has no key of the pinned type any more: pin its new key only if it was set up anew", nil}
 	}
 	return err
+}
+
+// sweepWord is "sweep" for a command that has to remove old jobs afterwards: the
+// first on a host, and then one an hour.
+func (p *Pool) sweepWord(address string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last, ok := p.swept[address]; ok && time.Since(last) < sweepEvery {
+		return "keep"
+	}
+	p.swept[address] = time.Now()
+	return "sweep"
 }
 
 // Quote makes one word of a POSIX shell of any text without NUL.

@@ -8,65 +8,93 @@ import (
 	"strings"
 )
 
+// The scripts below start few processes: on a busy host starting one costs more
+// than everything else. What the shell can do by itself it does.
+
 // bootstrap takes a payload from standard input, claims the job's folder, starts
 // the supervisor and waits for the end. $1 is the name of the folder, $2 the
 // last line that the payload must have: a connection that breaks in the middle
-// must not run half a script. Where the folder exists it waits for that job.
+// must not run half a script. $3 is "small" for a payload that the shell reads
+// by itself, $4 "sweep" where old jobs are to be removed. Where the folder
+// exists it waits for that job.
 //
 // Its answer is a line "SEXTANT <state> <exit> <bytes of out> <bytes of err>"
 // and then the ends of both streams. States: done, unknown, disk, partial.
 const bootstrap = `umask 077
-B="$HOME/.sextant/jobs"; D="$B/$1"; T="$B/.$1.$$"
-mkdir -p "$B" 2>/dev/null && cat >"$T" 2>/dev/null || { rm -f "$T"; echo "SEXTANT disk 0 0 0"; exit 0; }
-if [ "$(tail -n 1 "$T")" != "$2" ]; then rm -f "$T"; echo "SEXTANT partial 0 0 0"; exit 0; fi
+B="$HOME/.sextant/jobs"; D="$B/$1"; T="$B/.$1.$$"; L=; P=
+say() { echo "SEXTANT $1 0 0 0"; exit 0; }
+[ -d "$B" ] || mkdir -p "$B" 2>/dev/null || say disk
+if [ "$3" = small ]; then
+  while IFS= read -r L; do P="$P$L
+"; l=$L; done
+  L=$l
+else
+  cat >"$T" 2>/dev/null || { rm -f "$T"; say disk; }
+  L=$(tail -n 1 "$T")
+  [ "$L" = "$2" ] || rm -f "$T"
+fi
+[ "$L" = "$2" ] || say partial
 if mkdir "$D" 2>/dev/null; then
-  mv "$T" "$D/run"
+  if [ "$3" = small ]; then
+    { printf %s "$P" >"$D/run"; } 2>/dev/null || { rm -rf "$D"; say disk; }
+  else
+    mv "$T" "$D/run"
+  fi
   S=; command -v setsid >/dev/null 2>&1 && S=setsid
-  $S sh -c '` + supervisor + `' sh "$D" "$B" </dev/null >/dev/null 2>&1 &
+  $S sh -c '` + supervisor + `' sh "$D" "$B" "$4" </dev/null >/dev/null 2>&1 &
   wait $!
 else
-  rm -f "$T"
-  [ -d "$D" ] || { echo "SEXTANT disk 0 0 0"; exit 0; }
+  [ "$3" = small ] || rm -f "$T"
+  [ -d "$D" ] || say disk
 fi
 n=0
-while [ ! -f "$D/exit" ]; do
-  if [ -f "$D/pid" ]; then
+while [ ! -s "$D/exit" ]; do
+  if [ -s "$D/pid" ]; then
     read -r p s <"$D/pid"
     c=$(cut -d" " -f3,22 "/proc/$p/stat" 2>/dev/null)
-    if [ "${c#[!Z] }" != "$s" ]; then [ -f "$D/exit" ] || [ -f "$D/stop" ] || { echo "SEXTANT unknown 0 0 0"; exit 0; }; fi
+    if [ "${c#[!Z] }" != "$s" ]; then [ -s "$D/exit" ] || [ -f "$D/stop" ] || say unknown; fi
   else
     n=$((n+1))
-    if [ $n -gt 100 ]; then echo "SEXTANT unknown 0 0 0"; exit 0; fi
+    if [ $n -gt 100 ]; then say unknown; fi
   fi
-  [ -f "$D/exit" ] || sleep 0.1 2>/dev/null || sleep 1
+  [ -s "$D/exit" ] || sleep 0.1 2>/dev/null || sleep 1
 done
 read -r x <"$D/exit"
-o=$(($(wc -c <"$D/out"))); e=$(($(wc -c <"$D/err")))
+cd "$D" || say unknown
+set -- $(wc -c out err)
+o=$1; e=$3
 echo "SEXTANT done $x $o $e"
+if [ $o -le 65536 ] && [ $e -le 65536 ]; then
+  [ $((o+e)) -eq 0 ] || cat out err
+  exit 0
+fi
 for f in out err; do
-  z=$(($(wc -c <"$D/$f")))
-  if [ $z -gt 65536 ]; then head -c 32768 "$D/$f"; tail -c 32768 "$D/$f"; else cat "$D/$f"; fi
+  z=$(($(wc -c <"$f")))
+  if [ $z -gt 65536 ]; then head -c 32768 "$f"; tail -c 32768 "$f"; else cat "$f"; fi
 done`
 
-// supervisor runs the payload and stores how it ended; afterwards it removes
-// finished jobs that are older than a day. It stands in single quotes.
-const supervisor = `D=$1; : >"$D/out"; : >"$D/err"
-echo "$$ $(cut -d" " -f22 /proc/$$/stat)" >"$D/pid.new"; mv "$D/pid.new" "$D/pid"
-sh "$D/run" "$D" >"$D/out" 2>"$D/err"; x=$?
-rm -f "$D/run" "$D/script" "$D/stdin"
-echo $x >"$D/exit.new"; mv "$D/exit.new" "$D/exit"
-{ cd "$2" && find . -mindepth 2 -maxdepth 2 -name exit -mtime +0 2>/dev/null | while read -r o; do rm -rf "${o%/exit}"; done; } &`
+// supervisor runs the payload and stores how it ended; where it is asked to it
+// then removes finished jobs that are older than a day. It stands in single
+// quotes. A file that is there but empty is one that is being written.
+const supervisor = `D=$1; B=$2; W=$3; : >"$D/out"; : >"$D/err"
+s=; read -r s </proc/$$/stat; set -- "$D" "$B" ${s##*) }
+echo "$$ ${22}" >"$D/pid"
+( . "$D/run" ) >"$D/out" 2>"$D/err"; x=$?
+for f in run script stdin; do [ ! -f "$D/$f" ] || : >"$D/$f"; done
+echo $x >"$D/exit"
+[ "$W" != sweep ] || { cd "$B" && find . -mindepth 2 -maxdepth 2 -name exit -mtime +0 2>/dev/null | while read -r o; do rm -rf "${o%/exit}"; done; } &`
 
 // follow prints new output: "<bytes of out> <bytes of err>" and the bytes from
 // the offsets $2 and $3 on, at most 256 KiB of each.
-const follow = `D="$HOME/.sextant/jobs/$1"
-[ -f "$D/out" ] || { echo "0 0"; exit 0; }
-o=$(($(wc -c <"$D/out")-$2)); e=$(($(wc -c <"$D/err")-$3))
+const follow = `cd "$HOME/.sextant/jobs/$1" 2>/dev/null && [ -f err ] || { echo "0 0"; exit 0; }
+[ -s out ] || [ -s err ] || { echo "0 0"; exit 0; }
+a=$2; b=$3; set -- $(wc -c out err)
+o=$(($1-a)); e=$(($3-b))
 [ $o -gt 262144 ] && o=262144; [ $e -gt 262144 ] && e=262144
 [ $o -lt 0 ] && o=0; [ $e -lt 0 ] && e=0
 echo "$o $e"
-tail -c +$(($2+1)) "$D/out" | head -c $o
-tail -c +$(($3+1)) "$D/err" | head -c $e`
+[ $o -eq 0 ] || tail -c +$((a+1)) out | head -c $o
+[ $e -eq 0 ] || tail -c +$((b+1)) err | head -c $e`
 
 // stop ends a job's process group, softly first. A job that is still on its way
 // finds its folder taken and does not begin.
@@ -75,16 +103,16 @@ B="$HOME/.sextant/jobs"; D="$B/$1"; mkdir -p "$B"
 nap() { sleep 0.1 2>/dev/null || sleep 1; }
 if mkdir "$D" 2>/dev/null; then : >"$D/out"; : >"$D/err"; echo 143 >"$D/exit.new"; mv "$D/exit.new" "$D/exit"; exit 0; fi
 [ -d "$D" ] || exit 1
-n=0; while [ ! -f "$D/pid" ] && [ ! -f "$D/exit" ] && [ $n -lt 50 ]; do nap; n=$((n+1)); done
-[ -f "$D/pid" ] && [ ! -f "$D/exit" ] || exit 0
+n=0; while [ ! -s "$D/pid" ] && [ ! -s "$D/exit" ] && [ $n -lt 50 ]; do nap; n=$((n+1)); done
+[ -s "$D/pid" ] && [ ! -s "$D/exit" ] || exit 0
 read -r p s <"$D/pid"
 c=$(cut -d" " -f3,22 "/proc/$p/stat" 2>/dev/null)
 [ "${c#[!Z] }" = "$s" ] || exit 0
 : >"$D/stop"
 kill -s TERM -- "-$p" 2>/dev/null
-n=0; while [ ! -f "$D/exit" ] && kill -s 0 -- "-$p" 2>/dev/null && [ $n -lt 30 ]; do nap; n=$((n+1)); done
+n=0; while [ ! -s "$D/exit" ] && kill -s 0 -- "-$p" 2>/dev/null && [ $n -lt 30 ]; do nap; n=$((n+1)); done
 kill -s KILL -- "-$p" 2>/dev/null
-[ -f "$D/exit" ] || { echo 143 >"$D/exit.new"; mv "$D/exit.new" "$D/exit"; }
+[ -s "$D/exit" ] || { echo 143 >"$D/exit.new"; mv "$D/exit.new" "$D/exit"; }
 rm -f "$D/run" "$D/script" "$D/stdin"`
 
 // copyFile takes a file from standard input unless the host has it already. $1
@@ -117,23 +145,24 @@ func jobName(key string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// maxSmall is the size in bytes up to which the host's shell reads a payload by
+// itself, byte by byte; cat takes longer ones faster than it is started.
+const maxSmall = 16 << 10
+
 // payload is the script that the supervisor runs: it makes the files of the
 // command, sets its environment and runs it.
 func payload(c Command) (text, last string) {
 	var b strings.Builder
 	b.WriteString("D=$1\n")
-	here := func(file, content string) {
-		sum := sha256.Sum256([]byte(content))
-		mark := "SEXTANT_" + hex.EncodeToString(sum[:8])
-		fmt.Fprintf(&b, "cat >\"$D/%s\" <<'%s'\n%s\n%s\n", file, mark, content, mark)
+	keep := func(file, content string) {
+		b.WriteString("printf '%s\\n' " + Quote(strings.TrimSuffix(content, "\n")) + " >\"$D/" + file + "\"\n")
 	}
-	here("script", strings.TrimSuffix(c.Script, "\n"))
+	keep("script", c.Script)
 	input := "/dev/null"
 	if c.Stdin != "" {
-		here("stdin", strings.TrimSuffix(c.Stdin, "\n"))
+		keep("stdin", c.Stdin)
 		input = `"$D/stdin"`
 	}
-	b.WriteString("chmod 700 \"$D/script\"\n")
 	names := make([]string, 0, len(c.Env))
 	for name := range c.Env {
 		names = append(names, name)
@@ -142,19 +171,23 @@ func payload(c Command) (text, last string) {
 	for _, name := range names {
 		fmt.Fprintf(&b, "export %s=%s\n", name, Quote(c.Env[name]))
 	}
+	run := `sh "$D/script"`
+	if strings.HasPrefix(c.Script, "#!") {
+		b.WriteString("chmod 700 \"$D/script\"\n")
+		run = `"$D/script"`
+	}
 	b.WriteString("umask 022\n")
 	if c.Dir != "" {
 		fmt.Fprintf(&b, "cd %s || exit 126\n", Quote(c.Dir))
 	}
-	run := `sh "$D/script"`
-	if strings.HasPrefix(c.Script, "#!") {
-		run = `"$D/script"`
+	if len(names) > 0 {
+		b.WriteString("rm -f \"$D/run\"\n") // it holds the environment, of which parts may be secret
 	}
-	b.WriteString("rm -f \"$D/run\"\n" + run)
+	b.WriteString("exec " + run)
 	for _, a := range c.Args {
 		b.WriteString(" " + Quote(a))
 	}
-	b.WriteString(" <" + input + "\nexit $?\n")
+	b.WriteString(" <" + input + "\n")
 	sum := sha256.Sum256([]byte(b.String()))
 	last = "# end " + hex.EncodeToString(sum[:])
 	return b.String() + last + "\n", last

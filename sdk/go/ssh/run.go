@@ -17,6 +17,7 @@ import (
 
 const (
 	followEvery  = 300 * time.Millisecond
+	followMax    = 2 * time.Second
 	maxBackoff   = 5 * time.Second
 	endWithin    = 10 * time.Second // for ending a command on the host
 	streamLimit  = 64 << 20         // bytes of live output
@@ -157,7 +158,7 @@ func (r *running) try(ctx context.Context, text, last string) (res Result, sent 
 	if err != nil {
 		return res, false, err
 	}
-	if err := session.Start(shell(bootstrap, r.name, last)); err != nil {
+	if err := session.Start(shell(bootstrap, r.name, last, sizeWord(text), r.pool.sweepWord(r.target.Address))); err != nil {
 		broken = true
 		return res, false, &Error{Lost, r.target.Address, "the connection broke before the command began", err}
 	}
@@ -180,6 +181,14 @@ func (r *running) try(ctx context.Context, text, last string) (res Result, sent 
 		r.rest(i, t.kept, t.size)
 	}
 	return got.res, true, nil
+}
+
+// sizeWord tells the bootstrap how to take a payload.
+func sizeWord(text string) string {
+	if len(text) <= maxSmall {
+		return "small"
+	}
+	return "large"
 }
 
 // answer is what the bootstrap says at the end.
@@ -264,16 +273,19 @@ func (r *running) live(ctx context.Context, client *ssh.Client) func() {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		tick := time.NewTicker(followEvery)
-		defer tick.Stop()
-		for {
+		for wait := followEvery; ; {
 			select {
 			case <-ctx.Done():
 				return
-			case <-tick.C:
+			case <-time.After(wait):
 			}
-			if r.seen[0]+r.seen[1] > streamLimit || !r.followOnce(ctx, client) {
+			before := r.seen[0] + r.seen[1]
+			if before > streamLimit || !r.followOnce(ctx, client) {
 				return
+			}
+			// A command that says nothing is asked less and less often.
+			if wait = min(2*wait, followMax); r.seen[0]+r.seen[1] > before {
+				wait = followEvery
 			}
 		}
 	})

@@ -26,10 +26,10 @@ type Server struct {
 	HostKey string // authorized_keys form
 	User    string
 	Home    string
-	// PrivateKey logs in.
-	PrivateKey string
-	cmd        *exec.Cmd
-	config     string
+	// PrivateKey logs in; PublicKey is its other half.
+	PrivateKey, PublicKey string
+	cmd                   *exec.Cmd
+	config                string
 }
 
 // Start runs an sshd. A machine without OpenSSH fails the test with the remedy.
@@ -58,6 +58,7 @@ func Start(t testing.TB) *Server {
 	s.HostKey, hostPub = "", ""
 	_, hostPub = writeKey(t, filepath.Join(dir, "host_key"))
 	s.PrivateKey, userPub = writeKey(t, filepath.Join(dir, "user_key"))
+	s.PublicKey = userPub
 	s.HostKey = hostPub
 	s.Address = freePort(t)
 	host, port, err := net.SplitHostPort(s.Address)
@@ -103,6 +104,12 @@ func (s *Server) Run(t testing.TB, bin string) {
 		}
 		<-time.After(20 * time.Millisecond)
 	}
+}
+
+// Accept lets the key of another server log in here too.
+func (s *Server) Accept(t testing.TB, other *Server) {
+	t.Helper()
+	write(t, filepath.Join(filepath.Dir(s.config), "authorized_keys"), s.PublicKey+other.PublicKey)
 }
 
 // Stop ends the listening process; sessions that run go on.
