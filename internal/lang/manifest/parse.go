@@ -30,7 +30,7 @@ func Parse(data []byte) (*wire.Manifest, error) {
 	var m wire.Manifest
 	d.node(root, reflect.ValueOf(&m).Elem(), "")
 	problems := d.problems
-	for _, p := range Validate(&m) {
+	for _, p := range check(&m) {
 		if !slices.ContainsFunc(d.problems, func(known Problem) bool { return covers(known, p) }) {
 			at := d.place(p.Path)
 			p.Line, p.Column = at.line, at.column
@@ -46,20 +46,19 @@ func Parse(data []byte) (*wire.Manifest, error) {
 		}
 		return a.Column - b.Column
 	})
-	if len(problems) > maxProblems {
-		last := problems[maxProblems-1]
-		problems = append(problems[:maxProblems-1:maxProblems-1], Problem{
-			Line: last.Line, Column: last.Column, Code: CodeTooMany,
-			Message: fmt.Sprintf("%d more problems are not shown: mend these first", len(problems)-maxProblems+1),
-		})
-	}
-	return nil, &Error{Problems: problems}
+	return nil, &Error{Problems: shown(problems)}
 }
 
 // covers reports whether a value that could not be read explains a problem with
 // the manifest that lacks it.
 func covers(known, p Problem) bool {
-	return known.Code == CodeWrongType && (p.Path == known.Path || strings.HasPrefix(p.Path, known.Path+".") || strings.HasPrefix(p.Path, known.Path+"["))
+	switch {
+	case known.Code != CodeWrongType && known.Code != CodeAlias:
+		return false
+	case known.Path == "":
+		return known.Code == CodeWrongType // it is no mapping at all
+	}
+	return p.Path == known.Path || strings.HasPrefix(p.Path, known.Path+".") || strings.HasPrefix(p.Path, known.Path+"[")
 }
 
 // load reads the text as YAML, without following anything.
@@ -67,8 +66,8 @@ func load(data []byte) (*yaml.Node, *Problem) {
 	if len(data) > maxSource {
 		return nil, &Problem{Line: 1, Column: 1, Code: CodeTooLarge, Message: fmt.Sprintf("the manifest has %d bytes: at most %d are possible", len(data), maxSource)}
 	}
-	var root yaml.Node
-	err := yaml.Load(data, &root, yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	var documents []yaml.Node
+	err := yaml.Load(data, &documents, yaml.WithAllDocuments(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		p := &Problem{Line: 1, Column: 1, Code: CodeYAML, Message: "the manifest is not YAML: " + err.Error()}
 		var at *yaml.LoadError
@@ -80,7 +79,14 @@ func load(data []byte) (*yaml.Node, *Problem) {
 		}
 		return nil, p
 	}
-	node := &root
+	if len(documents) > 1 {
+		second := documents[1]
+		return nil, &Problem{Line: max(1, second.Line), Column: max(1, second.Column), Code: CodeYAML, Message: "another document begins: a manifest is one alone"}
+	}
+	node := &yaml.Node{}
+	if len(documents) == 1 {
+		node = &documents[0]
+	}
 	if node.Kind == yaml.DocumentNode && len(node.Content) == 1 {
 		node = node.Content[0]
 	}

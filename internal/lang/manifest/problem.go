@@ -5,8 +5,10 @@ import (
 	"strings"
 )
 
-// maxProblems bounds how many problems are told of one manifest.
-const maxProblems = 100
+const (
+	maxProblems = 100    // told of one manifest
+	mostFound   = 10_000 // after which nobody looks for more
+)
 
 // The codes of problems. They are stable: clients translate by them.
 const (
@@ -55,6 +57,19 @@ func (p Problem) String() string {
 	}
 	b.WriteString(p.Message)
 	return b.String()
+}
+
+// shown are as many problems as are told; the last says how many are not.
+func shown(problems []Problem) []Problem {
+	more := len(problems) - maxProblems + 1
+	if more <= 1 {
+		return problems
+	}
+	last := problems[maxProblems-1]
+	return append(problems[:maxProblems-1:maxProblems-1], Problem{
+		Line: last.Line, Column: last.Column, Code: CodeTooMany,
+		Message: fmt.Sprintf("%d more problems are not shown: mend these first", more),
+	})
 }
 
 // Error holds everything that is wrong with a manifest, in the order of the

@@ -33,7 +33,10 @@ const (
 
 // Validate tells everything that is wrong with a manifest, at most 100 problems.
 // Line and Column of the problems are 0.
-func Validate(m *wire.Manifest) []Problem {
+func Validate(m *wire.Manifest) []Problem { return shown(check(m)) }
+
+// check finds all that is wrong with a manifest.
+func check(m *wire.Manifest) []Problem {
 	c := checker{m: m, types: map[string]*wire.ObjectType{}}
 	for i := range m.Objects {
 		c.types[m.Objects[i].Type] = &m.Objects[i]
@@ -56,7 +59,7 @@ type checker struct {
 }
 
 func (c *checker) add(path, code, format string, args ...any) {
-	if len(c.problems) < maxProblems {
+	if len(c.problems) < mostFound {
 		c.problems = append(c.problems, Problem{Path: path, Code: code, Message: fmt.Sprintf(format, args...)})
 	}
 }
