@@ -407,7 +407,7 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 		{"no list", `{types: 1}`, "a list is wanted"},
 		{"no YAML", "[", "this is no YAML"},
 		{"empty", " \n", "the document is empty"},
-		{"nothing but a comment", "# nothing", "no documents"},
+		{"nothing but a comment", "# nothing", "the document is empty"},
 		{"null", "~", "the document is empty"},
 		{"alias", "- &a {type: a}\n- *a\n", "anchors and aliases"},
 		{"deep", strings.Repeat("[", 40) + strings.Repeat("]", 40), "this is no YAML"},

@@ -117,7 +117,7 @@ func TestImportSaysWhereAndChangesNothing(t *testing.T) {
 		{"no YAML", "objects:\n  host: [\n", "this is no YAML"},
 		{"tab", "objects:\n\thost: 1\n", "line 2, column 1: this is no YAML"},
 		{"no mapping", "- a\n", "line 1, column 1: a mapping is wanted"},
-		{"two documents", "objects: {}\n---\nobjects: {}\n", "this is no YAML"},
+		{"two documents", "objects: {}\n---\nobjects: {}\n", "line 2, column 1: another document begins"},
 		{"unknown key", "things: {}\n", "the key things is not known here: possible are objects, types"},
 		{"key twice", "objects:\n  host:\n    - id: a\n      cpus: 1\n      cpus: 2\n", "line 5, column 7: "},
 		{"no id", "objects:\n  host:\n    - name: x\n", "line 3, column 7: host: the object has no id"},

@@ -1,7 +1,6 @@
 package cmdb
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -166,12 +165,8 @@ func (r *reader) load(data []byte) *yaml.Node {
 		r.add(top, "", fmt.Sprintf("the document has %d bytes: at most %d are possible; divide it", len(data), maxSource))
 		return nil
 	}
-	var root yaml.Node
-	if len(bytes.TrimSpace(data)) == 0 {
-		r.add(top, "", "the document is empty")
-		return nil
-	}
-	if err := yaml.Load(data, &root, yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth)))); err != nil {
+	var documents []yaml.Node
+	if err := yaml.Load(data, &documents, yaml.WithAllDocuments(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth)))); err != nil {
 		message := err.Error()
 		var at *yaml.LoadError
 		if errors.As(err, &at) {
@@ -183,7 +178,15 @@ func (r *reader) load(data []byte) *yaml.Node {
 		r.add(top, "", "this is no YAML: "+message)
 		return nil
 	}
-	node := &root
+	if len(documents) > 1 {
+		top.Line, top.Column = max(1, documents[1].Line), max(1, documents[1].Column)
+		r.add(top, "", "another document begins: put both together")
+		return nil
+	}
+	node := &yaml.Node{}
+	if len(documents) == 1 {
+		node = &documents[0]
+	}
 	if node.Kind == yaml.DocumentNode && len(node.Content) == 1 {
 		node = node.Content[0]
 	}
