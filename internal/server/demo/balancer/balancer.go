@@ -43,6 +43,8 @@ type Options struct {
 	Address string
 	// UpstreamFile holds one host:port a line.
 	UpstreamFile string
+	// PidFile, where it is set, holds the process id while SIGHUP is listened for.
+	PidFile string
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -106,6 +108,12 @@ func Run(ctx context.Context, o Options) error {
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	b.log.InfoContext(ctx, "serving", "address", l.Addr().String())
+	if o.PidFile != "" {
+		if err := replace(o.PidFile, fmt.Appendln(nil, os.Getpid())); err != nil {
+			return fmt.Errorf("balancer: %w", err)
+		}
+		defer os.Remove(o.PidFile)
+	}
 	for {
 		select {
 		case err := <-ended:
@@ -148,14 +156,18 @@ func (b *Balancer) Reload(ctx context.Context) error {
 		b.log.WarnContext(ctx, "requests are still under way to upstreams that were taken out")
 	}
 	b.log.InfoContext(ctx, "the list is in use", "upstreams", addresses)
-	beside := b.file + LiveSuffix + ".new"
-	if err = os.WriteFile(beside, text, 0o644); err == nil {
-		err = os.Rename(beside, b.file+LiveSuffix)
-	}
-	if err != nil {
+	if err := replace(b.file+LiveSuffix, text); err != nil {
 		return fmt.Errorf("balancer: the list is in use, but cannot be shown: %w", err)
 	}
 	return nil
+}
+
+// replace puts a file in place in one step.
+func replace(path string, content []byte) error {
+	if err := os.WriteFile(path+".new", content, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 func parse(text []byte) ([]string, error) {

@@ -279,9 +279,13 @@ func TestRunReloadsAtHangUpAndDrains(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- balancer.Run(ctx, balancer.Options{Address: address, UpstreamFile: file})
+		ended <- balancer.Run(ctx, balancer.Options{Address: address, UpstreamFile: file, PidFile: file + ".pid"})
 	}()
 	until(t, func() bool { status, _, err := get("http://" + address); return err == nil && status == 503 })
+	until(t, func() bool {
+		pid, err := os.ReadFile(file + ".pid")
+		return err == nil && string(pid) == fmt.Sprintln(os.Getpid())
+	})
 	list(t, file, up)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -306,6 +310,9 @@ func TestRunReloadsAtHangUpAndDrains(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+	if _, err := os.Stat(file + ".pid"); err == nil {
+		t.Error("the file with the process id is left behind")
 	}
 }
 
