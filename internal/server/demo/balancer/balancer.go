@@ -43,8 +43,8 @@ type Options struct {
 	Address string
 	// UpstreamFile holds one host:port a line.
 	UpstreamFile string
-	// PidFile, where it is set, holds the process id while SIGHUP is listened for.
-	PidFile string
+	// PIDFile, where it is set, holds the process id while SIGHUP is listened for.
+	PIDFile string
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -108,11 +108,11 @@ func Run(ctx context.Context, o Options) error {
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	b.log.InfoContext(ctx, "serving", "address", l.Addr().String())
-	if o.PidFile != "" {
-		if err := replace(o.PidFile, fmt.Appendln(nil, os.Getpid())); err != nil {
+	if o.PIDFile != "" {
+		if err := replace(o.PIDFile, fmt.Appendln(nil, os.Getpid())); err != nil {
 			return fmt.Errorf("balancer: %w", err)
 		}
-		defer os.Remove(o.PidFile)
+		defer os.Remove(o.PIDFile)
 	}
 	for {
 		select {

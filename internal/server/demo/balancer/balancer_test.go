@@ -279,7 +279,7 @@ func TestRunReloadsAtHangUpAndDrains(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- balancer.Run(ctx, balancer.Options{Address: address, UpstreamFile: file, PidFile: file + ".pid"})
+		ended <- balancer.Run(ctx, balancer.Options{Address: address, UpstreamFile: file, PIDFile: file + ".pid"})
 	}()
 	until(t, func() bool { status, _, err := get("http://" + address); return err == nil && status == 503 })
 	until(t, func() bool {

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,11 +57,7 @@ func play(role string, args []string) error {
 	case "demo-app":
 		return guestbook.Run(ctx, guestbook.Options{Dir: *value["dir"], Data: *value["data"], Address: *value["listen"], Out: os.Stdout})
 	case "demo-balancer":
-		return balancer.Run(ctx, balancer.Options{Address: *value["address"], UpstreamFile: *value["upstreams"], PidFile: *value["pid-file"]})
-	}
-	u, err := user.Current()
-	if err != nil {
-		return err
+		return balancer.Run(ctx, balancer.Options{Address: *value["address"], UpstreamFile: *value["upstreams"], PIDFile: *value["pid-file"]})
 	}
 	hostKey, err := os.ReadFile(*value["host-key"])
 	if err != nil {
@@ -72,7 +67,7 @@ func play(role string, args []string) error {
 	if err != nil {
 		return err
 	}
-	return sshserver.Serve(ctx, sshserver.Options{Address: *value["address"], HostKey: string(hostKey), AuthorizedKey: string(authorized), User: u.Username, Home: *value["home"]})
+	return sshserver.Serve(ctx, sshserver.Options{Address: *value["address"], HostKey: string(hostKey), AuthorizedKey: string(authorized), Home: *value["home"]})
 }
 
 // kinds are the stages that every test runs on.

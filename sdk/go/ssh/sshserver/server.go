@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -42,7 +43,7 @@ type Options struct {
 	HostKey string
 	// AuthorizedKey logs in: a line as in authorized_keys.
 	AuthorizedKey string
-	// User is the only name that may log in.
+	// User is the only name that may log in; empty is that of the process.
 	User string
 	// Home is the absolute path of the user's home.
 	Home string
@@ -100,8 +101,15 @@ type server struct {
 }
 
 func newServer(o Options) (*server, error) {
-	if !filepath.IsAbs(o.Home) || o.User == "" {
-		return nil, fmt.Errorf("sshserver: the user %q needs a name, and the home %q an absolute path", o.User, o.Home)
+	if o.User == "" {
+		u, err := user.Current()
+		if err != nil {
+			return nil, fmt.Errorf("sshserver: %w", err)
+		}
+		o.User = u.Username
+	}
+	if !filepath.IsAbs(o.Home) {
+		return nil, fmt.Errorf("sshserver: the home %q is no absolute path", o.Home)
 	}
 	if info, err := os.Stat(o.Home); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("sshserver: the home %s is no folder", o.Home)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -383,12 +384,31 @@ func TestSessionsAreLimited(t *testing.T) {
 	})
 }
 
+func TestTheUserIsThatOfTheProcess(t *testing.T) {
+	t.Parallel()
+	s, p := start(t), pool(t)
+	s.stop()
+	s.o.User = ""
+	s.run()
+	t.Cleanup(func() { s.stop() })
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Run(t.Context(), s.to, s.cred, ssh.Command{Key: "demo", Script: "true"}); ssh.KindOf(err) != ssh.Auth {
+		t.Errorf("another user: %v", err)
+	}
+	s.cred.User = me.Username
+	if got, err := p.Run(t.Context(), s.to, s.cred, ssh.Command{Key: "me", Script: "echo $USER"}); err != nil || got.Stdout != me.Username+"\n" {
+		t.Errorf("got %+v %v", got, err)
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	private, public := key(t)
 	good := sshserver.Options{Address: "127.0.0.1:0", HostKey: private, AuthorizedKey: public, User: "demo", Home: t.TempDir()}
 	for name, spoil := range map[string]func(*sshserver.Options){
-		"user":           func(o *sshserver.Options) { o.User = "" },
 		"relative home":  func(o *sshserver.Options) { o.Home = "x" },
 		"no home":        func(o *sshserver.Options) { o.Home = "/no/such" },
 		"host key":       func(o *sshserver.Options) { o.HostKey = public },
