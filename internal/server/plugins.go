@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"sextant/internal/domain/gateway"
+	"sextant/plugins/cmdb"
 	"sextant/plugins/host"
 	sdk "sextant/sdk/go/plugin"
 	"sextant/sdk/go/sqldb"
@@ -21,7 +22,7 @@ type builtin struct {
 }
 
 func builtins() []builtin {
-	return []builtin{{"host", host.New}}
+	return []builtin{{"cmdb", cmdb.New}, {"host", host.New}}
 }
 
 func isBuiltin(name string) bool {
@@ -53,7 +54,11 @@ func startPlugins(ctx context.Context, s *Server, p *parts) error {
 		if err != nil {
 			return fmt.Errorf("plugin %s: %w", b.name, err)
 		}
-		if err := inProcess(ctx, s, p, instance{b.name, made, token}); err != nil {
+		start := inProcess
+		if s.Config.Plugins.Isolate == "all" {
+			start = isolated
+		}
+		if err := start(ctx, s, p, instance{b.name, made, token}); err != nil {
 			return fmt.Errorf("plugin %s: %w", b.name, err)
 		}
 	}

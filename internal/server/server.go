@@ -23,6 +23,7 @@ import (
 
 	"sextant/internal/config"
 	"sextant/internal/domain/identity"
+	"sextant/internal/driver/localproc"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/lifecycle"
@@ -64,6 +65,7 @@ type Server struct {
 	main    net.Listener
 	admin   net.Listener
 	http    *http.Server
+	local   *localproc.Driver // of plugins in processes of their own; nil for none
 }
 
 // Open starts a server. It serves when Open returns.

@@ -74,12 +74,17 @@ func (c *compiler) scope(owner *Node, s *bpmn.Scope, xml *bpmn.Node) {
 	for i, e := range s.Elements {
 		nodes[i] = c.element(owner, e)
 	}
+	c.starts(owner, nodes, xml)
 	for _, f := range s.Flows {
 		c.flow(f)
 	}
 	for i, e := range s.Elements {
 		c.link(nodes[i], e)
 	}
+}
+
+// starts finds the one start event of a scope.
+func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 	starts := 0
 	for _, n := range nodes {
 		if n.Kind == StartEvent {

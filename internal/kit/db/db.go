@@ -81,7 +81,17 @@ func (d *DB) Close() error {
 	close(d.queue)
 	d.mu.Unlock()
 	<-d.done
+	d.forget()
 	return errors.Join(d.conn.Close(), d.read.Close(), d.write.Close())
+}
+
+// forget closes the cached statements, without which the driver keeps the file
+// open.
+func (d *DB) forget() {
+	for _, s := range d.stmts {
+		_ = s.Close() // the connection goes next
+	}
+	d.stmts = map[string]*sql.Stmt{}
 }
 
 // Dialect tells which SQL dialect the database speaks.
@@ -101,12 +111,13 @@ func (d *DB) Migrate(ctx context.Context, domain string, fsys fs.FS) error {
 	release := make(chan error, 1)
 	err = d.exclusive(ctx, func() error {
 		// The writer's only connection is lent to the migration.
+		d.forget()
 		if err := d.conn.Close(); err != nil {
 			return err
 		}
 		merr := sqldb.Migrate(ctx, d.write, d.dialect, domain, sub)
 		conn, cerr := d.write.Conn(context.WithoutCancel(ctx))
-		d.conn, d.stmts = conn, map[string]*sql.Stmt{}
+		d.conn = conn
 		release <- merr
 		return cerr
 	})

@@ -41,10 +41,25 @@ func New(ctx context.Context) *Group {
 func (g *Group) Context() context.Context { return g.ctx }
 
 // Go runs fn until it returns. An error that is not the end of the context is
-// reported through Failed under the given name.
+// reported through Failed under the given name. Stop ends the context of fn and
+// waits for it at its place in the order, so that what was begun before it, a
+// database say, is there until it has ended.
 func (g *Group) Go(name string, fn func(context.Context) error) {
+	ctx, cancel := context.WithCancelCause(g.ctx)
+	done := make(chan struct{})
+	g.OnStop(name, func(limit context.Context) error {
+		cancel(ErrStopped)
+		select {
+		case <-done:
+			return nil
+		case <-limit.Done():
+			return limit.Err()
+		}
+	})
 	g.wg.Go(func() {
-		err := fn(g.ctx)
+		defer close(done)
+		defer cancel(nil)
+		err := fn(ctx)
 		if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrStopped) {
 			return
 		}
@@ -55,8 +70,8 @@ func (g *Group) Go(name string, fn func(context.Context) error) {
 	})
 }
 
-// OnStop registers work for Stop, which runs it in the reverse order of
-// registration before the group's goroutines are told to end.
+// OnStop registers work for Stop, which runs it, and ends what Go has begun, in
+// the reverse order of registration.
 func (g *Group) OnStop(name string, fn func(context.Context) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
