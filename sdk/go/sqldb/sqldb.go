@@ -45,6 +45,8 @@ const (
 	FaultIO
 	// FaultCorrupt means that the file is damaged or no database.
 	FaultCorrupt
+	// FaultBusy means that another process holds the database.
+	FaultBusy
 )
 
 // ErrURL is returned for a database address that is not understood.
@@ -75,10 +77,11 @@ func dsn(path string, readOnly bool) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
-// redact removes a password from a database address, for messages.
+// redact removes a password from a database address, for messages. Of a form
+// that it does not know nothing is shown.
 func redact(address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return "(unreadable)"
 	}
 	return u.Redacted()
@@ -92,7 +95,11 @@ func Classify(err error) Fault {
 	}
 	switch se.Code() & 0xff {
 	case sqlite3.SQLITE_CONSTRAINT:
-		return FaultConflict
+		switch se.Code() {
+		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+			return FaultConflict
+		}
+		return FaultOther // a missing value and the like is a mistake in code, no conflict
 	case sqlite3.SQLITE_FULL:
 		return FaultFull
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
@@ -101,6 +108,8 @@ func Classify(err error) Fault {
 		return FaultIO
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return FaultCorrupt
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return FaultBusy
 	}
 	return FaultOther
 }
@@ -115,7 +124,7 @@ func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, domain string, fs
 	}
 	provider, err := goose.NewProvider("", db, fsys, goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
 	if errors.Is(err, goose.ErrNoMigrations) {
-		return nil
+		return fmt.Errorf("migrate %s: there are no migrations for the dialect %q", domain, dialect)
 	}
 	if err != nil {
 		return fmt.Errorf("migrate %s: %w", domain, err)
