@@ -41,7 +41,9 @@ type DB struct {
 }
 
 type work struct {
+	ctx   context.Context // of the caller, looked at when the work is taken from the queue
 	fn    func(*Tx) error
+	rider *rider // nil for none
 	tx    *Tx
 	err   error
 	reply chan error
@@ -128,8 +130,9 @@ func (d *DB) Migrate(ctx context.Context, domain string, fsys fs.FS) error {
 }
 
 // Do queues fn and returns after the commit that holds it was synced, or with
-// the error that fn returned, in which case nothing of it is kept. Once fn was
-// taken from the queue Do waits for the outcome even when ctx ends.
+// the error that fn returned, in which case nothing of it is kept. A ctx that
+// ends while fn is still queued leaves it undone; once fn was taken from the
+// queue Do waits for the outcome even when ctx ends.
 func (d *DB) Do(ctx context.Context, fn func(*Tx) error) error {
 	wait, err := d.Submit(ctx, fn)
 	if err != nil {
@@ -141,28 +144,29 @@ func (d *DB) Do(ctx context.Context, fn func(*Tx) error) error {
 // Submit queues fn and returns at once; the channel yields what Do would
 // return. Callers that prepare their next write while this one syncs use it.
 func (d *DB) Submit(ctx context.Context, fn func(*Tx) error) (<-chan error, error) {
-	if rider := takeRider(ctx); rider != nil {
-		inner := fn
-		fn = func(tx *Tx) error {
-			if err := inner(tx); err != nil {
-				return err
-			}
-			return rider(tx)
-		}
-	}
-	w := &work{fn: fn, reply: make(chan error, 1)}
+	w := &work{ctx: ctx, fn: fn, reply: make(chan error, 1)}
+	w.rider, _ = ctx.Value(riderKey{}).(*rider)
 	if err := d.enqueue(ctx, w); err != nil {
 		return nil, err
 	}
 	return w.reply, nil
 }
 
+// failed says that the disk has failed. What a failed sync left behind is not
+// known, so that nothing more is written on top of it.
+func (d *DB) failed() error {
+	if broken := d.broken.Load(); broken != nil {
+		return errs.Wrap(*broken, errs.Unavailable, "database.failed", "the database's disk failed; writing has stopped until the server is restarted")
+	}
+	return nil
+}
+
 func (d *DB) enqueue(ctx context.Context, w *work) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if broken := d.broken.Load(); broken != nil {
-		return errs.Wrap(*broken, errs.Unavailable, "database.failed", "the database's disk failed; writing has stopped until the server is restarted")
+	if err := d.failed(); err != nil {
+		return err
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -189,28 +193,18 @@ func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 
 type riderKey struct{}
 
+// rider belongs to the writer's goroutine. by is the write that carries it: a
+// write that is undone gives it back to the next one.
 type rider struct {
-	mu sync.Mutex
 	fn func(*Tx) error
+	by *work
 }
 
-// WithRider returns a context whose first write carries fn along, in the same
-// savepoint. It lets the edge remember, in the very commit of a command, that
-// the command was done.
+// WithRider returns a context whose first write that is kept carries fn along,
+// in the same savepoint. It lets the edge remember, in the very commit of a
+// command, that the command was done.
 func WithRider(ctx context.Context, fn func(*Tx) error) context.Context {
 	return context.WithValue(ctx, riderKey{}, &rider{fn: fn})
-}
-
-func takeRider(ctx context.Context) func(*Tx) error {
-	r, ok := ctx.Value(riderKey{}).(*rider)
-	if !ok {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fn := r.fn
-	r.fn = nil
-	return fn
 }
 
 func translate(err error) error {
@@ -229,6 +223,8 @@ func translate(err error) error {
 		return errs.Wrap(err, errs.Unavailable, "database.failed", "the database's disk failed")
 	case sqldb.FaultCorrupt:
 		return errs.Wrap(err, errs.Unavailable, "database.corrupt", "the database file is damaged or is no database: restore it from a backup")
+	case sqldb.FaultBusy:
+		return errs.Wrap(err, errs.Unavailable, "database.locked", "another program holds the database: end it and try again; nothing was changed")
 	case sqldb.FaultConflict:
 		return errs.Wrap(err, errs.Conflict, "database.conflict", "it exists already")
 	case sqldb.FaultOther:

@@ -3,7 +3,11 @@ package db
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"regexp"
 	"strings"
+
+	"sextant/sdk/go/sqldb"
 )
 
 const cachedStatements = 512 // texts of statements kept prepared
@@ -11,9 +15,11 @@ const cachedStatements = 512 // texts of statements kept prepared
 // Tx is a write in progress. It is valid only within the function that Do
 // passes it to, and only on that goroutine.
 type Tx struct {
-	db    *DB
-	after []func()
-	lend  func() error
+	db     *DB
+	after  []func()
+	lend   func() error
+	rows   []*sql.Rows // opened by fn
+	broken error       // the fault after which the database may have ended the transaction
 }
 
 func (t *Tx) lent() error { return t.lend() }
@@ -26,11 +32,11 @@ func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
 func (t *Tx) Exec(query string, args ...any) (int64, error) {
 	stmt, err := t.stmt(query)
 	if err != nil {
-		return 0, err
+		return 0, t.fault(err)
 	}
 	res, err := stmt.Exec(args...)
 	if err != nil {
-		return 0, err
+		return 0, t.fault(err)
 	}
 	return res.RowsAffected()
 }
@@ -40,15 +46,51 @@ func (t *Tx) Exec(query string, args ...any) (int64, error) {
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, err := t.stmt(query)
 	if err != nil {
-		return nil, err
+		return nil, t.fault(err)
 	}
-	return stmt.QueryContext(context.WithoutCancel(ctx), args...)
+	rows, err := stmt.QueryContext(context.WithoutCancel(ctx), args...)
+	if err != nil {
+		return nil, t.fault(err)
+	}
+	t.rows = append(t.rows, rows)
+	return rows, nil
 }
 
 // QueryRow reads one row within the write.
 func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	return t.db.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
 }
+
+// closeRows closes what a fn that panicked or forgot has left open, and which
+// would hold the connection for ever.
+func (t *Tx) closeRows() {
+	for _, r := range t.rows {
+		_ = r.Close() // closed already as a rule
+	}
+	t.rows = nil
+}
+
+// fault notes that the transaction is over: some faults end it by themselves.
+// Whatever fn would write afterwards would be kept without the rest, so that
+// nothing more is taken from it.
+func (t *Tx) fault(err error) error {
+	switch sqldb.Classify(err) {
+	case sqldb.FaultFull, sqldb.FaultIO, sqldb.FaultCorrupt, sqldb.FaultBusy:
+		t.broken = err
+		return err
+	case sqldb.FaultOther, sqldb.FaultConflict, sqldb.FaultReadOnly:
+	}
+	// There are no transactions within one: where BEGIN works, there is none.
+	ctx := context.Background()
+	if _, alive := t.db.conn.ExecContext(ctx, "BEGIN"); alive == nil {
+		_, _ = t.db.conn.ExecContext(ctx, "ROLLBACK") // it is empty
+		t.broken = err
+	}
+	return err
+}
+
+// controls begins a statement that is the writer's alone.
+var controls = regexp.MustCompile(`(?i)^\s*(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b`)
 
 // Upsert inserts a row or, where one with the same key columns exists, sets its
 // other columns. The first keys columns are the key.
@@ -78,8 +120,14 @@ func UpsertSQL(table string, keys int, columns []string) string {
 }
 
 func (t *Tx) stmt(query string) (*sql.Stmt, error) {
+	if t.broken != nil {
+		return nil, t.broken
+	}
 	if s, ok := t.db.stmts[query]; ok {
 		return s, nil
+	}
+	if controls.MatchString(query) {
+		return nil, fmt.Errorf("%.40q has no place in a write: the writer begins and ends transactions", query)
 	}
 	s, err := t.db.conn.PrepareContext(context.Background(), query)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/sqldb"
@@ -49,6 +50,13 @@ func (d *DB) gather(first *work) []*work {
 }
 
 func (d *DB) group(group []*work) {
+	group = slices.DeleteFunc(group, func(w *work) bool {
+		gone := w.ctx.Err()
+		if gone != nil {
+			w.reply <- gone // nobody wants it any more and nothing of it was done
+		}
+		return gone != nil
+	})
 	if len(group) == 0 {
 		return
 	}
@@ -57,7 +65,7 @@ func (d *DB) group(group []*work) {
 		// One function at a time, so that only the culprit fails.
 		for _, w := range group {
 			if err := d.attempt([]*work{w}); err != nil && w.err == nil {
-				w.err = err
+				w.err = translate(err)
 			}
 			d.answer(w)
 		}
@@ -76,6 +84,8 @@ func (d *DB) answer(w *work) {
 		for _, hook := range w.tx.after {
 			hook()
 		}
+	} else {
+		w.undone()
 	}
 	w.reply <- w.err
 }
@@ -83,6 +93,9 @@ func (d *DB) answer(w *work) {
 // attempt runs the group in one transaction. Errors of single functions are
 // left in the works; the returned error concerns all of them.
 func (d *DB) attempt(group []*work) error {
+	if err := d.failed(); err != nil {
+		return err
+	}
 	ctx := context.Background()
 	if _, err := d.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return translate(err)
@@ -115,7 +128,9 @@ func (d *DB) one(ctx context.Context, w *work, neighbours bool) error {
 			return fmt.Errorf("%w: %w", errBroken, err)
 		}
 	}
-	w.err = translate(run(w))
+	if w.err = translate(run(w)); w.err != nil {
+		w.undone()
+	}
 	switch {
 	case w.err == nil && neighbours:
 		if _, err := d.conn.ExecContext(ctx, "RELEASE s"); err != nil {
@@ -139,13 +154,33 @@ func run(w *work) (err error) {
 		if p := recover(); p != nil {
 			err = errs.Wrap(fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack()), errs.Internal, "internal", "internal error")
 		}
+		w.tx.closeRows()
+		if w.tx.broken != nil && err == nil {
+			err = w.tx.broken // fn did not pass on that the database gave up
+		}
 	}()
-	return w.fn(w.tx)
+	if err := w.fn(w.tx); err != nil || w.rider == nil {
+		return err
+	}
+	if w.rider.by == nil {
+		w.rider.by = w
+	}
+	if w.rider.by != w {
+		return nil // an earlier write of the same caller carries it
+	}
+	return w.rider.fn(w.tx)
+}
+
+// undone gives the rider back to the next write of the same caller.
+func (w *work) undone() {
+	if w.rider != nil && w.rider.by == w {
+		w.rider.by = nil
+	}
 }
 
 // exclusive runs fn while the writer waits, with the connection in fn's hands.
 func (d *DB) exclusive(ctx context.Context, fn func() error) error {
-	w := &work{tx: &Tx{db: d, lend: fn}, reply: make(chan error, 1)}
+	w := &work{ctx: ctx, tx: &Tx{db: d, lend: fn}, reply: make(chan error, 1)}
 	if err := d.enqueue(ctx, w); err != nil {
 		return err
 	}
