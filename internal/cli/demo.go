@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"sextant/internal/server/demo"
 	"sextant/internal/server/demo/balancer"
@@ -30,10 +29,7 @@ func (a *app) demoCmd() *cobra.Command {
 			if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 				return err
 			}
-			if f, ok := a.Err.(*os.File); ok && terminal(f) {
-				o.Terminal = true
-				_, o.Height, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not tell
-			}
+			o.Terminal, o.Size = a.screen()
 			return demo.Run(c.Context(), o)
 		},
 	}

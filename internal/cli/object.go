@@ -75,16 +75,16 @@ func (a *app) objects(ctx context.Context, typ string, where []string) error {
 	if err != nil {
 		return err
 	}
-	q := client.WireQuery{}
+	all := []map[string]any{}
 	for _, f := range where {
 		attr, v, ok := strings.Cut(f, "=")
 		if !ok {
 			return usage("--where %q: want attribute=value", f)
 		}
-		q.AdditionalFilters = append(q.AdditionalFilters, client.WireFilter{AttrName: attr, Op: "eq", Condition: v})
+		all = append(all, map[string]any{"attrName": attr, "op": "eq", "condition": v})
 	}
 	var page client.PageOfWireRow
-	if err := api.Call(ctx, "POST", client.Query("/api/v1/objects/"+url.PathEscape(typ)+"/query", "project", a.target.project), q, &page); err != nil {
+	if err := api.Call(ctx, "POST", client.Query("/api/v1/objects/"+url.PathEscape(typ)+"/query", "project", a.target.project), map[string]any{"additionalFilters": all}, &page); err != nil {
 		return err
 	}
 	return a.show(page, func(w io.Writer) {

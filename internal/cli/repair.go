@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -96,9 +97,17 @@ func (a *app) tasks(ctx context.Context) error {
 	return a.show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "TASK\tRUN\tNAME\tFOR\tSINCE")
 		for _, t := range page.Items {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%v\t%s\n", t.Key, t.Run, t.Name, append([]string{t.Assignee}, t.People...), t.Created.Local().Format("2006-01-02 15:04:05"))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Key, t.Run, t.Name, people(t), t.Created.Local().Format("2006-01-02 15:04:05"))
 		}
 	})
+}
+
+// people is whom a task is for.
+func people(t client.WorklistTask) string {
+	if t.Assignee != "" {
+		return t.Assignee
+	}
+	return strings.Join(t.People, ", ")
 }
 
 func (a *app) stopCmd() *cobra.Command {

@@ -145,11 +145,8 @@ func (a *app) preview(ctx context.Context, api *client.Client, body map[string]a
 
 // follow shows a run live until it ends or stops for a person.
 func (a *app) follow(ctx context.Context, api *client.Client, run string) error {
-	isTerm, height := terminal(a.Err), 0
-	if f, ok := a.Err.(*os.File); ok && isTerm {
-		_, height, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not tell
-	}
-	view := live.New(a.Err, isTerm && !a.json, height)
+	isTerm, size := a.screen()
+	view := live.New(a.Err, isTerm && !a.json, size)
 	var last client.ProcessRun
 	stopped := false
 	err := api.Watch(ctx, run, func(error) { fmt.Fprintln(a.Err, "the connection is lost; the run goes on, looking again …") }, func(u client.Update) bool {
@@ -173,6 +170,19 @@ func (a *app) follow(ctx context.Context, api *client.Client, run string) error 
 		return outcome{ExitFailed}
 	}
 	return nil
+}
+
+// screen tells whether a person watches on a terminal, and how large that is.
+func (a *app) screen() (bool, live.Size) {
+	f, ok := a.Err.(*os.File)
+	if !ok || !terminal(f) {
+		return false, live.Size{}
+	}
+	width, height, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return true, live.Size{} // it does not tell
+	}
+	return true, live.Size{Width: width, Height: height}
 }
 
 // idle reports whether nothing but people can move a run on.

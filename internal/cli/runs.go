@@ -139,6 +139,7 @@ func (a *app) logs(ctx context.Context, run, object string) error {
 		return err
 	}
 	all := []client.DispatchPiece{}
+	newline := "" // after output that did not end its line
 	for _, j := range jobs.Items {
 		var page client.PageOfDispatchPiece
 		if err := api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", object), nil, &page); err != nil {
@@ -152,15 +153,19 @@ func (a *app) logs(ctx context.Context, run, object string) error {
 		for _, p := range page.Items {
 			if p.Object != row {
 				row = p.Object
-				fmt.Fprintf(a.Out, "── %s · %s\n", j.Element, row)
+				fmt.Fprintf(a.Out, "%s── %s · %s\n", newline, j.Element, row)
 			}
 			fmt.Fprint(a.Out, p.Text)
+			if newline = "\n"; strings.HasSuffix(p.Text, "\n") {
+				newline = ""
+			}
 		}
 	}
 	if a.json {
 		return a.show(all, nil)
 	}
-	return nil
+	_, err = io.WriteString(a.Out, newline)
+	return err
 }
 
 // act makes a call that answers nothing.

@@ -25,17 +25,21 @@ type View struct {
 	// Footer is drawn below the tree; may be nil.
 	Footer func() string
 
-	run    client.ProcessRun
-	steps  []*client.ProcessStep
-	by     map[string]*client.ProcessStep
-	drawn  int
-	told   map[string]string
-	height int
+	run   client.ProcessRun
+	steps []*client.ProcessStep
+	by    map[string]*client.ProcessStep
+	drawn int
+	told  map[string]string
+	size  Size
 }
 
-// New makes a picture. height is the number of lines of the terminal.
-func New(out io.Writer, terminal bool, height int) *View {
-	return &View{out: out, terminal: terminal, by: map[string]*client.ProcessStep{}, told: map[string]string{}, height: height}
+// Size is that of a terminal in characters; zero fields are not known.
+type Size struct{ Width, Height int }
+
+// New makes a picture: one that is redrawn in place on a terminal, lines
+// elsewhere.
+func New(out io.Writer, terminal bool, size Size) *View {
+	return &View{out: out, terminal: terminal, by: map[string]*client.ProcessStep{}, told: map[string]string{}, size: size}
 }
 
 // Take takes an update in and redraws.
@@ -79,7 +83,7 @@ func (v *View) Draw(now time.Time) {
 		return
 	}
 	lines := v.lines(now)
-	if most := v.height - 2; v.height > 4 && len(lines) > most {
+	if most := v.size.Height - 2; v.size.Height > 4 && len(lines) > most {
 		// The end is where things happen.
 		lines = append(lines[:1:1], lines[len(lines)-most+1:]...)
 	}
@@ -88,7 +92,7 @@ func (v *View) Draw(now time.Time) {
 		fmt.Fprintf(&b, "\x1b[%dA\r", v.drawn)
 	}
 	for _, l := range lines {
-		b.WriteString(l + "\x1b[K\n")
+		b.WriteString(clip(l, v.size.Width) + "\x1b[K\n")
 	}
 	b.WriteString("\x1b[J")
 	v.drawn = len(lines)
@@ -102,7 +106,9 @@ func (v *View) lines(now time.Time) []string {
 		lines = v.branch(lines, s, kids, line{depth: 1, now: now})
 	}
 	if v.Footer != nil {
-		lines = append(lines, "", v.Footer())
+		if text := v.Footer(); text != "" {
+			lines = append(lines, "", text)
+		}
 	}
 	return lines
 }
@@ -168,6 +174,8 @@ func row(s *client.ProcessStep, at line, kids int) string {
 		text += bar(s.Rows) + fmt.Sprintf(" %d/%d", done(s.Rows), s.Rows.Total)
 	case s.Type == "user" && s.State == "active":
 		text += yellow("waits for a person")
+	default:
+		text += strings.Repeat(" ", barWidth+4)
 	}
 	end := at.now
 	if !s.Left.IsZero() {
@@ -186,7 +194,7 @@ func label(s *client.ProcessStep) string {
 		name = s.Element
 	}
 	if s.Index > 0 {
-		name = fmt.Sprintf("%s %d", name, s.Index)
+		name = fmt.Sprintf("%s · %d", name, s.Index)
 	}
 	return name
 }
@@ -262,6 +270,28 @@ func shortText(d time.Duration) string {
 		return fmt.Sprintf("%.0fs", d.Seconds())
 	}
 	return clockText(d)
+}
+
+// clip cuts a line to the width of the terminal, so that it stays one line;
+// colours take no room.
+func clip(text string, width int) string {
+	if width <= 0 {
+		return text
+	}
+	n, colour := 0, false
+	for i, r := range text {
+		switch {
+		case r == '\x1b':
+			colour = true
+		case colour:
+			colour = r != 'm'
+		case n == width-1:
+			return text[:i] + "…\x1b[0m"
+		default:
+			n++
+		}
+	}
+	return text
 }
 
 func mark(state string) string {

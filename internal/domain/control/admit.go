@@ -136,7 +136,7 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 		if err := d.record(ctx, tx, req, v, int64(key)); err != nil || refusal != nil {
 			return err
 		}
-		fence, err := d.lock(tx, req, int64(key), v.Subject)
+		fence, err := d.lock(tx, req, int64(key), identity.From(ctx).Name)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ package api
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -180,24 +179,30 @@ func (a *API) Handler() http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		r = r.WithContext(obs.WithRequestID(r.Context(), id))
 		sw := &statusWriter{ResponseWriter: w}
-		defer a.observe(sw, r, start)
+		defer a.observe(sw, start)
 		defer a.recover(sw, r)
 		ctx, principal, err := a.deps.Authenticate(r)
 		if err != nil {
 			ctx = r.Context()
 		}
 		r = r.WithContext(context.WithValue(ctx, identityKey{}, identity{principal, err}))
+		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() { sw.route = r.Pattern }() // the mux writes it into the request that it gets
+			a.mux.ServeHTTP(w, r)
+		})
 		if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost && err == nil {
-			a.idem.serve(sw, r, call{principal, key}, a.mux)
+			if err := a.idem.serve(sw, r, call{principal, key}, next); err != nil {
+				WriteProblem(sw, r, a.problem(r.Context(), err))
+			}
 			return
 		}
-		a.mux.ServeHTTP(sw, r)
+		next.ServeHTTP(sw, r)
 	})
 }
 
-func (a *API) observe(w *statusWriter, r *http.Request, start time.Time) {
+func (a *API) observe(w *statusWriter, start time.Time) {
 	if a.deps.Observe != nil {
-		a.deps.Observe(r.Pattern, strconv.Itoa(max(w.status, http.StatusOK)), a.deps.Clock.Now().Sub(start).Seconds())
+		a.deps.Observe(w.route, strconv.Itoa(max(w.status, http.StatusOK)), a.deps.Clock.Now().Sub(start).Seconds())
 	}
 }
 
@@ -218,6 +223,7 @@ func (a *API) recover(w *statusWriter, r *http.Request) {
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	route  string // the pattern that was served
 }
 
 // WriteHeader notes the status.
@@ -238,13 +244,3 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 
 // Unwrap lets streams flush.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// DecodeJSON reads a JSON body strictly into v.
-func DecodeJSON(r *http.Request, v any) error {
-	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, MaxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return errs.New(errs.Malformed, "body.malformed", "the body is not the JSON that is wanted: %s", err)
-	}
-	return nil
-}

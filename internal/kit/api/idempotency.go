@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +28,7 @@ type call struct{ principal, key string }
 
 // idempotency answers a repeated POST with the first answer. That the first was
 // carried out is stored in the very commit of its first write; the answer
-// follows.
+// follows, unless it says Cache-Control: no-store.
 type idempotency struct {
 	db    *db.DB
 	clock clock.Clock
@@ -46,29 +47,26 @@ type answer struct {
 	body   []byte
 }
 
-func (i *idempotency) serve(w http.ResponseWriter, r *http.Request, c call, next http.Handler) {
-	if err := i.try(w, r, c, next); err != nil {
-		e := errs.As(err)
-		if e.Kind == errs.Conflict {
-			w.Header().Set("Retry-After", "1")
-		}
-		WriteProblem(w, r, &Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code})
-	}
-}
-
-func (i *idempotency) try(w http.ResponseWriter, r *http.Request, c call, next http.Handler) error {
+// serve answers a request from memory or lets next do it. An error is returned
+// before anything was written.
+func (i *idempotency) serve(w http.ResponseWriter, r *http.Request, c call, next http.Handler) error {
 	if len(c.key) > maxKey {
 		return errs.New(errs.Malformed, "idempotency.key", "the Idempotency-Key has %d characters: at most %d are possible", len(c.key), maxKey)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	if err != nil {
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
 		return errs.New(errs.TooLarge, "request.too_large", "the body has more than %d bytes", MaxBody)
+	case err != nil:
+		return errs.Wrap(err, errs.Malformed, "request.malformed", "the body broke off")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	digest := sha256.Sum256(body)
+	digest := sha256.Sum256([]byte(r.URL.RawQuery + "\x00" + string(body)))
 	route := r.Method + " " + r.URL.Path
 	name := c.principal + "\x00" + route + "\x00" + c.key
 	if !i.claim(name) {
+		w.Header().Set("Retry-After", "1")
 		return errs.New(errs.Conflict, "idempotency.running", "the first request with this Idempotency-Key is still running")
 	}
 	defer i.free(name)
@@ -85,11 +83,11 @@ func (i *idempotency) try(w http.ResponseWriter, r *http.Request, c call, next h
 	})
 	next.ServeHTTP(rec, r.WithContext(ctx))
 	if rec.status >= http.StatusInternalServerError || rec.status == http.StatusTooManyRequests {
-		return nil // nothing was done, it may be tried again
+		return nil // it may be tried again, unless something was written: then the rider has stored that
 	}
 	done := answer{digest[:], rec.status, rec.Header().Get("Content-Type"), rec.body.Bytes()}
-	if rec.long {
-		done.body = nil
+	if rec.long || strings.Contains(rec.Header().Get("Cache-Control"), "no-store") {
+		done = answer{digest: digest[:]} // too long, or a secret that is shown once
 	}
 	// The answer has gone out; that it cannot be stored only costs a replay.
 	_ = i.db.Do(context.WithoutCancel(r.Context()), func(tx *db.Tx) error { return i.store(tx, c, route, done) })
@@ -136,10 +134,12 @@ func replay(w http.ResponseWriter, a *answer, digest []byte) error {
 	if !bytes.Equal(a.digest, digest) {
 		return errs.New(errs.Invalid, "idempotency.reused", "this Idempotency-Key was used with another body")
 	}
-	if a.status == 0 || len(a.body) == 0 && a.status != http.StatusNoContent {
+	if a.status == 0 {
 		return errs.New(errs.Gone, "idempotency.answer_lost", "the first request with this Idempotency-Key was carried out, but its answer is not kept: look at the result instead of repeating it")
 	}
-	w.Header().Set("Content-Type", a.media)
+	if a.media != "" {
+		w.Header().Set("Content-Type", a.media)
+	}
 	w.Header().Set("Idempotent-Replay", "true")
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // the client is gone if this fails
@@ -183,3 +183,6 @@ func (r *recorder) Write(b []byte) (int, error) {
 	}
 	return r.ResponseWriter.Write(b)
 }
+
+// Unwrap lets handlers reach what they need of the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -33,11 +33,23 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is that of problems.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// GetHeaders are the headers that belong to the status.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	switch p.Status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Bearer")
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+	}
+	return h
+}
+
 // problem turns an error into its answer; the cause of an internal error goes
 // to the log alone.
 func (a *API) problem(ctx context.Context, err error) *Problem {
 	e := errs.As(err)
-	if e.Kind == errs.Internal {
+	if e.Kind == errs.Internal && ctx.Err() == nil { // else the client left, which is no error of ours
 		a.deps.Log.ErrorContext(ctx, "internal error", "err", err)
 	}
 	return &Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code, Params: e.Params, Fields: e.Fields, RequestID: obs.RequestID(ctx)}
@@ -75,21 +87,21 @@ func validationCode(status int) string {
 func (a *API) write(hc huma.Context, err error) {
 	p := a.problem(hc.Context(), err)
 	hc.SetHeader("Content-Type", p.ContentType(""))
-	if p.Status == http.StatusUnauthorized {
-		hc.SetHeader("WWW-Authenticate", "Bearer")
+	for name, values := range p.GetHeaders() {
+		hc.SetHeader(name, values[0])
 	}
 	hc.SetStatus(p.Status)
 	_ = json.NewEncoder(hc.BodyWriter()).Encode(p) // the client is gone if this fails
 }
 
 // WriteProblem answers a plain handler's request with a problem.
-func WriteProblem(w http.ResponseWriter, _ *http.Request, p *Problem) {
-	w.Header().Set("Content-Type", p.ContentType(""))
-	if p.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
+func WriteProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	if p.RequestID == "" {
+		p.RequestID = obs.RequestID(r.Context())
 	}
-	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
+	w.Header().Set("Content-Type", p.ContentType(""))
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
 	}
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client is gone if this fails

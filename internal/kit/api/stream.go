@@ -91,7 +91,8 @@ func frame(m Message) string {
 	if m.Event != "" {
 		b.WriteString("event: " + m.Event + "\n")
 	}
-	for line := range strings.SplitSeq(string(m.Data), "\n") {
+	// A carriage return would end a line too.
+	for line := range strings.SplitSeq(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(m.Data)), "\n") {
 		b.WriteString("data: " + line + "\n")
 	}
 	b.WriteString("\n")

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"sextant/internal/cli/live"
 	"sextant/internal/config"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/obs"
@@ -42,9 +43,9 @@ type Options struct {
 	Version string
 	Out     io.Writer
 	Err     io.Writer
-	// Terminal draws in place; Height is the number of its lines.
+	// Terminal draws in place.
 	Terminal bool
-	Height   int
+	Size     live.Size
 	// CI wants real sshd and nginx, checks everything and ends.
 	CI bool
 	// Report is a file for the figures; empty for none.
@@ -101,6 +102,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
+		s.say("%s, after %.1f s", result, time.Since(began).Seconds())
 		s.lines = append(s.lines, line{a.name, result, time.Since(began)})
 	}
 	if o.CI {

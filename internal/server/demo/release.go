@@ -3,6 +3,8 @@ package demo
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +33,7 @@ func (s *show) release(ctx context.Context, process, version string, stop func(*
 func (s *show) follow(ctx context.Context, run string, stop func(*live.View, client.ProcessRun) bool) (client.ProcessRun, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, greenFor, fmt.Errorf("the run %s took longer than %s", run, greenFor))
 	defer cancel()
-	view := live.New(s.Err, s.Terminal, s.Height)
+	view := live.New(s.Err, s.Terminal, s.Size)
 	view.Footer = s.footer
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -68,7 +70,11 @@ func (s *show) footer() string {
 		return ""
 	}
 	n := s.traffic.Now()
-	return fmt.Sprintf("  requests %d · failed %d · %v", n.Served+n.Failed, n.Failed, n.Versions)
+	text := fmt.Sprintf("  requests %d · failed %d", n.Served+n.Failed, n.Failed)
+	for _, version := range slices.Sorted(maps.Keys(n.Versions)) {
+		text += fmt.Sprintf(" · %s answered %d", version, n.Versions[version])
+	}
+	return text
 }
 
 // over waits for the end of a run, or for an incident.
