@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -61,9 +62,8 @@ func (a *API) problems(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	kind := errs.KindOf(m.Status)
 	p := &Problem{Status: m.Status, Title: m.Detail, Code: validationCode(m.Status), RequestID: obs.RequestID(ctx.Context())}
-	if kind == errs.Internal {
+	if m.Status >= http.StatusInternalServerError {
 		p.Title, p.Code = "internal error", "internal"
 	}
 	for _, d := range m.Errors {
@@ -131,12 +131,19 @@ type Paging struct {
 	After string `query:"after" maxLength:"190" doc:"The next of the page before"`
 }
 
+var entityTag = regexp.MustCompile(`^"([0-9]+)"$`)
+
 // Version reads an If-Match header of the form "<version>".
 func Version(header string) (int64, error) {
 	if header == "" {
 		return 0, errs.New(errs.Required, "request.if_match", `this needs the header If-Match: "<version>" with the version that was read`)
 	}
-	v, err := strconv.ParseInt(strings.Trim(header, `"`), 10, 64)
+	m := entityTag.FindStringSubmatch(header)
+	var v int64
+	err := strconv.ErrSyntax
+	if m != nil {
+		v, err = strconv.ParseInt(m[1], 10, 64)
+	}
 	if err != nil {
 		return 0, errs.New(errs.Malformed, "request.if_match", "the header If-Match is %s: want a version in quotes", header)
 	}

@@ -1,0 +1,254 @@
+package api_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+func (r *rig) insert(q *http.Request, name string) error {
+	return r.db.Do(q.Context(), func(tx *db.Tx) error { _, err := tx.Exec("INSERT INTO thing VALUES (?)", name); return err })
+}
+
+func TestARepeatedPostIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.endpoints()
+	key := []string{"Idempotency-Key", "k1"}
+	first := r.ask("POST", "/things", `{"name":"a"}`, key...)
+	again := r.ask("POST", "/things", `{"name":"a"}`, key...)
+	if first.StatusCode != 201 || again.StatusCode != 201 || first.body != again.body || first.Header.Get("Content-Type") != again.Header.Get("Content-Type") {
+		t.Errorf("first %d %s, then %d %s", first.StatusCode, first.body, again.StatusCode, again.body)
+	}
+	if first.Header.Get("Idempotent-Replay") != "" || again.Header.Get("Idempotent-Replay") != "true" {
+		t.Errorf("Idempotent-Replay: %q, then %q", first.Header.Get("Idempotent-Replay"), again.Header.Get("Idempotent-Replay"))
+	}
+	if r.things() != 1 {
+		t.Errorf("%d things", r.things())
+	}
+	r.wants(r.ask("POST", "/things", `{"name":"b"}`, key...), 422, "idempotency.reused")
+	// The query is part of the request.
+	r.wants(r.ask("POST", "/things?project=b", `{"name":"a"}`, key...), 422, "idempotency.reused")
+	// Another principal, another key and another route are other requests.
+	for _, other := range [][]string{{"Idempotency-Key", "k1", "Authorization", "Bearer bob"}, {"Idempotency-Key", "k2"}} {
+		if a := r.ask("POST", "/things", `{"name":"a"}`, other...); a.StatusCode != 201 || a.Header.Get("Idempotent-Replay") != "" {
+			t.Errorf("%v: %d %s", other, a.StatusCode, a.body)
+		}
+	}
+	if r.things() != 3 {
+		t.Errorf("%d things", r.things())
+	}
+	// A restart forgets nothing.
+	r.boot()
+	r.endpoints()
+	if a := r.ask("POST", "/things", `{"name":"a"}`, key...); a.StatusCode != 201 || a.body != first.body || r.things() != 3 {
+		t.Errorf("after a restart: %d %s, %d things", a.StatusCode, a.body, r.things())
+	}
+}
+
+func TestRefusalsAreRememberedAndFailuresAreNot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	n := map[string]int{}
+	status := map[string]int{"refused": 423, "failed": 500, "down": 503, "busy": 429, "empty": 204, "bare": 202}
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do/{what}"}, func(w http.ResponseWriter, q *http.Request) error {
+		what := q.PathValue("what")
+		n[what]++
+		if s := status[what]; s >= 400 {
+			return errs.New(errs.KindOf(s), "x."+what, "call %d", n[what])
+		}
+		w.WriteHeader(status[what])
+		return nil
+	})
+	for _, c := range []struct {
+		what  string
+		calls int
+	}{{"refused", 1}, {"failed", 2}, {"down", 2}, {"busy", 2}, {"empty", 1}, {"bare", 1}} {
+		t.Run(c.what, func(t *testing.T) {
+			first := r.ask("POST", "/do/"+c.what, "", "Idempotency-Key", "k")
+			again := r.ask("POST", "/do/"+c.what, "", "Idempotency-Key", "k")
+			if first.StatusCode != status[c.what] || again.StatusCode != status[c.what] || n[c.what] != c.calls {
+				t.Errorf("%d, then %d; %d calls, want %d", first.StatusCode, again.StatusCode, n[c.what], c.calls)
+			}
+			if c.calls == 1 && again.body != first.body {
+				t.Errorf("%s, then %s", first.body, again.body)
+			}
+		})
+	}
+}
+
+func TestAConcurrentRepetitionWaits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	entered, let := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(entered) })
+	r.Handle(api.Endpoint{Method: "POST", Path: "/slow"}, func(w http.ResponseWriter, q *http.Request) error {
+		once()
+		<-let
+		if err := r.insert(q, "slow"); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, "done")
+		return err
+	})
+	first := make(chan reply, 1)
+	go func() { first <- r.ask("POST", "/slow", "", "Idempotency-Key", "k") }()
+	<-entered
+	a := r.ask("POST", "/slow", "", "Idempotency-Key", "k")
+	r.wants(a, 409, "idempotency.running")
+	if a.Header.Get("Retry-After") == "" {
+		t.Error("409 without Retry-After")
+	}
+	close(let)
+	if a := <-first; a.body != "done" {
+		t.Errorf("the first: %d %s", a.StatusCode, a.body)
+	}
+	if a := r.ask("POST", "/slow", "", "Idempotency-Key", "k"); a.body != "done" || r.things() != 1 {
+		t.Errorf("after it: %d %s, %d things", a.StatusCode, a.body, r.things())
+	}
+}
+
+// The process ends between the first write and the answer: that it was carried
+// out is known, and it is not done twice.
+func TestEndedBetweenTheWriteAndTheAnswer(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*rig, *http.Request) error{
+		"abort":  func(*rig, *http.Request) error { panic(http.ErrAbortHandler) },
+		"panic":  func(*rig, *http.Request) error { panic("no") },
+		"failed": func(*rig, *http.Request) error { return errors.New("no") },
+		"second-write-fails": func(r *rig, q *http.Request) error {
+			return errors.Join(errs.New(errs.Unavailable, "x.down", "down"), r.db.Do(q.Context(), func(*db.Tx) error { return errors.New("no") }))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			serve := func() {
+				r.Handle(api.Endpoint{Method: "POST", Path: "/do"}, func(_ http.ResponseWriter, q *http.Request) error {
+					if err := r.insert(q, "x"); err != nil {
+						return err
+					}
+					return end(r, q)
+				})
+			}
+			serve()
+			req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+"/do", strings.NewReader("x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer ann")
+			req.Header.Set("Idempotency-Key", "k")
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				_ = resp.Body.Close()
+				if resp.StatusCode < 500 {
+					t.Errorf("answered %d", resp.StatusCode)
+				}
+			}
+			r.boot()
+			serve()
+			r.wants(r.ask("POST", "/do", "x", "Idempotency-Key", "k", "Content-Type", ""), 410, "idempotency.answer_lost")
+			r.wants(r.ask("POST", "/do", "y", "Idempotency-Key", "k", "Content-Type", ""), 422, "idempotency.reused")
+			if r.things() != 1 {
+				t.Errorf("%d things", r.things())
+			}
+		})
+	}
+}
+
+// A first write that is refused leaves the memory to the next one.
+func TestTheMemoryGoesWithTheFirstWriteThatIsKept(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do"}, func(_ http.ResponseWriter, q *http.Request) error {
+		_ = r.db.Do(q.Context(), func(*db.Tx) error { return errors.New("no") })
+		if err := r.insert(q, "x"); err != nil {
+			return err
+		}
+		panic("no")
+	})
+	if a := r.ask("POST", "/do", "", "Idempotency-Key", "k"); a.StatusCode != 500 {
+		t.Errorf("%d", a.StatusCode)
+	}
+	r.wants(r.ask("POST", "/do", "", "Idempotency-Key", "k"), 410, "idempotency.answer_lost")
+}
+
+func TestAnswersAreForgottenAfterADay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.endpoints()
+	rows := func() (n int) {
+		if err := r.db.QueryRow(t.Context(), "SELECT COUNT(*) FROM api_idempotency").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	post := func() bool {
+		return r.ask("POST", "/things", `{"name":"a"}`, "Idempotency-Key", "k").Header.Get("Idempotent-Replay") == "true"
+	}
+	if post() {
+		t.Error("the first is a replay")
+	}
+	r.clock.Advance(24 * time.Hour)
+	if err := r.Sweep(t.Context()); err != nil || rows() != 1 || !post() {
+		t.Errorf("within a day: %v, %d rows", err, rows())
+	}
+	r.clock.Advance(time.Microsecond)
+	if post() || r.things() != 2 {
+		t.Errorf("after a day it is still a replay, %d things", r.things())
+	}
+	r.clock.Advance(24*time.Hour + time.Second)
+	if err := r.Sweep(t.Context()); err != nil || rows() != 0 {
+		t.Errorf("%v, %d rows are left", err, rows())
+	}
+}
+
+func TestWhatIsNotKept(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do/{what}"}, func(w http.ResponseWriter, q *http.Request) error {
+		if q.PathValue("what") == "secret" {
+			w.Header().Set("Cache-Control", "no-store")
+			_, err := io.WriteString(w, "hunter2")
+			return err
+		}
+		_, err := io.WriteString(w, strings.Repeat("x", 64<<10))
+		return err
+	})
+	for _, what := range []string{"secret", "long"} {
+		if a := r.ask("POST", "/do/"+what, "", "Idempotency-Key", "k"); a.StatusCode != 200 {
+			t.Errorf("%s: %d", what, a.StatusCode)
+		}
+		r.wants(r.ask("POST", "/do/"+what, "", "Idempotency-Key", "k"), 410, "idempotency.answer_lost")
+	}
+	var n int
+	if err := r.db.QueryRow(t.Context(), "SELECT COUNT(*) FROM api_idempotency WHERE length(body) > 0").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%v, %d bodies are stored", err, n)
+	}
+	r.wants(r.ask("POST", "/do/long", "", "Idempotency-Key", strings.Repeat("k", 191)), 400, "idempotency.key")
+	r.wants(r.ask("POST", "/do/long", strings.Repeat("x", api.MaxBody+1), "Idempotency-Key", "big"), 413, "request.too_large")
+}
+
+// Not logged in, nothing is remembered; other methods know no keys.
+func TestWhereKeysMeanNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.endpoints()
+	for i := range 2 {
+		r.wants(r.ask("POST", "/things", `{"name":"a"}`, "Idempotency-Key", "k", "Authorization", ""), 401, "x.unauthenticated")
+		if a := r.ask("PUT", fmt.Sprint("/plain/", i), "", "Idempotency-Key", "k"); a.StatusCode != 204 || a.Header.Get("Idempotent-Replay") != "" {
+			t.Errorf("PUT: %d", a.StatusCode)
+		}
+	}
+	if a := r.ask("POST", "/things", `{"name":"a"}`, "Idempotency-Key", "k"); a.StatusCode != 201 {
+		t.Errorf("after the log-in: %d %s", a.StatusCode, a.body)
+	}
+}
