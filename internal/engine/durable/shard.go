@@ -115,22 +115,32 @@ func (s *shard) loop() {
 	}
 }
 
+// pending is what a wave does to one run: the steps of some commands, stored by
+// one write.
 type pending struct {
-	command *command
-	run     *run
-	res     engine.Result
-	wait    <-chan error
+	run      *run
+	commands []*command
+	res      engine.Result
+	wait     <-chan error
 }
 
-// wave handles commands up to the first that touches a run twice: all their
-// writes are queued first and share a commit, then each is answered.
+// takes reports whether a command may join: its step has no write of its own
+// that could fail alone.
+func (p *pending) takes(c *command) bool {
+	return c.event != nil && c.with == nil && p.commands[0].with == nil
+}
+
+// wave handles commands up to the first that cannot share the wave: the steps of
+// each run become one write, all writes are queued and share a commit, then each
+// command is answered.
 func (s *shard) wave(commands []command) int {
-	touched := make(map[state.Key]bool, min(len(commands), waveLength))
-	var open []pending
+	touched := make(map[state.Key]*pending, min(len(commands), waveLength))
+	var open []*pending
 	n := 0
 	for i := range commands {
 		c := &commands[i]
-		if touched[c.run] || len(open) >= waveLength {
+		p := touched[c.run]
+		if p != nil && !p.takes(c) || n >= waveLength {
 			break
 		}
 		n++
@@ -138,10 +148,13 @@ func (s *shard) wave(commands []command) int {
 			s.plain(c)
 			continue
 		}
-		if p, ok := s.begin(c); ok {
-			touched[c.run] = true
+		if p = s.begin(c, p); p != nil && touched[c.run] == nil {
+			touched[c.run] = p
 			open = append(open, p)
 		}
+	}
+	for _, p := range open {
+		s.submit(p)
 	}
 	for _, p := range open {
 		s.settle(p)
@@ -176,42 +189,62 @@ func (s *shard) plain(c *command) {
 	}
 }
 
-// begin steps a run and queues the write.
-func (s *shard) begin(c *command) (pending, bool) {
+// begin steps a run. It gives the pending work that the command belongs to, which
+// is p where there was some, and nil for a command that was refused first.
+func (s *shard) begin(c *command, p *pending) *pending {
 	r := s.runs[c.run]
 	if r == nil {
 		c.answer(ErrNoRun)
-		return pending{}, false
+		return p
 	}
 	res, err := s.step(r, c.event)
 	if err != nil {
 		c.answer(err)
-		return pending{}, false
+		return p
 	}
-	w := s.write(r, res)
+	if p == nil {
+		p = &pending{run: r}
+	}
+	p.commands = append(p.commands, c)
+	p.res.Effects = append(p.res.Effects, res.Effects...)
+	p.res.Facts = append(p.res.Facts, res.Facts...)
+	return p
+}
+
+// submit queues the write of pending work.
+func (s *shard) submit(p *pending) {
+	w, with := s.write(p.run, p.res), p.commands[0].with
 	wait, err := s.host.deps.DB.Submit(context.Background(), func(tx *db.Tx) error {
-		if err := w.store(tx); err != nil || c.with == nil {
+		if err := w.store(tx); err != nil || with == nil {
 			return err
 		}
-		return c.with(tx)
+		return with(tx)
 	})
 	if err != nil {
 		failed := make(chan error, 1)
 		failed <- err
 		wait = failed
 	}
-	return pending{c, r, res, wait}, true
+	p.wait = wait
 }
 
-func (s *shard) settle(p pending) {
+// settle answers once the write is stored. Where it was not, the run is read
+// back; commands that shared the write are then done one by one, so that none
+// fails for another.
+func (s *shard) settle(p *pending) {
 	err := <-p.wait
 	if err != nil {
 		s.reload(p.run)
-		if p.command.reply == nil && p.command.done == nil {
-			s.host.deps.Log.Error("a timer's step could not be stored; it is tried again", "run", p.run.key, "err", err)
-			s.host.timers.retry(p.command.run, p.command.event)
+		if len(p.commands) > 1 {
+			for _, c := range p.commands {
+				if one := s.begin(c, nil); one != nil {
+					s.submit(one)
+					s.settle(one)
+				}
+			}
+			return
 		}
-		p.command.answer(err)
+		s.refuse(p.commands[0], err)
 		return
 	}
 	if p.run.state.Root() == nil {
@@ -219,7 +252,18 @@ func (s *shard) settle(p pending) {
 		s.active.Add(-1)
 	}
 	s.release(p.run, p.res.Effects)
-	p.command.answer(nil)
+	for _, c := range p.commands {
+		c.answer(nil)
+	}
+}
+
+// refuse answers a command whose step could not be stored; a timer comes again.
+func (s *shard) refuse(c *command, err error) {
+	if c.reply == nil && c.done == nil {
+		s.host.deps.Log.Error("a timer's step could not be stored; it is tried again", "run", c.run, "err", err)
+		s.host.timers.retry(c.run, c.event)
+	}
+	c.answer(err)
 }
 
 func (s *shard) keep(r *run) {
