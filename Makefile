@@ -45,7 +45,8 @@ lint: ## formatted, vetted, generated files true
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) build ./...
-	$(GO) test -count=1 .
+	$(GO) test -count=1 . ./api
+	@[ -z "$(CI)" ] || { $(MAKE) --no-print-directory gen && git diff --exit-code -- api sdk/go/client; }
 
 unit:
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v -e /test/ -e /internal/engine)

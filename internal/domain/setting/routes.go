@@ -15,11 +15,19 @@ func (s *Service) Routes(a *api.API) {
 	}
 	type put struct {
 		Named
-		Body Input
+		IfMatch string `header:"If-Match" doc:"Version that is to be replaced, in quotes; without it any is"`
+		Body    Input
 	}
 	type out struct{ Body Connection }
 	api.Register(a, api.Endpoint{ID: "putConnection", Method: http.MethodPut, Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Create or replace a connection", Permission: "connection.write"},
 		func(ctx context.Context, in *put) (*out, error) {
+			if in.IfMatch != "" {
+				v, err := api.Version(in.IfMatch)
+				if err != nil {
+					return nil, err
+				}
+				in.Body.Expect = &v
+			}
 			c, err := s.Put(ctx, in.Project, in.Name, in.Body)
 			return &out{c}, err
 		})

@@ -68,6 +68,8 @@ type Input struct {
 	Environment string                     `json:"environment,omitempty" maxLength:"64"`
 	Fields      map[string]json.RawMessage `json:"fields,omitempty"`
 	Secrets     map[string]string          `json:"secrets,omitempty" doc:"Stored sealed and never shown again"`
+	// Expect is the version that is to be replaced; nil replaces any.
+	Expect *int64 `json:"-"`
 }
 
 // Put creates or replaces a connection.
@@ -106,6 +108,9 @@ func (s *Service) put(ctx context.Context, tx *db.Tx, k connectionKey, in Input,
 	old, secrets, err := s.find(ctx, tx, k.project, k.name)
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return err
+	}
+	if in.Expect != nil && *in.Expect != old.Version {
+		return errs.New(errs.Stale, "connection.stale", "the connection %s has version %d by now and not %d: read it again", k.name, old.Version, *in.Expect)
 	}
 	for field, v := range secrets {
 		if _, ok := sealed[field]; !ok {

@@ -1039,6 +1039,9 @@ type DeleteConnectionParams struct {
 // PutConnectionParams defines parameters for PutConnection.
 type PutConnectionParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
 }
 
 // ListIncidentsParams defines parameters for ListIncidents.
