@@ -36,8 +36,8 @@ func (a *app) demoCmd() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", "sextant-demo", "folder for everything that the demo makes")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8066", "address of the API")
-	f.StringVar(&o.Isolate, "plugins.isolate", "none", "none, or all: built-in plugins in processes of their own")
 	f.BoolVar(&o.CI, "ci", false, "want OpenSSH and nginx, check everything, and end with a status")
+	f.BoolVar(&o.Own, "own", false, "take small servers of this program for hosts and balancer, whatever the machine has")
 	f.StringVar(&o.Report, "report", "", "file for the figures, as JSON")
 	return c
 }

@@ -38,7 +38,6 @@ type Options struct {
 	// Dir holds the server's data, the hosts' homes and the log-in.
 	Dir     string
 	Listen  string
-	Isolate string
 	Exe     string
 	Version string
 	Out     io.Writer
@@ -46,8 +45,11 @@ type Options struct {
 	// Terminal draws in place.
 	Terminal bool
 	Size     live.Size
-	// CI wants real sshd and nginx, checks everything and ends.
+	// CI wants real sshd and nginx, unless Own is set, checks everything and ends.
 	CI bool
+	// Own takes small servers of this program for hosts and balancer, whatever
+	// the machine has.
+	Own bool
 	// Report is a file for the figures; empty for none.
 	Report string
 	// Began is when the program was started.
@@ -122,7 +124,7 @@ func Run(ctx context.Context, o Options) (err error) {
 func (s *show) say(format string, args ...any) { _, _ = fmt.Fprintf(s.Err, format+"\n", args...) }
 
 func (s *show) start(ctx context.Context) (string, error) {
-	l, err := config.Load("", map[string]any{"data": filepath.Join(s.Dir, "data"), "listen": s.Listen, "admin.listen": "", "plugins.isolate": s.Isolate})
+	l, err := config.Load("", map[string]any{"data": filepath.Join(s.Dir, "data"), "listen": s.Listen, "admin.listen": ""})
 	if err != nil {
 		return "", err
 	}
@@ -181,7 +183,7 @@ func (s *show) raise(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.stage, err = stage.Open(ctx, stage.Options{Dir: dir, Exe: s.Exe, Real: s.CI, Log: slog.New(slog.DiscardHandler)})
+	s.stage, err = stage.Open(ctx, stage.Options{Dir: dir, Exe: s.Exe, Real: s.CI && !s.Own, Own: s.Own, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return "", err
 	}
