@@ -10,12 +10,15 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"embed"
 	"encoding/json"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -29,7 +32,10 @@ var Migrations embed.FS
 // Domain is the name under which the migrations are counted.
 const Domain = "bus"
 
-const batch = 500 // events numbered in one write
+const (
+	batch = 500         // events numbered in one write
+	again = time.Second // after numbering failed
+)
 
 // Event is something that happened. Subject is an object reference.
 type Event struct {
@@ -52,18 +58,33 @@ type Bus struct {
 	mu        sync.Mutex
 	listeners map[int]chan struct{}
 	nextID    int
-	last      int64
+	entropy   *ulid.MonotonicEntropy
+	stamp     uint64 // of the newest id, in milliseconds
 }
 
 // New makes a bus; Run has to be started for events to be numbered.
 func New(d *db.DB, c clock.Clock, log *slog.Logger) *Bus {
-	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{}}
+	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{}, entropy: ulid.Monotonic(rand.Reader, 0)}
+}
+
+// id makes an identifier that sorts after all before it, those of the same
+// millisecond too, so that events are numbered in the order of their making.
+func (b *Bus) id() (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stamp = max(b.stamp, ulid.Timestamp(b.clock.Now()))
+	id, err := ulid.New(b.stamp, b.entropy)
+	return id.String(), err
 }
 
 // Publish writes an event within the write that caused it.
 func (b *Bus) Publish(tx *db.Tx, e Event) error {
 	if e.ID == "" {
-		e.ID = clock.NewID(b.clock)
+		id, err := b.id()
+		if err != nil {
+			return err
+		}
+		e.ID = id
 	}
 	if e.Time.IsZero() {
 		e.Time = b.clock.Now()
@@ -98,14 +119,26 @@ func (b *Bus) Run(ctx context.Context) error {
 		}
 		for {
 			n, err := b.number(ctx)
-			if err != nil {
+			if err != nil && ctx.Err() == nil {
 				b.log.ErrorContext(ctx, "events cannot be numbered", "err", err)
-				break
+				b.rest(ctx)
+				continue
 			}
 			if n < batch {
 				break
 			}
 		}
+	}
+}
+
+// rest waits a while before numbering is tried again: no later event may come
+// to wake the sequencer.
+func (b *Bus) rest(ctx context.Context) {
+	tick, stop := b.clock.After(again)
+	defer stop()
+	select {
+	case <-ctx.Done():
+	case <-tick:
 	}
 }
 
@@ -134,14 +167,13 @@ func (b *Bus) number(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	b.announce(last)
+	b.announce()
 	return len(ids), nil
 }
 
-func (b *Bus) announce(last int64) {
+func (b *Bus) announce() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last = last
 	for _, ch := range b.listeners {
 		select {
 		case ch <- struct{}{}:
@@ -167,11 +199,14 @@ func (b *Bus) Listen() (news <-chan struct{}, stop func()) {
 }
 
 // After reads the events of the projects that follow a number, oldest first, at
-// most limit. An empty list of projects means all.
+// most limit. Nil means all projects, an empty list none.
 func (b *Bus) After(ctx context.Context, seq int64, projects []string, limit int) ([]Event, error) {
 	query := "SELECT id, seq, type, subject, project, time, data FROM bus_event WHERE seq > ?"
 	args := []any{seq}
-	if len(projects) > 0 {
+	if projects != nil && len(projects) == 0 {
+		return nil, nil
+	}
+	if projects != nil {
 		query += " AND project IN (?"
 		for i, p := range projects {
 			if i > 0 {
