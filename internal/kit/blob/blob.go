@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
+	"syscall"
 )
 
 // ErrNotFound is returned for a digest that is not stored.
@@ -21,6 +23,9 @@ var ErrNotFound = errors.New("blob not found")
 
 // ErrTooLarge is returned when the content passes the limit of a Put.
 var ErrTooLarge = errors.New("blob too large")
+
+// ErrFull is returned when there is no space for a blob.
+var ErrFull = errors.New("no space for the blob")
 
 var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
@@ -37,12 +42,25 @@ type Store interface {
 // Dir keeps blobs as files of a folder, spread over 256 sub-folders.
 type Dir struct{ root string }
 
-// NewDir uses the folder, which is made if absent.
+// NewDir uses the folder, which is made if absent, and removes what a process
+// that ended in the middle of a Put has left. One process has it at a time.
 func NewDir(root string) (*Dir, error) {
 	if err := os.MkdirAll(filepath.Join(root, "tmp"), 0o700); err != nil {
 		return nil, fmt.Errorf("blob folder: %w", err)
 	}
+	left, err := filepath.Glob(filepath.Join(escape(root), "tmp", "put-*"))
+	for _, file := range left {
+		err = errors.Join(err, os.Remove(file))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob folder: %w", err)
+	}
 	return &Dir{root: root}, nil
+}
+
+// escape lets a path match itself alone.
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
 // Put writes to a temporary file, syncs it and renames it into place.
@@ -63,6 +81,9 @@ func (d *Dir) Put(_ context.Context, r io.Reader, limit int64) (string, int64, e
 	if cerr := tmp.Close(); err == nil {
 		err = cerr
 	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = fmt.Errorf("%w: %w", ErrFull, err)
+	}
 	if err != nil {
 		return "", 0, err
 	}
@@ -72,7 +93,12 @@ func (d *Dir) Put(_ context.Context, r io.Reader, limit int64) (string, int64, e
 func (d *Dir) settle(tmp string, sum hash.Hash, size int64) (string, int64, error) {
 	digest := hex.EncodeToString(sum.Sum(nil))
 	target := d.path(digest)
-	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+	switch err := os.Mkdir(filepath.Dir(target), 0o700); {
+	case err == nil:
+		if err := syncDir(d.root); err != nil {
+			return "", 0, err
+		}
+	case !errors.Is(err, fs.ErrExist):
 		return "", 0, err
 	}
 	if err := os.Rename(tmp, target); err != nil {
