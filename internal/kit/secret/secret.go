@@ -72,17 +72,37 @@ func create(file string) ([]byte, error) {
 	if _, err := rand.Read(key); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// The file appears whole or not at all: half a key would lock the server out
+	// of its own start.
+	f, err := os.CreateTemp(filepath.Dir(file), ".key-") // mode 0600
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = os.Remove(f.Name()) }() // the key has a name of its own by then
 	if _, err = f.Write(key); err == nil {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	return key, err
+	if err == nil {
+		err = os.Link(f.Name(), file)
+	}
+	if errors.Is(err, fs.ErrExist) { // another process was first
+		return os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return key, syncDir(filepath.Dir(file))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Seal encrypts plain for its context, such as connection/x#password.
