@@ -28,6 +28,8 @@ type stop struct {
 	fn   func(context.Context) error
 }
 
+const moment = 100 * time.Millisecond
+
 // ErrStopped is the cause with which the context of a stopped group ends.
 var ErrStopped = errors.New("stopped")
 
@@ -96,7 +98,7 @@ func (g *Group) stop(timeout time.Duration) error {
 	g.mu.Unlock()
 	var errs []error
 	for i := len(stops) - 1; i >= 0; i-- {
-		if err := stops[i].fn(ctx); err != nil {
+		if err := inTime(ctx, stops[i].fn); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", stops[i].name, err))
 		}
 	}
@@ -109,4 +111,25 @@ func (g *Group) stop(timeout time.Duration) error {
 		errs = append(errs, fmt.Errorf("background work did not end within %s", timeout))
 	}
 	return errors.Join(errs...)
+}
+
+// inTime runs fn and leaves it where it does not heed the end of ctx. What comes
+// after that end still has a moment, so that one that hangs does not keep the
+// others from being stopped.
+func inTime(ctx context.Context, fn func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- fn(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(moment)
+	defer last.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-last.C:
+		return ctx.Err()
+	}
 }
