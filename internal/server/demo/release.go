@@ -16,8 +16,28 @@ import (
 const redraw = 200 * time.Millisecond
 
 func (s *show) load(ctx context.Context) (string, error) {
+	if err := s.clear(ctx); err != nil {
+		return "", err
+	}
 	objects, processes, err := Load(ctx, s.Client, s.stage)
 	return fmt.Sprintf("%d objects, %d processes", objects, processes), err
+}
+
+// clear ends the runs that an earlier play in the same folder has left: the
+// release that waits for a person holds the unit.
+func (s *show) clear(ctx context.Context) error {
+	for _, state := range []string{"active", "incident"} {
+		var page client.PageOfProcessRun
+		if err := s.Call(ctx, "GET", client.Query("/api/v1/runs", "state", state, "limit", "500"), nil, &page); err != nil {
+			return err
+		}
+		for _, r := range page.Items {
+			if err := s.Call(ctx, "POST", "/api/v1/runs/"+r.Key+"/cancel", client.CancelBody{Reason: "the demo begins anew"}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // release runs a process that brings a version, until stop is content.
