@@ -60,8 +60,8 @@ type TaskCompleted struct {
 	Variables Variables
 }
 
-// Resolve takes up again what an incident stopped. Variables are set in the
-// scope of the element first. Inputs replace inputs of a service by name and
+// Resolve takes up again what an incident stopped. Variables are set first: in
+// the scope of the element, or as seen from a gateway or event. Inputs replace inputs of a service by name and
 // begin a new round of its job.
 type Resolve struct {
 	Incident  state.Key
@@ -186,7 +186,11 @@ func (e Resolve) apply(s *stepper) error {
 	}
 	s.fact(Fact{Kind: FactResolved, Node: el.Node, Key: e.Incident})
 	s.dropIncident(el)
-	s.setAll(el.Key, e.Variables)
+	if waits(s.p.Nodes[el.Node].Kind) || el.Parent == 0 {
+		s.setAll(el.Key, e.Variables)
+	} else { // what tokens only pass has no scope that would outlive this
+		s.propagateAll(s.run.Elements[el.Parent], e.Variables)
+	}
 	s.takeUp(el, e.Inputs)
 	return nil
 }
