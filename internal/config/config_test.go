@@ -1,0 +1,171 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sextant/internal/config"
+)
+
+// bare takes every setting out of the environment of a test, which therefore
+// does not run beside others, and moves it into a folder of its own.
+func bare(t *testing.T) {
+	t.Helper()
+	for _, e := range os.Environ() {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "SEXTANT_") {
+			t.Setenv(name, "")
+			_ = os.Unsetenv(name)
+		}
+	}
+	t.Chdir(t.TempDir())
+}
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "sextant.yaml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func item(l *config.Loaded, key string) config.Item {
+	i := slices.IndexFunc(l.Items, func(i config.Item) bool { return i.Key == key })
+	if i < 0 {
+		return config.Item{}
+	}
+	return l.Items[i]
+}
+
+func TestWithoutAnySource(t *testing.T) {
+	bare(t)
+	l, err := config.Load("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Config{Listen: "127.0.0.1:8066", Data: filepath.Join(here, "data"), Admin: config.Admin{Listen: "127.0.0.1:8067"}, Log: config.Log{Level: "info", Format: "text"}, Plugins: config.Plugins{Isolate: "none"}}
+	if l.Config != want {
+		t.Errorf("%+v, want %+v", l.Config, want)
+	}
+	for _, i := range l.Items {
+		if i.Origin != "built-in" {
+			t.Errorf("%+v", i)
+		}
+	}
+	if len(l.Items) < 9 || !slices.IsSortedFunc(l.Items, func(a, b config.Item) int { return strings.Compare(a.Key, b.Key) }) {
+		t.Errorf("%v", l.Items)
+	}
+}
+
+func TestLaterSourcesWin(t *testing.T) {
+	bare(t)
+	name := file(t, "listen: 127.0.0.1:1\nlog:\n  level: warn\n  format: json\nadmin.listen: ''\ntls:\n")
+	_, err := config.Load(name, nil)
+	if err == nil || !strings.Contains(err.Error(), `"tls"`) {
+		t.Errorf("a group without settings: %v", err)
+	}
+	name = file(t, "listen: 127.0.0.1:1\nlog:\n  level: warn\n  format: json\nadmin.listen: ''\n")
+	t.Setenv("SEXTANT_LISTEN", "127.0.0.1:2")
+	t.Setenv("SEXTANT_LOG_LEVEL", "error")
+	t.Setenv("SEXTANT_TLS_INSECURE", "true")
+	l, err := config.Load(name, map[string]any{"listen": "127.0.0.1:3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []config.Item{
+		{Key: "listen", Value: "127.0.0.1:3", Origin: "flag"}, {Key: "log.level", Value: "error", Origin: "environment"}, {Key: "log.format", Value: "json", Origin: name},
+		{Key: "admin.listen", Value: "", Origin: name}, {Key: "tls.insecure", Value: "true", Origin: "environment"}, {Key: "plugins.isolate", Value: "none", Origin: "built-in"},
+	} {
+		if got := item(l, want.Key); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+	if l.Listen != "127.0.0.1:3" || l.Log.Level != "error" || l.Log.Format != "json" || !l.TLS.Insecure || l.Admin.Listen != "" {
+		t.Errorf("%+v", l.Config)
+	}
+}
+
+func TestTheFileOfTheFolder(t *testing.T) {
+	bare(t)
+	if err := os.WriteFile("sextant.yaml", []byte("log: {level: debug}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := config.Load("", nil)
+	if err != nil || l.Log.Level != "debug" || item(l, "log.level").Origin != "sextant.yaml" {
+		t.Errorf("%v, %+v", err, l)
+	}
+	// One that is named has to be there.
+	if _, err := config.Load("other.yaml", nil); err == nil || !strings.Contains(err.Error(), "other.yaml") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	bare(t)
+	for _, c := range []struct {
+		name, text string
+		flags      map[string]any
+		want       string
+	}{
+		{"unknown-key", "listn: x", nil, `"listn"`},
+		{"unknown-inner-key", "tls: {crt: x}", nil, `"tls.crt"`},
+		{"unknown-flag", "", map[string]any{"nope": 1}, `"nope"`},
+		{"twice", "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2", nil, "sextant.yaml"},
+		{"no-yaml", "listen: [", nil, "sextant.yaml"},
+		{"no-map", "- a", nil, "sextant.yaml"},
+		{"list", "listen: [a, b]", nil, "listen"},
+		{"bool", "tls: {insecure: perhaps}", nil, "insecure"},
+		{"no-address", "listen: nowhere", nil, "nowhere"},
+		{"nothing", "listen:", nil, "listen"},
+		{"off-loopback", "listen: 0.0.0.0:8066", nil, "tls.insecure"},
+		{"all-addresses", "listen: ':8066'", nil, "tls.insecure"},
+		{"all-addresses-6", "listen: '[::]:8066'", nil, "tls.insecure"},
+		{"other-host", "listen: example.com:8066", nil, "tls.insecure"},
+		{"other-host-by-flag", "", map[string]any{"listen": "10.0.0.1:1"}, "tls.insecure"},
+		{"half-tls", "tls: {cert: a.pem}", nil, "belong together"},
+		{"other-half-tls", "tls: {key: a.pem}", nil, "belong together"},
+		{"admin-off-loopback", "admin: {listen: '0.0.0.0:1'}", nil, "admin.listen"},
+		{"admin-off-loopback-with-tls", "admin: {listen: '0.0.0.0:1'}\ntls: {insecure: true}", nil, "admin.listen"},
+		{"level", "log: {level: loud}", nil, "loud"},
+		{"format", "log: {format: xml}", nil, "xml"},
+		{"isolate", "plugins: {isolate: some}", nil, "some"},
+		{"no-data", "data: ''", nil, "data"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := config.Load(file(t, c.text), c.flags); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want something about %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWhereItMayListen(t *testing.T) {
+	bare(t)
+	for _, text := range []string{
+		"listen: 127.0.0.1:0", "listen: localhost:1", "listen: '[::1]:1'", "listen: 127.8.9.10:1", "listen: 0.0.0.0:1\ntls: {insecure: true}", "listen: 0.0.0.0:1\ntls: {cert: a, key: b}", "admin: {listen: ''}", "",
+	} {
+		if _, err := config.Load(file(t, text), nil); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// Children of the server get its environment without what is meant for it.
+func TestTheEnvironmentOfChildren(t *testing.T) {
+	bare(t)
+	t.Setenv("SEXTANT_TOKEN", "secret")
+	t.Setenv("OTHER", "x")
+	if got := config.Environment(); !slices.Contains(got, "OTHER=x") || slices.ContainsFunc(got, func(e string) bool { return strings.HasPrefix(e, "SEXTANT_") }) {
+		t.Errorf("%v", got)
+	}
+	if got := config.Variable("SEXTANT_TOKEN"); got != "secret" {
+		t.Errorf("%q", got)
+	}
+}
