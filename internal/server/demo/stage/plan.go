@@ -8,11 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
+	"time"
 )
 
 const (
 	hostCount = 3
-	firstIP   = 11   // 127.0.0.11 and on
+	firstIP   = 11 // 127.0.0.11 and on
+	lastIP    = 250
 	firstSSH  = 2211 // and on
 	firstApp  = 8011 // and on; the last is the site
 	onlyIP    = "127.0.0.1"
@@ -58,9 +61,14 @@ func find(name string) string {
 	return ""
 }
 
-// plan chooses names and addresses for a new stage.
+// plan chooses names and addresses for a new stage. Where another stage runs it
+// goes to addresses of its own: the ports of that one's applications may be free
+// at this moment and wanted at the next.
 func plan(first int) (*state, error) {
 	st := &state{}
+	for first+hostCount < lastIP && taken(first) {
+		first += hostCount + 1
+	}
 	for i := range hostCount + 1 {
 		ip := loopback(first + i)
 		name := fmt.Sprintf("app-%d", i+1)
@@ -83,6 +91,31 @@ func plan(first int) (*state, error) {
 		}
 	}
 	return st, nil
+}
+
+// taken reports whether the SSH server of a stage's first host runs at an
+// address already.
+func taken(first int) bool {
+	c, err := net.DialTimeout("tcp", net.JoinHostPort(loopback(first), strconv.Itoa(firstSSH)), time.Second)
+	if err != nil {
+		return false
+	}
+	_ = c.Close() // it was a question
+	return true
+}
+
+// alone makes stages that are built at the same time by the same user's
+// processes wait for each other, so that each sees what the others have taken.
+func alone() (release func(), err error) {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("sextant-stage-%d.lock", os.Getuid()))
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil // which gives the lock up
 }
 
 // loopback is the address of a host. Systems that have one loopback

@@ -118,6 +118,11 @@ func open(ctx context.Context, o Options, first int) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	release, err := alone()
+	if err != nil {
+		return nil, fmt.Errorf("stage: %w", err)
+	}
+	defer release()
 	b := &builder{o: o, tools: t, first: first}
 	if err := b.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
