@@ -56,7 +56,6 @@ func (s *Service) conclude(ctx context.Context, t *task) error {
 	default:
 		s.report(ctx, t.job, engine.JobCompleted{Job: t.job.Key, Variables: vars}, nil)
 	}
-	s.progress.forget(t.job.Key)
 	return nil
 }
 

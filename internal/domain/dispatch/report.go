@@ -191,17 +191,26 @@ type Step struct {
 
 // Steps lists what is known of the jobs of a run, oldest first.
 func (s *Service) Steps(ctx context.Context, run state.Key) ([]Step, error) {
+	return s.stepsOf(ctx, run, "r.outputs")
+}
+
+// Outcomes is Steps without the outputs of the rows, for who only counts.
+func (s *Service) Outcomes(ctx context.Context, run state.Key) ([]Step, error) {
+	return s.stepsOf(ctx, run, "'{}'")
+}
+
+func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([]Step, error) {
 	jobs, err := jobsOf(ctx, s.DB, int64(run))
+	if err != nil || len(jobs) == 0 {
+		return []Step{}, err
+	}
+	rows, err := rowsOfRun(ctx, s.DB, int64(run), outputs)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]Step, 0, len(jobs))
 	for _, j := range jobs {
-		rows, err := rowsOf(ctx, s.DB, j.job)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, Step{Job: itoa(j.job), Element: j.node, Service: j.service, Version: j.version, Round: j.round, Tries: j.tries, Rows: rows, Progress: s.progress.of(state.Key(j.job))})
+		all = append(all, Step{Job: itoa(j.job), Element: j.node, Service: j.service, Version: j.version, Round: j.round, Tries: j.tries, Rows: append([]*result{}, rows[j.job]...), Progress: s.progress.of(state.Key(j.job))})
 	}
 	return all, nil
 }

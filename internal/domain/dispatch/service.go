@@ -138,6 +138,7 @@ func (s *Service) end(key state.Key) {
 	r := s.jobs[key]
 	r.cancel(nil)
 	delete(s.jobs, key)
+	s.progress.forget(key)
 	if r.again != nil && s.ctx.Err() == nil {
 		s.begin(*r.again)
 	}

@@ -125,15 +125,42 @@ func chunksOf(ctx context.Context, q db.Querier, job int64, round int) ([]*chunk
 }
 
 func rowsOf(ctx context.Context, q db.Querier, job int64) ([]*result, error) {
-	rows, err := q.Query(ctx, "SELECT object, pos, round, chunk, outcome, code, message, retry, outputs FROM dispatch_row WHERE job = ? ORDER BY pos", job)
-	return db.Scan(rows, err, func(s *sql.Rows) (*result, error) {
-		r := &result{}
-		var outputs []byte
-		if err := s.Scan(&r.Object, &r.Pos, &r.Round, &r.Chunk, &r.Outcome, &r.Code, &r.Message, &r.Retry, &outputs); err != nil {
-			return nil, err
-		}
-		return r, json.Unmarshal(outputs, &r.Outputs)
-	})
+	rows, err := q.Query(ctx, "SELECT "+rowColumns+", outputs FROM dispatch_row r WHERE job = ? ORDER BY pos", job)
+	all, err := db.Scan(rows, err, scanRow)
+	var out []*result
+	for _, r := range all {
+		out = append(out, r.result)
+	}
+	return out, err
+}
+
+const rowColumns = "r.job, r.object, r.pos, r.round, r.chunk, r.outcome, r.code, r.message, r.retry"
+
+// rowOf is a row with its job.
+type rowOf struct {
+	job int64
+	*result
+}
+
+func scanRow(s *sql.Rows) (rowOf, error) {
+	r := rowOf{result: &result{}}
+	var outputs []byte
+	if err := s.Scan(&r.job, &r.Object, &r.Pos, &r.Round, &r.Chunk, &r.Outcome, &r.Code, &r.Message, &r.Retry, &outputs); err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(outputs, &r.Outputs)
+}
+
+// rowsOfRun reads the rows of all jobs of a run with one query; outputs is the
+// column that holds them, or what stands for it where they are not wanted.
+func rowsOfRun(ctx context.Context, q db.Querier, run int64, outputs string) (map[int64][]*result, error) {
+	rows, err := q.Query(ctx, "SELECT "+rowColumns+", "+outputs+" FROM dispatch_row r JOIN dispatch_job j ON j.job = r.job WHERE j.run = ? ORDER BY r.job, r.pos", run)
+	all, err := db.Scan(rows, err, scanRow)
+	by := map[int64][]*result{}
+	for _, r := range all {
+		by[r.job] = append(by[r.job], r.result)
+	}
+	return by, err
 }
 
 // storeAnswer keeps the outcomes of a chunk's rows; it reports false where they

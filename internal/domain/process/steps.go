@@ -302,7 +302,7 @@ func (s *Service) steps(ctx context.Context, r Run) (*fold, error) {
 	if _, err := f.read(ctx, s); err != nil {
 		return nil, err
 	}
-	known, err := s.Dispatch.Steps(ctx, f.run)
+	known, err := s.Dispatch.Outcomes(ctx, f.run)
 	if err != nil {
 		return nil, err
 	}

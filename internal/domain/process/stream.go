@@ -120,7 +120,7 @@ func (v *watch) changes(ctx context.Context, r Run, from int64) (changed []*Step
 	if changed, err = v.fold.read(ctx, v.s); err != nil {
 		return nil, fresh, err
 	}
-	known, err := v.s.Dispatch.Steps(ctx, v.fold.run)
+	known, err := v.s.Dispatch.Outcomes(ctx, v.fold.run)
 	if err != nil {
 		return nil, fresh, err
 	}
