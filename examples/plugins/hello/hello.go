@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sextant/sdk/go/plugin"
+	"sextant/sdk/go/wire"
+)
+
+// sayIn is what the service takes. The tags say what each input is called, what
+// it is for and where it comes from when the process says nothing.
+type sayIn struct {
+	Name     string `sx:"name,required,from=path,expr=.name" doc:"Whom to greet; the name of the host."`
+	Greeting string `sx:"greeting,default=Hello" doc:"The word to greet with."`
+}
+
+// sayOut is what it gives back.
+type sayOut struct {
+	Text string `sx:"text" doc:"The greeting."`
+}
+
+// newPlugin makes the plugin: a manifest and the functions behind it.
+func newPlugin() *plugin.Plugin {
+	p := plugin.New(wire.Manifest{
+		Plugin: "hello", Version: "0.1.0",
+		Title: wire.Text{"en": "Hello", "zh": "你好"},
+	})
+	plugin.Action(p, plugin.Spec{
+		Service: "greeting", Action: "say", Title: wire.Text{"en": "Say hello", "zh": "问好"},
+		Description: "Greets a host by its name.",
+		Target:      "host:host", Risk: wire.RiskRead, Idempotent: true,
+	}, say)
+	return p
+}
+
+// say greets one host. It is called once for each row.
+func say(_ context.Context, call *plugin.Call, in sayIn) (sayOut, error) {
+	if strings.TrimSpace(in.Greeting) == "" {
+		return sayOut{}, plugin.Fail("hello.silent", "there is no word to greet with")
+	}
+	text := in.Greeting + ", " + in.Name + "!"
+	fmt.Fprintln(call, text) // live output: whoever watches the run sees it
+	call.Progress(100, "greeted")
+	return sayOut{Text: text}, nil
+}
