@@ -114,7 +114,18 @@ func (a *app) root() *cobra.Command {
 	a.target.flags(c)
 	c.AddCommand(a.serverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.tokenCmd(), a.demoCmd())
 	c.AddCommand(a.hiddenCmds()...)
+	explain(c)
 	return c
+}
+
+// explain puts the exit codes into the help of every command.
+func explain(c *cobra.Command) {
+	if c.Long == "" {
+		c.Long = c.Short + "." + exitHelp
+	}
+	for _, sub := range c.Commands() {
+		explain(sub)
+	}
 }
 
 // show writes a value as JSON, or as people read it.
