@@ -34,9 +34,19 @@ func (a *app) objectCmd() *cobra.Command {
 	var o runOptions
 	set := &cobra.Command{
 		Use: "set <package:type/id>", Short: "Change attributes of an object", Args: exactly(1, "an object"),
-		RunE: func(c *cobra.Command, args []string) error { return a.setObject(c.Context(), args[0], o) },
+		RunE: func(c *cobra.Command, args []string) error { return a.writeObject(c.Context(), "PATCH", args[0], o) },
 	}
 	set.Flags().StringArrayVar(&o.vars, "set", nil, "attribute=value; may be given many times")
+	var fresh runOptions
+	create := &cobra.Command{
+		Use: "create <package:type/id>", Short: "Create an object", Args: exactly(1, "an object"),
+		RunE: func(c *cobra.Command, args []string) error { return a.writeObject(c.Context(), "POST", args[0], fresh) },
+	}
+	create.Flags().StringArrayVar(&fresh.vars, "set", nil, "attribute=value; may be given many times")
+	remove := &cobra.Command{
+		Use: "delete <package:type/id>", Short: "Delete an object that nothing refers to", Args: exactly(1, "an object"),
+		RunE: func(c *cobra.Command, args []string) error { return a.deleteObject(c.Context(), args[0]) },
+	}
 	var dry bool
 	load := &cobra.Command{
 		Use: "import <file.yaml>", Short: "Create or change types and objects of the CMDB from a file, all or nothing", Args: exactly(1, "a YAML file"),
@@ -47,7 +57,7 @@ func (a *app) objectCmd() *cobra.Command {
 		Use: "path <package:type/id> <path>", Short: "Follow an object path", Args: exactly(2, "an object and a path"),
 		RunE: func(c *cobra.Command, args []string) error { return a.path(c.Context(), args[0], args[1]) },
 	}
-	return group("object", "Objects", types, list, show, set, load, path)
+	return group("object", "Objects", types, list, show, create, set, remove, load, path)
 }
 
 func (a *app) objectTypes(ctx context.Context) error {
@@ -133,7 +143,8 @@ func (a *app) object(ctx context.Context, ref string) error {
 	})
 }
 
-func (a *app) setObject(ctx context.Context, ref string, o runOptions) error {
+// writeObject creates an object, or changes attributes of one.
+func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions) error {
 	api, err := a.target.client()
 	if err != nil {
 		return err
@@ -144,11 +155,11 @@ func (a *app) setObject(ctx context.Context, ref string, o runOptions) error {
 	}
 	typ, id, ok := strings.Cut(ref, "/")
 	if !ok || len(row) == 0 {
-		return usage("want an object and --set attribute=value")
+		return usage("want an object package:type/id and --set attribute=value")
 	}
 	row["id"] = id
 	var page client.PageOfWireRow
-	if err := api.Call(ctx, "PATCH", client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project), []any{row}, &page); err != nil {
+	if err := api.Call(ctx, method, client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project), []any{row}, &page); err != nil {
 		return err
 	}
 	return a.show(page.Items, func(w io.Writer) {
@@ -156,6 +167,21 @@ func (a *app) setObject(ctx context.Context, ref string, o runOptions) error {
 			fmt.Fprintf(w, "%s\t%s\n", ref, attributes(row))
 		}
 	})
+}
+
+func (a *app) deleteObject(ctx context.Context, ref string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	path, err := objectPath(ref)
+	if err != nil {
+		return err
+	}
+	if err := api.Call(ctx, "DELETE", client.Query(path, "project", a.target.project), nil, nil); err != nil {
+		return err
+	}
+	return a.show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })
 }
 
 func (a *app) path(ctx context.Context, ref, path string) error {

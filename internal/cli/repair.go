@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/live"
 	"sextant/sdk/go/client"
 )
 
@@ -36,13 +37,19 @@ func (a *app) incidentCmd() *cobra.Command {
 	retry.Flags().StringArrayVar(&inputs.vars, "input", nil, "name=value, an input of the service to replace; may be given many times")
 	retry.Flags().StringArrayVar(&vars.vars, "var", nil, "name=value, a variable to set first; may be given many times")
 	var reason, flow string
+	var results runOptions
 	skip := &cobra.Command{
 		Use: "skip <incident>", Short: "Leave the step as if it had completed", Args: exactly(1, "the key of an incident"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.act(c.Context(), "/api/v1/incidents/"+url.PathEscape(args[0])+"/skip", client.ProcessSkip{Reason: reason, Flow: flow}, "skipped")
+			v, err := results.variables()
+			if err != nil {
+				return err
+			}
+			return a.act(c.Context(), "/api/v1/incidents/"+url.PathEscape(args[0])+"/skip", client.ProcessSkip{Reason: reason, Flow: flow, Variables: v}, "skipped")
 		},
 	}
 	skip.Flags().StringVar(&reason, "reason", "", "why; it is kept for ever")
+	skip.Flags().StringArrayVar(&results.vars, "var", nil, "name=value, a result that the step would have given; may be given many times")
 	skip.Flags().StringVar(&flow, "flow", "", "flow to leave an exclusive gateway by")
 	_ = skip.MarkFlagRequired("reason") // the flag exists
 	return group("incident", "Steps that stopped and wait for a person", list, retry, skip)
@@ -60,7 +67,7 @@ func (a *app) incidents(ctx context.Context) error {
 	return a.show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "INCIDENT\tRUN\tSTEP\tKIND\tSINCE\tMESSAGE")
 		for _, i := range page.Items {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.100s\n", i.Key, i.Run, i.Element, i.Kind, i.Since.Local().Format("15:04:05"), i.Message)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", i.Key, i.Run, i.Element, i.Kind, i.Since.Local().Format("15:04:05"), live.Short(i.Message))
 		}
 	})
 }

@@ -103,7 +103,7 @@ func (a *app) showRun(ctx context.Context, run string) error {
 			rows[j.Job] = j
 		}
 		for _, s := range steps.Items {
-			if s.Type == "gateway" || s.Type == "start" || s.Type == "end" {
+			if s.State != "incident" && (s.Type == "gateway" || s.Type == "start" || s.Type == "end") {
 				continue
 			}
 			a.showStep(w, s, rows[s.Job])

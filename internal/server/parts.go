@@ -100,6 +100,9 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g := s.group
 	s.metrics.Gauge("sextant_runs_active", "Runs in memory.", func() float64 { return float64(p.engine.Active()) })
 	s.metrics.Counter("sextant_database_commits_total", "Commits of the platform's database.", func() float64 { return float64(s.db.Commits()) })
+	if err := p.door.RenewOnce(ctx); err != nil {
+		return err
+	}
 	g.Go("bus", p.bus.Run)
 	g.Go("locks", p.door.Renew)
 	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })

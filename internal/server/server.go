@@ -24,8 +24,10 @@ import (
 	"sextant/internal/config"
 	"sextant/internal/domain/identity"
 	"sextant/internal/driver/localproc"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
 	"sextant/internal/kit/lifecycle"
 	"sextant/internal/kit/obs"
 )
@@ -163,7 +165,7 @@ func (s *Server) AdminURL() string {
 // serve answers on the listeners. Before the platform is ready /readyz and the
 // API say so.
 func (s *Server) serve() {
-	handler := s.parts.api.Handler()
+	handler := s.untilReady(s.parts.api.Handler())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -185,6 +187,19 @@ func (s *Server) serve() {
 	ops.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	ops.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	s.run("admin", &http.Server{Handler: ops, ReadHeaderTimeout: headersFor}, s.admin)
+}
+
+// untilReady refuses requests while the platform starts: locks may have run out
+// meanwhile and plugins may not be there yet.
+func (s *Server) untilReady(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.isReady() {
+			e := errs.New(errs.Unavailable, "server.starting", "the server is starting: ask again in a moment")
+			api.WriteProblem(w, r, &api.Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) run(name string, h *http.Server, l net.Listener) {

@@ -183,7 +183,7 @@ func row(s *client.ProcessStep, at line, kids int) string {
 	}
 	text += "  " + dim(shortText(end.Sub(s.Entered)))
 	if s.Message != "" && (s.State == "incident" || s.State == "terminated" || s.State == "skipped") {
-		text += "  " + red(firstLine(s.Message))
+		text += "  " + red(Short(s.Message))
 	}
 	return text
 }
@@ -234,7 +234,7 @@ func (v *View) tell() {
 			text += "  " + shortText(s.Left.Sub(s.Entered))
 		}
 		if s.Message != "" && s.State != "completed" {
-			text += "  " + firstLine(s.Message)
+			text += "  " + Short(s.Message)
 		}
 		_, _ = fmt.Fprintln(v.out, text) // nobody reads if this fails
 	}
@@ -249,7 +249,8 @@ func (v *View) place(s *client.ProcessStep) string {
 	return name
 }
 
-func firstLine(s string) string {
+// Short is the first line of a text, cut where it is long.
+func Short(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
 	if r := []rune(s); len(r) > 120 {
 		return string(r[:119]) + "…"

@@ -92,15 +92,22 @@ func (d *Door) Release(tx *db.Tx, run int64) error {
 	return err
 }
 
+// RenewOnce keeps the locks of all runs of this node for another lease. A server
+// that starts does it before it takes requests: the runs go on and still hold
+// what they held.
+func (d *Door) RenewOnce(ctx context.Context) error {
+	until := clock.Micros(d.Clock.Now().Add(LeaseFor))
+	return d.DB.Do(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec("UPDATE control_lock SET expires = ?", until)
+		return err
+	})
+}
+
 // Renew keeps the locks of all runs of this node for another lease. It returns
 // when ctx ends.
 func (d *Door) Renew(ctx context.Context) error {
 	for {
-		until := clock.Micros(d.Clock.Now().Add(LeaseFor))
-		err := d.DB.Do(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec("UPDATE control_lock SET expires = ?", until)
-			return err
-		})
+		err := d.RenewOnce(ctx)
 		if err != nil && ctx.Err() == nil && !errs.Is(err, errs.Exhausted) && !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.Full) {
 			return err
 		}

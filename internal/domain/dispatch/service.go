@@ -222,7 +222,9 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 		get(VarSubject, &sc.subject)
 		get(VarFence, &sc.fence)
 		get(VarObjects, &refs)
-		get("batch", &refs)
+		if inBatch(j) {
+			get(varBatch, &refs)
+		}
 		for _, n := range names {
 			if raw, ok := r.Lookup(j.Element, n); ok {
 				sc.vars[n] = raw
@@ -240,6 +242,22 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 		sc.rows = append(sc.rows, ref)
 	}
 	return sc, nil
+}
+
+// varBatch is the variable of an iteration over batches that holds its rows.
+const varBatch = "batch"
+
+// inBatch reports whether a job belongs to an iteration over batches; elsewhere a
+// variable of that name is anybody's.
+func inBatch(j durable.Job) bool {
+	for n := j.Node; ; n = j.Program.Nodes[n.Scope] {
+		if n.Loop != nil && n.Loop.Batch != nil {
+			return j.Type != engine.BindJob || n != j.Node
+		}
+		if n.Scope == program.None {
+			return false
+		}
+	}
 }
 
 // as is the context in which a run reads and changes objects: what it may do

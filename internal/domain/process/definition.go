@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"sextant/internal/domain/audit"
+	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
@@ -63,7 +65,7 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 		return Deployed{}, err
 	}
 	d := Definition{Key: api.Key(s.host.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
-	out := Deployed{Warnings: fields(model.Warnings)}
+	out := Deployed{Warnings: append(fields(model.Warnings), unserved(prog)...)}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
 		last, err := newest(ctx, tx, project, d.Process)
 		if err != nil {
@@ -139,6 +141,18 @@ func fields(problems []bpmn.Problem) []errs.Field {
 			path = fmt.Sprintf("line %d", p.Line)
 		}
 		all = append(all, errs.Field{Path: path, Code: p.Code, Message: p.Message, Line: p.Line, Column: p.Column})
+	}
+	return all
+}
+
+// unserved lists the tasks whose jobs nobody here takes: they wait for a worker.
+func unserved(p *program.Program) []errs.Field {
+	var all []errs.Field
+	for _, n := range p.Nodes {
+		if n.Kind == program.ServiceTask && n.Task.Type.Expr == nil && !dispatch.Accepts(n.Task.Type.Static) {
+			all = append(all, errs.Field{Path: n.ID, Code: "process.no_worker", Line: n.Line,
+				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
+		}
 	}
 	return all
 }

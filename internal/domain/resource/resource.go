@@ -1,6 +1,5 @@
 // Package resource gives runs and plugins what they work with: files, which are
-// named by the SHA-256 of their content and never change, and the drivers that
-// start plugin instances.
+// named by the SHA-256 of their content and never change.
 package resource
 
 import (
@@ -21,22 +20,6 @@ import (
 
 // MaxFile is the largest file that can be uploaded, in bytes.
 const MaxFile = 8 << 30
-
-// Instance is a process to run: a plugin.
-type Instance struct {
-	Name string
-	Args []string
-	Env  []string
-	Dir  string
-}
-
-// Driver runs instances somewhere. An instance outlives the platform: Ensure
-// finds one that runs already.
-type Driver interface {
-	// Ensure starts an instance unless it runs, and gives its address.
-	Ensure(ctx context.Context, i Instance) (address string, err error)
-	Stop(ctx context.Context, name string) error
-}
 
 // Files keeps files.
 type Files struct {

@@ -7,7 +7,10 @@ import (
 	"sextant/internal/lang/rolling"
 )
 
-const defaultRetries = "3"
+const (
+	defaultRetries = "3"
+	pluginJob      = "plugin:" // begins the job types that plugins serve
+)
 
 // element compiles one element, and what lies within it.
 func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
@@ -41,7 +44,19 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 		c.problem(e.Node, "process.unsupported", "<%s> is not executed", e.Type)
 	}
 	c.loop(n, e)
+	c.services(n, e)
 	return n
+}
+
+// services refuses what says how a service of a plugin is called where none is.
+func (c *compiler) services(n *Node, e *bpmn.Element) {
+	calls := n.Kind == ServiceTask && n.Task != nil && (n.Task.Type.Expr != nil || strings.HasPrefix(n.Task.Type.Static, pluginJob))
+	if (len(e.Ext.ServiceInputs) > 0 || len(e.Ext.ServiceOutputs) > 0) && !calls {
+		c.problem(e.Node, "process.input_place", "<sextant:input> and <sextant:output> are for service tasks that call a plugin (job type plugin:…)")
+	}
+	if e.Ext.Bind != nil && !calls && (n.Loop == nil || n.Loop.Batch == nil) {
+		c.problem(e.Node, "process.bind_place", "<sextant:bind> is for service tasks that call a plugin, and for activities that run in batches")
+	}
 }
 
 func (c *compiler) event(n *Node, e *bpmn.Element) {

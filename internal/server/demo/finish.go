@@ -3,6 +3,9 @@ package demo
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"sextant/internal/cli/live"
@@ -86,15 +89,27 @@ func (s *show) finish() {
 // invite says what can be done now.
 func (s *show) invite() {
 	_, _ = fmt.Fprintf(s.Out, `
-The server goes on at %s, the site at %s.
+The server goes on at %[1]s, the site at %[2]s.
 Look around in another terminal:
 
-  export SEXTANT_CREDENTIALS=%s/credentials.json
-  sextant runs list
-  sextant task list
-  sextant task complete <task> --var decision=stop
-  sextant object list cmdb:instance
+  export SEXTANT_CREDENTIALS=%[3]s/credentials.json
+  %[4]s runs list
+  %[4]s task list
+  %[4]s task complete <task> --var decision=stop
+  %[4]s object list cmdb:instance
 
 Ctrl-C ends the server, the hosts and the application.
-`, s.URL, s.stage.Balancer.URL(), s.Dir)
+`, s.URL, s.stage.Balancer.URL(), s.Dir, program(s.Exe))
+}
+
+// program is how a person here calls this program.
+func program(exe string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return exe
+	}
+	if near, err := filepath.Rel(here, exe); err == nil && !strings.HasPrefix(near, "..") {
+		return near
+	}
+	return exe
 }

@@ -69,7 +69,7 @@ func Start(t testing.TB) *Server {
 	write(t, s.config, strings.Join([]string{
 		"ListenAddress " + host, "Port " + port, "HostKey " + filepath.Join(dir, "host_key"), "PidFile none",
 		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no", "UsePAM no", "PasswordAuthentication no", "PermitRootLogin yes",
-		`SetEnv "HOME=` + s.Home + `"`, "MaxStartups 100", "LogLevel ERROR", "PrintMotd no",
+		`SetEnv "HOME=` + s.Home + `"`, "MaxStartups 100", "LogLevel FATAL", "PrintMotd no",
 	}, "\n")+"\n")
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil && os.Geteuid() == 0 {
 		t.Fatal(err)
