@@ -106,6 +106,9 @@ func (l *Log) Routes(a *api.API) {
 	type out struct{ Body api.Page[Record] }
 	api.Register(a, api.Endpoint{ID: "listAuditRecords", Method: "GET", Path: "/api/v1/audit", Tag: "audit", Summary: "Who did what, newest first", Permission: "audit.read"},
 		func(ctx context.Context, i *in) (*out, error) {
+			if err := a.Authorize(ctx, "audit.read", i.Project); err != nil {
+				return nil, err
+			}
 			page, err := l.List(ctx, Filter{Project: i.Project, Object: i.Object, Paging: i.Paging})
 			return &out{page}, err
 		})

@@ -33,7 +33,7 @@ func (s *Service) Routes(a *api.API) {
 			Password string `json:"password" maxLength:"256"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "login", Method: "POST", Path: "/api/v1/session", Tag: "identity", Summary: "Log in with name and password", Public: true},
+	api.Register(a, api.Endpoint{ID: "login", Method: "POST", Path: "/api/v1/session", Tag: "identity", Summary: "Log in with name and password", Public: true, Secret: true},
 		func(ctx context.Context, in *loginIn) (*sessionOut, error) {
 			return newSession(s.Login(ctx, in.Body.Name, in.Body.Password))
 		})
@@ -42,7 +42,7 @@ func (s *Service) Routes(a *api.API) {
 			Link string `json:"link" maxLength:"128"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "redeemLink", Method: "POST", Path: "/api/v1/session/link", Tag: "identity", Summary: "Log in with a one-time link", Public: true},
+	api.Register(a, api.Endpoint{ID: "redeemLink", Method: "POST", Path: "/api/v1/session/link", Tag: "identity", Summary: "Log in with a one-time link", Public: true, Secret: true},
 		func(ctx context.Context, in *redeemIn) (*sessionOut, error) {
 			return newSession(s.Redeem(ctx, in.Body.Link))
 		})
@@ -89,7 +89,7 @@ func (s *Service) tokenRoutes(a *api.API) {
 			Token string `json:"token" doc:"The secret, shown once"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "createToken", Method: "POST", Path: "/api/v1/tokens", Tag: "identity", Summary: "Create an API token", Status: http.StatusCreated},
+	api.Register(a, api.Endpoint{ID: "createToken", Method: "POST", Path: "/api/v1/tokens", Tag: "identity", Summary: "Create an API token", Status: http.StatusCreated, Secret: true},
 		func(ctx context.Context, in *createIn) (*createOut, error) {
 			n := in.Body.NewToken
 			n.For = time.Duration(in.Body.Days) * 24 * time.Hour

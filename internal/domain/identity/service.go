@@ -197,10 +197,10 @@ func (s *Service) Subject(ctx context.Context, secret string) (Subject, error) {
 	return sub, err
 }
 
-// Authorize is the first check of every endpoint: may the subject do this on
-// any project at all.
-func (s *Service) Authorize(ctx context.Context, permission string) error {
-	return Require(ctx, permission, "")
+// Authorize is the first check of every endpoint: may the subject do this on a
+// project, or on any at all where it is empty.
+func (s *Service) Authorize(ctx context.Context, permission, project string) error {
+	return Require(ctx, permission, project)
 }
 
 // IssuePlugin gives a plugin a token of its own; earlier ones end.
@@ -231,6 +231,11 @@ func (s *Service) CreateToken(ctx context.Context, n NewToken) (token, string, e
 	}
 	if From(ctx).Scope != nil {
 		return token{}, "", errs.New(errs.Forbidden, "identity.narrow_token", "a narrowed token cannot create tokens")
+	}
+	for _, p := range n.Scope {
+		if !permissionForm.MatchString(p) {
+			return token{}, "", errs.New(errs.Invalid, "identity.scope", "%q is no permission: write domain.verb, domain.* or *", p).At(errs.Field{Path: "scope", Message: "want domain.verb, domain.* or *"})
+		}
 	}
 	secret, now := clock.NewToken("sxt_"), s.clock.Now()
 	t := token{ID: clock.NewID(s.clock), user: userID, Name: n.Name, Kind: kindAPI, hash: digest(secret), Scope: n.Scope, Expires: now.Add(n.For), Created: now}
@@ -283,6 +288,9 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (user, error) {
 		return user{}, err
 	}
 	for _, g := range n.Grants {
+		if !permissionForm.MatchString(g.Permission) || strings.TrimSpace(g.Project) == "" {
+			return user{}, errs.New(errs.Invalid, "identity.grant_form", "%q on project %q is no grant: write domain.verb, domain.* or *, and a project or *", g.Permission, g.Project).At(errs.Field{Path: "grants", Message: "not a grant"})
+		}
 		if !From(ctx).Can(g.Permission, g.Project) {
 			return user{}, errs.New(errs.Forbidden, "identity.grant", "you cannot grant %s on %s, which you do not have", g.Permission, g.Project)
 		}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"regexp"
 	"strings"
 
 	"sextant/internal/kit/errs"
@@ -70,6 +71,9 @@ func (s Subject) Projects(permission string) (projects []string, all bool) {
 	}
 	return projects, false
 }
+
+// permissionForm is what grants and scopes may say.
+var permissionForm = regexp.MustCompile(`^(\*|[a-z][a-z0-9_-]*\.(\*|[a-z][a-z0-9_-]*))$`)
 
 func anyMatches(patterns []string, permission string) bool {
 	for _, p := range patterns {

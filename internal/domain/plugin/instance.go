@@ -169,7 +169,7 @@ func (r *Remote) Routes(a *api.API) {
 			Token string `json:"token" doc:"Start the plugin with it as SEXTANT_TOKEN; shown once"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "issuePluginToken", Method: http.MethodPost, Path: "/api/v1/plugins/{name}/token", Tag: "plugins", Summary: "A new token for a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusCreated},
+	api.Register(a, api.Endpoint{ID: "issuePluginToken", Method: http.MethodPost, Path: "/api/v1/plugins/{name}/token", Tag: "plugins", Summary: "A new token for a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusCreated, Secret: true},
 		func(ctx context.Context, in *Named) (*tokenOut, error) {
 			token, err := r.Token(ctx, in.Name)
 			o := &tokenOut{}

@@ -46,9 +46,10 @@ type Deps struct {
 	// Authenticate finds out who asks. It returns the context with the subject
 	// and a name of the principal that is stable over requests.
 	Authenticate func(r *http.Request) (ctx context.Context, principal string, err error)
-	// Authorize checks that the subject of ctx may do this at all; use cases
-	// check against the very object again.
-	Authorize func(ctx context.Context, permission string) error
+	// Authorize checks that the subject of ctx may do this on a project, or on
+	// any at all where the project is empty. Every endpoint is checked for any;
+	// use cases check against the very object again.
+	Authorize func(ctx context.Context, permission, project string) error
 	// Observe takes the time of each answer; may be nil.
 	Observe func(route, status string, seconds float64)
 }
@@ -102,6 +103,8 @@ type Endpoint struct {
 	Status int
 	// MaxBody is the largest body in bytes, MaxBody of the package where it is 0.
 	MaxBody int64
+	// Secret keeps the answer out of every memory, that of repeated requests too.
+	Secret bool
 }
 
 // Register adds a typed endpoint.
@@ -114,6 +117,9 @@ func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, er
 		if err := a.allow(hc.Context(), e); err != nil {
 			a.write(hc, err)
 			return
+		}
+		if e.Secret {
+			hc.SetHeader("Cache-Control", "no-store")
 		}
 		next(hc)
 	}}
@@ -164,7 +170,13 @@ func (a *API) allow(ctx context.Context, e Endpoint) error {
 	if e.Permission == "" {
 		return nil
 	}
-	return a.deps.Authorize(ctx, e.Permission)
+	return a.deps.Authorize(ctx, e.Permission, "")
+}
+
+// Authorize checks a permission on a project, for the domains that do not know
+// who asks.
+func (a *API) Authorize(ctx context.Context, permission, project string) error {
+	return a.deps.Authorize(ctx, permission, project)
 }
 
 // Handler is the whole edge.

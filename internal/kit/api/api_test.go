@@ -91,7 +91,7 @@ func (r *rig) boot() {
 			}
 			return context.WithValue(q.Context(), who{}, name), name, nil
 		},
-		Authorize: func(ctx context.Context, permission string) error {
+		Authorize: func(ctx context.Context, permission, _ string) error {
 			if ctx.Value(who{}) == "low" {
 				return errs.New(errs.Forbidden, "x.forbidden", "no %s", permission)
 			}
