@@ -1,0 +1,329 @@
+package setting_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/setting"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+	"sextant/internal/kit/secret"
+)
+
+type rig struct {
+	*setting.Service
+	t     *testing.T
+	db    *db.DB
+	trail *audit.Log
+	clock *clock.Fake
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
+	r := &rig{t: t, db: d, clock: clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
+	r.must(err)
+	t.Cleanup(func() { _ = d.Close() })
+	r.must(d.Migrate(t.Context(), audit.Domain, audit.Migrations))
+	r.must(d.Migrate(t.Context(), setting.Domain, setting.Migrations))
+	r.must(d.Migrate(t.Context(), api.Domain, api.Migrations))
+	r.trail = audit.New(d, r.clock)
+	r.Service = r.with(1)
+	return r
+}
+
+// with gives a service whose master key is made of one byte.
+func (r *rig) with(key byte) *setting.Service {
+	r.t.Helper()
+	box, err := secret.New([]byte(strings.Repeat(string(rune(key)), 32)))
+	r.must(err)
+	return setting.New(r.db, r.clock, box, r.trail)
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// as is the context of a user with a permission on one project.
+func as(ctx context.Context, project string, permissions ...string) context.Context {
+	s := identity.Subject{ID: "user/" + project, Name: project, Kind: identity.User}
+	for _, p := range permissions {
+		s.Grants = append(s.Grants, identity.Grant{Permission: p, Project: project})
+	}
+	return identity.With(ctx, s)
+}
+
+func owner(ctx context.Context, project string) context.Context {
+	return as(ctx, project, "connection.*", "setting.*")
+}
+
+func raw(v any) json.RawMessage {
+	data, _ := json.Marshal(v) // of constants
+	return data
+}
+
+func input(host, password string) setting.Input {
+	in := setting.Input{Type: "ssh", Environment: "prod", Fields: map[string]json.RawMessage{"host": raw(host), "port": raw(22)}}
+	if password != "" {
+		in.Secrets = map[string]string{"password": password}
+	}
+	return in
+}
+
+func refused(t *testing.T, err error, kind errs.Kind, code string) {
+	t.Helper()
+	if !errs.Is(err, kind) || !errs.HasCode(err, code) {
+		t.Errorf("got %v, want %s", err, code)
+	}
+}
+
+func (r *rig) resolved(project, ref, field string) string {
+	r.t.Helper()
+	got, err := r.Resolve(r.t.Context(), project, ref)
+	r.must(err)
+	var s string
+	r.must(json.Unmarshal(got[field], &s))
+	return s
+}
+
+func TestConnectionsKeepTheirSecrets(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := owner(t.Context(), "a")
+	c, err := r.Put(ctx, "a", "web", input("one", "hunter2"))
+	r.must(err)
+	if c.Version != 1 || c.Environment != "prod" || string(c.Fields["password"]) != `{"$secret":"connection/web#password"}` || string(c.Fields["host"]) != `"one"` {
+		t.Errorf("%+v", c)
+	}
+	for _, ref := range []string{"web", "connection/web"} {
+		if got := r.resolved("a", ref, "password"); got != "hunter2" {
+			t.Errorf("%s resolves to %q", ref, got)
+		}
+	}
+	// Replaced without naming the secret, and with another one beside it.
+	c, err = r.Put(ctx, "a", "web", input("two", ""))
+	r.must(err)
+	if c.Version != 2 || r.resolved("a", "web", "password") != "hunter2" || r.resolved("a", "web", "host") != "two" {
+		t.Errorf("%+v", c)
+	}
+	in := input("two", "")
+	in.Secrets = map[string]string{"private_key": "pem"}
+	_, err = r.Put(ctx, "a", "web", in)
+	r.must(err)
+	if r.resolved("a", "web", "password") != "hunter2" || r.resolved("a", "web", "private_key") != "pem" {
+		t.Error("a new secret drops the old one")
+	}
+	_, err = r.Put(ctx, "a", "web", input("two", "hunter3"))
+	r.must(err)
+	if got := r.resolved("a", "web", "password"); got != "hunter3" {
+		t.Errorf("after it was changed: %q", got)
+	}
+	for _, field := range []string{"password", "private_key", "passphrase", "token", "secret"} {
+		in := input("x", "")
+		in.Fields[field] = raw("hunter2")
+		_, err := r.Put(ctx, "a", "other", in)
+		refused(t, err, errs.Invalid, "connection.secret_field")
+	}
+}
+
+// Nothing that is stored, listed or audited holds a secret in clear.
+func TestSecretsAreNowhereInClear(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, err := r.Put(owner(t.Context(), "a"), "a", "web", input("one", "hunter2-very-secret"))
+	r.must(err)
+	page, err := r.List(owner(t.Context(), "a"), "a", api.Paging{Limit: 10})
+	r.must(err)
+	told := fmt.Sprintf("%+v %s", page, raw(page))
+	for _, query := range []string{"SELECT secrets FROM setting_connection", "SELECT fields FROM setting_connection", "SELECT detail FROM audit_record", "SELECT object FROM audit_record"} {
+		var data []byte
+		r.must(r.db.QueryRow(t.Context(), query).Scan(&data))
+		told += string(data)
+	}
+	if strings.Contains(told, "hunter2") {
+		t.Errorf("%s", told)
+	}
+}
+
+// A sealed text opens in its own project, connection and field alone.
+func TestASealedFieldCannotBeMoved(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, p := range []string{"a", "b"} {
+		for _, name := range []string{"mine", "other"} {
+			in := input("one", "of "+p+" "+name)
+			in.Secrets["token"] = "token"
+			_, err := r.Put(owner(t.Context(), p), p, name, in)
+			r.must(err)
+		}
+	}
+	var mine []byte
+	r.must(r.db.QueryRow(t.Context(), "SELECT secrets FROM setting_connection WHERE project = 'a' AND name = 'mine'").Scan(&mine))
+	var sealed map[string]string
+	r.must(json.Unmarshal(mine, &sealed))
+	for name, c := range map[string]struct {
+		project, name string
+		secrets       map[string]string
+	}{
+		"other-connection": {"a", "other", sealed},
+		"other-project":    {"b", "mine", sealed},
+		"other-field":      {"a", "mine", map[string]string{"token": sealed["password"]}},
+		"damaged":          {"a", "mine", map[string]string{"password": sealed["password"][:20] + "AAAA" + sealed["password"][24:]}},
+	} {
+		r.must(r.db.Do(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec("UPDATE setting_connection SET secrets = ? WHERE project = ? AND name = ?", []byte(raw(c.secrets)), c.project, c.name)
+			return err
+		}))
+		_, err := r.Resolve(t.Context(), c.project, c.name)
+		if !errs.HasCode(err, "connection.sealed") || !errs.Is(err, errs.Unavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAnotherMasterKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, err := r.Put(owner(t.Context(), "a"), "a", "web", input("one", "hunter2"))
+	r.must(err)
+	_, err = r.with(2).Resolve(t.Context(), "a", "web")
+	refused(t, err, errs.Unavailable, "connection.sealed")
+}
+
+func TestProjectsAreApart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, p := range []string{"a", "b"} {
+		_, err := r.Put(owner(t.Context(), p), p, "web-"+p, input(p, "pw"))
+		r.must(err)
+		r.must(r.SetValue(owner(t.Context(), p), p, "limit", p))
+	}
+	ctx := owner(t.Context(), "a")
+	page, err := r.List(ctx, "a", api.Paging{Limit: 10})
+	if err != nil || len(page.Items) != 1 || page.Items[0].Name != "web-a" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	_, err = r.List(ctx, "b", api.Paging{Limit: 10})
+	refused(t, err, errs.Forbidden, "identity.forbidden")
+	_, err = r.Put(ctx, "b", "web-b", input("x", ""))
+	refused(t, err, errs.Forbidden, "identity.forbidden")
+	refused(t, r.Delete(ctx, "b", "web-b"), errs.Forbidden, "identity.forbidden")
+	refused(t, r.SetValue(ctx, "b", "limit", "x"), errs.Forbidden, "identity.forbidden")
+	// What another project has is not there in one's own.
+	refused(t, r.Delete(ctx, "a", "web-b"), errs.NotFound, "connection.not_found")
+	_, err = r.Resolve(t.Context(), "a", "web-b")
+	refused(t, err, errs.NotFound, "connection.not_found")
+	if v, ok, err := r.Value(t.Context(), "a", "limit"); err != nil || !ok || v != "a" {
+		t.Errorf("%q, %v, %v", v, ok, err)
+	}
+	if _, ok, err := r.Value(t.Context(), "c", "limit"); err != nil || ok {
+		t.Errorf("%v, %v", ok, err)
+	}
+	r.must(r.Delete(ctx, "a", "web-a"))
+	refused(t, r.Delete(ctx, "a", "web-a"), errs.NotFound, "connection.not_found")
+	_, err = r.Resolve(t.Context(), "b", "web-b")
+	r.must(err)
+	// Reading is a right of its own.
+	_, err = r.List(as(t.Context(), "a", "connection.write"), "a", api.Paging{Limit: 1})
+	refused(t, err, errs.Forbidden, "identity.forbidden")
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := owner(t.Context(), "a")
+	for _, name := range []string{"c", "a", "e", "b", "d"} {
+		_, err := r.Put(ctx, "a", name, input(name, ""))
+		r.must(err)
+	}
+	var names string
+	for after := ""; ; {
+		page, err := r.List(ctx, "a", api.Paging{Limit: 2, After: after})
+		r.must(err)
+		for _, c := range page.Items {
+			names += c.Name
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if names != "abcde" {
+		t.Error(names)
+	}
+}
+
+func TestChangesAreAudited(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := owner(t.Context(), "a")
+	_, err := r.Put(ctx, "a", "web", input("x", "pw"))
+	r.must(err)
+	r.clock.Advance(time.Second)
+	r.must(r.SetValue(ctx, "a", "limit", "1"))
+	r.clock.Advance(time.Second)
+	r.must(r.Delete(ctx, "a", "web"))
+	page, err := r.trail.List(ctx, audit.Filter{Project: "a", Paging: api.Paging{Limit: 10}})
+	r.must(err)
+	var verbs []string
+	for _, rec := range page.Items {
+		verbs = append(verbs, rec.Verb+" "+rec.Object+" "+rec.Subject)
+	}
+	if got := strings.Join(verbs, ", "); got != "connection.delete connection/web user/a, setting.write setting/limit user/a, connection.write connection/web user/a" {
+		t.Error(got)
+	}
+}
+
+func TestTheEndpoints(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	a := api.New(api.Deps{Version: "test", DB: r.db, Clock: r.clock, Log: slog.New(slog.DiscardHandler),
+		Authenticate: func(q *http.Request) (context.Context, string, error) { return owner(q.Context(), "a"), "a", nil },
+		Authorize:    identity.Require,
+	})
+	r.Routes(a)
+	s := httptest.NewServer(a.Handler())
+	t.Cleanup(s.Close)
+	for _, c := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"PUT", "/api/v1/connections/web?project=a", `{"type":"ssh","fields":{"host":"x"},"secrets":{"password":"hunter2"}}`, 200},
+		{"PUT", "/api/v1/connections/Web?project=a", `{"type":"ssh"}`, 422},
+		{"PUT", "/api/v1/connections/web?project=b", `{"type":"ssh"}`, 403},
+		{"PUT", "/api/v1/connections/web", `{"type":"ssh"}`, 403},
+		{"PUT", "/api/v1/connections/web?project=a", `{"type":""}`, 422},
+		{"GET", "/api/v1/connections?project=a", "", 200},
+		{"GET", "/api/v1/connections?project=b", "", 403},
+		{"PUT", "/api/v1/settings/limit?project=a", `{"value":"1"}`, 204},
+		{"PUT", "/api/v1/settings/limit?project=b", `{"value":"1"}`, 403},
+		{"DELETE", "/api/v1/connections/none?project=a", "", 404},
+		{"DELETE", "/api/v1/connections/web?project=a", "", 204},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, s.URL+c.path, strings.NewReader(c.body))
+		r.must(err)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		r.must(err)
+		var body map[string]any
+		_ = json.NewDecoder(resp.Body).Decode(&body) // 204 has none
+		_ = resp.Body.Close()
+		if resp.StatusCode != c.want || strings.Contains(fmt.Sprint(body), "hunter2") {
+			t.Errorf("%s %s: %d %v, want %d", c.method, c.path, resp.StatusCode, body, c.want)
+		}
+	}
+}
