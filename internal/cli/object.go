@@ -109,10 +109,22 @@ func attributes(row map[string]any) string {
 	var all []string
 	for _, k := range slices.Sorted(maps.Keys(row)) {
 		if k != "id" && k != "displayName" && row[k] != nil {
-			all = append(all, fmt.Sprintf("%s=%v", k, row[k]))
+			all = append(all, k+"="+plain(row[k]))
 		}
 	}
 	return strings.Join(all, " ")
+}
+
+// plain is a value as people read it: lists and objects as JSON.
+func plain(v any) string {
+	switch v.(type) {
+	case map[string]any, []any:
+		raw, err := json.Marshal(v)
+		if err == nil {
+			return string(raw)
+		}
+	}
+	return fmt.Sprint(v)
 }
 
 func objectPath(ref string) (string, error) {
@@ -138,7 +150,7 @@ func (a *app) object(ctx context.Context, ref string) error {
 	}
 	return a.show(row, func(w io.Writer) {
 		for _, k := range slices.Sorted(maps.Keys(row)) {
-			fmt.Fprintf(w, "%s\t%v\n", k, row[k])
+			fmt.Fprintf(w, "%s\t%s\n", k, plain(row[k]))
 		}
 	})
 }
