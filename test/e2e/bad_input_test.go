@@ -54,6 +54,8 @@ func TestProcessesThatCannotRunAreRefused(t *testing.T) {
 		"unknown_type":    {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value="cmdb:nothing.url"/>`), 422, 5, "t", "no object type cmdb:nothing"},
 		"broken_path":     {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value=".unit&gt;"/>`), 422, 5, "t", ".unit>"},
 		"not_executed":    {opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><manualTask id="t"/>` + closed, 422, 4, "t", "manualTask"},
+		"input_place":     {opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/>` + "\n" + `<userTask id="t"><extensionElements><sextant:input name="x" from="constant" value="1"/></extensionElements></userTask>` + closed, 422, 5, "t", "call a plugin"},
+		"bind_place":      {opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/>` + "\n" + `<userTask id="t"><extensionElements><sextant:bind path="host:host"/></extensionElements></userTask>` + closed, 422, 5, "t", "<sextant:bind>"},
 		"unknown_zeebe":   {task("x", `<zeebe:magic/>`), 422, 5, "t", "zeebe:magic"},
 	} {
 		t.Run(name, func(t *testing.T) {
