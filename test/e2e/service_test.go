@@ -28,8 +28,8 @@ type call struct {
 }
 
 func manifestOf(timeout string) wire.Manifest {
-	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: wire.Text{"en": "Odd", "zh": "怪"}, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "work", Title: wire.Text{"en": "Work", "zh": "工作"}, Actions: []wire.Action{{
-		Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/work/do", Method: "POST", Batch: 2, Timeout: timeout, Risk: wire.RiskChange, Idempotent: true, Cancel: true,
+	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: wire.Text{"en": "Odd", "zh": "怪"}, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
+		Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do", Method: "POST", Batch: 2, Timeout: timeout, Risk: wire.RiskChange, Idempotent: true, Cancel: true,
 		Retry: &wire.Retry{Max: 2, Backoff: "PT0.01S", On: []string{"transport"}},
 		Input: []wire.Param{{Name: "text", Type: wire.TypeString}}, Output: []wire.Param{{Name: "answer", Type: wire.TypeString}},
 	}}}}}
@@ -111,7 +111,7 @@ func TestServicesThatMisbehave(t *testing.T) {
 				timeout = "PT0.2S"
 			}
 			p.Plug(manifestOf(timeout), o.serve(c.answer))
-			run := p.Service("odd/work/do", map[string]any{"text": "x"})
+			run := p.Service("odd/task/do", map[string]any{"text": "x"})
 			if r := p.Ended(run); r.State != "incident" {
 				t.Fatalf("the run is %s", r.State)
 			}
@@ -166,7 +166,7 @@ func TestAPersonRetriesWithNewInputs(t *testing.T) {
 		id := strings.TrimPrefix(h, "host:host/")
 		p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": id, "name": id, "address": "127.0.0.1"}}, nil)
 	}
-	run := p.Service("odd/work/do", map[string]any{"text": "bad"}, hosts...)
+	run := p.Service("odd/task/do", map[string]any{"text": "bad"}, hosts...)
 	if r := p.Ended(run); r.State != "incident" {
 		t.Fatalf("the run is %s", r.State)
 	}
@@ -204,7 +204,7 @@ func TestTransportFailuresAreTriedAgain(t *testing.T) {
 		}
 		echo(w, r)
 	}))
-	run := p.Service("odd/work/do", map[string]any{"text": "x"})
+	run := p.Service("odd/task/do", map[string]any{"text": "x"})
 	if r := p.Ended(run); r.State != "completed" {
 		t.Fatalf("the run is %s: %+v", r.State, p.Incidents())
 	}
@@ -228,7 +228,7 @@ func TestCallBack(t *testing.T) {
 			w.WriteHeader(http.StatusAccepted)
 		})(issued)
 	})
-	run := p.Service("odd/work/do", map[string]any{"text": "x"})
+	run := p.Service("odd/task/do", map[string]any{"text": "x"})
 	key := <-keys
 	answer := json.RawMessage(`{"resultCode":"0","results":{"outputs":[{"callbackParameter":"run","errorCode":"0","answer":"late"}]}}`)
 	path := "/api/v1/jobs/" + key + "/result"
@@ -267,7 +267,7 @@ func TestCancelReachesThePlugin(t *testing.T) {
 		begun <- r.Header.Get("Idempotency-Key")
 		<-r.Context().Done()
 	}))
-	run := p.Service("odd/work/do", map[string]any{"text": "x"})
+	run := p.Service("odd/task/do", map[string]any{"text": "x"})
 	key := <-begun
 	p.Must("POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "not any more"}, nil)
 	select {

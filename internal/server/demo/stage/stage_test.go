@@ -541,14 +541,35 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
+// A single port that somebody has taken is replaced by another of its host.
 func TestATakenPortIsGoneAround(t *testing.T) {
 	t.Parallel()
 	ip := 20 + 5*int(addresses.Add(1))
-	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:2211", ip))
+	second := fmt.Sprintf("127.0.0.%d:2212", ip+1)
+	s := besides(t, ip, second)
+	if s.Hosts[0].Address != fmt.Sprintf("127.0.0.%d:2211", ip) || s.Hosts[1].Address == second || !strings.HasPrefix(s.Hosts[1].Address, fmt.Sprintf("127.0.0.%d:", ip+1)) {
+		t.Errorf("the hosts are at %s and %s", s.Hosts[0].Address, s.Hosts[1].Address)
+	}
+}
+
+// Where the first host of another stage is, the whole stage goes elsewhere.
+func TestAnotherStageIsGoneAround(t *testing.T) {
+	t.Parallel()
+	const ip = 200 // with room behind it that no other test uses
+	s := besides(t, ip, fmt.Sprintf("127.0.0.%d:2211", ip))
+	if s.Hosts[0].Address != fmt.Sprintf("127.0.0.%d:2211", ip+4) || s.Balancer.Address != fmt.Sprintf("127.0.0.%d:2214", ip+7) {
+		t.Errorf("the stage is at %s to %s", s.Hosts[0].Address, s.Balancer.Address)
+	}
+}
+
+// besides opens a stage while somebody listens on an address.
+func besides(t *testing.T, ip int, address string) *stage.Stage {
+	t.Helper()
+	taken, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Skip("this system has one loopback address")
 	}
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() })
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -557,12 +578,10 @@ func TestATakenPortIsGoneAround(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
-	}()
-	if s.Hosts[0].Address == taken.Addr().String() || !strings.HasPrefix(s.Hosts[0].Address, fmt.Sprintf("127.0.0.%d:", ip)) || s.Hosts[1].Address != fmt.Sprintf("127.0.0.%d:2212", ip+1) {
-		t.Errorf("the hosts are at %s and %s", s.Hosts[0].Address, s.Hosts[1].Address)
-	}
+	})
+	return s
 }
