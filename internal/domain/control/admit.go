@@ -123,11 +123,13 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 	var refusal error
 	err = d.DB.Do(ctx, func(tx *db.Tx) error {
 		refusal = nil
-		steps := slices.Clone(checks)
-		steps = append(steps, d.stopped(ctx, tx), d.locks(ctx, tx, req))
+		steps := append(slices.Clone(checks), d.storedChecks(ctx, tx, req, checks)...)
 		v = Verdict{ID: clock.NewID(d.Clock), Run: api.Key(key), Time: d.Clock.Now(), Subject: identity.From(ctx).ID, Process: req.Process, Verdict: Admitted}
 		v.Steps = public(steps)
 		for _, s := range order(steps) {
+			if errs.Is(s.err, errs.Internal) {
+				return s.err // a fault of the platform is no verdict
+			}
 			if s.err != nil {
 				refusal, v.Verdict, v.Code, v.Reason = s.err, Rejected, errs.As(s.err).Code, errs.As(s.err).Message
 				break
@@ -159,7 +161,23 @@ func (d *Door) Check(ctx context.Context, req Request) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return public(append(checks, d.stopped(ctx, d.DB), d.locks(ctx, d.DB, req))), nil
+	checks = append(checks, d.storedChecks(ctx, d.DB, req, checks)...)
+	for _, c := range checks {
+		if errs.Is(c.err, errs.Internal) {
+			return nil, c.err
+		}
+	}
+	return public(checks), nil
+}
+
+// storedChecks are the checks on what is stored. Who holds an object is nothing
+// for those who may not start there.
+func (d *Door) storedChecks(ctx context.Context, q db.Querier, req Request, before []check) []check {
+	all := []check{d.stopped(ctx, q)}
+	if slices.ContainsFunc(before, func(c check) bool { return c.name == "permission" && c.err == nil }) {
+		all = append(all, d.locks(ctx, q, req))
+	}
+	return all
 }
 
 // check is a step with the error that it refuses with.
@@ -197,14 +215,16 @@ func (d *Door) precheck(ctx context.Context, req Request) (int64, []check, error
 	}
 	def, err := d.Starter.Find(ctx, req.Project, req.Process, req.Version)
 	if err != nil {
+		if permission.err != nil {
+			err = permission.err // which processes a project has is nothing for those who may not start there
+		}
 		return 0, nil, err
 	}
 	checks := []check{permission, {"input", d.input(req)}}
-	objects := check{name: "objects"}
 	if permission.err == nil {
-		objects.err = d.objects(ctx, req)
+		checks = append(checks, check{"objects", d.objects(ctx, req)})
 	}
-	return def, append(checks, objects), nil
+	return def, checks, nil
 }
 
 func (d *Door) input(req Request) error {

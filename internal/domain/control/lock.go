@@ -22,6 +22,7 @@ type Lock struct {
 	Subject string    `json:"subject"`
 	Since   time.Time `json:"since"`
 	Expires time.Time `json:"expires"`
+	project string
 }
 
 // locks refuses where somebody else holds one of the objects.
@@ -32,6 +33,9 @@ func (d *Door) locks(ctx context.Context, q db.Querier, req Request) check {
 		switch {
 		case err != nil:
 			c.err = err
+			return c
+		case l != nil && l.Expires.After(d.Clock.Now()) && l.project != req.Project:
+			c.err = errs.New(errs.Locked, "control.locked", "%s is held by a run of another project", o).With("object", o)
 			return c
 		case l != nil && l.Expires.After(d.Clock.Now()):
 			c.err = errs.New(errs.Locked, "control.locked", "%s is held by run %d, started by %s at %s", o, l.Run, l.Subject, l.Since.Format(time.RFC3339)).
@@ -45,7 +49,7 @@ func (d *Door) locks(ctx context.Context, q db.Querier, req Request) check {
 func holder(ctx context.Context, q db.Querier, object string) (*Lock, error) {
 	l := Lock{Object: object}
 	var since, expires int64
-	err := q.QueryRow(ctx, "SELECT run, subject, since, expires FROM control_lock WHERE object = ?", object).Scan(&l.Run, &l.Subject, &since, &expires)
+	err := q.QueryRow(ctx, "SELECT project, run, subject, since, expires FROM control_lock WHERE object = ?", object).Scan(&l.project, &l.Run, &l.Subject, &since, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -53,10 +57,11 @@ func holder(ctx context.Context, q db.Querier, object string) (*Lock, error) {
 	return &l, err
 }
 
-// Holder tells who holds an object; nil for nobody.
+// Holder tells who holds an object; nil for nobody, and for a run of a project in
+// which the subject of ctx may not read runs.
 func (d *Door) Holder(ctx context.Context, object string) (*Lock, error) {
 	l, err := holder(ctx, d.DB, object)
-	if l != nil && !l.Expires.After(d.Clock.Now()) {
+	if l != nil && (!l.Expires.After(d.Clock.Now()) || identity.Require(ctx, "run.read", l.project) != nil) {
 		return nil, err
 	}
 	return l, err

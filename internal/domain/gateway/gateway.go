@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -39,7 +40,10 @@ type Router struct {
 // New makes a router without routes.
 func New() *Router {
 	t := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 0}
-	return &Router{routes: map[string]Route{}, client: &http.Client{Transport: t}}
+	// A redirect is an answer like any other: followed, the plugin could send the
+	// call and its token elsewhere.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Router{routes: map[string]Route{}, client: &http.Client{Transport: t, CheckRedirect: stay}}
 }
 
 // Set makes calls to a plugin go to a route.
@@ -86,8 +90,10 @@ func (r *Router) Ask(ctx context.Context, to Route, c Call) (*Answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	for k, v := range c.Header {
-		req.Header[k] = v
+	for k, values := range c.Header {
+		for _, v := range values {
+			req.Header.Add(k, v)
+		}
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+to.Token)
@@ -112,15 +118,25 @@ func (r *Router) Ask(ctx context.Context, to Route, c Call) (*Answer, error) {
 	return &Answer{resp.StatusCode, resp.Header, body}, nil
 }
 
+// connecting reports whether an error comes from before the connection stood.
 func connecting(err error) bool {
-	return strings.Contains(err.Error(), "connect: ") || strings.Contains(err.Error(), "no such host")
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
+
+// plain carries the end of a context and nothing else: a plugin in this process
+// gets no more of its caller than one behind a socket.
+type plain struct{ context.Context }
+
+// Value gives nothing.
+func (plain) Value(any) any { return nil }
 
 // direct calls a handler of this process. The handler goes on when ctx ends, as
 // a process of its own would; the caller does not wait for it.
 func direct(ctx context.Context, h http.Handler, req *http.Request) (*Answer, error) {
 	rec := httptest.NewRecorder()
 	done := make(chan error, 1)
+	req = req.WithContext(plain{ctx})
 	req.RequestURI = ""
 	go func() {
 		defer func() {

@@ -107,7 +107,7 @@ func (s *Service) Evaluate(ctx context.Context, scope Scope, ids []string, paths
 		for _, f := range hop.Node.Filters {
 			q.AdditionalFilters = append(q.AdditionalFilters, wire.Filter{Attr: f.Attr, Op: f.Op, Condition: f.Condition()})
 		}
-		found, _, err := s.Query(ctx, hop.Node.TypeRef(), scope, q)
+		found, err := s.every(ctx, hop.Node.TypeRef(), scope, q)
 		if err != nil {
 			return nil, err
 		}

@@ -175,22 +175,76 @@ func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Que
 	if err := s.call(ctx, pkg, http.MethodPost, "/entities/"+name+"/query", q, &out); err != nil {
 		return nil, "", err
 	}
-	for i, row := range out.Data {
+	rows, err := answered(t, ref, out.Data)
+	return rows, out.Next, err
+}
+
+// MaxRows is the most rows that one question may take in over all its pages.
+const MaxRows = 100_000
+
+// every asks page by page until the end.
+func (s *Service) every(ctx context.Context, ref string, scope Scope, q wire.Query) ([]wire.Row, error) {
+	var all []wire.Row
+	for {
+		rows, next, err := s.Query(ctx, ref, scope, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+		switch {
+		case len(all) > MaxRows || next != "" && len(all) == MaxRows:
+			return nil, errs.New(errs.TooLarge, "object.path_too_much", "there are more than %d objects of %s: narrow the path with a filter", MaxRows, ref).With("type", ref)
+		case next == "":
+			return all, nil
+		case next == q.After || len(rows) == 0:
+			return nil, errs.New(errs.Unavailable, "object.owner_garbage", "the plugin that owns %s answered a page that leads nowhere", ref)
+		}
+		q.After = next
+	}
+}
+
+// answered checks rows that an owner answered and hides what is secret.
+func answered(t wire.ObjectType, ref string, rows []wire.Row) ([]wire.Row, error) {
+	for i, row := range rows {
 		if len(row[wire.AttrID]) == 0 {
-			return nil, "", errs.New(errs.Unavailable, "object.owner_garbage", "the plugin %s answered row %d of %s without an id", pkg, i, ref)
+			return nil, errs.New(errs.Unavailable, "object.owner_garbage", "the owner of %s answered row %d without an id", ref, i)
 		}
 		hide(t, row)
 	}
-	return out.Data, out.Next, nil
+	if rows == nil {
+		rows = []wire.Row{}
+	}
+	return rows, nil
 }
 
-// hide replaces secret attributes.
+// hidden stands in the place of secret values.
+const hidden = "***"
+
+// hide replaces secret attributes, desired and observed.
 func hide(t wire.ObjectType, row wire.Row) {
-	for _, a := range t.Attributes {
-		if _, ok := row[a.Name]; ok && a.Secret {
-			row[a.Name] = wire.Raw("***")
+	for _, name := range secrets(t) {
+		if _, ok := row[name]; ok {
+			row[name] = wire.Raw(hidden)
 		}
 	}
+}
+
+// keep leaves secrets as they are that were read hidden and are written back.
+func keep(t wire.ObjectType, row wire.Row) {
+	for _, name := range secrets(t) {
+		if unquote(row[name]) == hidden {
+			delete(row, name)
+		}
+	}
+}
+
+func secrets(t wire.ObjectType) (names []string) {
+	for _, a := range t.Attributes {
+		if a.Secret {
+			names = append(names, a.Name, a.Name+wire.ObservedSuffix)
+		}
+	}
+	return names
 }
 
 // Get reads one object.
@@ -219,7 +273,7 @@ func (s *Service) Create(ctx context.Context, ref string, scope Scope, rows []wi
 	if err := s.references(ctx, t, scope, rows); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, ref, scope, "create", rows)
+	return s.change(ctx, t, operation{ref, scope, "create"}, rows)
 }
 
 // Update changes the given attributes of objects, each named by its id.
@@ -233,6 +287,7 @@ func (s *Service) Update(ctx context.Context, ref string, scope Scope, rows []wi
 		if err := s.place(t, scope, row, i); err != nil {
 			return nil, err
 		}
+		keep(t, row)
 		ids = append(ids, unquote(row[wire.AttrID]))
 	}
 	if err := s.Exist(ctx, ref, scope, ids); err != nil {
@@ -241,12 +296,13 @@ func (s *Service) Update(ctx context.Context, ref string, scope Scope, rows []wi
 	if err := s.references(ctx, t, scope, rows); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, ref, scope, "update", rows)
+	return s.change(ctx, t, operation{ref, scope, "update"}, rows)
 }
 
 // Delete removes objects of a type.
 func (s *Service) Delete(ctx context.Context, ref string, scope Scope, ids []string) error {
-	if _, err := s.writable(ctx, ref, scope); err != nil {
+	t, err := s.writable(ctx, ref, scope)
+	if err != nil {
 		return err
 	}
 	if err := s.Exist(ctx, ref, scope, ids); err != nil {
@@ -256,7 +312,7 @@ func (s *Service) Delete(ctx context.Context, ref string, scope Scope, ids []str
 	for i, id := range ids {
 		rows[i] = wire.Row{wire.AttrID: wire.Raw(id)}
 	}
-	_, err := s.change(ctx, ref, scope, "delete", rows)
+	_, err = s.change(ctx, t, operation{ref, scope, "delete"}, rows)
 	return err
 }
 
@@ -285,12 +341,16 @@ func (s *Service) place(t wire.ObjectType, scope Scope, row wire.Row, i int) err
 
 // Exist checks that all ids of a type lie in the project, with one query.
 func (s *Service) Exist(ctx context.Context, ref string, scope Scope, ids []string) error {
-	rows, _, err := s.Query(ctx, ref, scope, wire.Query{Fields: []string{wire.AttrID}, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(ids)}}})
+	rows, err := s.every(ctx, ref, scope, wire.Query{Fields: []string{wire.AttrID}, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(ids)}}})
 	if err != nil {
 		return err
 	}
+	there := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		there[unquote(row[wire.AttrID])] = true
+	}
 	for _, id := range ids {
-		if !slices.ContainsFunc(rows, func(r wire.Row) bool { return unquote(r[wire.AttrID]) == id }) {
+		if !there[id] {
 			return errs.New(errs.NotFound, "object.not_found", "there is no object %s/%s in project %q", ref, id, scope.Project)
 		}
 	}
@@ -319,34 +379,44 @@ func (s *Service) references(ctx context.Context, t wire.ObjectType, scope Scope
 	return nil
 }
 
-func (s *Service) change(ctx context.Context, ref string, scope Scope, op string, rows []wire.Row) ([]wire.Row, error) {
+// operation is a change of objects of a type.
+type operation struct {
+	ref   string
+	scope Scope
+	verb  string
+}
+
+func (s *Service) change(ctx context.Context, t wire.ObjectType, op operation, rows []wire.Row) ([]wire.Row, error) {
 	if len(rows) == 0 {
 		return rows, nil
 	}
-	pkg, name, _ := strings.Cut(ref, ":")
+	pkg, name, _ := strings.Cut(op.ref, ":")
 	var out wire.Envelope[[]wire.Row]
-	if err := s.call(ctx, pkg, http.MethodPost, "/entities/"+name+"/"+op, rows, &out); err != nil {
+	if err := s.call(ctx, pkg, http.MethodPost, "/entities/"+name+"/"+op.verb, rows, &out); err != nil {
 		return nil, err
 	}
-	changed := out.Data
-	if op == "delete" {
-		changed = rows
+	if op.verb == "delete" {
+		return nil, s.announce(ctx, op, rows)
 	}
-	return out.Data, s.announce(ctx, ref, scope, op, changed)
+	changed, err := answered(t, op.ref, out.Data)
+	if err != nil {
+		return nil, err
+	}
+	return changed, s.announce(ctx, op, changed)
 }
 
 // announce tells that objects were changed. The owner has stored the change
 // already.
-func (s *Service) announce(ctx context.Context, ref string, scope Scope, op string, rows []wire.Row) error {
+func (s *Service) announce(ctx context.Context, op operation, rows []wire.Row) error {
 	who := identity.From(ctx).ID
 	return s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
 		for _, row := range rows {
-			subject := ref + "/" + unquote(row[wire.AttrID])
+			subject := op.ref + "/" + unquote(row[wire.AttrID])
 			data := wire.Raw(map[string]any{"attributes": names(row)})
-			if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + op + "d.v1", Subject: subject, Project: scope.Project, Data: data}); err != nil {
+			if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + op.verb + "d.v1", Subject: subject, Project: op.scope.Project, Data: data}); err != nil {
 				return err
 			}
-			if err := s.Audit.Write(ctx, tx, audit.Record{Project: scope.Project, Subject: who, Verb: "object." + op, Object: subject, Detail: data}); err != nil {
+			if err := s.Audit.Write(ctx, tx, audit.Record{Project: op.scope.Project, Subject: who, Verb: "object." + op.verb, Object: subject, Detail: data}); err != nil {
 				return err
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/lang/manifest"
 	"sextant/sdk/go/wire"
 )
 
@@ -48,7 +49,7 @@ func New(d *db.DB, c clock.Clock) *Registry {
 
 // Load reads the enabled versions.
 func (r *Registry) Load(ctx context.Context) error {
-	rows, err := r.db.Query(ctx, "SELECT manifest FROM plugin_release WHERE enabled = 1 ORDER BY created")
+	rows, err := r.db.Query(ctx, "SELECT manifest FROM plugin_release WHERE enabled = 1")
 	all, err := db.Scan(rows, err, func(s *sql.Rows) (wire.Manifest, error) {
 		var data []byte
 		var m wire.Manifest
@@ -63,18 +64,33 @@ func (r *Registry) Load(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range all {
-		r.by[m.Plugin] = m
+		if known, ok := r.by[m.Plugin]; !ok || manifest.CompareVersions(m.Version, known.Version) > 0 {
+			r.by[m.Plugin] = m
+		}
 	}
 	return nil
 }
 
-// Register adds or replaces a version of a plugin and enables it.
+// Register adds or replaces a version of a plugin and enables it. It is the one
+// that runs, so that newer ones are enabled no more.
 func (r *Registry) Register(ctx context.Context, m wire.Manifest) error {
 	data, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
 	err = r.db.Do(ctx, func(tx *db.Tx) error {
+		versions, err := r.versions(ctx, tx, m.Plugin)
+		if err != nil {
+			return err
+		}
+		for _, v := range versions {
+			if manifest.CompareVersions(v, m.Version) <= 0 {
+				continue
+			}
+			if _, err := tx.Exec("UPDATE plugin_release SET enabled = 0 WHERE plugin = ? AND version = ?", m.Plugin, v); err != nil {
+				return err
+			}
+		}
 		return tx.Upsert("plugin_release", 2, []string{"plugin", "version", "manifest", "enabled", "created"}, m.Plugin, m.Version, data, 1, clock.Micros(r.clock.Now()))
 	})
 	if err != nil {
@@ -84,6 +100,11 @@ func (r *Registry) Register(ctx context.Context, m wire.Manifest) error {
 	defer r.mu.Unlock()
 	r.by[m.Plugin] = m
 	return nil
+}
+
+func (r *Registry) versions(ctx context.Context, q db.Querier, name string) ([]string, error) {
+	rows, err := q.Query(ctx, "SELECT version FROM plugin_release WHERE plugin = ? AND enabled = 1", name)
+	return db.Scan(rows, err, func(s *sql.Rows) (v string, err error) { return v, s.Scan(&v) })
 }
 
 // Manifest gives the manifest of a plugin.
