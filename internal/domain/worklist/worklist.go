@@ -114,7 +114,11 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 		query, args = query+" AND run = ?", append(args, int64(f.Run.Key))
 	}
 	if f.After != "" {
-		query, args = query+" AND task > ?", append(args, f.After)
+		var after api.Key
+		if err := after.UnmarshalText([]byte(f.After)); err != nil {
+			return api.Page[Task]{}, errs.New(errs.Malformed, "request.malformed", "%.40q is not where a page ended", f.After)
+		}
+		query, args = query+" AND task > ?", append(args, int64(after))
 	}
 	rows, err := l.db.Query(ctx, query+" ORDER BY task LIMIT ?", append(args, f.Limit+1)...)
 	all, err := db.Scan(rows, err, func(r *sql.Rows) (Task, error) { return scan(r.Scan) })
