@@ -140,6 +140,13 @@ func (a *app) show(v any, people func(w io.Writer)) error {
 	return e.Encode(v)
 }
 
+// cut says that a list goes on after what is shown.
+func (a *app) cut(next string) {
+	if next != "" {
+		fmt.Fprintln(a.Err, "There are more than these.")
+	}
+}
+
 // terminal reports whether a stream is a person's terminal.
 func terminal(s any) bool {
 	f, ok := s.(*os.File)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 
@@ -180,7 +181,7 @@ func (a *app) setConnection(ctx context.Context, name string, in client.SettingI
 		return err
 	}
 	var out client.SettingConnection
-	if err := api.Call(ctx, "PUT", client.Query("/api/v1/connections/"+name, "project", a.target.project), in, &out); err != nil {
+	if err := api.Call(ctx, "PUT", client.Query("/api/v1/connections/"+url.PathEscape(name), "project", a.target.project), in, &out); err != nil {
 		return err
 	}
 	return a.show(out, func(w io.Writer) { fmt.Fprintf(w, "connection/%s\tversion %d\n", out.Name, out.Version) })
@@ -192,9 +193,10 @@ func (a *app) connections(ctx context.Context) error {
 		return err
 	}
 	var page client.PageOfSettingConnection
-	if err := api.Call(ctx, "GET", client.Query("/api/v1/connections", "project", a.target.project), nil, &page); err != nil {
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/connections", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
 		return err
 	}
+	a.cut(page.Next)
 	return a.show(page, func(w io.Writer) {
 		for _, c := range page.Items {
 			fmt.Fprintf(w, "connection/%s\t%s\t%s\n", c.Name, c.Type, c.Updated.Local().Format("2006-01-02 15:04"))

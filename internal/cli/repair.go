@@ -64,6 +64,7 @@ func (a *app) incidents(ctx context.Context) error {
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
 		return err
 	}
+	a.cut(page.Next)
 	return a.show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "INCIDENT\tRUN\tSTEP\tKIND\tSINCE\tMESSAGE")
 		for _, i := range page.Items {
@@ -101,6 +102,7 @@ func (a *app) tasks(ctx context.Context) error {
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/tasks", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
 		return err
 	}
+	a.cut(page.Next)
 	return a.show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "TASK\tRUN\tNAME\tFOR\tSINCE")
 		for _, t := range page.Items {

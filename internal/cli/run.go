@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,13 +109,13 @@ func (a *app) preview(ctx context.Context, api *client.Client, body map[string]a
 	if err := api.Call(ctx, "POST", "/api/v1/runs/preview", body, &p); err != nil {
 		return err
 	}
-	blocked := false
+	blocked := slices.ContainsFunc(p.Door, func(s client.ControlStep) bool { return !s.Ok })
 	err := a.show(p, func(w io.Writer) {
 		fmt.Fprintf(w, "%s, version %d\n\nThe door\n", p.Process, p.Version)
 		for _, s := range p.Door {
 			word := "ok"
 			if !s.Ok {
-				word, blocked = s.Reason, true
+				word = s.Reason
 			}
 			fmt.Fprintf(w, "  %s\t%s\n", s.Name, word)
 		}

@@ -70,6 +70,7 @@ func (a *app) listRuns(ctx context.Context, o runsOptions) error {
 	if err := api.Call(ctx, "GET", path, nil, &page); err != nil {
 		return err
 	}
+	a.cut(page.Next)
 	return a.show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tPROCESS\tSTATE\tSTARTED\tTOOK\tBY\tOBJECTS")
 		for _, r := range page.Items {

@@ -69,7 +69,8 @@ func (t *target) load() (credentials, error) {
 	return c, nil
 }
 
-// save keeps a log-in for this user alone.
+// save keeps a log-in for this user alone, also where the file was readable by
+// others before.
 func (c credentials) save(path string) error {
 	data, err := json.Marshal(c)
 	if err != nil {
@@ -78,7 +79,18 @@ func (c credentials) save(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(path, data, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), ".credentials-") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the error that counts is the first
+	}
+	return err
 }
 
 // address is the server's, without asking for a log-in.

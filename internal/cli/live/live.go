@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"sextant/sdk/go/client"
 )
@@ -122,7 +123,7 @@ func (v *View) head(now time.Time) string {
 	if title == "" {
 		title = v.run.Process
 	}
-	return fmt.Sprintf("%s %s  %s", mark(string(v.run.State)), bold(title), dim(fmt.Sprintf("run %s · %s · %s", v.run.Key, v.run.State, clockText(end.Sub(v.run.Started)))))
+	return fmt.Sprintf("%s %s  %s", mark(string(v.run.State)), bold(harmless(title)), dim(fmt.Sprintf("run %s · %s · %s", v.run.Key, v.run.State, clockText(end.Sub(v.run.Started)))))
 }
 
 // shown reports whether a step says something to people: gateways and plain
@@ -196,7 +197,21 @@ func label(s *client.ProcessStep) string {
 	if s.Index > 0 {
 		name = fmt.Sprintf("%s · %d", name, s.Index)
 	}
-	return name
+	return harmless(name)
+}
+
+// harmless takes out what a terminal would obey: names and messages come from
+// elsewhere.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r):
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func done(r client.ProcessRows) int64 {
@@ -252,6 +267,7 @@ func (v *View) place(s *client.ProcessStep) string {
 // Short is the first line of a text, cut where it is long.
 func Short(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
+	s = harmless(s)
 	if r := []rune(s); len(r) > 120 {
 		return string(r[:119]) + "…"
 	}
