@@ -320,6 +320,27 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 	}
 }
 
+// A door that cannot look does not open, and a fault is no verdict.
+func TestAFaultOfThePlatformIsNoVerdict(t *testing.T) {
+	t.Parallel()
+	for _, table := range []string{"control_stop", "control_lock"} {
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.must(r.db.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("DROP TABLE " + table); return err }))
+			if _, err := r.Admit(as(t.Context(), "a"), request("p:thing/1")); !errs.Is(err, errs.Internal) {
+				t.Errorf("admit: %v", err)
+			}
+			if _, err := r.Check(as(t.Context(), "a"), request("p:thing/1")); !errs.Is(err, errs.Internal) {
+				t.Errorf("check: %v", err)
+			}
+			if r.count("started") != 0 || r.count("control_verdict") != 0 || r.count("audit_record") != 0 {
+				t.Error("something is left")
+			}
+		})
+	}
+}
+
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

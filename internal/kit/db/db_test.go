@@ -383,6 +383,37 @@ func TestARiderThatFailsUndoesItsWrite(t *testing.T) {
 	}
 }
 
+// Where the rider failed with one write, the next of the same commit carries it.
+func TestARiderThatFailedIsCarriedByTheNext(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	tries := 0
+	ctx := db.WithRider(t.Context(), func(tx *db.Tx) error {
+		if tries++; tries == 1 {
+			return errors.New("not yet")
+		}
+		return insert(1001)(tx)
+	})
+	let := held(t, d)
+	var waits []<-chan error
+	for i := range 3 {
+		w, err := d.Submit(ctx, insert(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits = append(waits, w)
+	}
+	let()
+	for i, w := range waits {
+		if err := within(t, w); (err == nil) != (i > 0) {
+			t.Errorf("write %d: %v", i, err)
+		}
+	}
+	if got := ids(t, d); !slices.Equal(got, []int{1, 2, 1001}) {
+		t.Errorf("rows %v", got)
+	}
+}
+
 func TestAFullQueueRefuses(t *testing.T) {
 	t.Parallel()
 	d := open(t)
