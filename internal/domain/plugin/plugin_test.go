@@ -87,7 +87,7 @@ func manifest(name, version string) wire.Manifest {
 func TestTheNewestEnabledVersion(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	for _, version := range []string{"0.9.0", "0.10.0"} {
+	for _, version := range []string{"0.10.0", "0.9.0", "0.10.0"} {
 		r.must(r.Registry.Register(t.Context(), manifest("host", version)))
 		r.clock.Advance(time.Second)
 	}
