@@ -16,7 +16,7 @@
 // brings: get or else, is defined, is blank, is empty, assert, extract, trim,
 // partition, duplicate values, to json, from json, last day of month. Regular
 // expressions are RE2: neither back-references nor look-around. A days and time
-// duration reaches 292 years. Functions in other languages are refused.
+// duration reaches 292 years. Functions in other languages are null.
 package feel
 
 import (
@@ -39,6 +39,12 @@ type LimitError = eval.LimitError
 
 // Env is what an evaluation may see. All fields may be left empty.
 type Env = eval.Env
+
+// Budget is what several evaluations that belong together may cost.
+type Budget = eval.Budget
+
+// NewBudget makes a budget; limits that are 0 have their defaults.
+func NewBudget(l Limits) *Budget { return eval.NewBudget(l) }
 
 // Warning says why something became null. Offset counts bytes from 0.
 type Warning = eval.Warning
@@ -63,8 +69,8 @@ func (e *Error) Error() string {
 type Option func(*options)
 
 type options struct {
-	known  []string
-	limits Limits
+	known []string
+	eval  eval.Options
 }
 
 // KnownNames makes names that hold spaces or signs readable.
@@ -73,7 +79,13 @@ func KnownNames(names ...string) Option {
 }
 
 // WithLimits replaces the limits; those that are 0 keep their defaults.
-func WithLimits(l Limits) Option { return func(o *options) { o.limits = l } }
+func WithLimits(l Limits) Option { return func(o *options) { o.eval.Limits = l } }
+
+// Types lets expressions name the types that the caller defines, behind
+// "instance of" and for parameters of functions.
+func Types(find func(name string) (*value.Type, bool)) Option {
+	return func(o *options) { o.eval.Types = find }
+}
 
 // Expr is a compiled expression. It is immutable and safe for concurrent use.
 type Expr struct {
@@ -97,19 +109,42 @@ func compile(src string, parse func(string, ...*syntax.Names) (syntax.Node, erro
 	for _, opt := range opts {
 		opt(&o)
 	}
-	o.limits = o.limits.WithDefaults()
-	if len(src) > o.limits.SourceBytes {
-		return nil, &Error{Line: 1, Column: 1, Message: fmt.Sprintf("the expression has %d bytes: at most %d are possible", len(src), o.limits.SourceBytes)}
+	o.eval.Limits = o.eval.Limits.WithDefaults()
+	if limit := o.eval.Limits.SourceBytes; len(src) > limit {
+		return nil, &Error{Line: 1, Column: 1, Message: fmt.Sprintf("the expression has %d bytes: at most %d are possible", len(src), limit)}
 	}
+	n, err := parse(src, o.names()...)
+	if err != nil {
+		return nil, located(src, err)
+	}
+	return &Expr{source: src, program: eval.Compile(n, o.eval)}, nil
+}
+
+// names are those that hold spaces or signs.
+func (o *options) names() []*syntax.Names {
 	names := []*syntax.Names{builtin.SpacedNames()}
 	if len(o.known) > 0 {
 		names = append(names, syntax.NewNames(o.known))
 	}
-	n, err := parse(src, names...)
+	return names
+}
+
+// ParseType reads a type as FEEL writes it: number, list<string>, or one that
+// the option Types finds. The error is an *Error.
+func ParseType(src string, opts ...Option) (*value.Type, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	n, err := syntax.ParseType(src, o.names()...)
 	if err != nil {
 		return nil, located(src, err)
 	}
-	return &Expr{source: src, program: eval.Compile(n, o.limits)}, nil
+	t, err := o.eval.Type(n)
+	if err != nil {
+		return nil, located(src, &syntax.Error{Offset: n.Pos(), Message: err.Error()})
+	}
+	return t, nil
 }
 
 func located(src string, err error) *Error {

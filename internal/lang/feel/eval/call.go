@@ -4,34 +4,52 @@ import (
 	"strings"
 
 	"sextant/internal/lang/feel/builtin"
+	"sextant/internal/lang/feel/infer"
 	"sextant/internal/lang/feel/syntax"
 	"sextant/internal/lang/feel/value"
 )
 
 func (c *compiler) function(n *syntax.Function) code {
+	pos := n.Place()
+	if n.External {
+		return func(r *run, _ *scope) value.Value { return r.warn(pos, "functions in other languages are not executed") }
+	}
+	params, types := make([]string, len(n.Params)), make([]*value.Type, len(n.Params))
+	var wrong error
+	for i, p := range n.Params {
+		t, err := c.opts.Type(p.Type)
+		if err != nil {
+			wrong = err
+		}
+		params[i], types[i] = p.Name, t
+	}
+	result := infer.Of(n, infer.Env{Named: c.opts.Type})
 	var body code
-	c.within(n.Params, func() { body = c.node(n.Body) })
-	params, pos := n.Params, n.Pos()
+	c.within(params, func() { body = c.node(n.Body) })
 	return func(r *run, s *scope) value.Value {
-		return value.NewFunction(&value.Function{Params: params, Call: func(args []value.Value) value.Value {
-			r.depth++
-			defer func() { r.depth-- }()
-			if r.depth > r.prog.limits.Depth {
-				r.limit("nested calls", r.prog.limits.Depth)
+		if wrong != nil {
+			return r.warn(pos, "%s", wrong)
+		}
+		f := &value.Function{Params: params, Types: types, Result: result.Result}
+		f.Call = func(args []value.Value) value.Value {
+			if !r.Enter() || !r.Spend(1) {
 				return value.Null()
 			}
+			defer r.Leave()
 			if len(args) != len(params) {
 				return r.warn(pos, "the function wants %d arguments and got %d", len(params), len(args))
 			}
-			if !r.step() {
-				return value.Null()
-			}
 			inner := s
 			for i, p := range params {
-				inner = &scope{name: p, v: args[i], parent: inner}
+				v, ok := types[i].Coerce(args[i])
+				if !ok {
+					return r.warn(pos, "%s is no %s, as the parameter %s has to be", args[i].Kind(), types[i], p)
+				}
+				inner = &scope{name: p, v: v, parent: inner}
 			}
 			return body(r, inner)
-		}})
+		}
+		return value.NewFunction(f)
 	}
 }
 
@@ -40,7 +58,7 @@ func (c *compiler) call(n *syntax.Call) code {
 	for i, a := range n.Args {
 		args[i] = c.node(a)
 	}
-	names, pos := n.Names, n.Pos()
+	names, pos := argumentNames(n), n.Place()
 	name, named := n.Fn.(*syntax.Name)
 	if named {
 		if fn, ok := builtin.Lookup(name.Name); ok && !c.shadowed(name.Name) {
@@ -59,6 +77,17 @@ func (c *compiler) call(n *syntax.Call) code {
 	return func(r *run, s *scope) value.Value {
 		return r.invoke(fn(r, s), values(r, s, args), names, pos)
 	}
+}
+
+func argumentNames(n *syntax.Call) []string {
+	if n.Names == nil {
+		return nil
+	}
+	names := make([]string, len(n.Names))
+	for i, id := range n.Names {
+		names[i] = id.Name
+	}
+	return names
 }
 
 // learnPattern compiles the regular expression that a call writes out.

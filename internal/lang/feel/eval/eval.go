@@ -20,10 +20,17 @@ type Program struct {
 
 type code func(r *run, s *scope) value.Value
 
+// Options say how a tree is compiled.
+type Options struct {
+	Limits Limits
+	// Types finds the types that the caller defines; nil where there are none.
+	Types func(name string) (*value.Type, bool)
+}
+
 // Compile compiles a tree.
-func Compile(n syntax.Node, limits Limits) *Program {
-	c := &compiler{seen: map[string]bool{}}
-	p := &Program{fn: c.node(n), limits: limits.WithDefaults(), patterns: c.patterns}
+func Compile(n syntax.Node, opts Options) *Program {
+	c := &compiler{seen: map[string]bool{}, opts: opts}
+	p := &Program{fn: c.node(n), limits: opts.Limits.WithDefaults(), patterns: c.patterns}
 	for name := range c.seen {
 		p.names = append(p.names, name)
 	}
@@ -39,7 +46,11 @@ func (p *Program) Eval(env *Env) (value.Value, error) {
 	if env == nil {
 		env = &Env{}
 	}
-	r := &run{env: env, prog: p}
+	r := &run{env: env, prog: p, Budget: env.Budget}
+	if r.Budget == nil {
+		r.own.limits = &p.limits
+		r.Budget = &r.own
+	}
 	v := p.fn(r, nil)
 	if r.err != nil {
 		return value.Null(), r.err
@@ -48,6 +59,7 @@ func (p *Program) Eval(env *Env) (value.Value, error) {
 }
 
 type compiler struct {
+	opts     Options
 	seen     map[string]bool
 	local    []string
 	filters  int // how many filters the code lies in: their items bring names
@@ -115,7 +127,7 @@ func (c *compiler) node(n syntax.Node) code {
 }
 
 func (c *compiler) unary(n *syntax.Unary) code {
-	x, pos := c.node(n.X), n.Pos()
+	x, pos := c.node(n.X), n.Place()
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
 		neg := value.Neg(v)
@@ -128,7 +140,7 @@ func (c *compiler) unary(n *syntax.Unary) code {
 
 // temporal reads a literal such as @"2026-01-31" once, unless it needs a zone.
 func temporal(n *syntax.Temporal) code {
-	text, pos := n.Text, n.Pos()
+	text, pos := n.Text, n.Place()
 	if v, err := builtin.ParseTemporal(text, nil); err == nil {
 		return func(*run, *scope) value.Value { return v }
 	}
@@ -142,7 +154,7 @@ func temporal(n *syntax.Temporal) code {
 }
 
 func (c *compiler) name(n *syntax.Name) code {
-	name, pos := n.Name, n.Pos()
+	name, pos := n.Name, n.Place()
 	local := slices.Contains(c.local, name)
 	shadowed := c.shadowed(name)
 	if !local {
@@ -169,7 +181,10 @@ func (c *compiler) name(n *syntax.Name) code {
 
 // reference is a built-in as a value.
 func (r *run) reference(fn *builtin.Func, pos int) value.Value {
-	return value.NewFunction(&value.Function{Params: fn.Names(), Call: func(args []value.Value) value.Value { return r.builtin(fn, args, pos) }})
+	types, result := fn.Signature(nil)
+	return value.NewFunction(&value.Function{Params: fn.Names(), Types: types, Result: result, Call: func(args []value.Value) value.Value {
+		return r.builtin(fn, args, pos)
+	}})
 }
 
 func (c *compiler) conditional(n *syntax.If) code {
@@ -207,11 +222,12 @@ func (c *compiler) context(n *syntax.Context) code {
 	entries := make([]entry, 0, len(n.Entries))
 	mark := len(c.local)
 	for _, e := range n.Entries {
+		key := e.Key.Name
 		if _, ok := e.Value.(*syntax.Function); ok { // which may call itself
-			c.local = append(c.local, e.Key)
+			c.local = append(c.local, key)
 		}
-		entries = append(entries, entry{e.Key, c.node(e.Value)})
-		c.local = append(c.local, e.Key)
+		entries = append(entries, entry{key, c.node(e.Value)})
+		c.local = append(c.local, key)
 	}
 	c.local = c.local[:mark]
 	return func(r *run, s *scope) value.Value {
@@ -228,7 +244,7 @@ func (c *compiler) context(n *syntax.Context) code {
 }
 
 func (c *compiler) interval(n *syntax.Range) code {
-	low, high, pos := c.node(n.Low), c.node(n.High), n.Pos()
+	low, high, pos := c.node(n.Low), c.node(n.High), n.Place()
 	lowOpen, highOpen := n.LowOpen, n.HighOpen
 	return func(r *run, s *scope) value.Value {
 		rng := value.Range{Low: low(r, s), High: high(r, s), LowOpen: lowOpen, HighOpen: highOpen}

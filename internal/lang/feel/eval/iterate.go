@@ -18,12 +18,12 @@ func (c *compiler) iterators(all []syntax.Iterator, body func()) []iterator {
 	mark := len(c.local)
 	out := make([]iterator, 0, len(all))
 	for _, it := range all {
-		i := iterator{name: it.Name, in: c.node(it.In), pos: it.In.Pos()}
+		i := iterator{name: it.Name.Name, in: c.node(it.In), pos: it.In.Place()}
 		if it.To != nil {
 			i.to = c.node(it.To)
 		}
 		out = append(out, i)
-		c.local = append(c.local, it.Name)
+		c.local = append(c.local, it.Name.Name)
 	}
 	body()
 	c.local = c.local[:mark]
@@ -163,7 +163,7 @@ func (c *compiler) filter(n *syntax.Filter) code {
 	c.filters++
 	c.within([]string{"item"}, func() { f = c.node(n.F) })
 	c.filters--
-	pos := n.Pos()
+	pos := n.Place()
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
 		if v.IsNull() {
@@ -217,7 +217,7 @@ func (r *run) index(items []value.Value, at value.Value, pos int) value.Value {
 }
 
 func (c *compiler) path(n *syntax.Path) code {
-	x, name, pos := c.node(n.X), n.Name, n.Pos()
+	x, name, pos := c.node(n.X), n.Name.Name, n.Place()
 	return func(r *run, s *scope) value.Value { return r.member(x(r, s), name, pos) }
 }
 

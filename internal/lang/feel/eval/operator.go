@@ -10,7 +10,7 @@ import (
 )
 
 func (c *compiler) binary(n *syntax.Binary) code {
-	x, y, pos, op := c.node(n.X), c.node(n.Y), n.Pos(), n.Op
+	x, y, pos, op := c.node(n.X), c.node(n.Y), n.Place(), n.Op
 	switch op {
 	case "and", "or":
 		return logic(x, y, op == "or")
@@ -255,7 +255,7 @@ func scale(d, by value.Value, op func(a, b value.Value) value.Value) value.Value
 func truncate(v value.Value) value.Value { return value.Round(v, 0, "down") }
 
 func (c *compiler) between(n *syntax.Between) code {
-	x, low, high, pos := c.node(n.X), c.node(n.Low), c.node(n.High), n.Pos()
+	x, low, high, pos := c.node(n.X), c.node(n.Low), c.node(n.High), n.Place()
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
 		if !r.Spend(v.Weight() / 8) {
@@ -274,7 +274,7 @@ type test func(r *run, s *scope, input value.Value) value.Value
 
 func (c *compiler) test(n syntax.Node) test {
 	if t, ok := n.(*syntax.Test); ok {
-		x, op, pos := c.node(t.X), t.Op, t.Pos()
+		x, op, pos := c.node(t.X), t.Op, t.Place()
 		return func(r *run, s *scope, input value.Value) value.Value {
 			v := x(r, s)
 			if op == "=" || op == "!=" {
@@ -380,7 +380,7 @@ func (c *compiler) cell(n *syntax.Tests) code {
 
 // comparisonRange is (< 5) as a value: a range without a lower bound.
 func (c *compiler) comparisonRange(n *syntax.Test) code {
-	x, op, pos := c.node(n.X), n.Op, n.Pos()
+	x, op, pos := c.node(n.X), n.Op, n.Place()
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
 		switch op {

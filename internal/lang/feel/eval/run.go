@@ -59,29 +59,69 @@ type Env struct {
 	Zone func(name string) (*time.Location, error)
 	// Warn is told why something became null.
 	Warn func(Warning)
+	// Budget is what several evaluations may cost together, that of a decision
+	// and of all it requires say; nil for one of its own.
+	Budget *Budget
+}
+
+// Budget counts the steps and the depth of one evaluation or of several that
+// belong together. It is not safe for concurrent use. Once a limit is passed,
+// all that share it end with its error.
+type Budget struct {
+	limits *Limits
+	steps  int64
+	depth  int
+	err    error
+}
+
+// NewBudget makes a budget for evaluations that belong together.
+func NewBudget(limits Limits) *Budget {
+	l := limits.WithDefaults()
+	return &Budget{limits: &l}
+}
+
+// Err is the limit that was passed, or nil.
+func (b *Budget) Err() error { return b.err }
+
+// Spend counts work; false means that the evaluation is over.
+func (b *Budget) Spend(steps int64) bool {
+	b.steps += steps
+	if b.steps > int64(b.limits.Steps) {
+		b.limit("steps", b.limits.Steps)
+	}
+	return b.err == nil
+}
+
+// Enter goes one call deeper, Leave comes back; false means that the evaluation
+// is over.
+func (b *Budget) Enter() bool {
+	b.depth++
+	if b.depth > b.limits.Depth {
+		b.limit("nested calls", b.limits.Depth)
+	}
+	return b.err == nil
+}
+
+// Leave ends what Enter began.
+func (b *Budget) Leave() { b.depth-- }
+
+func (b *Budget) limit(what string, limit int) {
+	if b.err == nil {
+		b.err = &LimitError{what, limit}
+	}
 }
 
 // run is one evaluation. It is the host of the built-ins.
 type run struct {
+	*Budget
+	own    Budget
 	env    *Env
 	prog   *Program
-	steps  int64
-	depth  int
-	at     int // where the built-in stands that runs now
-	err    error
+	at     int                         // where the built-in stands that runs now
 	caches map[string]*builtin.Pattern // patterns that are computed
 }
 
 func (r *run) step() bool { return r.Spend(1) }
-
-// Spend counts work; false means that the evaluation is over.
-func (r *run) Spend(steps int64) bool {
-	r.steps += steps
-	if r.steps > int64(r.prog.limits.Steps) {
-		r.limit("steps", r.prog.limits.Steps)
-	}
-	return r.err == nil
-}
 
 // Warn tells why the built-in that runs gives null.
 func (r *run) Warn(format string, args ...any) { r.warn(r.at, format, args...) }
@@ -115,12 +155,6 @@ func (r *run) Pattern(text string) (*builtin.Pattern, error) {
 		r.caches[text] = p
 	}
 	return p, nil
-}
-
-func (r *run) limit(what string, limit int) {
-	if r.err == nil {
-		r.err = &LimitError{what, limit}
-	}
 }
 
 func (r *run) warn(pos int, format string, args ...any) value.Value {

@@ -1,116 +1,68 @@
 package eval
 
 import (
-	"slices"
-	"strings"
+	"fmt"
 
 	"sextant/internal/lang/feel/syntax"
 	"sextant/internal/lang/feel/value"
 )
 
-var typeKinds = map[string][]value.Kind{
-	"boolean":                   {value.KindBool},
-	"number":                    {value.KindNumber},
-	"string":                    {value.KindString},
-	"date":                      {value.KindDate},
-	"time":                      {value.KindTime},
-	"date and time":             {value.KindDateTime},
-	"days and time duration":    {value.KindDaysDuration},
-	"years and months duration": {value.KindMonthsDuration},
-	"list":                      {value.KindList},
-	"context":                   {value.KindContext},
-	"function":                  {value.KindFunction},
-	"range":                     {value.KindRange},
-	"Null":                      {value.KindNull},
-	"null":                      {value.KindNull},
-}
-
-// typ is a type of FEEL. One without kinds is unknown and has no instances.
-type typ struct {
-	any    bool
-	kinds  []value.Kind
-	of     *typ    // what a list or range holds
-	fields []field // what a context has at least
-}
-
-type field struct {
-	name string
-	typ  typ
-}
-
 func (c *compiler) instanceOf(n *syntax.InstanceOf) code {
-	x := c.node(n.X)
-	t, _ := readType(n.Type, 0)
+	x, pos := c.node(n.X), n.Place()
+	t, err := c.opts.Type(n.Type)
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
+		if err != nil {
+			return r.warn(pos, "%s", err)
+		}
 		if !r.Spend(v.Weight() / 8) {
 			return value.Null()
 		}
-		return value.Bool(t.holds(v))
+		return value.Bool(t.Holds(v))
 	}
 }
 
-const maxTypeDepth = 32
-
-// readType reads a type such as list<context<a: number>>, and gives the text
-// that follows it.
-func readType(text string, depth int) (typ, string) {
-	end := strings.IndexAny(text, "<>,")
-	if end < 0 {
-		end = len(text)
+// Type makes a type as written one of values; the error names the type that is
+// not known.
+func (o Options) Type(t *syntax.Type) (*value.Type, error) {
+	if t == nil {
+		return nil, nil
 	}
-	name, rest := strings.TrimSpace(text[:end]), text[end:]
-	t := typ{any: name == "Any", kinds: typeKinds[name]}
-	if !strings.HasPrefix(rest, "<") || depth > maxTypeDepth {
-		return t, rest
-	}
-	rest = rest[1:]
-	for rest != "" && rest[0] != '>' {
-		var f field
-		if name == "context" {
-			key, after, _ := strings.Cut(rest, ":")
-			f.name, rest = strings.TrimSpace(key), after
-		}
-		f.typ, rest = readType(rest, depth+1)
-		if name == "context" {
-			t.fields = append(t.fields, f)
-		} else {
-			t.of = &f.typ
-		}
-		rest = strings.TrimPrefix(rest, ",")
-	}
-	rest = strings.TrimPrefix(rest, ">")
-	if name == "function" { // what it takes and gives is not known
-		t.of = nil
-		if after := strings.TrimSpace(rest); strings.HasPrefix(after, "->") {
-			_, rest = readType(after[2:], depth+1)
+	if o.Types != nil {
+		if named, ok := o.Types(t.Name); ok {
+			return named, nil
 		}
 	}
-	return t, rest
-}
-
-func (t typ) holds(v value.Value) bool {
-	if t.any {
-		return !v.IsNull()
+	out, ok := value.NamedType(t.Name)
+	if !ok {
+		return nil, fmt.Errorf("there is no type %q", t.Name)
 	}
-	if !slices.Contains(t.kinds, v.Kind()) {
-		return false
-	}
-	if t.of != nil {
-		if l, ok := value.AsList(v); ok {
-			return !slices.ContainsFunc(l, func(item value.Value) bool { return !t.of.holds(item) })
-		}
-		if r, ok := value.AsRange(v); ok {
-			return (r.Low.IsNull() || t.of.holds(r.Low)) && (r.High.IsNull() || t.of.holds(r.High))
+	args := make([]*value.Type, len(t.Args))
+	for i, a := range t.Args {
+		var err error
+		if args[i], err = o.Type(a); err != nil {
+			return nil, err
 		}
 	}
-	if ctx, ok := value.AsContext(v); ok {
-		return !slices.ContainsFunc(t.fields, func(f field) bool {
-			entry, has := ctx.Get(f.name)
-			return !has || !entry.IsNull() && !f.typ.holds(entry)
-		})
+	switch out.Kind {
+	case value.KindList, value.KindRange:
+		if len(args) == 1 {
+			out.Elem = args[0]
+		}
+	case value.KindContext:
+		for i, f := range t.Fields {
+			out.Fields = append(out.Fields, value.Field{Name: f.Name, Type: args[i]})
+		}
+	case value.KindFunction:
+		var err error
+		if out.Result, err = o.Type(t.Result); err != nil {
+			return nil, err
+		}
+		if t.Result != nil {
+			out.Params = args
+		}
 	}
-	return true
+	return out, nil
 }
 
 // mentions reports whether an expression uses a name anywhere.

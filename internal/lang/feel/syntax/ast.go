@@ -3,13 +3,31 @@ package syntax
 
 import "sextant/internal/lang/feel/value"
 
-// Node is a piece of an expression. Pos is its offset in bytes.
-type Node interface{ Pos() int }
+// Node is a piece of an expression. Pos and End are the offsets in bytes of what
+// it is made from: End is that of the byte behind it. Where an operator stands
+// between operands, Place is that of the operator, else it is Pos.
+type Node interface {
+	Pos() int
+	End() int
+	Place() int
+}
 
-type at int
+type at struct{ from, place, to int }
 
-// Pos is the offset of the node in the text, in bytes.
-func (a at) Pos() int { return int(a) }
+// Pos is the offset of the first byte of the node.
+func (a at) Pos() int { return a.from }
+
+// End is the offset behind the last byte of the node.
+func (a at) End() int { return a.to }
+
+// Place is where a message about the node points at.
+func (a at) Place() int { return a.place }
+
+// Ident is a name where it is declared or used as a member.
+type Ident struct {
+	Name     string
+	Pos, End int
+}
 
 // Literal is a constant.
 type Literal struct {
@@ -79,7 +97,7 @@ type If struct {
 // Iterator is one variable of a for, some or every; To is set for a range of
 // numbers or dates.
 type Iterator struct {
-	Name   string
+	Name   Ident
 	In, To Node
 }
 
@@ -106,7 +124,7 @@ type List struct {
 
 // Entry is one entry of a context.
 type Entry struct {
-	Key   string
+	Key   Ident
 	Value Node
 }
 
@@ -126,7 +144,7 @@ type Filter struct {
 type Path struct {
 	at
 	X    Node
-	Name string
+	Name Ident
 }
 
 // Call calls a function; Names is set where arguments are given by name.
@@ -134,14 +152,32 @@ type Call struct {
 	at
 	Fn    Node
 	Args  []Node
-	Names []string
+	Names []Ident
 }
 
-// Function is a function literal.
+// Param is a parameter of a function literal; Type is nil where none is given.
+type Param struct {
+	Ident
+	Type *Type
+}
+
+// Function is a function literal. External ones are written in another language
+// and described by their body, a context.
 type Function struct {
 	at
-	Params []string
-	Body   Node
+	Params   []Param
+	External bool
+	Body     Node
+}
+
+// Type is a type as written: number, list<T>, range<T>, context<a: T>,
+// function<T, U> -> R, or the name of one that the caller defines.
+type Type struct {
+	at
+	Name   string
+	Args   []*Type // what stands between the angle brackets
+	Fields []Ident // of a context: the names of Args
+	Result *Type   // of a function
 }
 
 // Range is an interval literal; a bound may be nil.
@@ -155,5 +191,5 @@ type Range struct {
 type InstanceOf struct {
 	at
 	X    Node
-	Type string
+	Type *Type
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"sextant/internal/lang/feel/value"
 )
 
 // maxNesting bounds the depth of an expression.
@@ -41,6 +39,7 @@ func ParseTests(src string, names ...*Names) (Node, error) {
 type parser struct {
 	src   string
 	tok   token
+	last  int // end of the token before
 	known known
 	depth int
 	bound int // reading the upper bound of that many intervals
@@ -51,18 +50,22 @@ func newParser(src string, names []*Names) (*parser, error) {
 	return p, p.next(0)
 }
 
+// since is the place of a node that began at an offset and ends here.
+func (p *parser) since(from int) at { return at{from, from, p.last} }
+
 // scope gives what ends a scope: it forgets the names learnt since.
 func (p *parser) scope() (end func()) {
 	n := len(p.known.learnt)
 	return func() { p.known.learnt = p.known.learnt[:n] }
 }
 
+// next goes on behind what ends at an offset.
 func (p *parser) next(from int) error {
 	t, err := scan(p.src, from)
 	if err != nil {
 		return err
 	}
-	p.tok = t
+	p.tok, p.last = t, from
 	return nil
 }
 
@@ -140,7 +143,7 @@ func (p *parser) binary(sub func() (Node, error), ops ...string) (Node, error) {
 		}
 		var y Node
 		if y, err = sub(); err == nil {
-			x = &Binary{at(pos), op, x, y}
+			x = &Binary{at{x.Pos(), pos, p.last}, op, x, y}
 		}
 	}
 	return x, err
@@ -159,26 +162,15 @@ var comparisons = []string{"=", "!=", "<", "<=", ">", ">="}
 func (p *parser) comparison() (Node, error) {
 	x, err := p.additive()
 	for err == nil {
-		pos := p.tok.pos
 		switch {
 		case p.tok.kind == tokenOp && slices.Contains(comparisons, p.tok.text):
-			op := p.tok.text
-			if err := p.advance(); err != nil {
-				return nil, err
-			}
-			if p.tok.kind == tokenOp && slices.Contains(comparisons, p.tok.text) {
-				return nil, p.fail("%s%s is no operator: equality is written =", op, p.tok.text)
-			}
-			var y Node
-			if y, err = p.additive(); err == nil {
-				x = &Binary{at(pos), op, x, y}
-			}
+			x, err = p.compare(x)
 		case p.tok.is("between"):
-			x, err = p.between(x, pos)
+			x, err = p.between(x)
 		case p.tok.is("in"):
-			x, err = p.in(x, pos)
+			x, err = p.in(x)
 		case p.tok.is("instance"):
-			x, err = p.instance(x, pos)
+			x, err = p.instance(x)
 		default:
 			return x, nil
 		}
@@ -186,7 +178,23 @@ func (p *parser) comparison() (Node, error) {
 	return nil, err
 }
 
-func (p *parser) between(x Node, pos int) (Node, error) {
+func (p *parser) compare(x Node) (Node, error) {
+	op, pos := p.tok.text, p.tok.pos
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	if p.tok.kind == tokenOp && slices.Contains(comparisons, p.tok.text) {
+		return nil, p.fail("%s%s is no operator: equality is written =", op, p.tok.text)
+	}
+	y, err := p.additive()
+	if err != nil {
+		return nil, err
+	}
+	return &Binary{at{x.Pos(), pos, p.last}, op, x, y}, nil
+}
+
+func (p *parser) between(x Node) (Node, error) {
+	pos := p.tok.pos
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
@@ -198,10 +206,11 @@ func (p *parser) between(x Node, pos int) (Node, error) {
 		return nil, err
 	}
 	high, err := p.additive()
-	return &Between{at(pos), x, low, high}, err
+	return &Between{at{x.Pos(), pos, p.last}, x, low, high}, err
 }
 
-func (p *parser) in(x Node, pos int) (Node, error) {
+func (p *parser) in(x Node) (Node, error) {
+	pos := p.tok.pos
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
@@ -213,10 +222,11 @@ func (p *parser) in(x Node, pos int) (Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &In{at(pos), x, tests}, p.expect(")", "after the tests")
+		err = p.expect(")", "after the tests")
+		return &In{at{x.Pos(), pos, p.last}, x, tests}, err
 	}
 	test, err := p.additive()
-	return &In{at(pos), x, []Node{test}}, err
+	return &In{at{x.Pos(), pos, p.last}, x, []Node{test}}, err
 }
 
 // rangeAhead tells an open interval such as (1..2) from a parenthesis, by
@@ -246,49 +256,16 @@ func (p *parser) rangeAhead() bool {
 	}
 }
 
-func (p *parser) instance(x Node, pos int) (Node, error) {
+func (p *parser) instance(x Node) (Node, error) {
+	pos := p.tok.pos
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
 	if err := p.expect("of", "after instance"); err != nil {
 		return nil, err
 	}
-	typ, err := p.typeName()
-	return &InstanceOf{at(pos), x, typ}, err
-}
-
-// typeName reads the text of a type, such as list<number>.
-func (p *parser) typeName() (string, error) {
-	start, end, depth := p.tok.pos, p.tok.pos, 0
-	for {
-		switch {
-		case p.tok.kind == tokenName && (depth > 0 || !slices.Contains([]string{"and", "or", "then", "else", "between", "in", "return", "satisfies"}, p.tok.text) || p.spacedType(start, end)):
-		case p.tok.is("<"):
-			depth++
-		case depth > 0 && p.tok.is(">"):
-			depth--
-		case depth > 0 && (p.tok.is(",") || p.tok.is(":")), p.tok.is("->"), p.tok.is("."):
-		default:
-			if start == end {
-				return "", p.fail("want a type after instance of, found %s", p.tok.describe())
-			}
-			return strings.Join(strings.Fields(p.src[start:end]), " "), nil
-		}
-		end = p.tok.end
-		if err := p.advance(); err != nil {
-			return "", err
-		}
-	}
-}
-
-// spacedType keeps the "and" of "date and time" within a type.
-func (p *parser) spacedType(start, end int) bool {
-	so := strings.Join(strings.Fields(p.src[start:end]), " ")
-	if p.tok.text != "and" || so != "date" && so != "days" && so != "years" {
-		return false
-	}
-	t, err := scan(p.src, p.tok.end)
-	return err == nil && (t.text == "time" || t.text == "months")
+	t, err := p.typ()
+	return &InstanceOf{at{x.Pos(), pos, p.last}, x, t}, err
 }
 
 func (p *parser) negation() (Node, error) {
@@ -300,28 +277,21 @@ func (p *parser) negation() (Node, error) {
 		return nil, err
 	}
 	x, err := p.nested(p.negation)
-	return &Unary{at(pos), x}, err
+	return &Unary{p.since(pos), x}, err
 }
 
 func (p *parser) postfix() (Node, error) {
 	x, err := p.primary()
 	for err == nil {
-		pos := p.tok.pos
 		switch {
 		case p.tok.is("."):
-			x, err = p.path(x, pos)
+			x, err = p.path(x)
 		case p.tok.is("[") && p.closesInterval():
 			return x, nil
 		case p.tok.is("["):
-			if err := p.advance(); err != nil {
-				return nil, err
-			}
-			var f Node
-			if f, err = p.expression(); err == nil {
-				x, err = &Filter{at(pos), x, f}, p.expect("]", "after the filter")
-			}
+			x, err = p.filter(x)
 		case p.tok.is("("):
-			x, err = p.call(x, pos)
+			x, err = p.call(x)
 		default:
 			return x, nil
 		}
@@ -335,35 +305,54 @@ func (p *parser) closesInterval() bool {
 		return false
 	}
 	t, err := scan(p.src, p.tok.end)
-	return err == nil && (t.kind == tokenEnd || slices.ContainsFunc([]string{")", "]", "}", ",", ".", "and", "or", "then", "else", "return", "satisfies"}, t.is))
+	return err == nil && (t.kind == tokenEnd || slices.ContainsFunc([]string{")", "]", "}", ",", ".", "=", "!=", "and", "or", "then", "else", "return", "satisfies"}, t.is))
 }
 
-func (p *parser) path(x Node, pos int) (Node, error) {
+func (p *parser) filter(x Node) (Node, error) {
+	pos := p.tok.pos
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	bound := p.bound // brackets within are those of filters again
+	p.bound = 0
+	f, err := p.expression()
+	p.bound = bound
+	if err != nil {
+		return nil, err
+	}
+	err = p.expect("]", "after the filter")
+	return &Filter{at{x.Pos(), pos, p.last}, x, f}, err
+}
+
+func (p *parser) path(x Node) (Node, error) {
+	pos := p.tok.pos
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
 	if p.tok.kind != tokenName && p.tok.kind != tokenQuoted {
 		return nil, p.fail("want a name after the dot, found %s", p.tok.describe())
 	}
-	if name, end := p.knownName(); name != "" {
-		return &Path{at(pos), x, name}, p.next(end)
+	name := Ident{p.tok.text, p.tok.pos, p.tok.end}
+	if known, end := p.knownName(); known != "" {
+		name.Name, name.End = known, end
 	}
-	n := &Path{at(pos), x, p.tok.text}
-	return n, p.advance()
+	err := p.next(name.End)
+	return &Path{at{x.Pos(), pos, p.last}, x, name}, err
 }
 
-func (p *parser) call(fn Node, pos int) (Node, error) {
+func (p *parser) call(fn Node) (Node, error) {
+	pos := p.tok.pos
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	c := &Call{at: at(pos), Fn: fn}
+	c := &Call{Fn: fn}
 	for !p.tok.is(")") {
 		if len(c.Args) > 0 {
 			if err := p.expect(",", "between arguments"); err != nil {
 				return nil, err
 			}
 		}
-		if name, end := p.argumentName(); name != "" {
+		if name, end := p.argumentName(); end > 0 {
 			c.Names = append(c.Names, name)
 			if err := p.next(end); err != nil {
 				return nil, err
@@ -378,33 +367,30 @@ func (p *parser) call(fn Node, pos int) (Node, error) {
 	if c.Names != nil && len(c.Names) != len(c.Args) {
 		return nil, p.fail("arguments are given either all by name or all by place")
 	}
-	return c, p.advance()
+	err := p.advance()
+	c.at = at{fn.Pos(), pos, p.last}
+	return c, err
 }
 
 // argumentName finds "name :" before an argument, and where it ends.
-func (p *parser) argumentName() (string, int) {
+func (p *parser) argumentName() (Ident, int) {
 	if p.tok.kind != tokenName && p.tok.kind != tokenQuoted {
-		return "", 0
+		return Ident{}, 0
 	}
-	start, pos := p.tok.pos, p.tok.pos
+	start, end := p.tok.pos, p.tok.pos
 	for {
-		t, err := scan(p.src, pos)
+		t, err := scan(p.src, end)
 		switch {
 		case err != nil || t.kind != tokenName && t.kind != tokenQuoted && !t.is(":"):
-			return "", 0
+			return Ident{}, 0
 		case t.is(":"):
-			name := strings.Join(strings.Fields(p.src[start:t.pos]), " ")
-			return strings.Trim(name, "`"), t.end
+			return p.ident(start, end), t.end
 		}
-		pos = t.end
+		end = t.end
 	}
 }
 
-func number(p *parser) (Node, error) {
-	v, ok := value.ParseNumber(p.tok.text)
-	if !ok {
-		return nil, p.fail("the number %s has no place", p.tok.text)
-	}
-	n := &Literal{at(p.tok.pos), v}
-	return n, p.advance()
+// ident is the name between two offsets, its white space made single spaces.
+func (p *parser) ident(start, end int) Ident {
+	return Ident{strings.Trim(strings.Join(strings.Fields(p.src[start:end]), " "), "`"), start, end}
 }

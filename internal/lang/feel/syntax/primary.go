@@ -2,7 +2,6 @@ package syntax
 
 import (
 	"slices"
-	"strings"
 
 	"sextant/internal/lang/feel/value"
 )
@@ -15,16 +14,15 @@ func (p *parser) primary() (Node, error) {
 	case tokenNumber:
 		return number(p)
 	case tokenString:
-		n := &Literal{at(pos), value.String(p.tok.text)}
-		return n, p.advance()
+		return p.literal(value.String(p.tok.text))
 	case tokenAt:
-		n := &Temporal{at(pos), p.tok.text}
-		return n, p.advance()
+		text := p.tok.text
+		err := p.advance()
+		return &Temporal{p.since(pos), text}, err
 	case tokenQuoted:
-		n := &Name{at(pos), p.tok.text}
-		return n, p.advance()
+		return p.reference(p.tok.text, p.tok.end)
 	case tokenName:
-		return p.name(pos)
+		return p.name()
 	case tokenOp:
 		switch p.tok.text {
 		case "(":
@@ -42,24 +40,36 @@ func (p *parser) primary() (Node, error) {
 	return nil, p.fail("want a value, found %s", p.tok.describe())
 }
 
-func (p *parser) name(pos int) (Node, error) {
+// literal reads the token as a constant.
+func (p *parser) literal(v value.Value) (Node, error) {
+	pos := p.tok.pos
+	err := p.advance()
+	return &Literal{p.since(pos), v}, err
+}
+
+// reference reads the name that ends at an offset.
+func (p *parser) reference(name string, end int) (Node, error) {
+	pos := p.tok.pos
+	err := p.next(end)
+	return &Name{p.since(pos), name}, err
+}
+
+func (p *parser) name() (Node, error) {
 	if name, end := p.knownName(); name != "" {
-		return &Name{at(pos), name}, p.next(end)
+		return p.reference(name, end)
 	}
 	switch p.tok.text {
 	case "null":
-		return &Literal{at(pos), value.Null()}, p.advance()
+		return p.literal(value.Null())
 	case "true", "false":
-		n := &Literal{at(pos), value.Bool(p.tok.text == "true")}
-		return n, p.advance()
+		return p.literal(value.Bool(p.tok.text == "true"))
 	case "if", "for", "some", "every", "function":
 		return p.expression()
 	}
 	if slices.Contains(reserved, p.tok.text) {
 		return nil, p.fail("want a value, found the word %q", p.tok.text)
 	}
-	n := &Name{at(pos), p.tok.text}
-	return n, p.advance()
+	return p.reference(p.tok.text, p.tok.end)
 }
 
 func (p *parser) parenthesis(pos int) (Node, error) {
@@ -69,7 +79,10 @@ func (p *parser) parenthesis(pos int) (Node, error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
+	bound := p.bound
+	p.bound = 0
 	x, err := p.expression()
+	p.bound = bound
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +96,7 @@ func (p *parser) bracket(pos int) (Node, error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	l := &List{at: at(pos)}
+	l := &List{}
 	for !p.tok.is("]") {
 		if len(l.Items) > 0 {
 			if err := p.expect(",", "between the items of the list"); err != nil {
@@ -96,12 +109,14 @@ func (p *parser) bracket(pos int) (Node, error) {
 		}
 		l.Items = append(l.Items, item)
 	}
-	return l, p.advance()
+	err := p.advance()
+	l.at = p.since(pos)
+	return l, err
 }
 
 // interval reads [a..b], (a..b], ]a..b[ and so on.
 func (p *parser) interval(pos int) (Node, error) {
-	r := &Range{at: at(pos), LowOpen: !p.tok.is("[")}
+	r := &Range{LowOpen: !p.tok.is("[")}
 	err := p.advance()
 	if err != nil {
 		return nil, err
@@ -122,7 +137,9 @@ func (p *parser) interval(pos int) (Node, error) {
 		return nil, p.fail("want a bracket that closes the interval, found %s", p.tok.describe())
 	}
 	r.HighOpen = !p.tok.is("]")
-	return r, p.advance()
+	err = p.advance()
+	r.at = p.since(pos)
+	return r, err
 }
 
 // comparisonRange reads (< 5) as the interval that it stands for.
@@ -135,7 +152,7 @@ func (p *parser) comparisonRange(pos int) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Test{at(pos), op, x}, nil
+	return &Test{p.since(pos), op, x}, nil
 }
 
 func (p *parser) context(pos int) (Node, error) {
@@ -143,7 +160,7 @@ func (p *parser) context(pos int) (Node, error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	c := &Context{at: at(pos)}
+	c := &Context{}
 	seen := map[string]bool{}
 	for !p.tok.is("}") {
 		if len(c.Entries) > 0 {
@@ -155,47 +172,59 @@ func (p *parser) context(pos int) (Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		x, err := p.expression()
+		if seen[key.Name] {
+			return nil, &Error{key.Pos, "the context has two entries " + key.Name}
+		}
+		x, err := p.entry(key.Name)
 		if err != nil {
 			return nil, err
 		}
-		if seen[key] {
-			return nil, &Error{x.Pos(), "the context has two entries " + key}
-		}
-		seen[key] = true
+		seen[key.Name] = true
 		c.Entries = append(c.Entries, Entry{key, x})
-		p.known.learn(key)
+		p.known.learn(key.Name)
 	}
-	return c, p.advance()
+	err := p.advance()
+	c.at = p.since(pos)
+	return c, err
+}
+
+// entry reads the value of an entry; a function may call itself by its name.
+func (p *parser) entry(name string) (Node, error) {
+	if p.tok.is("function") {
+		defer p.scope()()
+		p.known.learn(name)
+	}
+	return p.expression()
 }
 
 // key reads the key of a context entry up to its colon.
-func (p *parser) key() (string, error) {
+func (p *parser) key() (Ident, error) {
+	start, end := p.tok.pos, p.tok.pos
 	if p.tok.kind == tokenString || p.tok.kind == tokenQuoted {
-		key := p.tok.text
+		key := Ident{p.tok.text, p.tok.pos, p.tok.end}
 		if err := p.advance(); err != nil {
-			return "", err
+			return key, err
 		}
 		return key, p.expect(":", "after the key")
 	}
-	start, end := p.tok.pos, p.tok.pos
 	if p.tok.kind != tokenName {
-		return "", p.fail("want the key of an entry, found %s", p.tok.describe())
+		return Ident{}, p.fail("want the key of an entry, found %s", p.tok.describe())
 	}
 	for !p.tok.is(":") {
 		if p.tok.kind == tokenEnd || p.tok.is(",") || p.tok.is("}") || p.tok.is("{") {
-			return "", p.fail("want \":\" after the key, found %s", p.tok.describe())
+			return Ident{}, p.fail("want \":\" after the key, found %s", p.tok.describe())
 		}
 		end = p.tok.end
 		if err := p.advance(); err != nil {
-			return "", err
+			return Ident{}, err
 		}
 	}
-	return strings.Join(strings.Fields(p.src[start:end]), " "), p.advance()
+	return p.ident(start, end), p.advance()
 }
 
 func (p *parser) conditional() (Node, error) {
-	n := &If{at: at(p.tok.pos)}
+	pos := p.tok.pos
+	n := &If{}
 	err := p.advance()
 	if err != nil {
 		return nil, err
@@ -213,51 +242,43 @@ func (p *parser) conditional() (Node, error) {
 		return nil, err
 	}
 	n.Else, err = p.expression()
+	n.at = p.since(pos)
 	return n, err
 }
 
 func (p *parser) loop() (Node, error) {
 	defer p.scope()()
-	n := &For{at: at(p.tok.pos)}
-	var err error
-	if n.Iterators, err = p.iterators(); err != nil {
-		return nil, err
-	}
-	if err := p.expect("return", "after the iterators"); err != nil {
-		return nil, err
-	}
-	n.Body, err = p.expression()
-	return n, err
+	pos := p.tok.pos
+	its, body, err := p.iteration("return")
+	return &For{p.since(pos), its, body}, err
 }
 
 func (p *parser) quantified() (Node, error) {
 	defer p.scope()()
-	n := &Quantified{at: at(p.tok.pos), Every: p.tok.text == "every"}
-	var err error
-	if n.Iterators, err = p.iterators(); err != nil {
-		return nil, err
-	}
-	if err := p.expect("satisfies", "after the iterators"); err != nil {
-		return nil, err
-	}
-	n.Body, err = p.expression()
-	return n, err
+	pos, every := p.tok.pos, p.tok.text == "every"
+	its, body, err := p.iteration("satisfies")
+	return &Quantified{p.since(pos), every, its, body}, err
 }
 
-func (p *parser) iterators() ([]Iterator, error) {
+// iteration reads iterators and the body behind a word.
+func (p *parser) iteration(word string) ([]Iterator, Node, error) {
 	var all []Iterator
 	for first := true; first || p.tok.is(","); first = false {
 		if err := p.advance(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		it, err := p.iterator()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		all = append(all, it)
-		p.known.learn(it.Name)
+		p.known.learn(it.Name.Name)
 	}
-	return all, nil
+	if err := p.expect(word, "after the iterators"); err != nil {
+		return nil, nil, err
+	}
+	body, err := p.expression()
+	return all, body, err
 }
 
 func (p *parser) iterator() (Iterator, error) {
@@ -272,7 +293,7 @@ func (p *parser) iterator() (Iterator, error) {
 			return it, err
 		}
 	}
-	it.Name = strings.Trim(strings.Join(strings.Fields(p.src[start:end]), " "), "`")
+	it.Name = p.ident(start, end)
 	err := p.advance()
 	if err != nil {
 		return it, err
@@ -291,7 +312,8 @@ func (p *parser) iterator() (Iterator, error) {
 
 func (p *parser) function() (Node, error) {
 	defer p.scope()()
-	n := &Function{at: at(p.tok.pos)}
+	pos := p.tok.pos
+	n := &Function{}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
@@ -304,66 +326,57 @@ func (p *parser) function() (Node, error) {
 				return nil, err
 			}
 		}
-		name, err := p.parameter()
+		param, err := p.parameter()
 		if err != nil {
 			return nil, err
 		}
-		n.Params = append(n.Params, name)
-		p.known.learn(name)
+		n.Params = append(n.Params, param)
+		p.known.learn(param.Name)
 	}
-	if err := p.advance(); err != nil {
+	err := p.advance()
+	if err != nil {
 		return nil, err
 	}
-	if p.tok.is("external") {
-		return nil, p.fail("external functions are not executed")
+	if n.External, err = p.take("external"); err != nil {
+		return nil, err
 	}
-	var err error
 	n.Body, err = p.expression()
+	n.at = p.since(pos)
 	return n, err
 }
 
-// parameter reads a name and passes its type.
-func (p *parser) parameter() (string, error) {
-	start, end := p.tok.pos, p.tok.pos
-	for p.tok.kind == tokenName || p.tok.kind == tokenQuoted {
-		end = p.tok.end
-		if err := p.advance(); err != nil {
-			return "", err
-		}
+// parameter reads a name and its type.
+func (p *parser) parameter() (Param, error) {
+	name, err := p.words()
+	if err != nil || !p.tok.is(":") {
+		return Param{Ident: name}, err
 	}
-	if start == end {
-		return "", p.fail("want the name of a parameter, found %s", p.tok.describe())
+	if err := p.advance(); err != nil {
+		return Param{}, err
 	}
-	if p.tok.is(":") {
-		if err := p.advance(); err != nil {
-			return "", err
-		}
-		if _, err := p.typeName(); err != nil {
-			return "", err
-		}
-	}
-	return strings.Trim(strings.Join(strings.Fields(p.src[start:end]), " "), "`"), nil
+	t, err := p.typ()
+	return Param{name, t}, err
 }
 
 // cell reads unary tests: "-" or nothing, not(…), or a list of tests.
 func (p *parser) cell() (Node, error) {
-	n := &Tests{at: at(p.tok.pos)}
+	pos := p.tok.pos
 	if p.tok.kind == tokenEnd {
-		n.Any = true
-		return n, nil
+		return &Tests{at: p.since(pos), Any: true}, nil
 	}
 	if p.tok.is("-") {
 		if rest, err := scan(p.src, p.tok.end); err == nil && rest.kind == tokenEnd {
-			n.Any = true
-			return n, p.advance()
+			err := p.advance()
+			return &Tests{at: p.since(pos), Any: true}, err
 		}
 	}
-	if p.tok.is("not") {
-		if t, err := scan(p.src, p.tok.end); err == nil && t.is("(") {
-			n.Not = true
-			if err := p.next(t.end); err != nil {
-				return nil, err
-			}
+	n := &Tests{Not: p.negated()}
+	if n.Not {
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+		if err := p.advance(); err != nil {
+			return nil, err
 		}
 	}
 	var err error
@@ -371,9 +384,35 @@ func (p *parser) cell() (Node, error) {
 		return nil, err
 	}
 	if n.Not {
-		return n, p.expect(")", "after not(")
+		err = p.expect(")", "after not(")
 	}
-	return n, nil
+	n.at = p.since(pos)
+	return n, err
+}
+
+// negated tells not(…) that is the whole cell from a call within a test, such
+// as not(a) = b.
+func (p *parser) negated() bool {
+	if !p.tok.is("not") {
+		return false
+	}
+	depth := 0
+	for pos := p.tok.end; ; {
+		t, err := scan(p.src, pos)
+		switch {
+		case err != nil || t.kind == tokenEnd || depth == 0 && !t.is("("):
+			return false
+		case t.is("(") || t.is("[") || t.is("{"):
+			depth++
+		case t.is(")") || t.is("]") || t.is("}"):
+			depth--
+			if depth <= 0 {
+				rest, err := scan(p.src, t.end)
+				return err != nil || rest.kind == tokenEnd
+			}
+		}
+		pos = t.end
+	}
 }
 
 func (p *parser) tests() ([]Node, error) {

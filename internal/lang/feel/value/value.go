@@ -29,10 +29,12 @@ const (
 	KindContext
 	KindRange
 	KindFunction
+	// KindAny is that of types that every value fits; no value has it.
+	KindAny
 )
 
 var kindNames = [...]string{"null", "a boolean", "a number", "a string", "a date", "a time", "a date and time", "a days and time duration",
-	"a years and months duration", "a list", "a context", "a range", "a function"}
+	"a years and months duration", "a list", "a context", "a range", "a function", "anything"}
 
 // String is the kind as it reads in a sentence: "a list".
 func (k Kind) String() string {
@@ -92,10 +94,20 @@ type Range struct {
 // NewRange makes a range.
 func NewRange(r Range) Value { return Value{kind: KindRange, ref: &r} }
 
-// Function can be called.
+// Function can be called with as many arguments as it has parameters. Types are
+// those of the parameters, where it is known or nil; Result is what it gives.
 type Function struct {
 	Params []string
+	Types  []*Type
+	Result *Type
 	Call   func(args []Value) Value
+}
+
+// typ is the type of the function.
+func (f *Function) typ() *Type {
+	t := &Type{Kind: KindFunction, Params: make([]*Type, len(f.Params)), Result: f.Result}
+	copy(t.Params, f.Types)
+	return t
 }
 
 // NewFunction makes a function a value.
