@@ -35,11 +35,11 @@ func (r *reader) extensions(owner *Node) Extensions {
 // one that pretends to a namespace with a meaning.
 func (r *reader) foreign(n *Node) {
 	if n.Space == NamespaceZeebe || n.Space == NamespaceSextant {
-		r.problem(n, "bpmn.extension.unknown", "the extension <%s> is not known in this place", qualified(n.Prefix, n.Local))
+		r.problem(n, "bpmn.extension.unknown", "the extension <%s> is not known in this place", n.Tag())
 		return
 	}
 	r.model.Warnings = append(r.model.Warnings, Problem{Line: n.Line, Column: n.Column, Code: "bpmn.extension.kept",
-		Message: fmt.Sprintf("the extension <%s> is kept but has no effect", qualified(n.Prefix, n.Local))})
+		Message: fmt.Sprintf("the extension <%s> is kept but has no effect", n.Tag())})
 }
 
 func (r *reader) zeebe(x *Extensions, n, owner *Node) {
@@ -123,7 +123,7 @@ func inputValue(n *Node) string {
 }
 
 func (r *reader) unknown(n, owner *Node) {
-	r.problemOf(owner, n, "bpmn.extension.unknown", "the extension <%s> is not known: remove it or check its spelling", qualified(n.Prefix, n.Local))
+	r.problemOf(owner, n, "bpmn.extension.unknown", "the extension <%s> is not known: remove it or check its spelling", n.Tag())
 }
 
 func (r *reader) problemOf(owner, n *Node, code, format string, args ...any) {

@@ -11,7 +11,7 @@ func Read(doc *Document) (*Model, error) {
 	r := &reader{model: &Model{Errors: map[string]ErrorRef{}}, ids: map[string]*Node{}}
 	if !doc.Root.Is(NamespaceBPMN, "definitions") {
 		r.problem(doc.Root, "bpmn.root", "the root element is <%s>, not <definitions> of %s", doc.Root.Local, NamespaceBPMN)
-		return nil, &Error{r.problems}
+		return nil, &Error{Problems: r.problems}
 	}
 	for _, n := range doc.Root.Elements() {
 		switch {
@@ -22,7 +22,7 @@ func Read(doc *Document) (*Model, error) {
 		}
 	}
 	if len(r.problems) > 0 {
-		return nil, &Error{r.problems}
+		return nil, &Error{Problems: r.problems}
 	}
 	return r.model, nil
 }

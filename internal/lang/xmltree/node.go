@@ -1,15 +1,6 @@
-package bpmn
+package xmltree
 
-import (
-	"strings"
-)
-
-// Namespaces that carry a meaning here.
-const (
-	NamespaceBPMN    = "http://www.omg.org/spec/BPMN/20100524/MODEL"
-	NamespaceZeebe   = "http://camunda.org/schema/zeebe/1.0"
-	NamespaceSextant = "urn:sextant:bpmn:1"
-)
+import "strings"
 
 // Kind is what a node of the tree is.
 type Kind int
@@ -56,6 +47,9 @@ type Document struct {
 func (n *Node) Is(space, local string) bool {
 	return n.Kind == KindElement && n.Space == space && n.Local == local
 }
+
+// Tag is the name of an element as written, with its prefix.
+func (n *Node) Tag() string { return qualified(n.Prefix, n.Local) }
 
 // Attr gives the value of an attribute without prefix.
 func (n *Node) Attr(local string) string {
