@@ -42,6 +42,7 @@ type Func struct {
 	Name     string
 	Params   [][]string
 	variadic bool  // also takes its one list as separate arguments
+	repeats  bool  // takes any number of arguments for its last parameter
 	deep     bool  // walks through all of its arguments
 	cost     int64 // steps beyond one
 	fn       func(c *Call, a []value.Value) value.Value
@@ -118,7 +119,7 @@ func (f *Func) Invoke(c *Call, args []value.Value) value.Value {
 		return f.fn(c, []value.Value{value.NewList(args)})
 	}
 	for _, params := range f.Params {
-		if len(args) <= len(params) && len(args) >= required(params) {
+		if (len(args) <= len(params) || f.repeats) && len(args) >= required(params) {
 			return f.fn(c, args)
 		}
 	}
@@ -150,7 +151,7 @@ func place(params []string, args []value.Value, names []string) ([]value.Value, 
 	given := make([]bool, len(params))
 	for i, name := range names {
 		at := slices.IndexFunc(params, func(p string) bool { return strings.TrimSuffix(p, "?") == name })
-		if at < 0 || given[at] {
+		if at < 0 || given[at] || !fitsName(name, args[i]) {
 			return nil, false
 		}
 		placed[at], given[at] = args[i], true
@@ -165,6 +166,18 @@ func place(params []string, args []value.Value, names []string) ([]value.Value, 
 		}
 	}
 	return placed[:last], true
+}
+
+// fitsName tells functions with two parameter lists apart, such as context put
+// with a key or with keys.
+func fitsName(name string, v value.Value) bool {
+	switch name {
+	case "key":
+		return v.Kind() != value.KindList
+	case "keys":
+		return v.Kind() == value.KindList || v.IsNull()
+	}
+	return true
 }
 
 // list gives an argument as a list; a single value is a list of one.

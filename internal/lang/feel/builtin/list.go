@@ -24,11 +24,11 @@ var lists = []Func{
 	{Name: "all", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return decide(l, false) })},
 	{Name: "any", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return decide(l, true) })},
 	{Name: "sublist", Params: one("list", "start position", "length?"), fn: onList(sublist)},
-	{Name: "append", Params: one("list", "item?", "item2?", "item3?", "item4?"), fn: onList(func(_ *Call, l, a []value.Value) value.Value {
+	{Name: "append", Params: one("list", "item?"), repeats: true, fn: onList(func(_ *Call, l, a []value.Value) value.Value {
 		return value.NewList(append(slices.Clone(l), a[1:]...))
 	})},
-	{Name: "concatenate", Params: one("list", "list2?", "list3?", "list4?", "list5?", "list6?"), fn: concatenate},
-	{Name: "union", Params: one("list", "list2?", "list3?", "list4?", "list5?", "list6?"), deep: true, fn: func(c *Call, a []value.Value) value.Value {
+	{Name: "concatenate", Params: one("list"), repeats: true, fn: concatenate},
+	{Name: "union", Params: one("list"), repeats: true, deep: true, fn: func(c *Call, a []value.Value) value.Value {
 		return distinct(c, concatenate(c, a))
 	}},
 	{Name: "insert before", Params: one("list", "position", "newItem"), fn: onList(insert)},

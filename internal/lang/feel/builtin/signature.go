@@ -15,8 +15,8 @@ var signatures = map[string]string{
 
 	"list contains": "list<T>, T -> boolean", "count": "list -> number", "min": "list<T> -> T", "max": "list<T> -> T", "sum": "list<T> -> T", "product": "list<number> -> number",
 	"mean": "list<T> -> T", "median": "list<number> -> number", "stddev": "list<number> -> number", "mode": "list<number> -> list<number>", "all": "list<boolean> -> boolean",
-	"any": "list<boolean> -> boolean", "sublist": "list<T>, number, number -> list<T>", "append": "list<T>, T -> list<T>", "concatenate": "list<T>, list<T> -> list<T>",
-	"union": "list<T>, list<T> -> list<T>", "insert before": "list<T>, number, T -> list<T>", "remove": "list<T>, number -> list<T>", "list replace": "list<T>, ?, T -> list<T>",
+	"any": "list<boolean> -> boolean", "sublist": "list<T>, number, number -> list<T>", "append": "list<T>, T -> list<T>", "concatenate": "list<T> -> list<T>",
+	"union": "list<T> -> list<T>", "insert before": "list<T>, number, T -> list<T>", "remove": "list<T>, number -> list<T>", "list replace": "list<T>, ?, T -> list<T>",
 	"reverse": "list<T> -> list<T>", "index of": "list<T>, T -> list<number>", "distinct values": "list<T> -> list<T>", "duplicate values": "list<T> -> list<T>", "flatten": "list -> list",
 	"sort": "list<T>, function -> list<T>", "is empty": "list -> boolean", "partition": "list<T>, number -> list<list<T>>",
 

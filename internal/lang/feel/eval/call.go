@@ -12,7 +12,9 @@ import (
 func (c *compiler) function(n *syntax.Function) code {
 	pos := n.Place()
 	if n.External {
-		return func(r *run, _ *scope) value.Value { return r.warn(pos, "functions in other languages are not executed") }
+		return func(r *run, _ *scope) value.Value {
+			return r.warn(pos, "functions in other languages are not executed")
+		}
 	}
 	params, types := make([]string, len(n.Params)), make([]*value.Type, len(n.Params))
 	var wrong error

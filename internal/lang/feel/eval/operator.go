@@ -380,7 +380,7 @@ func (c *compiler) cell(n *syntax.Tests) code {
 
 // comparisonRange is (< 5) as a value: a range without a lower bound.
 func (c *compiler) comparisonRange(n *syntax.Test) code {
-	x, op, pos := c.node(n.X), n.Op, n.Place()
+	x, op := c.node(n.X), n.Op
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
 		switch op {
@@ -392,9 +392,7 @@ func (c *compiler) comparisonRange(n *syntax.Test) code {
 			return value.NewRange(value.Range{Low: v, LowOpen: true, HighOpen: true})
 		case ">=":
 			return value.NewRange(value.Range{Low: v, HighOpen: true})
-		case "=":
-			return value.NewRange(value.Range{Low: v, High: v})
 		}
-		return r.warn(pos, "the comparison has nothing to compare with")
+		return value.NewRange(value.Range{Low: v, High: v, Op: op})
 	}
 }

@@ -49,12 +49,28 @@ func (t token) describe() string {
 	return fmt.Sprintf("%q", t.text)
 }
 
-func startsName(r rune) bool {
-	return r == '?' || r == '_' || unicode.IsLetter(r)
+// nameStart and namePart are the characters of names (DMN 1.5, 10.3.1.2, rules 28
+// and 29), less those that are white space.
+var nameStart = &unicode.RangeTable{
+	R16: []unicode.Range16{{'?', '?', 1}, {'A', 'Z', 1}, {'_', '_', 1}, {'a', 'z', 1}, {0xc0, 0xd6, 1}, {0xd8, 0xf6, 1}, {0xf8, 0x2ff, 1}, {0x370, 0x37d, 1},
+		{0x37f, 0x167f, 1}, {0x1681, 0x180d, 1}, {0x180f, 0x1fff, 1}, {0x200c, 0x200d, 1}, {0x2070, 0x218f, 1}, {0x2c00, 0x2fef, 1}, {0x3001, 0xd7ff, 1},
+		{0xf900, 0xfdcf, 1}, {0xfdf0, 0xfefe, 1}, {0xff00, 0xfffc, 1}},
+	R32:         []unicode.Range32{{0x10000, 0xeffff, 1}},
+	LatinOffset: 6,
 }
 
-func continuesName(r rune) bool {
-	return startsName(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) || r == '\u00b7'
+var namePart = &unicode.RangeTable{
+	R16:         []unicode.Range16{{'0', '9', 1}, {0xb7, 0xb7, 1}, {0x300, 0x36f, 1}, {0x203f, 0x2040, 1}},
+	LatinOffset: 2,
+}
+
+func startsName(r rune) bool { return unicode.Is(nameStart, r) }
+
+func continuesName(r rune) bool { return startsName(r) || unicode.Is(namePart, r) }
+
+// isSpace tells white space (rules 61 and 62).
+func isSpace(r rune) bool {
+	return unicode.IsSpace(r) || r >= 0x2000 && r <= 0x200b || r == 0x180e || r == 0xfeff
 }
 
 // operators also holds the apostrophe, which stands only within names.
@@ -104,7 +120,7 @@ func skip(src string, pos int) (int, error) {
 	for pos < len(src) {
 		r, n := utf8.DecodeRuneInString(src[pos:])
 		switch {
-		case unicode.IsSpace(r) || r == '\ufeff':
+		case isSpace(r):
 			pos += n
 		case strings.HasPrefix(src[pos:], "//"):
 			end := strings.IndexByte(src[pos:], '\n')

@@ -46,8 +46,9 @@ func firstWord(s string) string {
 // known are the names that the parser knows at a place: those of the caller and
 // those that the expression brings.
 type known struct {
-	fixed  []*Names
-	learnt []lesson
+	fixed   []*Names
+	learnt  []lesson
+	members Names // keys of contexts so far: known behind a dot and in filters
 }
 
 type lesson struct {
@@ -61,9 +62,27 @@ func (k *known) learn(name string) {
 	}
 }
 
+// learnMember is learn for a key, by which a part of the context is found where
+// its own scope has ended.
+func (k *known) learnMember(name string) {
+	k.learn(name)
+	parts, ok := parts(name)
+	if !ok {
+		return
+	}
+	word := firstWord(name)
+	if k.members.byWord == nil {
+		k.members.byWord = map[string][][]string{}
+	}
+	if !slices.ContainsFunc(k.members.byWord[word], func(p []string) bool { return slices.Equal(p, parts) }) {
+		k.members.byWord[word] = append(k.members.byWord[word], parts)
+	}
+}
+
 // find gives the longest name that stands at a place, and where it ends; the end
-// is 0 if there is none. word is the word at the place.
-func (k *known) find(src string, pos int, word string) (name string, end int) {
+// is 0 if there is none. word is the word at the place; keys of contexts are
+// found where one may stand for a member.
+func (k *known) find(src string, pos int, word string, member bool) (name string, end int) {
 	try := func(parts []string) {
 		if e := match(src, pos, parts); e > end {
 			name, end = strings.Join(parts, " "), e
@@ -71,6 +90,11 @@ func (k *known) find(src string, pos int, word string) (name string, end int) {
 	}
 	for _, names := range k.fixed {
 		for _, parts := range names.byWord[word] {
+			try(parts)
+		}
+	}
+	if member {
+		for _, parts := range k.members.byWord[word] {
 			try(parts)
 		}
 	}
@@ -86,10 +110,7 @@ func (k *known) find(src string, pos int, word string) (name string, end int) {
 func match(src string, pos int, parts []string) int {
 	for i, part := range parts {
 		if i > 0 {
-			next := pos
-			for next < len(src) && strings.IndexByte(" \t\r\n", src[next]) >= 0 {
-				next++
-			}
+			next := pos + len(src[pos:]) - len(strings.TrimLeftFunc(src[pos:], isSpace))
 			if next == pos {
 				return 0
 			}

@@ -43,6 +43,7 @@ type parser struct {
 	known known
 	depth int
 	bound int // reading the upper bound of that many intervals
+	items int // reading that many filters, in which items bring names
 }
 
 func newParser(src string, names []*Names) (*parser, error) {
@@ -99,11 +100,11 @@ func (p *parser) end() error {
 }
 
 // knownName matches a known name with spaces at the current token.
-func (p *parser) knownName() (string, int) {
+func (p *parser) knownName(member bool) (string, int) {
 	if p.tok.kind != tokenName {
 		return "", 0
 	}
-	return p.known.find(p.src, p.tok.pos, p.tok.text)
+	return p.known.find(p.src, p.tok.pos, p.tok.text, member)
 }
 
 // nested reads what lies one level deeper.
@@ -315,8 +316,10 @@ func (p *parser) filter(x Node) (Node, error) {
 	}
 	bound := p.bound // brackets within are those of filters again
 	p.bound = 0
+	p.items++
 	f, err := p.expression()
 	p.bound = bound
+	p.items--
 	if err != nil {
 		return nil, err
 	}
@@ -333,7 +336,7 @@ func (p *parser) path(x Node) (Node, error) {
 		return nil, p.fail("want a name after the dot, found %s", p.tok.describe())
 	}
 	name := Ident{p.tok.text, p.tok.pos, p.tok.end}
-	if known, end := p.knownName(); known != "" {
+	if known, end := p.knownName(true); known != "" {
 		name.Name, name.End = known, end
 	}
 	err := p.next(name.End)

@@ -55,7 +55,7 @@ func (p *parser) reference(name string, end int) (Node, error) {
 }
 
 func (p *parser) name() (Node, error) {
-	if name, end := p.knownName(); name != "" {
+	if name, end := p.knownName(p.items > 0); name != "" {
 		return p.reference(name, end)
 	}
 	switch p.tok.text {
@@ -181,7 +181,7 @@ func (p *parser) context(pos int) (Node, error) {
 		}
 		seen[key.Name] = true
 		c.Entries = append(c.Entries, Entry{key, x})
-		p.known.learn(key.Name)
+		p.known.learnMember(key.Name)
 	}
 	err := p.advance()
 	c.at = p.since(pos)

@@ -63,7 +63,7 @@ func (p *parser) typeName() (string, error) {
 		part, end := p.tok.text, p.tok.end
 		for _, names := range append([]*Names{spacedTypes}, p.known.fixed...) {
 			k := known{fixed: []*Names{names}}
-			if long, e := k.find(p.src, p.tok.pos, p.tok.text); e > end {
+			if long, e := k.find(p.src, p.tok.pos, p.tok.text, false); e > end {
 				part, end = long, e
 			}
 		}

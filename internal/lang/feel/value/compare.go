@@ -25,7 +25,7 @@ func Equal(a, b Value) (equal, ok bool) {
 		return equalContexts(a.ref.(*Context), b.ref.(*Context)), true
 	case KindRange:
 		x, y := a.ref.(*Range), b.ref.(*Range)
-		return x.LowOpen == y.LowOpen && x.HighOpen == y.HighOpen && Same(x.Low, y.Low) && Same(x.High, y.High), true
+		return x.Op == y.Op && x.LowOpen == y.LowOpen && x.HighOpen == y.HighOpen && Same(x.Low, y.Low) && Same(x.High, y.High), true
 	case KindFunction:
 		return a.ref == b.ref, true
 	}
@@ -65,7 +65,8 @@ func equalContexts(a, b *Context) bool {
 }
 
 // Compare orders two values of one ordered kind: numbers, strings, dates, times,
-// durations.
+// durations. Times, and dates with times, are compared by their seconds: what is
+// beyond has no weight (DMN 1.5, 10.3.2.3.4 and 10.3.2.3.6).
 func Compare(a, b Value) (order int, ok bool) {
 	if a.kind != b.kind {
 		return 0, false
@@ -105,6 +106,10 @@ func cmpInt(a, b int64) int {
 // Contains reports whether a value lies in a range; ok is false where they
 // cannot be compared.
 func (r Range) Contains(v Value) (in, ok bool) {
+	if r.Op != "" {
+		equal, ok := Equal(v, r.Low)
+		return equal == (r.Op == "="), ok
+	}
 	if !r.Low.IsNull() {
 		c, ok := Compare(v, r.Low)
 		if !ok {

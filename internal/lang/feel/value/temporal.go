@@ -67,14 +67,14 @@ func compareMoments(a, b Moment) (int, bool) {
 	if a.Local != b.Local {
 		return 0, false
 	}
-	return a.T.Compare(b.T), true
+	return cmpInt(a.T.Unix(), b.T.Unix()), true
 }
 
 func compareClocks(a, b Clock) (int, bool) {
 	if a.Local != b.Local {
 		return 0, false
 	}
-	return cmpInt(a.Nanos-int64(a.Offset)*int64(time.Second), b.Nanos-int64(b.Offset)*int64(time.Second)), true
+	return cmpInt(a.Nanos/int64(time.Second)-int64(a.Offset), b.Nanos/int64(time.Second)-int64(b.Offset)), true
 }
 
 var (

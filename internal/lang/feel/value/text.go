@@ -18,6 +18,13 @@ func (v Value) String() string {
 	return b.String()
 }
 
+// literal is the value in FEEL syntax, also where it is a string.
+func (v Value) literal() string {
+	var b strings.Builder
+	v.write(&b)
+	return b.String()
+}
+
 func (v Value) write(b *strings.Builder) {
 	switch v.kind {
 	case KindNull:
@@ -44,7 +51,8 @@ func (v Value) write(b *strings.Builder) {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(c.entries[i].key + ": ")
+			writeKey(b, c.entries[i].key)
+			b.WriteString(": ")
 			c.entries[i].v.write(b)
 		}
 		b.WriteByte('}')
@@ -66,7 +74,19 @@ func quote(b *strings.Builder, s string) {
 	b.WriteByte('"')
 }
 
+// writeKey writes a key, quoted where it would not read as a name.
+func writeKey(b *strings.Builder, key string) {
+	if key == "" || strings.ContainsAny(key, "{}[](),:\"\\\n\r\t") {
+		quote(b, key)
+		return
+	}
+	b.WriteString(key)
+}
+
 func (r *Range) text() string {
+	if r.Op != "" {
+		return "(" + r.Op + r.Low.literal() + ")"
+	}
 	open, end := "[", "]"
 	if r.LowOpen {
 		open = "("

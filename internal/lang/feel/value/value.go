@@ -85,10 +85,12 @@ func DaysDuration(d time.Duration) Value { return Value{kind: KindDaysDuration, 
 // MonthsDuration makes a years and months duration.
 func MonthsDuration(months int64) Value { return Value{kind: KindMonthsDuration, num: months} }
 
-// Range is an interval; a missing bound is null.
+// Range is an interval; a missing bound is null. (=10) and (!=10) are ranges
+// too: their Op is "=" or "!=", and both bounds are the value.
 type Range struct {
 	Low, High         Value
 	LowOpen, HighOpen bool
+	Op                string
 }
 
 // NewRange makes a range.
