@@ -15,7 +15,13 @@ import (
 // eval evaluates an expression as seen from a scope. The error names a limit
 // that was exceeded; FEEL's own errors are null.
 func (s *stepper) eval(x *feel.Expr, scope state.Key, over map[string]value.Value) (value.Value, error) {
+	s.warned = s.warned[:0]
 	return x.Eval(&feel.Env{
+		Warn: func(w feel.Warning) {
+			if len(s.warned) < maxWarnings {
+				s.warned = append(s.warned, w)
+			}
+		},
 		Now:  s.env.Now,
 		Zone: s.env.Zone,
 		Lookup: func(name string) (value.Value, bool) {
@@ -30,6 +36,19 @@ func (s *stepper) eval(x *feel.Expr, scope state.Key, over map[string]value.Valu
 			return v, err == nil
 		},
 	})
+}
+
+// maxWarnings bounds how many reasons an incident tells.
+const maxWarnings = 3
+
+// unfit says that a value is not what it has to be, and why it became null.
+func (s *stepper) unfit(x *feel.Expr, v value.Value, want string) string {
+	text := fmt.Sprintf("is %s: want %s", v.Kind(), want)
+	for _, w := range s.warned {
+		line, column := x.Position(w.Offset)
+		text += fmt.Sprintf("; line %d, column %d: %s", line, column, w.Message)
+	}
+	return text
 }
 
 // json gives a value as JSON; a static one is a string.
@@ -167,7 +186,7 @@ func (s *stepper) choose(node *program.Node, scope *state.Element) (flow int32, 
 		}
 		b, ok := value.AsBool(v)
 		if !ok {
-			return 0, IncidentCondition, fmt.Sprintf("the condition %q of flow %s is %s: want true or false", f.Condition.Source(), f.ID, v.Kind())
+			return 0, IncidentCondition, fmt.Sprintf("the condition %q of flow %s %s", f.Condition.Source(), f.ID, s.unfit(f.Condition, v, "true or false"))
 		}
 		if b {
 			return i, "", ""

@@ -38,7 +38,7 @@ func (s *stepper) beginBody(body *state.Element, node *program.Node) {
 		return
 	}
 	if v.Kind() != value.KindList {
-		s.incident(body, IncidentValue, fmt.Sprintf("the input collection %q is %s: want a list", loop.Input.Source(), v.Kind()))
+		s.incident(body, IncidentValue, fmt.Sprintf("the input collection %q %s", loop.Input.Source(), s.unfit(loop.Input, v, "a list")))
 		return
 	}
 	raw, err := value.ToJSON(v)
@@ -192,7 +192,7 @@ func (s *stepper) enough(el, body *state.Element, node *program.Node) (bool, str
 	}
 	b, ok := value.AsBool(v)
 	if !ok {
-		return false, fmt.Sprintf("the completion condition %q is %s: want true or false", node.Loop.Completion.Source(), v.Kind())
+		return false, fmt.Sprintf("the completion condition %q %s", node.Loop.Completion.Source(), s.unfit(node.Loop.Completion, v, "true or false"))
 	}
 	return b, ""
 }

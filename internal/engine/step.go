@@ -9,6 +9,7 @@ import (
 
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
+	"sextant/internal/lang/feel"
 )
 
 // Kinds of incidents that the engine raises by itself.
@@ -72,6 +73,7 @@ type stepper struct {
 	moves  int
 	before []counted
 	ended  bool
+	warned []feel.Warning // why the last expression became null
 }
 
 // counted remembers the child count that is stored for an element, so that an

@@ -69,6 +69,9 @@ func sources(svc plugin.Service, ext bpmn.Extensions) ([]source, error) {
 			if err != nil {
 				return nil, errs.New(errs.Invalid, "dispatch.feel", "the input %s does not read as FEEL: %s", p.Name, err)
 			}
+			if unknown := x.Unknown(); unknown != nil {
+				return nil, errs.New(errs.Invalid, "dispatch.feel", "the input %s cannot be evaluated: %s", p.Name, unknown[0])
+			}
 			s.expr = x
 		}
 		all = append(all, s)

@@ -203,5 +203,8 @@ func (c *compiler) compile(n *bpmn.Node, what, src string) *feel.Expr {
 		c.problem(n, "process.feel", "the %s %q does not read as FEEL: %s", what, src, err)
 		return nil
 	}
+	for _, call := range x.Unknown() {
+		c.problem(n, "process.feel", "the %s %q cannot be evaluated: %s", what, src, call)
+	}
 	return x
 }

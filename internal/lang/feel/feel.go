@@ -176,6 +176,17 @@ func (x *Expr) Source() string { return x.source }
 // Names lists the variables that the expression may ask for, sorted.
 func (x *Expr) Names() []string { return x.program.Names() }
 
+// Unknown lists the calls of functions that neither FEEL nor the expression
+// brings. They give null unless a variable holds such a function, so it is an
+// error where variables are data.
+func (x *Expr) Unknown() []*Error {
+	var all []*Error
+	for _, w := range x.program.Unknown() {
+		all = append(all, located(x.source, &syntax.Error{Offset: w.Offset, Message: w.Message}))
+	}
+	return all
+}
+
 // IsExpression tells an expression from plain text where both are possible: it
 // begins with "=".
 func IsExpression(s string) (expr string, ok bool) { return strings.CutPrefix(s, "=") }

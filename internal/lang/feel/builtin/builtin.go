@@ -41,10 +41,11 @@ func (c *Call) null(format string, args ...any) value.Value {
 type Func struct {
 	Name     string
 	Params   [][]string
-	variadic bool  // also takes its one list as separate arguments
-	repeats  bool  // takes any number of arguments for its last parameter
-	deep     bool  // walks through all of its arguments
-	cost     int64 // steps beyond one
+	variadic bool   // also takes its one list as separate arguments
+	repeats  bool   // takes any number of arguments for its last parameter
+	deep     bool   // walks through all of its arguments
+	cost     int64  // steps beyond one
+	scalar   []bool // the parameters that a list of one item stands for its item
 	fn       func(c *Call, a []value.Value) value.Value
 }
 
@@ -99,14 +100,43 @@ func table(groups ...[]Func) map[string]*Func {
 	all := map[string]*Func{}
 	for _, g := range groups {
 		for i := range g {
+			g[i].scalar = scalars(&g[i])
 			all[g[i].Name] = &g[i]
 		}
 	}
 	return all
 }
 
+// scalars tells which parameters of a function take neither lists nor anything.
+func scalars(f *Func) []bool {
+	types, _ := f.Signature(nil)
+	out := make([]bool, len(types))
+	for i, t := range types {
+		out[i] = t != nil && t.Kind != value.KindList
+	}
+	return out
+}
+
+// unwrapped gives the items of lists of one where a parameter takes no list
+// (DMN 1.5, 10.3.2.9.4).
+func (f *Func) unwrapped(args []value.Value) []value.Value {
+	copied := false
+	for i, a := range args {
+		l, ok := value.AsList(a)
+		if !ok || len(l) != 1 || i >= len(f.scalar) || !f.scalar[i] {
+			continue
+		}
+		if !copied {
+			args, copied = slices.Clone(args), true
+		}
+		args[i] = l[0]
+	}
+	return args
+}
+
 // Invoke calls the function with arguments by place.
 func (f *Func) Invoke(c *Call, args []value.Value) value.Value {
+	args = f.unwrapped(args)
 	if f.variadic {
 		if len(args) == 1 {
 			if _, ok := value.AsList(args[0]); ok || args[0].IsNull() {

@@ -1,6 +1,10 @@
 package builtin
 
-import "sextant/internal/lang/feel/value"
+import (
+	"encoding/base64"
+
+	"sextant/internal/lang/feel/value"
+)
 
 var contexts = []Func{
 	{Name: "get value", Params: [][]string{{"m", "key"}, {"context", "key"}, {"context", "keys"}}, fn: getValue},
@@ -39,6 +43,14 @@ var contexts = []Func{
 			return c.null("%s", err)
 		}
 		return v
+	}},
+	{Name: "fromAi", Params: one("value", "description?", "type?", "schema?", "options?"), fn: func(_ *Call, a []value.Value) value.Value { return a[0] }},
+	{Name: "to base64", Params: one("value"), fn: func(c *Call, a []value.Value) value.Value {
+		s, ok := value.AsString(a[0])
+		if !ok {
+			return c.null("%s is no string", a[0].Kind())
+		}
+		return value.String(base64.StdEncoding.EncodeToString([]byte(s)))
 	}},
 	{Name: "assert", Params: one("value", "condition", "cause?"), fn: func(c *Call, a []value.Value) value.Value {
 		if b, ok := value.AsBool(a[1]); ok && b {

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"fmt"
 	"strings"
 
 	"sextant/internal/lang/feel/builtin"
@@ -75,10 +76,27 @@ func (c *compiler) call(n *syntax.Call) code {
 			}
 		}
 	}
+	if full, ok := c.free(n.Fn); ok {
+		c.unknown = append(c.unknown, Warning{n.Fn.Pos(), fmt.Sprintf("there is no function %q", full)})
+	}
 	fn := c.node(n.Fn)
 	return func(r *run, s *scope) value.Value {
 		return r.invoke(fn(r, s), values(r, s, args), names, pos)
 	}
+}
+
+// free gives the name of a function, such as f or a.f, that the expression does
+// not bring.
+func (c *compiler) free(fn syntax.Node) (string, bool) {
+	switch n := fn.(type) {
+	case *syntax.Name:
+		_, ok := builtin.Lookup(n.Name)
+		return n.Name, !ok && !c.shadowed(n.Name)
+	case *syntax.Path:
+		of, ok := c.free(n.X)
+		return of + "." + n.Name.Name, ok
+	}
+	return "", false
 }
 
 func argumentNames(n *syntax.Call) []string {

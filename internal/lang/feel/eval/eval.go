@@ -16,6 +16,7 @@ type Program struct {
 	names    []string
 	limits   Limits
 	patterns map[string]*builtin.Pattern // the regular expressions it holds
+	unknown  []Warning
 }
 
 type code func(r *run, s *scope) value.Value
@@ -30,7 +31,7 @@ type Options struct {
 // Compile compiles a tree.
 func Compile(n syntax.Node, opts Options) *Program {
 	c := &compiler{seen: map[string]bool{}, opts: opts}
-	p := &Program{fn: c.node(n), limits: opts.Limits.WithDefaults(), patterns: c.patterns}
+	p := &Program{fn: c.node(n), limits: opts.Limits.WithDefaults(), patterns: c.patterns, unknown: c.unknown}
 	for name := range c.seen {
 		p.names = append(p.names, name)
 	}
@@ -40,6 +41,10 @@ func Compile(n syntax.Node, opts Options) *Program {
 
 // Names lists the variables that the expression may ask for, sorted.
 func (p *Program) Names() []string { return slices.Clone(p.names) }
+
+// Unknown lists the calls of functions that neither the language nor the
+// expression brings: they give null unless a variable holds such a function.
+func (p *Program) Unknown() []Warning { return slices.Clone(p.unknown) }
 
 // Eval evaluates; the error is a *LimitError. A nil env is an empty one.
 func (p *Program) Eval(env *Env) (value.Value, error) {
@@ -64,6 +69,7 @@ type compiler struct {
 	local    []string
 	filters  int // how many filters the code lies in: their items bring names
 	patterns map[string]*builtin.Pattern
+	unknown  []Warning
 }
 
 // within compiles with local names.
