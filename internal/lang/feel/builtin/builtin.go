@@ -73,6 +73,16 @@ func (f *Func) Cost(args []value.Value) int64 {
 	return cost
 }
 
+// Foldable reports whether the function gives the same for the same constants
+// whatever the evaluation, so that a call of it can be computed once.
+func (f *Func) Foldable() bool {
+	switch f.Name {
+	case "date", "time", "date and time", "duration", "number":
+		return true
+	}
+	return false
+}
+
 // Lookup finds a function by name.
 func Lookup(name string) (*Func, bool) {
 	f, ok := functions[name]

@@ -39,7 +39,7 @@ var numeric = []Func{
 	{Name: "modulo", Params: one("dividend", "divisor"), fn: modulo},
 	{Name: "sqrt", Params: one("number"), cost: 20, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Sqrt(d, x); return err })},
 	{Name: "log", Params: one("number"), cost: transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Ln(d, x); return err })},
-	{Name: "exp", Params: one("number"), cost: 2 * transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Exp(d, x); return err })},
+	{Name: "exp", Params: one("number"), cost: 4 * transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Exp(d, x); return err })},
 	{Name: "odd", Params: one("number"), fn: func(_ *Call, a []value.Value) value.Value { return parity(a[0], 1) }},
 	{Name: "even", Params: one("number"), fn: func(_ *Call, a []value.Value) value.Value { return parity(a[0], 0) }},
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -65,6 +66,9 @@ func (c *compiler) call(n *syntax.Call) code {
 	name, named := n.Fn.(*syntax.Name)
 	if named {
 		if fn, ok := builtin.Lookup(name.Name); ok && !c.shadowed(name.Name) {
+			if v, ok := constant(fn, n); ok {
+				return func(*run, *scope) value.Value { return v }
+			}
 			c.learnPattern(fn, n)
 			return func(r *run, s *scope) value.Value { return r.builtinNamed(fn, values(r, s, args), names, pos) }
 		} else if ok {
@@ -109,6 +113,28 @@ func argumentNames(n *syntax.Call) []string {
 	}
 	return names
 }
+
+// constant computes once what a call such as date("2026-01-31") gives: its
+// arguments are written out and it looks neither at the clock nor at zones.
+func constant(fn *builtin.Func, n *syntax.Call) (value.Value, bool) {
+	if !fn.Foldable() || n.Names != nil {
+		return value.Null(), false
+	}
+	for _, a := range n.Args {
+		if _, ok := a.(*syntax.Literal); !ok {
+			return value.Null(), false
+		}
+	}
+	v := fn.Invoke(&builtin.Call{Host: silent{}, MaxBytes: 1 << 10}, literals(n.Args))
+	return v, !v.IsNull() // else it is evaluated, for its warning
+}
+
+// silent is a host for calls that are computed once.
+type silent struct{}
+
+func (silent) Warn(string, ...any)                      {}
+func (silent) Spend(int64) bool                         { return true }
+func (silent) Pattern(string) (*builtin.Pattern, error) { return nil, errors.ErrUnsupported }
 
 // learnPattern compiles the regular expression that a call writes out.
 func (c *compiler) learnPattern(fn *builtin.Func, n *syntax.Call) {
@@ -181,7 +207,7 @@ func (r *run) builtin(fn *builtin.Func, args []value.Value, pos int) value.Value
 	}
 	before := r.at
 	r.at = pos
-	c := builtin.Call{Host: r, Now: r.env.Now, Zone: r.env.Zone, MaxBytes: r.prog.limits.StringBytes}
+	c := builtin.Call{Host: r, Now: r.env.Now, Zone: r.zoneFinder(), MaxBytes: r.prog.limits.StringBytes}
 	v := r.sized(fn.Invoke(&c, args))
 	r.at = before
 	return v

@@ -151,7 +151,7 @@ func temporal(n *syntax.Temporal) code {
 		return func(*run, *scope) value.Value { return v }
 	}
 	return func(r *run, _ *scope) value.Value {
-		v, err := builtin.ParseTemporal(text, r.env.Zone)
+		v, err := builtin.ParseTemporal(text, r.zoneFinder())
 		if err != nil {
 			return r.warn(pos, "%s", err)
 		}

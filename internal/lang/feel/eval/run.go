@@ -119,6 +119,42 @@ type run struct {
 	prog   *Program
 	at     int                         // where the built-in stands that runs now
 	caches map[string]*builtin.Pattern // patterns that are computed
+	zones  map[string]*time.Location   // time zones that were asked for
+	zone   value.Zones                 // finds them; nil until one may be needed
+}
+
+const (
+	maxZones   = 32 // how many time zones one evaluation keeps
+	costOfZone = 50 // steps to find one
+)
+
+// zoneFinder gives Env.Zone with a memory, so that an evaluation looks a time
+// zone up once; nil where no zones are known.
+func (r *run) zoneFinder() value.Zones {
+	if r.zone == nil && r.env.Zone != nil {
+		r.zone = r.findZone
+	}
+	return r.zone
+}
+
+func (r *run) findZone(name string) (*time.Location, error) {
+	if loc, ok := r.zones[name]; ok {
+		return loc, nil
+	}
+	if !r.Spend(costOfZone) {
+		return nil, r.err
+	}
+	loc, err := r.env.Zone(name)
+	if err != nil {
+		return nil, err
+	}
+	if r.zones == nil {
+		r.zones = map[string]*time.Location{}
+	}
+	if len(r.zones) < maxZones {
+		r.zones[name] = loc
+	}
+	return loc, nil
 }
 
 func (r *run) step() bool { return r.Spend(1) }

@@ -52,7 +52,43 @@ func Add(a, b Value) Value {
 			return Int(sum)
 		}
 	}
-	return compute(a, b, context34.Add)
+	return compute(a, b, add)
+}
+
+func add(d, x, y *apd.Decimal) (apd.Condition, error) {
+	switch far := apart(x, y); {
+	case far > 0:
+		return context34.Round(d, x)
+	case far < 0:
+		return context34.Round(d, y)
+	}
+	return context34.Add(d, x, y)
+}
+
+func sub(d, x, y *apd.Decimal) (apd.Condition, error) {
+	switch far := apart(x, y); {
+	case far > 0:
+		return context34.Round(d, x)
+	case far < 0:
+		return context34.Neg(d, y)
+	}
+	return context34.Sub(d, x, y)
+}
+
+// apart is 1 or -1 where one number is too small beside the other, the second or
+// the first, to change its 34 digits: adding them digit by digit would take
+// thousands of zeros.
+func apart(x, y *apd.Decimal) int {
+	if x.IsZero() || y.IsZero() {
+		return 0
+	}
+	switch distance := (int64(x.Exponent) + x.NumDigits()) - (int64(y.Exponent) + y.NumDigits()); {
+	case distance > digits+2:
+		return 1
+	case distance < -digits-2:
+		return -1
+	}
+	return 0
 }
 
 // Sub subtracts numbers.
@@ -62,7 +98,7 @@ func Sub(a, b Value) Value {
 			return Int(diff)
 		}
 	}
-	return compute(a, b, context34.Sub)
+	return compute(a, b, sub)
 }
 
 // Mul multiplies numbers.
