@@ -15,7 +15,7 @@
 // Beyond the standard there are names in back quotes, and functions that Zeebe
 // brings: get or else, is defined, is blank, is empty, assert, extract, trim,
 // partition, duplicate values, to json, from json, last day of month. Regular
-// expressions are RE2: neither back-references nor look-around. A days and time
+// expressions are those of XPath 3.1, see pattern. A days and time
 // duration reaches 292 years. Functions in other languages are null.
 package feel
 

@@ -2,63 +2,23 @@ package builtin
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
-	"regexp/syntax"
 	"strings"
 
+	"sextant/internal/lang/feel/pattern"
 	"sextant/internal/lang/feel/value"
 )
 
-const (
-	maxPattern = 1000   // bytes of a regular expression
-	maxProgram = 10_000 // instructions that one may take
-)
+// Pattern is a compiled regular expression.
+type Pattern = pattern.Pattern
 
-// Pattern is a regular expression. RE2 knows no back-references and so no
-// exponential cost: it is the length of the text times the size of the pattern.
-type Pattern struct {
-	re   *regexp.Regexp
-	size int // instructions
-}
-
-// Size is how many instructions the pattern was compiled to.
-func (p *Pattern) Size() int64 { return int64(p.size) }
-
-var errPattern = errors.New("the pattern is too large")
-
-// CompilePattern compiles what PatternText gives, unless it is too large.
+// CompilePattern compiles what PatternText gives.
 func CompilePattern(text string) (*Pattern, error) {
-	tree, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return nil, fmt.Errorf("no regular expression: %w", err)
-	}
-	size := measure(tree)
-	if size > maxProgram {
-		return nil, errPattern
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, fmt.Errorf("no regular expression: %w", err)
-	}
-	return &Pattern{re, size}, nil
+	flags, p, _ := strings.Cut(text, "/")
+	return pattern.Compile(p, flags)
 }
 
-// measure tells about how many instructions a pattern takes, without compiling
-// it: what is repeated counts as often as it is repeated.
-func measure(re *syntax.Regexp) int {
-	n := 1 + len(re.Rune)/16
-	for _, sub := range re.Sub {
-		n += measure(sub)
-	}
-	if re.Op == syntax.OpRepeat {
-		n *= max(re.Max, re.Min+1)
-	}
-	return min(n, 1<<20)
-}
-
-// PatternText finds the text of the regular expression among the arguments of
-// a call by place: the second one, with the flags that come last.
+// PatternText finds the regular expression among the arguments of a call by
+// place: the second one, with the flags that come last.
 func (f *Func) PatternText(args []value.Value) (string, bool) {
 	if len(args) < 2 || len(f.Params[0]) < 2 || f.Params[0][1] != "pattern" && f.Name != "split" {
 		return "", false
@@ -70,30 +30,102 @@ func (f *Func) PatternText(args []value.Value) (string, bool) {
 	return patternText([]value.Value{args[1], args[at]})
 }
 
-// patternText writes an XPath regular expression and its flags as RE2.
+// patternText writes a regular expression and its flags as one text.
 func patternText(args []value.Value) (string, bool) {
 	p, ok := value.AsString(args[0])
-	if !ok || len(p) > maxPattern {
+	if !ok || len(p) > pattern.MaxLength {
 		return "", false
 	}
 	flags := arg(args, 1)
 	f, ok := value.AsString(flags)
-	if !ok && !flags.IsNull() || len(f) > 8 {
+	if !ok && !flags.IsNull() || len(f) > 8 || strings.Contains(f, "/") {
 		return "", false
 	}
-	mode := ""
-	for _, r := range f {
-		switch r {
-		case 's', 'i', 'm':
-			mode += string(r)
-		case 'x':
-			p = strings.Join(strings.Fields(p), "")
-		default:
-			return "", false
+	return f + "/" + p, true
+}
+
+// compiled finds the compiled form of a pattern, and counts what it cost to find
+// out that it is none.
+func compiled(c *Call, args ...value.Value) *Pattern {
+	text, ok := patternText(args)
+	if !ok {
+		c.Warn("the pattern is no string of at most %d bytes, or the flags are no string of s, m, i, x and q", pattern.MaxLength)
+		return nil
+	}
+	p, err := c.Pattern(text)
+	if err != nil {
+		var e *pattern.Error
+		if errors.As(err, &e) {
+			c.Spend(e.Work)
 		}
+		c.Warn("the pattern is not understood: %s", err)
+		return nil
 	}
-	if mode != "" {
-		p = "(?" + mode + ")" + p
+	return p
+}
+
+// failed tells why the work with a pattern came to nothing.
+func failed(c *Call, err error) value.Value {
+	if errors.Is(err, pattern.ErrStopped) {
+		return value.Null()
 	}
-	return p, true
+	return c.null("%s", err)
+}
+
+func matches(c *Call, a []value.Value) value.Value {
+	s, ok := value.AsString(a[0])
+	if !ok {
+		return c.null("%s is no string", a[0].Kind())
+	}
+	p := compiled(c, a[1], arg(a, 2))
+	if p == nil {
+		return value.Null()
+	}
+	found, err := p.Match(s, c.Spend)
+	if err != nil {
+		return failed(c, err)
+	}
+	return value.Bool(found)
+}
+
+func replace(c *Call, a []value.Value) value.Value {
+	s, ok1 := value.AsString(a[0])
+	to, ok2 := value.AsString(a[2])
+	if !ok1 || !ok2 {
+		return c.null("replace wants strings and a pattern, not %s and %s", a[0].Kind(), a[2].Kind())
+	}
+	p := compiled(c, a[1], arg(a, 3))
+	if p == nil {
+		return value.Null()
+	}
+	out, err := p.Replace(s, to, c.MaxBytes, c.Spend)
+	if err != nil {
+		return failed(c, err)
+	}
+	return value.String(out)
+}
+
+func split(c *Call, a []value.Value) value.Value { return pieces(c, a, (*Pattern).Split) }
+
+func extract(c *Call, a []value.Value) value.Value { return pieces(c, a, (*Pattern).FindAll) }
+
+// pieces gives a list of parts of a text.
+func pieces(c *Call, a []value.Value, cut func(p *Pattern, s string, spend func(int64) bool) ([]string, error)) value.Value {
+	s, ok := value.AsString(a[0])
+	if !ok {
+		return c.null("%s is no string", a[0].Kind())
+	}
+	p := compiled(c, a[1])
+	if p == nil {
+		return value.Null()
+	}
+	parts, err := cut(p, s, c.Spend)
+	if err != nil {
+		return failed(c, err)
+	}
+	out := make([]value.Value, len(parts))
+	for i, part := range parts {
+		out[i] = value.String(part)
+	}
+	return value.NewList(out)
 }

@@ -1,7 +1,6 @@
 package builtin
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -96,101 +95,6 @@ func substring(c *Call, a []value.Value) value.Value {
 }
 
 func truncated(v value.Value) value.Value { return value.Round(v, 0, "down") }
-
-// pattern finds the compiled form of a pattern, and counts the work of applying
-// it to a text.
-func pattern(c *Call, s string, args ...value.Value) *regexp.Regexp {
-	text, ok := patternText(args)
-	if !ok {
-		c.Warn("the pattern is no string of at most %d bytes, or a flag is none of s, m, i, x", maxPattern)
-		return nil
-	}
-	p, err := c.Pattern(text)
-	if err != nil {
-		c.Warn("the pattern is not understood: %s", err)
-		return nil
-	}
-	if !c.Spend(int64(len(s)) * int64(p.size) / 128) {
-		return nil
-	}
-	return p.re
-}
-
-func matches(c *Call, a []value.Value) value.Value {
-	s, ok := value.AsString(a[0])
-	if !ok {
-		return c.null("%s is no string", a[0].Kind())
-	}
-	re := pattern(c, s, a[1], arg(a, 2))
-	if re == nil {
-		return value.Null()
-	}
-	return value.Bool(re.MatchString(s))
-}
-
-func replace(c *Call, a []value.Value) value.Value {
-	s, ok1 := value.AsString(a[0])
-	to, ok2 := value.AsString(a[2])
-	re := pattern(c, s, a[1], arg(a, 3))
-	if !ok1 || !ok2 || re == nil {
-		return c.null("replace wants strings and a pattern")
-	}
-	if re.MatchString("") {
-		return c.null("the pattern matches the empty string")
-	}
-	if (len(s)+1)*(len(to)+1) > c.MaxBytes*16 || !c.Spend(int64(len(s))*int64(len(to))/64) {
-		return c.null("the result would be too long")
-	}
-	return value.String(re.ReplaceAllString(s, template(to)))
-}
-
-// template turns $1 into ${1}, so that a digit belongs to the group and a letter
-// after it does not.
-func template(to string) string {
-	var b strings.Builder
-	for i := 0; i < len(to); i++ {
-		if to[i] == '$' && i+1 < len(to) && to[i+1] >= '0' && to[i+1] <= '9' {
-			b.WriteString("${" + string(to[i+1]) + "}")
-			i++
-			continue
-		}
-		if to[i] == '\\' && i+1 < len(to) {
-			i++
-		}
-		if to[i] == '$' {
-			b.WriteByte('$')
-		}
-		b.WriteByte(to[i])
-	}
-	return b.String()
-}
-
-func split(c *Call, a []value.Value) value.Value {
-	s, ok := value.AsString(a[0])
-	re := pattern(c, s, a[1])
-	if !ok || re == nil {
-		return c.null("split wants a string and a pattern")
-	}
-	parts := re.Split(s, -1)
-	out := make([]value.Value, len(parts))
-	for i, p := range parts {
-		out[i] = value.String(p)
-	}
-	return value.NewList(out)
-}
-
-func extract(c *Call, a []value.Value) value.Value {
-	s, ok := value.AsString(a[0])
-	re := pattern(c, s, a[1])
-	if !ok || re == nil {
-		return c.null("extract wants a string and a pattern")
-	}
-	out := []value.Value{}
-	for _, m := range re.FindAllString(s, -1) {
-		out = append(out, value.String(m))
-	}
-	return value.NewList(out)
-}
 
 func join(c *Call, a []value.Value) value.Value {
 	items, ok := list(a[0])
