@@ -1,0 +1,244 @@
+package eval
+
+import (
+	"fmt"
+	"slices"
+
+	"sextant/internal/lang/dmn/model"
+	"sextant/internal/lang/feel/value"
+)
+
+func (c *compiler) context(e *model.Context) code {
+	type entry struct {
+		name string
+		fn   code
+	}
+	entries := make([]entry, 0, len(e.Entries))
+	outer := c.scope
+	own := make([]string, 0, len(e.Entries))
+	for _, x := range e.Entries {
+		if _, ok := x.Value.(*model.Function); ok { // which may call itself
+			own = append(own, x.Variable.Name)
+		}
+		c.scope = outer.with(own...)
+		fn := c.expression(x.Value)
+		entries = append(entries, entry{x.Variable.Name, c.typed(fn, x.Variable.TypeRef, x.Variable.Place)})
+		own = append(own, x.Variable.Name)
+	}
+	c.scope = outer
+	return func(s *session, f *frame) value.Value {
+		ctx := &value.Context{}
+		inner := &frame{parent: f, ctx: ctx}
+		for _, x := range entries {
+			if !s.Spend(1) {
+				return value.Null()
+			}
+			v := x.fn(s, inner)
+			if x.name == "" {
+				return v
+			}
+			ctx.Put(x.name, v)
+		}
+		return s.sized(value.NewContext(ctx))
+	}
+}
+
+func (c *compiler) list(items []model.Expression) code {
+	fns := make([]code, len(items))
+	for i, item := range items {
+		fns[i] = c.expression(item)
+	}
+	return func(s *session, f *frame) value.Value {
+		out := make([]value.Value, len(fns))
+		for i, fn := range fns {
+			if !s.Spend(1) {
+				return value.Null()
+			}
+			out[i] = fn(s, f)
+		}
+		return s.sized(value.NewList(out))
+	}
+}
+
+func (c *compiler) relation(e *model.Relation) code {
+	rows := make([][]code, len(e.Rows))
+	for i, row := range e.Rows {
+		for j, item := range row.Items {
+			rows[i] = append(rows[i], c.typed(c.expression(item), e.Columns[j].TypeRef, e.Columns[j].Place))
+		}
+	}
+	return func(s *session, f *frame) value.Value {
+		out := make([]value.Value, len(rows))
+		for i, row := range rows {
+			ctx := &value.Context{}
+			for j, fn := range row {
+				if !s.Spend(1) {
+					return value.Null()
+				}
+				ctx.Put(e.Columns[j].Name, fn(s, f))
+			}
+			out[i] = value.NewContext(ctx)
+		}
+		return s.sized(value.NewList(out))
+	}
+}
+
+func (c *compiler) conditional(e *model.Conditional) code {
+	cond, then, other := c.expression(e.If), c.expression(e.Then), c.expression(e.Else)
+	return func(s *session, f *frame) value.Value {
+		if b, ok := value.AsBool(cond(s, f)); ok && b {
+			return then(s, f)
+		}
+		return other(s, f)
+	}
+}
+
+func (c *compiler) iteration(e *model.Iteration) code {
+	in := c.typed(c.expression(e.In), e.InType, e.Place)
+	local := []string{e.Variable}
+	if e.Kind == model.KindFor {
+		local = append(local, "partial")
+	}
+	var body code
+	c.within(local, func() { body = c.expression(e.Body) })
+	if e.Kind != model.KindFor {
+		return c.quantified(e, in, body)
+	}
+	at := e.Place
+	return func(s *session, f *frame) value.Value {
+		items, ok := s.items(in(s, f), at)
+		if !ok {
+			return value.Null()
+		}
+		out := make([]value.Value, 0, len(items))
+		for _, item := range items {
+			if !s.Spend(1) {
+				return value.Null()
+			}
+			partial := &frame{parent: f, name: "partial", v: value.NewList(slices.Clip(out))}
+			out = append(out, body(s, &frame{parent: partial, name: e.Variable, v: item}))
+		}
+		return s.sized(value.NewList(out))
+	}
+}
+
+// quantified is some or every, with the answer null where one is missing and
+// would decide.
+func (c *compiler) quantified(e *model.Iteration, in, body code) code {
+	decisive, at := e.Kind == model.KindSome, e.Place
+	return func(s *session, f *frame) value.Value {
+		items, ok := s.items(in(s, f), at)
+		if !ok {
+			return value.Null()
+		}
+		out := value.Bool(!decisive)
+		for _, item := range items {
+			if !s.Spend(1) {
+				return value.Null()
+			}
+			b, ok := value.AsBool(body(s, &frame{parent: f, name: e.Variable, v: item}))
+			if ok && b == decisive {
+				return value.Bool(decisive)
+			}
+			if !ok {
+				out = value.Null()
+			}
+		}
+		return out
+	}
+}
+
+func (c *compiler) filter(e *model.Filter) code {
+	in := c.expression(e.In)
+	var match code
+	c.within([]string{"item"}, func() { match = c.expression(e.Match) })
+	at := e.Place
+	return func(s *session, f *frame) value.Value {
+		items, ok := s.items(in(s, f), at)
+		if !ok {
+			return value.Null()
+		}
+		var out []value.Value
+		for _, item := range items {
+			if !s.Spend(1) {
+				return value.Null()
+			}
+			inner := &frame{parent: f, name: "item", v: item}
+			if ctx, ok := value.AsContext(item); ok {
+				inner = &frame{parent: inner, ctx: ctx}
+			}
+			if b, ok := value.AsBool(match(s, inner)); ok && b {
+				out = append(out, item)
+			}
+		}
+		return s.sized(value.NewList(out))
+	}
+}
+
+func (c *compiler) params(list []model.Variable) []param {
+	out := make([]param, len(list))
+	for i, p := range list {
+		out[i] = param{name: p.Name, typ: c.Type(p.TypeRef, p.Place)}
+	}
+	return out
+}
+
+// body compiles what a function computes, within its parameters.
+func (c *compiler) body(e *model.Function) code {
+	if e.Kind != model.KindFEEL {
+		c.Problem(model.Caution, "dmn.function.foreign", e.Place, fmt.Sprintf("a function in %s is not run here: it gives null", e.Kind))
+		at, kind := e.Place, e.Kind
+		return func(s *session, _ *frame) value.Value {
+			s.warn(at, "a function in %s is not run here", kind)
+			return value.Null()
+		}
+	}
+	if e.Body == nil {
+		return nothing
+	}
+	list := make([]string, len(e.Params))
+	for i, p := range e.Params {
+		list[i] = p.Name
+	}
+	var fn code
+	c.within(list, func() { fn = c.expression(e.Body) })
+	return c.typed(fn, e.TypeRef, e.Place)
+}
+
+func (c *compiler) function(e *model.Function) code {
+	fn := &callable{name: "the function", params: c.params(e.Params), result: c.Type(e.TypeRef, e.Place), body: c.body(e), at: e.Place}
+	return func(s *session, f *frame) value.Value { return s.function(fn, f) }
+}
+
+func (c *compiler) invocation(e *model.Invocation) code {
+	called := c.expression(e.Called)
+	args := make([]code, len(e.Bindings))
+	for i, b := range e.Bindings {
+		args[i] = nothing
+		if b.Value != nil {
+			args[i] = c.typed(c.expression(b.Value), b.Param.TypeRef, b.Param.Place)
+		}
+	}
+	at := e.Place
+	return func(s *session, f *frame) value.Value {
+		v := called(s, f)
+		fn, ok := value.AsFunction(v)
+		if !ok {
+			s.warn(at, "%s cannot be called", v.Kind())
+			return value.Null()
+		}
+		placed := make([]value.Value, len(fn.Params))
+		for i, b := range e.Bindings {
+			p := slices.Index(fn.Params, b.Param.Name)
+			if p < 0 {
+				s.warn(at, "the function has no parameter %q", b.Param.Name)
+				return value.Null()
+			}
+			placed[p] = args[i](s, f)
+		}
+		if !s.Spend(1) {
+			return value.Null()
+		}
+		return fn.Call(placed)
+	}
+}

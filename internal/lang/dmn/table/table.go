@@ -1,0 +1,156 @@
+// Package table compiles decision tables, evaluates them and finds what is wrong
+// with them.
+package table
+
+import (
+	"sextant/internal/lang/dmn/model"
+	"sextant/internal/lang/feel"
+	"sextant/internal/lang/feel/value"
+)
+
+// Compiler makes expressions and types of the texts of a table; nil and a
+// problem told elsewhere where it cannot.
+type Compiler interface {
+	Expression(text string, at model.Place) *feel.Expr
+	Tests(text string, at model.Place) *feel.Expr
+	Type(ref string, at model.Place) *value.Type
+	Problem(level model.Level, code string, at model.Place, message string)
+}
+
+// Host evaluates the expressions of a table where it stands.
+type Host interface {
+	// Eval evaluates an expression.
+	Eval(x *feel.Expr, at model.Place) value.Value
+	// Test evaluates unary tests against an input.
+	Test(x *feel.Expr, at model.Place, input value.Value) value.Value
+	// Warn says why something became null.
+	Warn(at model.Place, format string, args ...any)
+	// Spend counts work; false means that the evaluation is over.
+	Spend(steps int64) bool
+}
+
+// Table is a compiled decision table. It is immutable.
+type Table struct {
+	source  *model.Table
+	inputs  []input
+	outputs []output
+	rules   []rule
+	policy  model.HitPolicy
+	total   model.Aggregation
+}
+
+type input struct {
+	expr    *feel.Expr
+	typ     *value.Type
+	allowed *feel.Expr
+	place   model.Place
+	label   string
+}
+
+type output struct {
+	name     string
+	typ      *value.Type
+	allowed  *feel.Expr
+	order    []value.Value // the values by priority
+	standard *feel.Expr    // what the table gives where no rule matches
+	place    model.Place
+}
+
+type rule struct {
+	tests   []cell
+	outputs []entry
+}
+
+type cell struct {
+	tests *feel.Expr // nil for "-"
+	place model.Place
+}
+
+type entry struct {
+	expr  *feel.Expr
+	fixed *value.Value // where it is the same every time
+	place model.Place
+}
+
+// Result is what a table gives.
+type Result struct {
+	Value value.Value
+	// Inputs are the values of the input columns.
+	Inputs []value.Value
+	// Matched are the rules that match, from 0, in their order; a table that
+	// takes the first looks no further.
+	Matched []int
+}
+
+// Source is the table as read.
+func (t *Table) Source() *model.Table { return t.source }
+
+// Eval evaluates the table.
+func (t *Table) Eval(h Host) Result {
+	res := Result{Inputs: make([]value.Value, len(t.inputs))}
+	for i := range t.inputs {
+		v, ok := t.input(h, &t.inputs[i])
+		if !ok {
+			return res
+		}
+		res.Inputs[i] = v
+	}
+	res.Matched = t.match(h, res.Inputs)
+	res.Value = t.decide(h, res.Matched)
+	return res
+}
+
+// input evaluates an input expression; false where its value is not allowed.
+func (t *Table) input(h Host, in *input) (value.Value, bool) {
+	if in.expr == nil {
+		return value.Null(), true
+	}
+	v := h.Eval(in.expr, in.place)
+	c, ok := in.typ.Coerce(v)
+	if !ok {
+		h.Warn(in.place, "the input %s is %s and not %s", in.label, v.Kind(), in.typ)
+		return value.Null(), true
+	}
+	if in.allowed != nil && !c.IsNull() && !holds(h.Test(in.allowed, in.place, c)) {
+		h.Warn(in.place, "%s is no value that the input %s allows", c, in.label)
+		return c, false
+	}
+	return c, true
+}
+
+func holds(v value.Value) bool {
+	b, ok := value.AsBool(v)
+	return ok && b
+}
+
+// match finds the rules that match.
+func (t *Table) match(h Host, inputs []value.Value) []int {
+	return t.scan(h, inputs)
+}
+
+// scan looks at every rule.
+func (t *Table) scan(h Host, inputs []value.Value) []int {
+	var matched []int
+	for i := range t.rules {
+		if !h.Spend(1) {
+			return nil
+		}
+		if !t.matches(h, &t.rules[i], inputs) {
+			continue
+		}
+		matched = append(matched, i)
+		if t.policy == model.First {
+			break
+		}
+	}
+	return matched
+}
+
+func (t *Table) matches(h Host, r *rule, inputs []value.Value) bool {
+	for c := range r.tests {
+		if x := r.tests[c].tests; x != nil && !holds(h.Test(x, r.tests[c].place, inputs[c])) {
+			return false
+		}
+	}
+	return true
+}
