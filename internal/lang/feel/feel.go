@@ -22,6 +22,7 @@ package feel
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -73,7 +74,8 @@ type options struct {
 	eval  eval.Options
 }
 
-// KnownNames makes names that hold spaces or signs readable.
+// KnownNames makes names that hold spaces or signs readable. A function that the
+// caller has under the name of a built-in hides it where the name is known.
 func KnownNames(names ...string) Option {
 	return func(o *options) { o.known = append(o.known, names...) }
 }
@@ -112,6 +114,10 @@ func compile(src string, parse func(string, ...*syntax.Names) (syntax.Node, erro
 	o.eval.Limits = o.eval.Limits.WithDefaults()
 	if limit := o.eval.Limits.SourceBytes; len(src) > limit {
 		return nil, &Error{Line: 1, Column: 1, Message: fmt.Sprintf("the expression has %d bytes: at most %d are possible", len(src), limit)}
+	}
+	if len(o.known) > 0 {
+		known := o.known
+		o.eval.Brings = func(name string) bool { return slices.Contains(known, name) }
 	}
 	n, err := parse(src, o.names()...)
 	if err != nil {

@@ -154,3 +154,40 @@ func BenchmarkCondition(b *testing.B) {
 		}
 	}
 }
+
+// A model may have a function under the name of a built-in.
+func TestNamesOfTheCallerHideBuiltins(t *testing.T) {
+	t.Parallel()
+	least := value.NewFunction(&value.Function{Params: []string{"a", "b"}, Call: func(args []value.Value) value.Value { return args[0] }})
+	for known, want := range map[string]string{"max": "1", "other": "2"} {
+		x, err := feel.Compile(`max(1, 2)`, feel.KnownNames(known))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := x.Eval(&feel.Env{Lookup: func(name string) (value.Value, bool) { return least, name == "max" }})
+		if err != nil || got.String() != want {
+			t.Errorf("where %s is known: got %s %v, want %s", known, got, err, want)
+		}
+	}
+}
+
+// Types of a model may hold themselves.
+func TestRecursiveTypes(t *testing.T) {
+	t.Parallel()
+	tree := func() *value.Type {
+		n := &value.Type{Name: "tree", Kind: value.KindContext}
+		n.Fields = []value.Field{{Name: "left", Type: n}, {Name: "right", Type: n}, {Name: "all", Type: value.ListType(n)}}
+		return n
+	}
+	a, b := tree(), tree()
+	if !a.Conforms(a) || !a.Conforms(b) || !b.Conforms(a) {
+		t.Error("equal recursive types do not conform")
+	}
+	b.Fields[2].Type = value.ListType(value.SimpleType(value.KindNumber))
+	if a.Conforms(b) {
+		t.Error("a list of trees conforms to a list of numbers")
+	}
+	if got := value.ListType(a).String(); got != "list<tree>" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -63,21 +63,9 @@ func (c *compiler) call(n *syntax.Call) code {
 		args[i] = c.node(a)
 	}
 	names, pos := argumentNames(n), n.Place()
-	name, named := n.Fn.(*syntax.Name)
-	if named {
-		if fn, ok := builtin.Lookup(name.Name); ok && !c.shadowed(name.Name) {
-			if v, ok := constant(fn, n); ok {
-				return func(*run, *scope) value.Value { return v }
-			}
-			c.learnPattern(fn, n)
-			return func(r *run, s *scope) value.Value { return r.builtinNamed(fn, values(r, s, args), names, pos) }
-		} else if ok {
-			return func(r *run, s *scope) value.Value {
-				if v, local := s.find(name.Name); local {
-					return r.invoke(v, values(r, s, args), names, pos)
-				}
-				return r.builtinNamed(fn, values(r, s, args), names, pos)
-			}
+	if name, ok := n.Fn.(*syntax.Name); ok {
+		if fn, ok := builtin.Lookup(name.Name); ok {
+			return c.builtinCall(fn, n, args)
 		}
 	}
 	if full, ok := c.free(n.Fn); ok {
@@ -86,6 +74,31 @@ func (c *compiler) call(n *syntax.Call) code {
 	fn := c.node(n.Fn)
 	return func(r *run, s *scope) value.Value {
 		return r.invoke(fn(r, s), values(r, s, args), names, pos)
+	}
+}
+
+// builtinCall calls a built-in, unless a function of the same name hides it.
+func (c *compiler) builtinCall(fn *builtin.Func, n *syntax.Call, args []code) code {
+	names, pos := argumentNames(n), n.Place()
+	if !c.hidden(fn.Name) {
+		if v, ok := constant(fn, n); ok {
+			return func(*run, *scope) value.Value { return v }
+		}
+		c.learnPattern(fn, n)
+		return func(r *run, s *scope) value.Value { return r.builtinNamed(fn, values(r, s, args), names, pos) }
+	}
+	if c.opts.Brings != nil && c.opts.Brings(fn.Name) {
+		c.seen[fn.Name] = true
+	}
+	return func(r *run, s *scope) value.Value {
+		v, ok := s.find(fn.Name)
+		if !ok && r.env.Lookup != nil {
+			v, _ = r.env.Lookup(fn.Name)
+		}
+		if v.Kind() == value.KindFunction {
+			return r.invoke(v, values(r, s, args), names, pos)
+		}
+		return r.builtinNamed(fn, values(r, s, args), names, pos)
 	}
 }
 

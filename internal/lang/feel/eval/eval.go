@@ -26,6 +26,10 @@ type Options struct {
 	Limits Limits
 	// Types finds the types that the caller defines; nil where there are none.
 	Types func(name string) (*value.Type, bool)
+	// Brings reports whether the caller brings a variable of the name: it hides
+	// the built-in function of that name where it holds a function too. nil where
+	// variables are data.
+	Brings func(name string) bool
 }
 
 // Compile compiles a tree.
@@ -83,6 +87,11 @@ func (c *compiler) within(names []string, fn func()) {
 // shadowed reports whether a name may have a local meaning.
 func (c *compiler) shadowed(name string) bool {
 	return c.filters > 0 || slices.Contains(c.local, name)
+}
+
+// hidden reports whether something else may have the name of a built-in.
+func (c *compiler) hidden(name string) bool {
+	return c.shadowed(name) || c.opts.Brings != nil && c.opts.Brings(name)
 }
 
 func (c *compiler) node(n syntax.Node) code {

@@ -110,9 +110,16 @@ func (t *Type) fits(v Value) bool {
 
 // Conforms reports whether every value of the type is one of the other (DMN
 // 1.5, 10.3.2.9.2): lists and ranges by what they hold, contexts by the entries
-// of the other, functions with parameters the other way round.
-func (t *Type) Conforms(other *Type) bool {
-	if other.isAny() {
+// of the other, functions with parameters the other way round. Types may hold
+// themselves.
+func (t *Type) Conforms(other *Type) bool { return conforms(t, other, conformance{}) }
+
+// conformance are the pairs of types that are being compared further out; they
+// conform unless something else is found that does not.
+type conformance map[[2]*Type]bool
+
+func conforms(t, other *Type, asked conformance) bool {
+	if other.isAny() || t == other {
 		return true
 	}
 	if t.isAny() {
@@ -121,36 +128,38 @@ func (t *Type) Conforms(other *Type) bool {
 	if t.Kind == KindNull {
 		return true
 	}
-	if t.Kind != other.Kind {
-		return false
+	pair := [2]*Type{t, other}
+	if t.Kind != other.Kind || asked[pair] {
+		return t.Kind == other.Kind
 	}
+	asked[pair] = true
 	switch t.Kind {
 	case KindList, KindRange:
-		return t.Elem.Conforms(other.Elem)
+		return conforms(t.Elem, other.Elem, asked)
 	case KindContext:
 		return !slices.ContainsFunc(other.Fields, func(f Field) bool {
 			own, has := t.Field(f.Name)
-			return !has || !own.Conforms(f.Type)
+			return !has || !conforms(own, f.Type, asked)
 		})
 	case KindFunction:
-		return t.functionConforms(other)
+		return functionsConform(t, other, asked)
 	}
 	return true
 }
 
-func (t *Type) functionConforms(other *Type) bool {
+func functionsConform(t, other *Type, asked conformance) bool {
 	if other.Params == nil {
-		return t.Result.Conforms(other.Result)
+		return conforms(t.Result, other.Result, asked)
 	}
 	if len(t.Params) != len(other.Params) {
 		return false
 	}
 	for i, p := range other.Params {
-		if !p.Conforms(t.Params[i]) {
+		if !conforms(p, t.Params[i], asked) {
 			return false
 		}
 	}
-	return t.Result.Conforms(other.Result)
+	return conforms(t.Result, other.Result, asked)
 }
 
 // Field finds the type of an entry of a context.
