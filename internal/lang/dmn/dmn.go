@@ -87,6 +87,15 @@ func (m *Model) Elements() []Element {
 	return all
 }
 
+// TypeOf is the type of a decision or input, nil where it is not known.
+func (m *Model) TypeOf(t Target) *value.Type {
+	n, err := m.program.FindIn(t.Namespace, strings.TrimSpace(t.Name), eval.KindInput, eval.KindDecision)
+	if err != nil {
+		return nil
+	}
+	return n.Type
+}
+
 // Target names what is evaluated. Namespace is that of an imported model, empty
 // for the first one.
 type Target struct{ Namespace, Name string }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sextant/internal/lang/dmn/model"
+	"sextant/internal/lang/feel"
 	"sextant/internal/lang/feel/value"
 )
 
@@ -93,6 +94,24 @@ func (c *compiler) conditional(e *model.Conditional) code {
 	}
 }
 
+// Iterations go through the operators of FEEL, so that boxed and written ones
+// mean the same; the body is a function for them.
+var loops = map[model.IterationKind]*feel.Expr{
+	model.KindFor:   mustCompile("for item in list return body(item, partial)"),
+	model.KindSome:  mustCompile("some item in list satisfies body(item)"),
+	model.KindEvery: mustCompile("every item in list satisfies body(item)"),
+}
+
+var filtering = mustCompile("list[body(item)]")
+
+func mustCompile(text string) *feel.Expr {
+	x, err := feel.Compile(text)
+	if err != nil {
+		panic(err)
+	}
+	return x
+}
+
 func (c *compiler) iteration(e *model.Iteration) code {
 	in := c.typed(c.expression(e.In), e.InType, e.Place)
 	local := []string{e.Variable}
@@ -101,50 +120,16 @@ func (c *compiler) iteration(e *model.Iteration) code {
 	}
 	var body code
 	c.within(local, func() { body = c.expression(e.Body) })
-	if e.Kind != model.KindFor {
-		return c.quantified(e, in, body)
-	}
-	at := e.Place
+	x, at := loops[e.Kind], e.Place
 	return func(s *session, f *frame) value.Value {
-		items, ok := s.items(in(s, f), at)
-		if !ok {
-			return value.Null()
-		}
-		out := make([]value.Value, 0, len(items))
-		for _, item := range items {
-			if !s.Spend(1) {
-				return value.Null()
+		step := &value.Function{Params: local, Call: func(args []value.Value) value.Value {
+			inner := f
+			for i, name := range local {
+				inner = &frame{parent: inner, name: name, v: args[i]}
 			}
-			partial := &frame{parent: f, name: "partial", v: value.NewList(slices.Clip(out))}
-			out = append(out, body(s, &frame{parent: partial, name: e.Variable, v: item}))
-		}
-		return s.sized(value.NewList(out))
-	}
-}
-
-// quantified is some or every, with the answer null where one is missing and
-// would decide.
-func (c *compiler) quantified(e *model.Iteration, in, body code) code {
-	decisive, at := e.Kind == model.KindSome, e.Place
-	return func(s *session, f *frame) value.Value {
-		items, ok := s.items(in(s, f), at)
-		if !ok {
-			return value.Null()
-		}
-		out := value.Bool(!decisive)
-		for _, item := range items {
-			if !s.Spend(1) {
-				return value.Null()
-			}
-			b, ok := value.AsBool(body(s, &frame{parent: f, name: e.Variable, v: item}))
-			if ok && b == decisive {
-				return value.Bool(decisive)
-			}
-			if !ok {
-				out = value.Null()
-			}
-		}
-		return out
+			return body(s, inner)
+		}}
+		return s.loop(x, at, in(s, f), step)
 	}
 }
 
@@ -154,25 +139,23 @@ func (c *compiler) filter(e *model.Filter) code {
 	c.within([]string{"item"}, func() { match = c.expression(e.Match) })
 	at := e.Place
 	return func(s *session, f *frame) value.Value {
-		items, ok := s.items(in(s, f), at)
-		if !ok {
-			return value.Null()
-		}
-		var out []value.Value
-		for _, item := range items {
-			if !s.Spend(1) {
-				return value.Null()
-			}
-			inner := &frame{parent: f, name: "item", v: item}
-			if ctx, ok := value.AsContext(item); ok {
+		step := &value.Function{Params: []string{"item"}, Call: func(args []value.Value) value.Value {
+			inner := &frame{parent: f, name: "item", v: args[0]}
+			if ctx, ok := value.AsContext(args[0]); ok {
 				inner = &frame{parent: inner, ctx: ctx}
 			}
-			if b, ok := value.AsBool(match(s, inner)); ok && b {
-				out = append(out, item)
-			}
-		}
-		return s.sized(value.NewList(out))
+			return match(s, inner)
+		}}
+		return s.loop(filtering, at, in(s, f), step)
 	}
+}
+
+// loop runs an operator over a list with a body.
+func (s *session) loop(x *feel.Expr, at model.Place, list value.Value, body *value.Function) value.Value {
+	ctx := &value.Context{}
+	ctx.Put("list", list)
+	ctx.Put("body", value.NewFunction(body))
+	return s.eval(x, at, &frame{ctx: ctx})
 }
 
 func (c *compiler) params(list []model.Variable) []param {

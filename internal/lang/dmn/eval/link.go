@@ -38,7 +38,9 @@ func (l *linker) unit(d *model.Definitions) *unit {
 			continue
 		}
 		u.imports = append(u.imports, &imported{imp.Name, l.unit(other)})
-		u.declared[imp.Name] = true
+		if imp.Name != "" {
+			u.declared[imp.Name] = true
+		}
 	}
 	return u
 }
@@ -101,7 +103,9 @@ func (l *linker) connect(u *unit) {
 		next()
 	}
 	for _, k := range u.def.Knowledge {
-		l.require(next(), k.Knows, KindKnowledge, KindService)
+		n := next()
+		n.scope[n.variable], n.scope[n.Name] = n, n // which may call itself
+		l.require(n, k.Knows, KindKnowledge, KindService)
 	}
 	for _, s := range u.def.Services {
 		l.connectService(next(), s)

@@ -150,33 +150,6 @@ func (s *session) sized(v value.Value) value.Value {
 	return v
 }
 
-// items lists what an iteration goes through: a list, a range of whole numbers
-// or dates, or a single value.
-func (s *session) items(v value.Value, at model.Place) ([]value.Value, bool) {
-	if l, ok := value.AsList(v); ok {
-		return l, true
-	}
-	if v.IsNull() {
-		s.warn(at, "there is nothing to go through: it is null")
-		return nil, false
-	}
-	if _, ok := value.AsRange(v); ok {
-		l, ok := value.AsList(s.eval(everyItem, at, &frame{name: "range", v: v}))
-		return l, ok
-	}
-	return []value.Value{v}, true
-}
-
-var everyItem = mustCompile("for item in range return item")
-
-func mustCompile(text string) *feel.Expr {
-	x, err := feel.Compile(text)
-	if err != nil {
-		panic(err)
-	}
-	return x
-}
-
 // tableHost evaluates the expressions of a table in a frame.
 type tableHost struct {
 	*session

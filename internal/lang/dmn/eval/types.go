@@ -43,7 +43,11 @@ func (t *types) find(name string) (*value.Type, bool) {
 		return typ, true
 	}
 	for _, imp := range t.unit.imports {
-		if rest, ok := strings.CutPrefix(name, imp.name+"."); ok {
+		rest, ok := strings.CutPrefix(name, imp.name+".")
+		if imp.name == "" { // what it holds is known without a prefix
+			rest, ok = name, true
+		}
+		if ok {
 			if it := imp.unit.types.items[rest]; it != nil {
 				return imp.unit.types.item(it), true
 			}

@@ -36,6 +36,9 @@ func run(m *dmn.Model, c *Case, n *Node, env dmn.Env) Outcome {
 	inputs := make([]dmn.Input, len(c.Inputs))
 	for i, in := range c.Inputs {
 		inputs[i] = dmn.Input{Namespace: in.Namespace, Name: in.Name, Value: in.Value}
+		if in.Untyped {
+			inputs[i].Value = retype(in.Value, m.TypeOf(dmn.Target{Namespace: in.Namespace, Name: in.Name}), env)
+		}
 	}
 	out := Outcome{Case: c, Node: n}
 	res, err := evaluate(m, c, n, inputs, env)
@@ -52,7 +55,11 @@ func run(m *dmn.Model, c *Case, n *Node, env dmn.Env) Outcome {
 			}
 		}
 	}
-	out.Passed = Equal(n.Value, out.Got)
+	want := n.Value
+	if n.Untyped {
+		want = resemble(want, out.Got, env)
+	}
+	out.Passed = Equal(want, out.Got)
 	if !out.Passed {
 		out.Reason = fmt.Sprintf("expected %s, got %s", n.Value, out.Got)
 	}

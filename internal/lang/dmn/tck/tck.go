@@ -45,6 +45,8 @@ type Node struct {
 	Value value.Value
 	// Error says that there is no result: null.
 	Error bool
+	// Untyped says that texts in the value may stand for something else.
+	Untyped bool
 }
 
 // Read reads test cases. zones finds time zones by name; nil knows none.
@@ -70,8 +72,9 @@ func Read(data []byte, zones value.Zones) (*File, error) {
 }
 
 type reader struct {
-	zones value.Zones
-	err   error
+	zones   value.Zones
+	untyped bool // the value being read has texts without a type
+	err     error
 }
 
 func (r *reader) fail(n *xmltree.Node, format string, args ...any) {
@@ -95,16 +98,25 @@ func (r *reader) testCase(n *xmltree.Node) Case {
 	for _, e := range n.Elements() {
 		switch {
 		case e.Is(namespace, "inputNode"):
-			c.Inputs = append(c.Inputs, Node{Name: e.Attr("name"), Namespace: e.Attr("namespace"), Line: e.Line, Value: r.value(e)})
+			in := Node{Name: e.Attr("name"), Namespace: e.Attr("namespace"), Line: e.Line}
+			r.into(&in, e)
+			c.Inputs = append(c.Inputs, in)
 		case e.Is(namespace, "resultNode"):
 			res := Node{Name: e.Attr("name"), Namespace: e.Attr("namespace"), Line: e.Line, Error: e.Attr("errorResult") == "true" || e.Attr("errorResult") == "1"}
 			if x := e.Child(namespace, "expected"); x != nil && !res.Error {
-				res.Value = r.value(x)
+				r.into(&res, x)
 			}
 			c.Results = append(c.Results, res)
 		}
 	}
 	return c
+}
+
+// into reads the value of a node.
+func (r *reader) into(n *Node, e *xmltree.Node) {
+	r.untyped = false
+	n.Value = r.value(e)
+	n.Untyped = r.untyped
 }
 
 // value reads what an element holds: a value, a list, or components.
@@ -159,7 +171,10 @@ func (r *reader) simple(n *xmltree.Node) value.Value {
 	s := n.Content()
 	v, err := value.Null(), error(nil)
 	switch kind {
-	case "", "string", "anySimpleType":
+	case "", "anySimpleType":
+		r.untyped = true
+		return value.String(s)
+	case "string":
 		return value.String(whole(n))
 	case "boolean":
 		return value.Bool(s == "true" || s == "1")
