@@ -124,6 +124,21 @@ func (c *compiler) Type(ref string, at model.Place) *value.Type {
 	return c.unit.types.ref(ref, at, c.node.Name)
 }
 
+// Domain are the unary tests that values of an input column pass: its own, or
+// those of its type.
+func (c *compiler) Domain(in *model.Input) string {
+	if in.Values != nil {
+		return in.Values.Text
+	}
+	ref := in.TypeRef
+	if n := c.node.scope[in.Text]; n != nil && n.unit == c.unit {
+		if text := c.unit.types.allowed(n.info.TypeRef); text != "" {
+			return text
+		}
+	}
+	return c.unit.types.allowed(ref)
+}
+
 // Expression compiles a FEEL expression where it stands.
 func (c *compiler) Expression(text string, at model.Place) *feel.Expr {
 	return c.feel(text, at, feel.Compile)
@@ -241,6 +256,7 @@ func (c *compiler) literal(e *model.Literal) code {
 
 func (c *compiler) table(e *model.Table) code {
 	t := table.Compile(e, c)
+	c.program.tables = append(c.program.tables, Table{c.node, t})
 	return func(s *session, f *frame) value.Value {
 		h := &tableHost{session: s, frame: f}
 		res := t.Eval(h)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sextant/internal/lang/dmn/model"
+	"sextant/internal/lang/dmn/table"
 	"sextant/internal/lang/feel"
 	"sextant/internal/lang/feel/value"
 )
@@ -26,6 +27,7 @@ type Program struct {
 	main     *unit
 	units    []*unit
 	problems []model.Problem
+	tables   []Table
 	limits   feel.Limits
 }
 
@@ -137,6 +139,15 @@ func Compile(models []*model.Definitions, o Options) *Program {
 // Problems lists what is wrong, in the order of the models and their lines as
 // far as it is found.
 func (p *Program) Problems() []model.Problem { return p.problems }
+
+// Table is a decision table and the node it lies in.
+type Table struct {
+	Node  *Node
+	Table *table.Table
+}
+
+// Tables lists the decision tables of all models.
+func (p *Program) Tables() []Table { return p.tables }
 
 // Main is the first model, nil without one.
 func (p *Program) Main() *model.Definitions {

@@ -140,6 +140,23 @@ func (t *types) shape(it *model.ItemDefinition, owner string) value.Type {
 	return typ
 }
 
+// allowed are the unary tests of a named type, or of that which it refers to.
+func (t *types) allowed(ref string) string {
+	for range maxTypes {
+		it := t.items[ref]
+		switch {
+		case it == nil || it.Collection:
+			return ""
+		case it.Allowed != nil:
+			return it.Allowed.Text
+		case it.Constraint != nil:
+			return it.Constraint.Text
+		}
+		ref = it.TypeRef
+	}
+	return ""
+}
+
 // component points at the type of its own name where it adds nothing to it.
 func (t *types) component(c *model.ItemDefinition, owner string) *value.Type {
 	if len(c.Components) > 0 || c.Function != nil || c.Allowed != nil || c.Constraint != nil {

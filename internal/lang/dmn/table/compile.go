@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sextant/internal/lang/dmn/model"
@@ -23,12 +24,43 @@ func Compile(m *model.Table, c Compiler) *Table {
 	for i := range m.Rules {
 		t.rules[i] = b.rule(&m.Rules[i])
 	}
+	t.sets = b.columns(m)
+	t.index = newIndex(t.sets)
 	t.check(c)
 	return t
 }
 
+// columns reads the cells into sets, column by column.
+func (b *builder) columns(m *model.Table) [][]set {
+	sets := make([][]set, len(m.Inputs))
+	seen := map[string]set{}
+	for c := range sets {
+		sets[c] = make([]set, len(m.Rules))
+		for r := range m.Rules {
+			text := m.Rules[r].Tests[c].Text
+			s, ok := seen[text]
+			if !ok {
+				s = b.readCell(text)
+				seen[text] = s
+			}
+			sets[c][r] = s
+		}
+	}
+	return sets
+}
+
+// readCell reads a cell; one that calls something that is not FEEL's own is not
+// known by its text.
+func (b *builder) readCell(text string) set {
+	s := readCell(text)
+	if x := b.tests[text]; !s.any && !s.opaque && x != nil && slices.ContainsFunc(x.Names(), func(name string) bool { return name != "?" }) {
+		return opaque
+	}
+	return s
+}
+
 func compileInput(m *model.Input, c Compiler) input {
-	in := input{typ: c.Type(m.TypeRef, m.Place), place: m.Place, label: m.Label}
+	in := input{typ: c.Type(m.TypeRef, m.Place), place: m.Place, label: m.Label, domain: readCell(c.Domain(m))}
 	if m.Text == "" {
 		c.Problem(model.Failure, "dmn.table.input", m.Place, fmt.Sprintf("the input column %q has no expression: it needs <inputExpression>", m.Label))
 		return in

@@ -14,6 +14,9 @@ type Compiler interface {
 	Expression(text string, at model.Place) *feel.Expr
 	Tests(text string, at model.Place) *feel.Expr
 	Type(ref string, at model.Place) *value.Type
+	// Domain are the unary tests that values of an input column pass, empty where
+	// nothing is known.
+	Domain(in *model.Input) string
 	Problem(level model.Level, code string, at model.Place, message string)
 }
 
@@ -37,12 +40,15 @@ type Table struct {
 	rules   []rule
 	policy  model.HitPolicy
 	total   model.Aggregation
+	sets    [][]set // what the cells let pass, by column and rule
+	index   *index  // nil for small tables
 }
 
 type input struct {
 	expr    *feel.Expr
 	typ     *value.Type
 	allowed *feel.Expr
+	domain  set // the values that it can have
 	place   model.Place
 	label   string
 }
@@ -123,9 +129,40 @@ func holds(v value.Value) bool {
 	return ok && b
 }
 
-// match finds the rules that match.
+// match finds the rules that match, by the index where there is one.
 func (t *Table) match(h Host, inputs []value.Value) []int {
-	return t.scan(h, inputs)
+	if t.index == nil {
+		return t.scan(h, inputs)
+	}
+	codes, rules, ok := t.index.candidates(inputs)
+	if !ok {
+		return t.scan(h, inputs)
+	}
+	if !h.Spend(1 + int64(len(rules)/64)) {
+		return nil
+	}
+	var matched []int
+	for _, r := range rules {
+		if !t.index.passes(r, codes) || !t.opaque(h, r, inputs) {
+			continue
+		}
+		matched = append(matched, int(r))
+		if t.policy == model.First {
+			break
+		}
+	}
+	return matched
+}
+
+// opaque evaluates the cells of a rule that the index does not know.
+func (t *Table) opaque(h Host, r int32, inputs []value.Value) bool {
+	for _, c := range t.index.opaque[r] {
+		cell := &t.rules[r].tests[c]
+		if !h.Spend(1) || cell.tests != nil && !holds(h.Test(cell.tests, cell.place, inputs[c])) {
+			return false
+		}
+	}
+	return true
 }
 
 // scan looks at every rule.
