@@ -411,7 +411,7 @@ func (w words) call(c *ast.CallExpr) {
 		s := text(a)
 		switch {
 		case s == "":
-		case slices.Contains([]string{"Require", "Can", "audited"}, name):
+		case slices.Contains([]string{"Require", "RequireIn", "Can", "audited", "record"}, name):
 			w.rights[s] = true
 		case status > 0 || slices.Contains([]string{"Fail", "fail", "failed", "problem", "problemOf"}, name):
 			w.code(s, status)

@@ -70,7 +70,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p := &parts{bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := audit.New(d, c)
 	p.identity = identity.New(d, c, trail)
-	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.identity.Authenticate, Authorize: p.identity.Authorize, Observe: s.metrics.Requests()})
+	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.identity.Authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus})
@@ -132,6 +132,9 @@ func (p *parts) sweep(ctx context.Context, s *Server) error {
 	for {
 		if err := p.api.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "old answers could not be removed", "err", err)
+		}
+		if err := p.identity.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "expired tokens could not be removed", "err", err)
 		}
 		tick, stop := s.Clock.After(sweepEvery)
 		select {

@@ -257,7 +257,7 @@ func (d *Door) objects(ctx context.Context, req Request) error {
 		byType[ref.TypeRef()] = append(byType[ref.TypeRef()], ref.ID)
 	}
 	for typ, ids := range byType {
-		if err := d.Objects.Exist(ctx, typ, object.Scope{Project: req.Project}, ids); err != nil {
+		if err := d.Objects.Exist(ctx, typ, object.Scope{Project: req.Project, For: "run.start"}, ids); err != nil {
 			return err
 		}
 	}

@@ -61,7 +61,7 @@ func newRig(t *testing.T) *rig {
 	r.Service = identity.New(d, r.clock, trail)
 	r.first, err = r.Bootstrap(t.Context(), password)
 	r.must(err)
-	a := api.New(api.Deps{Version: "test", DB: d, Clock: r.clock, Log: slog.New(slog.NewTextHandler(r, nil)), Authenticate: r.Authenticate, Authorize: r.Authorize})
+	a := api.New(api.Deps{Version: "test", DB: d, Clock: r.clock, Log: slog.New(slog.NewTextHandler(r, nil)), Authenticate: r.Authenticate, Authorize: r.Authorize, Fresh: r.Fresh})
 	r.Routes(a)
 	trail.Routes(a)
 	s := httptest.NewServer(a.Handler())
@@ -109,7 +109,7 @@ func (r *rig) ask(token, method, path string, in, out any, header ...string) int
 
 func (r *rig) login(name, pass string) string {
 	r.t.Helper()
-	token, _, err := r.Login(r.t.Context(), name, pass)
+	token, _, err := r.Login(r.t.Context(), name, pass, "192.0.2.1")
 	r.must(err)
 	return token
 }
@@ -187,14 +187,14 @@ func TestGuessingIsSlow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.user("ann")
-	for range 10 {
-		_, _, err := r.Login(t.Context(), "ann", "wrong")
+	for range 20 {
+		_, _, err := r.Login(t.Context(), "ann", "wrong", "192.0.2.1")
 		refused(t, err, errs.Unauthenticated, "identity.wrong_password")
 	}
-	_, _, err := r.Login(t.Context(), "ann", password)
+	_, _, err := r.Login(t.Context(), "ann", password, "192.0.2.9")
 	refused(t, err, errs.Exhausted, "identity.too_many_tries")
 	r.login("admin", password) // others are not held up
-	r.clock.Advance(5*time.Minute + time.Second)
+	r.clock.Advance(time.Hour + time.Second)
 	r.login("ann", password)
 }
 
@@ -209,7 +209,7 @@ func TestAOneTimeLink(t *testing.T) {
 	var tokens []string
 	for range 8 {
 		wg.Go(func() {
-			if token, _, err := r.Redeem(t.Context(), r.first.Link); err == nil {
+			if token, _, err := r.Redeem(t.Context(), r.first.Link, "192.0.2.1"); err == nil {
 				mu.Lock()
 				defer mu.Unlock()
 				tokens = append(tokens, token)
@@ -223,7 +223,7 @@ func TestAOneTimeLink(t *testing.T) {
 	if sub, err := r.Subject(t.Context(), tokens[0]); err != nil || sub.Name != "admin" {
 		t.Errorf("%+v, %v", sub, err)
 	}
-	_, _, err = r.Redeem(t.Context(), tokens[0])
+	_, _, err = r.Redeem(t.Context(), tokens[0], "192.0.2.1")
 	refused(t, err, errs.Unauthenticated, "identity.link") // a session is no link
 }
 
@@ -231,7 +231,7 @@ func TestALinkThatIsTooOld(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.clock.Advance(time.Hour + time.Second)
-	_, _, err := r.Redeem(t.Context(), r.first.Link)
+	_, _, err := r.Redeem(t.Context(), r.first.Link, "192.0.2.1")
 	refused(t, err, errs.Unauthenticated, "identity.link")
 }
 
@@ -309,7 +309,7 @@ func (r *rig) nothingHolds(secrets ...string) {
 	r.t.Helper()
 	var all strings.Builder
 	all.WriteString(r.log.String())
-	for _, table := range []string{"identity_user", "identity_token", "identity_grant", "audit_record", "api_idempotency"} {
+	for _, table := range []string{"identity_user", "identity_token", "identity_right", "identity_member", "identity_role", "audit_record", "api_idempotency"} {
 		rows, err := r.db.Query(r.t.Context(), "SELECT * FROM "+table)
 		r.must(err)
 		columns, err := rows.Columns()
@@ -404,7 +404,7 @@ func TestADisabledUser(t *testing.T) {
 	}))
 	_, err := r.Subject(t.Context(), ann)
 	refused(t, err, errs.Unauthenticated, "identity.disabled")
-	_, _, err = r.Login(t.Context(), "ann", password)
+	_, _, err = r.Login(t.Context(), "ann", password, "192.0.2.9")
 	refused(t, err, errs.Unauthenticated, "identity.wrong_password")
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/crypto/argon2"
 )
@@ -18,11 +19,15 @@ const (
 	argonLanes  = 1
 	argonBytes  = 32
 	saltBytes   = 16
-	atOnce      = 2 // hashes computed at the same time, to bound memory
+	atOnce      = 2  // hashes computed at the same time, to bound memory
+	waiting     = 16 // checks that may wait for their turn
 )
 
 // hasher computes password hashes, few at a time.
-type hasher struct{ slots chan struct{} }
+type hasher struct {
+	slots chan struct{}
+	queue atomic.Int32
+}
 
 func newHasher() *hasher { return &hasher{slots: make(chan struct{}, atOnce)} }
 
@@ -40,17 +45,23 @@ func (h *hasher) hash(password string) string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonLanes, enc(salt), enc(h.key(password, salt)))
 }
 
-// verify compares a password with a stored form in constant time.
-func (h *hasher) verify(stored, password string) bool {
+// verify compares a password with a stored form in constant time; busy is true
+// where too many wait already.
+func (h *hasher) verify(stored, password string) (ok, busy bool) {
+	if h.queue.Add(1) > waiting {
+		h.queue.Add(-1)
+		return false, true
+	}
+	defer h.queue.Add(-1)
 	parts := strings.Split(stored, "$")
 	if len(parts) != 6 {
 		h.key(password, make([]byte, saltBytes)) // an unknown name takes as long as a wrong password
-		return false
+		return false, false
 	}
 	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
 	want, err2 := base64.RawStdEncoding.DecodeString(parts[5])
 	if err1 != nil || err2 != nil {
-		return false
+		return false, false
 	}
-	return subtle.ConstantTimeCompare(h.key(password, salt), want) == 1
+	return subtle.ConstantTimeCompare(h.key(password, salt), want) == 1, false
 }

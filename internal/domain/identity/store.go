@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,106 +11,143 @@ import (
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
 )
 
-type user struct {
-	ID       string    `json:"id"`
-	Name     string    `json:"name"`
-	Disabled bool      `json:"disabled"`
-	Created  time.Time `json:"created"`
-	Grants   []Grant   `json:"grants,omitempty"`
+// Account is a user as others see it.
+type Account struct {
+	ID       string       `json:"id"`
+	Name     string       `json:"name"`
+	Display  string       `json:"display,omitempty"`
+	Disabled bool         `json:"disabled"`
+	Created  time.Time    `json:"created"`
+	Version  int64        `json:"version"`
+	Roles    []Membership `json:"roles,omitempty"`
+	Grants   []Grant      `json:"grants,omitempty"`
 	password string
 }
 
-type token struct {
-	ID      string    `json:"id"`
-	Name    string    `json:"name"`
-	Kind    string    `json:"kind"`
-	Scope   []string  `json:"scope,omitempty"`
-	Expires time.Time `json:"expires"`
-	Created time.Time `json:"created"`
-	user    string
-	hash    []byte
-}
+const userColumns = "id, name, display, password, disabled, created, version"
 
-func insertUser(tx *db.Tx, u user, grants []Grant) error {
-	_, err := tx.Exec("INSERT INTO identity_user (id, name, password, disabled, created) VALUES (?, ?, ?, 0, ?)", u.ID, u.Name, u.password, clock.Micros(u.Created))
-	for _, g := range grants {
-		if err == nil {
-			err = tx.Upsert("identity_grant", 3, []string{"user_id", "permission", "project"}, u.ID, g.Permission, g.Project)
-		}
-	}
-	return err
-}
-
-func insertToken(tx *db.Tx, t token) error {
-	_, err := tx.Exec("INSERT INTO identity_token (id, user_id, name, kind, hash, scope, expires, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		t.ID, t.user, t.Name, t.Kind, t.hash, strings.Join(t.Scope, " "), clock.Micros(t.Expires), clock.Micros(t.Created))
-	return err
-}
-
-func (s *Service) userByName(ctx context.Context, name string) (user, error) {
-	return s.oneUser(ctx, "SELECT id, name, password, disabled, created FROM identity_user WHERE name = ?", name)
-}
-
-func (s *Service) userByID(ctx context.Context, id string) (user, error) {
-	return s.oneUser(ctx, "SELECT id, name, password, disabled, created FROM identity_user WHERE id = ?", id)
-}
-
-// oneUser gives the zero user, whom no password fits, where there is none.
-func (s *Service) oneUser(ctx context.Context, query, arg string) (user, error) {
-	var u user
+func scanUser(scan func(...any) error) (Account, error) {
+	var u Account
 	var created int64
-	err := s.db.QueryRow(ctx, query, arg).Scan(&u.ID, &u.Name, &u.password, &u.Disabled, &created)
-	if errors.Is(err, sql.ErrNoRows) {
-		return user{Disabled: true}, nil
-	}
+	err := scan(&u.ID, &u.Name, &u.Display, &u.password, &u.Disabled, &created, &u.Version)
 	u.Created = clock.FromMicros(created)
 	return u, err
 }
 
-func (s *Service) users(ctx context.Context, p api.Paging) ([]user, error) {
-	rows, err := s.db.Query(ctx, "SELECT id, name, disabled, created FROM identity_user WHERE id > ? ORDER BY id LIMIT ?", p.After, p.Limit+1)
-	return db.Scan(rows, err, func(r *sql.Rows) (user, error) {
-		var u user
-		var created int64
-		err := r.Scan(&u.ID, &u.Name, &u.Disabled, &created)
-		u.Created = clock.FromMicros(created)
-		return u, err
-	})
-}
-
-func (s *Service) grants(ctx context.Context, userID string) ([]Grant, error) {
-	rows, err := s.db.Query(ctx, "SELECT permission, project FROM identity_grant WHERE user_id = ?", userID)
-	return db.Scan(rows, err, func(r *sql.Rows) (Grant, error) {
-		var g Grant
-		return g, r.Scan(&g.Permission, &g.Project)
-	})
-}
-
-const tokenColumns = "id, user_id, name, kind, scope, expires, created"
-
-func scanToken(scan func(...any) error) (token, error) {
-	var t token
-	var scope string
-	var expires, created int64
-	err := scan(&t.ID, &t.user, &t.Name, &t.Kind, &scope, &expires, &created)
-	if scope != "" {
-		t.Scope = strings.Fields(scope)
+func insertUser(tx *db.Tx, u Account) error {
+	_, err := tx.Exec("INSERT INTO identity_user (id, name, display, password, disabled, created, version) VALUES (?, ?, ?, ?, 0, ?, 1)", u.ID, u.Name, u.Display, u.password, clock.Micros(u.Created))
+	if err != nil {
+		return err
 	}
-	t.Expires, t.Created = clock.FromMicros(expires), clock.FromMicros(created)
-	return t, err
+	return putRights(tx, u)
 }
 
-func (s *Service) tokenByHash(ctx context.Context, hash []byte) (*token, error) {
-	t, err := scanToken(s.db.QueryRow(ctx, "SELECT "+tokenColumns+" FROM identity_token WHERE hash = ?", hash).Scan)
+// putRights replaces the roles and the own rights of a user.
+func putRights(tx *db.Tx, u Account) error {
+	for _, table := range []string{"identity_member", "identity_right"} {
+		if _, err := tx.Exec("DELETE FROM "+table+" WHERE user_id = ?", u.ID); err != nil {
+			return err
+		}
+	}
+	for _, m := range u.Roles {
+		if err := tx.Upsert("identity_member", 4, []string{"user_id", "role", "project", "environment"}, u.ID, m.Role, m.Project, cmp.Or(m.Environment, "*")); err != nil {
+			return err
+		}
+	}
+	for _, g := range u.Grants {
+		if err := tx.Upsert("identity_right", 4, []string{"user_id", "permission", "project", "environment"}, u.ID, g.Permission, g.Project, cmp.Or(g.Environment, "*")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oneUser gives the zero user, whom no password fits, where there is none.
+func (s *Service) oneUser(ctx context.Context, column, value string) (Account, error) {
+	u, err := scanUser(s.db.QueryRow(ctx, "SELECT "+userColumns+" FROM identity_user WHERE "+column+" = ?", value).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+		return Account{Disabled: true}, nil
 	}
-	return &t, err
+	return u, err
 }
 
-func (s *Service) tokensOf(ctx context.Context, userID string, p api.Paging) ([]token, error) {
-	rows, err := s.db.Query(ctx, "SELECT "+tokenColumns+" FROM identity_token WHERE user_id = ? AND kind = ? AND id > ? ORDER BY id LIMIT ?", userID, kindAPI, p.After, p.Limit+1)
-	return db.Scan(rows, err, func(r *sql.Rows) (token, error) { return scanToken(r.Scan) })
+// users lists those who have rights on one of the projects, all users where all
+// is set.
+func (s *Service) users(ctx context.Context, p api.Paging, projects []string, all bool) ([]Account, error) {
+	query, args := "SELECT "+userColumns+" FROM identity_user u WHERE id > ?", []any{p.After}
+	if !all {
+		marks := strings.TrimSuffix(strings.Repeat("?, ", len(projects)), ", ")
+		query += " AND (EXISTS (SELECT 1 FROM identity_member m WHERE m.user_id = u.id AND m.project IN (" + marks + ")) OR EXISTS (SELECT 1 FROM identity_right g WHERE g.user_id = u.id AND g.project IN (" + marks + ")))"
+		for range 2 {
+			for _, name := range projects {
+				args = append(args, name)
+			}
+		}
+	}
+	rows, err := s.db.Query(ctx, query+" ORDER BY id LIMIT ?", append(args, p.Limit+1)...)
+	return db.Scan(rows, err, func(r *sql.Rows) (Account, error) { return scanUser(r.Scan) })
+}
+
+// everybody lists all users; there are few beside everything else.
+func (s *Service) everybody(ctx context.Context) ([]Account, error) {
+	rows, err := s.db.Query(ctx, "SELECT "+userColumns+" FROM identity_user ORDER BY name LIMIT 100000")
+	return db.Scan(rows, err, func(r *sql.Rows) (Account, error) { return scanUser(r.Scan) })
+}
+
+// own reads the roles and the own rights of a user.
+func (s *Service) own(ctx context.Context, u *Account) error {
+	rows, err := s.db.Query(ctx, "SELECT role, project, environment FROM identity_member WHERE user_id = ? ORDER BY project, role", u.ID)
+	u.Roles, err = db.Scan(rows, err, func(r *sql.Rows) (Membership, error) {
+		var m Membership
+		return m, r.Scan(&m.Role, &m.Project, &m.Environment)
+	})
+	if err != nil {
+		return err
+	}
+	rows, err = s.db.Query(ctx, "SELECT permission, project, environment FROM identity_right WHERE user_id = ? ORDER BY project, permission", u.ID)
+	u.Grants, err = db.Scan(rows, err, func(r *sql.Rows) (Grant, error) {
+		var g Grant
+		return g, r.Scan(&g.Permission, &g.Project, &g.Environment)
+	})
+	return err
+}
+
+// rights are all rights of a user, its own and those of its roles.
+func (s *Service) rights(ctx context.Context, u Account) ([]Grant, error) {
+	if err := s.own(ctx, &u); err != nil {
+		return nil, err
+	}
+	brought, err := s.expand(ctx, u.Roles)
+	return append(u.Grants, brought...), err
+}
+
+func (s *Service) customRoles(ctx context.Context) ([]Role, error) {
+	rows, err := s.db.Query(ctx, "SELECT name, description, permissions, version FROM identity_role ORDER BY name LIMIT 1000")
+	return db.Scan(rows, err, func(r *sql.Rows) (Role, error) {
+		var role Role
+		var permissions string
+		err := r.Scan(&role.Name, &role.Description, &permissions, &role.Version)
+		role.Permissions = strings.Fields(permissions)
+		return role, err
+	})
+}
+
+// putRole writes a role over the version that was read; 0 creates it.
+func putRole(tx *db.Tx, r Role, read int64) error {
+	permissions := strings.Join(r.Permissions, " ")
+	if read == 0 {
+		_, err := tx.Exec("INSERT INTO identity_role (name, description, permissions, version) VALUES (?, ?, ?, ?)", r.Name, r.Description, permissions, r.Version)
+		if errs.Is(err, errs.Conflict) {
+			return errs.New(errs.Conflict, "role.exists", "there is a role %q already", r.Name).At(errs.Field{Path: "name", Message: "taken"})
+		}
+		return err
+	}
+	n, err := tx.Exec("UPDATE identity_role SET description = ?, permissions = ?, version = ? WHERE name = ? AND version = ?", r.Description, permissions, r.Version, r.Name, read)
+	if err == nil && n == 0 {
+		return errs.New(errs.Stale, "role.stale", "the role %s was changed or removed meanwhile: read it again", r.Name)
+	}
+	return err
 }

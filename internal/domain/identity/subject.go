@@ -1,9 +1,13 @@
 package identity
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"sextant/internal/kit/errs"
 )
@@ -26,34 +30,62 @@ type Subject struct {
 	Grants []Grant
 	// Scope narrows an API token to these permissions; nil is no narrowing.
 	Scope []string
+	// Session is the id of the session that asks, empty for tokens; Proved is
+	// when its owner last gave a password or another proof.
+	Session string
+	Proved  time.Time
 }
 
-// Grant is a right: domain.verb, domain.* or * on a project, or on all with "*".
+// Grant is a right: domain.verb, domain.* or * on a project and in an
+// environment, or on all of them with "*".
 type Grant struct {
-	Permission string `json:"permission"`
-	Project    string `json:"project"`
+	Permission string `json:"permission" maxLength:"64"`
+	Project    string `json:"project" maxLength:"64"`
+	// Environment is that of objects and connections; empty is "*".
+	Environment string `json:"environment,omitempty" maxLength:"64" doc:"Environment of objects and connections; * for all"`
+	// Role is the role that brings the right, empty for one of the user's own.
+	Role string `json:"role,omitempty" readOnly:"true"`
 }
 
-// Can reports whether the subject has a permission on a project; an empty
-// project asks for any.
-func (s Subject) Can(permission, project string) bool {
+// in reports whether the grant holds in an environment; an empty one asks for
+// any at all.
+func (g Grant) in(environment string) bool {
+	return environment == "" || g.Environment == "" || g.Environment == "*" || g.Environment == environment
+}
+
+// Can reports whether the subject has a permission on a project, in any
+// environment; an empty project asks for any.
+func (s Subject) Can(permission, project string) bool { return s.CanIn(permission, project, "") }
+
+// CanIn is Can in an environment; an empty one asks for any.
+func (s Subject) CanIn(permission, project, environment string) bool {
 	if s.Kind == System {
 		return true
 	}
 	if s.Scope != nil && !anyMatches(s.Scope, permission) {
 		return false
 	}
-	for _, g := range s.Grants {
-		if matches(g.Permission, permission) && (project == "" || g.Project == "*" || g.Project == project) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Grants, func(g Grant) bool {
+		return matches(g.Permission, permission) && (project == "" || g.Project == "*" || g.Project == project) && g.in(environment)
+	})
 }
 
 // Projects lists the projects on which the subject has a permission; all is
 // true where it has it on every project.
 func (s Subject) Projects(permission string) (projects []string, all bool) {
+	return s.where(permission, func(g Grant) (string, bool) { return g.Project, true })
+}
+
+// Environments lists the environments in which the subject has a permission on
+// a project; all is true where it has it in every one.
+func (s Subject) Environments(permission, project string) (environments []string, all bool) {
+	return s.where(permission, func(g Grant) (string, bool) {
+		return cmp.Or(g.Environment, "*"), g.Project == "*" || g.Project == project
+	})
+}
+
+// where lists the places that grants of a permission name.
+func (s Subject) where(permission string, place func(Grant) (string, bool)) (places []string, all bool) {
 	if s.Kind == System {
 		return nil, true
 	}
@@ -61,15 +93,26 @@ func (s Subject) Projects(permission string) (projects []string, all bool) {
 		return nil, false
 	}
 	for _, g := range s.Grants {
-		if !matches(g.Permission, permission) {
+		p, ok := place(g)
+		if !ok || !matches(g.Permission, permission) {
 			continue
 		}
-		if g.Project == "*" {
+		if p == "*" {
 			return nil, true
 		}
-		projects = append(projects, g.Project)
+		if !slices.Contains(places, p) {
+			places = append(places, p)
+		}
 	}
-	return projects, false
+	return places, false
+}
+
+// covers reports whether the subject has every right of the list, so that it may
+// give them away or act on who has them.
+func (s Subject) covers(grants []Grant) bool {
+	return !slices.ContainsFunc(grants, func(g Grant) bool {
+		return !s.CanIn(g.Permission, g.Project, cmp.Or(g.Environment, "*"))
+	})
 }
 
 // permissionForm is what grants and scopes may say.
@@ -113,13 +156,22 @@ func AsSystem(ctx context.Context, name string) context.Context {
 
 // Require checks that the subject of ctx has a permission on a project.
 func Require(ctx context.Context, permission, project string) error {
+	return RequireIn(ctx, permission, project, "")
+}
+
+// RequireIn is Require in an environment; an empty one asks for any.
+func RequireIn(ctx context.Context, permission, project, environment string) error {
 	s := From(ctx)
-	if s.Can(permission, project) {
+	if s.CanIn(permission, project, environment) {
 		return nil
 	}
 	if s.ID == "" {
 		return errs.New(errs.Unauthenticated, "identity.unauthenticated", "log in first")
 	}
-	return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission %s on project %q", s.Name, permission, project).
-		With("permission", permission).With("project", project)
+	where := fmt.Sprintf("project %q", project)
+	if environment != "" {
+		where += fmt.Sprintf(" in environment %q", environment)
+	}
+	return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission %s on %s", s.Name, permission, where).
+		With("permission", permission).With("project", project).With("environment", environment)
 }

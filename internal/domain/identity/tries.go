@@ -7,13 +7,19 @@ import (
 	"sextant/internal/kit/clock"
 )
 
-const maxNames = 10_000 // names whose failed tries are remembered
+const (
+	maxByName    = 20
+	maxByOrigin  = 100
+	failureReset = time.Hour
+	maxTried     = 20_000 // names and addresses whose failed tries are remembered
+)
 
-// tries slows down guessing: after some failures a name rests for a while.
+// tries slows down guessing: after some failures within an hour a name, or an
+// address, rests until the hour is over.
 type tries struct {
 	clock clock.Clock
 	mu    sync.Mutex
-	names map[string]failures
+	of    map[string]failures
 }
 
 type failures struct {
@@ -21,29 +27,52 @@ type failures struct {
 	since time.Time
 }
 
-func newTries(c clock.Clock) *tries { return &tries{clock: c, names: map[string]failures{}} }
+func newTries(c clock.Clock) *tries { return &tries{clock: c, of: map[string]failures{}} }
 
-func (t *tries) allowed(name string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f := t.names[name]
-	if t.clock.Now().Sub(f.since) > failureReset {
-		delete(t.names, name)
-		return true
-	}
-	return f.n < maxFailures
+// keys are what a try counts for: names and addresses cannot be mixed up.
+func keys(name, origin string) map[string]int {
+	return map[string]int{"name " + name: maxByName, "from " + origin: maxByOrigin}
 }
 
-func (t *tries) failed(name string) {
+func (t *tries) allowed(name, origin string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.names) >= maxNames {
-		clear(t.names)
+	for key, limit := range keys(name, origin) {
+		f := t.of[key]
+		if t.clock.Now().Sub(f.since) > failureReset {
+			delete(t.of, key)
+			continue
+		}
+		if f.n >= limit {
+			return false
+		}
 	}
-	f := t.names[name]
-	if f.n == 0 {
-		f.since = t.clock.Now()
+	return true
+}
+
+func (t *tries) failed(name, origin string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget()
+	for key := range keys(name, origin) {
+		f := t.of[key]
+		if f.n == 0 {
+			f.since = t.clock.Now()
+		}
+		f.n++
+		t.of[key] = f
 	}
-	f.n++
-	t.names[name] = f
+}
+
+// forget makes room: first for what is over, then for all but those that are at
+// their limit.
+func (t *tries) forget() {
+	if len(t.of) < maxTried {
+		return
+	}
+	for key, f := range t.of {
+		if t.clock.Now().Sub(f.since) > failureReset || f.n < maxByName {
+			delete(t.of, key)
+		}
+	}
 }

@@ -52,6 +52,8 @@ func manifest() wire.Manifest {
 		scoped("thing", wire.Attribute{Name: "password", Type: wire.TypeString, Secret: true, Observed: true}, wire.Attribute{Name: "zone", Type: wire.TypeRef, To: "p:zone"}),
 		scoped("part", wire.Attribute{Name: "of", Type: wire.TypeRef, To: "p:thing"}),
 		{Type: "zone", Attributes: []wire.Attribute{{Name: "id", Type: wire.TypeString}}},
+		{Type: "box", Paging: true, Scope: &wire.ObjectScope{Project: "project", Environment: "stage"}, Attributes: []wire.Attribute{
+			{Name: "id", Type: wire.TypeString}, {Name: "project", Type: wire.TypeString}, {Name: "stage", Type: wire.TypeString}, {Name: "name", Type: wire.TypeString}}},
 	}}
 }
 
@@ -519,4 +521,48 @@ func TestTheEndpoints(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want %d %s", c.method, c.path, resp.StatusCode, b.String(), c.status, c.has)
 		}
 	}
+}
+
+// Who has a right in some environments sees and changes the objects of those
+// alone; the others are as if they were not there.
+func TestRightsInAnEnvironment(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, id := range []string{"dev", "prod", ""} {
+		r.add("box", "box-"+id, "a", "stage", id)
+	}
+	reader := func(permission, environment string) identity.Grant {
+		return identity.Grant{Permission: permission, Project: "a", Environment: environment}
+	}
+	ctx := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob", Kind: identity.User, Grants: []identity.Grant{reader("object.read", "dev"), reader("object.read", "prod"), reader("object.write", "dev"), reader("run.start", "prod")}})
+	rows, _, err := r.Query(ctx, "p:box", in("a"), wire.Query{})
+	r.must(err)
+	if got := ids(rows); got != "box-dev box-prod" {
+		t.Errorf("sees %q", got)
+	}
+	r.must(r.Exist(ctx, "p:box", object.Scope{Project: "a", For: "run.start"}, []string{"box-prod"}))
+	refused(t, r.Exist(ctx, "p:box", object.Scope{Project: "a", For: "run.start"}, []string{"box-dev"}), errs.NotFound, "object.not_found")
+	_, err = r.Update(ctx, "p:box", in("a"), []wire.Row{{"id": wire.Raw("box-dev"), "name": wire.Raw("x")}})
+	r.must(err)
+	for name, row := range map[string]wire.Row{
+		"another": {"id": wire.Raw("box-prod"), "name": wire.Raw("x")},
+		"none":    {"id": wire.Raw("box-"), "name": wire.Raw("x")},
+	} {
+		if _, err := r.Update(ctx, "p:box", in("a"), []wire.Row{row}); !errs.HasCode(err, "object.not_found") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err = r.Update(ctx, "p:box", in("a"), []wire.Row{{"id": wire.Raw("box-dev"), "stage": wire.Raw("prod")}})
+	refused(t, err, errs.Forbidden, "object.environment")
+	for stage, ok := range map[string]bool{"dev": true, "prod": false, "": false} {
+		_, err := r.Create(ctx, "p:box", in("a"), []wire.Row{{"id": wire.Raw("new-" + stage), "stage": wire.Raw(stage)}})
+		if (err == nil) != ok {
+			t.Errorf("create in %q: %v", stage, err)
+		}
+	}
+	if _, err := r.Create(ctx, "p:box", in("a"), []wire.Row{{"id": wire.Raw("nowhere")}}); !errs.HasCode(err, "object.environment") {
+		t.Errorf("create nowhere: %v", err)
+	}
+	refused(t, r.Delete(ctx, "p:box", in("a"), []string{"box-prod"}), errs.NotFound, "object.not_found")
+	r.must(r.Delete(ctx, "p:box", in("a"), []string{"box-dev"}))
 }

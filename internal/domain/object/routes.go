@@ -42,7 +42,7 @@ func (s *Service) Routes(a *api.API) {
 			if in.Body.Limit == 0 {
 				in.Body.Limit = 100
 			}
-			rows, next, err := s.Query(ctx, in.Type, Scope{in.Project}, in.Body)
+			rows, next, err := s.Query(ctx, in.Type, Scope{Project: in.Project}, in.Body)
 			return &rowsOut{api.Page[wire.Row]{Items: rows, Next: next}}, err
 		})
 	s.changeRoutes(a)
@@ -57,7 +57,7 @@ func (s *Service) Routes(a *api.API) {
 			if err != nil {
 				return nil, err
 			}
-			row, err := s.Get(ctx, ref, Scope{in.Project})
+			row, err := s.Get(ctx, ref, Scope{Project: in.Project})
 			return &one{row}, err
 		})
 	s.pathRoute(a)
@@ -70,12 +70,12 @@ func (s *Service) changeRoutes(a *api.API) {
 	}
 	api.Register(a, api.Endpoint{ID: "createObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Create objects, all or none", Permission: "object.write", Status: http.StatusCreated},
 		func(ctx context.Context, in *many) (*rowsOut, error) {
-			rows, err := s.Create(ctx, in.Type, Scope{in.Project}, in.Body)
+			rows, err := s.Create(ctx, in.Type, Scope{Project: in.Project}, in.Body)
 			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
 		})
 	api.Register(a, api.Endpoint{ID: "updateObjects", Method: http.MethodPatch, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Change the given attributes of objects, all or none", Permission: "object.write"},
 		func(ctx context.Context, in *many) (*rowsOut, error) {
-			rows, err := s.Update(ctx, in.Type, Scope{in.Project}, in.Body)
+			rows, err := s.Update(ctx, in.Type, Scope{Project: in.Project}, in.Body)
 			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
 		})
 	type remove struct {
@@ -84,7 +84,7 @@ func (s *Service) changeRoutes(a *api.API) {
 	}
 	api.Register(a, api.Endpoint{ID: "deleteObject", Method: http.MethodDelete, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "Delete an object", Permission: "object.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *remove) (*struct{}, error) {
-			return nil, s.Delete(ctx, in.Type, Scope{in.Project}, []string{in.ID})
+			return nil, s.Delete(ctx, in.Type, Scope{Project: in.Project}, []string{in.ID})
 		})
 }
 
@@ -124,7 +124,7 @@ func (s *Service) pathRoute(a *api.API) {
 			if err != nil {
 				return nil, err
 			}
-			got, err := s.Evaluate(ctx, Scope{i.Project}, ids, []*objectpath.Path{p})
+			got, err := s.Evaluate(ctx, Scope{Project: i.Project}, ids, []*objectpath.Path{p})
 			if err != nil {
 				return nil, err
 			}

@@ -2,6 +2,7 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -146,27 +147,46 @@ func OnBehalfOf(ctx context.Context, run string) context.Context {
 }
 
 // Scope is the project in which objects are looked for and changed.
-type Scope struct{ Project string }
+type Scope struct {
+	Project string
+	// For is the permission that the objects are wanted for, object.read where it
+	// is empty: only those in environments where the subject has it are there.
+	For string
+}
 
-// scoped adds the project to a query.
-func scoped(t wire.ObjectType, scope Scope, q wire.Query) (wire.Query, bool) {
+// permission is what the objects are wanted for.
+func (s Scope) permission() string { return cmp.Or(s.For, "object.read") }
+
+// writing is the scope for objects that are to be changed.
+func (s Scope) writing() Scope { return Scope{Project: s.Project, For: "object.write"} }
+
+// scoped adds the project to a query, and the environments in which the subject
+// of ctx has the permission.
+func scoped(ctx context.Context, t wire.ObjectType, scope Scope, q wire.Query) (wire.Query, bool) {
+	environments, everywhere := identity.From(ctx).Environments(scope.permission(), scope.Project)
 	if t.Scope == nil || t.Scope.Project == "" {
-		return q, scope.Project == DefaultProject
+		if scope.Project != DefaultProject {
+			return q, false
+		}
+	} else {
+		q.AdditionalFilters = append(slices.Clone(q.AdditionalFilters), wire.Filter{Attr: t.Scope.Project, Op: wire.OpEq, Condition: wire.Raw(scope.Project)})
 	}
-	q.AdditionalFilters = append(slices.Clone(q.AdditionalFilters), wire.Filter{Attr: t.Scope.Project, Op: wire.OpEq, Condition: wire.Raw(scope.Project)})
+	if t.Scope != nil && t.Scope.Environment != "" && !everywhere {
+		q.AdditionalFilters = append(slices.Clone(q.AdditionalFilters), wire.Filter{Attr: t.Scope.Environment, Op: wire.OpIn, Condition: wire.Raw(environments)})
+	}
 	return q, true
 }
 
 // Query finds rows of a type within a project.
 func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Query) ([]wire.Row, string, error) {
-	if err := identity.Require(ctx, "object.read", scope.Project); err != nil {
+	if err := identity.Require(ctx, scope.permission(), scope.Project); err != nil {
 		return nil, "", err
 	}
 	t, err := s.Type(ctx, ref)
 	if err != nil {
 		return nil, "", err
 	}
-	q, visible := scoped(t, scope, q)
+	q, visible := scoped(ctx, t, scope, q)
 	if !visible {
 		return []wire.Row{}, "", nil
 	}
@@ -265,8 +285,8 @@ func (s *Service) Create(ctx context.Context, ref string, scope Scope, rows []wi
 	if err != nil {
 		return nil, err
 	}
-	for i, row := range rows {
-		if err := s.place(t, scope, row, i); err != nil {
+	for _, row := range rows {
+		if err := s.place(ctx, t, scope, row, true); err != nil {
 			return nil, err
 		}
 	}
@@ -283,14 +303,14 @@ func (s *Service) Update(ctx context.Context, ref string, scope Scope, rows []wi
 		return nil, err
 	}
 	var ids []string
-	for i, row := range rows {
-		if err := s.place(t, scope, row, i); err != nil {
+	for _, row := range rows {
+		if err := s.place(ctx, t, scope, row, false); err != nil {
 			return nil, err
 		}
 		keep(t, row)
 		ids = append(ids, unquote(row[wire.AttrID]))
 	}
-	if err := s.Exist(ctx, ref, scope, ids); err != nil {
+	if err := s.Exist(ctx, ref, scope.writing(), ids); err != nil {
 		return nil, err
 	}
 	if err := s.references(ctx, t, scope, rows); err != nil {
@@ -305,7 +325,7 @@ func (s *Service) Delete(ctx context.Context, ref string, scope Scope, ids []str
 	if err != nil {
 		return err
 	}
-	if err := s.Exist(ctx, ref, scope, ids); err != nil {
+	if err := s.Exist(ctx, ref, scope.writing(), ids); err != nil {
 		return err
 	}
 	rows := make([]wire.Row, len(ids))
@@ -327,15 +347,27 @@ func (s *Service) writable(ctx context.Context, ref string, scope Scope) (wire.O
 	return t, err
 }
 
-// place puts a row into the project and refuses one of another.
-func (s *Service) place(t wire.ObjectType, scope Scope, row wire.Row, i int) error {
-	if t.Scope == nil || t.Scope.Project == "" {
+// place puts a row into the project and refuses one of another, and one of an
+// environment in which the subject of ctx may not change objects.
+func (s *Service) place(ctx context.Context, t wire.ObjectType, scope Scope, row wire.Row, isNew bool) error {
+	if t.Scope == nil {
 		return nil
 	}
-	if given, ok := row[t.Scope.Project]; ok && unquote(given) != scope.Project {
-		return errs.New(errs.Forbidden, "object.project", "row %d belongs to project %s and not to %q", i, given, scope.Project)
+	if attr := t.Scope.Project; attr != "" {
+		if given, ok := row[attr]; ok && unquote(given) != scope.Project {
+			return errs.New(errs.Forbidden, "object.project", "a row belongs to project %s and not to %q", given, scope.Project).At(errs.Field{Path: attr, Message: "another project"})
+		}
+		row[attr] = wire.Raw(scope.Project)
 	}
-	row[t.Scope.Project] = wire.Raw(scope.Project)
+	attr := t.Scope.Environment
+	given, ok := row[attr]
+	if attr == "" || !ok && !isNew { // a change leaves the environment as it is
+		return nil
+	}
+	environments, everywhere := identity.From(ctx).Environments("object.write", scope.Project)
+	if !everywhere && !slices.Contains(environments, unquote(given)) {
+		return errs.New(errs.Forbidden, "object.environment", "you may change objects in %s only, not in environment %q", strings.Join(environments, ", "), unquote(given)).At(errs.Field{Path: attr, Message: "an environment without the right object.write"})
+	}
 	return nil
 }
 

@@ -160,5 +160,9 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 	news, stop := s.news.listen(key)
 	defer stop()
 	v := &watch{s: s, key: api.Key(key)}
-	return a.Stream(w, r, api.Feed{After: v.after, News: news})
+	allowed := func(ctx context.Context) error {
+		_, err := s.readable(ctx, api.Key(key))
+		return err
+	}
+	return a.Stream(w, r, api.Feed{After: v.after, News: news, Allowed: allowed})
 }

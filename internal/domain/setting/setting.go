@@ -7,6 +7,7 @@
 package setting
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -74,7 +75,7 @@ type Input struct {
 
 // Put creates or replaces a connection.
 func (s *Service) Put(ctx context.Context, project, name string, in Input) (Connection, error) {
-	if err := identity.Require(ctx, "connection.write", project); err != nil {
+	if err := identity.RequireIn(ctx, "connection.write", project, place(in.Environment)); err != nil {
 		return Connection{}, err
 	}
 	for _, field := range []string{"password", "private_key", "passphrase", "token", "secret"} {
@@ -98,6 +99,10 @@ func (s *Service) Put(ctx context.Context, project, name string, in Input) (Conn
 	return c, err
 }
 
+// place is where a right is wanted for a connection: one that belongs to no
+// environment serves all of them.
+func place(environment string) string { return cmp.Or(environment, "*") }
+
 type connectionKey struct{ project, name string }
 
 func sealContext(project, name, field string) string {
@@ -108,6 +113,9 @@ func (s *Service) put(ctx context.Context, tx *db.Tx, k connectionKey, in Input,
 	old, secrets, err := s.find(ctx, tx, k.project, k.name)
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return err
+	}
+	if err == nil && identity.RequireIn(ctx, "connection.write", k.project, place(old.Environment)) != nil {
+		return errs.New(errs.Conflict, "connection.environment", "a connection %s exists in an environment where you may not change connections: take another name", k.name).At(errs.Field{Path: "name", Message: "taken"})
 	}
 	if in.Expect != nil && *in.Expect != old.Version {
 		return errs.New(errs.Stale, "connection.stale", "the connection %s has version %d by now and not %d: read it again", k.name, old.Version, *in.Expect)
@@ -173,7 +181,14 @@ func (s *Service) List(ctx context.Context, project string, p api.Paging) (api.P
 	if err := identity.Require(ctx, "connection.read", project); err != nil {
 		return api.Page[Connection]{}, err
 	}
-	rows, err := s.db.Query(ctx, "SELECT "+columns+" FROM setting_connection WHERE project = ? AND name > ? ORDER BY name LIMIT ?", project, p.After, p.Limit+1)
+	query, args := "SELECT "+columns+" FROM setting_connection WHERE project = ? AND name > ?", []any{project, p.After}
+	if environments, everywhere := identity.From(ctx).Environments("connection.read", project); !everywhere {
+		query += " AND environment IN (" + strings.TrimSuffix(strings.Repeat("?, ", len(environments)), ", ") + ")"
+		for _, e := range environments {
+			args = append(args, e)
+		}
+	}
+	rows, err := s.db.Query(ctx, query+" ORDER BY name LIMIT ?", append(args, p.Limit+1)...)
 	all, err := db.Scan(rows, err, func(r *sql.Rows) (Connection, error) {
 		c, _, err := scan(r.Scan)
 		return c, err
@@ -190,12 +205,15 @@ func (s *Service) Delete(ctx context.Context, project, name string) error {
 		return err
 	}
 	return s.db.Do(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec("DELETE FROM setting_connection WHERE project = ? AND name = ?", project, name)
+		c, _, err := s.find(ctx, tx, project, name)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if identity.RequireIn(ctx, "connection.write", project, place(c.Environment)) != nil {
 			return errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q", name, project)
+		}
+		if _, err := tx.Exec("DELETE FROM setting_connection WHERE project = ? AND name = ?", project, name); err != nil {
+			return err
 		}
 		return s.audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: "connection.delete", Object: Prefix + name})
 	})

@@ -327,3 +327,35 @@ func TestTheEndpoints(t *testing.T) {
 		}
 	}
 }
+
+// Rights in one environment open the connections of that one alone.
+func TestRightsInAnEnvironment(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for name, environment := range map[string]string{"dev-db": "dev", "prod-db": "prod", "any-db": ""} {
+		in := input("x", "")
+		in.Environment = environment
+		_, err := r.Put(owner(t.Context(), "a"), "a", name, in)
+		r.must(err)
+	}
+	ctx := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob", Kind: identity.User, Grants: []identity.Grant{{Permission: "connection.*", Project: "a", Environment: "dev"}}})
+	page, err := r.List(ctx, "a", api.Paging{Limit: 10})
+	r.must(err)
+	if len(page.Items) != 1 || page.Items[0].Name != "dev-db" {
+		t.Errorf("sees %+v", page.Items)
+	}
+	put := func(name, environment string) error {
+		in := input("y", "")
+		in.Environment = environment
+		_, err := r.Put(ctx, "a", name, in)
+		return err
+	}
+	r.must(put("dev-db", "dev"))
+	r.must(put("new", "dev"))
+	refused(t, put("new", "prod"), errs.Forbidden, "identity.forbidden")
+	refused(t, put("new", ""), errs.Forbidden, "identity.forbidden")
+	refused(t, put("prod-db", "dev"), errs.Conflict, "connection.environment")
+	refused(t, r.Delete(ctx, "a", "prod-db"), errs.NotFound, "connection.not_found")
+	refused(t, r.Delete(ctx, "a", "any-db"), errs.NotFound, "connection.not_found")
+	r.must(r.Delete(ctx, "a", "dev-db"))
+}

@@ -8,12 +8,14 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,6 +52,9 @@ type Deps struct {
 	// any at all where the project is empty. Every endpoint is checked for any;
 	// use cases check against the very object again.
 	Authorize func(ctx context.Context, permission, project string) error
+	// Fresh checks that the subject of ctx proved lately who it is, for endpoints
+	// that ask for it; nil for no such check.
+	Fresh func(ctx context.Context) error
 	// Observe takes the time of each answer; may be nil.
 	Observe func(route, status string, seconds float64)
 }
@@ -60,6 +65,9 @@ type API struct {
 	mux  *http.ServeMux
 	huma huma.API
 	idem *idempotency
+	// cross refuses what a page of another site sends with the user's cookie.
+	cross     *http.CrossOriginProtection
+	endpoints []Endpoint
 }
 
 // New makes an API without endpoints.
@@ -68,9 +76,9 @@ func New(deps Deps) *API {
 	cfg := huma.DefaultConfig("Sextant", deps.Version)
 	cfg.CreateHooks = nil // no $schema in answers
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", ""
-	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaNames())
 	cfg.RejectUnknownQueryParameters = true
-	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock)}
+	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock), cross: http.NewCrossOriginProtection()}
 	cfg.Transformers = []huma.Transformer{a.problems}
 	a.huma = humago.New(mux, cfg)
 	return a
@@ -95,7 +103,8 @@ type Endpoint struct {
 	Path    string
 	Summary string
 	Tag     string
-	// Permission is domain.verb; empty needs a subject but no permission.
+	// Permission is domain.verb, or SignedIn. Every endpoint that is not public
+	// declares one.
 	Permission string
 	// Public endpoints need no subject.
 	Public bool
@@ -105,10 +114,44 @@ type Endpoint struct {
 	MaxBody int64
 	// Secret keeps the answer out of every memory, that of repeated requests too.
 	Secret bool
+	// Reauth asks for a session whose owner proved lately who it is.
+	Reauth bool
+}
+
+// SignedIn is the permission of what every subject may do, with its own things.
+const SignedIn = "signed-in"
+
+// declare notes an endpoint. One without a permission is a mistake of whoever
+// wrote it, so it ends the program when it is built and tested.
+func (a *API) declare(e Endpoint) {
+	if e.Permission == "" && !e.Public {
+		panic("api: the endpoint " + e.Method + " " + e.Path + " declares no permission")
+	}
+	a.endpoints = append(a.endpoints, e)
+}
+
+// Endpoints lists what was registered, by path and method.
+func (a *API) Endpoints() []Endpoint {
+	all := slices.Clone(a.endpoints)
+	slices.SortFunc(all, func(x, y Endpoint) int { return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Method, y.Method)) })
+	return all
+}
+
+// Permissions lists the permissions that endpoints ask for, sorted.
+func (a *API) Permissions() []string {
+	var all []string
+	for _, e := range a.endpoints {
+		if e.Permission != "" && e.Permission != SignedIn {
+			all = append(all, e.Permission)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Register adds a typed endpoint.
 func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, error)) {
+	a.declare(e)
 	op := huma.Operation{OperationID: e.ID, Method: e.Method, Path: e.Path, Summary: e.Summary, Tags: []string{e.Tag}, DefaultStatus: e.Status, MaxBodyBytes: e.MaxBody}
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = MaxBody
@@ -135,13 +178,14 @@ func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, er
 // Handle adds a plain handler for what is not JSON, such as uploads and streams.
 // With an id it is described too.
 func (a *API) Handle(e Endpoint, h func(http.ResponseWriter, *http.Request) error) {
+	a.declare(e)
 	if e.ID != "" {
 		a.describe(e)
 	}
 	a.mux.HandleFunc(e.Method+" "+e.Path, func(w http.ResponseWriter, r *http.Request) {
 		err := a.allow(r.Context(), e)
 		if err == nil {
-			err = h(w, r)
+			err = h(w, r.WithContext(context.WithValue(r.Context(), endpointKey{}, e)))
 		}
 		if err != nil {
 			WriteProblem(w, r, a.problem(r.Context(), err))
@@ -167,10 +211,33 @@ func (a *API) allow(ctx context.Context, e Endpoint) error {
 	if id.err != nil {
 		return id.err
 	}
-	if e.Permission == "" {
-		return nil
+	if e.Permission != SignedIn {
+		if err := a.deps.Authorize(ctx, e.Permission, ""); err != nil {
+			return err
+		}
 	}
-	return a.deps.Authorize(ctx, e.Permission, "")
+	if e.Reauth && a.deps.Fresh != nil {
+		return a.deps.Fresh(ctx)
+	}
+	return nil
+}
+
+// endpointKey finds the endpoint that serves a request, for streams.
+type endpointKey struct{}
+
+// again checks whether a request that is being served may go on: its subject may
+// have been disabled or have lost a right. The context carries the subject as it
+// is now.
+func (a *API) again(r *http.Request) (context.Context, error) {
+	e, ok := r.Context().Value(endpointKey{}).(Endpoint)
+	if !ok || e.Public {
+		return r.Context(), nil
+	}
+	ctx, _, err := a.deps.Authenticate(r)
+	if err != nil || e.Permission == SignedIn {
+		return ctx, err
+	}
+	return ctx, a.deps.Authorize(ctx, e.Permission, "")
 }
 
 // Authorize checks a permission on a project, for the domains that do not know
@@ -193,6 +260,10 @@ func (a *API) Handler() http.Handler {
 		sw := &statusWriter{ResponseWriter: w}
 		defer a.observe(sw, start)
 		defer a.recover(sw, r)
+		if err := a.cross.Check(r); err != nil {
+			WriteProblem(sw, r, a.problem(r.Context(), errs.New(errs.Forbidden, "request.cross_origin", "a page of another site sent this request: %s", err)))
+			return
+		}
 		ctx, principal, err := a.deps.Authenticate(r)
 		if err != nil {
 			ctx = r.Context()

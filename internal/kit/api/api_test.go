@@ -42,6 +42,7 @@ type rig struct {
 
 	mu       sync.Mutex
 	observed []string
+	disabled sync.Map // principals who are let in no more
 }
 
 type lockedBuffer struct {
@@ -89,7 +90,16 @@ func (r *rig) boot() {
 			if !ok {
 				return nil, "", errs.New(errs.Unauthenticated, "x.unauthenticated", "log in first")
 			}
+			if _, gone := r.disabled.Load(name); gone {
+				return nil, "", errs.New(errs.Unauthenticated, "x.disabled", "disabled")
+			}
 			return context.WithValue(q.Context(), who{}, name), name, nil
+		},
+		Fresh: func(ctx context.Context) error {
+			if ctx.Value(who{}) == "stale" {
+				return errs.New(errs.Unauthenticated, "x.reauth", "prove it")
+			}
+			return nil
 		},
 		Authorize: func(ctx context.Context, permission, _ string) error {
 			if ctx.Value(who{}) == "low" {
@@ -202,7 +212,7 @@ func (r *rig) endpoints() {
 		Key api.KeyParam `path:"key"`
 		Run api.KeyParam `query:"run"`
 	}
-	api.Register(r.API, api.Endpoint{ID: "getThing", Method: http.MethodGet, Path: "/things/{key}"},
+	api.Register(r.API, api.Endpoint{ID: "getThing", Method: http.MethodGet, Path: "/things/{key}", Permission: api.SignedIn},
 		func(_ context.Context, in *get) (*thingOut, error) {
 			return &thingOut{thing{Name: in.Run.String(), Key: in.Key.Key}}, nil
 		})
@@ -437,11 +447,11 @@ func TestNamesInTheDescriptionAreUnique(t *testing.T) {
 	r := newRig(t)
 	r.endpoints()
 	type page struct{ Body api.Page[thing] }
-	api.Register(r.API, api.Endpoint{ID: "listThings", Method: http.MethodGet, Path: "/things"}, func(context.Context, *api.Paging) (*page, error) {
+	api.Register(r.API, api.Endpoint{ID: "listThings", Method: http.MethodGet, Path: "/things", Permission: api.SignedIn}, func(context.Context, *api.Paging) (*page, error) {
 		return &page{api.PageOf([]thing{}, 1, func(x thing) string { return x.Name })}, nil
 	})
 	type errors struct{ Body api.Page[errs.Field] }
-	api.Register(r.API, api.Endpoint{ID: "listFields", Method: http.MethodGet, Path: "/fields"}, func(context.Context, *api.Paging) (*errors, error) { return &errors{}, nil })
+	api.Register(r.API, api.Endpoint{ID: "listFields", Method: http.MethodGet, Path: "/fields", Permission: api.SignedIn}, func(context.Context, *api.Paging) (*errors, error) { return &errors{}, nil })
 	for name, make := range map[string]func() ([]byte, error){"3.1": r.OpenAPI, "3.0": r.OpenAPI30} {
 		doc, err := make()
 		if err != nil {
@@ -468,7 +478,7 @@ func TestClientThatLeavesIsNoErrorOfOurs(t *testing.T) {
 	entered := make(chan struct{})
 	left := make(chan struct{})
 	type out struct{}
-	api.Register(r.API, api.Endpoint{ID: "wait", Method: http.MethodGet, Path: "/wait"}, func(ctx context.Context, _ *struct{}) (*out, error) {
+	api.Register(r.API, api.Endpoint{ID: "wait", Method: http.MethodGet, Path: "/wait", Permission: api.SignedIn}, func(ctx context.Context, _ *struct{}) (*out, error) {
 		close(entered)
 		<-ctx.Done()
 		defer close(left)

@@ -60,7 +60,7 @@ func TestRefusalsAreRememberedAndFailuresAreNot(t *testing.T) {
 	r := newRig(t)
 	n := map[string]int{}
 	status := map[string]int{"refused": 423, "failed": 500, "down": 503, "busy": 429, "empty": 204, "bare": 202}
-	r.Handle(api.Endpoint{Method: "POST", Path: "/do/{what}"}, func(w http.ResponseWriter, q *http.Request) error {
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do/{what}", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
 		what := q.PathValue("what")
 		n[what]++
 		if s := status[what]; s >= 400 {
@@ -91,7 +91,7 @@ func TestAConcurrentRepetitionWaits(t *testing.T) {
 	r := newRig(t)
 	entered, let := make(chan struct{}), make(chan struct{})
 	once := sync.OnceFunc(func() { close(entered) })
-	r.Handle(api.Endpoint{Method: "POST", Path: "/slow"}, func(w http.ResponseWriter, q *http.Request) error {
+	r.Handle(api.Endpoint{Method: "POST", Path: "/slow", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
 		once()
 		<-let
 		if err := r.insert(q, "slow"); err != nil {
@@ -133,7 +133,7 @@ func TestEndedBetweenTheWriteAndTheAnswer(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			serve := func() {
-				r.Handle(api.Endpoint{Method: "POST", Path: "/do"}, func(_ http.ResponseWriter, q *http.Request) error {
+				r.Handle(api.Endpoint{Method: "POST", Path: "/do", Permission: api.SignedIn}, func(_ http.ResponseWriter, q *http.Request) error {
 					if err := r.insert(q, "x"); err != nil {
 						return err
 					}
@@ -168,7 +168,7 @@ func TestEndedBetweenTheWriteAndTheAnswer(t *testing.T) {
 func TestTheMemoryGoesWithTheFirstWriteThatIsKept(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.Handle(api.Endpoint{Method: "POST", Path: "/do"}, func(_ http.ResponseWriter, q *http.Request) error {
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do", Permission: api.SignedIn}, func(_ http.ResponseWriter, q *http.Request) error {
 		_ = r.db.Do(q.Context(), func(*db.Tx) error { return errors.New("no") })
 		if err := r.insert(q, "x"); err != nil {
 			return err
@@ -214,7 +214,7 @@ func TestAnswersAreForgottenAfterADay(t *testing.T) {
 func TestWhatIsNotKept(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.Handle(api.Endpoint{Method: "POST", Path: "/do/{what}"}, func(w http.ResponseWriter, q *http.Request) error {
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do/{what}", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
 		if q.PathValue("what") == "secret" {
 			w.Header().Set("Cache-Control", "no-store")
 			_, err := io.WriteString(w, "hunter2")

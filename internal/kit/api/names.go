@@ -36,6 +36,24 @@ func schemaName(t reflect.Type, hint string) string {
 	return upper(name) + "Of" + strings.Map(letters, inner)
 }
 
+// schemaNames is schemaName where no two types may share a name: the second
+// would be read by the rules of the first. It is a mistake of whoever named the
+// inputs alike, and so ends the program when it is built and tested.
+func schemaNames() func(reflect.Type, string) string {
+	taken := map[string]reflect.Type{}
+	return func(t reflect.Type, hint string) string {
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		name := schemaName(t, hint)
+		if other, ok := taken[name]; ok && other != t && t.Kind() == reflect.Struct {
+			panic("api: two bodies are named " + name + ": rename the input type of one")
+		}
+		taken[name] = t
+		return name
+	}
+}
+
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
 // describe adds a plain endpoint to the description: what it is for and where,

@@ -10,7 +10,10 @@ import (
 	"sextant/internal/kit/errs"
 )
 
-const heartbeat = 15 * time.Second
+const (
+	heartbeat = 15 * time.Second
+	recheck   = 3 * time.Second // between checks that the client may still listen
+)
 
 // Message is one server-sent event. ID is what the client sends back as
 // Last-Event-ID to go on after it.
@@ -27,6 +30,9 @@ type Feed struct {
 	After func(ctx context.Context, id string) (messages []Message, done bool, err error)
 	// News pokes when After may have more.
 	News <-chan struct{}
+	// Allowed checks again, every few seconds, whether the subject of ctx may see
+	// this very thing; nil where the endpoint's permission is all there is.
+	Allowed func(ctx context.Context) error
 }
 
 // Stream sends a feed as server-sent events until it is done or the client
@@ -48,6 +54,7 @@ func (a *API) Stream(w http.ResponseWriter, r *http.Request, feed Feed) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
+	s := &stream{a: a, w: w, r: r, feed: feed, checked: a.deps.Clock.Now()}
 	for {
 		for _, m := range messages {
 			if _, err := fmt.Fprint(w, frame(m)); err != nil {
@@ -58,7 +65,7 @@ func (a *API) Stream(w http.ResponseWriter, r *http.Request, feed Feed) error {
 		if err := rc.Flush(); err != nil || done {
 			return nil
 		}
-		if !a.await(r.Context(), w, feed.News) {
+		if !s.await() {
 			return nil
 		}
 		messages, done, err = feed.After(r.Context(), last)
@@ -68,19 +75,45 @@ func (a *API) Stream(w http.ResponseWriter, r *http.Request, feed Feed) error {
 	}
 }
 
-// await waits for news and keeps the connection alive meanwhile.
-func (a *API) await(ctx context.Context, w http.ResponseWriter, news <-chan struct{}) bool {
-	tick, stop := a.deps.Clock.After(heartbeat)
+// stream is a client that listens.
+type stream struct {
+	a       *API
+	w       http.ResponseWriter
+	r       *http.Request
+	feed    Feed
+	checked time.Time     // when it was last found that the client may listen
+	quiet   time.Duration // since the last sign of life
+}
+
+// await waits for news, keeps the connection alive meanwhile, and ends it when
+// the client may no longer listen.
+func (s *stream) await() bool {
+	tick, stop := s.a.deps.Clock.After(recheck)
 	defer stop()
 	select {
-	case <-ctx.Done():
+	case <-s.r.Context().Done():
 		return false
-	case <-news:
-		return true
+	case <-s.feed.News:
+		s.quiet = 0
+		return s.a.deps.Clock.Now().Sub(s.checked) < recheck || s.may()
 	case <-tick:
-		_, err := fmt.Fprint(w, ": still here\n\n")
-		return err == nil
 	}
+	if !s.may() {
+		return false
+	}
+	if s.quiet += recheck; s.quiet < heartbeat {
+		return true
+	}
+	s.quiet = 0
+	_, err := fmt.Fprint(s.w, ": still here\n\n")
+	return err == nil
+}
+
+// may checks that the client may still listen.
+func (s *stream) may() bool {
+	s.checked = s.a.deps.Clock.Now()
+	ctx, err := s.a.again(s.r)
+	return err == nil && (s.feed.Allowed == nil || s.feed.Allowed(ctx) == nil)
 }
 
 func frame(m Message) string {

@@ -239,6 +239,22 @@ type CreateInBody struct {
 
 // CreateOutBody defines model for CreateOutBody.
 type CreateOutBody struct {
+	Created time.Time `json:"created"`
+
+	// Current The session that asks
+	Current bool      `json:"current,omitempty"`
+	Expires time.Time `json:"expires"`
+	Id      string    `json:"id"`
+	Kind    string    `json:"kind"`
+	Name    string    `json:"name"`
+
+	// Origin Address from which the session was opened
+	Origin string   `json:"origin,omitempty"`
+	Scope  []string `json:"scope,omitempty"`
+
+	// Seen When it was last used, to the minute
+	Seen time.Time `json:"seen"`
+
 	// Token The secret, shown once
 	Token string `json:"token"`
 }
@@ -327,36 +343,90 @@ type ErrsField struct {
 	Path    string `json:"path"`
 }
 
+// IdentityAccess defines model for IdentityAccess.
+type IdentityAccess struct {
+	// Environment Environment of objects and connections; * for all
+	Environment string `json:"environment,omitempty"`
+	Name        string `json:"name"`
+	Permission  string `json:"permission"`
+	Project     string `json:"project"`
+	Role        string `json:"role,omitempty"`
+	User        string `json:"user"`
+}
+
+// IdentityAccount defines model for IdentityAccount.
+type IdentityAccount struct {
+	Created  time.Time            `json:"created"`
+	Disabled bool                 `json:"disabled"`
+	Display  string               `json:"display,omitempty"`
+	Grants   []IdentityGrant      `json:"grants,omitempty"`
+	Id       string               `json:"id"`
+	Name     string               `json:"name"`
+	Roles    []IdentityMembership `json:"roles,omitempty"`
+	Version  int64                `json:"version"`
+}
+
+// IdentityChange defines model for IdentityChange.
+type IdentityChange struct {
+	// Disabled A disabled user is cut off at once: sessions and tokens end
+	Disabled bool                 `json:"disabled,omitempty"`
+	Display  string               `json:"display,omitempty"`
+	Grants   []IdentityGrant      `json:"grants,omitempty"`
+	Roles    []IdentityMembership `json:"roles,omitempty"`
+}
+
 // IdentityGrant defines model for IdentityGrant.
 type IdentityGrant struct {
-	Permission string `json:"permission"`
-	Project    string `json:"project"`
+	// Environment Environment of objects and connections; * for all
+	Environment string `json:"environment,omitempty"`
+	Permission  string `json:"permission"`
+	Project     string `json:"project"`
+	Role        string `json:"role,omitempty"`
+}
+
+// IdentityMembership defines model for IdentityMembership.
+type IdentityMembership struct {
+	// Environment * or empty for all
+	Environment string `json:"environment,omitempty"`
+	Project     string `json:"project"`
+	Role        string `json:"role"`
 }
 
 // IdentityNewUser defines model for IdentityNewUser.
 type IdentityNewUser struct {
-	Grants   []IdentityGrant `json:"grants"`
-	Name     string          `json:"name"`
-	Password string          `json:"password"`
+	Display  string               `json:"display,omitempty"`
+	Grants   []IdentityGrant      `json:"grants,omitempty"`
+	Name     string               `json:"name"`
+	Password string               `json:"password"`
+	Roles    []IdentityMembership `json:"roles,omitempty"`
+}
+
+// IdentityRole defines model for IdentityRole.
+type IdentityRole struct {
+	BuiltIn     bool     `json:"builtIn"`
+	Description string   `json:"description"`
+	Name        string   `json:"name"`
+	Permissions []string `json:"permissions"`
+	Version     int64    `json:"version"`
 }
 
 // IdentityToken defines model for IdentityToken.
 type IdentityToken struct {
 	Created time.Time `json:"created"`
+
+	// Current The session that asks
+	Current bool      `json:"current,omitempty"`
 	Expires time.Time `json:"expires"`
 	Id      string    `json:"id"`
 	Kind    string    `json:"kind"`
 	Name    string    `json:"name"`
-	Scope   []string  `json:"scope,omitempty"`
-}
 
-// IdentityUser defines model for IdentityUser.
-type IdentityUser struct {
-	Created  time.Time       `json:"created"`
-	Disabled bool            `json:"disabled"`
-	Grants   []IdentityGrant `json:"grants,omitempty"`
-	Id       string          `json:"id"`
-	Name     string          `json:"name"`
+	// Origin Address from which the session was opened
+	Origin string   `json:"origin,omitempty"`
+	Scope  []string `json:"scope,omitempty"`
+
+	// Seen When it was last used, to the minute
+	Seen time.Time `json:"seen"`
 }
 
 // InBody defines model for InBody.
@@ -402,6 +472,9 @@ type OutBody struct {
 	Id     string          `json:"id"`
 	Kind   string          `json:"kind"`
 	Name   string          `json:"name"`
+
+	// Scope Permissions that the token is narrowed to
+	Scope []string `json:"scope,omitempty"`
 }
 
 // PageOfAuditRecord defines model for PageOfAuditRecord.
@@ -440,19 +513,28 @@ type PageOfDispatchStep struct {
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfIdentityToken defines model for PageOfIdentityToken.
-type PageOfIdentityToken struct {
+// PageOfIdentityAccount defines model for PageOfIdentityAccount.
+type PageOfIdentityAccount struct {
 	// Items The rows of this page
-	Items []IdentityToken `json:"items"`
+	Items []IdentityAccount `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfIdentityUser defines model for PageOfIdentityUser.
-type PageOfIdentityUser struct {
+// PageOfIdentityRole defines model for PageOfIdentityRole.
+type PageOfIdentityRole struct {
 	// Items The rows of this page
-	Items []IdentityUser `json:"items"`
+	Items []IdentityRole `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfIdentityToken defines model for PageOfIdentityToken.
+type PageOfIdentityToken struct {
+	// Items The rows of this page
+	Items []IdentityToken `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -546,6 +628,17 @@ type PageOfWorklistTask struct {
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
+}
+
+// PasswordInBody defines model for PasswordInBody.
+type PasswordInBody struct {
+	Current string `json:"current"`
+	New     string `json:"new"`
+}
+
+// PermissionsOutBody defines model for PermissionsOutBody.
+type PermissionsOutBody struct {
+	Items []string `json:"items"`
 }
 
 // Problem defines model for Problem.
@@ -731,9 +824,25 @@ type ProcessStepState string
 // ProcessStepType defines model for ProcessStep.Type.
 type ProcessStepType string
 
+// ProveInBody defines model for ProveInBody.
+type ProveInBody struct {
+	Password string `json:"password"`
+}
+
+// PutInBody defines model for PutInBody.
+type PutInBody struct {
+	Description string   `json:"description,omitempty"`
+	Permissions []string `json:"permissions"`
+}
+
 // RedeemInBody defines model for RedeemInBody.
 type RedeemInBody struct {
 	Link string `json:"link"`
+}
+
+// ResetInBody defines model for ResetInBody.
+type ResetInBody struct {
+	Password string `json:"password"`
 }
 
 // SessionOutBody defines model for SessionOutBody.
@@ -784,6 +893,11 @@ type TokenOutBody struct {
 // ValueBody defines model for ValueBody.
 type ValueBody struct {
 	Value string `json:"value"`
+}
+
+// WhoOutBody defines model for WhoOutBody.
+type WhoOutBody struct {
+	Items []IdentityAccess `json:"items"`
 }
 
 // WireAction defines model for WireAction.
@@ -1008,6 +1122,13 @@ type WorklistTask struct {
 	Run string `json:"run"`
 }
 
+// WhoCanParams defines parameters for WhoCan.
+type WhoCanParams struct {
+	Permission  string `form:"permission" json:"permission"`
+	Project     string `form:"project,omitempty" json:"project,omitempty"`
+	Environment string `form:"environment,omitempty" json:"environment,omitempty"`
+}
+
 // ListAuditRecordsParams defines parameters for ListAuditRecords.
 type ListAuditRecordsParams struct {
 	// Limit Rows on a page
@@ -1069,6 +1190,15 @@ type GetLockParams struct {
 	Object string `form:"object" json:"object"`
 }
 
+// ListMySessionsParams defines parameters for ListMySessions.
+type ListMySessionsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // EvaluatePathParams defines parameters for EvaluatePath.
 type EvaluatePathParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -1117,6 +1247,12 @@ type ListProcessesParams struct {
 
 	// After The next of the page before
 	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// PutRoleParams defines parameters for PutRole.
+type PutRoleParams struct {
+	// IfMatch Version that was read, in quotes; left out to create a role
+	IfMatch string `json:"If-Match,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
@@ -1179,6 +1315,12 @@ type ListUsersParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// ChangeUserParams defines parameters for ChangeUser.
+type ChangeUserParams struct {
+	// IfMatch Version that was read, in quotes
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
 // ListVerdictsParams defines parameters for ListVerdicts.
 type ListVerdictsParams struct {
 	// Limit Rows on a page
@@ -1207,6 +1349,9 @@ type ReportLogJSONRequestBody = WireLogBatch
 // ReportProgressJSONRequestBody defines body for ReportProgress for application/json ContentType.
 type ReportProgressJSONRequestBody = WireProgress
 
+// ChangeMyPasswordJSONRequestBody defines body for ChangeMyPassword for application/json ContentType.
+type ChangeMyPasswordJSONRequestBody = PasswordInBody
+
 // EvaluatePathJSONRequestBody defines body for EvaluatePath for application/json ContentType.
 type EvaluatePathJSONRequestBody = InBody
 
@@ -1221,6 +1366,9 @@ type QueryObjectsJSONRequestBody = WireQuery
 
 // ConnectPluginJSONRequestBody defines body for ConnectPlugin for application/json ContentType.
 type ConnectPluginJSONRequestBody = ConnectBody
+
+// PutRoleJSONRequestBody defines body for PutRole for application/json ContentType.
+type PutRoleJSONRequestBody = PutInBody
 
 // StartRunJSONRequestBody defines body for StartRun for application/json ContentType.
 type StartRunJSONRequestBody = ProcessStartBody
@@ -1237,6 +1385,9 @@ type LoginJSONRequestBody = LoginInBody
 // RedeemLinkJSONRequestBody defines body for RedeemLink for application/json ContentType.
 type RedeemLinkJSONRequestBody = RedeemInBody
 
+// ProveSessionJSONRequestBody defines body for ProveSession for application/json ContentType.
+type ProveSessionJSONRequestBody = ProveInBody
+
 // PutSettingJSONRequestBody defines body for PutSetting for application/json ContentType.
 type PutSettingJSONRequestBody = ValueBody
 
@@ -1251,3 +1402,9 @@ type CreateTokenJSONRequestBody = CreateInBody
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = IdentityNewUser
+
+// ChangeUserJSONRequestBody defines body for ChangeUser for application/json ContentType.
+type ChangeUserJSONRequestBody = IdentityChange
+
+// ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
+type ResetPasswordJSONRequestBody = ResetInBody

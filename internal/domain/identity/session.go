@@ -1,0 +1,184 @@
+package identity
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+const (
+	sessionFor = 12 * time.Hour
+	idleFor    = 30 * time.Minute
+	provedFor  = 10 * time.Minute
+	linkFor    = time.Hour
+	seenEvery  = time.Minute
+)
+
+// Login checks a password and gives a session. origin is the address that asks.
+func (s *Service) Login(ctx context.Context, name, password, origin string) (string, time.Time, error) {
+	u, err := s.oneUser(ctx, "name", name)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if err := s.check(u, name, password, origin); err != nil {
+		return "", time.Time{}, err
+	}
+	return s.session(ctx, u.ID, origin, nil)
+}
+
+// check compares a password within the limits of tries. A name that does not
+// exist and a user who is disabled answer as a wrong password does.
+func (s *Service) check(u Account, name, password, origin string) error {
+	if !s.tries.allowed(name, origin) {
+		return errs.New(errs.Exhausted, "identity.too_many_tries", "too many failed log-ins: at most %d for a name and %d from an address within an hour; wait some minutes", maxByName, maxByOrigin)
+	}
+	ok, busy := s.hasher.verify(u.password, password)
+	if busy {
+		return errs.New(errs.Exhausted, "identity.busy", "too many log-ins at once: try again in a moment")
+	}
+	if !ok || u.Disabled {
+		s.tries.failed(name, origin)
+		return errs.New(errs.Unauthenticated, "identity.wrong_password", "name or password is wrong")
+	}
+	return nil
+}
+
+// Redeem exchanges a one-time link for a session.
+func (s *Service) Redeem(ctx context.Context, link, origin string) (string, time.Time, error) {
+	t, err := s.tokenByHash(ctx, digest(link))
+	if err != nil || t == nil || t.Kind != kindLink || t.Expires.Before(s.clock.Now()) {
+		return "", time.Time{}, errs.New(errs.Unauthenticated, "identity.link", "the link was used or is too old")
+	}
+	return s.session(ctx, t.user, origin, func(tx *db.Tx) error {
+		n, err := tx.Exec("DELETE FROM identity_token WHERE id = ?", t.ID)
+		if err == nil && n == 0 {
+			return errs.New(errs.Unauthenticated, "identity.link", "the link was used or is too old")
+		}
+		return err
+	})
+}
+
+// Link makes a link that logs a user in once, within an hour.
+func (s *Service) link(tx *db.Tx, userID string) (string, error) {
+	secret, now := clock.NewToken("sxl_"), s.clock.Now()
+	return secret, insertToken(tx, Token{ID: clock.NewID(s.clock), user: userID, Name: "one-time log-in", Kind: kindLink, hash: digest(secret), Expires: now.Add(linkFor), Created: now})
+}
+
+func (s *Service) session(ctx context.Context, userID, origin string, also func(*db.Tx) error) (string, time.Time, error) {
+	secret, now := clock.NewToken("sxs_"), s.clock.Now()
+	t := Token{ID: clock.NewID(s.clock), user: userID, Name: "session", Kind: kindSession, hash: digest(secret), Expires: now.Add(sessionFor), Created: now, proved: now, Origin: origin}
+	err := s.db.Do(ctx, func(tx *db.Tx) error {
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		if err := insertToken(tx, t); err != nil {
+			return err
+		}
+		return s.record(With(ctx, Subject{ID: "user/" + userID}), tx, "identity.login", "user/"+userID, nil)
+	})
+	return secret, t.Expires, err
+}
+
+// Prove renews the proof of who sits before a session, for what needs a fresh
+// one.
+func (s *Service) Prove(ctx context.Context, password, origin string) error {
+	sub := From(ctx)
+	if sub.Session == "" {
+		return errs.New(errs.Invalid, "identity.no_session", "only a session can be confirmed: a token needs no password")
+	}
+	u, err := s.oneUser(ctx, "id", sub.userID())
+	if err != nil {
+		return err
+	}
+	if err := s.check(u, u.Name, password, origin); err != nil {
+		return err
+	}
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec("UPDATE identity_token SET proved = ? WHERE id = ?", clock.Micros(s.clock.Now()), sub.Session)
+		return err
+	})
+}
+
+// Fresh checks that the owner of the session gave a password within ten minutes.
+// Tokens have no such proof and need none: they are made for one purpose.
+func (s *Service) Fresh(ctx context.Context) error {
+	sub := From(ctx)
+	if sub.Session == "" || s.clock.Now().Sub(sub.Proved) <= provedFor {
+		return nil
+	}
+	return errs.New(errs.Unauthenticated, "identity.reauth", "this needs your password once more: confirm the session with POST /api/v1/session/proof and repeat the request")
+}
+
+// Logout ends the session or token that a request carries.
+func (s *Service) Logout(ctx context.Context, secret string) error {
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec("DELETE FROM identity_token WHERE hash = ?", digest(secret))
+		return err
+	})
+}
+
+// EndSession ends a session of the subject of ctx.
+func (s *Service) EndSession(ctx context.Context, id string) error {
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		n, err := tx.Exec("DELETE FROM identity_token WHERE id = ? AND user_id = ? AND kind = ?", id, From(ctx).userID(), kindSession)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errs.New(errs.NotFound, "session.not_found", "there is no session %q of yours", id)
+		}
+		return s.record(ctx, tx, "session.end", "session/"+id, nil)
+	})
+}
+
+// ChangePassword replaces the password of the subject of ctx and ends its other
+// sessions.
+func (s *Service) ChangePassword(ctx context.Context, current, next, origin string) error {
+	sub := From(ctx)
+	u, err := s.oneUser(ctx, "id", sub.userID())
+	if err != nil {
+		return err
+	}
+	if sub.Kind != User || sub.Scope != nil {
+		return errs.New(errs.Forbidden, "identity.forbidden", "only a user can change its password, not a narrowed token")
+	}
+	if err := checkPassword(next); err != nil {
+		return err
+	}
+	if err := s.check(u, u.Name, current, origin); err != nil {
+		if errs.Is(err, errs.Unauthenticated) {
+			return errs.New(errs.Invalid, "identity.current_password", "the current password is wrong").At(errs.Field{Path: "current", Message: "wrong"})
+		}
+		return err
+	}
+	return s.setPassword(ctx, u.ID, next, sub.Session)
+}
+
+func (s *Service) setPassword(ctx context.Context, userID, password, keep string) error {
+	hash := s.hasher.hash(password)
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec("UPDATE identity_user SET password = ?, version = version + 1 WHERE id = ?", hash, userID); err != nil {
+			return err
+		}
+		if err := endSessions(tx, userID, keep, false); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, "user.password", "user/"+userID, nil)
+	})
+}
+
+// Origin is the address that a request comes from, without its port.
+func Origin(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
