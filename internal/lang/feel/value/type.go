@@ -148,8 +148,10 @@ func conforms(t, other *Type, asked conformance) bool {
 }
 
 func functionsConform(t, other *Type, asked conformance) bool {
+	// What a function gives is often not known before it is called.
+	result := t.Result == nil || conforms(t.Result, other.Result, asked)
 	if other.Params == nil {
-		return conforms(t.Result, other.Result, asked)
+		return result
 	}
 	if len(t.Params) != len(other.Params) {
 		return false
@@ -159,7 +161,7 @@ func functionsConform(t, other *Type, asked conformance) bool {
 			return false
 		}
 	}
-	return conforms(t.Result, other.Result, asked)
+	return result
 }
 
 // Field finds the type of an entry of a context.
@@ -200,7 +202,7 @@ func (t *Type) convert(v Value) (Value, bool) {
 		item, ok := t.Elem.Coerce(v)
 		return NewList([]Value{item}), ok
 	case isList:
-		if len(l) != 1 {
+		if len(l) != 1 || l[0].kind == KindList { // taken apart once, not again
 			return Null(), false
 		}
 		return t.convert(l[0])
