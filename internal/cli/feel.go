@@ -39,7 +39,7 @@ func (a *app) feelCmd() *cobra.Command {
 	f.BoolVar(&o.unary, "unary", false, "the expression is a list of unary tests")
 	f.StringVar(&o.input, "input", "", "what unary tests are about, as JSON or FEEL, or @file")
 	f.StringVar(&o.now, "now", "", "the time that now() gives, such as 2026-01-31T12:00:00Z; else that of the clock")
-	return group("feel", "FEEL expressions", eval)
+	return group("feel", "FEEL expressions", eval, a.feelCheckCmd())
 }
 
 // sourced is a text of the command line: itself, @file, or - for standard input.
@@ -104,7 +104,7 @@ func (a *app) feelEval(text string, o feelOptions) error {
 	}
 	env.Warn = func(w feel.Warning) {
 		line, column := x.Position(w.Offset)
-		a.point(text, line, column, w.Message)
+		point(a.Err, text, place{line, column}, w.Message)
 	}
 	v, err := x.Eval(env)
 	if err != nil {
@@ -191,24 +191,26 @@ func (a *app) misread(text string, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	a.point(text, e.Line, e.Column, e.Message)
+	point(a.Err, text, place{e.Line, e.Column}, e.Message)
 	return outcome{ExitFailed}
 }
 
+// place is where a message points at: line and character, both from 1.
+type place struct{ line, column int }
+
 // point shows a message with the line that it is about and a caret below it.
-func (a *app) point(text string, line, column int, message string) {
-	fmt.Fprintf(a.Err, "%d:%d: %s\n", line, column, message)
+func point(w io.Writer, text string, at place, message string) {
+	fmt.Fprintf(w, "%d:%d: %s\n", at.line, at.column, message)
 	lines := strings.Split(text, "\n")
-	if line < 1 || line > len(lines) {
+	if at.line < 1 || at.line > len(lines) {
 		return
 	}
-	shown := []rune(strings.TrimRight(lines[line-1], "\r"))
-	below := make([]rune, 0, column)
-	for i := range min(column-1, len(shown)) {
-		below = append(below, ' ')
+	shown := []rune(strings.TrimRight(lines[at.line-1], "\r"))
+	below := []rune(strings.Repeat(" ", min(at.column-1, len(shown))))
+	for i := range below {
 		if shown[i] == '\t' {
 			below[i] = '\t'
 		}
 	}
-	fmt.Fprintf(a.Err, "  %s\n  %s^\n", string(shown), string(below))
+	fmt.Fprintf(w, "  %s\n  %s^\n", string(shown), string(below))
 }

@@ -49,3 +49,40 @@ func TestFeelEval(t *testing.T) {
 		})
 	}
 }
+
+func TestFeelCheck(t *testing.T) {
+	t.Parallel()
+	good := write(t, "good.feel", "= a + 1")
+	bad := write(t, "bad.feel", "a +\n  limt")
+	vars := `{"a": 1, "limit": 2}`
+	for _, tt := range []struct {
+		name     string
+		in       string
+		args     []string
+		code     int
+		out, err string
+	}{
+		{"fine", "", []string{"a + 1"}, 0, "", ""},
+		{"fine-with-vars", "", []string{good, "a < limit", "--vars", vars}, 0, "", ""},
+		{"misread", "", []string{"1 == 2"}, 1, "1:4: error: == is no operator: equality is written =. Write one = sign. [feel.syntax]\n  1 == 2\n     ^\n", ""},
+		{"file", "", []string{good, bad, "--vars", vars}, 1, bad + ":2:3: error: There is no limt here. Did you mean limit? [feel.unknown_name]\n    limt\n    ^\n", ""},
+		{"at-file", "", []string{"@" + bad, "--vars", vars}, 1, "bad.feel:2:3: ", ""},
+		{"standard-input", "1 + \"a\"", []string{"-"}, 0, "warning: With a number and a string this is always null.", ""},
+		{"warning", "", []string{"a = \"x\"", "--vars", vars}, 0, "[feel.always_null]", ""},
+		{"unary", "", []string{"--unary", "< \"a\"", "--input", "1"}, 0, "", ""},
+		{"json", "", []string{"--json", "1 +"}, 1, `"code": "feel.syntax"`, ""},
+		{"json-of-nothing", "", []string{"--json", "1"}, 0, `"items": []`, ""},
+		{"no-argument", "", nil, 2, "", "want files or expressions"},
+		{"absent-file", "", []string{"@absent.feel"}, 1, "", "absent.feel"},
+		{"vars-no-context", "", []string{"1", "--vars", "1"}, 2, "", "no context"},
+		{"input-alone", "", []string{"1", "--input", "1"}, 2, "", "--unary"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := sextant(t, tt.in, append([]string{"feel", "check"}, tt.args...)...)
+			if got.code != tt.code || !strings.Contains(got.out, tt.out) || tt.out == "" && got.out != "" || !strings.Contains(got.err, tt.err) || tt.err == "" && got.err != "" {
+				t.Errorf("%q: %d %q %q, want %d %q %q", tt.args, got.code, got.out, got.err, tt.code, tt.out, tt.err)
+			}
+		})
+	}
+}

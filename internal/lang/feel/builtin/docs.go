@@ -176,3 +176,14 @@ var docs = map[string]Doc{
 	"from json":   {"The value of a JSON text.", zeebe, `from json("{\"a\": 1}").a`, `1`},
 	"fromAi":      {"The value; the other arguments describe it to an AI agent that fills it in.", zeebe, `fromAi({city: "Rome"}.city, "a city", "string")`, `"Rome"`},
 }
+
+// Takes reports whether the function can be called with so many arguments by
+// place.
+func (f *Func) Takes(args int) bool {
+	if f.variadic {
+		return args > 0
+	}
+	return slices.ContainsFunc(f.Params, func(params []string) bool {
+		return (args <= len(params) || f.repeats) && args >= required(params)
+	})
+}
