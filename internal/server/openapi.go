@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"sextant/internal/config"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 )
 
@@ -32,3 +33,6 @@ func OpenAPI(ctx context.Context, older bool) ([]byte, error) {
 	}
 	return s.parts.api.OpenAPI()
 }
+
+// Endpoints lists what the API answers, by path and method.
+func (s *Server) Endpoints() []api.Endpoint { return s.parts.api.Endpoints() }
