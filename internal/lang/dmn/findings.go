@@ -46,7 +46,7 @@ func (r *TableReport) Findings() []Problem {
 	add := func(at model.Place, code, format string, args ...any) {
 		all = append(all, Problem{Level: model.Caution, Code: code, Model: r.Model, Owner: r.Owner, Element: at.ID, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)})
 	}
-	if !hasDefault(src) {
+	if !hasDefault(src) && !givesList(src) {
 		for _, g := range r.Analysis.Gaps {
 			add(src.Place, "dmn.table.gap", "no rule matches where %s", r.region(g.Region))
 		}
@@ -67,6 +67,17 @@ func hasDefault(t *model.Table) bool {
 		if o.Default != nil {
 			return true
 		}
+	}
+	return false
+}
+
+// givesList tells tables for which no hit is a result like any other.
+func givesList(t *model.Table) bool {
+	switch t.HitPolicy {
+	case model.RuleOrder, model.OutputOrder:
+		return true
+	case model.Collect:
+		return t.Aggregation == "" || t.Aggregation == model.Count
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"sextant/internal/lang/dmn/model"
@@ -15,18 +16,20 @@ func (c *compiler) context(e *model.Context) code {
 		fn   code
 	}
 	entries := make([]entry, 0, len(e.Entries))
-	outer := c.scope
-	own := make([]string, 0, len(e.Entries))
+	mark := len(c.scope.stack)
 	for _, x := range e.Entries {
-		if _, ok := x.Value.(*model.Function); ok { // which may call itself
-			own = append(own, x.Variable.Name)
+		own := x.Variable.Name
+		_, recursive := x.Value.(*model.Function) // which may call itself
+		if recursive {
+			c.scope.push(own)
 		}
-		c.scope = outer.with(own...)
 		fn := c.expression(x.Value)
-		entries = append(entries, entry{x.Variable.Name, c.typed(fn, x.Variable.TypeRef, x.Variable.Place)})
-		own = append(own, x.Variable.Name)
+		entries = append(entries, entry{own, c.typed(fn, x.Variable.TypeRef, x.Variable.Place)})
+		if !recursive {
+			c.scope.push(own)
+		}
 	}
-	c.scope = outer
+	c.scope.pop(mark)
 	return func(s *session, f *frame) value.Value {
 		ctx := &value.Context{}
 		inner := &frame{parent: f, ctx: ctx}
@@ -180,9 +183,12 @@ func (c *compiler) body(e *model.Function) code {
 		return nothing
 	}
 	list := make([]string, len(e.Params))
+	outer := c.refs
+	c.refs = maps.Clone(outer)
 	for i, p := range e.Params {
-		list[i] = p.Name
+		list[i], c.refs[p.Name] = p.Name, p.TypeRef
 	}
+	defer func() { c.refs = outer }()
 	var fn code
 	c.within(list, func() { fn = c.expression(e.Body) })
 	return c.typed(fn, e.TypeRef, e.Place)

@@ -46,10 +46,7 @@ func (s *session) arguments(c *callable, args []value.Value) ([]value.Value, boo
 	}
 	out := make([]value.Value, len(args))
 	for i, p := range c.params {
-		if !s.Spend(1 + args[i].Weight()/8) {
-			return nil, false
-		}
-		v, ok := p.typ.Coerce(args[i])
+		v, ok := s.coerce(p.typ, args[i])
 		if !ok {
 			s.warn(c.at, "%s is not %s, as the parameter %s of %s has to be", describe(args[i]), p.typ, p.name, c.name)
 			return nil, false
@@ -71,9 +68,7 @@ func (s *session) knowledge(n *Node) value.Value {
 		}
 		step, leave := s.enter(n)
 		defer leave()
-		v := s.conform(n.Type, n.logic(s, f), n.Place)
-		step.Value = v
-		return v
+		return s.keep(step, s.conform(n.Type, n.logic(s, f), n.Place))
 	}
 	v := s.function(&callable{name: n.Name, params: n.params, result: n.Type, body: body, at: n.Place}, &frame{node: n, s: s})
 	s.values[n] = v
@@ -116,9 +111,7 @@ func (s *session) serve(n *Node, args map[*Node]value.Value) value.Value {
 	if len(n.service.outputs) == 1 {
 		v, _ = ctx.Get(n.service.outputs[0].variable)
 	}
-	v = inner.conform(n.Type, v, n.Place)
-	step.Value = v
-	return v
+	return inner.keep(step, inner.conform(n.Type, v, n.Place))
 }
 
 // decide computes a decision and all that it requires, the innermost first.
@@ -157,7 +150,7 @@ func (s *session) compute(n *Node) value.Value {
 	case n.logic == nil:
 		s.warn(n.Place, "%s has no logic", n.Name)
 	default:
-		step.Value = s.conform(n.Type, n.logic(s, &frame{node: n, s: s}), n.Place)
+		return s.keep(step, s.conform(n.Type, n.logic(s, &frame{node: n, s: s}), n.Place))
 	}
-	return step.Value
+	return value.Null()
 }

@@ -6,6 +6,7 @@ import (
 	"sextant/internal/lang/dmn/model"
 	"sextant/internal/lang/dmn/table"
 	"sextant/internal/lang/feel"
+	"sextant/internal/lang/feel/builtin"
 	"sextant/internal/lang/feel/value"
 )
 
@@ -17,8 +18,9 @@ type compiler struct {
 	program *Program
 	unit    *unit
 	members *members
-	node    *Node  // the node that is being compiled
-	scope   *names // what the expression sees that is being compiled
+	node    *Node             // the node that is being compiled
+	scope   *names            // what the expression sees that is being compiled
+	refs    map[string]string // types of parameters in force, by name
 }
 
 func (c *compiler) report(level model.Level, code string, at model.Place, owner, message string) {
@@ -36,7 +38,7 @@ func (c *compiler) Problem(level model.Level, code string, at model.Place, messa
 
 // typeTests compiles the allowed values of a type.
 func (c *compiler) typeTests(t *model.Tests, owner string) *feel.Expr {
-	x, err := feel.CompileUnaryTests(t.Text, feel.KnownNames(c.members.known(t.Text, nil)...), feel.WithLimits(feel.Limits{Steps: testSteps}))
+	x, err := feel.CompileUnaryTests(t.Text, feel.KnownNames(c.members.known(t.Text, newNames())...), feel.Types(c.unit.types.defined), feel.WithLimits(c.program.limits))
 	if err != nil {
 		c.report(model.Failure, "dmn.feel", placeWithin(t.Place, err), owner, fmt.Sprintf("%q is not FEEL: %s", shorten(t.Text), err))
 		return nil
@@ -44,11 +46,11 @@ func (c *compiler) typeTests(t *model.Tests, owner string) *feel.Expr {
 	return x
 }
 
-// testSteps bounds what the allowed values of a type may cost for one value.
-const testSteps = 10_000
-
 // nodeTypes makes the types of all nodes, which others ask for.
 func (c *compiler) nodeTypes() {
+	for _, it := range c.unit.def.Items {
+		c.unit.types.item(it)
+	}
 	for _, n := range c.unit.nodes {
 		c.node = n
 		n.Type = c.Type(n.info.TypeRef, n.info.Place)
@@ -72,7 +74,8 @@ func (c *compiler) compile() {
 	at := 0
 	next := func() *Node {
 		c.node = c.unit.nodes[at]
-		c.scope = c.visible(c.node)
+		c.scope, c.refs = newNames(), map[string]string{}
+		c.visible(c.node)
 		at++
 		return c.node
 	}
@@ -96,16 +99,14 @@ func (c *compiler) compile() {
 	}
 }
 
-// visible are the names that the expressions of a node see.
-func (c *compiler) visible(n *Node) *names {
-	var list []string
+// visible brings the names that the expressions of a node see into force.
+func (c *compiler) visible(n *Node) {
 	for name := range n.scope {
-		list = append(list, name)
+		c.scope.push(name)
 	}
 	for name := range n.remote {
-		list = append(list, name)
+		c.scope.push(name)
 	}
-	return (&names{}).with(list...)
 }
 
 func (c *compiler) knowledge(n *Node, k *model.Knowledge) {
@@ -121,7 +122,9 @@ func (c *compiler) knowledge(n *Node, k *model.Knowledge) {
 
 // Type makes the type that a reference names; nil for any.
 func (c *compiler) Type(ref string, at model.Place) *value.Type {
-	return c.unit.types.ref(ref, at, c.node.Name)
+	t := c.unit.types.ref(ref, at, c.node.Name)
+	c.unit.types.checked(t)
+	return t
 }
 
 // Domain are the unary tests that values of an input column pass: its own, or
@@ -131,6 +134,9 @@ func (c *compiler) Domain(in *model.Input) string {
 		return in.Values.Text
 	}
 	ref := in.TypeRef
+	if text := c.unit.types.allowed(c.refs[in.Text]); text != "" {
+		return text
+	}
 	if n := c.node.scope[in.Text]; n != nil && n.unit == c.unit {
 		if text := c.unit.types.allowed(n.info.TypeRef); text != "" {
 			return text
@@ -150,12 +156,29 @@ func (c *compiler) Tests(text string, at model.Place) *feel.Expr {
 }
 
 func (c *compiler) feel(text string, at model.Place, compile func(string, ...feel.Option) (*feel.Expr, error)) *feel.Expr {
-	x, err := compile(text, feel.KnownNames(c.members.known(text, c.scope)...), feel.Types(c.unit.types.find), feel.WithLimits(c.program.limits))
+	x, err := compile(text, feel.KnownNames(c.members.known(text, c.scope)...), feel.Types(c.unit.types.defined), feel.WithLimits(c.program.limits))
 	if err != nil {
 		c.Problem(model.Failure, "dmn.feel", placeWithin(at, err), fmt.Sprintf("%q is not FEEL: %s", shorten(text), err))
 		return nil
 	}
+	c.checkNames(x, at)
 	return x
+}
+
+// checkNames warns of names that nothing in force has. Names of members may come
+// from the items of a filter.
+func (c *compiler) checkNames(x *feel.Expr, at model.Place) {
+	for _, name := range x.Names() {
+		_, isBuiltin := builtin.Lookup(name)
+		if isBuiltin || c.scope.has(name) || name == "?" || name == "item" || name == "partial" {
+			continue
+		}
+		if c.unit.declared[name] {
+			c.Problem(model.Caution, "dmn.variable.not_required", at, fmt.Sprintf("%q is not known here: add a requirement for it", name))
+		} else if !c.members.all[name] {
+			c.Problem(model.Caution, "dmn.variable.unknown", at, fmt.Sprintf("%q is no input, decision or entry of the model: it has to be given with the inputs", name))
+		}
+	}
 }
 
 // placeWithin is the place of a mistake within a text.
@@ -182,10 +205,10 @@ func shorten(text string) string {
 
 // within compiles with more names.
 func (c *compiler) within(list []string, compile func()) {
-	outer := c.scope
-	c.scope = c.scope.with(list...)
+	mark := len(c.scope.stack)
+	c.scope.push(list...)
 	compile()
-	c.scope = outer
+	c.scope.pop(mark)
 }
 
 func nothing(*session, *frame) value.Value { return value.Null() }

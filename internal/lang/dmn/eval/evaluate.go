@@ -60,7 +60,7 @@ func (s *session) give(in Input) {
 	}
 	if in.Namespace == "" {
 		s.extra[in.Name] = in.Value
-		s.imported(in.Name, in.Value)
+		s.importedInputs(in.Name, in.Value)
 	}
 }
 
@@ -71,9 +71,9 @@ func typeOf(n *Node) *value.Type {
 	return n.Type
 }
 
-// imported takes the inputs of an imported model, given as a context under the
+// importedInputs takes the inputs of an imported model, given as a context under the
 // name of the import.
-func (s *session) imported(name string, v value.Value) {
+func (s *session) importedInputs(name string, v value.Value) {
 	ctx, ok := value.AsContext(v)
 	if !ok || s.program.main == nil {
 		return

@@ -37,6 +37,10 @@ func (l *linker) unit(d *model.Definitions) *unit {
 			l.wrong(d, model.Problem{Level: model.Failure, Code: "dmn.import.missing", Owner: imp.Name}, imp.Place, "there is no model with the namespace %q, which is imported as %q", imp.Namespace, imp.Name)
 			continue
 		}
+		if len(l.program.units) >= MaxModels {
+			l.wrong(d, model.Problem{Level: model.Failure, Code: "dmn.import.limit", Owner: imp.Name}, imp.Place, "more than %d models import one another", MaxModels)
+			return u
+		}
 		u.imports = append(u.imports, &imported{imp.Name, l.unit(other)})
 		if imp.Name != "" {
 			u.declared[imp.Name] = true

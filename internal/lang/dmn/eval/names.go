@@ -7,95 +7,170 @@ import (
 	"sextant/internal/lang/feel/builtin"
 )
 
-// names is a chain of the names that an expression sees, the innermost first.
-type names struct {
-	list   []string
-	parent *names
+// nameIndex finds names by their first words, so that an expression is told only
+// those that it may hold.
+type nameIndex map[string][]string
+
+// maxAlike bounds how many names with the same two first words are told.
+const maxAlike = 500
+
+// words cuts a text into words, as far as they matter for finding names.
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool {
+		return r < 0x80 && r != '_' && r != '?' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
 }
 
-func (n *names) with(list ...string) *names { return &names{list, n} }
+func key(w []string) string {
+	if len(w) > 1 {
+		return w[0] + " " + w[1]
+	}
+	return w[0]
+}
 
-func (n *names) has(name string) bool {
-	for ; n != nil; n = n.parent {
-		for _, own := range n.list {
-			if own == name {
-				return true
+func (x nameIndex) add(name string) {
+	if w := words(name); len(w) > 0 && len(x[key(w)]) < maxAlike {
+		x[key(w)] = append(x[key(w)], name)
+	}
+}
+
+// remove takes away what was added last under the key of the name.
+func (x nameIndex) remove(name string) {
+	w := words(name)
+	if len(w) == 0 {
+		return
+	}
+	k := key(w)
+	if all := x[k]; len(all) > 0 && all[len(all)-1] == name {
+		x[k] = all[:len(all)-1]
+	}
+}
+
+// within lists the names that a text of words may hold.
+func (x nameIndex) within(w []string, visit func(name string)) {
+	seen := map[string]bool{}
+	look := func(k string) {
+		if !seen[k] {
+			seen[k] = true
+			for _, name := range x[k] {
+				visit(name)
 			}
 		}
 	}
-	return false
+	for i := range w {
+		look(w[i])
+		if i+1 < len(w) {
+			look(w[i] + " " + w[i+1])
+		}
+	}
 }
 
-// members are the names with spaces or signs that entries of contexts have
-// somewhere in the models, by their first word: an expression reads them behind
-// a dot.
-type members struct{ byWord map[string][]string }
+// names are those in force at a place, the innermost last.
+type names struct {
+	count map[string]int
+	index nameIndex // those that the parser has to be told
+	stack []string
+}
+
+func newNames() *names { return &names{count: map[string]int{}, index: nameIndex{}} }
+
+func (n *names) push(list ...string) {
+	for _, name := range list {
+		n.stack = append(n.stack, name)
+		if n.count[name]++; n.count[name] == 1 && special(name) {
+			n.index.add(name)
+		}
+	}
+}
+
+// pop takes away all but the first names.
+func (n *names) pop(to int) {
+	for len(n.stack) > to {
+		name := n.stack[len(n.stack)-1]
+		n.stack = n.stack[:len(n.stack)-1]
+		if n.count[name]--; n.count[name] == 0 && special(name) {
+			n.index.remove(name)
+		}
+	}
+}
+
+func (n *names) has(name string) bool { return n.count[name] > 0 }
 
 const signs = " +-*/.'"
 
-// special tells a name that the parser has to be told.
-func special(name string) bool { return strings.ContainsAny(name, signs) }
-
-func firstWord(name string) string {
-	if i := strings.IndexAny(name, signs); i >= 0 {
-		return name[:i]
+// special tells a name that the parser has to be told: one with spaces or signs,
+// and one that hides a built-in.
+func special(name string) bool {
+	if strings.ContainsAny(name, signs) {
+		return true
 	}
-	return name
+	_, ok := builtin.Lookup(name)
+	return ok
+}
+
+// members are the names that entries of contexts have somewhere in the models:
+// an expression reads them behind a dot, and within a filter.
+type members struct {
+	all   map[string]bool
+	index nameIndex // those with spaces or signs
 }
 
 func newMembers(units []*unit) *members {
-	m := &members{byWord: map[string][]string{}}
-	seen := map[string]bool{}
-	add := func(name string) {
-		if special(name) && !seen[name] {
-			seen[name] = true
-			m.byWord[firstWord(name)] = append(m.byWord[firstWord(name)], name)
-		}
-	}
+	m := &members{all: map[string]bool{}, index: nameIndex{}}
 	for _, u := range units {
 		for _, n := range u.nodes {
-			add(n.Name)
-			add(n.variable)
+			m.add(n.Name)
+			m.add(n.variable)
 		}
 		for _, it := range u.def.Items {
-			components(it, add)
+			m.components(it)
 		}
 		for _, d := range u.def.Decisions {
-			expressionNames(d.Logic, add)
+			m.expression(d.Logic)
 		}
 		for _, k := range u.def.Knowledge {
 			if k.Logic != nil {
-				expressionNames(k.Logic, add)
+				m.expression(k.Logic)
 			}
 		}
 	}
 	return m
 }
 
-func components(it *model.ItemDefinition, add func(string)) {
-	for _, c := range it.Components {
-		add(c.Name)
-		components(c, add)
+func (m *members) add(name string) {
+	if name == "" || m.all[name] {
+		return
+	}
+	m.all[name] = true
+	if strings.ContainsAny(name, signs) {
+		m.index.add(name)
 	}
 }
 
-// expressionNames tells the names of entries that an expression makes.
-func expressionNames(e model.Expression, add func(string)) {
+func (m *members) components(it *model.ItemDefinition) {
+	for _, c := range it.Components {
+		m.add(c.Name)
+		m.components(c)
+	}
+}
+
+// expression adds the names of entries that an expression makes.
+func (m *members) expression(e model.Expression) {
 	for _, inner := range model.Parts(e) {
-		expressionNames(inner, add)
+		m.expression(inner)
 	}
 	switch e := e.(type) {
 	case *model.Context:
 		for _, entry := range e.Entries {
-			add(entry.Variable.Name)
+			m.add(entry.Variable.Name)
 		}
 	case *model.Relation:
 		for _, c := range e.Columns {
-			add(c.Name)
+			m.add(c.Name)
 		}
 	case *model.Table:
 		for _, o := range e.Outputs {
-			add(o.Name)
+			m.add(o.Name)
 		}
 	}
 }
@@ -105,30 +180,14 @@ func expressionNames(e model.Expression, add func(string)) {
 // none.
 func (m *members) known(text string, scope *names) []string {
 	var out []string
-	for n := scope; n != nil; n = n.parent {
-		for _, name := range n.list {
-			if _, isBuiltin := builtin.Lookup(name); isBuiltin || special(name) {
-				out = append(out, name)
-			}
+	w := words(text)
+	scope.index.within(w, func(name string) { out = append(out, name) })
+	m.index.within(w, func(name string) {
+		if !calculation(name, scope) {
+			out = append(out, name)
 		}
-	}
-	seen := map[string]bool{}
-	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < 0x80 && !isWord(r) }) {
-		if seen[word] {
-			continue
-		}
-		seen[word] = true
-		for _, name := range m.byWord[word] {
-			if !calculation(name, scope) {
-				out = append(out, name)
-			}
-		}
-	}
+	})
 	return out
-}
-
-func isWord(r rune) bool {
-	return r == '_' || r == '?' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
 }
 
 // calculation tells "price - discount" where both are names in force.

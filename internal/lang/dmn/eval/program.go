@@ -28,6 +28,8 @@ type Program struct {
 	units    []*unit
 	problems []model.Problem
 	tables   []Table
+	checks   map[*value.Type][]*feel.Expr // of types, see typing
+	deep     map[*value.Type]bool
 	limits   feel.Limits
 }
 
@@ -119,10 +121,11 @@ func Compile(models []*model.Definitions, o Options) *Program {
 	}
 	l.rings()
 	compilers := make([]*compiler, len(p.units))
-	open := map[*value.Type]bool{}
+	shared := &typing{open: map[*value.Type]bool{}, checks: map[*value.Type][]*feel.Expr{}, deep: map[*value.Type]bool{}}
+	p.checks = shared.checks
 	for i, u := range p.units {
 		c := &compiler{program: p, unit: u, members: names, node: &Node{}}
-		u.types = newTypes(u, open)
+		u.types = newTypes(u, shared)
 		u.types.wrong = c.report
 		u.types.tests = c.typeTests
 		compilers[i] = c
@@ -133,6 +136,7 @@ func Compile(models []*model.Definitions, o Options) *Program {
 	for _, c := range compilers {
 		c.compile()
 	}
+	p.deep = shared.deep
 	return p
 }
 
@@ -145,6 +149,9 @@ type Table struct {
 	Node  *Node
 	Table *table.Table
 }
+
+// checked tells whether a type or one within it has checks.
+func (p *Program) checked(t *value.Type) bool { return p.deep[t] }
 
 // Tables lists the decision tables of all models.
 func (p *Program) Tables() []Table { return p.tables }

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"sextant/internal/lang/dmn/model"
@@ -23,18 +24,26 @@ type run struct {
 	program  *Program
 	budget   *feel.Budget
 	warnings []Warning
-	dropped  int // warnings beyond those kept
-	entries  int // of the trace
+	dropped  int   // warnings beyond those kept
+	entries  int   // of the trace
+	weight   int64 // of the values in the trace
 }
 
 // session holds the inputs and results of a node and of all it requires.
 type session struct {
 	*run
-	values map[*Node]value.Value
-	extra  map[string]value.Value // inputs by names that stand for no element
-	trace  *Step
-	place  model.Place // of the expression that runs now
-	owner  *Node
+	values  map[*Node]value.Value
+	remotes map[remote]value.Value
+	extra   map[string]value.Value // inputs by names that stand for no element
+	trace   *Step
+	place   model.Place // of the expression that runs now
+	owner   *Node
+}
+
+// remote is what a node sees of an imported model.
+type remote struct {
+	node *Node
+	name string
 }
 
 // Spend counts work; false means that the evaluation is over.
@@ -75,20 +84,33 @@ func (s *session) required(n *Node, name string) (value.Value, bool) {
 	if other, ok := n.scope[name]; ok {
 		return s.valueOf(other), true
 	}
-	if remote, ok := n.remote[name]; ok {
-		ctx := &value.Context{}
-		for _, need := range n.needs {
-			if remote[need.name] == need.node && need.model == name {
-				ctx.Put(need.name, s.valueOf(need.node))
-			}
-		}
-		return value.NewContext(ctx), true
+	if _, ok := n.remote[name]; ok {
+		return s.imported(n, name), true
 	}
 	if n.unit.declared[name] {
 		return value.Null(), false
 	}
 	v, ok := s.extra[name]
 	return v, ok
+}
+
+// imported is a context of what a node requires of an imported model.
+func (s *session) imported(n *Node, name string) value.Value {
+	at := remote{n, name}
+	if v, ok := s.remotes[at]; ok {
+		return v
+	}
+	ctx := &value.Context{}
+	for _, need := range n.needs {
+		if need.model == name && s.Spend(1) {
+			ctx.Put(need.name, s.valueOf(need.node))
+		}
+	}
+	if s.remotes == nil {
+		s.remotes = map[remote]value.Value{}
+	}
+	s.remotes[at] = value.NewContext(ctx)
+	return s.remotes[at]
 }
 
 // valueOf is what a node is for those that require it; decisions are computed
@@ -124,17 +146,57 @@ func (s *session) eval(x *feel.Expr, at model.Place, f *frame) value.Value {
 
 // conform makes a value one of a type, null where it is none.
 func (s *session) conform(t *value.Type, v value.Value, at model.Place) value.Value {
-	if t == nil || !s.Spend(1+v.Weight()/8) {
-		return v
-	}
-	out, ok := t.Coerce(v)
+	out, ok := s.coerce(t, v)
 	if !ok {
 		s.warn(at, "%s is not %s", describe(v), t)
 	}
 	return out
 }
 
+// coerce makes a value one of a type; false where it is none.
+func (s *session) coerce(t *value.Type, v value.Value) (value.Value, bool) {
+	if t == nil || v.IsNull() {
+		return v, true
+	}
+	if !s.Spend(1 + v.Weight()/8) {
+		return value.Null(), true
+	}
+	out, ok := t.Coerce(v)
+	if ok && len(s.program.checks) > 0 && !s.check(t, out) {
+		return value.Null(), false
+	}
+	return out, ok
+}
+
+// check evaluates the allowed values of a type and of those within it that are
+// no constants.
+func (s *session) check(t *value.Type, v value.Value) bool {
+	if t == nil || v.IsNull() || !s.program.checked(t) {
+		return true
+	}
+	for _, x := range s.program.checks[t] {
+		b, ok := value.AsBool(s.eval(x, s.place, &frame{name: "?", v: v}))
+		if !ok || !b {
+			return false
+		}
+	}
+	if l, ok := value.AsList(v); ok && t.Kind == value.KindList {
+		return !slices.ContainsFunc(l, func(item value.Value) bool { return !s.check(t.Elem, item) })
+	}
+	if c, ok := value.AsContext(v); ok {
+		return !slices.ContainsFunc(t.Fields, func(f value.Field) bool {
+			entry, _ := c.Get(f.Name)
+			return !s.check(f.Type, entry)
+		})
+	}
+	return true
+}
+
+// describe writes a value for a message, in few words.
 func describe(v value.Value) string {
+	if v.Weight() > 64 {
+		return v.Kind().String()
+	}
 	text := v.String()
 	if r := []rune(text); len(r) > 40 {
 		text = string(r[:40]) + "…"

@@ -10,13 +10,16 @@ import (
 // Step is what an evaluation did: a decision, business knowledge model or
 // service with its value, the tables it looked at, and what it called.
 type Step struct {
-	Kind   Kind
-	Model  string
-	Name   string
-	ID     string
-	Value  value.Value
-	Tables []TableStep
-	Steps  []*Step
+	Kind  Kind
+	Model string
+	Name  string
+	ID    string
+	Value value.Value
+	// Omitted says that the value is not kept: there were too many and too large
+	// ones before it.
+	Omitted bool
+	Tables  []TableStep
+	Steps   []*Step
 }
 
 // TableStep is the evaluation of a decision table.
@@ -40,8 +43,22 @@ type RuleStep struct {
 	Annotations []string `json:"annotations,omitempty"`
 }
 
-// maxEntries bounds the entries of a trace; what comes after is not recorded.
-const maxEntries = 2000
+// Bounds of a trace: its entries and the weight of its values. What comes after
+// is not recorded.
+const (
+	maxEntries = 2000
+	maxWeight  = 1_000_000
+)
+
+// keep records the value of a step.
+func (s *session) keep(step *Step, v value.Value) value.Value {
+	if s.weight += v.Weight(); s.weight > maxWeight {
+		step.Omitted = true
+	} else {
+		step.Value = v
+	}
+	return v
+}
 
 // enter begins the step of a node; leave ends it.
 func (s *session) enter(n *Node) (step *Step, leave func()) {
@@ -62,6 +79,9 @@ func (s *session) table(t *table.Table, res *table.Result) {
 	m := t.Source()
 	step := TableStep{ID: m.ID, Line: m.Line}
 	for i, v := range res.Inputs {
+		if s.weight += v.Weight(); s.weight > maxWeight {
+			break
+		}
 		step.Inputs = append(step.Inputs, TableInput{m.Inputs[i].Label, v})
 	}
 	for _, r := range res.Matched {
@@ -90,9 +110,10 @@ func (s *Step) MarshalJSON() ([]byte, error) {
 		Name   string          `json:"name"`
 		ID     string          `json:"id,omitempty"`
 		Value  json.RawMessage `json:"value"`
+		Omit   bool            `json:"omitted,omitempty"`
 		Tables []TableStep     `json:"tables,omitempty"`
 		Steps  []*Step         `json:"steps,omitempty"`
-	}{s.Kind, s.Model, s.Name, s.ID, JSON(s.Value), s.Tables, s.Steps})
+	}{s.Kind, s.Model, s.Name, s.ID, JSON(s.Value), s.Omitted, s.Tables, s.Steps})
 }
 
 // MarshalJSON writes the table with the values of its inputs as JSON.

@@ -2,9 +2,11 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sextant/internal/lang/dmn/model"
+	"sextant/internal/lang/dmn/table"
 	"sextant/internal/lang/feel"
 	"sextant/internal/lang/feel/value"
 )
@@ -14,16 +16,25 @@ type types struct {
 	unit  *unit
 	items map[string]*model.ItemDefinition
 	made  map[*model.ItemDefinition]*value.Type
-	open  map[*value.Type]bool // those being made, of all models: they can only be pointed at
+	*typing
 	tests func(t *model.Tests, owner string) *feel.Expr
 	wrong func(level model.Level, code string, at model.Place, owner, message string)
+}
+
+// typing is what the types of all models share.
+type typing struct {
+	open map[*value.Type]bool // those being made: they can only be pointed at
+	// checks are allowed values that only evaluation knows. They are not part of
+	// the type, which knows no budget.
+	checks map[*value.Type][]*feel.Expr
+	deep   map[*value.Type]bool // types with a check somewhere within
 }
 
 // maxTypes bounds how deep types are made of others.
 const maxTypes = 200
 
-func newTypes(u *unit, open map[*value.Type]bool) *types {
-	t := &types{unit: u, items: map[string]*model.ItemDefinition{}, made: map[*model.ItemDefinition]*value.Type{}, open: open}
+func newTypes(u *unit, shared *typing) *types {
+	t := &types{unit: u, items: map[string]*model.ItemDefinition{}, made: map[*model.ItemDefinition]*value.Type{}, typing: shared}
 	for _, it := range u.def.Items {
 		if t.items[it.Name] == nil {
 			t.items[it.Name] = it
@@ -32,15 +43,20 @@ func newTypes(u *unit, open map[*value.Type]bool) *types {
 	return t
 }
 
-// find finds a type by its name: one of FEEL, of the model, or of a model that
-// it imports.
+// find finds a type by its name: one of the model, of a model that it imports,
+// or of FEEL.
 func (t *types) find(name string) (*value.Type, bool) {
+	if typ, ok := t.defined(name); ok {
+		return typ, true
+	}
+	return value.NamedType(name)
+}
+
+// defined finds a type that an item definition makes.
+func (t *types) defined(name string) (*value.Type, bool) {
 	name = strings.Join(strings.Fields(name), " ")
 	if it := t.items[name]; it != nil {
 		return t.item(it), true
-	}
-	if typ, ok := value.NamedType(name); ok {
-		return typ, true
 	}
 	for _, imp := range t.unit.imports {
 		rest, ok := strings.CutPrefix(name, imp.name+".")
@@ -85,7 +101,7 @@ func (t *types) ref(ref string, at model.Place, owner string) *value.Type {
 	if typ, ok := t.find(ref); ok {
 		return typ
 	}
-	typ, err := feel.ParseType(ref, feel.Types(t.find))
+	typ, err := feel.ParseType(ref, feel.Types(t.defined))
 	if err != nil {
 		t.wrong(model.Failure, "dmn.type.unknown", at, owner, fmt.Sprintf("there is no type %q", ref))
 		return nil
@@ -106,16 +122,19 @@ func (t *types) item(it *model.ItemDefinition) *value.Type {
 		return typ
 	}
 	t.open[typ] = true
-	made := t.shape(it, it.Name)
+	made, checks := t.shape(it, it.Name)
 	delete(t.open, typ)
 	made.Name = it.Name
 	*typ = made
+	t.checks[typ] = checks
 	return typ
 }
 
-// shape makes the type of a definition or component, without its name.
-func (t *types) shape(it *model.ItemDefinition, owner string) value.Type {
+// shape makes the type of a definition or component, without its name, and the
+// checks that belong to it.
+func (t *types) shape(it *model.ItemDefinition, owner string) (value.Type, []*feel.Expr) {
 	var typ value.Type
+	var checks []*feel.Expr
 	switch {
 	case len(it.Components) > 0:
 		typ.Kind = value.KindContext
@@ -129,15 +148,15 @@ func (t *types) shape(it *model.ItemDefinition, owner string) value.Type {
 		}
 		typ.Result = t.ref(it.Function.Output, it.Place, owner)
 	default:
-		typ = t.alias(it, owner)
+		typ, checks = t.alias(it, owner)
 	}
-	typ.Allowed = t.limit(typ.Allowed, it.Allowed, owner)
+	checks = t.limit(&typ, checks, it.Allowed, owner)
 	if it.Collection {
 		elem := typ
-		typ = value.Type{Kind: value.KindList, Elem: &elem}
+		t.checks[&elem] = checks
+		typ, checks = value.Type{Kind: value.KindList, Elem: &elem}, nil
 	}
-	typ.Allowed = t.limit(typ.Allowed, it.Constraint, owner)
-	return typ
+	return typ, t.limit(&typ, checks, it.Constraint, owner)
 }
 
 // allowed are the unary tests of a named type, or of that which it refers to.
@@ -160,7 +179,8 @@ func (t *types) allowed(ref string) string {
 // component points at the type of its own name where it adds nothing to it.
 func (t *types) component(c *model.ItemDefinition, owner string) *value.Type {
 	if len(c.Components) > 0 || c.Function != nil || c.Allowed != nil || c.Constraint != nil {
-		typ := t.shape(c, owner)
+		typ, checks := t.shape(c, owner)
+		t.checks[&typ] = checks
 		return &typ
 	}
 	typ := t.ref(c.TypeRef, c.Place, owner)
@@ -171,33 +191,58 @@ func (t *types) component(c *model.ItemDefinition, owner string) *value.Type {
 }
 
 // alias is the type that a definition refers to, which has to be complete.
-func (t *types) alias(it *model.ItemDefinition, owner string) value.Type {
+func (t *types) alias(it *model.ItemDefinition, owner string) (value.Type, []*feel.Expr) {
 	target := t.ref(it.TypeRef, it.Place, owner)
 	if target == nil {
-		return value.Type{Kind: value.KindAny}
+		return value.Type{Kind: value.KindAny}, nil
 	}
 	if t.open[target] {
 		t.wrong(model.Failure, "dmn.type.cycle", it.Place, owner, fmt.Sprintf("the type %q is defined by itself", owner))
-		return value.Type{Kind: value.KindAny}
+		return value.Type{Kind: value.KindAny}, nil
 	}
-	return *target
+	return *target, t.checks[target]
 }
 
-// limit adds allowed values to those of the type below.
-func (t *types) limit(below func(value.Value) bool, tests *model.Tests, owner string) func(value.Value) bool {
+// limit adds allowed values: constants to the type, others to its checks.
+func (t *types) limit(typ *value.Type, checks []*feel.Expr, tests *model.Tests, owner string) []*feel.Expr {
 	if tests == nil {
-		return below
+		return checks
 	}
 	x := t.tests(tests, owner)
 	if x == nil {
-		return below
+		return checks
 	}
-	return func(v value.Value) bool {
-		if below != nil && !below(v) {
-			return false
-		}
-		out, err := x.Eval(&feel.Env{Lookup: func(name string) (value.Value, bool) { return v, name == "?" }})
-		b, ok := value.AsBool(out)
-		return err == nil && ok && b
+	passes, ok := table.Constants(tests.Text)
+	if !ok || !simpleKind(typ.Kind) {
+		return append(slices.Clip(checks), x)
 	}
+	below := typ.Allowed
+	typ.Allowed = func(v value.Value) bool { return (below == nil || below(v)) && passes(v) }
+	return checks
+}
+
+// simpleKind tells the kinds whose values constants alone can limit.
+func simpleKind(k value.Kind) bool {
+	switch k {
+	case value.KindBool, value.KindNumber, value.KindString, value.KindDate, value.KindTime, value.KindDateTime, value.KindDaysDuration, value.KindMonthsDuration:
+		return true
+	}
+	return false
+}
+
+// checked tells whether a type or one within it has checks.
+func (t *typing) checked(typ *value.Type) bool {
+	if typ == nil {
+		return false
+	}
+	if known, ok := t.deep[typ]; ok {
+		return known
+	}
+	t.deep[typ] = false // while it is looked at: a type may contain itself
+	found := len(t.checks[typ]) > 0 || t.checked(typ.Elem)
+	for _, f := range typ.Fields {
+		found = t.checked(f.Type) || found
+	}
+	t.deep[typ] = found
+	return found
 }

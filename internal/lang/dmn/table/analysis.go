@@ -85,7 +85,11 @@ func newSpace(t *Table, a *Analysis) *space {
 		s.column(c, slices.Clone(t.sets[c]))
 		s.order = append(s.order, c)
 	}
-	slices.SortStableFunc(s.order, func(a, b int) int { return len(s.columns[a].bounds) - len(s.columns[b].bounds) })
+	meet := make([]int, len(s.columns)) // the column that tells most rules apart comes first
+	for c := range meet {
+		meet[c] = meetings(s.hulls(c))
+	}
+	slices.SortStableFunc(s.order, func(a, b int) int { return meet[a] - meet[b] })
 	return s
 }
 
@@ -198,9 +202,13 @@ func (s *space) gaps() {
 		s.out.GapsComplete = false
 		s.note("the search for gaps was ended: the table is too large")
 	}
-	for c := range s.opaque {
+	for c := range s.columns {
 		if slices.Contains(s.opaque[c], true) {
 			s.out.GapsComplete = false // such a cell may match less than it is taken for
+		}
+		if k := s.columns[c].kind; k == value.KindTime || k == value.KindDateTime {
+			s.out.GapsComplete = false
+			s.note("%s: times with a zone and without have no order, only those like the bounds are looked at", s.table.inputs[c].label)
 		}
 	}
 }

@@ -36,7 +36,7 @@ const (
 
 var opaque = set{opaque: true}
 
-// reader reads cells into sets.
+// cellReader reads a cell into a set.
 type cellReader struct {
 	text string
 	set  set
@@ -73,6 +73,24 @@ func readCell(text string) set {
 		r.set.null = !r.anyYes && !r.anyUnknown
 	}
 	return r.set
+}
+
+// Constants makes a test of a value of a text of unary tests, where these are
+// constants alone; false where they are not.
+func Constants(text string) (passes func(value.Value) bool, ok bool) {
+	s := readCell(text)
+	if s.any {
+		return func(value.Value) bool { return true }, true
+	}
+	sets := []set{s}
+	col := newColumn(sets)
+	if sets[0].opaque {
+		return nil, false
+	}
+	return func(v value.Value) bool {
+		code := col.code(v)
+		return code != codeUnknown && col.passes(0, code)
+	}, true
 }
 
 // test adds a test; false where it is none of constants.

@@ -65,7 +65,7 @@ func (t *Table) allowed(h Host, o *output, v value.Value, at model.Place) value.
 		return value.Null()
 	}
 	if o.allowed != nil && !c.IsNull() && !holds(h.Test(o.allowed, at, c)) {
-		h.Warn(at, "%s is no value that the output %s allows", c, o.name)
+		h.Warn(at, "%s is no value that the output %s allows", short(c), o.name)
 		return value.Null()
 	}
 	return c

@@ -118,10 +118,18 @@ func (t *Table) input(h Host, in *input) (value.Value, bool) {
 		return value.Null(), true
 	}
 	if in.allowed != nil && !c.IsNull() && !holds(h.Test(in.allowed, in.place, c)) {
-		h.Warn(in.place, "%s is no value that the input %s allows", c, in.label)
+		h.Warn(in.place, "%s is no value that the input %s allows", short(c), in.label)
 		return c, false
 	}
 	return c, true
+}
+
+// short writes a value for a message.
+func short(v value.Value) string {
+	if v.Weight() > 8 {
+		return v.Kind().String()
+	}
+	return v.String()
 }
 
 func holds(v value.Value) bool {
