@@ -14,15 +14,27 @@ import (
 	"sextant/internal/testkit/corpora"
 )
 
-// score counts cases and result nodes.
-type score struct{ cases, passed, nodes, good int }
+// score counts cases and result nodes; foreign cases need a Java machine and
+// count nowhere else.
+type score struct{ cases, passed, nodes, good, foreign int }
 
 func (s *score) add(o score) {
-	s.cases, s.passed, s.nodes, s.good = s.cases+o.cases, s.passed+o.passed, s.nodes+o.nodes, s.good+o.good
+	s.cases, s.passed, s.nodes, s.good, s.foreign = s.cases+o.cases, s.passed+o.passed, s.nodes+o.nodes, s.good+o.good, s.foreign+o.foreign
 }
 
 func (s score) String() string {
-	return fmt.Sprintf("%4d/%-4d cases  %4d/%-4d results", s.passed, s.cases, s.good, s.nodes)
+	text := fmt.Sprintf("%4d/%-4d cases  %4d/%-4d results", s.passed, s.cases, s.good, s.nodes)
+	if s.foreign > 0 {
+		text += fmt.Sprintf("  (%d need Java)", s.foreign)
+	}
+	return text
+}
+
+// foreign tells a case that fails for want of a Java machine.
+func foreign(o tck.Outcome) bool {
+	return slices.ContainsFunc(o.Warnings, func(w dmn.Warning) bool {
+		return strings.Contains(w.Message, "a function in Java is not run here") || strings.Contains(w.Message, "functions in other languages are not executed")
+	})
 }
 
 var tckEnv = dmn.Env{Now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), Zone: time.LoadLocation}
@@ -32,7 +44,7 @@ func TestTCK(t *testing.T) {
 	for _, level := range []struct {
 		folder string
 		least  float64 // share of cases that must pass
-	}{{"compliance-level-2", 1}, {"compliance-level-3", 0}, {"non-compliant", 0}} {
+	}{{"compliance-level-2", 1}, {"compliance-level-3", 0.995}, {"non-compliant", 0.95}} {
 		t.Run(level.folder, func(t *testing.T) {
 			t.Parallel()
 			var sum score
@@ -71,20 +83,21 @@ func suite(t *testing.T, dir string) score {
 		t.Fatal(err)
 	}
 	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := tck.Read(data, time.LoadLocation)
+		f, m, err := tck.Load(os.DirFS(dir), filepath.Base(name), time.LoadLocation)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		failed := map[*tck.Case]bool{}
-		for _, o := range tck.Run(compileSet(t, dir, f.Model), f, tckEnv) {
+		failed, other := map[*tck.Case]bool{}, map[*tck.Case]bool{}
+		for _, o := range tck.Run(m, f, tckEnv) {
 			sum.nodes++
 			if o.Passed {
 				sum.good++
+				continue
+			}
+			if foreign(o) {
+				sum.nodes--
+				other[o.Case] = true
 				continue
 			}
 			failed[o.Case] = true
@@ -94,38 +107,9 @@ func suite(t *testing.T, dir string) score {
 			}
 			t.Logf("%s: %s %s: %s%s", filepath.Base(dir), o.Case.ID, o.Node.Name, o.Reason, why)
 		}
-		sum.cases += len(f.Cases)
-		sum.passed += len(f.Cases) - len(failed)
+		sum.cases += len(f.Cases) - len(other)
+		sum.passed += len(f.Cases) - len(failed) - len(other)
+		sum.foreign += len(other)
 	}
 	return sum
-}
-
-// compileSet compiles a model with the others of its folder at hand.
-func compileSet(t testing.TB, dir, name string) *dmn.Model {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.dmn"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var set []*dmn.File
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := dmn.Read(data)
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		if filepath.Base(file) == name {
-			set = append([]*dmn.File{d}, set...)
-		} else {
-			set = append(set, d)
-		}
-	}
-	m := dmn.Compile(set)
-	for _, p := range m.Check() {
-		t.Logf("%s: %s", filepath.Base(dir), p)
-	}
-	return m
 }

@@ -5,8 +5,11 @@ package tck
 
 import (
 	"fmt"
+	"io/fs"
+	"path"
 	"strings"
 
+	"sextant/internal/lang/dmn"
 	"sextant/internal/lang/dmn/model"
 	"sextant/internal/lang/feel/value"
 	"sextant/internal/lang/xmltree"
@@ -210,4 +213,25 @@ func whole(n *xmltree.Node) string {
 		}
 	}
 	return b.String()
+}
+
+// Load reads a file of test cases and compiles the model that it names, which
+// lies in the same folder.
+func Load(fsys fs.FS, file string, zones value.Zones) (*File, *dmn.Model, error) {
+	data, err := fs.ReadFile(fsys, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := Read(data, zones)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if f.Model == "" {
+		return nil, nil, fmt.Errorf("%s: it does not say which model it tests: add <modelName>", file)
+	}
+	set, err := dmn.Load(fsys, path.Join(path.Dir(file), f.Model))
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, dmn.Compile(set), nil
 }
