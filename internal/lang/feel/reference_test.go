@@ -76,7 +76,7 @@ func TestTheReferenceOfFunctions(t *testing.T) {
 
 For whoever writes expressions. Written by a test from the source: every example gives what stands beside it. A parameter with ? may be left out, … stands for any number of arguments.
 
-Try an expression with [sextant feel eval](cli.md).
+How FEEL here differs from another implementation stands in [differences](../design/feel-differences.md). Try an expression with [sextant feel eval](cli.md).
 `)
 	for _, c := range builtin.Clauses() {
 		where := "DMN 1.5, " + c[0]
