@@ -35,7 +35,7 @@ var signatures = map[string]string{
 	"string": "? -> string", "substring": "string, number, number -> string", "string length": "string -> number", "upper case": "string -> string", "lower case": "string -> string",
 	"trim": "string -> string", "is blank": "string -> boolean", "substring before": "string, string -> string", "substring after": "string, string -> string", "contains": "string, string -> boolean",
 	"starts with": "string, string -> boolean", "ends with": "string, string -> boolean", "matches": "string, string, string -> boolean", "replace": "string, string, string, string -> string",
-	"split": "string, string -> list<string>", "extract": "string, string -> list<list<string>>", "string join": "list<string>, string, string, string -> string", "to base64": "string -> string",
+	"split": "string, string -> list<string>", "extract": "string, string -> list<string>", "string join": "list<string>, string, string, string -> string", "to base64": "string -> string",
 	"fromAi": "?, string, string, context -> ?",
 }
 

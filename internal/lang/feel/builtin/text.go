@@ -4,6 +4,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
+
 	"sextant/internal/lang/feel/value"
 )
 
@@ -16,8 +19,8 @@ var texts = []Func{
 	}},
 	{Name: "substring", Params: one("string", "start position", "length?"), fn: substring},
 	{Name: "string length", Params: one("string"), fn: textual(func(s string) value.Value { return value.Int(int64(utf8.RuneCountInString(s))) })},
-	{Name: "upper case", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(strings.ToUpper(s)) })},
-	{Name: "lower case", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(strings.ToLower(s)) })},
+	{Name: "upper case", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(mapped(s, cases.Upper(language.Und), strings.ToUpper)) })},
+	{Name: "lower case", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(mapped(s, cases.Lower(language.Und), strings.ToLower)) })},
 	{Name: "trim", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(strings.TrimSpace(s)) })},
 	{Name: "is blank", Params: one("string"), fn: textual(func(s string) value.Value { return value.Bool(strings.TrimSpace(s) == "") })},
 	{Name: "substring before", Params: one("string", "match"), fn: two(func(s, m string) value.Value {
@@ -46,6 +49,17 @@ func replaceAll(s, old, to string) string {
 		return s
 	}
 	return strings.ReplaceAll(s, old, to)
+}
+
+// mapped changes the case of a text by the full mapping of Unicode, where one
+// character may become several (XPath functions 5.4.7 and 5.4.8).
+func mapped(s string, full cases.Caser, ascii func(string) string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return full.String(s)
+		}
+	}
+	return ascii(s)
 }
 
 func textual(fn func(string) value.Value) func(*Call, []value.Value) value.Value {

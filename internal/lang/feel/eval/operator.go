@@ -254,18 +254,17 @@ func scale(d, by value.Value, op func(a, b value.Value) value.Value) value.Value
 
 func truncate(v value.Value) value.Value { return value.Round(v, 0, "down") }
 
+// between is x >= low and x <= high (DMN 1.5, 10.3.2.7).
 func (c *compiler) between(n *syntax.Between) code {
 	x, low, high, pos := c.node(n.X), c.node(n.Low), c.node(n.High), n.Place()
 	return func(r *run, s *scope) value.Value {
-		v := x(r, s)
-		if !r.Spend(v.Weight() / 8) {
+		if !r.step() {
 			return value.Null()
 		}
-		in, ok := value.Range{Low: low(r, s), High: high(r, s)}.Contains(v)
-		if !ok || v.IsNull() {
-			return r.warn(pos, "%s has no place between these bounds", v.Kind())
-		}
-		return value.Bool(in)
+		v := x(r, s)
+		from := func(*run, *scope) value.Value { return r.order(">=", v, low(r, s), pos) }
+		to := func(*run, *scope) value.Value { return r.order("<=", v, high(r, s), pos) }
+		return logic(from, to, false)(r, s)
 	}
 }
 

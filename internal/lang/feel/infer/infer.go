@@ -182,7 +182,7 @@ func temporal(t *value.Type) bool {
 	return t.Kind == value.KindDate || t.Kind == value.KindTime || t.Kind == value.KindDateTime
 }
 
-// either is the type of what is one or the other.
+// either is the type of what is one or the other; nil where one is not known.
 func either(a, b *value.Type) *value.Type {
 	if a == nil || b == nil {
 		return nil
@@ -193,5 +193,5 @@ func either(a, b *value.Type) *value.Type {
 	if a.Conforms(b) {
 		return b
 	}
-	return nil
+	return value.AnyType()
 }

@@ -16,11 +16,29 @@ func Parse(src string, names ...*Names) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := p.expression()
+	n, err := p.expressions()
 	if err != nil {
 		return nil, err
 	}
 	return n, p.end()
+}
+
+// expressions reads what stands alone: an expression, or several with commas
+// between, which are a list (grammar rule 3 of DMN 1.2).
+func (p *parser) expressions() (Node, error) {
+	n, err := p.expression()
+	if err != nil || !p.tok.is(",") {
+		return n, err
+	}
+	l := &List{Items: []Node{n}}
+	for err == nil && p.tok.is(",") {
+		if err = p.advance(); err == nil {
+			n, err = p.expression()
+			l.Items = append(l.Items, n)
+		}
+	}
+	l.at = at{l.Items[0].Pos(), l.Items[0].Pos(), p.last}
+	return l, err
 }
 
 // ParseTests reads unary tests as they stand in a cell of a decision table.
@@ -215,46 +233,24 @@ func (p *parser) in(x Node) (Node, error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	if p.tok.is("(") && !p.rangeAhead() {
-		if err := p.advance(); err != nil {
-			return nil, err
-		}
-		tests, err := p.tests()
-		if err != nil {
-			return nil, err
-		}
+	if !p.tok.is("(") {
+		test, err := p.additive()
+		return &In{at{x.Pos(), pos, p.last}, x, []Node{test}}, err
+	}
+	open := p.tok.pos
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	tests, err := p.tests()
+	if err != nil {
+		return nil, err
+	}
+	if len(tests) == 1 && p.tok.is("..") { // one open interval and no list of tests
+		tests[0], err = p.upper(&Range{Low: tests[0], LowOpen: true}, open)
+	} else {
 		err = p.expect(")", "after the tests")
-		return &In{at{x.Pos(), pos, p.last}, x, tests}, err
 	}
-	test, err := p.additive()
-	return &In{at{x.Pos(), pos, p.last}, x, []Node{test}}, err
-}
-
-// rangeAhead tells an open interval such as (1..2) from a parenthesis, by
-// finding .. before the closing bracket.
-func (p *parser) rangeAhead() bool {
-	depth := 0
-	for pos := p.tok.pos; ; {
-		t, err := scan(p.src, pos)
-		if err != nil || t.kind == tokenEnd {
-			return false
-		}
-		switch {
-		case t.is("(") || t.is("[") || t.is("{"):
-			if depth++; depth > maxNesting {
-				return false
-			}
-		case t.is(")") || t.is("]") || t.is("}"):
-			if depth--; depth == 0 {
-				return false
-			}
-		case depth == 1 && t.is(".."):
-			return true
-		case depth == 1 && t.is(","), depth == 1 && t.is("in"):
-			return false
-		}
-		pos = t.end
-	}
+	return &In{at{x.Pos(), pos, p.last}, x, tests}, err
 }
 
 func (p *parser) instance(x Node) (Node, error) {

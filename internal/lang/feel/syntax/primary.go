@@ -72,27 +72,32 @@ func (p *parser) name() (Node, error) {
 	return p.reference(p.tok.text, p.tok.end)
 }
 
+// parenthesis reads (x), or the open interval (a..b) that begins alike.
 func (p *parser) parenthesis(pos int) (Node, error) {
-	if p.rangeAhead() {
-		return p.interval(pos)
-	}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	bound := p.bound
-	p.bound = 0
-	x, err := p.expression()
-	p.bound = bound
+	x, err := p.inside()
 	if err != nil {
 		return nil, err
+	}
+	if p.tok.is("..") {
+		return p.upper(&Range{Low: x, LowOpen: true}, pos)
 	}
 	return x, p.expect(")", "to close the parenthesis")
 }
 
+// inside reads an expression between brackets, where another one opens a filter
+// again.
+func (p *parser) inside() (Node, error) {
+	bound := p.bound
+	p.bound = 0
+	defer func() { p.bound = bound }()
+	return p.expression()
+}
+
+// bracket reads a list, or the closed interval [a..b] that begins alike.
 func (p *parser) bracket(pos int) (Node, error) {
-	if p.rangeAhead() {
-		return p.interval(pos)
-	}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
@@ -103,9 +108,12 @@ func (p *parser) bracket(pos int) (Node, error) {
 				return nil, err
 			}
 		}
-		item, err := p.expression()
+		item, err := p.inside()
 		if err != nil {
 			return nil, err
+		}
+		if len(l.Items) == 0 && p.tok.is("..") {
+			return p.upper(&Range{Low: item}, pos)
 		}
 		l.Items = append(l.Items, item)
 	}
@@ -114,21 +122,25 @@ func (p *parser) bracket(pos int) (Node, error) {
 	return l, err
 }
 
-// interval reads [a..b], (a..b], ]a..b[ and so on.
+// interval reads ]a..b[ and so on.
 func (p *parser) interval(pos int) (Node, error) {
-	r := &Range{LowOpen: !p.tok.is("[")}
-	err := p.advance()
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	low, err := p.nested(p.additive)
 	if err != nil {
 		return nil, err
 	}
-	if r.Low, err = p.nested(p.additive); err != nil {
-		return nil, err
-	}
+	return p.upper(&Range{Low: low, LowOpen: true}, pos)
+}
+
+// upper reads the rest of an interval, from its two dots on.
+func (p *parser) upper(r *Range, pos int) (Node, error) {
 	if err := p.expect("..", "within the interval"); err != nil {
 		return nil, err
 	}
 	p.bound++
-	r.High, err = p.nested(p.additive)
+	high, err := p.nested(p.additive)
 	p.bound--
 	if err != nil {
 		return nil, err
@@ -136,7 +148,7 @@ func (p *parser) interval(pos int) (Node, error) {
 	if !p.tok.is("]") && !p.tok.is(")") && !p.tok.is("[") {
 		return nil, p.fail("want a bracket that closes the interval, found %s", p.tok.describe())
 	}
-	r.HighOpen = !p.tok.is("]")
+	r.High, r.HighOpen = high, !p.tok.is("]")
 	err = p.advance()
 	r.at = p.since(pos)
 	return r, err

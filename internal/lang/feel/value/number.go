@@ -168,12 +168,25 @@ func Round(a Value, scale int64, mode apd.Rounder) Value {
 		return Null()
 	}
 	return Unary(a, func(c *apd.Context, d, x *apd.Decimal) error {
-		c.Rounding, c.Precision = mode, 2*digits
-		if int64(x.Exponent) >= -scale { // nothing to round away
+		cut := -scale - int64(x.Exponent)
+		if cut <= 0 { // nothing to round away
 			d.Set(x)
 			return nil
 		}
-		_, err := c.Quantize(d, x, int32(-scale))
+		d.Negative, d.Exponent = x.Negative, int32(-scale)
+		half := -1 // what is cut off, compared with half of the last place that stays
+		rest := !x.IsZero()
+		if cut <= x.NumDigits() {
+			var left, unit apd.BigInt
+			unit.Exp(apd.NewBigInt(10), apd.NewBigInt(cut), nil)
+			d.Coeff.QuoRem(&x.Coeff, &unit, &left)
+			rest = left.Sign() != 0
+			half = left.Add(&left, &left).Cmp(&unit)
+		}
+		if rest && mode.ShouldAddOne(&d.Coeff, d.Negative, half) {
+			d.Coeff.Add(&d.Coeff, apd.NewBigInt(1))
+		}
+		_, err := c.Round(d, d)
 		return err
 	})
 }
