@@ -99,7 +99,7 @@ func (s *Service) sessionRoutes(a *api.API) {
 }
 
 func (s *Service) meRoutes(a *api.API) {
-	type out struct {
+	type meOut struct {
 		Body struct {
 			ID     string   `json:"id"`
 			Name   string   `json:"name"`
@@ -109,8 +109,8 @@ func (s *Service) meRoutes(a *api.API) {
 		}
 	}
 	api.Register(a, api.Endpoint{ID: "getMe", Method: "GET", Path: "/api/v1/me", Tag: "identity", Summary: "Who am I and what may I do", Permission: api.SignedIn},
-		func(ctx context.Context, _ *struct{}) (*out, error) {
-			o, sub := &out{}, From(ctx)
+		func(ctx context.Context, _ *struct{}) (*meOut, error) {
+			o, sub := &meOut{}, From(ctx)
 			o.Body.ID, o.Body.Name, o.Body.Kind, o.Body.Grants, o.Body.Scope = sub.ID, sub.Name, sub.Kind, sub.Grants, sub.Scope
 			return o, nil
 		})

@@ -448,6 +448,17 @@ type LoginInBody struct {
 	Password string `json:"password"`
 }
 
+// MeOutBody defines model for MeOutBody.
+type MeOutBody struct {
+	Grants []IdentityGrant `json:"grants"`
+	Id     string          `json:"id"`
+	Kind   string          `json:"kind"`
+	Name   string          `json:"name"`
+
+	// Scope Permissions that the token is narrowed to
+	Scope []string `json:"scope,omitempty"`
+}
+
 // ObjectFound defines model for ObjectFound.
 type ObjectFound struct {
 	Object string        `json:"object"`
@@ -464,17 +475,6 @@ type ObjectTypeInfo struct {
 	Scope       WireObjectScope   `json:"scope,omitempty"`
 	Title       map[string]string `json:"title,omitempty"`
 	Type        string            `json:"type"`
-}
-
-// OutBody defines model for OutBody.
-type OutBody struct {
-	Grants []IdentityGrant `json:"grants"`
-	Id     string          `json:"id"`
-	Kind   string          `json:"kind"`
-	Name   string          `json:"name"`
-
-	// Scope Permissions that the token is narrowed to
-	Scope []string `json:"scope,omitempty"`
 }
 
 // PageOfAuditRecord defines model for PageOfAuditRecord.
