@@ -49,6 +49,10 @@ type Func struct {
 	fn       func(c *Call, a []value.Value) value.Value
 }
 
+// Variadic reports whether the function also takes the items of its one list one
+// by one.
+func (f *Func) Variadic() bool { return f.variadic }
+
 // Names lists the parameters of the first list.
 func (f *Func) Names() []string {
 	names := make([]string, len(f.Params[0]))

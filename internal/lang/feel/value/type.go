@@ -17,8 +17,9 @@ type Type struct {
 	Fields []Field
 	// Params and Result are those of a function; a function type that says
 	// nothing about them has Params nil.
-	Params []*Type
-	Result *Type
+	Params   []*Type
+	Result   *Type
+	variadic bool // it also takes the items of its one list one by one
 	// Allowed limits the values that Coerce lets pass; nil for no limit.
 	Allowed func(Value) bool
 }
@@ -153,11 +154,15 @@ func functionsConform(t, other *Type, asked conformance) bool {
 	if other.Params == nil {
 		return result
 	}
-	if len(t.Params) != len(other.Params) {
+	params := t.Params
+	if t.variadic && len(other.Params) > 0 && (other.Params[0].isAny() || other.Params[0].Kind != KindList) {
+		params = slices.Repeat([]*Type{params[0].Elem}, len(other.Params))
+	}
+	if len(params) != len(other.Params) {
 		return false
 	}
 	for i, p := range other.Params {
-		if !conforms(p, t.Params[i], asked) {
+		if !conforms(p, params[i], asked) {
 			return false
 		}
 	}

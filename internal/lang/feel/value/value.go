@@ -102,12 +102,15 @@ type Function struct {
 	Params []string
 	Types  []*Type
 	Result *Type
-	Call   func(args []Value) Value
+	// Variadic functions, such as sum, also take the items of their one list one
+	// by one.
+	Variadic bool
+	Call     func(args []Value) Value
 }
 
 // typ is the type of the function.
 func (f *Function) typ() *Type {
-	t := &Type{Kind: KindFunction, Params: make([]*Type, len(f.Params)), Result: f.Result}
+	t := &Type{Kind: KindFunction, Params: make([]*Type, len(f.Params)), Result: f.Result, variadic: f.Variadic}
 	copy(t.Params, f.Types)
 	return t
 }
