@@ -1,6 +1,7 @@
 package dmn
 
 import (
+	"encoding/json"
 	"strings"
 
 	"sextant/internal/lang/dmn/eval"
@@ -127,12 +128,5 @@ func (m *Model) evaluate(t Target, inputs []Input, env Env, kind eval.Kind) (*Re
 	return m.program.Evaluate(n, inputs, env)
 }
 
-// Inputs makes inputs of a context, in its order.
-func Inputs(c *value.Context) []Input {
-	all := make([]Input, 0, c.Len())
-	for _, name := range c.Keys() {
-		v, _ := c.Get(name)
-		all = append(all, Input{Name: name, Value: v})
-	}
-	return all
-}
+// JSON writes a value as JSON, functions as null.
+func JSON(v value.Value) json.RawMessage { return eval.JSON(v) }
