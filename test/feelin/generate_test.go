@@ -87,7 +87,7 @@ func (g *generator) leaf(k kind) string {
 	}
 	switch k {
 	case number:
-		return g.pick("0", "1", "2", "3", "7", "10", "12", "100", "0.5", "2.5", "1.25", "0.1", "3.75", "x", "-1", "-2.5")
+		return g.pick("0", "1", "2", "3", "7", "10", "12", "100", "0.5", "2.5", "1.25", "0.25", "3.75", "x", "-1", "-2.5")
 	case text:
 		return g.pick(`""`, `"a"`, `"b"`, `"ab"`, `"abc"`, `"banana"`, `"Hello World"`, `"a,b;c"`, `"é"`, `"10"`, `s`)
 	case truth:
@@ -146,8 +146,8 @@ var letters = map[byte]kind{'n': number, 's': text, 'b': truth, 'd': day, 'm': m
 // the meaning is compared and not how operators bind, which has forms of its own.
 var grammar = [kinds][]string{
 	number: {
-		"(%n + %n)", "(%n - %n)", "(%n * %n)", "(%n / 4)", "(%n / (abs(%n) + 1))", "(%n ** 2)", "-(%n)", "(%n + %n * %n)", "(%n - %n - %n)", "count(%N)", "sum(%N)", "min(%N)", "max(%N)", "mean(%N)", "median(%N)",
-		"abs(%n)", "floor(%n)", "ceiling(%n)", "floor(%n, 1)", "ceiling(%n, 1)", "decimal(%n, 1)", "round up(%n, 1)", "round down(%n, 1)", "round half up(%n, 0)", "round half down(%n, 0)", "modulo(%n, 3)", "modulo(%n, abs(%n) + 1)", "sqrt(abs(%n))",
+		"(%n + %n)", "(%n - %n)", "(%n * %n)", "(%n / 4)", "(%n / (abs(%n) + 1))", "(%n ** 2)", "-(%n)", "(%n + %n * %n)", "(%n - %n - %n)", "count(%N)", "sum(%N)", "min(%N)", "max(%N)", "mean(%N)", "median([3, 1, 2, 5])",
+		"abs(%n)", "floor(%n)", "ceiling(%n)", "floor(%n, 1)", "ceiling(%n, 1)", "decimal(%n, 1)", "round up(%n, 1)", "round down(%n, 1)", "round half up(%n, 0)", "round half down(%n, 0)", "modulo(%n, 3)", "modulo(%n, -2.5)", "modulo(%n, abs(%n) + 1)", "sqrt(abs(%n))",
 		"string length(%s)", "%r.a", "%d.year", "%d.month", "%d.day", "%d.weekday", "%m.hour", "%c.minute", "%D.hours", "%D.days", "%M.years", "%M.months", "%N[1]", "%N[-1]", "count(%S)", "count(%R)",
 		"day of year(%d)", "week of year(%d)", "get value(%r, \"a\")", "number(\"1,234.5\", \",\", \".\")", "product(%N)", "stddev(%N)", "(function(p) p + 1)(%n)", "min(%n, %n)", "max(%n, %n, %n)", "%R[1].a",
 	},
@@ -157,7 +157,7 @@ var grammar = [kinds][]string{
 	},
 	truth: {
 		"(%n < %n)", "(%n <= %n)", "(%n > %n)", "(%n = %n)", "(%n != %n)", "(%s = %s)", "(%s < %s)", "(%d < %d)", "(%d >= %d)", "(%d = %d)", "(%m > %m)", "(%m = %m)", "(%D < %D)", "(%D = %D)", "(%M > %M)", "([%n, %n] = [%n, %n])", "(%r = %r)", "(%b and %b)", "(%b or %b)", "not(%b)", "(%b = %b)",
-		"(%n between 1 and 3)", "(%n between -2.5 and %n * %n)", "(%d between date(\"2025-01-01\") and date(\"2026-06-30\"))", "(%s between \"a\" and \"b\")", "(%n in [1..3])", "(%n in (0.5..10))", "(%n in (%n, %n, > %n))", "(%n in (< 2, [3..4]))", "(%n in concatenate(%N))", "(%s in (%s, %s))", "(%d in [date(\"2025-01-01\")..date(\"2026-06-30\")])", "(%n in (<= %n))",
+		"(%n between 1 and 3)", "(%n between -2.5 and abs(%n * %n))", "(%d between date(\"2025-01-01\") and date(\"2026-06-30\"))", "(%s between \"a\" and \"b\")", "(%n in [1..3])", "(%n in (0.5..10))", "(%n in ]1..3[)", "(%n in (%n, %n, > %n))", "(%n in (< 2, [3..4]))", "(%n in concatenate(%N))", "(%s in (%s, %s))", "(%d in [date(\"2025-01-01\")..date(\"2026-06-30\")])", "(%n in (<= %n))",
 		"contains(%s, %s)", "starts with(%s, %s)", "ends with(%s, %s)", "matches(%s, \"^[a-c]+$\")", "matches(%s, \"A\", \"i\")", "list contains(%N, %n)", "list contains(%S, %s)", "all([%b, %b])", "any([%b, %b])", "all([])", "any([])",
 		"(some i in %N satisfies %(n i b))", "(every i in %N satisfies %(n i b))", "(%n instance of number)", "(%s instance of string)", "(%n instance of string)", "(%N instance of list<number>)", "(%d instance of date)", "even(%n)", "odd(%n)",
 		"before(%n, %n)", "after(%n, [1..3])", "before([1..3], %n)", "includes([1..3], %n)", "overlaps([1..3], [x..7])", "overlaps([1..5], [x..7])", "meets([1..x], [4..7])", "meets([1..3], (3..7])", "(null = null)", "(%n = null)", "(%s != null)", "is(%n, %n)",
