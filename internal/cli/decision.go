@@ -335,7 +335,12 @@ func check(file string) (checked, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Problems = append(c.Problems, m.Check()...)
+	for _, p := range m.Check() {
+		if p.Model != m.Name() {
+			p.Message = "in the imported model " + p.Model + ": " + p.Message
+		}
+		c.Problems = append(c.Problems, p)
+	}
 	for _, r := range m.Analyse() {
 		c.Problems = append(c.Problems, r.Findings()...)
 		c.Tables = append(c.Tables, tableReport{r.Owner, r.Line, r.HitPolicy, r.Rules, r.Analysis.GapsComplete, r.Analysis.OverlapsComplete, r.Analysis.Notes})

@@ -53,8 +53,17 @@ func Compile(files []*File, options ...Option) *Model {
 	return &Model{eval.Compile(files, o)}
 }
 
-// Check lists everything that is wrong.
+// Check lists what is wrong with the models, in the order of their lines; what
+// the rules of tables leave out is found by Analyse.
 func (m *Model) Check() []Problem { return m.program.Problems() }
+
+// Name is the name of the first file.
+func (m *Model) Name() string {
+	if d := m.program.Main(); d != nil {
+		return d.Name
+	}
+	return ""
+}
 
 // Element is a decision, input, business knowledge model or service.
 type Element struct {

@@ -23,8 +23,7 @@ type TableReport struct {
 	table                 eval.Table
 }
 
-// Analyse looks for gaps and overlaps in the decision tables of the first file,
-// or of all where it imports others.
+// Analyse looks for gaps and overlaps in the decision tables of the first file.
 func (m *Model) Analyse() []TableReport {
 	var all []TableReport
 	for _, t := range m.program.Tables() {

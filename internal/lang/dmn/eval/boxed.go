@@ -191,11 +191,11 @@ func (c *compiler) body(e *model.Function) code {
 	defer func() { c.refs = outer }()
 	var fn code
 	c.within(list, func() { fn = c.expression(e.Body) })
-	return c.typed(fn, e.TypeRef, e.Place)
+	return c.conforming(fn, resultType(c.Type(e.TypeRef, e.Place)), e.Place)
 }
 
 func (c *compiler) function(e *model.Function) code {
-	fn := &callable{name: "the function", params: c.params(e.Params), result: c.Type(e.TypeRef, e.Place), body: c.body(e), at: e.Place}
+	fn := &callable{name: "the function", params: c.params(e.Params), result: resultType(c.Type(e.TypeRef, e.Place)), body: c.body(e), at: e.Place}
 	return func(s *session, f *frame) value.Value { return s.function(fn, f) }
 }
 

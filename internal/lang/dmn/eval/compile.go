@@ -24,8 +24,7 @@ type compiler struct {
 }
 
 func (c *compiler) report(level model.Level, code string, at model.Place, owner, message string) {
-	c.program.problems = append(c.program.problems, model.Problem{Level: level, Code: code, Model: c.unit.def.Name, Owner: owner, Element: at.ID,
-		Line: at.Line, Column: at.Column, Message: message})
+	c.program.tell(model.Problem{Level: level, Code: code, Model: c.unit.def.Name, Owner: owner, Element: at.ID, Line: at.Line, Column: at.Column, Message: message})
 }
 
 // Problem tells what is wrong with the node that is being compiled.
@@ -227,7 +226,10 @@ func (c *compiler) expression(e model.Expression) code {
 
 // typed sees that a value has a type.
 func (c *compiler) typed(fn code, ref string, at model.Place) code {
-	t := c.Type(ref, at)
+	return c.conforming(fn, c.Type(ref, at), at)
+}
+
+func (c *compiler) conforming(fn code, t *value.Type, at model.Place) code {
 	if t == nil {
 		return fn
 	}

@@ -36,7 +36,6 @@ func (p *Program) Evaluate(n *Node, inputs []Input, env Env) (*Result, error) {
 	case KindService:
 		v = s.direct(n)
 	case KindDecision:
-		delete(s.values, n)
 		v = s.decide(n)
 	case KindKnowledge:
 		v = s.call(n, inputs)
@@ -50,12 +49,17 @@ func (p *Program) Evaluate(n *Node, inputs []Input, env Env) (*Result, error) {
 	return out, nil
 }
 
-// give sets an input: the value of an input or, so that it is not computed, of a
-// decision.
+// give sets an input. A decision can be given where it has no logic and as input
+// of a service; one that is computed is not: what is given must not stand in for
+// what the model says.
 func (s *session) give(in Input) {
 	n, err := s.program.FindIn(in.Namespace, in.Name, KindInput, KindDecision)
 	if err == nil {
-		s.values[n] = s.conform(typeOf(n), in.Value, n.Place)
+		if n.Kind == KindInput || n.logic == nil || s.owner.Kind == KindService {
+			s.values[n] = s.conform(typeOf(n), in.Value, n.Place)
+		} else {
+			s.warn(n.Place, "the value given for %s is not used: the decision is computed", n.Name)
+		}
 		return
 	}
 	if in.Namespace == "" {

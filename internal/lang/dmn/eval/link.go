@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sextant/internal/lang/dmn/model"
@@ -23,16 +24,18 @@ func (l *linker) unit(d *model.Definitions) *unit {
 	if u, ok := l.units[d]; ok {
 		return u
 	}
-	u := &unit{def: d, byID: map[string]*Node{}, declared: map[string]bool{}}
+	u := &unit{def: d, byID: map[string]*Node{}, byName: map[string][]*Node{}, declared: map[string]bool{}}
 	l.units[d] = u
 	l.program.units = append(l.program.units, u)
-	l.program.problems = append(l.program.problems, d.Problems...)
+	for _, p := range d.Problems {
+		l.program.tell(p)
+	}
 	for _, imp := range d.Imports {
-		if !model.IsModelNamespace(imp.Type) {
+		other := l.find(imp)
+		if other == nil && !model.IsModelNamespace(imp.Type) {
 			l.wrong(d, model.Problem{Level: model.Caution, Code: "dmn.import.type", Owner: imp.Name}, imp.Place, "the import %q is of type %q, which is not read: models of DMN are", imp.Name, imp.Type)
 			continue
 		}
-		other := l.find(imp)
 		if other == nil {
 			l.wrong(d, model.Problem{Level: model.Failure, Code: "dmn.import.missing", Owner: imp.Name}, imp.Place, "there is no model with the namespace %q, which is imported as %q", imp.Namespace, imp.Name)
 			continue
@@ -53,7 +56,7 @@ func (l *linker) unit(d *model.Definitions) *unit {
 func (l *linker) wrong(d *model.Definitions, p model.Problem, at model.Place, format string, args ...any) {
 	p.Model, p.Element, p.Line, p.Column = d.Name, at.ID, at.Line, at.Column
 	p.Message = fmt.Sprintf(format, args...)
-	l.program.problems = append(l.program.problems, p)
+	l.program.tell(p)
 }
 
 func (l *linker) find(imp *model.Import) *model.Definitions {
@@ -94,6 +97,11 @@ func (l *linker) node(u *unit, n *Node) {
 	}
 	u.declared[n.Name], u.declared[n.variable] = true, true
 	u.nodes = append(u.nodes, n)
+	for _, name := range []string{n.Name, n.variable} {
+		if all := u.byName[name]; !slices.Contains(all, n) {
+			u.byName[name] = append(all, n)
+		}
+	}
 	if n.ID != "" && u.byID[n.ID] == nil {
 		u.byID[n.ID] = n
 	}

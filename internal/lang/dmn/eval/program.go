@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sextant/internal/lang/dmn/model"
@@ -27,6 +28,7 @@ type Program struct {
 	main     *unit
 	units    []*unit
 	problems []model.Problem
+	told     map[model.Problem]bool
 	tables   []Table
 	checks   map[*value.Type][]*feel.Expr // of types, see typing
 	deep     map[*value.Type]bool
@@ -40,6 +42,7 @@ type unit struct {
 	types    *types
 	nodes    []*Node
 	byID     map[string]*Node
+	byName   map[string][]*Node
 	declared map[string]bool // names that stand for an element
 }
 
@@ -101,7 +104,7 @@ type Options struct {
 // Compile compiles the first model with the others at hand for its imports. It
 // always gives a program; Problems says what is wrong with it.
 func Compile(models []*model.Definitions, o Options) *Program {
-	p := &Program{limits: o.Limits}
+	p := &Program{limits: o.Limits, told: map[model.Problem]bool{}}
 	if p.limits.Steps == 0 {
 		p.limits.Steps = defaultSteps
 	}
@@ -137,11 +140,37 @@ func Compile(models []*model.Definitions, o Options) *Program {
 		c.compile()
 	}
 	p.deep = shared.deep
+	slices.SortStableFunc(p.problems, p.order)
 	return p
 }
 
-// Problems lists what is wrong, in the order of the models and their lines as
-// far as it is found.
+// maxProblems bounds how many problems are kept.
+const maxProblems = 1000
+
+// tell adds a problem, once.
+func (p *Program) tell(problem model.Problem) {
+	if len(p.problems) < maxProblems && !p.told[problem] {
+		p.told[problem] = true
+		p.problems = append(p.problems, problem)
+	}
+}
+
+// order puts problems into the order of models and lines.
+func (p *Program) order(a, b model.Problem) int {
+	place := func(x model.Problem) int {
+		return slices.IndexFunc(p.units, func(u *unit) bool { return u.def.Name == x.Model })
+	}
+	if d := place(a) - place(b); d != 0 {
+		return d
+	}
+	if a.Line != b.Line {
+		return a.Line - b.Line
+	}
+	return a.Column - b.Column
+}
+
+// Problems lists what is wrong, in the order of the models and their lines; at
+// most 1,000.
 func (p *Program) Problems() []model.Problem { return p.problems }
 
 // Table is a decision table and the node it lies in.
@@ -202,15 +231,13 @@ func (p *Program) FindIn(namespace, name string, kinds ...Kind) (*Node, error) {
 		return len(kinds) == 0
 	}
 	name = strings.Join(strings.Fields(name), " ")
-	for _, n := range u.nodes {
-		if is(n) && (n.Name == name || n.variable == name) {
+	for _, n := range u.byName[name] {
+		if is(n) {
 			return n, nil
 		}
 	}
-	for _, n := range u.nodes {
-		if is(n) && n.ID == name {
-			return n, nil
-		}
+	if n := u.byID[name]; n != nil && is(n) {
+		return n, nil
 	}
 	return nil, fmt.Errorf("the model %q has no %s %q", u.def.Name, kindText(kinds), name)
 }

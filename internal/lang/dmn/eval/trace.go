@@ -93,13 +93,40 @@ func (s *session) table(t *table.Table, res *table.Result) {
 	s.trace.Tables = append(s.trace.Tables, step)
 }
 
-// JSON writes a value as JSON, functions as null.
+// JSON writes a value as JSON, functions within it as null.
 func JSON(v value.Value) json.RawMessage {
 	raw, err := value.ToJSON(v)
+	if err != nil {
+		raw, err = value.ToJSON(plain(v))
+	}
 	if err != nil {
 		return json.RawMessage("null")
 	}
 	return raw
+}
+
+// plain is a value with null for functions.
+func plain(v value.Value) value.Value {
+	if v.Kind() == value.KindFunction {
+		return value.Null()
+	}
+	if l, ok := value.AsList(v); ok {
+		out := make([]value.Value, len(l))
+		for i := range l {
+			out[i] = plain(l[i])
+		}
+		return value.NewList(out)
+	}
+	c, ok := value.AsContext(v)
+	if !ok {
+		return v
+	}
+	out := &value.Context{}
+	for _, key := range c.Keys() {
+		entry, _ := c.Get(key)
+		out.Put(key, plain(entry))
+	}
+	return value.NewContext(out)
 }
 
 // MarshalJSON writes the step with its value as JSON.

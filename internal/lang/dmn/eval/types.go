@@ -49,7 +49,20 @@ func (t *types) find(name string) (*value.Type, bool) {
 	if typ, ok := t.defined(name); ok {
 		return typ, true
 	}
-	return value.NamedType(name)
+	if typ, ok := value.NamedType(name); ok {
+		return typ, true
+	}
+	if k, ok := foreignTypes[name]; ok {
+		return value.SimpleType(k), true
+	}
+	return nil, false
+}
+
+// foreignTypes are names that tools write for types of FEEL.
+var foreignTypes = map[string]value.Kind{
+	"integer": value.KindNumber, "int": value.KindNumber, "long": value.KindNumber, "double": value.KindNumber, "float": value.KindNumber,
+	"decimal": value.KindNumber, "any": value.KindAny, "Boolean": value.KindBool, "String": value.KindString, "Number": value.KindNumber,
+	"datetime": value.KindDateTime,
 }
 
 // defined finds a type that an item definition makes.
@@ -230,19 +243,34 @@ func simpleKind(k value.Kind) bool {
 	return false
 }
 
-// checked tells whether a type or one within it has checks.
+// checked tells whether a type or one within it has checks. Where one has, those
+// beside it are taken to have some as well: types may contain themselves.
 func (t *typing) checked(typ *value.Type) bool {
-	if typ == nil {
+	if known, ok := t.deep[typ]; ok || typ == nil {
+		return known
+	}
+	var within []*value.Type
+	found := t.search(typ, map[*value.Type]bool{}, &within)
+	for _, inner := range within {
+		t.deep[inner] = found
+	}
+	return found
+}
+
+// search looks for checks in a type and all that it is made of.
+func (t *typing) search(typ *value.Type, seen map[*value.Type]bool, within *[]*value.Type) bool {
+	if typ == nil || seen[typ] {
 		return false
 	}
 	if known, ok := t.deep[typ]; ok {
 		return known
 	}
-	t.deep[typ] = false // while it is looked at: a type may contain itself
-	found := len(t.checks[typ]) > 0 || t.checked(typ.Elem)
+	seen[typ] = true
+	*within = append(*within, typ)
+	found := len(t.checks[typ]) > 0
+	found = t.search(typ.Elem, seen, within) || found
 	for _, f := range typ.Fields {
-		found = t.checked(f.Type) || found
+		found = t.search(f.Type, seen, within) || found
 	}
-	t.deep[typ] = found
 	return found
 }
