@@ -21,6 +21,7 @@ type Info struct {
 // Hover tells what stands at an offset; ok is false where there is nothing to
 // tell.
 func Hover(text string, offset int, env Env) (info Info, ok bool) {
+	offset = max(0, min(offset, len(text)))
 	if info, ok = hoverWord(text, offset); ok {
 		return info, true
 	}
@@ -35,10 +36,12 @@ func Hover(text string, offset int, env Env) (info Info, ok bool) {
 		return info, true
 	}
 	for _, f := range a.around(offset) {
-		if f.node.Pos() == f.node.End() {
-			continue
+		if f.node.Pos() == f.node.End() || f.node.Pos() >= len(text) {
+			continue // what closes the text is not of it
 		}
-		return a.describe(f), true
+		info = a.describe(f)
+		info.To = min(info.To, len(text))
+		return info, true
 	}
 	return Info{}, false
 }
