@@ -202,13 +202,8 @@ func (p *Program) Nodes() []*Node {
 	return p.main.nodes
 }
 
-// Find finds a node of the first model by name, then by id.
-func (p *Program) Find(name string, kinds ...Kind) (*Node, error) {
-	return p.FindIn("", name, kinds...)
-}
-
-// FindIn finds a node of the model with a namespace, that of the first model
-// where it is empty.
+// FindIn finds a node by its name, else by its id, in the model with a namespace:
+// the first model where it is empty.
 func (p *Program) FindIn(namespace, name string, kinds ...Kind) (*Node, error) {
 	u := p.main
 	if namespace != "" {
