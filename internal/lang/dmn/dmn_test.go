@@ -195,6 +195,51 @@ func TestNamesWithSpacesAndSigns(t *testing.T) {
 	}
 }
 
+func TestInvocations(t *testing.T) {
+	t.Parallel()
+	call := func(fn string, bindings ...string) string {
+		var b strings.Builder
+		for i := 0; i < len(bindings); i += 2 {
+			b.WriteString(`<binding><parameter name="` + bindings[i] + `"/>` + literal(bindings[i+1]) + `</binding>`)
+		}
+		return `<invocation>` + literal(fn) + b.String() + `</invocation>`
+	}
+	knowledge := `<businessKnowledgeModel name="greet" id="greet"><variable name="greet"/><encapsulatedLogic><formalParameter name="first name"/><formalParameter name="title"/>` + literal(`[title, first name]`) + `</encapsulatedLogic></businessKnowledgeModel>`
+	for name, tc := range map[string]struct{ logic, want string }{
+		"knowledge":        {call("greet", "first name", `"Ada"`, "title", `"Dr"`), `["Dr", "Ada"]`},
+		"argument_missing": {call("greet", "first name", `"Ada"`), `[null, "Ada"]`},
+		"argument_unknown": {call("greet", "name", `"Ada"`), `null`},
+		"by_name_in_text":  {literal(`greet(first name: "Ada", title: "Dr")`), `["Dr", "Ada"]`},
+		"built_in":         {call("substring", "string", `"abc"`, "start position", "2"), `"bc"`},
+		"built_in_all":     {call("substring", "string", `"abc"`, "start position", "2", "length", "1"), `"b"`},
+		"built_in_unknown": {call("substring", "text", `"abc"`), `null`},
+		"no_function":      {call("1"), `null`},
+	} {
+		xml := wrap(knowledge + decision("d", knows("greet"), tc.logic))
+		if got := evaluate(t, xml, "d", "{}").Value; !value.Same(got, feelValue(t, tc.want)) {
+			t.Errorf("%s: got %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+// Priorities come from the values of the column, of its type, or of the decision.
+func TestPrioritiesOfTypes(t *testing.T) {
+	t.Parallel()
+	table := func(output string) string {
+		return `<decisionTable hitPolicy="PRIORITY"><input><inputExpression><text>1</text></inputExpression></input>` + output + `<rule><inputEntry><text>-</text></inputEntry><outputEntry><text>"low"</text></outputEntry></rule><rule><inputEntry><text>1</text></inputEntry><outputEntry><text>"high"</text></outputEntry></rule></decisionTable>`
+	}
+	for name, tc := range map[string]struct{ variable, output string }{
+		"values":   {"", `<output><outputValues><text>"high","low"</text></outputValues></output>`},
+		"type":     {"", `<output typeRef="tR"/>`},
+		"decision": {` typeRef="tR"`, `<output/>`},
+	} {
+		xml := wrap(`<itemDefinition name="tR"><typeRef>string</typeRef><allowedValues><text>"high","low"</text></allowedValues></itemDefinition><decision name="d" id="d"><variable name="d"` + tc.variable + `/>` + table(tc.output) + `</decision>`)
+		if got := evaluate(t, xml, "d", "{}").Value; got.String() != "high" {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+}
+
 // Imports bring elements and types under their name, or plainly without one.
 func TestImports(t *testing.T) {
 	t.Parallel()

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"sextant/internal/lang/dmn/model"
 	"sextant/internal/lang/feel"
+	"sextant/internal/lang/feel/builtin"
 	"sextant/internal/lang/feel/value"
 )
 
@@ -200,7 +202,6 @@ func (c *compiler) function(e *model.Function) code {
 }
 
 func (c *compiler) invocation(e *model.Invocation) code {
-	called := c.expression(e.Called)
 	args := make([]code, len(e.Bindings))
 	for i, b := range e.Bindings {
 		args[i] = nothing
@@ -209,6 +210,12 @@ func (c *compiler) invocation(e *model.Invocation) code {
 		}
 	}
 	at := e.Place
+	if l, ok := e.Called.(*model.Literal); ok && l.TypeRef == "" && !c.scope.has(l.Text) {
+		if _, ok := builtin.Lookup(l.Text); ok {
+			return c.builtinCall(l, e, args)
+		}
+	}
+	called := c.expression(e.Called)
 	return func(s *session, f *frame) value.Value {
 		v := called(s, f)
 		fn, ok := value.AsFunction(v)
@@ -229,5 +236,27 @@ func (c *compiler) invocation(e *model.Invocation) code {
 			return value.Null()
 		}
 		return fn.Call(placed)
+	}
+}
+
+// builtinCall is the invocation of a function of FEEL, which has parameters that
+// may be left out.
+func (c *compiler) builtinCall(l *model.Literal, e *model.Invocation, args []code) code {
+	named := make([]string, len(args))
+	for i, b := range e.Bindings {
+		named[i] = fmt.Sprintf("%s: arg%d", b.Param.Name, i)
+	}
+	x, err := feel.Compile(l.Text + "(" + strings.Join(named, ", ") + ")")
+	if err != nil {
+		c.Problem(model.Failure, "dmn.feel", e.Place, fmt.Sprintf("%s has no such parameters: %s", l.Text, err))
+		return nothing
+	}
+	at := e.Place
+	return func(s *session, f *frame) value.Value {
+		ctx := &value.Context{}
+		for i, arg := range args {
+			ctx.Put(fmt.Sprint("arg", i), arg(s, f))
+		}
+		return s.eval(x, at, &frame{ctx: ctx})
 	}
 }

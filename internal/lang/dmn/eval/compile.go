@@ -144,6 +144,19 @@ func (c *compiler) Domain(in *model.Input) string {
 	return c.unit.types.allowed(ref)
 }
 
+// Order are the values of an output column by priority: its own, or those of its
+// type, for which that of the decision stands in where it is the only column.
+func (c *compiler) Order(out *model.Output) string {
+	if out.Values != nil {
+		return out.Values.Text
+	}
+	ref := out.TypeRef
+	if ref == "" && out.Name == "" {
+		ref = c.node.info.TypeRef
+	}
+	return c.unit.types.allowed(ref)
+}
+
 // Expression compiles a FEEL expression where it stands.
 func (c *compiler) Expression(text string, at model.Place) *feel.Expr {
 	return c.feel(text, at, feel.Compile)

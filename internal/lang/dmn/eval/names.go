@@ -160,6 +160,10 @@ func (m *members) expression(e model.Expression) {
 		m.expression(inner)
 	}
 	switch e := e.(type) {
+	case *model.Function:
+		for _, p := range e.Params {
+			m.add(p.Name) // arguments may be given by name
+		}
 	case *model.Context:
 		for _, entry := range e.Entries {
 			m.add(entry.Variable.Name)
@@ -190,13 +194,15 @@ func (m *members) known(text string, scope *names) []string {
 	return out
 }
 
-// calculation tells "price - discount" where both are names in force.
+// calculation tells "price - discount" where both are names in force, and a path
+// such as "person.name" where its first part is one.
 func calculation(name string, scope *names) bool {
 	if !strings.ContainsAny(name, "+-*/.") {
 		return false
 	}
-	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return strings.ContainsRune("+-*/.", r) }) {
-		if !scope.has(strings.TrimSpace(part)) {
+	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return strings.ContainsRune("+-*/", r) }) {
+		head, _, _ := strings.Cut(part, ".")
+		if !scope.has(strings.TrimSpace(head)) {
 			return false
 		}
 	}

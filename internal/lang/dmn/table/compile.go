@@ -78,12 +78,15 @@ func (t *Table) compileOutput(i int, c Compiler) output {
 	if m.Default != nil {
 		out.standard = c.Expression(m.Default.Text, m.Default.Place)
 	}
-	if m.Values == nil {
+	if m.Values != nil {
+		out.allowed = c.Tests(m.Values.Text, m.Values.Place)
+	}
+	if t.policy != model.Priority && t.policy != model.OutputOrder {
 		return out
 	}
-	out.allowed = c.Tests(m.Values.Text, m.Values.Place)
-	if x := c.Expression("["+m.Values.Text+"]", m.Values.Place); x != nil && (t.policy == model.Priority || t.policy == model.OutputOrder) {
-		if v, err := x.Eval(nil); err == nil {
+	if text := c.Order(m); text != "" {
+		if x := c.Expression("["+text+"]", m.Place); x != nil {
+			v, _ := x.Eval(nil) // what passes a limit has no order
 			out.order, _ = value.AsList(v)
 		}
 	}

@@ -17,6 +17,9 @@ type Compiler interface {
 	// Domain are the unary tests that values of an input column pass, empty where
 	// nothing is known.
 	Domain(in *model.Input) string
+	// Order are the values of an output column as a list of tests, in the order of
+	// their priority; empty where there are none.
+	Order(out *model.Output) string
 	Problem(level model.Level, code string, at model.Place, message string)
 }
 

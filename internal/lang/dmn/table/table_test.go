@@ -50,6 +50,13 @@ func (s *surroundings) Domain(in *model.Input) string {
 	return ""
 }
 
+func (s *surroundings) Order(out *model.Output) string {
+	if out.Values != nil {
+		return out.Values.Text
+	}
+	return ""
+}
+
 func (s *surroundings) Problem(_ model.Level, code string, _ model.Place, message string) {
 	s.problems = append(s.problems, code+": "+message)
 }

@@ -73,7 +73,14 @@ func evaluate(m *dmn.Model, c *Case, n *Node, inputs []dmn.Input, env dmn.Env) (
 	case "bkm":
 		return m.Call(dmn.Target{Namespace: c.Namespace, Name: c.Invocable}, inputs, env)
 	}
-	return m.Decide(dmn.Target{Namespace: n.Namespace, Name: n.Name}, inputs, env)
+	target := dmn.Target{Namespace: n.Namespace, Name: n.Name}
+	res, err := m.Decide(target, inputs, env)
+	if err != nil {
+		if served, other := m.Serve(target, inputs, env); other == nil { // a result may name a service
+			return served, nil
+		}
+	}
+	return res, err
 }
 
 // tolerance is how far numbers may lie apart: test files write results of
