@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (a *app) decisionEvalCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "eval <model.dmn>", Short: "Evaluate a decision or a decision service",
 		Long: "Evaluates a decision of a DMN file and prints its value as FEEL writes it, or as JSON with --json. What became null is told on standard error.\n" +
-			"Models that it imports are looked for in its folder. A decision that has a mistake is null and ends with 1." + exitHelp,
+			"Models that it imports are looked for in its folder. What has a mistake is null; where it was needed, the command ends with 1." + exitHelp,
 		Example: "  sextant decision eval change-risk.dmn --decision Approval --input @change.json\n  sextant decision eval change-risk.dmn --service Gate --input '{\"Change\": {\"environment\": \"test\"}}' --explain",
 		Args:    exactly(1, "a DMN file"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.decisionEval(args[0], o) },
@@ -119,7 +120,7 @@ func (a *app) decisionEval(file string, o decisionOptions) error {
 	if err != nil {
 		return err
 	}
-	return a.showDecision(m, target, res, o.explain)
+	return a.showDecision(m, res, o.explain)
 }
 
 // decisionEnv is what a decision may see besides its inputs.
@@ -191,13 +192,13 @@ func (a *app) noDecision(file string, m *dmn.Model, o decisionOptions) error {
 // decided is the answer of decision eval with --json.
 type decided struct {
 	Value    json.RawMessage `json:"value"`
-	Broken   bool            `json:"broken,omitempty"`
+	Broken   []string        `json:"broken,omitempty"`
 	Warnings []dmn.Warning   `json:"warnings,omitempty"`
 	Steps    []*dmn.Step     `json:"steps,omitempty"`
 }
 
-func (a *app) showDecision(m *dmn.Model, e dmn.Element, res *dmn.Result, explain bool) error {
-	out := decided{Value: dmn.JSON(res.Value), Broken: e.Broken, Warnings: res.Warnings}
+func (a *app) showDecision(m *dmn.Model, res *dmn.Result, explain bool) error {
+	out := decided{Value: dmn.JSON(res.Value), Broken: res.Broken, Warnings: res.Warnings}
 	if explain {
 		out.Steps = res.Trace.Steps
 	}
@@ -218,11 +219,11 @@ func (a *app) showDecision(m *dmn.Model, e dmn.Element, res *dmn.Result, explain
 			fmt.Fprintf(a.Err, "%s: line %d: %s\n", w.Owner, w.Line, w.Message)
 		}
 	}
-	if !e.Broken {
+	if len(res.Broken) == 0 {
 		return nil
 	}
 	for _, p := range m.Check() {
-		if p.Owner == e.Name && p.Level == model.Failure {
+		if slices.Contains(res.Broken, p.Owner) && p.Level == model.Failure {
 			fmt.Fprintln(a.Err, "error:", p)
 		}
 	}

@@ -26,6 +26,7 @@ func TestDecisionEval(t *testing.T) {
 	change := write(t, "change.json", `{"Change": {"environment": "prod", "tier": 1, "objects": 3, "can roll back": true}, "Start": "2026-03-03T09:30:00"}`)
 	one := dmnFile(t, logic("twice", "2 * n"))
 	broken := dmnFile(t, logic("good", "1")+"\n"+logic("bad", "1 +"))
+	needs := dmnFile(t, `<decision name="d" id="d"><variable name="d"/><informationRequirement><requiredDecision href="#bad"/></informationRequirement><literalExpression><text>bad = null</text></literalExpression></decision>`+"\n"+logic("bad", "1 +"))
 	endless := dmnFile(t, logic("long", "count(for i in 1..100000, j in 1..100000 return i)"))
 	for _, tt := range []struct {
 		name     string
@@ -43,6 +44,7 @@ func TestDecisionEval(t *testing.T) {
 		{"warning", []string{one, "--input", `{"n": "a"}`}, 0, "null\n", "twice: line 2:"},
 		{"now", []string{dmnFile(t, logic("d", "today()")), "--now", "2026-01-31T12:00:00Z"}, 0, "2026-01-31\n", ""},
 		{"broken", []string{broken, "--decision", "bad"}, 1, "null\n", "error: line 3, bad:"},
+		{"needs_a_broken_one", []string{needs, "--decision", "d"}, 1, "true\n", "error: line 3, bad:"},
 		{"beside_a_broken_one", []string{broken, "--decision", "good"}, 0, "1\n", ""},
 		{"limit", []string{endless}, 1, "", "stopped"},
 		{"no_such_decision", []string{one, "--decision", "thrice"}, 3, "", "it has: twice"},

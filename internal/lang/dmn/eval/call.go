@@ -62,8 +62,11 @@ func (s *session) knowledge(n *Node) value.Value {
 		return v
 	}
 	body := func(s *session, f *frame) value.Value {
-		if n.logic == nil || n.broken {
-			s.warn(n.Place, "%s cannot be computed", n.Name)
+		if n.broken {
+			return s.cannot(n)
+		}
+		if n.logic == nil {
+			s.warn(n.Place, "%s has no logic", n.Name)
 			return value.Null()
 		}
 		step, leave := s.enter(n)
@@ -100,8 +103,7 @@ func (s *session) serve(n *Node, args map[*Node]value.Value) value.Value {
 	defer leave()
 	inner := &session{run: s.run, values: args, trace: step, owner: n}
 	if n.broken {
-		s.warn(n.Place, "%s cannot be computed", n.Name)
-		return value.Null()
+		return s.cannot(n)
 	}
 	ctx := &value.Context{}
 	for _, out := range n.service.outputs {
@@ -146,7 +148,7 @@ func (s *session) compute(n *Node) value.Value {
 	defer leave()
 	switch {
 	case n.broken:
-		s.warn(n.Place, "%s cannot be computed: the model has a mistake there", n.Name)
+		return s.cannot(n)
 	case n.logic == nil:
 		s.warn(n.Place, "%s has no logic", n.Name)
 	default:

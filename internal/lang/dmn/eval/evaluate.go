@@ -20,6 +20,9 @@ type Result struct {
 	Warnings []Warning
 	// Dropped counts warnings beyond those that are kept.
 	Dropped int
+	// Broken names what was needed and has a mistake in the model: the value is
+	// not to be relied on.
+	Broken []string
 }
 
 // Evaluate computes a decision or calls a service of the program. The error is a
@@ -45,7 +48,7 @@ func (p *Program) Evaluate(n *Node, inputs []Input, env Env) (*Result, error) {
 	if err := r.budget.Err(); err != nil {
 		return nil, err
 	}
-	out := &Result{Value: v, Trace: root, Warnings: r.warnings, Dropped: r.dropped}
+	out := &Result{Value: v, Trace: root, Warnings: r.warnings, Dropped: r.dropped, Broken: r.broken}
 	return out, nil
 }
 

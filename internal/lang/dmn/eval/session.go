@@ -24,9 +24,10 @@ type run struct {
 	program  *Program
 	budget   *feel.Budget
 	warnings []Warning
-	dropped  int   // warnings beyond those kept
-	entries  int   // of the trace
-	weight   int64 // of the values in the trace
+	dropped  int      // warnings beyond those kept
+	broken   []string // nodes with a mistake that were needed
+	entries  int      // of the trace
+	weight   int64    // of the values in the trace
 }
 
 // session holds the inputs and results of a node and of all it requires.
@@ -253,6 +254,15 @@ func (s *session) warn(at model.Place, format string, args ...any) {
 		w.Model, w.Owner = s.owner.Model, s.owner.Name
 	}
 	s.warnings = append(s.warnings, w)
+}
+
+// cannot tells that a node with a mistake was needed.
+func (s *session) cannot(n *Node) value.Value {
+	if len(s.broken) < maxWarnings && !slices.Contains(s.broken, n.Name) {
+		s.broken = append(s.broken, n.Name)
+	}
+	s.warn(n.Place, "%s cannot be computed: the model has a mistake there", n.Name)
+	return value.Null()
 }
 
 func (s *session) feelWarning(w feel.Warning) {

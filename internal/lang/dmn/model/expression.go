@@ -79,14 +79,21 @@ func (r *reader) literal(n *xmltree.Node) Expression {
 func (r *reader) literalText(n *xmltree.Node) *Literal {
 	l := &Literal{Box: r.box(n), Text: r.text(n, "text")}
 	l.Place = r.textPlace(n)
+	l.Language = r.language(n)
+	return l
+}
+
+// language is that of an expression, or of all where it names none; empty for
+// FEEL.
+func (r *reader) language(n *xmltree.Node) string {
 	language := n.Attr("expressionLanguage")
 	if language == "" {
 		language = r.d.Document.Root.Attr("expressionLanguage")
 	}
-	if !isFEEL(language) {
-		l.Language = language
+	if isFEEL(language) {
+		return ""
 	}
-	return l
+	return language
 }
 
 // isFEEL accepts the names that tools write for FEEL.
@@ -242,7 +249,7 @@ func (r *reader) table(n *xmltree.Node) Expression {
 func (r *reader) input(n *xmltree.Node) Input {
 	in := Input{Place: placeOf(n), Label: n.Attr("label")}
 	if e := r.child(n, "inputExpression"); e != nil {
-		in.Text, in.TypeRef = r.text(e, "text"), r.typeRefOf(e)
+		in.Text, in.TypeRef, in.Language = r.text(e, "text"), r.typeRefOf(e), r.language(e)
 		place := r.textPlace(e)
 		in.Line, in.Column = place.Line, place.Column
 	}
@@ -274,7 +281,7 @@ func (r *reader) rule(t *Table, n *xmltree.Node) bool {
 	for _, c := range r.children(n) {
 		switch c.Local {
 		case "inputEntry":
-			rule.Tests = append(rule.Tests, Tests{Place: r.textPlace(c), Text: r.text(c, "text")})
+			rule.Tests = append(rule.Tests, Tests{Place: r.textPlace(c), Text: r.text(c, "text"), Language: r.language(c)})
 		case "outputEntry":
 			rule.Outputs = append(rule.Outputs, *r.literalText(c))
 		case "annotationEntry":

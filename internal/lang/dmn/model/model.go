@@ -57,10 +57,10 @@ type FunctionItem struct {
 	Output     string
 }
 
-// Tests are unary tests as text.
+// Tests are unary tests as text. Language is empty for FEEL.
 type Tests struct {
 	Place
-	Text string
+	Text, Language string
 }
 
 // InputData is an input of the model.
@@ -272,10 +272,11 @@ type Table struct {
 // Input is a column of conditions.
 type Input struct {
 	Place
-	Label   string
-	Text    string
-	TypeRef string
-	Values  *Tests
+	Label    string
+	Text     string
+	Language string // empty for FEEL
+	TypeRef  string
+	Values   *Tests
 }
 
 // Output is a column of results.

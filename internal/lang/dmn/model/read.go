@@ -231,7 +231,7 @@ func (r *reader) tests(n *xmltree.Node) *Tests {
 	if text == "" {
 		return nil
 	}
-	return &Tests{Place: r.textPlace(n), Text: text}
+	return &Tests{Place: r.textPlace(n), Text: text, Language: r.language(n)}
 }
 
 // textPlace is the place of the text within an expression.

@@ -65,11 +65,22 @@ func compileInput(m *model.Input, c Compiler) input {
 		c.Problem(model.Failure, "dmn.table.input", m.Place, fmt.Sprintf("the input column %q has no expression: it needs <inputExpression>", m.Label))
 		return in
 	}
+	if foreign(c, m.Language, m.Place) {
+		return in
+	}
 	in.expr = c.Expression(m.Text, m.Place)
 	if m.Values != nil {
 		in.allowed = c.Tests(m.Values.Text, m.Values.Place)
 	}
 	return in
+}
+
+// foreign tells a text in another language than FEEL, which is not evaluated.
+func foreign(c Compiler, language string, at model.Place) bool {
+	if language != "" {
+		c.Problem(model.Failure, "dmn.language", at, fmt.Sprintf("the expression language %q is not evaluated: write FEEL", language))
+	}
+	return language != ""
 }
 
 func (t *Table) compileOutput(i int, c Compiler) output {
@@ -152,7 +163,7 @@ func irrelevant(text string) bool {
 
 func (b *builder) cell(m model.Tests) *feel.Expr {
 	x, ok := b.tests[m.Text]
-	if !ok {
+	if !ok && !foreign(b, m.Language, m.Place) {
 		x = b.Tests(m.Text, m.Place)
 		b.tests[m.Text] = x
 	}
@@ -162,7 +173,7 @@ func (b *builder) cell(m model.Tests) *feel.Expr {
 func (b *builder) entry(m *model.Literal) entry {
 	e, ok := b.exprs[m.Text]
 	if !ok {
-		if text := strings.TrimSpace(m.Text); text != "" && text != "-" {
+		if text := strings.TrimSpace(m.Text); text != "" && text != "-" && !foreign(b, m.Language, m.Place) {
 			e.expr = b.Expression(m.Text, m.Place)
 		}
 		b.exprs[m.Text] = e
