@@ -131,6 +131,24 @@ func TestHostileModels(t *testing.T) {
 			}
 			return wrap(b.String())
 		}, "dmn.duplicate_id"},
+		"names_alike": {func() string { // many names of the same few words, in many expressions
+			var b strings.Builder
+			for i := range 8_000 {
+				fmt.Fprintf(&b, `<itemDefinition name="t%d"><itemComponent name="`, i)
+				for bit := range 14 {
+					b.WriteString([]string{"a ", "b ", "a-"}[(i>>bit&1)*(1+i%2)])
+				}
+				b.WriteString(`c"><typeRef>number</typeRef></itemComponent></itemDefinition>`)
+			}
+			for i := range 10_000 {
+				b.WriteString(decision(fmt.Sprint("d", i), "", literal("a b a b a a b a b b a a b c")))
+			}
+			return wrap(b.String() + decision("d", "", literal("1")))
+		}, ""},
+		"long_name": {func() string {
+			name := strings.Repeat("a ", 200_000) + "b"
+			return wrap(`<inputData name="` + name + `" id="i"/>` + decision("d", `<informationRequirement><requiredInput href="#i"/></informationRequirement>`, literal("a a a a")))
+		}, ""},
 		"wide_requirements": {func() string {
 			var b, needs strings.Builder
 			for i := range 20_000 {

@@ -1,18 +1,30 @@
 package eval
 
 import (
+	"slices"
 	"strings"
 
 	"sextant/internal/lang/dmn/model"
 	"sextant/internal/lang/feel/builtin"
 )
 
-// nameIndex finds names by their first words, so that an expression is told only
-// those that it may hold.
-type nameIndex map[string][]string
+// nameIndex finds names by their words, so that an expression is told only those
+// that it may hold.
+type nameIndex struct {
+	byWords map[string][]string
+	begins  map[string]int // how many names begin with these words
+}
 
-// maxAlike bounds how many names with the same two first words are told.
-const maxAlike = 500
+func newNameIndex() nameIndex {
+	return nameIndex{byWords: map[string][]string{}, begins: map[string]int{}}
+}
+
+// Bounds of the index: how many words of a name count, and how many names may
+// differ by their signs alone.
+const (
+	maxWords = 64
+	maxAlike = 50
+)
 
 // words cuts a text into words, as far as they matter for finding names.
 func words(text string) []string {
@@ -21,47 +33,63 @@ func words(text string) []string {
 	})
 }
 
-func key(w []string) string {
-	if len(w) > 1 {
-		return w[0] + " " + w[1]
+// keys visits the first word, the first two words and so on, until told to stop;
+// whole marks the last.
+func keys(w []string, visit func(key string, whole bool) bool) {
+	w = w[:min(len(w), maxWords)]
+	for i, key := 0, ""; i < len(w); i++ {
+		if i > 0 {
+			key += " "
+		}
+		key += w[i]
+		if !visit(key, i == len(w)-1) {
+			return
+		}
 	}
-	return w[0]
 }
 
 func (x nameIndex) add(name string) {
-	if w := words(name); len(w) > 0 && len(x[key(w)]) < maxAlike {
-		x[key(w)] = append(x[key(w)], name)
-	}
+	keys(words(name), func(key string, whole bool) bool {
+		x.begins[key]++
+		if whole && len(x.byWords[key]) < maxAlike {
+			x.byWords[key] = append(x.byWords[key], name)
+		}
+		return true
+	})
 }
 
-// remove takes away what was added last under the key of the name.
+// remove takes away a name.
 func (x nameIndex) remove(name string) {
-	w := words(name)
-	if len(w) == 0 {
-		return
-	}
-	k := key(w)
-	if all := x[k]; len(all) > 0 && all[len(all)-1] == name {
-		x[k] = all[:len(all)-1]
-	}
+	keys(words(name), func(key string, whole bool) bool {
+		if x.begins[key]--; x.begins[key] == 0 {
+			delete(x.begins, key)
+		}
+		if whole {
+			x.byWords[key] = slices.DeleteFunc(x.byWords[key], func(other string) bool { return other == name })
+		}
+		return true
+	})
 }
 
 // within lists the names that a text of words may hold.
 func (x nameIndex) within(w []string, visit func(name string)) {
-	seen := map[string]bool{}
-	look := func(k string) {
-		if !seen[k] {
-			seen[k] = true
-			for _, name := range x[k] {
-				visit(name)
-			}
-		}
+	if len(x.begins) == 0 {
+		return
 	}
+	seen := map[string]bool{}
 	for i := range w {
-		look(w[i])
-		if i+1 < len(w) {
-			look(w[i] + " " + w[i+1])
-		}
+		keys(w[i:], func(key string, _ bool) bool {
+			if x.begins[key] == 0 {
+				return false
+			}
+			if !seen[key] {
+				seen[key] = true
+				for _, name := range x.byWords[key] {
+					visit(name)
+				}
+			}
+			return true
+		})
 	}
 }
 
@@ -72,7 +100,7 @@ type names struct {
 	stack []string
 }
 
-func newNames() *names { return &names{count: map[string]int{}, index: nameIndex{}} }
+func newNames() *names { return &names{count: map[string]int{}, index: newNameIndex()} }
 
 func (n *names) push(list ...string) {
 	for _, name := range list {
@@ -116,7 +144,7 @@ type members struct {
 }
 
 func newMembers(units []*unit) *members {
-	m := &members{all: map[string]bool{}, index: nameIndex{}}
+	m := &members{all: map[string]bool{}, index: newNameIndex()}
 	for _, u := range units {
 		for _, n := range u.nodes {
 			m.add(n.Name)

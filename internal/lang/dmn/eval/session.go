@@ -229,6 +229,9 @@ func (h *tableHost) Test(x *feel.Expr, at model.Place, input value.Value) value.
 	return h.eval(x, at, &frame{parent: h.frame, name: "?", v: input})
 }
 
+// Coerce makes a value one of a type; false where it is none.
+func (h *tableHost) Coerce(t *value.Type, v value.Value) (value.Value, bool) { return h.coerce(t, v) }
+
 // Warn says why something became null.
 func (h *tableHost) Warn(at model.Place, format string, args ...any) { h.warn(at, format, args...) }
 

@@ -59,7 +59,7 @@ func (t *Table) hit(h Host, r int) hit {
 
 // allowed is the value of an output, null where it is not allowed.
 func (t *Table) allowed(h Host, o *output, v value.Value, at model.Place) value.Value {
-	c, ok := o.typ.Coerce(v)
+	c, ok := h.Coerce(o.typ, v)
 	if !ok {
 		h.Warn(at, "the output %s is %s and not %s", o.name, v.Kind(), o.typ)
 		return value.Null()

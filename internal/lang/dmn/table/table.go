@@ -29,6 +29,8 @@ type Host interface {
 	Eval(x *feel.Expr, at model.Place) value.Value
 	// Test evaluates unary tests against an input.
 	Test(x *feel.Expr, at model.Place, input value.Value) value.Value
+	// Coerce makes a value one of a type; false where it is none.
+	Coerce(t *value.Type, v value.Value) (value.Value, bool)
 	// Warn says why something became null.
 	Warn(at model.Place, format string, args ...any)
 	// Spend counts work; false means that the evaluation is over.
@@ -115,7 +117,7 @@ func (t *Table) input(h Host, in *input) (value.Value, bool) {
 		return value.Null(), true
 	}
 	v := h.Eval(in.expr, in.place)
-	c, ok := in.typ.Coerce(v)
+	c, ok := h.Coerce(in.typ, v)
 	if !ok {
 		h.Warn(in.place, "the input %s is %s and not %s", in.label, v.Kind(), in.typ)
 		return value.Null(), true

@@ -84,6 +84,8 @@ func (s *surroundings) Test(x *feel.Expr, _ model.Place, input value.Value) valu
 	return v
 }
 
+func (s *surroundings) Coerce(t *value.Type, v value.Value) (value.Value, bool) { return t.Coerce(v) }
+
 func (s *surroundings) Warn(_ model.Place, format string, args ...any) {
 	s.warnings = append(s.warnings, fmt.Sprintf(format, args...))
 }
