@@ -62,6 +62,7 @@ type parser struct {
 	depth int
 	bound int // reading the upper bound of that many intervals
 	items int // reading that many filters, in which items bring names
+	again int // how often a text was read a second time
 }
 
 func newParser(src string, names []*Names) (*parser, error) {
@@ -237,20 +238,43 @@ func (p *parser) in(x Node) (Node, error) {
 		test, err := p.additive()
 		return &In{at{x.Pos(), pos, p.last}, x, []Node{test}}, err
 	}
+	open, learnt := p.tok, len(p.known.learnt)
+	tests, err := p.testList()
+	if err != nil {
+		return nil, err
+	}
+	// (a, b) are tests, but (a)[1] and (a) + 1 are expressions.
+	if len(tests) == 1 && slices.ContainsFunc([]string{"[", ".", "(", "+", "-", "*", "/", "**"}, p.tok.is) && p.again < maxAgain {
+		p.again++
+		p.tok, p.known.learnt = open, p.known.learnt[:learnt]
+		test, err := p.additive()
+		return &In{at{x.Pos(), pos, p.last}, x, []Node{test}}, err
+	}
+	return &In{at{x.Pos(), pos, p.last}, x, tests}, nil
+}
+
+// maxAgain bounds how often a text is read a second time, since each time may
+// hold others.
+const maxAgain = 32
+
+// testList reads (a, b), or the one open interval (a..b).
+func (p *parser) testList() ([]Node, error) {
 	open := p.tok.pos
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
+	bound := p.bound
+	p.bound = 0
 	tests, err := p.tests()
+	p.bound = bound
 	if err != nil {
 		return nil, err
 	}
-	if len(tests) == 1 && p.tok.is("..") { // one open interval and no list of tests
+	if len(tests) == 1 && p.tok.is("..") {
 		tests[0], err = p.upper(&Range{Low: tests[0], LowOpen: true}, open)
-	} else {
-		err = p.expect(")", "after the tests")
+		return tests, err
 	}
-	return &In{at{x.Pos(), pos, p.last}, x, tests}, err
+	return tests, p.expect(")", "after the tests")
 }
 
 func (p *parser) instance(x Node) (Node, error) {
