@@ -128,6 +128,7 @@ func floors() []floor {
 		{"internal/cli", []string{"internal/cli", sdk, kit, lang, "internal/config", "internal/compat/wecube/convert", "internal/server"}},
 		{"sdk/go/wire", nil},
 		{"sdk/go", []string{sdk}},
+		{"docs", nil},
 		{"cmd", []string{"internal/cli"}},
 	}
 	order := [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"}, {"control"}, {"dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}

@@ -65,7 +65,7 @@ func (a *app) objectTypes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var page client.PageOfObjectTypeInfo
+	var page client.ObjectTypeList
 	if err := api.Call(ctx, "GET", "/api/v1/object-types", nil, &page); err != nil {
 		return err
 	}

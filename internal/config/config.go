@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,6 +25,13 @@ type Config struct {
 	// Listen is the address of the API and the console. Off loopback it needs
 	// TLS, or tls.insecure. Default 127.0.0.1:8066.
 	Listen string `koanf:"listen"`
+	// Base is the path under which a proxy in front serves the platform, such as
+	// /ops/sextant; the proxy may cut it off or leave it. Default /.
+	Base string `koanf:"base"`
+	// Environment is what the console names this platform, such as production; a
+	// name that begins with prod is shown so that nobody overlooks it. Default
+	// none.
+	Environment string `koanf:"environment"`
 	// Data is the folder that holds everything. Default ./data.
 	Data string `koanf:"data"`
 	// TLS is how connections from other machines are protected.
@@ -70,7 +78,7 @@ type Plugins struct {
 
 func defaults() map[string]any {
 	return map[string]any{
-		"listen": "127.0.0.1:8066", "data": "data", "admin.listen": "127.0.0.1:8067",
+		"listen": "127.0.0.1:8066", "base": "/", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
 		"log.level": "info", "log.format": "text", "plugins.isolate": "none",
 	}
@@ -147,6 +155,10 @@ func Load(file string, flags map[string]any) (*Loaded, error) {
 	return l, l.validate()
 }
 
+// basePath is a path without anything that a browser or a proxy could read in
+// two ways.
+var basePath = regexp.MustCompile(`^/$|^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$`)
+
 func keys() []string {
 	var all []string
 	for key := range defaults() {
@@ -207,6 +219,9 @@ func (c *Config) validate() error {
 	}
 	if !Loopback(host) && c.TLS.Cert == "" && !c.TLS.Insecure {
 		return fmt.Errorf("listen: %s can be reached from other machines: give tls.cert and tls.key, or set tls.insecure where a proxy in front does TLS", c.Listen)
+	}
+	if !basePath.MatchString(c.Base) {
+		return fmt.Errorf("base: %q is no path such as /ops/sextant", c.Base)
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return errors.New("tls: cert and key belong together")

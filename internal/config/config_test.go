@@ -50,7 +50,7 @@ func TestWithoutAnySource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := config.Config{Listen: "127.0.0.1:8066", Data: filepath.Join(here, "data"), Admin: config.Admin{Listen: "127.0.0.1:8067"}, Log: config.Log{Level: "info", Format: "text"}, Plugins: config.Plugins{Isolate: "none"}}
+	want := config.Config{Listen: "127.0.0.1:8066", Base: "/", Data: filepath.Join(here, "data"), Admin: config.Admin{Listen: "127.0.0.1:8067"}, Log: config.Log{Level: "info", Format: "text"}, Plugins: config.Plugins{Isolate: "none"}}
 	if l.Config != want {
 		t.Errorf("%+v, want %+v", l.Config, want)
 	}
@@ -167,5 +167,15 @@ func TestTheEnvironmentOfChildren(t *testing.T) {
 	}
 	if got := config.Variable("SEXTANT_TOKEN"); got != "secret" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestTheBasePath(t *testing.T) {
+	bare(t)
+	for base, ok := range map[string]bool{"/": true, "/ops": true, "/ops/sextant/": true, "": false, "ops": false, "/../x": false, "//evil": false, "/a b": false, "https://x/": false, "/a?b": false, "/.x": false} {
+		_, err := config.Load("", map[string]any{"base": base})
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", base, err)
+		}
 	}
 }

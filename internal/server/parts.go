@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/http"
 	"time"
 
 	"sextant/internal/domain/audit"
@@ -90,7 +89,12 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, p.objects, tasks, p.door, p.dispatch, p.process} {
 		r.Routes(p.api)
 	}
-	p.api.Mount("/", http.HandlerFunc(frontPage))
+	s.frontRoutes(p)
+	console, err := s.console()
+	if err != nil {
+		return nil, err
+	}
+	p.api.Mount("/", console)
 	return p, nil
 }
 

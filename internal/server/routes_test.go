@@ -52,7 +52,12 @@ type gate struct {
 
 func newGate(t *testing.T) *gate {
 	t.Helper()
-	l, err := config.Load("", map[string]any{"data": t.TempDir(), "listen": "127.0.0.1:0", "admin.listen": ""})
+	return newGateAt(t, "/")
+}
+
+func newGateAt(t *testing.T, base string) *gate {
+	t.Helper()
+	l, err := config.Load("", map[string]any{"data": t.TempDir(), "listen": "127.0.0.1:0", "admin.listen": "", "base": base})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +97,11 @@ func (g *gate) ask(method, path, token string, body any) (int, []byte) {
 		g.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer resp.Body.Close()
+	if resp.Header.Get("Content-Type") == "text/event-stream" { // which does not end
+		return resp.StatusCode, nil
+	}
 	data, err := io.ReadAll(resp.Body)
-	if err != nil && resp.Header.Get("Content-Type") != "text/event-stream" {
+	if err != nil {
 		g.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	return resp.StatusCode, data
@@ -261,12 +269,12 @@ func TestOtherSpellingsOfRoutes(t *testing.T) {
 	for _, e := range g.server.Endpoints() {
 		path := address(e)
 		for _, variant := range []string{path + "/", strings.ToUpper(path), path + ";x", strings.Replace(path, "/api/v1/", "/api%2fv1/", 1), "/" + path, strings.Replace(path, "/api/v1/", "/api/v1/./", 1), strings.Replace(path, "/api/v1/", "/public/../api/v1/", 1)} {
-			status, _ := g.ask(e.Method, variant, "", map[string]any{})
-			if status < 300 {
+			status, answer := g.ask(e.Method, variant, "", map[string]any{})
+			if status < 300 && !bytes.HasPrefix(answer, []byte("<!doctype html>")) { // which the console's router takes
 				t.Errorf("%s %s without a token: %d", e.Method, variant, status)
 			}
 		}
-		if e.Method == "GET" && !strings.HasSuffix(path, "/events") {
+		if e.Method == "GET" && !strings.HasSuffix(path, "/events") && !strings.HasSuffix(path, "/news") {
 			plain, _ := g.ask("GET", path, admin, nil)
 			head, _ := g.ask("HEAD", path, admin, nil)
 			if head != plain && head != http.StatusMethodNotAllowed {

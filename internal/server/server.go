@@ -176,7 +176,7 @@ func (s *Server) serve() {
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	mux.Handle("/", handler)
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: headersFor, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+	s.http = &http.Server{Handler: s.belowBase(mux), ReadHeaderTimeout: headersFor, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 	s.run("http", s.http, s.main)
 	if s.admin == nil {
 		return

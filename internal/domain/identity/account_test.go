@@ -305,7 +305,9 @@ func TestSessionsGrowStale(t *testing.T) {
 	if got := create(); got != 401 {
 		t.Errorf("after ten minutes: %d", got)
 	}
-	prove := func(pass string) int { return r.ask(admin, "POST", "/api/v1/session/proof", map[string]string{"password": pass}, nil) }
+	prove := func(pass string) int {
+		return r.ask(admin, "POST", "/api/v1/session/proof", map[string]string{"password": pass}, nil)
+	}
 	if got := prove("wrong"); got != 401 {
 		t.Errorf("with a wrong password: %d", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -565,4 +566,45 @@ func TestRightsInAnEnvironment(t *testing.T) {
 	}
 	refused(t, r.Delete(ctx, "p:box", in("a"), []string{"box-prod"}), errs.NotFound, "object.not_found")
 	r.must(r.Delete(ctx, "p:box", in("a"), []string{"box-dev"}))
+}
+
+// Secrets could be guessed bit by bit by whoever may filter or order by them.
+func TestNobodyAsksBySecrets(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := as(t.Context(), "a")
+	filter := wire.Filter{Attr: "password", Op: wire.OpEq, Condition: wire.Raw("hunter2")}
+	observed := wire.Filter{Attr: "password@observed", Op: wire.OpLike, Condition: wire.Raw("h")}
+	for name, q := range map[string]wire.Query{"filter": {AdditionalFilters: []wire.Filter{filter}}, "criteria": {Criteria: &observed}, "order": {OrderBy: []string{"-password"}}} {
+		_, _, err := r.Query(ctx, "p:thing", in("a"), q)
+		if !errs.HasCode(err, "object.secret_filter") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.owner.answer = func(w http.ResponseWriter, q *http.Request) bool {
+		data, err := io.ReadAll(q.Body)
+		if err != nil || !strings.Contains(string(data), `"like"`) || !strings.Contains(string(data), `"web"`) {
+			t.Errorf("asked %s %v", data, err)
+		}
+		if !strings.Contains(q.URL.Path, "/thing/") {
+			http.Error(w, "away", http.StatusBadGateway)
+			return true
+		}
+		_, _ = io.WriteString(w, `{"status":"OK","data":[{"id":"2","displayName":"my web"},{"id":"1","displayName":"web-1"}]}`)
+		return true
+	}
+	got, err := r.Search(as(t.Context(), "a"), "a", " web ")
+	r.must(err)
+	if fmt.Sprint(got) != "[{p:thing/1 web-1} {p:thing/2 my web}]" {
+		t.Errorf("got %v", got)
+	}
+	_, err = r.Search(as(t.Context(), "a"), "a", " ")
+	refused(t, err, errs.Invalid, "object.search")
+	_, err = r.Search(as(t.Context(), "b"), "a", "web")
+	refused(t, err, errs.Forbidden, "identity.forbidden")
 }

@@ -27,7 +27,7 @@ type rowsOut struct{ Body api.Page[wire.Row] }
 
 // Routes adds the endpoints.
 func (s *Service) Routes(a *api.API) {
-	type types struct{ Body api.Page[TypeInfo] }
+	type types struct{ Body TypeList }
 	api.Register(a, api.Endpoint{ID: "listObjectTypes", Method: http.MethodGet, Path: "/api/v1/object-types", Tag: "objects", Summary: "All object types", Permission: "object.read"},
 		func(ctx context.Context, _ *struct{}) (*types, error) {
 			page, err := s.allTypes(ctx)
@@ -46,6 +46,7 @@ func (s *Service) Routes(a *api.API) {
 			return &rowsOut{api.Page[wire.Row]{Items: rows, Next: next}}, err
 		})
 	s.changeRoutes(a)
+	s.searchRoute(a)
 	type get struct {
 		Typed
 		ID string `path:"id" maxLength:"190"`
@@ -85,6 +86,25 @@ func (s *Service) changeRoutes(a *api.API) {
 	api.Register(a, api.Endpoint{ID: "deleteObject", Method: http.MethodDelete, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "Delete an object", Permission: "object.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *remove) (*struct{}, error) {
 			return nil, s.Delete(ctx, in.Type, Scope{Project: in.Project}, []string{in.ID})
+		})
+}
+
+func (s *Service) searchRoute(a *api.API) {
+	type searchIn struct {
+		Project string `query:"project" default:"default" maxLength:"64"`
+		Text    string `query:"text" required:"true" minLength:"1" maxLength:"100"`
+	}
+	type searchOut struct {
+		Body struct {
+			Items []Hit `json:"items"`
+		}
+	}
+	api.Register(a, api.Endpoint{ID: "searchObjects", Method: http.MethodGet, Path: "/api/v1/object-search", Tag: "objects", Summary: "Objects of every type whose name holds a text", Permission: "object.read"},
+		func(ctx context.Context, in *searchIn) (*searchOut, error) {
+			o := &searchOut{}
+			var err error
+			o.Body.Items, err = s.Search(ctx, in.Project, in.Text)
+			return o, err
 		})
 }
 
@@ -136,16 +156,28 @@ func (s *Service) pathRoute(a *api.API) {
 		})
 }
 
-func (s *Service) allTypes(ctx context.Context) (api.Page[TypeInfo], error) {
-	page := api.Page[TypeInfo]{Items: []TypeInfo{}}
+// allTypes lists what the plugins that answer bring; one that does not answer is
+// named and holds up nobody else.
+func (s *Service) allTypes(ctx context.Context) (TypeList, error) {
+	list := TypeList{Items: []TypeInfo{}}
 	for _, m := range s.Plugins.All() {
 		types, err := s.Types(ctx, m.Plugin)
 		if err != nil {
-			return page, err
+			if ctx.Err() != nil {
+				return list, err
+			}
+			list.Missing = append(list.Missing, m.Plugin)
+			continue
 		}
 		for _, t := range types {
-			page.Items = append(page.Items, TypeInfo{m.Plugin, t})
+			list.Items = append(list.Items, TypeInfo{m.Plugin, t})
 		}
 	}
-	return page, nil
+	return list, nil
+}
+
+// TypeList is the object types of all plugins.
+type TypeList struct {
+	Items   []TypeInfo `json:"items"`
+	Missing []string   `json:"missing,omitempty" doc:"Plugins that did not answer, so that their types are not here"`
 }

@@ -186,6 +186,9 @@ func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Que
 	if err != nil {
 		return nil, "", err
 	}
+	if err := open(t, q); err != nil {
+		return nil, "", err
+	}
 	q, visible := scoped(ctx, t, scope, q)
 	if !visible {
 		return []wire.Row{}, "", nil
@@ -235,6 +238,26 @@ func answered(t wire.ObjectType, ref string, rows []wire.Row) ([]wire.Row, error
 		rows = []wire.Row{}
 	}
 	return rows, nil
+}
+
+// open refuses questions by which a secret could be guessed bit by bit.
+func open(t wire.ObjectType, q wire.Query) error {
+	var asked []string
+	for _, f := range q.AdditionalFilters {
+		asked = append(asked, f.Attr)
+	}
+	if q.Criteria != nil {
+		asked = append(asked, q.Criteria.Attr)
+	}
+	for _, o := range q.OrderBy {
+		asked = append(asked, strings.TrimPrefix(o, "-"))
+	}
+	for _, name := range secrets(t) {
+		if slices.Contains(asked, name) {
+			return errs.New(errs.Invalid, "object.secret_filter", "the attribute %s is secret: nobody filters or orders by it", name).At(errs.Field{Path: name, Message: "is secret"})
+		}
+	}
+	return nil
 }
 
 // hidden stands in the place of secret values.

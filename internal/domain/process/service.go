@@ -102,6 +102,10 @@ func (s *Service) publish(tx *db.Tx, r Run, what string, data map[string]any) er
 	return s.Bus.Publish(tx, bus.Event{Type: "sextant.run." + what + ".v1", Subject: "run/" + r.Key.String(), Project: r.Project, Data: rawJSON(data)})
 }
 
+func (s *Service) publishTask(tx *db.Tx, r Run, e engine.Effect, what string) error {
+	return s.Bus.Publish(tx, bus.Event{Type: "sextant.task." + what + ".v1", Subject: "task/" + api.Key(e.Key).String(), Project: r.Project, Data: rawJSON(map[string]any{"run": r.Key.String(), "process": r.Process})})
+}
+
 // Project keeps the read side in the engine's own write.
 func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 	run := int64(c.Run)
@@ -136,11 +140,20 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		}
 		return s.publish(tx, r, "stopped", map[string]any{"element": node.ID, "kind": i.Kind, "message": cutText(i.Message)})
 	case engine.IncidentGone:
-		return dropIncident(tx, int64(r.Key), int64(e.Key))
+		if err := dropIncident(tx, int64(r.Key), int64(e.Key)); err != nil {
+			return err
+		}
+		return s.publish(tx, r, "resumed", map[string]any{"element": node.ID})
 	case engine.TaskCreated:
+		if err := s.publishTask(tx, r, e, "created"); err != nil {
+			return err
+		}
 		return s.Tasks.Put(tx, worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
 			People: append(e.Task.CandidateGroups, e.Task.CandidateUsers...), Form: e.Task.Form, Created: c.Now})
 	case engine.TaskGone:
+		if err := s.publishTask(tx, r, e, "closed"); err != nil {
+			return err
+		}
 		return s.Tasks.Drop(tx, int64(e.Key))
 	case engine.RunEnded:
 		return s.end(tx, r, e, c.Now)

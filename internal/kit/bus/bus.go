@@ -226,3 +226,9 @@ func (b *Bus) After(ctx context.Context, seq int64, projects []string, limit int
 		return e, err
 	})
 }
+
+// Last is the number of the newest event, 0 where there is none.
+func (b *Bus) Last(ctx context.Context) (seq int64, err error) {
+	err = b.db.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM bus_event").Scan(&seq)
+	return seq, err
+}

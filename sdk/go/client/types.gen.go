@@ -145,6 +145,13 @@ func (e ListRunsParamsState) Valid() bool {
 	}
 }
 
+// AboutOutBody defines model for AboutOutBody.
+type AboutOutBody struct {
+	// Environment What this platform is named, such as production
+	Environment string `json:"environment,omitempty"`
+	Version     string `json:"version"`
+}
+
 // AuditRecord defines model for AuditRecord.
 type AuditRecord struct {
 	Detail interface{} `json:"detail,omitempty"`
@@ -465,6 +472,14 @@ type ObjectFound struct {
 	Values []interface{} `json:"values"`
 }
 
+// ObjectHit defines model for ObjectHit.
+type ObjectHit struct {
+	Name string `json:"name"`
+
+	// Object package:type/id
+	Object string `json:"object"`
+}
+
 // ObjectTypeInfo defines model for ObjectTypeInfo.
 type ObjectTypeInfo struct {
 	Attributes  []WireAttribute   `json:"attributes"`
@@ -475,6 +490,14 @@ type ObjectTypeInfo struct {
 	Scope       WireObjectScope   `json:"scope,omitempty"`
 	Title       map[string]string `json:"title,omitempty"`
 	Type        string            `json:"type"`
+}
+
+// ObjectTypeList defines model for ObjectTypeList.
+type ObjectTypeList struct {
+	Items []ObjectTypeInfo `json:"items"`
+
+	// Missing Plugins that did not answer, so that their types are not here
+	Missing []string `json:"missing,omitempty"`
 }
 
 // PageOfAuditRecord defines model for PageOfAuditRecord.
@@ -544,15 +567,6 @@ type PageOfIdentityToken struct {
 type PageOfObjectFound struct {
 	// Items The rows of this page
 	Items []ObjectFound `json:"items"`
-
-	// Next Pass as after to read the next page; absent on the last
-	Next string `json:"next,omitempty"`
-}
-
-// PageOfObjectTypeInfo defines model for PageOfObjectTypeInfo.
-type PageOfObjectTypeInfo struct {
-	// Items The rows of this page
-	Items []ObjectTypeInfo `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -843,6 +857,11 @@ type RedeemInBody struct {
 // ResetInBody defines model for ResetInBody.
 type ResetInBody struct {
 	Password string `json:"password"`
+}
+
+// SearchOutBody defines model for SearchOutBody.
+type SearchOutBody struct {
+	Items []ObjectHit `json:"items"`
 }
 
 // SessionOutBody defines model for SessionOutBody.
@@ -1202,6 +1221,12 @@ type ListMySessionsParams struct {
 // EvaluatePathParams defines parameters for EvaluatePath.
 type EvaluatePathParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// SearchObjectsParams defines parameters for SearchObjects.
+type SearchObjectsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+	Text    string `form:"text" json:"text"`
 }
 
 // UpdateObjectsJSONBody defines parameters for UpdateObjects.
