@@ -1,0 +1,53 @@
+import createClient from 'openapi-fetch'
+import { base } from './base'
+import { Problem } from './problem'
+import type { components, paths } from './schema'
+
+export type Schemas = components['schemas']
+
+/** What somebody has to do before a request can go on; the frame fills it in. */
+export const hooks = {
+  /** Asks for the password once more; false where the person gave up. */
+  confirm: async (): Promise<boolean> => false,
+  /** The session has ended. */
+  signedOut: (): void => {},
+}
+
+async function send(request: Request): Promise<Response> {
+  const again = request.clone()
+  const response = await fetch(request)
+  if (response.status !== 401) return response
+  const problem = await Problem.of(response.clone())
+  if (problem.code === 'identity.reauth') return (await hooks.confirm()) ? fetch(again) : response
+  if (!request.url.includes('/api/v1/session')) hooks.signedOut()
+  return response
+}
+
+/** The typed client, made from the API's own description. */
+export const client = createClient<paths>({ baseUrl: base.replace(/\/$/, ''), fetch: send })
+
+client.use({
+  onRequest({ request }) {
+    // A POST that is sent twice, by a retry or a double click, acts once.
+    if (request.method === 'POST' && !request.headers.has('Idempotency-Key')) request.headers.set('Idempotency-Key', crypto.randomUUID())
+    return request
+  },
+})
+
+interface Answer<T> {
+  data?: T
+  error?: unknown
+  response: Response
+}
+
+/** Gives what a call answered, or throws its Problem. */
+export async function ask<T>(call: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>
+  try {
+    answer = await call
+  } catch (cause) {
+    throw new Problem({ status: 0, code: 'network.unreachable', title: String(cause) })
+  }
+  if (answer.response.ok) return answer.data as T
+  throw Problem.from(answer.error, answer.response.status)
+}

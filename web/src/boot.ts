@@ -1,0 +1,23 @@
+import '@fontsource-variable/inter/index.css'
+import './ui/tokens.css'
+import { QueryClient, VueQueryPlugin } from '@tanstack/vue-query'
+import { createPinia } from 'pinia'
+import { createApp } from 'vue'
+import { problemOf } from './api/problem'
+import App from './app/App.vue'
+import { router } from './app/router'
+import { i18n } from './i18n'
+import './app/theme'
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 15_000,
+      refetchOnWindowFocus: true,
+      // A refusal stays one; only what did not arrive is asked again.
+      retry: (count, cause) => count < 2 && [0, 429, 502, 503, 504].includes(problemOf(cause).status),
+    },
+  },
+})
+
+createApp(App).use(createPinia()).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries }).mount('#app')

@@ -1,0 +1,16 @@
+import { fileURLToPath, URL } from 'node:url'
+import tailwindcss from '@tailwindcss/vite'
+import vue from '@vitejs/plugin-vue'
+import { defineConfig } from 'vitest/config'
+
+// The console is served from the binary under any path, so that every address
+// within it is relative. In development the API is that of a server at SEXTANT_URL.
+export default defineConfig({
+  base: './',
+  plugins: [vue(), tailwindcss()],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  define: { __VUE_OPTIONS_API__: false, __INTLIFY_PROD_DEVTOOLS__: false },
+  server: { proxy: { '/api': { target: process.env.SEXTANT_URL ?? 'http://127.0.0.1:8066', changeOrigin: false } } },
+  build: { target: 'es2022', assetsInlineLimit: 0, sourcemap: false, reportCompressedSize: false, chunkSizeWarningLimit: 1200 },
+  test: { environment: 'happy-dom', include: ['src/**/*.test.ts'], reporters: ['default'] },
+})
