@@ -132,13 +132,14 @@ func TestAnalysisTellsTheTruth(t *testing.T) {
 			}
 			lines[i] = strings.Join(cells, " | ") + " => 1"
 		}
-		m := rows(model.Unique, lines...)
+		m := rows(rapid.SampledFrom([]model.HitPolicy{model.Unique, model.First}).Draw(t, "policy"), lines...)
 		s := &surroundings{}
 		compiled := table.Compile(m, s)
 		if len(s.problems) > 0 {
 			t.Skip("a cell is no FEEL")
 		}
 		a := compiled.Analyse()
+		first := m.HitPolicy == model.First
 		m.HitPolicy = model.Collect
 		at := func(point []value.Value) []int {
 			s.vars = map[string]value.Value{"v": value.String("v")}
@@ -162,7 +163,13 @@ func TestAnalysisTellsTheTruth(t *testing.T) {
 			for c := range point {
 				point[c] = evaluate(t, of[c].input(t, false))
 			}
-			checkPoint(t, a, at(point), point)
+			matched := at(point)
+			checkPoint(t, a, matched, point)
+			if len(matched) > 0 && slices.ContainsFunc(a.Unreachable, func(u table.Unreachable) bool {
+				return first && u.Rule == matched[0]+1 || !first && slices.Contains(matched, u.Rule-1)
+			}) {
+				t.Fatalf("rules %v match at %v, and yet: %+v", matched, point, a.Unreachable)
+			}
 		}
 	})
 }

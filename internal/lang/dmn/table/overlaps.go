@@ -188,9 +188,9 @@ func (s *space) hiders() [][]int32 {
 		if _, ok := s.shared(a, b); !ok {
 			return true
 		}
-		if s.before(a, b) && s.sure(a) {
+		if s.before(a, b) && s.sure(a) && s.hides(a, b) {
 			all[b] = append(all[b], int32(a))
-		} else if s.before(b, a) && s.sure(b) {
+		} else if s.before(b, a) && s.sure(b) && s.hides(b, a) {
 			all[a] = append(all[a], int32(b))
 		}
 		return true
@@ -199,6 +199,23 @@ func (s *space) hiders() [][]int32 {
 		slices.Sort(all[r])
 	}
 	return all
+}
+
+// hides tells that a rule can hide another one in columns of times: those with a
+// zone and those without have no order, and only a cell that lets every value pass
+// covers both.
+func (s *space) hides(a, b int) bool {
+	for c := range s.columns {
+		k := s.columns[c].kind
+		if k != value.KindTime && k != value.KindDateTime {
+			continue
+		}
+		sets := s.table.sets[c]
+		if (sets[b].any || s.opaque[c][b]) && !sets[a].any {
+			return false
+		}
+	}
+	return true
 }
 
 // before tells that a rule decides where another one matches as well.
