@@ -101,7 +101,7 @@ func (s *session) serviceFunction(n *Node) value.Value {
 func (s *session) serve(n *Node, args map[*Node]value.Value) value.Value {
 	step, leave := s.enter(n)
 	defer leave()
-	inner := &session{run: s.run, values: args, trace: step, owner: n}
+	inner := &session{run: s.run, values: args, extra: s.extra, trace: step, owner: n}
 	if n.broken {
 		return s.cannot(n)
 	}

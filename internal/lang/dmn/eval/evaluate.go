@@ -97,9 +97,15 @@ func (s *session) importedInputs(name string, v value.Value) {
 	}
 }
 
-// direct calls a service with the inputs as they are given.
+// direct calls a service with the inputs as they are given: its own, and those
+// that its decisions read though it does not name them.
 func (s *session) direct(n *Node) value.Value {
-	args := make(map[*Node]value.Value, len(n.params))
+	args := make(map[*Node]value.Value, len(s.values))
+	for given, v := range s.values {
+		if given.Kind == KindInput {
+			args[given] = v
+		}
+	}
 	for _, p := range n.params {
 		args[p.node] = s.values[p.node]
 	}

@@ -48,7 +48,7 @@ func run(m *dmn.Model, c *Case, n *Node, env dmn.Env) Outcome {
 		return out
 	}
 	out.Got, out.Warnings = res.Value, res.Warnings
-	if c.Kind == "decisionService" {
+	if c.Kind == "decisionService" && several(m, c.Invocable) {
 		if ctx, ok := value.AsContext(res.Value); ok {
 			if part, ok := ctx.Get(n.Name); ok {
 				out.Got = part
@@ -64,6 +64,16 @@ func run(m *dmn.Model, c *Case, n *Node, env dmn.Env) Outcome {
 		out.Reason = fmt.Sprintf("expected %s, got %s", n.Value, out.Got)
 	}
 	return out
+}
+
+// several tells a service with more than one result, which come as a context.
+func several(m *dmn.Model, service string) bool {
+	for _, e := range m.Elements() {
+		if e.Kind == "service" && e.Name == service {
+			return len(e.Requires) > 1
+		}
+	}
+	return true
 }
 
 func evaluate(m *dmn.Model, c *Case, n *Node, inputs []dmn.Input, env dmn.Env) (*dmn.Result, error) {
