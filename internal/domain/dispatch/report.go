@@ -123,6 +123,7 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 		return nil
 	})
 	if err == nil {
+		s.followers.poke(job)
 		s.Changed(state.Key(r.run))
 	}
 	return err
@@ -256,12 +257,8 @@ func (s *Service) showRoute(a *api.API) {
 	type out struct{ Body api.Page[Piece] }
 	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output", Tag: "jobs", Summary: "Live output of a job, by row and offset", Permission: "run.read"},
 		func(ctx context.Context, i *in) (*out, error) {
-			r, err := findJob(ctx, s.DB, int64(i.Job.Key))
-			if err != nil {
+			if err := s.readableJob(ctx, i.Job.Key); err != nil {
 				return nil, err
-			}
-			if r == nil || identity.Require(ctx, "run.read", r.project) != nil {
-				return nil, errs.New(errs.NotFound, "job.not_found", "there is no job %d", i.Job)
 			}
 			pieces, err := logOf(ctx, s.DB, int64(i.Job.Key), RowID(i.Object), maxPieces)
 			if err != nil {
@@ -269,4 +266,6 @@ func (s *Service) showRoute(a *api.API) {
 			}
 			return &out{api.Page[Piece]{Items: slices.Clip(pieces)}}, nil
 		})
+	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Tag: "jobs", Summary: "Output of an object's row while it comes, as server-sent events", Permission: "run.read"},
+		func(w http.ResponseWriter, r *http.Request) error { return s.follow(a, w, r) })
 }

@@ -64,14 +64,15 @@ type Deps struct {
 // Service does jobs. It is safe for concurrent use.
 type Service struct {
 	Deps
-	engine   Engine
-	ctx      context.Context
-	slots    chan struct{}
-	wg       sync.WaitGroup
-	mu       sync.Mutex
-	jobs     map[state.Key]*running
-	progress *progress
-	wait     *callbacks
+	engine    Engine
+	ctx       context.Context
+	slots     chan struct{}
+	wg        sync.WaitGroup
+	mu        sync.Mutex
+	jobs      map[state.Key]*running
+	progress  *progress
+	wait      *callbacks
+	followers *followers
 }
 
 // running is a job that is worked on; again is the same job offered meanwhile.
@@ -90,7 +91,7 @@ func New(d Deps) *Service {
 	if d.Changed == nil {
 		d.Changed = func(state.Key) {}
 	}
-	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: newProgress(), wait: newCallbacks()}
+	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: newProgress(), wait: newCallbacks(), followers: newFollowers()}
 }
 
 // Attach connects the engine. Jobs are worked on until ctx ends.

@@ -209,14 +209,23 @@ func logOf(ctx context.Context, q db.Querier, job int64, object string, limit in
 		query, args = query+" AND object = ?", append(args, object)
 	}
 	rows, err := q.Query(ctx, query+" ORDER BY object, round, pos LIMIT ?", append(args, limit)...)
-	return db.Scan(rows, err, func(r *sql.Rows) (Piece, error) {
-		var p Piece
-		var at int64
-		var data []byte
-		err := r.Scan(&p.Object, &p.Round, &p.Offset, &at, &data)
-		p.Time, p.Text = clock.FromMicros(at), string(data)
-		return p, err
-	})
+	return db.Scan(rows, err, scanPiece)
+}
+
+// logAfter reads the output of an object's row behind a mark.
+func logAfter(ctx context.Context, q db.Querier, job int64, object string, from mark) ([]Piece, error) {
+	rows, err := q.Query(ctx, "SELECT object, round, pos, time, data FROM dispatch_log WHERE job = ? AND object = ? AND (round > ? OR round = ? AND pos > ?) ORDER BY round, pos LIMIT ?",
+		job, object, from.round, from.round, from.offset, maxPieces)
+	return db.Scan(rows, err, scanPiece)
+}
+
+func scanPiece(r *sql.Rows) (Piece, error) {
+	var p Piece
+	var at int64
+	var data []byte
+	err := r.Scan(&p.Object, &p.Round, &p.Offset, &at, &data)
+	p.Time, p.Text = clock.FromMicros(at), string(data)
+	return p, err
 }
 
 func jobsOf(ctx context.Context, q db.Querier, run int64) ([]record, error) {
