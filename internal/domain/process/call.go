@@ -26,17 +26,35 @@ type Call struct {
 // Call asks the door for a run of one step that calls a service. The process of
 // that step is kept like any other.
 func (s *Service) Call(ctx context.Context, c Call) (control.Verdict, error) {
-	if err := identity.Require(ctx, "run.start", c.Project); err != nil {
-		return control.Verdict{}, err
-	}
-	if strings.Count(c.Service, "/") != 2 {
-		return control.Verdict{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form plugin/service/action", c.Service).At(errs.Field{Path: "service", Message: "want plugin/service/action"})
-	}
-	d, err := s.callProcess(ctx, c)
+	req, err := s.callRequest(ctx, c)
 	if err != nil {
 		return control.Verdict{}, err
 	}
-	return s.door.Admit(ctx, control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: c.Service, Source: "call"})
+	return s.door.Admit(ctx, req)
+}
+
+// PreviewCall tells what a call would do now. Like a call it keeps the process
+// of that one step; it starts nothing.
+func (s *Service) PreviewCall(ctx context.Context, c Call) (Preview, error) {
+	req, err := s.callRequest(ctx, c)
+	if err != nil {
+		return Preview{}, err
+	}
+	return s.Preview(ctx, req)
+}
+
+func (s *Service) callRequest(ctx context.Context, c Call) (control.Request, error) {
+	if err := identity.Require(ctx, "run.start", c.Project); err != nil {
+		return control.Request{}, err
+	}
+	if strings.Count(c.Service, "/") != 2 {
+		return control.Request{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form plugin/service/action", c.Service).At(errs.Field{Path: "service", Message: "want plugin/service/action"})
+	}
+	d, err := s.callProcess(ctx, c)
+	if err != nil {
+		return control.Request{}, err
+	}
+	return control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: c.Service, Source: "call"}, nil
 }
 
 // callProcess finds the process that calls a service, or deploys it.

@@ -126,6 +126,11 @@ func (s *Service) startRoutes(a *api.API) {
 			p, err := s.Preview(ctx, i.Body.request())
 			return &preview{p}, err
 		})
+	api.Register(a, api.Endpoint{ID: "previewCall", Method: http.MethodPost, Path: "/api/v1/calls/preview", Tag: "runs", Summary: "What a call would do: the door's checks and every row of its step", Permission: "run.start"},
+		func(ctx context.Context, i *callIn) (*preview, error) {
+			p, err := s.PreviewCall(ctx, i.Body)
+			return &preview{p}, err
+		})
 }
 
 // RunKey is the path of what belongs to a run.

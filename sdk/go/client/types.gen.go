@@ -1354,10 +1354,16 @@ type ListVerdictsParams struct {
 	// After The next of the page before
 	After   string `form:"after,omitempty" json:"after,omitempty"`
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Run Only the verdict on this run
+	Run string `form:"run,omitempty" json:"run,omitempty"`
 }
 
 // CallServiceJSONRequestBody defines body for CallService for application/json ContentType.
 type CallServiceJSONRequestBody = ProcessCall
+
+// PreviewCallJSONRequestBody defines body for PreviewCall for application/json ContentType.
+type PreviewCallJSONRequestBody = ProcessCall
 
 // PutConnectionJSONRequestBody defines body for PutConnection for application/json ContentType.
 type PutConnectionJSONRequestBody = SettingInput
