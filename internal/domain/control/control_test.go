@@ -143,7 +143,7 @@ func (r *rig) count(table string) (n int) {
 
 func (r *rig) verdicts() []control.Verdict {
 	r.t.Helper()
-	page, err := r.Verdicts(as(r.t.Context(), "a"), "a", api.Paging{Limit: 100})
+	page, err := r.Verdicts(as(r.t.Context(), "a"), "a", 0, api.Paging{Limit: 100})
 	r.must(err)
 	return page.Items
 }
@@ -484,11 +484,11 @@ func TestProjectsAreApart(t *testing.T) {
 	r.hold("a", "p:thing/1")
 	r.hold("b", "p:thing/4")
 	a, b := as(t.Context(), "a"), as(t.Context(), "b")
-	page, err := r.Verdicts(b, "b", api.Paging{Limit: 10})
+	page, err := r.Verdicts(b, "b", 0, api.Paging{Limit: 10})
 	if err != nil || len(page.Items) != 1 {
 		t.Errorf("%+v, %v", page, err)
 	}
-	_, err = r.Verdicts(b, "a", api.Paging{Limit: 10})
+	_, err = r.Verdicts(b, "a", 0, api.Paging{Limit: 10})
 	refused(t, err, errs.Forbidden, "identity.forbidden")
 	for _, c := range []struct {
 		ctx    context.Context
@@ -520,7 +520,7 @@ func TestVerdictsByPage(t *testing.T) {
 	slices.Reverse(want)
 	var got []string
 	for after := ""; ; {
-		page, err := r.Verdicts(as(t.Context(), "a"), "a", api.Paging{Limit: 2, After: after})
+		page, err := r.Verdicts(as(t.Context(), "a"), "a", 0, api.Paging{Limit: 2, After: after})
 		r.must(err)
 		for _, v := range page.Items {
 			got = append(got, v.ID)

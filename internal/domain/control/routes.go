@@ -12,12 +12,16 @@ import (
 	"sextant/internal/kit/db"
 )
 
-// Verdicts lists what the door said in a project, newest first.
-func (d *Door) Verdicts(ctx context.Context, project string, p api.Paging) (api.Page[Verdict], error) {
+// Verdicts lists what the door said in a project, newest first; with a run that
+// on this one.
+func (d *Door) Verdicts(ctx context.Context, project string, run api.Key, p api.Paging) (api.Page[Verdict], error) {
 	if err := identity.Require(ctx, "run.read", project); err != nil {
 		return api.Page[Verdict]{}, err
 	}
 	query, args := "SELECT id, run, time, subject, process, verdict, code, reason, detail FROM control_verdict WHERE project = ?", []any{project}
+	if run != 0 {
+		query, args = query+" AND run = ?", append(args, int64(run))
+	}
 	if p.After != "" {
 		query, args = query+" AND id < ?", append(args, p.After)
 	}
@@ -42,12 +46,13 @@ func (d *Door) Verdicts(ctx context.Context, project string, p api.Paging) (api.
 func (d *Door) Routes(a *api.API) {
 	type list struct {
 		api.Paging
-		Project string `query:"project" default:"default" maxLength:"64"`
+		Project string       `query:"project" default:"default" maxLength:"64"`
+		Run     api.KeyParam `query:"run" doc:"Only the verdict on this run"`
 	}
 	type page struct{ Body api.Page[Verdict] }
 	api.Register(a, api.Endpoint{ID: "listVerdicts", Method: http.MethodGet, Path: "/api/v1/verdicts", Tag: "control", Summary: "What the door said, newest first", Permission: "run.read"},
 		func(ctx context.Context, in *list) (*page, error) {
-			p, err := d.Verdicts(ctx, in.Project, in.Paging)
+			p, err := d.Verdicts(ctx, in.Project, in.Run.Key, in.Paging)
 			return &page{p}, err
 		})
 	type stop struct{ Body Stop }
