@@ -1,0 +1,79 @@
+export interface Column<T = unknown> {
+  key: string
+  label: string
+  /** Fixed, in pixels; without it the column shares what is left. */
+  width?: number
+  /** Its part of what is left, and never less than `min` pixels. */
+  flex?: number
+  min?: number
+  align?: 'start' | 'end' | 'center'
+  sortable?: boolean
+  mono?: boolean
+  /** Names the row: holds its link, and is the title of its card. */
+  primary?: boolean
+  /** Left out of the cards of a narrow screen. */
+  wideOnly?: boolean
+  value?: (row: T) => unknown
+}
+
+export interface Sort {
+  key: string
+  desc?: boolean
+}
+
+export const checkWidth = 44
+
+export interface Frame {
+  template: string
+  /** The least width at which nothing is cut, in pixels. */
+  min: number
+}
+
+/** The tracks that all rows of a table share. */
+export function frame<T>(columns: Column<T>[], selectable: boolean, actions: number): Frame {
+  const least = (c: Column<T>) => c.width ?? c.min ?? 120
+  const tracks = columns.map((c) => (c.width ? `${c.width}px` : `minmax(${least(c)}px, ${c.flex ?? 1}fr)`))
+  if (selectable) tracks.unshift(`${checkWidth}px`)
+  if (actions) tracks.push(`${actions}px`)
+  return { template: tracks.join(' '), min: columns.reduce((sum, c) => sum + least(c), 0) + (selectable ? checkWidth : 0) + actions }
+}
+
+export function valueOf<T>(column: Column<T>, row: T): unknown {
+  return column.value ? column.value(row) : (row as Record<string, unknown>)[column.key]
+}
+
+export function textOf<T>(column: Column<T>, row: T): string {
+  const v = valueOf(column, row)
+  return v === undefined || v === null || v === '' ? '–' : String(v)
+}
+
+/** The next order after a press on a head: upwards, downwards, as it came. */
+export function turned(sort: Sort | undefined, key: string): Sort | undefined {
+  if (sort?.key !== key) return { key }
+  return sort.desc ? undefined : { key, desc: true }
+}
+
+const words = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
+
+function compare(a: unknown, b: unknown): number {
+  const [none, nothing] = [a === undefined || a === null, b === undefined || b === null]
+  if (none || nothing) return none && nothing ? 0 : none ? 1 : -1
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  if (a instanceof Date && b instanceof Date) return a.getTime() - b.getTime()
+  return words.compare(String(a), String(b))
+}
+
+/** The rows in order; what has no value stands last either way. */
+export function sorted<T>(rows: T[], columns: Column<T>[], sort: Sort | undefined): T[] {
+  const column = sort && columns.find((c) => c.key === sort.key)
+  if (!column) return rows
+  const sign = sort.desc ? -1 : 1
+  return rows
+    .map((row) => ({ row, value: valueOf(column, row) }))
+    .sort((a, b) => {
+      const empty = (v: unknown) => v === undefined || v === null
+      const order = compare(a.value, b.value)
+      return empty(a.value) || empty(b.value) ? order : sign * order
+    })
+    .map((x) => x.row)
+}
