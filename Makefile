@@ -12,14 +12,27 @@ DEMO ?=
 SOAK ?= 10
 DEMO_ARGS := $(if $(filter ci,$(DEMO)),--ci,)
 
-.PHONY: help build demo run dev test bench chaos soak lint gen check clean packages unit engine databases chaos-stage demo-stage
+.PHONY: help build console demo run dev test bench browser chaos soak lint gen check clean packages unit engine databases chaos-stage demo-stage
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-build: ## the program, build/sextant
+build: console ## the program with its console, build/sextant
 	@mkdir -p build
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/sextant
+
+# The console is built where there is npm; without it the program says so itself.
+WEB_SOURCES := $(shell git ls-files web/src web/public web/index.html web/vite.config.ts web/package-lock.json 'web/build.*' 2>/dev/null)
+
+console: ## the console, web/dist
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/dist/index.html; else echo "npm is not here: the program is built without its console"; fi
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
 
 demo: ## the main job: a rolling release over real hosts; DEMO=ci checks everything and ends
 	@if [ "$(DEMO)" = ci ]; then .ci/packages openssh-server nginx; fi
@@ -41,12 +54,13 @@ packages:
 check: lint ## quick: formatted, vetted, tidy, unit tests without the race detector
 	$(GO) test . ./internal/... ./plugins/... ./sdk/... ./examples/...
 
-lint: ## formatted, vetted, generated files true
+lint: web/node_modules/.package-lock.json ## formatted, vetted, types and texts of the console, generated files true
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) build ./...
 	$(GO) test -count=1 . ./api
-	@[ -z "$(CI)" ] || { $(MAKE) --no-print-directory gen && git diff --exit-code -- api sdk/go/client; }
+	cd web && npm run --silent check && npm run --silent test
+	@[ -z "$(CI)" ] || { $(MAKE) --no-print-directory gen && git diff --exit-code -- api sdk/go/client web/src/api/schema.ts; }
 
 unit:
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v -e /test/ -e /internal/engine)
@@ -57,6 +71,10 @@ engine:
 
 databases:
 	$(GO) test -count=1 -timeout 5m ./internal/kit/db/... ./sdk/go/sqldb/... ./sdk/go/objectstore/...
+
+browser: build ## the console in a real browser
+	@.ci/packages chromium fonts-noto-cjk
+	cd web && SEXTANT_BIN=$(abspath $(BIN)) npm run --silent browser
 
 chaos: ## the server killed at random moments of a release
 	$(GO) test -count=1 -timeout 10m -v -run . ./test/chaos
@@ -73,8 +91,10 @@ bench: ## figures of this machine, build/bench.json
 soak: build ## releases and kills for SOAK minutes; appends to build/soak.txt
 	SEXTANT_SOAK_MINUTES=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./test/chaos | tee -a build/soak.txt
 
-gen: ## api/openapi.yaml and the client's types
+gen: web/node_modules/.package-lock.json ## api/openapi.yaml and the types of both clients
 	$(GO) run ./api/gen
+	cd web && npm run --silent gen
 
 clean: ## what was built
-	rm -rf build
+	rm -rf build web/node_modules web/dist
+	@mkdir -p web/dist && touch web/dist/.gitkeep

@@ -11,6 +11,6 @@ export default defineConfig({
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   define: { __VUE_OPTIONS_API__: false, __INTLIFY_PROD_DEVTOOLS__: false },
   server: { proxy: { '/api': { target: process.env.SEXTANT_URL ?? 'http://127.0.0.1:8066', changeOrigin: false } } },
-  build: { target: 'es2022', assetsInlineLimit: 0, sourcemap: false, reportCompressedSize: false, chunkSizeWarningLimit: 1200 },
+  build: { target: 'es2022', manifest: true, assetsInlineLimit: 0, sourcemap: false, reportCompressedSize: false, chunkSizeWarningLimit: 1200 },
   test: { environment: 'happy-dom', include: ['src/**/*.test.ts'], reporters: ['default'] },
 })
