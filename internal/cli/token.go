@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -54,7 +55,7 @@ func (a *app) createToken(ctx context.Context, name string, o tokenOptions) erro
 		body["scope"] = o.scope
 	}
 	var out client.CreateOutBody
-	if err := api.Call(ctx, "POST", "/api/v1/tokens", body, &out); err != nil {
+	if err := a.confirmed(ctx, api, func() error { return api.Call(ctx, "POST", "/api/v1/tokens", body, &out) }); err != nil {
 		return err
 	}
 	return a.show(out, func(w io.Writer) { fmt.Fprintln(w, out.Token) })
@@ -76,4 +77,22 @@ func (a *app) tokens(ctx context.Context) error {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%v\n", t.Id, t.Name, t.Expires.Local().Format("2006-01-02"), t.Scope)
 		}
 	})
+}
+
+// confirmed makes a call that may need a fresh proof of who asks: then it asks
+// for the password and calls once more.
+func (a *app) confirmed(ctx context.Context, api *client.Client, call func() error) error {
+	err := call()
+	var p *client.Error
+	if !errors.As(err, &p) || p.Code != "identity.reauth" {
+		return err
+	}
+	password, err := a.password("your log-in, once more")
+	if err != nil {
+		return err
+	}
+	if err := api.Call(ctx, "POST", "/api/v1/session/proof", client.ProveInBody{Password: password}, nil); err != nil {
+		return err
+	}
+	return call()
 }

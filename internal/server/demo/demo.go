@@ -174,8 +174,15 @@ func (s *show) login(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(s.passwordFile(), []byte(s.server.First.Password+"\n"), 0o600); err != nil {
+		return err
+	}
 	return os.WriteFile(kept, data, 0o600)
 }
+
+// passwordFile keeps the administrator's password beside the log-in, so that
+// whoever plays the demo can sign in to its console.
+func (s *show) passwordFile() string { return filepath.Join(s.Dir, "admin-password.txt") }
 
 func (s *show) raise(ctx context.Context) (string, error) {
 	var err error

@@ -89,8 +89,9 @@ func (s *show) finish() {
 // invite says what can be done now.
 func (s *show) invite() {
 	_, _ = fmt.Fprintf(s.Out, `
-The server goes on at %[1]s, the site at %[2]s.
-Look around in another terminal:
+The console is at %[1]s: sign in as admin with the password in
+%[5]s.
+The site is at %[2]s. Look around in another terminal:
 
   export SEXTANT_CREDENTIALS=%[3]s/credentials.json
   %[4]s runs list
@@ -99,7 +100,7 @@ Look around in another terminal:
   %[4]s object list cmdb:instance
 
 Ctrl-C ends the server, the hosts and the application.
-`, s.URL, s.stage.Balancer.URL(), s.Dir, program(s.Exe))
+`, s.URL, s.stage.Balancer.URL(), s.Dir, program(s.Exe), s.passwordFile())
 }
 
 // program is how a person here calls this program.
