@@ -323,6 +323,8 @@ func TestChangesAreTold(t *testing.T) {
 	ctx := object.OnBehalfOf(as(t.Context(), "a"), "77")
 	_, err := r.Create(ctx, "p:thing", in("a"), []wire.Row{{"id": wire.Raw("new"), "password": wire.Raw("hunter2")}})
 	r.must(err)
+	_, err = r.Update(ctx, "p:thing", in("a"), []wire.Row{{"id": wire.Raw("new"), "name": wire.Raw("other")}})
+	r.must(err)
 	r.must(r.Delete(ctx, "p:thing", in("a"), []string{"new"}))
 	rows, err := r.db.Query(t.Context(), "SELECT type || ' ' || subject || ' ' || project || ' ' || data FROM bus_event ORDER BY id")
 	r.must(err)
@@ -340,7 +342,8 @@ func TestChangesAreTold(t *testing.T) {
 		told = append(told, fmt.Sprint(rec.Verb, " ", rec.Object, " ", rec.Subject, " ", string(rec.Detail)))
 	}
 	all := strings.Join(told, "\n")
-	for _, want := range []string{"sextant.object.created.v1 p:thing/new a", "sextant.object.deleted.v1 p:thing/new a", "object.create p:thing/new user/ann", "object.delete p:thing/new user/ann"} {
+	for _, want := range []string{"sextant.object.created.v1 p:thing/new a", "sextant.object.deleted.v1 p:thing/new a",
+		`object.update p:thing/new user/ann {"attributes":["id","name","project"]}`, "object.create p:thing/new user/ann", "object.delete p:thing/new user/ann"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("nothing tells %q:\n%s", want, all)
 		}

@@ -457,11 +457,14 @@ func (s *Service) change(ctx context.Context, t wire.ObjectType, op operation, r
 	if err != nil {
 		return nil, err
 	}
+	if op.verb == "update" {
+		return changed, s.announce(ctx, op, rows) // what was asked for, not all that the owner answers
+	}
 	return changed, s.announce(ctx, op, changed)
 }
 
-// announce tells that objects were changed. The owner has stored the change
-// already.
+// announce tells that objects were changed, and which attributes. The owner has
+// stored the change already.
 func (s *Service) announce(ctx context.Context, op operation, rows []wire.Row) error {
 	who := identity.From(ctx).ID
 	return s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
