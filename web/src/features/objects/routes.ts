@@ -1,0 +1,10 @@
+import type { RouteRecordRaw } from 'vue-router'
+
+const meta = { titleKey: 'objects.title', permission: 'object.read', help: 'guide/object-paths.md' }
+
+export default [
+  { path: '/objects', name: 'object-types', component: () => import('./ObjectTypesPage.vue'), meta },
+  { path: '/objects/:type', name: 'objects', component: () => import('./ObjectListPage.vue'), meta },
+  // An id may hold slashes and dots.
+  { path: '/objects/:type/:id(.+)', name: 'object', component: () => import('./ObjectPage.vue'), meta: { ...meta, titleKey: 'objects.one' } },
+] satisfies RouteRecordRaw[]

@@ -1,0 +1,40 @@
+import { useQuery } from '@tanstack/vue-query'
+import { computed } from 'vue'
+import { useI18n } from 'vue-i18n'
+import { ask, client, type Schemas } from '@/api/client'
+import { useSession } from '@/app/session'
+import type { Tone } from '@/ui/Badge.vue'
+import { inLocale } from './objects'
+
+export type Action = Schemas['WireAction']
+export type Param = Schemas['WireParam']
+
+/** A service of a plugin, <plugin>/<service>/<action>. */
+export interface Service {
+  name: string
+  plugin: string
+  title: string
+  action: Action
+}
+
+export const riskTone: Record<string, Tone> = { read: 'idle', change: 'warn', destructive: 'bad' }
+
+/** Whether an input is taken from the object that the service is called on. */
+export const fromObject = (p: Param) => p.from === 'path'
+
+export function usePlugins() {
+  const session = useSession()
+  return useQuery({ queryKey: ['plugins'], queryFn: () => ask(client.GET('/api/v1/plugins')), staleTime: 60_000, enabled: computed(() => session.can('plugin.read')) })
+}
+
+/** Every service of every plugin. */
+export function useServices() {
+  const { locale } = useI18n()
+  const query = usePlugins()
+  const all = computed<Service[]>(() =>
+    (query.data.value?.items ?? []).flatMap((m) =>
+      (m.services ?? []).flatMap((s) => (s.actions ?? []).map((a) => ({ name: `${m.plugin}/${s.name}/${a.action}`, plugin: m.plugin, title: inLocale(a.title, locale.value) || `${s.name} ${a.action}`, action: a }))),
+    ),
+  )
+  return { query, all, find: (name: string) => all.value.find((s) => s.name === name) }
+}
