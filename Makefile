@@ -68,6 +68,7 @@ unit:
 engine:
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./internal/engine/...
 	@.ci/fuzz 10s
+	$(GO) test -count=1 -timeout 5m ./test/feelin
 
 databases:
 	$(GO) test -count=1 -timeout 5m ./internal/kit/db/... ./sdk/go/sqldb/... ./sdk/go/objectstore/...
