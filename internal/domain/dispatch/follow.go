@@ -7,51 +7,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 )
-
-// followers are told that a job has more output.
-type followers struct {
-	mu   sync.Mutex
-	next int
-	by   map[state.Key]map[int]chan struct{}
-}
-
-func newFollowers() *followers { return &followers{by: map[state.Key]map[int]chan struct{}{}} }
-
-func (f *followers) poke(job state.Key) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, ch := range f.by[job] {
-		select {
-		case ch <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (f *followers) listen(job state.Key) (news <-chan struct{}, stop func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.next++
-	id, ch := f.next, make(chan struct{}, 1)
-	if f.by[job] == nil {
-		f.by[job] = map[int]chan struct{}{}
-	}
-	f.by[job][id] = ch
-	return ch, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if delete(f.by[job], id); len(f.by[job]) == 0 {
-			delete(f.by, job)
-		}
-	}
-}
 
 // mark is how far a reader of an object's output is.
 type mark struct {
@@ -82,7 +43,7 @@ func (s *Service) follow(a *api.API, w http.ResponseWriter, r *http.Request) err
 		return errs.New(errs.NotFound, "job.not_found", "there is no job %.40q", r.PathValue("job"))
 	}
 	object := RowID(r.URL.Query().Get("object"))
-	news, stop := s.followers.listen(state.Key(job))
+	news, stop := s.followers.Listen(state.Key(job))
 	defer stop()
 	return a.Stream(w, r, api.Feed{News: news, After: func(ctx context.Context, id string) ([]api.Message, bool, error) {
 		from, err := readMark(id)
@@ -106,7 +67,7 @@ func (s *Service) follow(a *api.API, w http.ResponseWriter, r *http.Request) err
 			out = append(out, api.Message{ID: mark{last.Round, last.Offset}.String(), Event: "output", Data: data})
 		}
 		if len(pieces) == maxPieces { // there is more to read at once
-			s.followers.poke(state.Key(job))
+			s.followers.Poke(state.Key(job))
 			return out, false, nil
 		}
 		return out, false, nil

@@ -123,7 +123,7 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 		return nil
 	})
 	if err == nil {
-		s.followers.poke(job)
+		s.followers.Poke(job)
 		s.Changed(state.Key(r.run))
 	}
 	return err

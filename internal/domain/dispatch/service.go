@@ -18,6 +18,7 @@ import (
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
+	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
@@ -72,7 +73,7 @@ type Service struct {
 	jobs      map[state.Key]*running
 	progress  *progress
 	wait      *callbacks
-	followers *followers
+	followers bus.Hub[state.Key]
 }
 
 // running is a job that is worked on; again is the same job offered meanwhile.
@@ -91,7 +92,7 @@ func New(d Deps) *Service {
 	if d.Changed == nil {
 		d.Changed = func(state.Key) {}
 	}
-	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: newProgress(), wait: newCallbacks(), followers: newFollowers()}
+	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: newProgress(), wait: newCallbacks()}
 }
 
 // Attach connects the engine. Jobs are worked on until ctx ends.

@@ -50,19 +50,19 @@ type Service struct {
 	host     Host
 	door     *control.Door
 	programs *programs
-	news     *hub
+	news     *bus.Hub[int64]
 }
 
 // New makes the service over a migrated database; Attach connects it.
 func New(d Deps) *Service {
-	return &Service{Deps: d, programs: &programs{by: map[int64]*program.Program{}}, news: newHub()}
+	return &Service{Deps: d, programs: &programs{by: map[int64]*program.Program{}}, news: &bus.Hub[int64]{}}
 }
 
 // Attach connects the engine and the door.
 func (s *Service) Attach(h Host, d *control.Door) { s.host, s.door = h, d }
 
 // Changed tells those who watch a run that there is news of it.
-func (s *Service) Changed(run state.Key) { s.news.poke(int64(run)) }
+func (s *Service) Changed(run state.Key) { s.news.Poke(int64(run)) }
 
 // NewKey gives the key of a run that is asked for.
 func (s *Service) NewKey() state.Key { return s.host.NewKey() }
@@ -109,7 +109,7 @@ func (s *Service) publishTask(tx *db.Tx, r Run, e engine.Effect, what string) er
 // Project keeps the read side in the engine's own write.
 func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 	run := int64(c.Run)
-	tx.AfterCommit(func() { s.news.poke(run) })
+	tx.AfterCommit(func() { s.news.Poke(run) })
 	project, process := "", ""
 	for _, e := range c.Effects {
 		switch e.Kind {

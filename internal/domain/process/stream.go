@@ -5,49 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"sync"
 
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 )
-
-// hub tells watchers of a run that there is news.
-type hub struct {
-	mu   sync.Mutex
-	next int
-	by   map[int64]map[int]chan struct{}
-}
-
-func newHub() *hub { return &hub{by: map[int64]map[int]chan struct{}{}} }
-
-func (h *hub) poke(run int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, ch := range h.by[run] {
-		select {
-		case ch <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (h *hub) listen(run int64) (<-chan struct{}, func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.next++
-	id, ch := h.next, make(chan struct{}, 1)
-	if h.by[run] == nil {
-		h.by[run] = map[int]chan struct{}{}
-	}
-	h.by[run][id] = ch
-	return ch, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if delete(h.by[run], id); len(h.by[run]) == 0 {
-			delete(h.by, run)
-		}
-	}
-}
 
 // Update is one message of a live view: the run as it is, and the steps that
 // changed since the message before.
@@ -157,7 +118,7 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return errs.New(errs.NotFound, "run.not_found", "there is no run %q", r.PathValue("run"))
 	}
-	news, stop := s.news.listen(key)
+	news, stop := s.news.Listen(key)
 	defer stop()
 	v := &watch{s: s, key: api.Key(key)}
 	allowed := func(ctx context.Context) error {
