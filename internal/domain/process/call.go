@@ -73,21 +73,28 @@ func (s *Service) callProcess(ctx context.Context, c Call) (Definition, error) {
 
 func callID(service string) string { return "call-" + strings.Map(idRune, service) }
 
-// oneStep is the process that calls a service and ends.
+// oneStep is the process that calls a service and ends, with its drawing.
 func oneStep(service string) []byte {
 	var name bytes.Buffer
 	_ = xml.EscapeText(&name, []byte(service)) // a buffer takes everything
 	return fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>
-<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="urn:sextant:calls">
-  <process id="%s" name="%s" isExecutable="true">
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:bpmndi="http://www.omg.org/spec/BPMN/20100524/DI" xmlns:dc="http://www.omg.org/spec/DD/20100524/DC" xmlns:di="http://www.omg.org/spec/DD/20100524/DI" targetNamespace="urn:sextant:calls">
+  <process id="%[1]s" name="%[2]s" isExecutable="true">
     <startEvent id="start"/>
     <sequenceFlow id="to_call" sourceRef="start" targetRef="call"/>
-    <serviceTask id="call" name="%s"><extensionElements><zeebe:taskDefinition type="plugin:%s"/></extensionElements></serviceTask>
+    <serviceTask id="call" name="%[2]s"><extensionElements><zeebe:taskDefinition type="plugin:%[2]s"/></extensionElements></serviceTask>
     <sequenceFlow id="to_end" sourceRef="call" targetRef="end"/>
     <endEvent id="end"/>
   </process>
+  <bpmndi:BPMNDiagram id="diagram"><bpmndi:BPMNPlane id="plane" bpmnElement="%[1]s">
+    <bpmndi:BPMNShape id="start_di" bpmnElement="start"><dc:Bounds x="100" y="122" width="36" height="36"/></bpmndi:BPMNShape>
+    <bpmndi:BPMNShape id="call_di" bpmnElement="call"><dc:Bounds x="200" y="100" width="140" height="80"/></bpmndi:BPMNShape>
+    <bpmndi:BPMNShape id="end_di" bpmnElement="end"><dc:Bounds x="404" y="122" width="36" height="36"/></bpmndi:BPMNShape>
+    <bpmndi:BPMNEdge id="to_call_di" bpmnElement="to_call"><di:waypoint x="136" y="140"/><di:waypoint x="200" y="140"/></bpmndi:BPMNEdge>
+    <bpmndi:BPMNEdge id="to_end_di" bpmnElement="to_end"><di:waypoint x="340" y="140"/><di:waypoint x="404" y="140"/></bpmndi:BPMNEdge>
+  </bpmndi:BPMNPlane></bpmndi:BPMNDiagram>
 </definitions>
-`, callID(service), name.String(), name.String(), name.String())
+`, callID(service), name.String())
 }
 
 // idRune keeps what an XML id may hold.
