@@ -34,6 +34,8 @@ describe('texts', () => {
       for (const m of text.matchAll(/keypath="([\w.-]+)"/g)) used.add(m[1]!)
       for (const m of text.matchAll(/(?<![\w.])\$?(?:t|te)\(\s*`([\w.-]*)\$\{/g)) stems.add(m[1]!)
       for (const m of text.matchAll(/(?:label|title|text|summary|hint|key)Key:\s*['"]([\w.-]+)['"]/g)) used.add(m[1]!)
+      // A key that is chosen, as in t(a ? 'x.one' : 'x.other').
+      for (const m of text.matchAll(/['"]([\w-]+(?:\.[\w-]+)+)['"]/g)) if (en.has(m[1]!)) used.add(m[1]!)
     }
     expect([...used].filter((k) => !en.has(k)).sort(), 'used and not translated').toEqual([])
     const unused = [...en].filter((k) => !used.has(k) && ![...stems].some((s) => k.startsWith(s)))
