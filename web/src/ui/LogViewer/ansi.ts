@@ -1,7 +1,7 @@
-/** How a piece of output looks. Colours are a name of the palette, or a value of their own. */
+/** How a piece of output looks. Colours are numbers of the palette, 0 to 15, which the theme knows. */
 export interface Style {
-  fg?: string
-  bg?: string
+  fg?: number
+  bg?: number
   bold?: boolean
   dim?: boolean
   italic?: boolean
@@ -17,24 +17,35 @@ export interface Piece {
 
 const steps = [0, 95, 135, 175, 215, 255]
 
-/** A colour of the 256: the first sixteen by name, the cube and the greys by value. */
-function indexed(n: number): string | undefined {
+/** The colour of the palette that is most like another one, so that it can be read on either ground. */
+function nearest(r: number, g: number, b: number): number {
+  const [high, low] = [Math.max(r, g, b), Math.min(r, g, b)]
+  const light = (high + low) / 510
+  if (high - low < 40) return light < 0.25 ? 0 : light < 0.5 ? 8 : light < 0.8 ? 7 : 15
+  const span = high - low
+  const hue = (high === r ? ((g - b) / span + 6) % 6 : high === g ? (b - r) / span + 2 : (r - g) / span + 4) * 60
+  const plain = hue < 20 || hue >= 335 ? 1 : hue < 72 ? 3 : hue < 160 ? 2 : hue < 200 ? 6 : hue < 252 ? 4 : 5
+  return light > 0.6 ? plain + 8 : plain
+}
+
+/** A colour of the 256: the palette itself, the cube, the greys. */
+function indexed(n: number): number | undefined {
   if (!(n >= 0 && n <= 255)) return undefined
-  if (n < 16) return `a${n}`
+  if (n < 16) return n
   if (n >= 232) {
     const grey = 8 + (n - 232) * 10
-    return `rgb(${grey},${grey},${grey})`
+    return nearest(grey, grey, grey)
   }
   const c = n - 16
-  return `rgb(${steps[Math.floor(c / 36)]},${steps[Math.floor(c / 6) % 6]},${steps[c % 6]})`
+  return nearest(steps[Math.floor(c / 36)]!, steps[Math.floor(c / 6) % 6]!, steps[c % 6]!)
 }
 
 /** Reads 38;5;n and 38;2;r;g;b from place i; gives the colour and how many numbers it took. */
-function extended(codes: number[], i: number): [string | undefined, number] {
+function extended(codes: number[], i: number): [number | undefined, number] {
   if (codes[i + 1] === 5) return [indexed(codes[i + 2] ?? -1), 2]
   if (codes[i + 1] === 2) {
     const rgb = codes.slice(i + 2, i + 5)
-    return [rgb.length === 3 && rgb.every((n) => n >= 0 && n <= 255) ? `rgb(${rgb.join(',')})` : undefined, 4]
+    return [rgb.length === 3 && rgb.every((n) => n >= 0 && n <= 255) ? nearest(rgb[0]!, rgb[1]!, rgb[2]!) : undefined, 4]
   }
   return [undefined, 0]
 }
@@ -61,13 +72,13 @@ function apply(style: Style, codes: number[]): Style {
     const n = codes[i]!
     if (n === 0) next = {}
     else if (flags[n]) next = { ...next, ...flags[n] }
-    else if (n >= 30 && n <= 37) next.fg = `a${n - 30}`
-    else if (n >= 90 && n <= 97) next.fg = `a${n - 82}`
-    else if (n >= 40 && n <= 47) next.bg = `a${n - 40}`
-    else if (n >= 100 && n <= 107) next.bg = `a${n - 92}`
+    else if (n >= 30 && n <= 37) next.fg = n - 30
+    else if (n >= 90 && n <= 97) next.fg = n - 82
+    else if (n >= 40 && n <= 47) next.bg = n - 40
+    else if (n >= 100 && n <= 107) next.bg = n - 92
     else if (n === 38 || n === 48) {
       const [colour, took] = extended(codes, i)
-      if (colour) next[n === 38 ? 'fg' : 'bg'] = colour
+      if (colour !== undefined) next[n === 38 ? 'fg' : 'bg'] = colour
       i += took
     }
   }
@@ -103,4 +114,4 @@ export function bare(line: string): string {
   return line.includes('\x1b') ? line.replace(sequence, '').replace(control, '') : line.replace(control, '')
 }
 
-export const isPlain = (s: Style) => !Object.values(s).some(Boolean)
+export const isPlain = (s: Style) => !Object.values(s).some((v) => v !== undefined)

@@ -85,10 +85,11 @@ export function initial(schema: Schema, root: Schema = schema, depth = 0): Json 
   if (kindOf(s) === 'object' && depth < 12) {
     const made: Record<string, Json> = {}
     for (const [key, part] of Object.entries(s.properties ?? {})) {
-      const v = initial(part, root, depth + 1)
       const within = resolve(part, root)
-      const empty = isRecord(v) && Object.keys(v).length === 0 && within.default === undefined
-      if (v !== undefined && (!empty || s.required?.includes(key))) made[key] = v
+      // An object that nobody has to give is left out until somebody sets it.
+      if (kindOf(within) === 'object' && within.default === undefined && !s.required?.includes(key)) continue
+      const v = initial(part, root, depth + 1)
+      if (v !== undefined) made[key] = v
     }
     return made
   }

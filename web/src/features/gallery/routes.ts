@@ -1,0 +1,3 @@
+import type { RouteRecordRaw } from 'vue-router'
+
+export default [{ path: '/gallery', name: 'gallery', component: () => import('./GalleryPage.vue'), meta: { titleKey: 'gallery.title' } }] satisfies RouteRecordRaw[]
