@@ -121,6 +121,9 @@ func canonical(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) 
 	if a.Secret {
 		told = "the value"
 	}
+	if !utf8.Valid(raw) {
+		return nil, told + " is no UTF-8"
+	}
 	switch a.Type {
 	case wire.TypeRef, wire.TypeMultiRef:
 		return references(a, raw)
@@ -132,9 +135,6 @@ func canonical(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) 
 		if structured(raw) {
 			return nil, "one value is wanted, not a list or an object"
 		}
-	}
-	if !utf8.ValidString(s) {
-		return nil, told + " is no UTF-8"
 	}
 	switch a.Type {
 	case wire.TypeString:

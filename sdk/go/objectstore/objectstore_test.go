@@ -737,6 +737,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add("datetime", `"2026-01-31T08:00:00+01:00"`)
 	f.Add("multiref", `["a",{"id":"b"},"a,b"]`)
 	f.Add("text", "\"\xff\"")
+	f.Add("multiref", "[{\"\xb3\":\"\"}]")
 	f.Fuzz(func(t *testing.T, kind, raw string) {
 		if !json.Valid([]byte(raw)) {
 			return
