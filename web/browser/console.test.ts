@@ -90,7 +90,7 @@ describe('the console', () => {
 
   it('names production so that nobody overlooks it', async () => {
     const { page, context } = await rig.open('/')
-    expect(await page.getByText('production', { exact: true }).isVisible()).toBe(true)
+    await page.getByText('production', { exact: true }).waitFor({ timeout: 10_000 })
     await context.close()
   })
 
