@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"math/bits"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
@@ -12,10 +13,11 @@ import (
 // series of 34 digits.
 const transcendent = 1000
 
-// CostOfPower is how many steps it takes to raise a number to a power.
+// CostOfPower is how many steps it takes to raise a number to a power. A whole
+// one is a squaring for every bit of the exponent.
 func CostOfPower(exponent value.Value) int64 {
-	if _, whole := value.AsInt(exponent); whole {
-		return 20
+	if n, whole := value.AsInt(exponent); whole {
+		return 15 + 4*int64(bits.Len64(uint64(max(n, -n))))
 	}
 	return transcendent
 }
