@@ -145,7 +145,7 @@ func compile(t testing.TB) *jsonschema.Schema {
 }
 
 // document reads YAML into what the schema is asked about.
-func document(t testing.TB, text []byte) map[string]any {
+func document(t rapid.TB, text []byte) map[string]any {
 	t.Helper()
 	var doc map[string]any
 	if err := yaml.Load(text, &doc); err != nil {
@@ -247,26 +247,37 @@ func TestTheSchemaIsNotStricterThanParse(t *testing.T) {
 	s, example := compile(t), read(t, "testdata/example.yaml")
 	taken := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		doc := document(t, example)
-		for range rapid.IntRange(1, 3).Draw(rt, "changes") {
-			change(rt, doc)
-		}
-		text, err := json.Marshal(doc)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		m, err := manifest.Parse(text)
-		if err != nil || hollow(doc) {
+		doc, text := accepted(rt, example)
+		if doc == nil {
 			return
 		}
 		taken++
 		if err := s.Validate(doc); err != nil {
-			rt.Errorf("%s\nwas taken as %+v, but: %v", text, m, err)
+			rt.Errorf("%s\nwas taken by Parse, but: %v", text, err)
 		}
 	})
-	if taken < 5 {
+	if taken < 50 {
 		t.Errorf("only %d of the documents were right", taken)
 	}
+}
+
+// accepted changes the example until Parse still takes it; most changes make it
+// wrong, and it gives up after thirty.
+func accepted(t *rapid.T, example []byte) (doc any, text []byte) {
+	for range 30 {
+		doc := document(t, example)
+		for range rapid.IntRange(1, 3).Draw(t, "changes") {
+			change(t, doc)
+		}
+		text, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := manifest.Parse(text); err == nil && !hollow(doc) {
+			return doc, text
+		}
+	}
+	return nil, nil
 }
 
 func TestTheSchemaIsACopy(t *testing.T) {
