@@ -247,6 +247,7 @@ func (s *Service) Routes(a *api.API) {
 		return nil
 	})
 	s.showRoute(a)
+	s.rowRoute(a)
 }
 
 func (s *Service) showRoute(a *api.API) {

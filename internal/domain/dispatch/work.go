@@ -307,6 +307,6 @@ func (s *Service) sendAll(ctx context.Context, t *task) error {
 	return errors.Join(failures...)
 }
 
-func (t *task) callKey(c *chunk) string {
-	return fmt.Sprintf("%d.%d.%d", int64(t.job.Key), c.round, c.number)
-}
+func (t *task) callKey(c *chunk) string { return callKey(keyOf(t.job), c) }
+
+func callKey(job int64, c *chunk) string { return fmt.Sprintf("%d.%d.%d", job, c.round, c.number) }

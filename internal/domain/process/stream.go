@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
+	"sextant/internal/domain/dispatch"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 )
@@ -13,9 +15,20 @@ import (
 // Update is one message of a live view: the run as it is, and the steps that
 // changed since the message before.
 type Update struct {
-	Run   Run     `json:"run"`
-	Steps []*Step `json:"steps"`
+	Run   Run        `json:"run"`
+	Steps []*Step    `json:"steps"`
+	Rows  []RowState `json:"rows,omitempty" doc:"Objects of service steps that changed, where the view asked for them"`
 }
+
+// RowState is how far an object of a service step is.
+type RowState struct {
+	Job     string `json:"job"`
+	Object  string `json:"object"`
+	Outcome string `json:"outcome,omitempty" doc:"Empty while it is not known"`
+	Percent int    `json:"percent,omitempty" doc:"How far it is, as its plugin says"`
+}
+
+const viewEvery = 100 * time.Millisecond // between two messages of a live view
 
 // watch is one live view of a run. The id of a message is the number of history
 // chunks that it and those before tell of; a view that resumes gets what came
@@ -25,6 +38,8 @@ type watch struct {
 	key  api.Key
 	fold *fold
 	done bool
+	// rows is what the view was told of objects; nil where it did not ask.
+	rows map[string]map[string]RowState
 }
 
 // after reads what follows the id.
@@ -44,7 +59,7 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 	if err != nil {
 		return nil, false, err
 	}
-	changed, fresh, err := v.changes(ctx, r, from)
+	u, fresh, err := v.changes(ctx, r, from)
 	if err != nil {
 		return nil, false, err
 	}
@@ -53,7 +68,7 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 	if r, err = v.s.readable(ctx, v.key); err != nil {
 		return nil, false, err
 	}
-	if len(changed) == 0 && !fresh && !r.Over() {
+	if len(u.Steps) == 0 && len(u.Rows) == 0 && !fresh && !r.Over() {
 		return nil, false, nil
 	}
 	if r.Over() {
@@ -61,36 +76,63 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 		if err != nil {
 			return nil, false, err
 		}
-		changed, v.done = append(changed, more...), true
+		u.Steps, u.Rows, v.done = append(u.Steps, more.Steps...), append(u.Rows, more.Rows...), true
 	}
-	data, err := json.Marshal(Update{r, changed})
+	u.Run = r
+	data, err := json.Marshal(u)
 	if err != nil {
 		return nil, false, err
 	}
 	return []api.Message{{ID: strconv.FormatInt(v.fold.seq, 10), Event: "run", Data: data}}, v.done, nil
 }
 
-// changes gives the steps that changed since the last look; fresh is true at the
-// first.
-func (v *watch) changes(ctx context.Context, r Run, from int64) (changed []*Step, fresh bool, err error) {
+// changes gives what changed since the last look; fresh is true at the first.
+func (v *watch) changes(ctx context.Context, r Run, from int64) (u Update, fresh bool, err error) {
 	if fresh = v.fold == nil; fresh {
 		if v.fold, err = v.begin(ctx, r, from); err != nil {
-			return nil, true, err
+			return u, true, err
 		}
 	}
-	if changed, err = v.fold.read(ctx, v.s); err != nil {
-		return nil, fresh, err
+	if u.Steps, err = v.fold.read(ctx, v.s); err != nil {
+		return u, fresh, err
 	}
 	known, err := v.s.Dispatch.Outcomes(ctx, v.fold.run)
 	if err != nil {
-		return nil, fresh, err
+		return u, fresh, err
 	}
 	for _, step := range v.fold.dress(known) {
-		if !contains(changed, step) {
-			changed = append(changed, step)
+		if !contains(u.Steps, step) {
+			u.Steps = append(u.Steps, step)
 		}
 	}
-	return changed, fresh, nil
+	u.Rows = v.moved(known)
+	return u, fresh, nil
+}
+
+// moved gives the objects that are further than the view was told.
+func (v *watch) moved(known []dispatch.Step) []RowState {
+	if v.rows == nil {
+		return nil
+	}
+	var all []RowState
+	for _, k := range known {
+		told := v.rows[k.Job]
+		if told == nil {
+			told = make(map[string]RowState, len(k.Rows))
+			v.rows[k.Job] = told
+		}
+		for _, r := range k.Rows {
+			now := RowState{k.Job, r.Object, string(r.Outcome), 0}
+			if r.Outcome == "" {
+				now.Percent = k.Progress[dispatch.RowID(r.Object)].Percent
+			}
+			if was, ok := told[r.Object]; !ok || was != now {
+				told[r.Object] = now
+				all = append(all, now)
+			}
+		}
+	}
+	return all
 }
 
 func contains(all []*Step, s *Step) bool {
@@ -121,9 +163,12 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 	news, stop := s.news.Listen(key)
 	defer stop()
 	v := &watch{s: s, key: api.Key(key)}
+	if r.URL.Query().Get("rows") == "true" {
+		v.rows = map[string]map[string]RowState{}
+	}
 	allowed := func(ctx context.Context) error {
 		_, err := s.readable(ctx, api.Key(key))
 		return err
 	}
-	return a.Stream(w, r, api.Feed{After: v.after, News: news, Allowed: allowed})
+	return a.Stream(w, r, api.Feed{After: v.after, News: news, Every: viewEvery, Allowed: allowed})
 }

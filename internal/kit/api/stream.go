@@ -30,6 +30,9 @@ type Feed struct {
 	After func(ctx context.Context, id string) (messages []Message, done bool, err error)
 	// News pokes when After may have more.
 	News <-chan struct{}
+	// Every is the shortest time between two looks at After, so that a thing that
+	// changes a thousand times a second is told of some ten times; 0 is at once.
+	Every time.Duration
 	// Allowed checks again, every few seconds, whether the subject of ctx may see
 	// this very thing; nil where the endpoint's permission is all there is.
 	Allowed func(ctx context.Context) error
@@ -54,7 +57,7 @@ func (a *API) Stream(w http.ResponseWriter, r *http.Request, feed Feed) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
-	s := &stream{a: a, w: w, r: r, feed: feed, checked: a.deps.Clock.Now()}
+	s := &stream{a: a, w: w, r: r, feed: feed, checked: a.deps.Clock.Now(), looked: a.deps.Clock.Now()}
 	for {
 		for _, m := range messages {
 			if _, err := fmt.Fprint(w, frame(m)); err != nil {
@@ -83,6 +86,7 @@ type stream struct {
 	feed    Feed
 	checked time.Time     // when it was last found that the client may listen
 	quiet   time.Duration // since the last sign of life
+	looked  time.Time     // when the feed was last asked
 }
 
 // await waits for news, keeps the connection alive meanwhile, and ends it when
@@ -95,7 +99,7 @@ func (s *stream) await() bool {
 		return false
 	case <-s.feed.News:
 		s.quiet = 0
-		return s.a.deps.Clock.Now().Sub(s.checked) < recheck || s.may()
+		return s.settle() && (s.a.deps.Clock.Now().Sub(s.checked) < recheck || s.may())
 	case <-tick:
 	}
 	if !s.may() {
@@ -107,6 +111,21 @@ func (s *stream) await() bool {
 	s.quiet = 0
 	_, err := fmt.Fprint(s.w, ": still here\n\n")
 	return err == nil
+}
+
+// settle waits until the feed may be asked again.
+func (s *stream) settle() bool {
+	if left := s.feed.Every - s.a.deps.Clock.Now().Sub(s.looked); left > 0 {
+		tick, stop := s.a.deps.Clock.After(left)
+		defer stop()
+		select {
+		case <-s.r.Context().Done():
+			return false
+		case <-tick:
+		}
+	}
+	s.looked = s.a.deps.Clock.Now()
+	return true
 }
 
 // may checks that the client may still listen.

@@ -306,6 +306,32 @@ type DispatchResult struct {
 	Round   int64                  `json:"round"`
 }
 
+// DispatchRowCall defines model for DispatchRowCall.
+type DispatchRowCall struct {
+	Answered bool      `json:"answered"`
+	Deadline time.Time `json:"deadline"`
+
+	// Inputs What the object's row was sent, without secrets; absent where the service is not known any more
+	Inputs map[string]interface{} `json:"inputs,omitempty"`
+
+	// Key Idempotency-Key of the call
+	Key   string `json:"key"`
+	Round int64  `json:"round"`
+
+	// Rows How many objects went out with it
+	Rows int64 `json:"rows"`
+	Sent bool  `json:"sent"`
+}
+
+// DispatchRowView defines model for DispatchRowView.
+type DispatchRowView struct {
+	Calls   []DispatchRowCall `json:"calls"`
+	Percent int64             `json:"percent,omitempty"`
+
+	// Said What the plugin says it is doing
+	Said string `json:"said,omitempty"`
+}
+
 // DispatchStep defines model for DispatchStep.
 type DispatchStep struct {
 	Element  string                  `json:"element"`
@@ -1201,6 +1227,12 @@ type ListIncidentsParams struct {
 // GetJobOutputParams defines parameters for GetJobOutput.
 type GetJobOutputParams struct {
 	// Object Only the output of this object's row
+	Object string `form:"object,omitempty" json:"object,omitempty"`
+}
+
+// GetJobRowParams defines parameters for GetJobRow.
+type GetJobRowParams struct {
+	// Object The object's reference, empty where the step acts on none
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 }
 

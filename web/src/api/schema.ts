@@ -243,6 +243,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job}/row": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One object in a step: its outcome, and the calls it went out with */
+        get: operations["getJobRow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{key}/log": {
         parameters: {
             query?: never;
@@ -1163,6 +1180,32 @@ export interface components {
             };
             /** Format: int64 */
             round: number;
+        };
+        DispatchRowCall: {
+            answered: boolean;
+            /** Format: date-time */
+            deadline: string;
+            /** @description What the object's row was sent, without secrets; absent where the service is not known any more */
+            inputs?: {
+                [key: string]: unknown;
+            };
+            /** @description Idempotency-Key of the call */
+            key: string;
+            /** Format: int64 */
+            round: number;
+            /**
+             * Format: int64
+             * @description How many objects went out with it
+             */
+            rows: number;
+            sent: boolean;
+        };
+        DispatchRowView: {
+            calls: components["schemas"]["DispatchRowCall"][] | null;
+            /** Format: int64 */
+            percent?: number;
+            /** @description What the plugin says it is doing */
+            said?: string;
         };
         DispatchStep: {
             element: string;
@@ -2336,6 +2379,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    getJobRow: {
+        parameters: {
+            query?: {
+                /** @description The object's reference, empty where the step acts on none */
+                object?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DispatchRowView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
         };
     };
