@@ -82,7 +82,7 @@ func TestTheObjectsOfAStep(t *testing.T) {
 		return len(rows) == 1 && rows[0].Object == "host:host/h2" && rows[0].Percent == 40 && rows[0].Outcome == ""
 	})
 	var row struct {
-		Outcome string
+		Row     client.DispatchResult
 		Percent int
 		Calls   []client.DispatchRowCall
 	}
@@ -93,7 +93,7 @@ func TestTheObjectsOfAStep(t *testing.T) {
 	if err := look("host:host/h2"); err != nil {
 		t.Fatal(err)
 	}
-	if len(row.Calls) != 1 || row.Percent != 40 {
+	if len(row.Calls) != 1 || row.Percent != 40 || row.Row.Object != "host:host/h2" {
 		t.Fatalf("%+v", row)
 	}
 	call := row.Calls[0]

@@ -33,7 +33,7 @@ type RowCall struct {
 // RowView is all that is known of an object in a step: what became of it and
 // the calls that it went out with, the newest first.
 type RowView struct {
-	*result
+	Row     *result   `json:"row"`
 	Percent int       `json:"percent,omitempty"`
 	Said    string    `json:"said,omitempty" doc:"What the plugin says it is doing"`
 	Calls   []RowCall `json:"calls"`
@@ -53,8 +53,8 @@ func (s *Service) Row(ctx context.Context, job api.Key, object string) (RowView,
 	if len(found) == 0 {
 		return v, errs.New(errs.NotFound, "job.row_not_found", "the job %d has no object %.190q", job, object)
 	}
-	v.result = found[0].result
-	if p := s.progress.of(state.Key(job))[RowID(object)]; v.Outcome == "" {
+	v.Row = found[0].result
+	if p := s.progress.of(state.Key(job))[RowID(object)]; v.Row.Outcome == "" {
 		v.Percent, v.Said = p.Percent, p.Message
 	}
 	v.Calls, err = s.callsOf(ctx, int64(job), RowID(object))

@@ -19,7 +19,7 @@ import (
 type Call struct {
 	Project   string                     `json:"project,omitempty" default:"default" maxLength:"64"`
 	Service   string                     `json:"service" minLength:"5" maxLength:"190" doc:"plugin/service/action"`
-	Objects   []string                   `json:"objects,omitempty" maxItems:"1000" doc:"What the service acts on: package:type/id"`
+	Objects   []string                   `json:"objects,omitempty" maxItems:"5000" doc:"What the service acts on: package:type/id"`
 	Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Inputs that are not taken from the objects, by name"`
 }
 

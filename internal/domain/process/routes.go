@@ -23,6 +23,8 @@ const maxSteps = 5000 // steps answered at once
 // Routes adds the endpoints.
 func (s *Service) Routes(a *api.API) {
 	s.definitionRoutes(a)
+	s.needsRoute(a)
+	s.againRoute(a)
 	s.startRoutes(a)
 	s.runRoutes(a)
 	s.incidentRoutes(a)
@@ -97,7 +99,7 @@ type startBody struct {
 	Project   string                     `json:"project,omitempty" default:"default" maxLength:"64"`
 	Process   string                     `json:"process" minLength:"1" maxLength:"190"`
 	Version   int                        `json:"version,omitempty" minimum:"0" doc:"0 for the newest"`
-	Objects   []string                   `json:"objects,omitempty" maxItems:"1000" doc:"What the run acts on: package:type/id"`
+	Objects   []string                   `json:"objects,omitempty" maxItems:"5000" doc:"What the run acts on: package:type/id"`
 	Variables map[string]json.RawMessage `json:"variables,omitempty"`
 	Title     string                     `json:"title,omitempty" maxLength:"200"`
 }

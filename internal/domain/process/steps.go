@@ -39,13 +39,13 @@ type Step struct {
 	Entered time.Time `json:"entered"`
 	Left    time.Time `json:"left,omitzero"`
 	Message string    `json:"message,omitempty" doc:"What an incident, an error or a skip says"`
+	// Incident is the open one of the step.
+	Incident string `json:"incident,omitempty"`
 	// Service and Rows are of service tasks.
 	Job     string `json:"job,omitempty"`
 	Service string `json:"service,omitempty"`
 	Tries   int    `json:"tries,omitempty"`
 	Rows    *Rows  `json:"rows,omitempty"`
-
-	incident state.Key
 }
 
 // Rows counts the objects of a service step by what became of them.
@@ -157,13 +157,13 @@ func (f *fold) add(fact engine.Fact) *Step {
 		}
 	case engine.FactIncident:
 		if step := f.other(fact); step != nil {
-			step.State, step.Message, step.incident = StepIncident, fact.Text, fact.Key
+			step.State, step.Message, step.Incident = StepIncident, fact.Text, f.key(fact.Key)
 			return step
 		}
 	case engine.FactResolved:
 		for _, step := range f.steps {
-			if step.incident == fact.Key {
-				step.State, step.incident = StepActive, 0
+			if step.Incident == f.key(fact.Key) {
+				step.State, step.Incident = StepActive, ""
 				return step
 			}
 		}
@@ -203,7 +203,7 @@ func (f *fold) leave(fact engine.Fact, how string) *Step {
 	if step == nil || step.Over() {
 		return nil
 	}
-	step.State, step.Left, step.incident = how, fact.Time, 0
+	step.State, step.Left, step.Incident = how, fact.Time, ""
 	return step
 }
 

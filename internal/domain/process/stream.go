@@ -13,7 +13,8 @@ import (
 )
 
 // Update is one message of a live view: the run as it is, and the steps that
-// changed since the message before.
+// changed since the message before. The first message alone names the objects of
+// the run.
 type Update struct {
 	Run   Run        `json:"run"`
 	Steps []*Step    `json:"steps"`
@@ -78,7 +79,9 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 		}
 		u.Steps, u.Rows, v.done = append(u.Steps, more.Steps...), append(u.Rows, more.Rows...), true
 	}
-	u.Run = r
+	if u.Run = r; !fresh {
+		u.Run.Objects = nil // they never change: the first message has told of them
+	}
 	data, err := json.Marshal(u)
 	if err != nil {
 		return nil, false, err

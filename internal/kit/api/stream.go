@@ -89,8 +89,9 @@ type stream struct {
 	looked  time.Time     // when the feed was last asked
 }
 
-// await waits for news, keeps the connection alive meanwhile, and ends it when
-// the client may no longer listen.
+// await waits for news, sends a ping every 15 seconds meanwhile, which keeps the
+// connection open and shows the client that it is, and ends it when the client
+// may no longer listen.
 func (s *stream) await() bool {
 	tick, stop := s.a.deps.Clock.After(recheck)
 	defer stop()
@@ -109,7 +110,7 @@ func (s *stream) await() bool {
 		return true
 	}
 	s.quiet = 0
-	_, err := fmt.Fprint(s.w, ": still here\n\n")
+	_, err := fmt.Fprint(s.w, frame(Message{Event: "ping", Data: []byte("{}")}))
 	return err == nil
 }
 

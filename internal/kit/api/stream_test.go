@@ -146,7 +146,7 @@ func TestAStreamIsKeptAlive(t *testing.T) {
 			r.clock.Advance(15 * time.Second)
 			select {
 			case got := <-beat:
-				if got != ": still here\n" {
+				if got != "event: ping\ndata: {}\n" {
 					t.Errorf("%q", got)
 				}
 				return nil

@@ -143,7 +143,7 @@ func (c *Client) Download(ctx context.Context, path string) ([]byte, error) {
 }
 
 // Update is one message of a run's live view: the run as it is, and the steps
-// that changed.
+// that changed. The first message of a connection alone names the run's objects.
 type Update struct {
 	Run   ProcessRun    `json:"run"`
 	Steps []ProcessStep `json:"steps"`
@@ -199,7 +199,7 @@ func (c *Client) watch(ctx context.Context, run string, last *string, fn func(Up
 	}
 	defer resp.Body.Close()
 	lines := bufio.NewReader(resp.Body)
-	id := ""
+	id, event := "", ""
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
@@ -209,7 +209,12 @@ func (c *Client) watch(ctx context.Context, run string, last *string, fn func(Up
 		switch name {
 		case "id":
 			id = value
+		case "event":
+			event = value
 		case "data":
+			if event != "run" {
+				continue
+			}
 			var u Update
 			if err := json.Unmarshal([]byte(value), &u); err != nil {
 				return false, fmt.Errorf("an event is not understood: %w", err)

@@ -327,6 +327,7 @@ type DispatchRowCall struct {
 type DispatchRowView struct {
 	Calls   []DispatchRowCall `json:"calls"`
 	Percent int64             `json:"percent,omitempty"`
+	Row     DispatchResult    `json:"row"`
 
 	// Said What the plugin says it is doing
 	Said string `json:"said,omitempty"`
@@ -616,6 +617,15 @@ type PageOfProcessIncident struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfProcessNeed defines model for PageOfProcessNeed.
+type PageOfProcessNeed struct {
+	// Items The rows of this page
+	Items []ProcessNeed `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfProcessRun defines model for PageOfProcessRun.
 type PageOfProcessRun struct {
 	// Items The rows of this page
@@ -752,6 +762,29 @@ type ProcessIncident struct {
 	Since time.Time `json:"since"`
 }
 
+// ProcessNeed defines model for ProcessNeed.
+type ProcessNeed struct {
+	Default     string `json:"default,omitempty"`
+	Description string `json:"description,omitempty"`
+	Expr        string `json:"expr,omitempty"`
+	From        string `json:"from,omitempty"`
+
+	// Later Only conditions read it: a person or a service may give it on the way
+	Later    bool   `json:"later,omitempty"`
+	Multiple bool   `json:"multiple,omitempty"`
+	Name     string `json:"name"`
+	Required bool   `json:"required,omitempty"`
+	Risk     string `json:"risk,omitempty"`
+	Secret   bool   `json:"secret,omitempty"`
+
+	// Steps Names of the steps that read it
+	Steps  []string          `json:"steps"`
+	Title  map[string]string `json:"title,omitempty"`
+	To     string            `json:"to,omitempty"`
+	Type   string            `json:"type"`
+	Values []string          `json:"values,omitempty"`
+}
+
 // ProcessPreview defines model for ProcessPreview.
 type ProcessPreview struct {
 	// Door Every check of the door, with each obstacle
@@ -818,6 +851,15 @@ type ProcessSkip struct {
 	Variables map[string]interface{} `json:"variables,omitempty"`
 }
 
+// ProcessStart defines model for ProcessStart.
+type ProcessStart struct {
+	Objects   []string               `json:"objects"`
+	Process   string                 `json:"process"`
+	Title     string                 `json:"title,omitempty"`
+	Variables map[string]interface{} `json:"variables"`
+	Version   int64                  `json:"version"`
+}
+
 // ProcessStartBody defines model for ProcessStartBody.
 type ProcessStartBody struct {
 	// Objects What the run acts on: package:type/id
@@ -833,8 +875,9 @@ type ProcessStartBody struct {
 
 // ProcessStep defines model for ProcessStep.
 type ProcessStep struct {
-	Element string    `json:"element"`
-	Entered time.Time `json:"entered"`
+	Element  string    `json:"element"`
+	Entered  time.Time `json:"entered"`
+	Incident string    `json:"incident,omitempty"`
 
 	// Index Number of the iteration, from 1
 	Index int64     `json:"index,omitempty"`
@@ -1304,6 +1347,11 @@ type ListProcessesParams struct {
 
 	// After The next of the page before
 	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// ListProcessInputsParams defines parameters for ListProcessInputs.
+type ListProcessInputsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
 // PutRoleParams defines parameters for PutRole.

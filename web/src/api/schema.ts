@@ -604,6 +604,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/processes/{process}/{version}/inputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a start of a version should give */
+        get: operations["listProcessInputs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/processes/{process}/{version}/xml": {
         parameters: {
             query?: never;
@@ -751,6 +768,23 @@ export interface paths {
         };
         /** Service calls of a run with the outcome of every row */
         get: operations["listJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run was started with */
+        get: operations["getRunStart"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1204,6 +1238,7 @@ export interface components {
             calls: components["schemas"]["DispatchRowCall"][] | null;
             /** Format: int64 */
             percent?: number;
+            row: components["schemas"]["DispatchResult"];
             /** @description What the plugin says it is doing */
             said?: string;
         };
@@ -1432,6 +1467,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfProcessNeed: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ProcessNeed"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfProcessRun: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessRun"][] | null;
@@ -1538,6 +1579,27 @@ export interface components {
             /** Format: date-time */
             since: string;
         };
+        ProcessNeed: {
+            default?: string;
+            description?: string;
+            expr?: string;
+            from?: string;
+            /** @description Only conditions read it: a person or a service may give it on the way */
+            later?: boolean;
+            multiple?: boolean;
+            name: string;
+            required?: boolean;
+            risk?: string;
+            secret?: boolean;
+            /** @description Names of the steps that read it */
+            steps: string[] | null;
+            title?: {
+                [key: string]: string;
+            };
+            to?: string;
+            type: string;
+            values?: string[] | null;
+        };
         ProcessPreview: {
             /** @description Every check of the door, with each obstacle */
             door: components["schemas"]["ControlStep"][] | null;
@@ -1602,6 +1664,16 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        ProcessStart: {
+            objects: string[] | null;
+            process: string;
+            title?: string;
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Format: int64 */
+            version: number;
+        };
         ProcessStartBody: {
             /** @description What the run acts on: package:type/id */
             objects?: string[] | null;
@@ -1622,6 +1694,7 @@ export interface components {
             element: string;
             /** Format: date-time */
             entered: string;
+            incident?: string;
             /**
              * Format: int64
              * @description Number of the iteration, from 1
@@ -3171,6 +3244,40 @@ export interface operations {
             };
         };
     };
+    listProcessInputs: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                process: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfProcessNeed"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     getProcessXML: {
         parameters: {
             query?: never;
@@ -3500,6 +3607,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfDispatchStep"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getRunStart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessStart"];
                 };
             };
             /** @description Error */

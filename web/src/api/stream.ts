@@ -13,6 +13,8 @@ export interface Stream {
 }
 
 const giveUpAfter = 60_000
+/** The server pings every 15 seconds: a stream that is silent for longer than two pings is dead, whatever the browser says. */
+const silentFor = 35_000
 
 /**
  * Listens to server-sent events. The browser opens the connection again by
@@ -24,6 +26,7 @@ export function listen(path: string, handlers: Record<string, (data: unknown, id
   let source: EventSource | undefined
   let lostAt = 0
   let last = ''
+  let ended = false
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const open = () => {
@@ -37,6 +40,7 @@ export function listen(path: string, handlers: Record<string, (data: unknown, id
       lostAt = 0
     }
     source.onerror = () => lost()
+    source.addEventListener('ping', () => (since.value = new Date()))
     for (const [event, handle] of Object.entries(handlers)) {
       source.addEventListener(event, (e) => {
         const message = e as MessageEvent<string>
@@ -50,8 +54,15 @@ export function listen(path: string, handlers: Record<string, (data: unknown, id
       })
     }
   }
+  /** The network is gone, or nothing has come for too long: the connection is opened again. */
+  const broken = () => {
+    if (ended) return
+    source?.close()
+    lost()
+  }
+  const watch = setInterval(() => !ended && state.value === 'live' && Date.now() - since.value.getTime() > silentFor && broken(), 5000)
   const lost = () => {
-    if (document.visibilityState === 'hidden') return
+    if (document.visibilityState === 'hidden' && source?.readyState !== EventSource.CLOSED) return
     lostAt ||= Date.now()
     state.value = Date.now() - lostAt > giveUpAfter ? 'offline' : 'behind'
     if (source?.readyState !== EventSource.CLOSED) return
@@ -61,14 +72,22 @@ export function listen(path: string, handlers: Record<string, (data: unknown, id
     if (state.value !== 'offline') timer = setTimeout(open, 2000 + Math.random() * 1000)
   }
   const close = () => {
+    ended = true
     clearTimeout(timer)
+    clearInterval(watch)
+    removeEventListener('offline', broken)
+    removeEventListener('online', retry)
     source?.close()
   }
   const retry = () => {
+    if (ended) return
     lostAt = 0
     state.value = 'behind'
+    clearTimeout(timer)
     open()
   }
+  addEventListener('offline', broken)
+  addEventListener('online', retry)
   open()
   onScopeDispose(close, true)
   return { state, since, close, retry }

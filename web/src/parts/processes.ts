@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/vue-query'
 import { computed, type Ref } from 'vue'
 import { base } from '@/api/base'
+import { ask, client, type Schemas } from '@/api/client'
 import { Problem } from '@/api/problem'
 import { useSession } from '@/app/session'
 
@@ -21,6 +22,18 @@ export function useProcessXML(process: Ref<string | undefined>, version: Ref<num
     },
     enabled: computed(() => !!process.value && !!version.value),
     staleTime: Infinity,
+  })
+}
+
+export type Need = Schemas['ProcessNeed']
+
+/** What a start of a version should give. */
+export function useProcessInputs(process: Ref<string | undefined>, version: Ref<number | undefined>) {
+  const session = useSession()
+  return useQuery({
+    queryKey: computed(() => ['processes', session.project, process.value, version.value, 'inputs']),
+    queryFn: () => ask(client.GET('/api/v1/processes/{process}/{version}/inputs', { params: { path: { process: process.value!, version: version.value! }, query: { project: session.project } } })),
+    enabled: computed(() => !!process.value && !!version.value),
   })
 }
 

@@ -9,6 +9,7 @@ export function asText(type: string, value: unknown): string {
 export function fromText(type: string, text: string): unknown {
   if (type === 'string' || type === 'text') return text
   if (text.trim() === '') return null
+  if (type === 'json') return loose(text)
   if (type === 'bool') return text === 'true'
   if (type === 'int' || type === 'number') return /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text.trim()) && Number.isSafeInteger(Math.trunc(Number(text))) ? Number(text) : text
   if (type === 'list' || type === 'object') {
@@ -19,4 +20,13 @@ export function fromText(type: string, text: string): unknown {
     }
   }
   return text
+}
+
+/** A variable of no known type: what reads as JSON is that, anything else is a text. */
+function loose(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return text
+  }
 }

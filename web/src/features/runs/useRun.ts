@@ -6,21 +6,41 @@ import type { Mark } from '@/parts/Diagram.vue'
 export type Run = Schemas['ProcessRun']
 export type Step = Schemas['ProcessStep']
 
+/** How far an object of a step is; outcome is empty while that is not known. */
+export interface Row {
+  job: string
+  object: string
+  outcome?: string
+  percent?: number
+}
+/** Objects by the job that acts on them. */
+export type Rows = Map<string, Map<string, Row>>
+
 const over = new Set(['completed', 'failed', 'cancelled'])
 const weight: Record<string, number> = { incident: 4, active: 3, skipped: 2, completed: 1, terminated: 0 }
 
-/** A run as it goes on: the server sends it and each of its steps whenever they change. */
+/** A run as it goes on: the server sends it, and each of its steps and objects whenever they change. */
 export function useRun(key: string) {
   const run = ref<Run>()
   const steps = shallowRef(new Map<string, Step>())
+  const rows = shallowRef<Rows>(new Map())
+  /** Grows when a step or the run itself gets another state, not with every object. */
   const changes = ref(0)
-  const stream = listen(`/api/v1/runs/${key}/events`, {
+  const stream = listen(`/api/v1/runs/${key}/events?rows=true`, {
     run: (data) => {
-      const update = data as { run: Run; steps: Step[] | null }
+      const update = data as { run: Run; steps: Step[] | null; rows?: Row[] }
+      const turned = run.value?.state !== update.run.state || update.steps?.some((s) => steps.value.get(s.key)?.state !== s.state)
       for (const s of update.steps ?? []) steps.value.set(s.key, s)
-      run.value = update.run
-      changes.value++
-      triggerRef(steps)
+      for (const r of update.rows ?? []) {
+        const of = rows.value.get(r.job) ?? new Map<string, Row>()
+        if (!of.size) rows.value.set(r.job, of)
+        of.set(r.object, r)
+      }
+      // Only the first message names the objects.
+      run.value = { ...update.run, objects: update.run.objects?.length ? update.run.objects : (run.value?.objects ?? []) }
+      if (turned) changes.value++
+      if (update.steps?.length) triggerRef(steps)
+      if (update.rows?.length) triggerRef(rows)
       if (over.has(update.run.state)) stream.close()
     },
   })
@@ -42,5 +62,5 @@ export function useRun(key: string) {
     for (const m of Object.values(all)) if (m.total > 1) m.note = `${m.done}/${m.total}`
     return all as Record<string, Mark>
   })
-  return { run, list, marks, ended, changes, stream }
+  return { run, list, rows, marks, ended, changes, stream }
 }

@@ -6,6 +6,8 @@ export interface Cell {
   /** Cells of a batch stand together, below its name. */
   batch?: string
   detail?: string
+  /** How far it is, 0 to 100, filled from below; without it the whole square is. */
+  part?: number
 }
 
 export interface Group {

@@ -9,6 +9,7 @@ export interface State {
 
 export interface Colours {
   tones: Record<Tone, string>
+  soft: Record<Tone, string>
   text: string
   muted: string
   accent: string
@@ -20,8 +21,8 @@ export interface Colours {
 export function colours(): Colours {
   const style = getComputedStyle(document.documentElement)
   const of = (name: string) => style.getPropertyValue(`--${name}`).trim() || '#888'
-  const tones = Object.fromEntries((['ok', 'warn', 'bad', 'hold', 'idle', 'run'] as const).map((t) => [t, of(`${t}-solid`)])) as Record<Tone, string>
-  return { tones, text: of('text'), muted: of('muted'), accent: of('focus'), sign: of('surface'), font: style.fontFamily || 'sans-serif' }
+  const each = (kind: string) => Object.fromEntries((['ok', 'warn', 'bad', 'hold', 'idle', 'run'] as const).map((t) => [t, of(`${t}-${kind}`)])) as Record<Tone, string>
+  return { tones: each('solid'), soft: each('soft'), text: of('text'), muted: of('muted'), accent: of('focus'), sign: of('surface'), font: style.fontFamily || 'sans-serif' }
 }
 
 /** A sign for what should be seen without colours: crossed, bang, pause, dot. */
@@ -36,6 +37,31 @@ function sign(c: CanvasRenderingContext2D, tone: Tone, x: number, y: number, siz
   else if (tone === 'hold') (c.moveTo(x + size * 0.38, y + a), c.lineTo(x + size * 0.38, y + b), c.moveTo(x + size * 0.62, y + a), c.lineTo(x + size * 0.62, y + b))
   else if (tone === 'run') return (c.arc(x + m, y + m, size * 0.17, 0, Math.PI * 2), c.fill())
   else return
+  c.stroke()
+}
+
+function square(c: CanvasRenderingContext2D, x: number, y: number, size: number, colour: string) {
+  c.fillStyle = colour
+  c.beginPath()
+  c.roundRect(x, y, size, size, 3)
+  c.fill()
+}
+
+/** A square that fills from below, framed so that an empty one is seen too. */
+function part(c: CanvasRenderingContext2D, tone: Tone, x: number, y: number, size: number, percent: number, k: Colours) {
+  square(c, x, y, size, k.soft[tone])
+  c.save()
+  c.beginPath()
+  c.roundRect(x, y, size, size, 3)
+  c.clip()
+  c.fillStyle = k.tones[tone]
+  const h = (size * Math.min(100, Math.max(0, percent))) / 100
+  c.fillRect(x, y + size - h, size, h)
+  c.restore()
+  c.strokeStyle = k.tones[tone]
+  c.lineWidth = 1
+  c.beginPath()
+  c.roundRect(x + 0.5, y + 0.5, size - 1, size - 1, 2.5)
   c.stroke()
 }
 
@@ -72,11 +98,9 @@ export function paint(c: CanvasRenderingContext2D, s: Scene, top: number, width:
       const x = (n % columns) * (size + gap)
       const y = g.top + Math.floor(n / columns) * (size + gap) - top
       c.globalAlpha = s.only && s.only !== cell.state ? 0.18 : 1
-      c.fillStyle = k.tones[tone]
-      c.beginPath()
-      c.roundRect(x, y, size, size, 3)
-      c.fill()
-      if (size >= 10) sign(c, tone, x, y, size, k.sign)
+      if (cell.part !== undefined) part(c, tone, x, y, size, cell.part, k)
+      else square(c, x, y, size, k.tones[tone])
+      if (size >= 10 && cell.part === undefined) sign(c, tone, x, y, size, k.sign)
     }
   }
   c.globalAlpha = 1

@@ -1,0 +1,50 @@
+package dispatch
+
+import (
+	"sextant/internal/domain/plugin"
+	"sextant/internal/engine/program"
+	"sextant/sdk/go/wire"
+)
+
+// Want is a variable that a service task reads. Param is the parameter that it
+// fills whole, nil where it is a part of an expression.
+type Want struct {
+	Name  string
+	Param *wire.Param
+}
+
+// Wants lists the variables that the inputs of a task read, without those that
+// nobody named and the service can do without. A task of no known service wants
+// nothing.
+func (s *Service) Wants(n *program.Node) []Want {
+	if n.Task == nil || n.Task.Type.Expr != nil {
+		return nil
+	}
+	svc, err := s.Plugins.Resolve(n.Task.Type.Static)
+	if err != nil {
+		return nil
+	}
+	return wants(svc, n)
+}
+
+func wants(svc plugin.Service, n *program.Node) []Want {
+	all, err := sources(svc, n.Ext)
+	if err != nil {
+		return nil
+	}
+	var out []Want
+	for _, src := range all {
+		if src.from == fromVariable && !src.param.Required {
+			continue
+		}
+		for _, name := range variables([]source{src}) {
+			w := Want{Name: name}
+			whole := src.from == fromVariable || src.expr != nil && src.expr.Source() == name
+			if whole {
+				w.Param = &src.param
+			}
+			out = append(out, w)
+		}
+	}
+	return out
+}

@@ -1,0 +1,52 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+)
+
+// Start is what a run was started with, so that it can be asked for again.
+type Start struct {
+	Process   string                     `json:"process"`
+	Version   int                        `json:"version"`
+	Title     string                     `json:"title,omitempty"`
+	Objects   []string                   `json:"objects"`
+	Variables map[string]json.RawMessage `json:"variables"`
+}
+
+// Started reads what a run was started with from the first entry of its history.
+func (s *Service) Started(ctx context.Context, run api.Key) (Start, error) {
+	r, err := s.readable(ctx, run)
+	if err != nil {
+		return Start{}, err
+	}
+	out := Start{Process: r.Process, Version: r.Version, Title: r.Title, Objects: append([]string{}, r.Objects...), Variables: map[string]json.RawMessage{}}
+	chunks, err := durable.History(ctx, s.DB, state.Key(run), 0, 1)
+	if err != nil || len(chunks) == 0 {
+		return out, err
+	}
+	for _, f := range chunks[0].Facts {
+		if f.Kind == engine.FactVariable && f.Key == state.Key(run) && !strings.HasPrefix(f.Text, "$") {
+			if _, known := out.Variables[f.Text]; !known {
+				out.Variables[f.Text] = json.RawMessage(f.Data)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (s *Service) againRoute(a *api.API) {
+	type out struct{ Body Start }
+	api.Register(a, api.Endpoint{ID: "getRunStart", Method: http.MethodGet, Path: "/api/v1/runs/{run}/start", Tag: "runs", Summary: "What a run was started with", Permission: "run.read"},
+		func(ctx context.Context, in *RunKey) (*out, error) {
+			v, err := s.Started(ctx, in.Run.Key)
+			return &out{v}, err
+		})
+}

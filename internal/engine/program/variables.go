@@ -1,0 +1,113 @@
+package program
+
+import (
+	"maps"
+	"slices"
+
+	"sextant/internal/lang/feel"
+)
+
+// Variable is a name that expressions of a process read and nothing in it
+// writes, so that a start, a task or a job has to bring it.
+type Variable struct {
+	Name string
+	// Nodes are the elements that read it, in the order of the process.
+	Nodes []*Node
+	// Decides is true where only conditions of flows read it: then it is often
+	// what a person or a job decides on the way.
+	Decides bool
+}
+
+// Variables lists what the process reads from outside, by name. reads gives
+// what else a node reads, such as the inputs of the service that it calls.
+func (p *Program) Variables(reads func(*Node) []string) []Variable {
+	f := finder{by: map[string]*Variable{}, written: map[string]bool{"loopCounter": true, "batch": true, "batchIndex": true, "row": true, "errorCode": true, "errorMessage": true}}
+	for _, n := range p.Nodes {
+		f.writes(n)
+		for _, x := range n.expressions() {
+			f.reads(n, false, x.Names()...)
+		}
+		f.reads(n, false, reads(n)...)
+		for _, out := range n.Outgoing {
+			if x := p.Flows[out].Condition; x != nil {
+				f.reads(n, true, x.Names()...)
+			}
+		}
+	}
+	var all []Variable
+	for _, name := range slices.Sorted(maps.Keys(f.by)) {
+		if !f.written[name] {
+			all = append(all, *f.by[name])
+		}
+	}
+	return all
+}
+
+type finder struct {
+	by      map[string]*Variable
+	written map[string]bool
+}
+
+func (f finder) reads(n *Node, decides bool, names ...string) {
+	for _, name := range names {
+		v := f.by[name]
+		if v == nil {
+			v = &Variable{Name: name, Decides: true}
+			f.by[name] = v
+		}
+		v.Decides = v.Decides && decides
+		if !slices.Contains(v.Nodes, n) {
+			v.Nodes = append(v.Nodes, n)
+		}
+	}
+}
+
+// writes notes what a node sets: what is mapped, what a script or a loop gives,
+// and the results of its service under its own id.
+func (f finder) writes(n *Node) {
+	for _, m := range append(slices.Clone(n.Inputs), n.Outputs...) {
+		if len(m.Target) > 0 {
+			f.written[m.Target[0]] = true
+		}
+	}
+	if n.Script != nil {
+		f.written[n.Script.Result] = true
+	}
+	if n.Loop != nil {
+		f.written[n.Loop.InputElement], f.written[n.Loop.OutputCollection] = true, true
+	}
+	if n.Task != nil {
+		f.written[n.ID] = true
+	}
+}
+
+// expressions gives all that a node evaluates, without its flows.
+func (n *Node) expressions() []*feel.Expr {
+	var all []*feel.Expr
+	add := func(exprs ...*feel.Expr) {
+		for _, x := range exprs {
+			if x != nil {
+				all = append(all, x)
+			}
+		}
+	}
+	for _, m := range append(slices.Clone(n.Inputs), n.Outputs...) {
+		add(m.Source.Expr)
+	}
+	if n.Task != nil {
+		add(n.Task.Type.Expr, n.Task.Retries.Expr)
+	}
+	if n.Human != nil {
+		add(n.Human.Assignee.Expr, n.Human.CandidateGroups.Expr, n.Human.CandidateUsers.Expr, n.Human.Form.Expr)
+	}
+	if n.Script != nil {
+		add(n.Script.Expr)
+	}
+	if n.Timer != nil {
+		add(n.Timer.Value.Expr)
+	}
+	if l := n.Loop; l != nil {
+		add(l.Input, l.Cardinality, l.OutputElement, l.Completion)
+	}
+	return all
+}

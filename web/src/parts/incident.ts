@@ -1,0 +1,39 @@
+import { useQuery } from '@tanstack/vue-query'
+import { computed, type Ref } from 'vue'
+import { ask, client, type Schemas } from '@/api/client'
+import { useServices } from './services'
+
+export type Incident = Schemas['ProcessIncident']
+
+/** What an incident stopped: its step, the objects that are done and those that are not, and the service that was called. */
+export function useStopped(incident: Incident, enabled: Ref<boolean>) {
+  const path = { run: incident.run }
+  const services = useServices()
+  const look = useQuery({
+    queryKey: ['incidents', incident.project, incident.run, 'stopped', incident.key],
+    enabled,
+    staleTime: 0,
+    queryFn: async () => {
+      const steps = await ask(client.GET('/api/v1/runs/{run}/steps', { params: { path } }))
+      const step = steps.items?.find((s) => s.incident === incident.key)
+      if (!step?.job) return { step, rows: [], inputs: {} as Record<string, unknown> }
+      const jobs = await ask(client.GET('/api/v1/runs/{run}/jobs', { params: { path } }))
+      const rows = jobs.items?.find((j) => j.job === step.job)?.rows ?? []
+      const first = rows.find((r) => !isDone(r.outcome)) ?? rows[0]
+      const row = first && (await ask(client.GET('/api/v1/jobs/{job}/row', { params: { path: { job: step.job }, query: { object: first.object } } })))
+      return { step, rows, inputs: (row?.calls?.[0]?.inputs ?? {}) as Record<string, unknown> }
+    },
+  })
+  const rows = computed(() => look.data.value?.rows ?? [])
+  return {
+    look,
+    step: computed(() => look.data.value?.step),
+    inputs: computed<Record<string, unknown>>(() => look.data.value?.inputs ?? {}),
+    open: computed(() => rows.value.filter((r) => !isDone(r.outcome)).map((r) => r.object)),
+    done: computed(() => rows.value.filter((r) => isDone(r.outcome)).map((r) => r.object)),
+    /** The inputs that the service takes, where it is known. */
+    params: computed(() => services.find(look.data.value?.step?.service ?? '')?.action.input ?? []),
+  }
+}
+
+const isDone = (outcome?: string) => outcome === 'ok' || outcome === 'skipped'
