@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -53,24 +53,41 @@ async function until(what: string, holds: () => Promise<boolean>, ms = 30_000): 
   throw new Error(`${what} took too long`)
 }
 
-/** Starts a platform with an empty store and a browser with an empty profile. Settings are variables of the server's environment. */
-export async function start(settings: Record<string, string> = {}): Promise<Rig> {
+/**
+ * Starts a platform with an empty store and a browser with an empty profile.
+ * Settings are variables of the server's environment; seed is a number of runs
+ * that are over before it starts.
+ */
+export async function start(settings: Record<string, string> = {}, seed = 0): Promise<Rig> {
   const dir = mkdtempSync(join(tmpdir(), 'sextant-rig-'))
   const address = `127.0.0.1:${await freePort()}`
   const url = `http://${address}${settings.SEXTANT_BASE ?? ''}`
   const said: string[] = []
-  const server = spawn(inject('program'), ['server', '--data', join(dir, 'data'), '--listen', address, '--admin.listen', '127.0.0.1:0'], { cwd: dir, env: { ...process.env, ...settings, SEXTANT_ADMIN_PASSWORD: password } })
-  for (const stream of [server.stdout, server.stderr]) stream.on('data', (text: Buffer) => said.push(String(text)))
+  let server: ChildProcess | undefined
+  const serve = async () => {
+    const child = spawn(inject('program'), ['server', '--data', join(dir, 'data'), '--listen', address, '--admin.listen', '127.0.0.1:0'], { cwd: dir, env: { ...process.env, ...settings, SEXTANT_ADMIN_PASSWORD: password } })
+    server = child
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => said.push(String(text)))
+    await until('the start of the server', async () => {
+      if (child.exitCode !== null) throw new Error('ended')
+      return (await fetch(`${url}/readyz`)).ok
+    })
+  }
+  const end = async () => {
+    if (server?.exitCode === null && server.kill('SIGTERM')) await Promise.race([once(server, 'exit'), new Promise((next) => setTimeout(next, 5000))])
+    if (server?.exitCode === null) server.kill('SIGKILL')
+  }
   const stop = async () => {
-    if (server.exitCode === null && server.kill('SIGTERM')) await Promise.race([once(server, 'exit'), new Promise((next) => setTimeout(next, 5000))])
-    if (server.exitCode === null) server.kill('SIGKILL')
+    await end()
     rmSync(dir, { recursive: true, force: true })
   }
   try {
-    await until('the start of the server', async () => {
-      if (server.exitCode !== null) throw new Error('ended')
-      return (await fetch(`${url}/readyz`)).ok
-    })
+    await serve()
+    if (seed) {
+      await end()
+      execFileSync(inject('seed'), ['--data', join(dir, 'data'), '--runs', String(seed)])
+      await serve()
+    }
     const signed = await fetch(`${url}/api/v1/session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ name: 'admin', password }) })
     if (!signed.ok) throw new Error(`signing in: ${signed.status} ${await signed.text()}`)
     const cookie = signed.headers.getSetCookie().map((c) => c.split(';')[0]!).join('; ')

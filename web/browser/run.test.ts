@@ -1,11 +1,10 @@
-import { mkdirSync } from 'node:fs'
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { connect, deploy, prepare, startFleet, type Job } from './fleet'
 import { faults, start, type Rig } from './rig'
 
 const targets = 2000
-const shots = `${process.cwd()}/../build/screenshots`
+const shots = inject('shots')
 
 let rig: Rig
 let hosts: string[] = []
@@ -14,7 +13,6 @@ let accepted: Job[] = []
 let waiting: (() => void) | undefined
 
 beforeAll(async () => {
-  mkdirSync(shots, { recursive: true })
   rig = await start()
   plugin = await connect(rig, (job) => {
     accepted.push(job)

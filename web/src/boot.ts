@@ -6,7 +6,7 @@ import { createApp } from 'vue'
 import { problemOf } from './api/problem'
 import App from './app/App.vue'
 import { router } from './app/router'
-import { i18n } from './i18n'
+import { i18n, ready } from './i18n'
 import './app/theme'
 
 const queries = new QueryClient({
@@ -20,4 +20,5 @@ const queries = new QueryClient({
   },
 })
 
-createApp(App).use(createPinia()).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries }).mount('#app')
+// Texts first: nothing is shown without them.
+void ready.then(() => createApp(App).use(createPinia()).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries }).mount('#app'))

@@ -135,6 +135,10 @@ func (s *Service) startRoutes(a *api.API) {
 		})
 }
 
+// listedObjects is how many objects a run in a list names; the run itself names
+// all of them.
+const listedObjects = 5
+
 // RunKey is the path of what belongs to a run.
 type RunKey struct {
 	Run api.KeyParam `path:"run"`
@@ -150,6 +154,9 @@ func (s *Service) runRoutes(a *api.API) {
 			all, err := runs(ctx, s.DB, *in)
 			if err != nil {
 				return nil, err
+			}
+			for i := range all {
+				all[i].Objects = all[i].Objects[:min(len(all[i].Objects), listedObjects)]
 			}
 			return &page{api.PageOf(all, in.Limit, func(r Run) string { return fmt.Sprintf("%d.%d", micros(r.Started), r.Key) })}, nil
 		})

@@ -14,19 +14,21 @@ const (
 
 // Run is a process acting on named objects.
 type Run struct {
-	Key       api.Key   `json:"key"`
-	Project   string    `json:"project"`
-	Process   string    `json:"process"`
-	Version   int       `json:"version"`
-	Title     string    `json:"title,omitempty"`
-	Subject   string    `json:"subject" doc:"Who started it"`
-	Verdict   string    `json:"verdict" doc:"Why it was admitted"`
-	State     string    `json:"state" enum:"active,incident,completed,failed,cancelled"`
-	Code      string    `json:"code,omitempty" doc:"Error code of a failed run, reason of a cancelled one"`
-	Incidents int       `json:"incidents"`
-	Objects   []string  `json:"objects"`
-	Started   time.Time `json:"started"`
-	Ended     time.Time `json:"ended,omitzero"`
+	Key       api.Key  `json:"key"`
+	Project   string   `json:"project"`
+	Process   string   `json:"process"`
+	Version   int      `json:"version"`
+	Title     string   `json:"title,omitempty"`
+	Subject   string   `json:"subject" doc:"Who started it"`
+	Verdict   string   `json:"verdict" doc:"Why it was admitted"`
+	State     string   `json:"state" enum:"active,incident,completed,failed,cancelled"`
+	Code      string   `json:"code,omitempty" doc:"Error code of a failed run, reason of a cancelled one"`
+	Incidents int      `json:"incidents"`
+	Objects   []string `json:"objects" doc:"What it acts on; a list names the first five"`
+	// ObjectCount is how many there are.
+	ObjectCount int       `json:"objectCount"`
+	Started     time.Time `json:"started"`
+	Ended       time.Time `json:"ended,omitzero"`
 
 	definition int64
 }

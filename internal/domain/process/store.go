@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"sextant/internal/engine"
 	"sextant/internal/engine/program"
@@ -100,6 +101,7 @@ func scanRun(read func(...any) error) (Run, error) {
 	if objects != "" {
 		r.Objects = strings.Split(objects, "\n")
 	}
+	r.ObjectCount = len(r.Objects)
 	r.Started, r.Ended = clock.FromMicros(started), clock.FromMicros(ended)
 	return r, err
 }
@@ -128,12 +130,18 @@ func findRun(ctx context.Context, q db.Querier, key api.Key) (Run, error) {
 
 // Filter selects runs.
 type Filter struct {
-	Project string `query:"project" default:"default" maxLength:"64"`
-	State   string `query:"state" enum:"active,incident,completed,failed,cancelled" doc:"Only runs in this state"`
-	Process string `query:"process" maxLength:"190" doc:"Only runs of this process"`
-	Object  string `query:"object" maxLength:"190" doc:"Only runs that were given this object"`
+	Project string    `query:"project" default:"default" maxLength:"64"`
+	State   string    `query:"state" enum:"active,incident,completed,failed,cancelled" doc:"Only runs in this state"`
+	Process string    `query:"process" maxLength:"190" doc:"Only runs of this process"`
+	Subject string    `query:"subject" maxLength:"190" doc:"Only runs that this user or token asked for"`
+	Object  string    `query:"object" maxLength:"190" doc:"Only runs that were given this object"`
+	Text    string    `query:"text" maxLength:"100" doc:"Only runs with this text in their title"`
+	Since   time.Time `query:"since" doc:"Only runs that started at this time or later"`
+	Until   time.Time `query:"until" doc:"Only runs that started before this time"`
 	api.Paging
 }
+
+var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
 func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 	query, args := "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition", []any{}
@@ -141,10 +149,20 @@ func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 		query, args = query+" JOIN process_run_object o ON o.project = r.project AND o.run = r.run AND o.object = ?", append(args, f.Object)
 	}
 	query, args = query+" WHERE r.project = ?", append(args, f.Project)
-	for column, v := range map[string]string{"r.state": f.State, "r.process": f.Process} {
+	for column, v := range map[string]string{"r.state": f.State, "r.process": f.Process, "r.subject": f.Subject} {
 		if v != "" {
 			query, args = query+" AND "+column+" = ?", append(args, v)
 		}
+	}
+	if f.Text != "" {
+		like := "%" + likeEscape.Replace(f.Text) + "%"
+		query, args = query+" AND (r.title LIKE ? ESCAPE '!' OR r.process LIKE ? ESCAPE '!')", append(args, like, like)
+	}
+	if !f.Since.IsZero() {
+		query, args = query+" AND r.started >= ?", append(args, micros(f.Since))
+	}
+	if !f.Until.IsZero() {
+		query, args = query+" AND r.started < ?", append(args, micros(f.Until))
 	}
 	if started, run, ok := strings.Cut(f.After, "."); ok {
 		query, args = query+" AND (r.started < ? OR r.started = ? AND r.run < ?)", append(args, started, started, run)

@@ -820,7 +820,10 @@ type ProcessRun struct {
 	Incidents int64     `json:"incidents"`
 
 	// Key Engine key, decimal digits
-	Key     string          `json:"key"`
+	Key         string `json:"key"`
+	ObjectCount int64  `json:"objectCount"`
+
+	// Objects What it acts on; a list names the first five
 	Objects []string        `json:"objects"`
 	Process string          `json:"process"`
 	Project string          `json:"project"`
@@ -1370,8 +1373,20 @@ type ListRunsParams struct {
 	// Process Only runs of this process
 	Process string `form:"process,omitempty" json:"process,omitempty"`
 
+	// Subject Only runs that this user or token asked for
+	Subject string `form:"subject,omitempty" json:"subject,omitempty"`
+
 	// Object Only runs that were given this object
 	Object string `form:"object,omitempty" json:"object,omitempty"`
+
+	// Text Only runs with this text in their title
+	Text string `form:"text,omitempty" json:"text,omitempty"`
+
+	// Since Only runs that started at this time or later
+	Since time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only runs that started before this time
+	Until time.Time `form:"until,omitempty" json:"until,omitempty"`
 
 	// Limit Rows on a page
 	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`

@@ -1639,6 +1639,9 @@ export interface components {
             incidents: number;
             /** @description Engine key, decimal digits */
             key: string;
+            /** Format: int64 */
+            objectCount: number;
+            /** @description What it acts on; a list names the first five */
             objects: string[] | null;
             process: string;
             project: string;
@@ -3403,8 +3406,16 @@ export interface operations {
                 state?: "active" | "incident" | "completed" | "failed" | "cancelled";
                 /** @description Only runs of this process */
                 process?: string;
+                /** @description Only runs that this user or token asked for */
+                subject?: string;
                 /** @description Only runs that were given this object */
                 object?: string;
+                /** @description Only runs with this text in their title */
+                text?: string;
+                /** @description Only runs that started at this time or later */
+                since?: string;
+                /** @description Only runs that started before this time */
+                until?: string;
                 /** @description Rows on a page */
                 limit?: number;
                 /** @description The next of the page before */

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { messages } from '.'
+import english from './en'
+import chinese from './zh'
 
 function flat(tree: Record<string, unknown>, prefix = ''): string[] {
   return Object.entries(tree).flatMap(([k, v]) => (v && typeof v === 'object' ? flat(v as Record<string, unknown>, `${prefix}${k}.`) : [`${prefix}${k}`]))
@@ -15,8 +16,8 @@ function sources(dir: string): string[] {
   })
 }
 
-const en = new Set(flat(messages('en')))
-const zh = new Set(flat(messages('zh')))
+const en = new Set(flat(english))
+const zh = new Set(flat(chinese))
 const root = join(import.meta.dirname, '..')
 
 describe('texts', () => {
@@ -43,7 +44,7 @@ describe('texts', () => {
   })
 
   it('are Chinese where they are meant to be', () => {
-    const tree = messages('zh')
+    const tree = chinese
     const value = (key: string) => key.split('.').reduce<unknown>((at, k) => (at as Record<string, unknown>)[k], tree)
     const latin = [...zh].filter((k) => !/[\u4e00-\u9fff]/.test(String(value(k))))
     const names = /^[\W\d_]*$|\{|^(Sextant|BPMN|FEEL|JSON|API|XML|SSH|URL|ID|CSV|English|OK)/

@@ -1,25 +1,12 @@
 import { createI18n } from 'vue-i18n'
+import type { Messages } from './merge'
 
 export type Locale = 'en' | 'zh'
 
-type Messages = Record<string, unknown>
+/** The texts lie beside what shows them, in any folder's locales; those of one language are loaded, when it is shown. */
+const texts: Record<Locale, () => Promise<{ default: Messages }>> = { en: () => import('./en'), zh: () => import('./zh') }
 
-/** The texts lie beside what shows them: any folder's locales/en.json and zh.json, merged. */
-const files = import.meta.glob<{ default: Messages }>('../**/locales/*.json', { eager: true })
-
-function merge(into: Messages, from: Messages): Messages {
-  for (const [key, value] of Object.entries(from)) {
-    const old = into[key]
-    into[key] = value && typeof value === 'object' && old && typeof old === 'object' ? merge(old as Messages, value as Messages) : value
-  }
-  return into
-}
-
-export function messages(locale: Locale): Messages {
-  const all: Messages = {}
-  for (const [path, file] of Object.entries(files)) if (path.endsWith(`/${locale}.json`)) merge(all, structuredClone(file.default))
-  return all
-}
+export const i18n = createI18n({ legacy: false, locale: preferred(), missingWarn: false, fallbackWarn: false, messages: {} as Record<Locale, never> })
 
 function preferred(): Locale {
   const kept = localStorage.getItem('sextant.locale')
@@ -27,19 +14,16 @@ function preferred(): Locale {
   return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en'
 }
 
-export const i18n = createI18n({
-  legacy: false,
-  locale: preferred(),
-  fallbackLocale: 'en',
-  missingWarn: false,
-  fallbackWarn: false,
-  messages: { en: messages('en'), zh: messages('zh') } as never,
-})
-
-export function setLocale(locale: Locale): void {
+async function show(locale: Locale): Promise<void> {
+  if (!i18n.global.availableLocales.includes(locale)) i18n.global.setLocaleMessage(locale, (await texts[locale]()).default as never)
   i18n.global.locale.value = locale
-  localStorage.setItem('sextant.locale', locale)
   document.documentElement.lang = locale
 }
 
-document.documentElement.lang = i18n.global.locale.value
+export async function setLocale(locale: Locale): Promise<void> {
+  await show(locale)
+  localStorage.setItem('sextant.locale', locale)
+}
+
+/** When the texts of the language that is preferred are there. */
+export const ready = show(preferred())

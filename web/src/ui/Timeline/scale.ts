@@ -1,3 +1,4 @@
+import { dateFormat } from '../intl'
 import type { Tone } from '../Badge.vue'
 
 export interface Bar {
@@ -52,7 +53,7 @@ export function ticks(span: Span, many: number): { step: number; at: number[] } 
 
 /** How a tick is written, by how far they are apart. */
 export function tickFormat(step: number, locale: string): Intl.DateTimeFormat {
-  if (step >= day) return new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric' })
-  if (step >= minute) return new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
-  return new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', ...(step < second ? { fractionalSecondDigits: 1 as const } : {}) })
+  if (step >= day) return dateFormat(locale, { month: 'short', day: 'numeric' })
+  if (step >= minute) return dateFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  return dateFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', ...(step < second ? { fractionalSecondDigits: 1 as const } : {}) })
 }

@@ -1,0 +1,13 @@
+/** Formats are dear to make, about a millisecond each, and cheap to use: one of each kind is kept. */
+const kept = new Map<string, unknown>()
+
+function keep<T>(kind: string, locale: string, options: object, make: () => T): T {
+  const key = `${kind} ${locale} ${JSON.stringify(options)}`
+  let format = kept.get(key) as T | undefined
+  if (format === undefined) kept.set(key, (format = make()))
+  return format
+}
+
+export const dateFormat = (locale: string, options: Intl.DateTimeFormatOptions) => keep('date', locale, options, () => new Intl.DateTimeFormat(locale, options))
+export const numberFormat = (locale: string, options: Intl.NumberFormatOptions) => keep('number', locale, options, () => new Intl.NumberFormat(locale, options))
+export const relativeFormat = (locale: string, options: Intl.RelativeTimeFormatOptions) => keep('relative', locale, options, () => new Intl.RelativeTimeFormat(locale, options))
