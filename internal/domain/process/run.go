@@ -41,6 +41,8 @@ type Incident struct {
 	Key     api.Key   `json:"key"`
 	Run     api.Key   `json:"run"`
 	Project string    `json:"project"`
+	Process string    `json:"process"`
+	Title   string    `json:"title,omitempty" doc:"Title of the run"`
 	Element string    `json:"element" doc:"Id of the step"`
 	Name    string    `json:"name,omitempty"`
 	Kind    string    `json:"kind"`

@@ -173,10 +173,13 @@ func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 
 const incidentColumns = "incident, run, project, element, node, name, kind, message, since"
 
+// incidentQuery reads incidents with the title of their run.
+const incidentQuery = "SELECT i.incident, i.run, i.project, i.element, i.node, i.name, i.kind, i.message, i.since, r.title, r.process FROM process_incident i JOIN process_run r ON r.run = i.run WHERE "
+
 func scanIncident(read func(...any) error) (Incident, error) {
 	var i Incident
 	var since int64
-	err := read(&i.Key, &i.Run, &i.Project, &i.element, &i.Element, &i.Name, &i.Kind, &i.Message, &since)
+	err := read(&i.Key, &i.Run, &i.Project, &i.element, &i.Element, &i.Name, &i.Kind, &i.Message, &since, &i.Title, &i.Process)
 	i.Since = clock.FromMicros(since)
 	return i, err
 }
@@ -213,18 +216,18 @@ func dropIncident(tx *db.Tx, run, incident int64) error {
 }
 
 func incidentByKey(ctx context.Context, q db.Querier, key api.Key) (*Incident, error) {
-	return optional(scanIncident(q.QueryRow(ctx, "SELECT "+incidentColumns+" FROM process_incident WHERE incident = ?", int64(key)).Scan))
+	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.incident = ?", int64(key)).Scan))
 }
 
 func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p api.Paging) ([]Incident, error) {
-	query, args := "SELECT "+incidentColumns+" FROM process_incident WHERE project = ?", []any{project}
+	query, args := incidentQuery+"i.project = ?", []any{project}
 	if run != 0 {
-		query, args = query+" AND run = ?", append(args, int64(run))
+		query, args = query+" AND i.run = ?", append(args, int64(run))
 	}
 	if p.After != "" {
-		query, args = query+" AND incident > ?", append(args, p.After)
+		query, args = query+" AND i.incident > ?", append(args, p.After)
 	}
-	rows, err := q.Query(ctx, query+" ORDER BY incident LIMIT ?", append(args, p.Limit+1)...)
+	rows, err := q.Query(ctx, query+" ORDER BY i.incident LIMIT ?", append(args, p.Limit+1)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Incident, error) { return scanIncident(r.Scan) })
 }
 

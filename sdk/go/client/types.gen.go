@@ -755,11 +755,15 @@ type ProcessIncident struct {
 	Kind    string `json:"kind"`
 	Message string `json:"message"`
 	Name    string `json:"name,omitempty"`
+	Process string `json:"process"`
 	Project string `json:"project"`
 
 	// Run Engine key, decimal digits
 	Run   string    `json:"run"`
 	Since time.Time `json:"since"`
+
+	// Title Title of the run
+	Title string `json:"title,omitempty"`
 }
 
 // ProcessNeed defines model for ProcessNeed.

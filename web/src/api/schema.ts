@@ -1573,11 +1573,14 @@ export interface components {
             kind: string;
             message: string;
             name?: string;
+            process: string;
             project: string;
             /** @description Engine key, decimal digits */
             run: string;
             /** Format: date-time */
             since: string;
+            /** @description Title of the run */
+            title?: string;
         };
         ProcessNeed: {
             default?: string;
