@@ -444,7 +444,8 @@ func statuses() map[string]int {
 	all := map[string]int{}
 	for name, k := range map[string]errs.Kind{"Internal": errs.Internal, "Malformed": errs.Malformed, "Unauthenticated": errs.Unauthenticated, "Forbidden": errs.Forbidden,
 		"NotFound": errs.NotFound, "Conflict": errs.Conflict, "Gone": errs.Gone, "Stale": errs.Stale, "TooLarge": errs.TooLarge, "Invalid": errs.Invalid, "Locked": errs.Locked,
-		"Required": errs.Required, "Exhausted": errs.Exhausted, "Unavailable": errs.Unavailable, "Full": errs.Full} {
+		"Required": errs.Required, "Exhausted": errs.Exhausted, "Unavailable": errs.Unavailable, "Full": errs.Full,
+		"Method": errs.Method, "Slow": errs.Slow, "LongAddress": errs.LongAddress, "Media": errs.Media, "Misdirected": errs.Misdirected} {
 		all[name] = k.Status()
 	}
 	return all

@@ -63,6 +63,9 @@ func (a *API) describe(e Endpoint) {
 	for _, m := range pathParam.FindAllStringSubmatch(e.Path, -1) {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
 	}
+	for _, name := range e.Query {
+		op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "query", Schema: &huma.Schema{Type: huma.TypeString}})
+	}
 	a.huma.OpenAPI().AddOperation(op)
 }
 

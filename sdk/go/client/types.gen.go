@@ -1204,6 +1204,12 @@ type GetJobOutputParams struct {
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 }
 
+// FollowJobOutputParams defines parameters for FollowJobOutput.
+type FollowJobOutputParams struct {
+	Object string `form:"object,omitempty" json:"object,omitempty"`
+	After  string `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // GetLockParams defines parameters for GetLock.
 type GetLockParams struct {
 	Object string `form:"object" json:"object"`
@@ -1216,6 +1222,12 @@ type ListMySessionsParams struct {
 
 	// After The next of the page before
 	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// NewsParams defines parameters for News.
+type NewsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+	After   string `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // EvaluatePathParams defines parameters for EvaluatePath.
@@ -1274,6 +1286,16 @@ type ListProcessesParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// DeployProcessParams defines parameters for DeployProcess.
+type DeployProcessParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// GetProcessXMLParams defines parameters for GetProcessXML.
+type GetProcessXMLParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
 // PutRoleParams defines parameters for PutRole.
 type PutRoleParams struct {
 	// IfMatch Version that was read, in quotes; left out to create a role
@@ -1302,6 +1324,11 @@ type ListRunsParams struct {
 
 // ListRunsParamsState defines parameters for ListRuns.
 type ListRunsParamsState string
+
+// WatchRunParams defines parameters for WatchRun.
+type WatchRunParams struct {
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
 
 // PutSettingParams defines parameters for PutSetting.
 type PutSettingParams struct {

@@ -2321,7 +2321,10 @@ export interface operations {
     };
     followJobOutput: {
         parameters: {
-            query?: never;
+            query?: {
+                object?: string;
+                after?: string;
+            };
             header?: never;
             path: {
                 job: string;
@@ -2583,7 +2586,10 @@ export interface operations {
     };
     news: {
         parameters: {
-            query?: never;
+            query?: {
+                project?: string;
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3077,7 +3083,9 @@ export interface operations {
     };
     deployProcess: {
         parameters: {
-            query?: never;
+            query?: {
+                project?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3095,7 +3103,9 @@ export interface operations {
     };
     getProcessXML: {
         parameters: {
-            query?: never;
+            query?: {
+                project?: string;
+            };
             header?: never;
             path: {
                 process: string;
@@ -3385,7 +3395,9 @@ export interface operations {
     };
     watchRun: {
         parameters: {
-            query?: never;
+            query?: {
+                after?: string;
+            };
             header?: never;
             path: {
                 run: string;
