@@ -174,18 +174,20 @@ func (s *Server) AdminURL() string {
 // serve answers on the listeners. Before the platform is ready /readyz and the
 // API say so.
 func (s *Server) serve() {
-	handler := s.untilReady(s.parts.api.Handler())
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !s.isReady() {
+	platform := s.untilReady(s.parts.api.Handler())
+	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // a mux would lead unclean paths elsewhere
+		switch {
+		case r.URL.Path != "/healthz" && r.URL.Path != "/readyz":
+			platform.ServeHTTP(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			http.Error(w, "use GET", http.StatusMethodNotAllowed)
+		case r.URL.Path == "/readyz" && !s.isReady():
 			http.Error(w, "starting", http.StatusServiceUnavailable)
-			return
+		default:
+			_, _ = w.Write([]byte("ok\n")) // the client is gone if this fails
 		}
-		_, _ = w.Write([]byte("ok\n"))
 	})
-	mux.Handle("/", handler)
-	s.http = limited(s.named(s.belowBase(mux)))
+	s.http = limited(s.named(s.belowBase(front)))
 	s.http.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)
 	s.run("http", s.http, s.main)
 	if s.admin == nil {
