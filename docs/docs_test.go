@@ -25,7 +25,6 @@ import (
 	"unicode"
 
 	"sextant/internal/cli"
-	"sextant/internal/config"
 	"sextant/internal/kit/errs"
 	"sextant/internal/testkit/platform"
 )
@@ -234,39 +233,6 @@ func commands(t *testing.T, b *strings.Builder, args []string) {
 			commands(t, b, append(slices.Clone(args), name))
 		}
 	}
-}
-
-func TestTheSettingsTableIsCurrent(t *testing.T) {
-	t.Parallel()
-	l, err := config.Load(empty(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	about := settingDocs(t)
-	flags := help(t, []string{"server"})
-	var b strings.Builder
-	b.WriteString("| Setting | Default | Environment | Flag | Meaning |\n|---|---|---|---|---|\n")
-	for _, i := range l.Items {
-		if about[i.Key] == "" {
-			t.Errorf("the setting %s has no comment in internal/config", i.Key)
-		}
-		given, way := "–", "–"
-		if i.Value != "" {
-			given = "`" + i.Value + "`"
-		}
-		if strings.Contains(flags, "--"+i.Key+" ") {
-			way = "`--" + i.Key + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | `SEXTANT_%s` | %s | %s |\n", i.Key, given, strings.ToUpper(strings.ReplaceAll(i.Key, ".", "_")), way, about[i.Key])
-	}
-	const file, from, to = "docs/operate/server.md", "<!-- settings: written by go test ./docs -update -->\n", "<!-- /settings -->"
-	text := read(t, file)
-	before, rest, ok := strings.Cut(text, from)
-	_, after, ok2 := strings.Cut(rest, to)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the settings", file)
-	}
-	current(t, file, before+from+b.String()+to+after)
 }
 
 // empty is a configuration file without settings.

@@ -25,21 +25,21 @@ import (
 type Config struct {
 	// Listen is the address of the API and the console. Off loopback it needs
 	// TLS, or tls.insecure. Default 127.0.0.1:8066.
-	Listen string `koanf:"listen"`
+	Listen string `koanf:"listen" unit:"host:port"`
 	// Base is the path under which a proxy in front serves the platform, such as
 	// /ops/sextant; the proxy may cut it off or leave it. Default /.
-	Base string `koanf:"base"`
+	Base string `koanf:"base" unit:"path"`
 	// Hosts are the names, with commas between them, under which the platform may
 	// be asked, such as ops.example.com; this machine's own always hold. Without
 	// any, a server on loopback takes those of this machine alone, and another one
 	// every name. Default none.
-	Hosts string `koanf:"hosts"`
+	Hosts string `koanf:"hosts" unit:"names"`
 	// Environment is what the console names this platform, such as production; a
 	// name that begins with prod is shown so that nobody overlooks it. Default
 	// none.
-	Environment string `koanf:"environment"`
+	Environment string `koanf:"environment" unit:"text"`
 	// Data is the folder that holds everything. Default ./data.
-	Data string `koanf:"data"`
+	Data string `koanf:"data" unit:"folder"`
 	// TLS is how connections from other machines are protected.
 	TLS TLS `koanf:"tls"`
 	// Admin is where metrics and profiles are.
@@ -52,34 +52,35 @@ type Config struct {
 
 // TLS protects connections.
 type TLS struct {
-	// Cert and Key are PEM files. Default none.
-	Cert string `koanf:"cert"`
-	Key  string `koanf:"key"`
-	// Insecure allows plain HTTP off loopback, behind a proxy that does TLS.
-	// Default false.
-	Insecure bool `koanf:"insecure"`
+	// Cert is the certificate, with those between it and its root. Default none.
+	Cert string `koanf:"cert" unit:"PEM file"`
+	// Key is the private key of the certificate. Default none.
+	Key string `koanf:"key" unit:"PEM file"`
+	// Insecure is the consent to plain HTTP off loopback, behind a proxy that does
+	// TLS. Default false.
+	Insecure bool `koanf:"insecure" unit:"true, false"`
 }
 
 // Admin is the listener for operators.
 type Admin struct {
 	// Listen is the address of /metrics and /debug/pprof, loopback only; empty
 	// for none. Default 127.0.0.1:8067.
-	Listen string `koanf:"listen"`
+	Listen string `koanf:"listen" unit:"host:port"`
 }
 
 // Log is the server's log.
 type Log struct {
-	// Level is debug, info, warn or error. Default info.
-	Level string `koanf:"level"`
-	// Format is text or json. Default text.
-	Format string `koanf:"format"`
+	// Level is the least that is told. Default info.
+	Level string `koanf:"level" unit:"debug, info, warn, error"`
+	// Format is the form of each line. Default text.
+	Format string `koanf:"format" unit:"text, json"`
 }
 
 // Plugins is how built-in plugins run.
 type Plugins struct {
-	// Isolate is none (within the server) or all (each a process of its own that
-	// outlives the server). Default none.
-	Isolate string `koanf:"isolate"`
+	// Isolate is where built-in plugins run: within the server, or each in a process
+	// of its own that outlives the server. Default none.
+	Isolate string `koanf:"isolate" unit:"none, all"`
 }
 
 func defaults() map[string]any {
