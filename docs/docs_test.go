@@ -11,6 +11,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"image/png"
 	"io/fs"
 	"maps"
 	"os"
@@ -138,20 +139,25 @@ func TestPromisesNameTestsThatExist(t *testing.T) {
 	}
 }
 
-// The first screen has a sentence, a picture and two commands.
+// The first screen has a sentence, a picture, two commands, the six words as a
+// diagram, promises with their tests, and what is not there yet.
 func TestTheFirstScreen(t *testing.T) {
 	t.Parallel()
-	makefile := read(t, "Makefile")
-	for _, doc := range []string{"README.md", "README.zh-CN.md"} {
+	const picture = "docs/img/run-page.png"
+	makefile, data := read(t, "Makefile"), read(t, picture)
+	if shape, err := png.DecodeConfig(strings.NewReader(data)); err != nil || shape.Width != 1440 || len(data) > 200<<10 {
+		t.Errorf("%s: %d bytes, %+v, %v", picture, len(data), shape, err)
+	}
+	for doc, words := range map[string][]string{"README.md": {"Object", "Service", "Process", "Run", "Rule", "Door"}, "README.zh-CN.md": {"对象", "服务", "流程", "运行", "规则", "门"}} {
 		text := read(t, doc)
 		lines := strings.Split(text, "\n")
 		first := strings.Join(lines[:min(25, len(lines))], "\n")
-		if !strings.Contains(first, `src="docs/img/release.svg"`) {
+		if !strings.Contains(first, `src="`+picture+`"`) {
 			t.Errorf("%s: the picture is not on the first 25 lines", doc)
 		}
 		blocks := block.FindAllStringSubmatch(first, -1)
-		if len(blocks) != 1 {
-			t.Fatalf("%s: %d blocks of commands on the first screen, want 1", doc, len(blocks))
+		if len(blocks) != 2 || blocks[0][1] != "sh" || blocks[1][1] != "mermaid" {
+			t.Fatalf("%s: want a block of commands and a diagram on the first screen, there are %d blocks", doc, len(blocks))
 		}
 		commands := regexp.MustCompile(`(?m)^make (\w+)`).FindAllStringSubmatch(blocks[0][2], -1)
 		if len(commands) != 2 {
@@ -161,6 +167,23 @@ func TestTheFirstScreen(t *testing.T) {
 			if !regexp.MustCompile(`(?m)^` + c[1] + `:`).MatchString(makefile) {
 				t.Errorf("%s: the makefile has no %s", doc, c[1])
 			}
+		}
+		for _, w := range words {
+			if !strings.Contains(blocks[1][2], "<b>"+w+"</b>") {
+				t.Errorf("%s: the diagram has no %s", doc, w)
+			}
+		}
+		promises := 0
+		for line := range strings.SplitSeq(first, "\n") {
+			if strings.HasPrefix(line, "| ") {
+				promises++
+			}
+			if strings.HasPrefix(line, "| ") && promises > 1 && !strings.Contains(line, "[Test") {
+				t.Errorf("%s: a promise names no test: %s", doc, line)
+			}
+		}
+		if promises < 6 || !strings.Contains(first, "](#") {
+			t.Errorf("%s: %d rows of promises, or nothing leads to what is not there yet", doc, promises)
 		}
 	}
 }

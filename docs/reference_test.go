@@ -198,7 +198,7 @@ func (op operation) write(b *strings.Builder) {
 		if p.Required {
 			label = "**" + label + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", label, p.In, cell(p.Schema.kind()), cell(p.Schema.limits()), cell(cmp.Or(usual[p.Name], p.Description, p.Schema.Description)))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", label, p.In, cell(p.Schema.kind()), cell(p.Schema.limits()), cell(cmp.Or(strings.TrimPrefix(p.Description, "Engine key, decimal digits"), usual[p.Name], p.Schema.Description)))
 	}
 	b.WriteString("\n")
 	if op.Body != nil {
