@@ -69,6 +69,30 @@ func (s *Service) link(tx *db.Tx, userID string) (string, error) {
 	return secret, insertToken(tx, Token{ID: clock.NewID(s.clock), user: userID, Name: "one-time log-in", Kind: kindLink, hash: digest(secret), Expires: now.Add(linkFor), Created: now})
 }
 
+// Recover makes such a link for a user who has lost the password, for whoever
+// has the platform's data in hand.
+func (s *Service) Recover(ctx context.Context, name string) (string, error) {
+	u, err := s.oneUser(ctx, "name", name)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case u.ID == "":
+		return "", errs.New(errs.NotFound, "user.not_found", "there is no user %q", name)
+	case u.Disabled:
+		return "", errs.New(errs.Conflict, "user.disabled", "the user %s is disabled: recover an administrator, who can enable it", name)
+	}
+	link := ""
+	err = s.db.Do(ctx, func(tx *db.Tx) error {
+		var err error
+		if link, err = s.link(tx, u.ID); err != nil {
+			return err
+		}
+		return s.record(AsSystem(ctx, "recover"), tx, "user.recover", "user/"+u.ID, nil)
+	})
+	return link, err
+}
+
 func (s *Service) session(ctx context.Context, userID, origin string, also func(*db.Tx) error) (string, time.Time, error) {
 	secret, now := clock.NewToken("sxs_"), s.clock.Now()
 	t := Token{ID: clock.NewID(s.clock), user: userID, Name: "session", Kind: kindSession, hash: digest(secret), Expires: now.Add(sessionFor), Created: now, proved: now, Origin: origin}
