@@ -3,6 +3,7 @@ package server_test
 import (
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +11,32 @@ import (
 	"sextant/internal/config"
 	"sextant/internal/server"
 )
+
+// A copy of a stopped server's folder is a server of its own.
+func TestACopyOfTheFolderIsABackup(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	admin := g.login("admin", adminPass)
+	g.must("PUT", "/api/v1/connections/lab", admin, map[string]any{"type": "http", "secrets": map[string]any{"password": "hunter2"}}, nil)
+	if err := g.server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", g.data, copied).CombinedOutput(); err != nil { // as the guide says
+		t.Fatalf("%v: %s", err, out)
+	}
+	l, err := config.Load("", map[string]any{"data": copied, "listen": "127.0.0.1:0", "admin.listen": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.server, err = server.Open(t.Context(), server.Options{Config: l.Config, Clock: g.clock, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	g.url = g.server.URL()
+	if _, list := g.ask("GET", "/api/v1/connections", g.login("admin", adminPass), nil); !strings.Contains(string(list), `"name":"lab"`) {
+		t.Errorf("%s", list)
+	}
+}
 
 // Who has the folder and lost the password gets in again, once, on record.
 func TestALostPassword(t *testing.T) {
