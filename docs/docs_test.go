@@ -502,6 +502,65 @@ func TestEveryErrorCodeIsExplained(t *testing.T) {
 	current(t, file, page)
 }
 
+// The tables and the packages that ARCHITECTURE.md names are those of the code.
+func TestTheMapIsTrue(t *testing.T) {
+	t.Parallel()
+	page := read(t, "ARCHITECTURE.md")
+	_, state, _ := strings.Cut(page, "## Where state lives\n")
+	state, _, _ = strings.Cut(state, "\n## ")
+	told, made := map[string]bool{}, map[string]bool{}
+	for _, m := range regexp.MustCompile("`([a-z]+_[a-z_]+)`").FindAllStringSubmatch(state, -1) {
+		told[m[1]] = true
+	}
+	change := regexp.MustCompile(`(?m)^(CREATE|DROP|ALTER) TABLE (\w+)(?: RENAME TO (\w+))?`)
+	_, chart, _ := strings.Cut(page, "## Map\n")
+	chart, _, _ = strings.Cut(chart, "\n## ")
+	for _, dir := range []string{"internal", "plugins", "sdk", "test"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(p string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			name := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(p)), root+"/")
+			if strings.HasSuffix(p, ".go") && !inside(chart, name) {
+				t.Errorf("the map of ARCHITECTURE.md does not name %s", name)
+			}
+			if strings.HasSuffix(p, ".sql") && !strings.Contains(p, "testdata") {
+				up, _, _ := strings.Cut(read(t, strings.TrimPrefix(filepath.ToSlash(p), root+"/")), "+goose Down")
+				for _, m := range change.FindAllStringSubmatch(up, -1) {
+					made[m[2]] = m[1] == "CREATE" || m[1] == "ALTER" && m[3] == "" // which adds a column
+					if m[3] != "" {
+						made[m[3]] = true
+					}
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, there := range made {
+		if there != told[name] {
+			t.Errorf("ARCHITECTURE.md: the table %s: told %v, there %v", name, told[name], there)
+		}
+	}
+	for name := range told {
+		if _, known := made[name]; !known {
+			t.Errorf("ARCHITECTURE.md names the table %s, which nobody makes", name)
+		}
+	}
+}
+
+// inside reports whether a map names a package, or the one that it is a part of.
+func inside(chart, dir string) bool {
+	for at := dir; at != "." && at != "internal" && at != "sdk/go" && at != "test"; at = path.Dir(at) {
+		if regexp.MustCompile(`\b` + regexp.QuoteMeta(path.Base(at)) + `\b`).MatchString(chart) {
+			return true
+		}
+	}
+	return false
+}
+
 // Every module that the code imports has its row, and no other.
 func TestDependenciesAreExplained(t *testing.T) {
 	t.Parallel()
