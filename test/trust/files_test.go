@@ -1,6 +1,7 @@
 package trust_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"sextant/internal/kit/db"
 	"sextant/sdk/go/wire"
 )
 
@@ -101,6 +103,32 @@ func TestFilesAndSecrets(t *testing.T) {
 			if a := h.ask(t, q); strings.Contains(strings.ReplaceAll(a.body, "%2d", "-"), canary) {
 				t.Errorf("%s %s tells it: %s", q.method, q.path, a.body)
 			}
+		}
+	})
+	proves(t, "M-03 the same secret is sealed anew each time", func(t *testing.T) {
+		other := connection(nil)
+		other.path = "/api/v1/connections/vault-2"
+		h.must(t, other, nil)
+		d, err := db.Open(context.WithoutCancel(t.Context()), "sqlite:"+filepath.Join(h.data, "sextant.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		sealed := map[string]int{}
+		for _, row := range rowsOf(t, d, "SELECT CAST(secrets AS TEXT) FROM setting_connection") {
+			for _, part := range strings.Split(row, `\"`) {
+				if len(part) > 30 {
+					sealed[part]++
+				}
+			}
+		}
+		for text, n := range sealed {
+			if n > 1 {
+				t.Errorf("%q stands %d times", text, n)
+			}
+		}
+		if len(sealed) != 4 {
+			t.Errorf("%d sealed texts, want 4: %v", len(sealed), sealed)
 		}
 	})
 	proves(t, "M-08 a secret is on disk in no readable form", func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	neturl "net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,8 @@ func never(t *testing.T) (url string, asked *atomic.Int32) {
 	t.Cleanup(s.Close)
 	return s.URL, asked
 }
+
+func url2(text string) string { return neturl.QueryEscape(text) }
 
 func TestParsers(t *testing.T) {
 	t.Parallel()
@@ -187,6 +190,21 @@ func TestParsers(t *testing.T) {
 				t.Errorf("%s: %d %s", q, a.status, a.body)
 			}
 		}
+	})
+	proves(t, "I-03 signs of patterns are letters of a text", func(t *testing.T) {
+		h.must(t, request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin, body: []any{map[string]any{"id": "plain", "name": "plain", "address": "192.0.2.1"}}}, nil)
+		search := func(text string) request {
+			return request{method: "GET", path: "/api/v1/object-search?text=" + url2(text), token: h.admin}
+		}
+		if a := h.must(t, search("plai"), nil); !strings.Contains(a.body, `"plain"`) {
+			t.Errorf("it is not found by its name: %s", a.body)
+		}
+		for _, text := range []string{"%%%", "pl__n", "p%n", "pla.n", "pl*", "' OR '1'='1"} {
+			if a := h.must(t, search(text), nil); strings.Contains(a.body, `"plain"`) {
+				t.Errorf("%q finds it: %s", text, a.body)
+			}
+		}
+		h.wants(t, search(strings.Repeat("x", 5000)), 422, "request.invalid")
 	})
 	proves(t, "I-08 pages have a largest size", func(t *testing.T) {
 		for _, limit := range []string{"1000000000", "-1", "0", "501", "1e3", "9223372036854775808"} {

@@ -156,12 +156,13 @@ func TestForeignJobs(t *testing.T) {
 	t.Parallel()
 	h := start(t, nil)
 	proves(t, "D-16 a plugin that answers for another's job changes nothing", func(t *testing.T) {
-		keys := make(chan string, 1)
+		keys, carried := make(chan string, 1), make(chan string, 1)
 		m := wire.Manifest{Plugin: "slow", Version: "1.0.0", Title: wire.Text{"en": "Slow", "zh": "慢"}, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"},
 			Actions: []wire.Action{{Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/do", Method: "POST", Timeout: "PT10M", Risk: wire.RiskChange, Idempotent: true}}}}}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /manifest", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(wire.Raw(m)) })
 		mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
+			carried <- fmt.Sprint(r.Header)
 			keys <- r.Header.Get("Idempotency-Key")
 			w.WriteHeader(http.StatusAccepted)
 		})
@@ -182,5 +183,10 @@ func TestForeignJobs(t *testing.T) {
 			}
 		}
 		h.wants(t, request{method: "POST", path: "/api/v1/jobs/" + key + "/result", token: mine.Token, body: result}, 204, "")
+		proves(t, "J-07 a call carries the plugin's own token and nobody else's", func(t *testing.T) {
+			if head := <-carried; !strings.Contains(head, "Bearer "+mine.Token) || strings.Contains(head, h.admin) || strings.Contains(head, foreign.Token) || strings.Contains(head, "Cookie") {
+				t.Errorf("it carries %s", head)
+			}
+		})
 	})
 }
