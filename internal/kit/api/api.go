@@ -164,6 +164,7 @@ func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, er
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = MaxBody
 	}
+	op.BodyReadTimeout = -1 // bodies come at a pace, and what is done with them takes its time
 	op.Extensions = e.needs()
 	op.Middlewares = huma.Middlewares{func(hc huma.Context, next func(huma.Context)) {
 		if err := a.allow(hc.Context(), e); err != nil {

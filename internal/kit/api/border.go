@@ -235,6 +235,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	_ = b.conn.SetReadDeadline(b.deadline()) // requests of plugins in this process have no connection
 	n, err := b.ReadCloser.Read(p)
 	b.bytes += int64(n)
+	if errors.Is(err, io.EOF) { // from here on the connection is read to see whether the client leaves
+		_ = b.conn.SetReadDeadline(time.Time{})
+	}
 	return n, err
 }
 

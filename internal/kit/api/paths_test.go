@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -106,6 +107,38 @@ func TestASlowBody(t *testing.T) {
 		body, err := io.ReadAll(resp.Body)
 		if err != nil || resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), "request.timeout") {
 			t.Errorf("%s: %d %s %v", path, resp.StatusCode, body, err)
+		}
+	}
+}
+
+// What is done with a body that has come may take longer than the body may.
+func TestWorkAfterABodyTakesItsTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const stall = 30 * time.Millisecond
+	r.boot(func(d *api.Deps) { d.Stall = stall })
+	work := func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * stall):
+			return nil
+		}
+	}
+	api.Register(r.API, api.Endpoint{ID: "typed", Method: "POST", Path: "/typed", Permission: api.SignedIn},
+		func(ctx context.Context, _ *thingIn) (*struct{}, error) { return nil, work(ctx) })
+	r.Handle(api.Endpoint{Method: "POST", Path: "/plain", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
+		if _, err := api.ReadBody(w, q, 100); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return work(q.Context())
+	})
+	for _, path := range []string{"/typed", "/plain"} {
+		for _, key := range []string{"", "k"} {
+			if a := r.ask("POST", path, `{"name":"a"}`, "Idempotency-Key", key); a.StatusCode != 204 {
+				t.Errorf("%s with key %q: %d %s", path, key, a.StatusCode, a.body)
+			}
 		}
 	}
 }
