@@ -79,6 +79,17 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("%s is not %s", known.body, unknown.body)
 		}
 	})
+	proves(t, "N-00 a refused log-in is on record, without its password", func(t *testing.T) {
+		for _, name := range []string{"admin", "nobody-there"} {
+			h.wants(t, session(name, "wrong "+canary), 401, "identity.wrong_password")
+			a := h.must(t, request{method: "GET", path: "/api/v1/audit?object=login/" + name, token: h.admin}, nil)
+			for _, want := range []string{`"outcome":"refused"`, `"verb":"identity.login"`, `"from":"127.0.0.1"`} {
+				if !strings.Contains(a.body, want) {
+					t.Errorf("%s: no %s in %s", name, want, a.body)
+				}
+			}
+		}
+	})
 	proves(t, "A-12 what a client says of its own checks is refused", func(t *testing.T) {
 		for _, claim := range []string{`"captcha":false`, `"mfa":"done"`, `"step":2`, `"admin":true`} {
 			a := h.wants(t, request{method: "POST", path: "/api/v1/session", body: `{"name":"admin","password":"` + adminPass + `",` + claim + `}`}, 422, "request.invalid")

@@ -62,8 +62,10 @@ func TestEveryLogInTakesTheSameWork(t *testing.T) {
 			t.Errorf("%q is not %q", text, texts[0])
 		}
 	}
-	for range maxByName {
-		s.tries.failed("admin", "192.0.2.9")
+	for i := range maxByName + 1 {
+		if told := s.tries.failed("admin", "192.0.2.9"); told != (i < maxTold) {
+			t.Errorf("failure %d is told: %v", i, told)
+		}
 	}
 	before := hashed
 	if _, _, err := s.Login(t.Context(), "admin", right, "192.0.2.9"); !errs.HasCode(err, "identity.too_many_tries") || hashed != before {

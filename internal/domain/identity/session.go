@@ -2,10 +2,12 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
 	"time"
 
+	"sextant/internal/domain/audit"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
@@ -25,7 +27,7 @@ func (s *Service) Login(ctx context.Context, name, password, origin string) (str
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	if err := s.check(u, name, password, origin); err != nil {
+	if err := s.check(ctx, u, name, password, origin); err != nil {
 		return "", time.Time{}, err
 	}
 	return s.session(ctx, u.ID, origin, nil)
@@ -33,7 +35,7 @@ func (s *Service) Login(ctx context.Context, name, password, origin string) (str
 
 // check compares a password within the limits of tries. A name that does not
 // exist and a user who is disabled answer as a wrong password does.
-func (s *Service) check(u Account, name, password, origin string) error {
+func (s *Service) check(ctx context.Context, u Account, name, password, origin string) error {
 	if !s.tries.allowed(name, origin) {
 		return errs.New(errs.Exhausted, "identity.too_many_tries", "too many failed log-ins: at most %d for a name and %d from an address within an hour; wait some minutes", maxByName, maxByOrigin)
 	}
@@ -42,10 +44,25 @@ func (s *Service) check(u Account, name, password, origin string) error {
 		return errs.New(errs.Exhausted, "identity.busy", "too many log-ins at once: try again in a moment")
 	}
 	if !ok || u.Disabled {
-		s.tries.failed(name, origin)
+		if s.tries.failed(name, origin) {
+			if err := s.refused(ctx, name, origin); err != nil {
+				return err
+			}
+		}
 		return errs.New(errs.Unauthenticated, "identity.wrong_password", "name or password is wrong")
 	}
 	return nil
+}
+
+// refused keeps that a log-in failed, whoever it named.
+func (s *Service) refused(ctx context.Context, name, origin string) error {
+	detail, err := json.Marshal(map[string]string{"name": name, "from": origin})
+	if err != nil {
+		return err
+	}
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		return s.audit.Write(ctx, tx, audit.Record{Project: "default", Subject: From(ctx).ID, Verb: "identity.login", Object: "login/" + name, Outcome: audit.Refused, Detail: detail})
+	})
 }
 
 // Redeem exchanges a one-time link for a session.
@@ -121,7 +138,7 @@ func (s *Service) Prove(ctx context.Context, password, origin string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(u, u.Name, password, origin); err != nil {
+	if err := s.check(ctx, u, u.Name, password, origin); err != nil {
 		return err
 	}
 	return s.db.Do(ctx, func(tx *db.Tx) error {
@@ -176,7 +193,7 @@ func (s *Service) ChangePassword(ctx context.Context, current, next, origin stri
 	if err := checkPassword(next); err != nil {
 		return err
 	}
-	if err := s.check(u, u.Name, current, origin); err != nil {
+	if err := s.check(ctx, u, u.Name, current, origin); err != nil {
 		if errs.Is(err, errs.Unauthenticated) {
 			return errs.New(errs.Invalid, "identity.current_password", "the current password is wrong").At(errs.Field{Path: "current", Message: "wrong"})
 		}
