@@ -11,6 +11,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"image/png"
 	"io/fs"
 	"maps"
 	"os"
@@ -25,7 +26,6 @@ import (
 	"unicode"
 
 	"sextant/internal/cli"
-	"sextant/internal/config"
 	"sextant/internal/kit/errs"
 	"sextant/internal/testkit/platform"
 )
@@ -139,20 +139,25 @@ func TestPromisesNameTestsThatExist(t *testing.T) {
 	}
 }
 
-// The first screen has a sentence, a picture and two commands.
+// The first screen has a sentence, a picture, two commands, the six words as a
+// diagram, promises with their tests, and what is not there yet.
 func TestTheFirstScreen(t *testing.T) {
 	t.Parallel()
-	makefile := read(t, "Makefile")
-	for _, doc := range []string{"README.md", "README.zh-CN.md"} {
+	const picture = "docs/img/run-page.png"
+	makefile, data := read(t, "Makefile"), read(t, picture)
+	if shape, err := png.DecodeConfig(strings.NewReader(data)); err != nil || shape.Width != 1440 || len(data) > 200<<10 {
+		t.Errorf("%s: %d bytes, %+v, %v", picture, len(data), shape, err)
+	}
+	for doc, words := range map[string][]string{"README.md": {"Object", "Service", "Process", "Run", "Rule", "Door"}, "README.zh-CN.md": {"对象", "服务", "流程", "运行", "规则", "门"}} {
 		text := read(t, doc)
 		lines := strings.Split(text, "\n")
 		first := strings.Join(lines[:min(25, len(lines))], "\n")
-		if !strings.Contains(first, `src="docs/img/release.svg"`) {
+		if !strings.Contains(first, `src="`+picture+`"`) {
 			t.Errorf("%s: the picture is not on the first 25 lines", doc)
 		}
 		blocks := block.FindAllStringSubmatch(first, -1)
-		if len(blocks) != 1 {
-			t.Fatalf("%s: %d blocks of commands on the first screen, want 1", doc, len(blocks))
+		if len(blocks) != 2 || blocks[0][1] != "sh" || blocks[1][1] != "mermaid" {
+			t.Fatalf("%s: want a block of commands and a diagram on the first screen, there are %d blocks", doc, len(blocks))
 		}
 		commands := regexp.MustCompile(`(?m)^make (\w+)`).FindAllStringSubmatch(blocks[0][2], -1)
 		if len(commands) != 2 {
@@ -162,6 +167,23 @@ func TestTheFirstScreen(t *testing.T) {
 			if !regexp.MustCompile(`(?m)^` + c[1] + `:`).MatchString(makefile) {
 				t.Errorf("%s: the makefile has no %s", doc, c[1])
 			}
+		}
+		for _, w := range words {
+			if !strings.Contains(blocks[1][2], "<b>"+w+"</b>") {
+				t.Errorf("%s: the diagram has no %s", doc, w)
+			}
+		}
+		promises := 0
+		for line := range strings.SplitSeq(first, "\n") {
+			if strings.HasPrefix(line, "| ") {
+				promises++
+			}
+			if strings.HasPrefix(line, "| ") && promises > 1 && !strings.Contains(line, "[Test") {
+				t.Errorf("%s: a promise names no test: %s", doc, line)
+			}
+		}
+		if promises < 6 || !strings.Contains(first, "](#") {
+			t.Errorf("%s: %d rows of promises, or nothing leads to what is not there yet", doc, promises)
 		}
 	}
 }
@@ -234,39 +256,6 @@ func commands(t *testing.T, b *strings.Builder, args []string) {
 			commands(t, b, append(slices.Clone(args), name))
 		}
 	}
-}
-
-func TestTheSettingsTableIsCurrent(t *testing.T) {
-	t.Parallel()
-	l, err := config.Load(empty(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	about := settingDocs(t)
-	flags := help(t, []string{"server"})
-	var b strings.Builder
-	b.WriteString("| Setting | Default | Environment | Flag | Meaning |\n|---|---|---|---|---|\n")
-	for _, i := range l.Items {
-		if about[i.Key] == "" {
-			t.Errorf("the setting %s has no comment in internal/config", i.Key)
-		}
-		given, way := "–", "–"
-		if i.Value != "" {
-			given = "`" + i.Value + "`"
-		}
-		if strings.Contains(flags, "--"+i.Key+" ") {
-			way = "`--" + i.Key + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | `SEXTANT_%s` | %s | %s |\n", i.Key, given, strings.ToUpper(strings.ReplaceAll(i.Key, ".", "_")), way, about[i.Key])
-	}
-	const file, from, to = "docs/operate/server.md", "<!-- settings: written by go test ./docs -update -->\n", "<!-- /settings -->"
-	text := read(t, file)
-	before, rest, ok := strings.Cut(text, from)
-	_, after, ok2 := strings.Cut(rest, to)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the settings", file)
-	}
-	current(t, file, before+from+b.String()+to+after)
 }
 
 // empty is a configuration file without settings.
@@ -444,7 +433,8 @@ func statuses() map[string]int {
 	all := map[string]int{}
 	for name, k := range map[string]errs.Kind{"Internal": errs.Internal, "Malformed": errs.Malformed, "Unauthenticated": errs.Unauthenticated, "Forbidden": errs.Forbidden,
 		"NotFound": errs.NotFound, "Conflict": errs.Conflict, "Gone": errs.Gone, "Stale": errs.Stale, "TooLarge": errs.TooLarge, "Invalid": errs.Invalid, "Locked": errs.Locked,
-		"Required": errs.Required, "Exhausted": errs.Exhausted, "Unavailable": errs.Unavailable, "Full": errs.Full} {
+		"Required": errs.Required, "Exhausted": errs.Exhausted, "Unavailable": errs.Unavailable, "Full": errs.Full,
+		"Method": errs.Method, "Slow": errs.Slow, "LongAddress": errs.LongAddress, "Media": errs.Media, "Misdirected": errs.Misdirected} {
 		all[name] = k.Status()
 	}
 	return all
@@ -510,6 +500,65 @@ func TestEveryErrorCodeIsExplained(t *testing.T) {
 		}
 	}
 	current(t, file, page)
+}
+
+// The tables and the packages that ARCHITECTURE.md names are those of the code.
+func TestTheMapIsTrue(t *testing.T) {
+	t.Parallel()
+	page := read(t, "ARCHITECTURE.md")
+	_, state, _ := strings.Cut(page, "## Where state lives\n")
+	state, _, _ = strings.Cut(state, "\n## ")
+	told, made := map[string]bool{}, map[string]bool{}
+	for _, m := range regexp.MustCompile("`([a-z]+_[a-z_]+)`").FindAllStringSubmatch(state, -1) {
+		told[m[1]] = true
+	}
+	change := regexp.MustCompile(`(?m)^(CREATE|DROP|ALTER) TABLE (\w+)(?: RENAME TO (\w+))?`)
+	_, chart, _ := strings.Cut(page, "## Map\n")
+	chart, _, _ = strings.Cut(chart, "\n## ")
+	for _, dir := range []string{"internal", "plugins", "sdk", "test"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(p string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			name := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(p)), root+"/")
+			if strings.HasSuffix(p, ".go") && !inside(chart, name) {
+				t.Errorf("the map of ARCHITECTURE.md does not name %s", name)
+			}
+			if strings.HasSuffix(p, ".sql") && !strings.Contains(p, "testdata") {
+				up, _, _ := strings.Cut(read(t, strings.TrimPrefix(filepath.ToSlash(p), root+"/")), "+goose Down")
+				for _, m := range change.FindAllStringSubmatch(up, -1) {
+					made[m[2]] = m[1] == "CREATE" || m[1] == "ALTER" && m[3] == "" // which adds a column
+					if m[3] != "" {
+						made[m[3]] = true
+					}
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, there := range made {
+		if there != told[name] {
+			t.Errorf("ARCHITECTURE.md: the table %s: told %v, there %v", name, told[name], there)
+		}
+	}
+	for name := range told {
+		if _, known := made[name]; !known {
+			t.Errorf("ARCHITECTURE.md names the table %s, which nobody makes", name)
+		}
+	}
+}
+
+// inside reports whether a map names a package, or the one that it is a part of.
+func inside(chart, dir string) bool {
+	for at := dir; at != "." && at != "internal" && at != "sdk/go" && at != "test"; at = path.Dir(at) {
+		if regexp.MustCompile(`\b` + regexp.QuoteMeta(path.Base(at)) + `\b`).MatchString(chart) {
+			return true
+		}
+	}
+	return false
 }
 
 // Every module that the code imports has its row, and no other.

@@ -112,7 +112,7 @@ func (a *app) root() *cobra.Command {
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
 	a.target.flags(c)
-	c.AddCommand(a.serverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), a.feelCmd(), a.decisionCmd(), a.demoCmd())
+	c.AddCommand(a.serverCmd(), a.recoverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), a.feelCmd(), a.decisionCmd(), a.demoCmd())
 	c.AddCommand(a.hiddenCmds()...)
 	explain(c)
 	return c

@@ -103,6 +103,32 @@ func (a *app) serve(ctx context.Context, c config.Config) error {
 	return errors.Join(err, s.Close())
 }
 
+func (a *app) recoverCmd() *cobra.Command {
+	var s settings
+	name := "admin"
+	c := &cobra.Command{
+		Use: "recover", Short: "Log a user in who has lost the password, on the data folder of a stopped server",
+		Long: "Makes a link that logs a user in once, within an hour, in the data folder of a server that does not run. Start the server then, log in with the link and give a new password. The audit log keeps that it was done." + exitHelp,
+		Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			l, err := s.load(c)
+			if err != nil {
+				return err
+			}
+			link, err := server.Recover(c.Context(), server.Options{Config: l.Config, Clock: clock.Real{}, Log: a.quiet()}, name)
+			if err != nil {
+				return err
+			}
+			return a.show(map[string]string{"user": name, "link": link}, func(w io.Writer) {
+				fmt.Fprintf(w, "Start the server; then, within an hour, once:\n\n  sextant login --link %s\n\nor open /sign-in#link=%s in the console.\n", link, link)
+			})
+		},
+	}
+	s.flags(c, "data")
+	c.Flags().StringVar(&name, "user", name, "name of the user")
+	return c
+}
+
 func (a *app) configCmd() *cobra.Command {
 	var s settings
 	show := &cobra.Command{

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,16 +25,21 @@ import (
 type Config struct {
 	// Listen is the address of the API and the console. Off loopback it needs
 	// TLS, or tls.insecure. Default 127.0.0.1:8066.
-	Listen string `koanf:"listen"`
+	Listen string `koanf:"listen" unit:"host:port"`
 	// Base is the path under which a proxy in front serves the platform, such as
 	// /ops/sextant; the proxy may cut it off or leave it. Default /.
-	Base string `koanf:"base"`
+	Base string `koanf:"base" unit:"path"`
+	// Hosts are the names, with commas between them, under which the platform may
+	// be asked, such as ops.example.com; this machine's own always hold. Without
+	// any, a server on loopback takes those of this machine alone, and another one
+	// every name. Default none.
+	Hosts string `koanf:"hosts" unit:"names"`
 	// Environment is what the console names this platform, such as production; a
 	// name that begins with prod is shown so that nobody overlooks it. Default
 	// none.
-	Environment string `koanf:"environment"`
+	Environment string `koanf:"environment" unit:"text"`
 	// Data is the folder that holds everything. Default ./data.
-	Data string `koanf:"data"`
+	Data string `koanf:"data" unit:"folder"`
 	// TLS is how connections from other machines are protected.
 	TLS TLS `koanf:"tls"`
 	// Admin is where metrics and profiles are.
@@ -46,39 +52,40 @@ type Config struct {
 
 // TLS protects connections.
 type TLS struct {
-	// Cert and Key are PEM files. Default none.
-	Cert string `koanf:"cert"`
-	Key  string `koanf:"key"`
-	// Insecure allows plain HTTP off loopback, behind a proxy that does TLS.
-	// Default false.
-	Insecure bool `koanf:"insecure"`
+	// Cert is the certificate, with those between it and its root. Default none.
+	Cert string `koanf:"cert" unit:"PEM file"`
+	// Key is the private key of the certificate. Default none.
+	Key string `koanf:"key" unit:"PEM file"`
+	// Insecure is the consent to plain HTTP off loopback, behind a proxy that does
+	// TLS. Default false.
+	Insecure bool `koanf:"insecure" unit:"true, false"`
 }
 
 // Admin is the listener for operators.
 type Admin struct {
 	// Listen is the address of /metrics and /debug/pprof, loopback only; empty
 	// for none. Default 127.0.0.1:8067.
-	Listen string `koanf:"listen"`
+	Listen string `koanf:"listen" unit:"host:port"`
 }
 
 // Log is the server's log.
 type Log struct {
-	// Level is debug, info, warn or error. Default info.
-	Level string `koanf:"level"`
-	// Format is text or json. Default text.
-	Format string `koanf:"format"`
+	// Level is the least that is told. Default info.
+	Level string `koanf:"level" unit:"debug, info, warn, error"`
+	// Format is the form of each line. Default text.
+	Format string `koanf:"format" unit:"text, json"`
 }
 
 // Plugins is how built-in plugins run.
 type Plugins struct {
-	// Isolate is none (within the server) or all (each a process of its own that
-	// outlives the server). Default none.
-	Isolate string `koanf:"isolate"`
+	// Isolate is where built-in plugins run: within the server, or each in a process
+	// of its own that outlives the server. Default none.
+	Isolate string `koanf:"isolate" unit:"none, all"`
 }
 
 func defaults() map[string]any {
 	return map[string]any{
-		"listen": "127.0.0.1:8066", "base": "/", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
+		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
 		"log.level": "info", "log.format": "text", "plugins.isolate": "none",
 	}
@@ -124,18 +131,22 @@ func (v values) Read() (map[string]any, error) {
 func Load(file string, flags map[string]any) (*Loaded, error) {
 	k := koanf.New(".")
 	origins := map[string]string{}
+	fromFile, name, lines, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
 	add := func(origin string, v values) error {
-		for key := range v {
+		for _, key := range slices.Sorted(maps.Keys(v)) {
 			if _, known := defaults()[key]; !known {
-				return fmt.Errorf("%s: the setting %q is not known; there are %s", origin, key, strings.Join(keys(), ", "))
+				where := origin
+				if n := lines[key]; origin == name && n > 0 {
+					where = fmt.Sprintf("%s: line %d", origin, n)
+				}
+				return fmt.Errorf("%s: the setting %q is not known; there are %s", where, key, strings.Join(keys(), ", "))
 			}
 			origins[key] = origin
 		}
 		return k.Load(v, nil)
-	}
-	fromFile, name, err := readFile(file)
-	if err != nil {
-		return nil, err
 	}
 	for _, s := range []struct {
 		origin string
@@ -159,6 +170,8 @@ func Load(file string, flags map[string]any) (*Loaded, error) {
 // two ways.
 var basePath = regexp.MustCompile(`^/$|^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$`)
 
+var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$|^\[?[0-9A-Fa-f:.]+\]?$`)
+
 func keys() []string {
 	var all []string
 	for key := range defaults() {
@@ -168,25 +181,30 @@ func keys() []string {
 	return all
 }
 
-func readFile(file string) (values, string, error) {
+// readFile reads the settings of a file, with the line of each.
+func readFile(file string) (values, string, map[string]int, error) {
 	name := file
 	if name == "" {
 		name = "sextant.yaml"
 	}
 	data, err := os.ReadFile(name)
 	if file == "" && errors.Is(err, fs.ErrNotExist) {
-		return nil, name, nil
+		return nil, name, nil, nil
 	}
 	if err != nil {
-		return nil, name, fmt.Errorf("settings: %w", err)
+		return nil, name, nil, fmt.Errorf("settings: %w", err)
 	}
 	var tree map[string]any
-	if err := yaml.Unmarshal(data, &tree); err != nil {
-		return nil, name, fmt.Errorf("%s: %w", name, err)
+	var doc yaml.Node
+	if err := errors.Join(yaml.Unmarshal(data, &tree), yaml.Unmarshal(data, &doc)); err != nil {
+		return nil, name, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	flat := values{}
+	flat, lines := values{}, map[string]int{}
 	flatten("", tree, flat)
-	return flat, name, nil
+	for _, root := range doc.Content {
+		number("", root, lines)
+	}
+	return flat, name, lines, nil
 }
 
 func flatten(prefix string, tree map[string]any, into values) {
@@ -196,6 +214,18 @@ func flatten(prefix string, tree map[string]any, into values) {
 			continue
 		}
 		into[prefix+key] = v
+	}
+}
+
+// number finds the line of each setting.
+func number(prefix string, node *yaml.Node, into map[string]int) {
+	if node.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := prefix + node.Content[i].Value
+		into[key] = node.Content[i].Line
+		number(key+".", node.Content[i+1], into)
 	}
 }
 
@@ -219,6 +249,11 @@ func (c *Config) validate() error {
 	}
 	if !Loopback(host) && c.TLS.Cert == "" && !c.TLS.Insecure {
 		return fmt.Errorf("listen: %s can be reached from other machines: give tls.cert and tls.key, or set tls.insecure where a proxy in front does TLS", c.Listen)
+	}
+	for name := range strings.SplitSeq(c.Hosts, ",") {
+		if c.Hosts != "" && !hostName.MatchString(strings.TrimSpace(name)) {
+			return fmt.Errorf("hosts: %q is no name such as ops.example.com, without a port", name)
+		}
 	}
 	if !basePath.MatchString(c.Base) {
 		return fmt.Errorf("base: %q is no path such as /ops/sextant", c.Base)
@@ -249,6 +284,26 @@ func (c *Config) validate() error {
 	}
 	c.Data, err = filepath.Abs(c.Data)
 	return err
+}
+
+// Answers reports whether the platform may be asked under a name, as a request's
+// Host gives it. Else a page of another site whose name leads to this machine
+// would be a page of this platform to the browser.
+func (c *Config) Answers(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	if Loopback(strings.ToLower(host)) {
+		return true
+	}
+	if c.Hosts == "" {
+		own, _, err := net.SplitHostPort(c.Listen)
+		return err == nil && !Loopback(own)
+	}
+	return slices.ContainsFunc(strings.Split(c.Hosts, ","), func(name string) bool {
+		return strings.EqualFold(strings.Trim(strings.TrimSpace(name), "[]"), host)
+	})
 }
 
 // Loopback reports whether a host is this machine alone.

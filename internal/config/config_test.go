@@ -114,8 +114,10 @@ func TestWhatIsRefused(t *testing.T) {
 		flags      map[string]any
 		want       string
 	}{
-		{"unknown-key", "listn: x", nil, `"listn"`},
-		{"unknown-inner-key", "tls: {crt: x}", nil, `"tls.crt"`},
+		{"unknown-key", "# first\nlistn: x", nil, `sextant.yaml: line 2: the setting "listn"`},
+		{"unknown-inner-key", "log:\n  level: info\ntls:\n  crt: x", nil, `line 4: the setting "tls.crt"`},
+		{"hosts", "hosts: 'a b'", nil, "hosts"},
+		{"host-with-port", "hosts: example.com:80", nil, "hosts"},
 		{"unknown-flag", "", map[string]any{"nope": 1}, `"nope"`},
 		{"twice", "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2", nil, "sextant.yaml"},
 		{"no-yaml", "listen: [", nil, "sextant.yaml"},
@@ -176,6 +178,32 @@ func TestTheBasePath(t *testing.T) {
 		_, err := config.Load("", map[string]any{"base": base})
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", base, err)
+		}
+	}
+}
+
+// The names under which a server may be asked.
+func TestHosts(t *testing.T) {
+	bare(t)
+	for _, c := range []struct{ settings, yes, no string }{
+		{"", "127.0.0.1:8066 localhost [::1]:8066 LOCALHOST:1 127.9.9.9", "evil.example:8066 192.0.2.1 localhost.evil.example "},
+		{"hosts: 'ops.example.com, 192.0.2.1'", "ops.example.com OPS.example.com:443 192.0.2.1:80 localhost", "example.com a.ops.example.com evil.example"},
+		{"hosts: ops.example.com\nlisten: 0.0.0.0:1\ntls: {insecure: true}", "ops.example.com", "evil.example 192.0.2.1"},
+		{"listen: 0.0.0.0:1\ntls: {insecure: true}", "ops.example.com 192.0.2.1:1", ""},
+	} {
+		l, err := config.Load(file(t, c.settings), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for host := range strings.SplitSeq(c.yes, " ") {
+			if !l.Answers(host) {
+				t.Errorf("%s: not asked under %q", c.settings, host)
+			}
+		}
+		for host := range strings.SplitSeq(c.no, " ") {
+			if l.Answers(host) && host != "" {
+				t.Errorf("%s: asked under %q", c.settings, host)
+			}
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (s *Server) frontRoutes(p *parts) {
 			o.Body.Version, o.Body.Environment = s.Version, s.Config.Environment
 			return o, nil
 		})
-	p.api.Handle(api.Endpoint{ID: "news", Method: http.MethodGet, Path: "/api/v1/news", Tag: "platform", Summary: "That something has happened in a project, as server-sent events; what it was is read from the lists", Permission: api.SignedIn},
+	p.api.Handle(api.Endpoint{ID: "news", Method: http.MethodGet, Path: "/api/v1/news", Tag: "platform", Summary: "That something has happened in a project, as server-sent events; what it was is read from the lists", Permission: api.SignedIn, Query: []string{"project", "after"}},
 		func(w http.ResponseWriter, r *http.Request) error { return p.news(w, r) })
 }
 

@@ -26,7 +26,7 @@ func openFolder(root string) (*folder, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("data: the folder cannot be made: %w", err)
 	}
-	if err := checkFormat(root); err != nil {
+	if err := errors.Join(checkMode(root), checkFormat(root)); err != nil {
 		return nil, err
 	}
 	lock, err := os.OpenFile(filepath.Join(root, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -43,6 +43,16 @@ func openFolder(root string) (*folder, error) {
 		}
 	}
 	return f, f.writeFormat()
+}
+
+// checkMode refuses a folder in which every user of the machine could put files
+// in place of the platform's.
+func checkMode(root string) error {
+	info, err := os.Stat(root)
+	if err == nil && info.Mode().Perm()&0o002 != 0 {
+		err = fmt.Errorf("data: every user of this machine can write to the folder %s (mode %04o): chmod 700 %s", root, info.Mode().Perm(), root)
+	}
+	return err
 }
 
 func checkFormat(root string) error {
@@ -73,6 +83,15 @@ func (f *folder) writeFormat() error {
 
 func (f *folder) path(parts ...string) string {
 	return filepath.Join(append([]string{f.root}, parts...)...)
+}
+
+// private makes a file that only its owner can read, or makes it so.
+func (f *folder) private(name string) error {
+	file, err := os.OpenFile(f.path(name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Chmod(0o600), file.Close())
 }
 
 func (f *folder) close() error { return f.lock.Close() }

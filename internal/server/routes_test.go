@@ -47,6 +47,7 @@ type gate struct {
 	server *server.Server
 	clock  *shifted
 	url    string
+	data   string
 	tokens map[string]string
 }
 
@@ -57,11 +58,11 @@ func newGate(t *testing.T) *gate {
 
 func newGateAt(t *testing.T, base string) *gate {
 	t.Helper()
-	l, err := config.Load("", map[string]any{"data": t.TempDir(), "listen": "127.0.0.1:0", "admin.listen": "", "base": base})
+	g := &gate{t: t, clock: &shifted{}, data: t.TempDir(), tokens: map[string]string{}}
+	l, err := config.Load("", map[string]any{"data": g.data, "listen": "127.0.0.1:0", "admin.listen": "", "base": base})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gate{t: t, clock: &shifted{}, tokens: map[string]string{}}
 	g.server, err = server.Open(t.Context(), server.Options{Config: l.Config, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler), AdminPassword: adminPass})
 	if err != nil {
 		t.Fatal(err)

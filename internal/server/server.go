@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
 	"path/filepath"
 	"time"
 	_ "time/tzdata" // time zones on machines without them
@@ -36,6 +37,8 @@ const (
 	stopFor     = 20 * time.Second
 	sweepEvery  = time.Hour
 	headersFor  = 10 * time.Second
+	idleFor     = 2 * time.Minute
+	maxHeaders  = 32 << 10 // bytes of a request's head
 	drainingFor = 5 * time.Second
 )
 
@@ -80,6 +83,9 @@ func Open(ctx context.Context, o Options) (s *Server, err error) {
 	}()
 	if s.folder, err = openFolder(o.Config.Data); err != nil {
 		return s, err
+	}
+	if os.Geteuid() == 0 {
+		s.Log.Warn("the server runs as root: give it a user of its own")
 	}
 	s.group.OnStop("data folder", func(context.Context) error { return s.folder.close() })
 	if err := s.listen(); err != nil {
@@ -131,6 +137,9 @@ func listenOn(option, address string) (net.Listener, error) {
 
 func (s *Server) openDatabase(ctx context.Context) error {
 	file := s.folder.path("sextant.db")
+	if err := s.folder.private("sextant.db"); err != nil { // SQLite gives its other files the same mode
+		return fmt.Errorf("database %s: %w", file, err)
+	}
 	d, err := db.Open(ctx, "sqlite:"+file)
 	if err != nil {
 		return fmt.Errorf("database %s: %w", file, err)
@@ -165,18 +174,21 @@ func (s *Server) AdminURL() string {
 // serve answers on the listeners. Before the platform is ready /readyz and the
 // API say so.
 func (s *Server) serve() {
-	handler := s.untilReady(s.parts.api.Handler())
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !s.isReady() {
+	platform := s.untilReady(s.parts.api.Handler())
+	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // a mux would lead unclean paths elsewhere
+		switch {
+		case r.URL.Path != "/healthz" && r.URL.Path != "/readyz":
+			platform.ServeHTTP(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			http.Error(w, "use GET", http.StatusMethodNotAllowed)
+		case r.URL.Path == "/readyz" && !s.isReady():
 			http.Error(w, "starting", http.StatusServiceUnavailable)
-			return
+		default:
+			_, _ = w.Write([]byte("ok\n")) // the client is gone if this fails
 		}
-		_, _ = w.Write([]byte("ok\n"))
 	})
-	mux.Handle("/", handler)
-	s.http = &http.Server{Handler: s.belowBase(mux), ReadHeaderTimeout: headersFor, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+	s.http = limited(s.named(s.belowBase(front)))
+	s.http.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)
 	s.run("http", s.http, s.main)
 	if s.admin == nil {
 		return
@@ -186,7 +198,26 @@ func (s *Server) serve() {
 	ops.HandleFunc("/debug/pprof/", pprof.Index)
 	ops.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	ops.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	s.run("admin", &http.Server{Handler: ops, ReadHeaderTimeout: headersFor}, s.admin)
+	s.run("admin", limited(s.named(ops)), s.admin)
+}
+
+// limited is a server that waits for nobody without end. How long bodies and
+// answers may take, the API bounds: uploads and live views take their time.
+func limited(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: headersFor, IdleTimeout: idleFor, MaxHeaderBytes: maxHeaders}
+}
+
+// named answers requests that ask for a name of this platform.
+func (s *Server) named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.Config.Answers(r.Host) && r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
+			e := errs.New(errs.Misdirected, "request.host", "this platform is not called %.100q: add the name to the setting hosts if it is", r.Host)
+			w.Header().Set("Connection", "close")
+			api.WriteProblem(w, r, &api.Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // untilReady refuses requests while the platform starts: locks may have run out

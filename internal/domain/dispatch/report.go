@@ -236,8 +236,12 @@ func (s *Service) Routes(a *api.API) {
 			return nil, s.Progress(ctx, in.Key, in.Body)
 		})
 	a.Handle(api.Endpoint{ID: "reportResult", Tag: "jobs", Summary: "Call-back of an accepted call", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
+		data, err := api.ReadBody(w, r, api.MaxBody)
+		if err != nil {
+			return err
+		}
 		var resp wire.Response
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, api.MaxBody)).Decode(&resp); err != nil {
+		if err := json.Unmarshal(data, &resp); err != nil {
 			return errs.New(errs.Malformed, "dispatch.garbage", "the body is not the answer of a service call: %s", err)
 		}
 		if err := s.Result(r.Context(), r.PathValue("key"), resp); err != nil {
@@ -267,6 +271,6 @@ func (s *Service) showRoute(a *api.API) {
 			}
 			return &out{api.Page[Piece]{Items: slices.Clip(pieces)}}, nil
 		})
-	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Tag: "jobs", Summary: "Output of an object's row while it comes, as server-sent events", Permission: "run.read"},
+	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Query: []string{"object", "after"}, Tag: "jobs", Summary: "Output of an object's row while it comes, as server-sent events", Permission: "run.read"},
 		func(w http.ResponseWriter, r *http.Request) error { return s.follow(a, w, r) })
 }

@@ -25,16 +25,21 @@ const (
 
 // hasher computes password hashes, few at a time.
 type hasher struct {
-	slots chan struct{}
-	queue atomic.Int32
+	slots   chan struct{}
+	queue   atomic.Int32
+	compute func(password string, salt []byte) []byte
 }
 
-func newHasher() *hasher { return &hasher{slots: make(chan struct{}, atOnce)} }
+func newHasher() *hasher {
+	return &hasher{slots: make(chan struct{}, atOnce), compute: func(password string, salt []byte) []byte {
+		return argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonLanes, argonBytes)
+	}}
+}
 
 func (h *hasher) key(password string, salt []byte) []byte {
 	h.slots <- struct{}{}
 	defer func() { <-h.slots }()
-	return argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonLanes, argonBytes)
+	return h.compute(password, salt)
 }
 
 // hash gives the stored form of a password.

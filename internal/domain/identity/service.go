@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/kit/clock"
@@ -77,8 +78,8 @@ func (s *Service) Bootstrap(ctx context.Context, password string) (*First, error
 }
 
 func checkPassword(p string) error {
-	if len(p) < minPassword || len(p) > maxPassword {
-		return errs.New(errs.Invalid, "identity.password", "a password has %d to %d bytes", minPassword, maxPassword).
+	if n := utf8.RuneCountInString(p); n < minPassword || n > maxPassword {
+		return errs.New(errs.Invalid, "identity.password", "a password has %d to %d characters", minPassword, maxPassword).
 			At(errs.Field{Path: "password", Message: "too short or too long"})
 	}
 	return nil

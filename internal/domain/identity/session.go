@@ -2,10 +2,12 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
 	"time"
 
+	"sextant/internal/domain/audit"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
@@ -25,7 +27,7 @@ func (s *Service) Login(ctx context.Context, name, password, origin string) (str
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	if err := s.check(u, name, password, origin); err != nil {
+	if err := s.check(ctx, u, name, password, origin); err != nil {
 		return "", time.Time{}, err
 	}
 	return s.session(ctx, u.ID, origin, nil)
@@ -33,7 +35,7 @@ func (s *Service) Login(ctx context.Context, name, password, origin string) (str
 
 // check compares a password within the limits of tries. A name that does not
 // exist and a user who is disabled answer as a wrong password does.
-func (s *Service) check(u Account, name, password, origin string) error {
+func (s *Service) check(ctx context.Context, u Account, name, password, origin string) error {
 	if !s.tries.allowed(name, origin) {
 		return errs.New(errs.Exhausted, "identity.too_many_tries", "too many failed log-ins: at most %d for a name and %d from an address within an hour; wait some minutes", maxByName, maxByOrigin)
 	}
@@ -42,10 +44,25 @@ func (s *Service) check(u Account, name, password, origin string) error {
 		return errs.New(errs.Exhausted, "identity.busy", "too many log-ins at once: try again in a moment")
 	}
 	if !ok || u.Disabled {
-		s.tries.failed(name, origin)
+		if s.tries.failed(name, origin) {
+			if err := s.refused(ctx, name, origin); err != nil {
+				return err
+			}
+		}
 		return errs.New(errs.Unauthenticated, "identity.wrong_password", "name or password is wrong")
 	}
 	return nil
+}
+
+// refused keeps that a log-in failed, whoever it named.
+func (s *Service) refused(ctx context.Context, name, origin string) error {
+	detail, err := json.Marshal(map[string]string{"name": name, "from": origin})
+	if err != nil {
+		return err
+	}
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		return s.audit.Write(ctx, tx, audit.Record{Project: "default", Subject: From(ctx).ID, Verb: "identity.login", Object: "login/" + name, Outcome: audit.Refused, Detail: detail})
+	})
 }
 
 // Redeem exchanges a one-time link for a session.
@@ -67,6 +84,30 @@ func (s *Service) Redeem(ctx context.Context, link, origin string) (string, time
 func (s *Service) link(tx *db.Tx, userID string) (string, error) {
 	secret, now := clock.NewToken("sxl_"), s.clock.Now()
 	return secret, insertToken(tx, Token{ID: clock.NewID(s.clock), user: userID, Name: "one-time log-in", Kind: kindLink, hash: digest(secret), Expires: now.Add(linkFor), Created: now})
+}
+
+// Recover makes such a link for a user who has lost the password, for whoever
+// has the platform's data in hand.
+func (s *Service) Recover(ctx context.Context, name string) (string, error) {
+	u, err := s.oneUser(ctx, "name", name)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case u.ID == "":
+		return "", errs.New(errs.NotFound, "user.not_found", "there is no user %q", name)
+	case u.Disabled:
+		return "", errs.New(errs.Conflict, "user.disabled", "the user %s is disabled: recover an administrator, who can enable it", name)
+	}
+	link := ""
+	err = s.db.Do(ctx, func(tx *db.Tx) error {
+		var err error
+		if link, err = s.link(tx, u.ID); err != nil {
+			return err
+		}
+		return s.record(AsSystem(ctx, "recover"), tx, "user.recover", "user/"+u.ID, nil)
+	})
+	return link, err
 }
 
 func (s *Service) session(ctx context.Context, userID, origin string, also func(*db.Tx) error) (string, time.Time, error) {
@@ -97,7 +138,7 @@ func (s *Service) Prove(ctx context.Context, password, origin string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(u, u.Name, password, origin); err != nil {
+	if err := s.check(ctx, u, u.Name, password, origin); err != nil {
 		return err
 	}
 	return s.db.Do(ctx, func(tx *db.Tx) error {
@@ -152,7 +193,7 @@ func (s *Service) ChangePassword(ctx context.Context, current, next, origin stri
 	if err := checkPassword(next); err != nil {
 		return err
 	}
-	if err := s.check(u, u.Name, current, origin); err != nil {
+	if err := s.check(ctx, u, u.Name, current, origin); err != nil {
 		if errs.Is(err, errs.Unauthenticated) {
 			return errs.New(errs.Invalid, "identity.current_password", "the current password is wrong").At(errs.Field{Path: "current", Message: "wrong"})
 		}

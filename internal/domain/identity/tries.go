@@ -11,6 +11,7 @@ const (
 	maxByName    = 20
 	maxByOrigin  = 100
 	failureReset = time.Hour
+	maxTold      = 20     // failures of an address within an hour that are recorded
 	maxTried     = 20_000 // names and addresses whose failed tries are remembered
 )
 
@@ -50,7 +51,9 @@ func (t *tries) allowed(name, origin string) bool {
 	return true
 }
 
-func (t *tries) failed(name, origin string) {
+// failed counts a failure. It reports whether it is worth a record: a flood from
+// one address is told by its beginning.
+func (t *tries) failed(name, origin string) (tell bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forget()
@@ -62,6 +65,7 @@ func (t *tries) failed(name, origin string) {
 		f.n++
 		t.of[key] = f
 	}
+	return t.of["from "+origin].n <= maxTold
 }
 
 // forget makes room: first for what is over, then for all but those that are at

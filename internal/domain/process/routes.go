@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -31,10 +30,13 @@ func (s *Service) Routes(a *api.API) {
 }
 
 func (s *Service) definitionRoutes(a *api.API) {
-	a.Handle(api.Endpoint{ID: "deployProcess", Tag: "processes", Summary: "Deploy a BPMN file", Method: http.MethodPost, Path: "/api/v1/processes", Permission: "process.deploy"}, func(w http.ResponseWriter, r *http.Request) error {
-		xml, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxXML))
-		if err != nil {
+	a.Handle(api.Endpoint{ID: "deployProcess", Tag: "processes", Summary: "Deploy a BPMN file", Method: http.MethodPost, Path: "/api/v1/processes", Permission: "process.deploy", Query: []string{"project"}}, func(w http.ResponseWriter, r *http.Request) error {
+		xml, err := api.ReadBody(w, r, MaxXML)
+		if errs.Is(err, errs.TooLarge) {
 			return errs.New(errs.TooLarge, "process.too_large", "the file has more than %d bytes", MaxXML)
+		}
+		if err != nil {
+			return err
 		}
 		project := r.URL.Query().Get("project")
 		if project == "" {
@@ -65,7 +67,7 @@ func (s *Service) definitionRoutes(a *api.API) {
 			}
 			return &page{api.PageOf(all, in.Limit, func(d Definition) string { return d.Process })}, nil
 		})
-	a.Handle(api.Endpoint{ID: "getProcessXML", Tag: "processes", Summary: "The BPMN file of a version", Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read"}, s.xml)
+	a.Handle(api.Endpoint{ID: "getProcessXML", Tag: "processes", Summary: "The BPMN file of a version", Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read", Query: []string{"project"}}, s.xml)
 }
 
 func (s *Service) xml(w http.ResponseWriter, r *http.Request) error {
@@ -89,6 +91,7 @@ func (s *Service) xml(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("Content-Disposition", "attachment") // a browser would run scripts within it
 	w.Header().Set("Content-Length", fmt.Sprint(len(data)))
 	_, err = w.Write(data)
 	return err
@@ -189,7 +192,7 @@ func (s *Service) runRoutes(a *api.API) {
 			all, err := s.Dispatch.Steps(ctx, state.Key(in.Run.Key))
 			return &jobs{api.Page[dispatch.Step]{Items: all}}, err
 		})
-	a.Handle(api.Endpoint{ID: "watchRun", Tag: "runs", Summary: "Live view of a run as server-sent events, resumed by Last-Event-ID", Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read"}, func(w http.ResponseWriter, r *http.Request) error { return s.events(a, w, r) })
+	a.Handle(api.Endpoint{ID: "watchRun", Tag: "runs", Summary: "Live view of a run as server-sent events, resumed by Last-Event-ID", Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read", Query: []string{"after", "rows"}}, func(w http.ResponseWriter, r *http.Request) error { return s.events(a, w, r) })
 	s.actRoutes(a)
 }
 

@@ -53,7 +53,7 @@ func (f *Files) put(ctx context.Context, r io.Reader) (string, int64, error) {
 	case errors.Is(err, blob.ErrFull):
 		err = errs.Wrap(err, errs.Full, "blob.full", "the disk for files is full: free some space; nothing was stored")
 	}
-	return digest, size, err
+	return digest, size, api.BodyError(err)
 }
 
 // Routes adds the endpoints.
@@ -80,6 +80,7 @@ func (f *Files) Routes(a *api.API) {
 		}
 		defer file.Close()
 		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Disposition", "attachment")
 		w.Header().Set("Content-Length", fmt.Sprint(size))
 		_, _ = io.Copy(w, file) // the answer has begun: what is missing shows by its length
 		return nil

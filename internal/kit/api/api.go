@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -55,6 +56,9 @@ type Deps struct {
 	// Fresh checks that the subject of ctx proved lately who it is, for endpoints
 	// that ask for it; nil for no such check.
 	Fresh func(ctx context.Context) error
+	// Stall is how long a body may take before it comes at a pace, and an answer
+	// until it is taken so; 30 seconds where it is 0.
+	Stall time.Duration
 	// Observe takes the time of each answer; may be nil.
 	Observe func(route, status string, seconds float64)
 }
@@ -78,6 +82,8 @@ func New(deps Deps) *API {
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", ""
 	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaNames())
 	cfg.RejectUnknownQueryParameters = true
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: strict}
+	cfg.Formats = map[string]huma.Format{"application/json": format, "json": format}
 	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock), cross: http.NewCrossOriginProtection()}
 	cfg.Transformers = []huma.Transformer{a.problems}
 	a.huma = humago.New(mux, cfg)
@@ -114,6 +120,8 @@ type Endpoint struct {
 	MaxBody int64
 	// Secret keeps the answer out of every memory, that of repeated requests too.
 	Secret bool
+	// Query names the parameters of a plain endpoint's query.
+	Query []string
 	// Reauth asks for a session whose owner proved lately who it is.
 	Reauth bool
 }
@@ -156,13 +164,19 @@ func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, er
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = MaxBody
 	}
+	op.BodyReadTimeout = -1 // bodies come at a pace, and what is done with them takes its time
+	op.Extensions = e.needs()
 	op.Middlewares = huma.Middlewares{func(hc huma.Context, next func(huma.Context)) {
 		if err := a.allow(hc.Context(), e); err != nil {
 			a.write(hc, err)
 			return
 		}
+		if err := typed(hc); err != nil {
+			a.write(hc, err)
+			return
+		}
 		if e.Secret {
-			hc.SetHeader("Cache-Control", "no-store")
+			keepOut(hc.Context())
 		}
 		next(hc)
 	}}
@@ -183,7 +197,13 @@ func (a *API) Handle(e Endpoint, h func(http.ResponseWriter, *http.Request) erro
 		a.describe(e)
 	}
 	a.mux.HandleFunc(e.Method+" "+e.Path, func(w http.ResponseWriter, r *http.Request) {
+		if e.Secret {
+			keepOut(r.Context())
+		}
 		err := a.allow(r.Context(), e)
+		if err == nil {
+			err = e.known(r)
+		}
 		if err == nil {
 			err = h(w, r.WithContext(context.WithValue(r.Context(), endpointKey{}, e)))
 		}
@@ -251,19 +271,27 @@ func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.deps.Clock.Now()
 		id := r.Header.Get("X-Request-Id")
-		if id == "" || len(id) > 64 {
+		if !requestID.MatchString(id) {
 			id = clock.NewID(a.deps.Clock)
 		}
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		r = r.WithContext(obs.WithRequestID(r.Context(), id))
-		sw := &statusWriter{ResponseWriter: w}
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			guard(w.Header())
+		}
+		sw := &statusWriter{ResponseWriter: w, conn: http.NewResponseController(w), stall: cmp.Or(a.deps.Stall, stallFor)}
 		defer a.observe(sw, start)
 		defer a.recover(sw, r)
-		if err := a.cross.Check(r); err != nil {
-			WriteProblem(sw, r, a.problem(r.Context(), errs.New(errs.Forbidden, "request.cross_origin", "a page of another site sent this request: %s", err)))
+		err := a.check(r)
+		if err == nil {
+			err = a.otherMethod(sw, r)
+		}
+		if err != nil {
+			WriteProblem(sw, r, a.problem(r.Context(), err))
 			return
 		}
+		a.paced(w, r)
 		ctx, principal, err := a.deps.Authenticate(r)
 		if err != nil {
 			ctx = r.Context()
@@ -307,6 +335,8 @@ type statusWriter struct {
 	http.ResponseWriter
 	status int
 	route  string // the pattern that was served
+	conn   *http.ResponseController
+	stall  time.Duration
 }
 
 // WriteHeader notes the status.
@@ -322,6 +352,7 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	_ = w.conn.SetWriteDeadline(clock.Real{}.Now().Add(w.stall)) // not every writer has one
 	return w.ResponseWriter.Write(b)
 }
 

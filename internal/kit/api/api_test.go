@@ -72,7 +72,7 @@ func newRig(t *testing.T) *rig {
 }
 
 // boot opens the database and makes a new edge over it, as a restart does.
-func (r *rig) boot() {
+func (r *rig) boot(change ...func(*api.Deps)) {
 	r.t.Helper()
 	d, err := db.Open(r.t.Context(), "sqlite:"+r.file)
 	if err != nil {
@@ -83,7 +83,7 @@ func (r *rig) boot() {
 		r.t.Fatal(err)
 	}
 	r.db = d
-	r.API = api.New(api.Deps{
+	deps := api.Deps{
 		Version: "test", DB: d, Clock: r.clock, Log: slog.New(slog.NewTextHandler(r.log, nil)),
 		Authenticate: func(q *http.Request) (context.Context, string, error) {
 			name, ok := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
@@ -112,7 +112,11 @@ func (r *rig) boot() {
 			defer r.mu.Unlock()
 			r.observed = append(r.observed, route+" "+status)
 		},
-	})
+	}
+	for _, c := range change {
+		c(&deps)
+	}
+	r.API = api.New(deps)
 	s := httptest.NewServer(r.Handler())
 	r.t.Cleanup(s.Close)
 	r.url = s.URL

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +27,7 @@ type call struct{ principal, key string }
 
 // idempotency answers a repeated POST with the first answer. That the first was
 // carried out is stored in the very commit of its first write; the answer
-// follows, unless it says Cache-Control: no-store.
+// follows, unless its endpoint keeps it secret.
 type idempotency struct {
 	db    *db.DB
 	clock clock.Clock
@@ -53,13 +52,9 @@ func (i *idempotency) serve(w http.ResponseWriter, r *http.Request, c call, next
 	if len(c.key) > maxKey {
 		return errs.New(errs.Malformed, "idempotency.key", "the Idempotency-Key has %d characters: at most %d are possible", len(c.key), maxKey)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	var long *http.MaxBytesError
-	switch {
-	case errors.As(err, &long):
-		return errs.New(errs.TooLarge, "request.too_large", "the body has more than %d bytes", MaxBody)
-	case err != nil:
-		return errs.Wrap(err, errs.Malformed, "request.malformed", "the body broke off")
+	body, err := ReadBody(w, r, MaxBody)
+	if err != nil {
+		return err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	digest := sha256.Sum256([]byte(r.URL.RawQuery + "\x00" + string(body)))
@@ -81,12 +76,13 @@ func (i *idempotency) serve(w http.ResponseWriter, r *http.Request, c call, next
 	ctx := db.WithRider(r.Context(), func(tx *db.Tx) error {
 		return i.store(tx, c, route, answer{digest: digest[:]})
 	})
-	next.ServeHTTP(rec, r.WithContext(ctx))
+	secret := false
+	next.ServeHTTP(rec, r.WithContext(context.WithValue(ctx, noteKey{}, &secret)))
 	if rec.status >= http.StatusInternalServerError || rec.status == http.StatusTooManyRequests {
 		return nil // it may be tried again, unless something was written: then the rider has stored that
 	}
 	done := answer{digest[:], rec.status, rec.Header().Get("Content-Type"), rec.body.Bytes()}
-	if rec.long || strings.Contains(rec.Header().Get("Cache-Control"), "no-store") {
+	if rec.long || secret {
 		done = answer{digest: digest[:]} // too long, or a secret that is shown once
 	}
 	// The answer has gone out; that it cannot be stored only costs a replay.

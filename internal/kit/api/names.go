@@ -56,12 +56,28 @@ func schemaNames() func(reflect.Type, string) string {
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
+// needs tells in the description what an endpoint asks of who calls it.
+func (e Endpoint) needs() map[string]any {
+	if e.Public {
+		return map[string]any{"x-public": true}
+	}
+	needs := map[string]any{"x-permission": e.Permission}
+	if e.Reauth {
+		needs["x-fresh-proof"] = true
+	}
+	return needs
+}
+
 // describe adds a plain endpoint to the description: what it is for and where,
 // not the form of its bodies.
 func (a *API) describe(e Endpoint) {
 	op := &huma.Operation{OperationID: e.ID, Method: e.Method, Path: e.Path, Summary: e.Summary, Tags: []string{e.Tag}, Responses: map[string]*huma.Response{"default": {Description: "Success, or a problem"}}}
+	op.Extensions = e.needs()
 	for _, m := range pathParam.FindAllStringSubmatch(e.Path, -1) {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+	}
+	for _, name := range e.Query {
+		op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "query", Schema: &huma.Schema{Type: huma.TypeString}})
 	}
 	a.huma.OpenAPI().AddOperation(op)
 }

@@ -78,6 +78,8 @@ func validationCode(status int) string {
 		return "request.malformed"
 	case http.StatusRequestEntityTooLarge:
 		return "request.too_large"
+	case http.StatusRequestTimeout:
+		return "request.timeout"
 	case http.StatusUnsupportedMediaType:
 		return "request.media_type"
 	}

@@ -45,7 +45,7 @@ func (f *feed) after(_ context.Context, id string) ([]api.Message, bool, error) 
 }
 
 func (r *rig) stream(f *feed) {
-	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
+	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn, Query: []string{"after"}}, func(w http.ResponseWriter, q *http.Request) error {
 		return r.Stream(w, q, api.Feed{After: f.after, News: f.news})
 	})
 }
@@ -162,7 +162,7 @@ func TestAStreamEndsWithItsClient(t *testing.T) {
 	r, f := newRig(t), newFeed()
 	f.sent = []string{"a"}
 	ended := make(chan error, 1)
-	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
+	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn, Query: []string{"after"}}, func(w http.ResponseWriter, q *http.Request) error {
 		err := r.Stream(w, q, api.Feed{After: f.after, News: f.news})
 		ended <- err
 		return err

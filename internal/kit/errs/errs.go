@@ -29,6 +29,11 @@ const (
 	Exhausted
 	Unavailable
 	Full
+	Method
+	Slow
+	LongAddress
+	Media
+	Misdirected
 )
 
 var statuses = map[Kind]int{
@@ -39,6 +44,9 @@ var statuses = map[Kind]int{
 	Invalid: http.StatusUnprocessableEntity, Locked: http.StatusLocked,
 	Required: http.StatusPreconditionRequired, Exhausted: http.StatusTooManyRequests,
 	Unavailable: http.StatusServiceUnavailable, Full: http.StatusInsufficientStorage,
+	Method: http.StatusMethodNotAllowed, Slow: http.StatusRequestTimeout,
+	LongAddress: http.StatusRequestURITooLong, Media: http.StatusUnsupportedMediaType,
+	Misdirected: http.StatusMisdirectedRequest,
 }
 
 // Status is the HTTP status of the kind.

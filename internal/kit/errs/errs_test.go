@@ -15,6 +15,7 @@ func TestStatuses(t *testing.T) {
 	for kind, want := range map[errs.Kind]int{
 		errs.Malformed: 400, errs.Unauthenticated: 401, errs.Forbidden: 403, errs.NotFound: 404, errs.Conflict: 409, errs.Gone: 410, errs.Stale: 412, errs.TooLarge: 413,
 		errs.Invalid: 422, errs.Locked: 423, errs.Required: 428, errs.Exhausted: 429, errs.Internal: 500, errs.Unavailable: 503, errs.Full: 507,
+		errs.Method: 405, errs.Slow: 408, errs.LongAddress: 414, errs.Media: 415, errs.Misdirected: 421,
 	} {
 		if got := kind.Status(); got != want || errs.KindOf(want) != kind {
 			t.Errorf("kind %d has %d, want %d, which is of kind %d", kind, got, want, errs.KindOf(want))

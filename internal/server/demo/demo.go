@@ -71,6 +71,7 @@ type show struct {
 	server  *server.Server
 	stage   *stage.Stage
 	traffic *traffic.Client
+	untold  func() // ends the telling of what was counted
 	lines   []line
 	report  Report
 }
@@ -205,6 +206,7 @@ func (s *show) raise(ctx context.Context) (string, error) {
 func (s *show) close() error {
 	var all []error
 	if s.traffic != nil {
+		s.untold()
 		s.traffic.Stop()
 	}
 	if s.server != nil {

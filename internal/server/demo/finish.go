@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -62,6 +63,15 @@ func (s *show) checkDecision(ctx context.Context) error {
 		return fmt.Errorf("%d tasks wait for a person, want 1", len(page.Items))
 	}
 	t := page.Items[0]
+	var told struct {
+		After []string `json:"after_roll_back"`
+	}
+	if err := s.Call(ctx, "GET", "/api/v1/runs/"+t.Run+"/variables", nil, &told); err != nil {
+		return err
+	}
+	if !slices.Contains(told.After, "requests failed: 0") {
+		return fmt.Errorf("the run says of the requests %q, want that none failed", told.After)
+	}
 	if err := s.Call(ctx, "POST", "/api/v1/tasks/"+t.Key+"/complete", map[string]any{"variables": map[string]any{"decision": "stop"}}, nil); err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -115,7 +117,33 @@ func (s *show) deploy(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the run %s is %s:%s", r.Key, r.State, Trouble(ctx, s.Client, r.Key))
 	}
 	s.traffic = traffic.Start(context.WithoutCancel(ctx), s.stage.Balancer.URL())
+	s.tell()
 	return "completed", nil
+}
+
+// tell writes what the client has counted to the balancer's host, so that the
+// step that puts an instance back says it within the run.
+func (s *show) tell() {
+	ctx, stop := context.WithCancel(context.Background())
+	file, done := filepath.Join(s.stage.Balancer.Home, "requests"), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(redraw)
+		defer tick.Stop()
+		for {
+			n := s.traffic.Now()
+			text := fmt.Sprintf("requests served: %d\nrequests failed: %d\n", n.Served, n.Failed)
+			if os.WriteFile(file+".new", []byte(text), 0o600) != nil || os.Rename(file+".new", file) != nil {
+				return // the count is told in the terminal all the same
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	s.untold = func() { stop(); <-done }
 }
 
 func (s *show) good(ctx context.Context) (string, error) {

@@ -1280,6 +1280,12 @@ type GetJobOutputParams struct {
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 }
 
+// FollowJobOutputParams defines parameters for FollowJobOutput.
+type FollowJobOutputParams struct {
+	Object string `form:"object,omitempty" json:"object,omitempty"`
+	After  string `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // GetJobRowParams defines parameters for GetJobRow.
 type GetJobRowParams struct {
 	// Object The object's reference, empty where the step acts on none
@@ -1298,6 +1304,12 @@ type ListMySessionsParams struct {
 
 	// After The next of the page before
 	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// NewsParams defines parameters for News.
+type NewsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+	After   string `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // EvaluatePathParams defines parameters for EvaluatePath.
@@ -1356,8 +1368,18 @@ type ListProcessesParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// DeployProcessParams defines parameters for DeployProcess.
+type DeployProcessParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
 // ListProcessInputsParams defines parameters for ListProcessInputs.
 type ListProcessInputsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// GetProcessXMLParams defines parameters for GetProcessXML.
+type GetProcessXMLParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
@@ -1401,6 +1423,12 @@ type ListRunsParams struct {
 
 // ListRunsParamsState defines parameters for ListRuns.
 type ListRunsParamsState string
+
+// WatchRunParams defines parameters for WatchRun.
+type WatchRunParams struct {
+	After string `form:"after,omitempty" json:"after,omitempty"`
+	Rows  string `form:"rows,omitempty" json:"rows,omitempty"`
+}
 
 // PutSettingParams defines parameters for PutSetting.
 type PutSettingParams struct {

@@ -2443,7 +2443,10 @@ export interface operations {
     };
     followJobOutput: {
         parameters: {
-            query?: never;
+            query?: {
+                object?: string;
+                after?: string;
+            };
             header?: never;
             path: {
                 job: string;
@@ -2740,7 +2743,10 @@ export interface operations {
     };
     news: {
         parameters: {
-            query?: never;
+            query?: {
+                project?: string;
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3234,7 +3240,9 @@ export interface operations {
     };
     deployProcess: {
         parameters: {
-            query?: never;
+            query?: {
+                project?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3286,7 +3294,9 @@ export interface operations {
     };
     getProcessXML: {
         parameters: {
-            query?: never;
+            query?: {
+                project?: string;
+            };
             header?: never;
             path: {
                 process: string;
@@ -3584,7 +3594,10 @@ export interface operations {
     };
     watchRun: {
         parameters: {
-            query?: never;
+            query?: {
+                after?: string;
+                rows?: string;
+            };
             header?: never;
             path: {
                 run: string;

@@ -1,0 +1,143 @@
+package docs_test
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"sextant/internal/cli"
+)
+
+// split cuts a line into words as a shell does, as far as our lines need it.
+func split(line string) []string {
+	var words []string
+	word, in, quote := "", false, rune(0)
+	for _, r := range line {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+				continue
+			}
+			word += string(r)
+		case r == '\'' || r == '"':
+			in, quote = true, r
+		case r == '#' && !in, strings.ContainsRune("|;", r):
+			return finish(words, word, in)
+		case r == ' ' || r == '\t':
+			words = finish(words, word, in)
+			word, in = "", false
+		default:
+			word, in = word+string(r), true
+		}
+	}
+	return finish(words, word, in)
+}
+
+func finish(words []string, word string, in bool) []string {
+	if in {
+		words = append(words, word)
+	}
+	return words
+}
+
+// shell are the lines of commands of a document.
+func shell(text string) []string {
+	var all []string
+	for _, m := range block.FindAllStringSubmatch(text, -1) {
+		if m[1] == "sh" {
+			all = append(all, strings.Split(strings.ReplaceAll(m[2], "\\\n", " "), "\n")...)
+		}
+	}
+	return all
+}
+
+// Every command of our program in the documents is one, with flags that it has;
+// every request is one that the API takes.
+func TestCommandsInTheDocumentsExist(t *testing.T) {
+	t.Parallel()
+	var spec struct {
+		Paths map[string]map[string]any
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "api/openapi.yaml")), &spec); err != nil {
+		t.Fatal(err)
+	}
+	inner := regexp.MustCompile(`\$\((sextant [^()]*)\)`)
+	commands, requests := 0, 0
+	for _, doc := range documents(t) {
+		for _, line := range shell(read(t, doc)) {
+			for _, m := range inner.FindAllStringSubmatch(line, -1) {
+				commands++
+				exists(t, doc, split(m[1])[1:])
+			}
+			words := split(line)
+			switch {
+			case len(words) == 0:
+			case words[0] == "sextant", words[0] == "build/sextant":
+				commands++
+				exists(t, doc, words[1:])
+			case words[0] == "curl":
+				requests++
+				asks(t, doc, words, spec.Paths)
+			}
+		}
+	}
+	if commands < 60 || requests < 4 {
+		t.Errorf("only %d commands and %d requests were found", commands, requests)
+	}
+}
+
+func exists(t *testing.T, doc string, args []string) {
+	t.Helper()
+	if slices.Contains(args, "…") {
+		return
+	}
+	var out, trouble bytes.Buffer
+	code := cli.Run(t.Context(), cli.Streams{In: &bytes.Buffer{}, Out: &out, Err: &trouble}, "dev", append(slices.Clone(args), "--help"))
+	group := strings.Contains(out.String(), "Available Commands:") && len(args) > 0 && !strings.HasPrefix(args[0], "-")
+	if code != 0 || group {
+		t.Errorf("%s: sextant %s is no command: %s", doc, strings.Join(args, " "), trouble.String())
+	}
+}
+
+var place = regexp.MustCompile(`^\{\w+\}$`)
+
+// asks checks that a path of the API has the method of a request.
+func asks(t *testing.T, doc string, words []string, paths map[string]map[string]any) {
+	t.Helper()
+	method, url := "get", ""
+	for i, w := range words {
+		if w == "-X" && i+1 < len(words) {
+			method = strings.ToLower(words[i+1])
+		}
+		if at := strings.Index(w, "/api/v1/"); at >= 0 && url == "" {
+			url, _, _ = strings.Cut(w[at:], "?")
+		}
+	}
+	for path, methods := range paths {
+		want, got := strings.Split(path, "/"), strings.Split(url, "/")
+		same := len(want) == len(got)
+		for i := 0; same && i < len(want); i++ {
+			same = want[i] == got[i] || place.MatchString(want[i])
+		}
+		if same && methods[method] != nil {
+			return
+		}
+	}
+	t.Errorf("%s: the API takes no %s %s", doc, method, url)
+}
+
+// Every right that an operation asks for stands in the table of rights.
+func TestEveryRightIsExplained(t *testing.T) {
+	t.Parallel()
+	page := read(t, "docs/operate/server.md")
+	for _, m := range regexp.MustCompile(`x-permission: ([a-z]+)\.([a-z]+)`).FindAllStringSubmatch(read(t, "api/openapi.yaml"), -1) {
+		if !regexp.MustCompile("(?m)^\\| `" + m[1] + "` \\|.*`" + m[2] + "`").MatchString(page) {
+			t.Errorf("docs/operate/server.md does not list the right %s.%s", m[1], m[2])
+		}
+	}
+}
