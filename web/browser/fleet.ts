@@ -48,7 +48,7 @@ const manifest = {
   version: '1.0.0',
   title: text('Fleet', '机队'),
   run: { builtin: true },
-  services: [{ name: 'agent', title: text('Agent', '代理'), actions: [{ action: 'upgrade', title: text('Upgrade', '升级'), path: '/v1/agent/upgrade', method: 'POST', batch: 100, timeout: 'PT10M', risk: 'change', idempotent: true, on: 'host:host', input: [{ name: 'version', required: true, type: 'string', title: text('Version', '版本') }], output: [{ name: 'was', type: 'string' }] }] }],
+  services: [{ name: 'agent', title: text('Agent', '代理'), actions: [{ action: 'upgrade', title: text('Upgrade', '升级'), path: '/v1/agent/upgrade', method: 'POST', batch: 100, timeout: 'PT10M', risk: 'change', idempotent: true, target: 'host:host', input: [{ name: 'version', required: true, type: 'string', title: text('Version', '版本') }], output: [{ name: 'was', type: 'string' }] }] }],
 }
 
 async function body(request: IncomingMessage): Promise<string> {

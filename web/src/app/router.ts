@@ -21,11 +21,12 @@ const features = import.meta.glob<{ default: RouteRecordRaw[] }>('../features/*/
 export const router = createRouter({
   history: createWebHistory(base),
   routes: [...Object.values(features).flatMap((f) => f.default), { path: '/:rest(.*)*', name: 'missing', component: () => import('./MissingPage.vue'), meta: { titleKey: 'frame.missing.title' } }],
-  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 })
 
 router.beforeEach(async (to) => {
   const session = useSession()
+  // The page is on its way while the session is asked for.
+  for (const { components } of to.matched) if (typeof components?.default === 'function') void (components.default as () => Promise<unknown>)().catch(() => undefined)
   if (to.meta.public) return true
   if (!session.signedIn) {
     try {
