@@ -118,6 +118,27 @@ func (e ProcessStepType) Valid() bool {
 	}
 }
 
+// Defines values for GetObjectGraphParamsDirection.
+const (
+	Both GetObjectGraphParamsDirection = "both"
+	In   GetObjectGraphParamsDirection = "in"
+	Out  GetObjectGraphParamsDirection = "out"
+)
+
+// Valid indicates whether the value is a known member of the GetObjectGraphParamsDirection enum.
+func (e GetObjectGraphParamsDirection) Valid() bool {
+	switch e {
+	case Both:
+		return true
+	case In:
+		return true
+	case Out:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListRunsParamsState.
 const (
 	ListRunsParamsStateActive    ListRunsParamsState = "active"
@@ -470,6 +491,40 @@ type MeOutBody struct {
 type ObjectFound struct {
 	Object string        `json:"object"`
 	Values []interface{} `json:"values"`
+}
+
+// ObjectGraph defines model for ObjectGraph.
+type ObjectGraph struct {
+	Edges []ObjectGraphEdge `json:"edges"`
+
+	// Missing Plugins that did not answer, so that their objects are not here
+	Missing []string `json:"missing,omitempty"`
+
+	// Nodes By distance; the object in the middle is the first
+	Nodes []ObjectGraphNode `json:"nodes"`
+
+	// Truncated There are more objects than a graph has
+	Truncated bool `json:"truncated"`
+}
+
+// ObjectGraphEdge defines model for ObjectGraphEdge.
+type ObjectGraphEdge struct {
+	Attribute string `json:"attribute"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+}
+
+// ObjectGraphNode defines model for ObjectGraphNode.
+type ObjectGraphNode struct {
+	// Distance References from the object in the middle
+	Distance int64  `json:"distance"`
+	Name     string `json:"name"`
+
+	// Object package:type/id
+	Object string `json:"object"`
+
+	// Type package:type
+	Type string `json:"type"`
 }
 
 // ObjectHit defines model for ObjectHit.
@@ -1259,6 +1314,20 @@ type DeleteObjectParams struct {
 type GetObjectParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
+
+// GetObjectGraphParams defines parameters for GetObjectGraph.
+type GetObjectGraphParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Depth How many references away from the object
+	Depth int64 `form:"depth,omitempty" json:"depth,omitempty"`
+
+	// Direction out leads to what it needs, in to what depends on it
+	Direction GetObjectGraphParamsDirection `form:"direction,omitempty" json:"direction,omitempty"`
+}
+
+// GetObjectGraphParamsDirection defines parameters for GetObjectGraph.
+type GetObjectGraphParamsDirection string
 
 // ListProcessesParams defines parameters for ListProcesses.
 type ListProcessesParams struct {

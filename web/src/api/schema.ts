@@ -500,6 +500,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/objects/{type}/{id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An object with what hangs together with it */
+        get: operations["getObjectGraph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/permissions": {
         parameters: {
             query?: never;
@@ -1306,6 +1323,32 @@ export interface components {
         ObjectFound: {
             object: string;
             values: unknown[] | null;
+        };
+        ObjectGraph: {
+            edges: components["schemas"]["ObjectGraphEdge"][] | null;
+            /** @description Plugins that did not answer, so that their objects are not here */
+            missing?: string[] | null;
+            /** @description By distance; the object in the middle is the first */
+            nodes: components["schemas"]["ObjectGraphNode"][] | null;
+            /** @description There are more objects than a graph has */
+            truncated: boolean;
+        };
+        ObjectGraphEdge: {
+            attribute: string;
+            from: string;
+            to: string;
+        };
+        ObjectGraphNode: {
+            /**
+             * Format: int64
+             * @description References from the object in the middle
+             */
+            distance: number;
+            name: string;
+            /** @description package:type/id */
+            object: string;
+            /** @description package:type */
+            type: string;
         };
         ObjectHit: {
             name: string;
@@ -2871,6 +2914,45 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getObjectGraph: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description How many references away from the object */
+                depth?: number;
+                /** @description out leads to what it needs, in to what depends on it */
+                direction?: "both" | "out" | "in";
+            };
+            header?: never;
+            path: {
+                /** @description package:type */
+                type: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectGraph"];
+                };
             };
             /** @description Error */
             default: {
