@@ -247,3 +247,23 @@ func TestGraphWithoutAPlugin(t *testing.T) {
 		t.Errorf("%s; %s; %v", nodes, edges, got.Missing)
 	}
 }
+
+// A type that somebody defines is there at once, and so is an attribute.
+func TestDefinitionsAreThereAtOnce(t *testing.T) {
+	t.Parallel()
+	g := newGraphRig(t)
+	ctx := as(t.Context(), "default")
+	def := in("default")
+	_, err := g.Type(ctx, "cmdb:room") // the model is read, and believed for a while
+	g.must(err)
+	_, err = g.Create(ctx, "cmdb:object_type", def, []wire.Row{{"id": wire.Raw("rack")}})
+	g.must(err)
+	_, err = g.Create(ctx, "cmdb:rack", def, []wire.Row{{"id": wire.Raw("r")}})
+	g.must(err)
+	_, err = g.Create(ctx, "cmdb:object_attribute", def, []wire.Row{{"id": wire.Raw("rack.size"), "object_type": wire.Raw("rack"), "name": wire.Raw("size"), "type": wire.Raw("int")}})
+	g.must(err)
+	rack, err := g.Type(ctx, "cmdb:rack")
+	if g.must(err); len(rack.Attributes) != 2 {
+		t.Errorf("%+v", rack)
+	}
+}

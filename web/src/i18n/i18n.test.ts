@@ -1,7 +1,15 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { messages } from '.'
+import { messages as first, type Locale } from '.'
+
+/** The texts of the first load and those that come later. */
+const late = import.meta.glob<{ default: Record<string, Record<string, unknown>> }>('../**/late/*.json', { eager: true })
+function messages(locale: Locale): Record<string, unknown> {
+  const all = first(locale)
+  for (const [path, file] of Object.entries(late)) if (path.endsWith(`/${locale}.json`)) for (const [room, texts] of Object.entries(file.default)) all[room] = { ...(all[room] as object | undefined), ...texts }
+  return all
+}
 
 function flat(tree: Record<string, unknown>, prefix = ''): string[] {
   return Object.entries(tree).flatMap(([k, v]) => (v && typeof v === 'object' ? flat(v as Record<string, unknown>, `${prefix}${k}.`) : [`${prefix}${k}`]))

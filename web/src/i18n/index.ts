@@ -36,6 +36,11 @@ export const i18n = createI18n({
   messages: { en: messages('en'), zh: messages('zh') } as never,
 })
 
+/** Adds texts that are not for the first load: what shows them brings them along, from a folder late/ beside it. */
+export function addTexts(texts: Record<Locale, Messages>): void {
+  for (const locale of ['en', 'zh'] as const) i18n.global.mergeLocaleMessage(locale, texts[locale])
+}
+
 export function setLocale(locale: Locale): void {
   i18n.global.locale.value = locale
   localStorage.setItem('sextant.locale', locale)
