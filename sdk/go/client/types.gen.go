@@ -663,10 +663,28 @@ type PageOfProcessStep struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfServerStarted defines model for PageOfServerStarted.
+type PageOfServerStarted struct {
+	// Items The rows of this page
+	Items []ServerStarted `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfSettingConnection defines model for PageOfSettingConnection.
 type PageOfSettingConnection struct {
 	// Items The rows of this page
 	Items []SettingConnection `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfSettingValue defines model for PageOfSettingValue.
+type PageOfSettingValue struct {
+	// Items The rows of this page
+	Items []SettingValue `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -898,6 +916,11 @@ type ProveInBody struct {
 	Password string `json:"password"`
 }
 
+// PutBody defines model for PutBody.
+type PutBody struct {
+	Value string `json:"value"`
+}
+
 // PutInBody defines model for PutInBody.
 type PutInBody struct {
 	Description string   `json:"description,omitempty"`
@@ -917,6 +940,17 @@ type ResetInBody struct {
 // SearchOutBody defines model for SearchOutBody.
 type SearchOutBody struct {
 	Items []ObjectHit `json:"items"`
+}
+
+// ServerStarted defines model for ServerStarted.
+type ServerStarted struct {
+	Key string `json:"key"`
+
+	// Origin built-in, the name of a file, environment or flag
+	Origin string `json:"origin"`
+
+	// Value Secrets are hidden
+	Value string `json:"value"`
 }
 
 // SessionOutBody defines model for SessionOutBody.
@@ -958,15 +992,19 @@ type SettingInput struct {
 	Type    string            `json:"type"`
 }
 
+// SettingValue defines model for SettingValue.
+type SettingValue struct {
+	Name    string    `json:"name"`
+	Project string    `json:"project"`
+	Updated time.Time `json:"updated"`
+	Value   string    `json:"value"`
+	Version int64     `json:"version"`
+}
+
 // TokenOutBody defines model for TokenOutBody.
 type TokenOutBody struct {
 	// Token Start the plugin with it as SEXTANT_TOKEN; shown once
 	Token string `json:"token"`
-}
-
-// ValueBody defines model for ValueBody.
-type ValueBody struct {
-	Value string `json:"value"`
 }
 
 // WhoOutBody defines model for WhoOutBody.
@@ -1372,9 +1410,30 @@ type ListRunsParams struct {
 // ListRunsParamsState defines parameters for ListRuns.
 type ListRunsParamsState string
 
+// ListSettingsParams defines parameters for ListSettings.
+type ListSettingsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After   string `form:"after,omitempty" json:"after,omitempty"`
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// DeleteSettingParams defines parameters for DeleteSetting.
+type DeleteSettingParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
 // PutSettingParams defines parameters for PutSetting.
 type PutSettingParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
 }
 
 // ListTasksParams defines parameters for ListTasks.
@@ -1489,7 +1548,7 @@ type RedeemLinkJSONRequestBody = RedeemInBody
 type ProveSessionJSONRequestBody = ProveInBody
 
 // PutSettingJSONRequestBody defines body for PutSetting for application/json ContentType.
-type PutSettingJSONRequestBody = ValueBody
+type PutSettingJSONRequestBody = PutBody
 
 // SetStopJSONRequestBody defines body for SetStop for application/json ContentType.
 type SetStopJSONRequestBody = SetBody

@@ -793,6 +793,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/server-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the server was started with, for those who may read the settings of all projects */
+        get: operations["listServerSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -845,6 +862,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Plain values of a project */
+        get: operations["listSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/settings/{name}": {
         parameters: {
             query?: never;
@@ -856,7 +890,8 @@ export interface paths {
         /** Set a plain value */
         put: operations["putSetting"];
         post?: never;
-        delete?: never;
+        /** Remove a plain value */
+        delete: operations["deleteSetting"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1444,9 +1479,21 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfServerStarted: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerStarted"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfSettingConnection: {
             /** @description The rows of this page */
             items: components["schemas"]["SettingConnection"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfSettingValue: {
+            /** @description The rows of this page */
+            items: components["schemas"]["SettingValue"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -1650,6 +1697,9 @@ export interface components {
         ProveInBody: {
             password: string;
         };
+        PutBody: {
+            value: string;
+        };
         PutInBody: {
             description?: string;
             permissions: string[] | null;
@@ -1662,6 +1712,13 @@ export interface components {
         };
         SearchOutBody: {
             items: components["schemas"]["ObjectHit"][] | null;
+        };
+        ServerStarted: {
+            key: string;
+            /** @description built-in, the name of a file, environment or flag */
+            origin: string;
+            /** @description Secrets are hidden */
+            value: string;
         };
         SessionOutBody: {
             /** Format: date-time */
@@ -1699,12 +1756,18 @@ export interface components {
             };
             type: string;
         };
+        SettingValue: {
+            name: string;
+            project: string;
+            /** Format: date-time */
+            updated: string;
+            value: string;
+            /** Format: int64 */
+            version: number;
+        };
         TokenOutBody: {
             /** @description Start the plugin with it as SEXTANT_TOKEN; shown once */
             token: string;
-        };
-        ValueBody: {
-            value: string;
         };
         WhoOutBody: {
             items: components["schemas"]["IdentityAccess"][] | null;
@@ -3583,6 +3646,35 @@ export interface operations {
             };
         };
     };
+    listServerSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerStarted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -3700,12 +3792,50 @@ export interface operations {
             };
         };
     };
+    listSettings: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfSettingValue"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     putSetting: {
         parameters: {
             query?: {
                 project?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Version that is to be replaced, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -3713,9 +3843,45 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ValueBody"];
+                "application/json": components["schemas"]["PutBody"];
             };
         };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingValue"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    deleteSetting: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Version that is to be replaced, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {
