@@ -627,6 +627,15 @@ type PageOfObjectFound struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfPluginCard defines model for PageOfPluginCard.
+type PageOfPluginCard struct {
+	// Items The rows of this page
+	Items []PluginCard `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfProcessDefinition defines model for PageOfProcessDefinition.
 type PageOfProcessDefinition struct {
 	// Items The rows of this page
@@ -726,6 +735,21 @@ type PasswordInBody struct {
 // PermissionsOutBody defines model for PermissionsOutBody.
 type PermissionsOutBody struct {
 	Items []string `json:"items"`
+}
+
+// PluginCard defines model for PluginCard.
+type PluginCard struct {
+	// Entry Path of the module below the address of the platform
+	Entry string `json:"entry"`
+
+	// Export What the module exports for this card
+	Export string            `json:"export"`
+	Plugin string            `json:"plugin"`
+	Title  map[string]string `json:"title,omitempty"`
+
+	// Trusted It comes with the platform and runs within the console; others run in a frame without rights
+	Trusted bool   `json:"trusted"`
+	Version string `json:"version"`
 }
 
 // Problem defines model for Problem.
@@ -1335,6 +1359,11 @@ type CreateObjectsJSONBody = []map[string]interface{}
 
 // CreateObjectsParams defines parameters for CreateObjects.
 type CreateObjectsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// ListObjectCardsParams defines parameters for ListObjectCards.
+type ListObjectCardsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 

@@ -465,6 +465,23 @@ export interface paths {
         patch: operations["updateObjects"];
         trace?: never;
     };
+    "/api/v1/objects/{type}/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What plugins put on the pages of objects of a type */
+        get: operations["listObjectCards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/objects/{type}/query": {
         parameters: {
             query?: never;
@@ -1455,6 +1472,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginCard: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginCard"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfProcessDefinition: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessDefinition"][] | null;
@@ -1523,6 +1546,19 @@ export interface components {
         };
         PermissionsOutBody: {
             items: string[] | null;
+        };
+        PluginCard: {
+            /** @description Path of the module below the address of the platform */
+            entry: string;
+            /** @description What the module exports for this card */
+            export: string;
+            plugin: string;
+            title?: {
+                [key: string]: string;
+            };
+            /** @description It comes with the platform and runs within the console; others run in a frame without rights */
+            trusted: boolean;
+            version: string;
         };
         Problem: {
             /** @description Stable dotted code, also the key of its translations */
@@ -2868,6 +2904,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfWireRow"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listObjectCards: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                /** @description package:type */
+                type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginCard"];
                 };
             };
             /** @description Error */

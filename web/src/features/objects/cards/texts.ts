@@ -1,0 +1,5 @@
+import { addTexts } from '@/i18n'
+import en from './late/en.json'
+import zh from './late/zh.json'
+
+addTexts({ en, zh })
