@@ -60,7 +60,7 @@ func (a *app) serverCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.serve(c.Context(), l.Config)
+			return a.serve(c.Context(), l)
 		},
 	}
 	s.flags(c, "listen", "data", "admin.listen", "log.level", "log.format", "plugins.isolate")
@@ -74,17 +74,18 @@ func (a *app) logger(c config.Log) *slog.Logger {
 }
 
 // open starts a server as the configuration says.
-func (a *app) open(ctx context.Context, c config.Config, log *slog.Logger) (*server.Server, error) {
+func (a *app) open(ctx context.Context, l *config.Loaded, log *slog.Logger) (*server.Server, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return server.Open(ctx, server.Options{Config: c, Version: a.version, Clock: clock.Real{}, Log: log, AdminPassword: config.Variable("SEXTANT_ADMIN_PASSWORD"), Exe: exe})
+	return server.Open(ctx, server.Options{Config: l.Config, Settings: l.Items, Version: a.version, Clock: clock.Real{}, Log: log, AdminPassword: config.Variable("SEXTANT_ADMIN_PASSWORD"), Exe: exe})
 }
 
-func (a *app) serve(ctx context.Context, c config.Config) error {
+func (a *app) serve(ctx context.Context, l *config.Loaded) error {
+	c := l.Config
 	log := a.logger(c.Log)
-	s, err := a.open(ctx, c, log)
+	s, err := a.open(ctx, l, log)
 	if err != nil {
 		return err
 	}

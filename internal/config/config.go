@@ -91,8 +91,27 @@ func defaults() map[string]any {
 	}
 }
 
-// Item is one setting with where it comes from.
+// Item is one setting with where it comes from: built-in, the name of a file,
+// environment or flag.
 type Item struct{ Key, Value, Origin string }
+
+// hidden stands in the place of secrets.
+const hidden = "***"
+
+// secretKey is what settings are called whose values nobody reads.
+var secretKey = regexp.MustCompile(`(^|[._])(password|passphrase|secret|token)$`)
+
+// userInfo is the password within an address.
+var userInfo = regexp.MustCompile(`://([^/:@\s]*):[^/@\s]+@`)
+
+// Shown is the value as it may be read: without secrets, and without the
+// password within an address.
+func (i Item) Shown() string {
+	if secretKey.MatchString(i.Key) && i.Value != "" {
+		return hidden
+	}
+	return userInfo.ReplaceAllString(i.Value, "://$1:"+hidden+"@")
+}
 
 // Loaded is a configuration with the origin of each value.
 type Loaded struct {

@@ -207,3 +207,20 @@ func TestHosts(t *testing.T) {
 		}
 	}
 }
+
+func TestSecretsAreNotShown(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ key, value, want string }{
+		{"listen", "127.0.0.1:8066", "127.0.0.1:8066"},
+		{"mail.password", "hunter2", "***"},
+		{"mail.password", "", ""},
+		{"bus.token", "hunter2", "***"},
+		{"database", "postgres://ann:hunter2@db:5432/x", "postgres://ann:***@db:5432/x"},
+		{"database", "postgres://db:5432/x", "postgres://db:5432/x"},
+		{"tls.key", "/etc/key.pem", "/etc/key.pem"},
+	} {
+		if got := (config.Item{Key: c.key, Value: c.value}).Shown(); got != c.want {
+			t.Errorf("%s=%s is shown as %s, want %s", c.key, c.value, got, c.want)
+		}
+	}
+}

@@ -49,6 +49,13 @@ func (s *Server) console() (http.Handler, error) {
 	return web.Handler(web.Options{Base: s.base(), Docs: docs.Files, Missing: missing})
 }
 
+// Started is a value that the server was started with.
+type Started struct {
+	Key    string `json:"key"`
+	Value  string `json:"value" doc:"Secrets are hidden"`
+	Origin string `json:"origin" doc:"built-in, the name of a file, environment or flag"`
+}
+
 // frontRoutes are the endpoints of the console's frame.
 func (s *Server) frontRoutes(p *parts) {
 	type aboutOut struct {
@@ -61,6 +68,18 @@ func (s *Server) frontRoutes(p *parts) {
 		func(context.Context, *struct{}) (*aboutOut, error) {
 			o := &aboutOut{}
 			o.Body.Version, o.Body.Environment = s.Version, s.Config.Environment
+			return o, nil
+		})
+	type itemsOut struct{ Body api.Page[Started] }
+	api.Register(p.api, api.Endpoint{ID: "listServerSettings", Method: http.MethodGet, Path: "/api/v1/server-settings", Tag: "settings", Summary: "What the server was started with, for those who may read the settings of all projects", Permission: "setting.read"},
+		func(ctx context.Context, _ *struct{}) (*itemsOut, error) {
+			if err := identity.Require(ctx, "setting.read", "*"); err != nil {
+				return nil, err
+			}
+			o := &itemsOut{api.Page[Started]{Items: []Started{}}}
+			for _, i := range s.Settings {
+				o.Body.Items = append(o.Body.Items, Started{i.Key, i.Shown(), i.Origin})
+			}
 			return o, nil
 		})
 	p.api.Handle(api.Endpoint{ID: "news", Method: http.MethodGet, Path: "/api/v1/news", Tag: "platform", Summary: "That something has happened in a project, as server-sent events; what it was is read from the lists", Permission: api.SignedIn, Query: []string{"project", "after"}},

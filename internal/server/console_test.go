@@ -90,3 +90,27 @@ func TestTheConsoleBelowAPath(t *testing.T) {
 		t.Errorf("%d %q", resp.StatusCode, resp.Header.Get("Location"))
 	}
 }
+
+// What the server was started with is for those who may read the settings of all
+// projects, and its secrets are for nobody.
+func TestServerSettings(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	admin := g.login("admin", adminPass)
+	g.must("POST", "/api/v1/users", admin, map[string]any{"name": "local", "password": adminPass, "grants": []identity.Grant{{Permission: "setting.read", Project: "default"}}}, nil)
+	var page struct {
+		Items []struct{ Key, Value, Origin string }
+	}
+	g.must("GET", "/api/v1/server-settings", admin, nil, &page)
+	told := map[string]string{}
+	for _, i := range page.Items {
+		told[i.Key] = i.Value + " by " + i.Origin
+	}
+	if told["log.level"] != "info by built-in" || !strings.HasSuffix(told["listen"], " by flag") || len(told) < 10 {
+		t.Errorf("%v", told)
+	}
+	if status, body := g.ask("GET", "/api/v1/server-settings", g.login("local", adminPass), nil); status != 403 || strings.Contains(string(body), "log.level") {
+		t.Errorf("%d %s", status, body)
+	}
+	g.must("GET", "/api/v1/settings", g.login("local", adminPass), nil, nil)
+}

@@ -86,7 +86,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, StopFile: s.folder.path("STOP")})
 	p.process.Attach(p.engine, p.door)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin}
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, p.objects, tasks, p.door, p.dispatch, p.process} {
+	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.process} {
 		r.Routes(p.api)
 	}
 	s.frontRoutes(p)

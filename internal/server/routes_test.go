@@ -63,7 +63,7 @@ func newGateAt(t *testing.T, base string) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.server, err = server.Open(t.Context(), server.Options{Config: l.Config, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler), AdminPassword: adminPass})
+	g.server, err = server.Open(t.Context(), server.Options{Config: l.Config, Settings: l.Items, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler), AdminPassword: adminPass})
 	if err != nil {
 		t.Fatal(err)
 	}

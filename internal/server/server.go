@@ -44,10 +44,12 @@ const (
 
 // Options is what a server is started with.
 type Options struct {
-	Config  config.Config
-	Version string
-	Clock   clock.Clock
-	Log     *slog.Logger
+	Config config.Config
+	// Settings are where the values of Config come from, to be read.
+	Settings []config.Item
+	Version  string
+	Clock    clock.Clock
+	Log      *slog.Logger
 	// AdminPassword is that of the administrator whom the first start creates;
 	// random where it is empty.
 	AdminPassword string

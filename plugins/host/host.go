@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"time"
@@ -17,6 +18,11 @@ const (
 	objectType = "host:host"
 	parallel   = 50 // rows of a call worked on at once; a row waits more than it works
 )
+
+// front is the plugin's card on the page of a host.
+//
+//go:embed ui
+var front embed.FS
 
 // errNoDatabase refuses a place to run that has no database for the hosts.
 var errNoDatabase = errors.New("the host plugin keeps its hosts in a database: give it one")
@@ -34,6 +40,7 @@ func New() *plugin.Plugin {
 		Objects:     []wire.ObjectType{hostType()},
 		Resources:   &wire.Resources{Database: true},
 	})
+	p.UI(wire.UI{Entry: "ui/host.js", Cards: []wire.UICard{{On: objectType, Export: "facts"}}}, front)
 	h := &hosts{pool: ssh.NewPool()}
 	p.OnStart(func(ctx context.Context, on *plugin.Host) error {
 		if on.DB == nil {

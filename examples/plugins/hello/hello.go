@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"embed"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,11 @@ type sayOut struct {
 	Text string `sx:"text" doc:"The greeting."`
 }
 
+// front is the plugin's card on the page of a host.
+//
+//go:embed ui
+var front embed.FS
+
 // newPlugin makes the plugin: a manifest and the functions behind it.
 func newPlugin() *plugin.Plugin {
 	p := plugin.New(wire.Manifest{
@@ -32,6 +38,7 @@ func newPlugin() *plugin.Plugin {
 		Description: "Greets a host by its name.",
 		Target:      "host:host", Risk: wire.RiskRead, Idempotent: true,
 	}, say)
+	p.UI(wire.UI{Entry: "ui/hello.js", Cards: []wire.UICard{{On: "host:host", Export: "greeting"}}}, front)
 	return p
 }
 

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 
 	"sextant/internal/testkit/platform"
@@ -88,5 +91,26 @@ func TestItWantsItsToken(t *testing.T) {
 	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/manifest", nil))
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("without a token the answer is %d", w.Code)
+	}
+}
+
+func TestItsCardIsServed(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	connect(t, p)
+	var cards client.PageOfPluginCard
+	p.Must("GET", "/api/v1/objects/host:host/cards", nil, &cards)
+	i := slices.IndexFunc(cards.Items, func(c client.PluginCard) bool { return c.Plugin == "hello" })
+	if i < 0 || cards.Items[i].Trusted {
+		t.Fatalf("the cards are %+v", cards.Items)
+	}
+	resp, err := http.Get(p.URL + "/" + cards.Items[i].Entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), "export function "+cards.Items[i].Export) {
+		t.Errorf("%d %s %v", resp.StatusCode, body, err)
 	}
 }

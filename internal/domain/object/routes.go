@@ -62,6 +62,7 @@ func (s *Service) Routes(a *api.API) {
 			return &one{row}, err
 		})
 	s.pathRoute(a)
+	s.graphRoute(a)
 }
 
 func (s *Service) changeRoutes(a *api.API) {

@@ -450,6 +450,7 @@ func (s *Service) change(ctx context.Context, t wire.ObjectType, op operation, r
 	if err := s.call(ctx, pkg, http.MethodPost, "/entities/"+name+"/"+op.verb, rows, &out); err != nil {
 		return nil, err
 	}
+	s.forget(pkg, name)
 	if op.verb == "delete" {
 		return nil, s.announce(ctx, op, rows)
 	}
@@ -461,6 +462,17 @@ func (s *Service) change(ctx context.Context, t wire.ObjectType, op operation, r
 		return changed, s.announce(ctx, op, rows) // what was asked for, not all that the owner answers
 	}
 	return changed, s.announce(ctx, op, changed)
+}
+
+// forget drops the model of a plugin after a change of a type that its manifest
+// lists beside those that change: such objects may define the others.
+func (s *Service) forget(pkg, typ string) {
+	m, _ := s.Plugins.Manifest(pkg)
+	if m.DynamicObjects && slices.ContainsFunc(m.Objects, func(t wire.ObjectType) bool { return t.Type == typ }) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.models, pkg)
+	}
 }
 
 // announce tells that objects were changed, and which attributes. The owner has

@@ -241,25 +241,3 @@ func (s *Service) Resolve(ctx context.Context, project, ref string) (map[string]
 	}
 	return out, nil
 }
-
-// Value reads a plain setting of a project; ok is false where it is not set.
-func (s *Service) Value(ctx context.Context, project, name string) (value string, ok bool, err error) {
-	err = s.db.QueryRow(ctx, "SELECT value FROM setting_value WHERE project = ? AND name = ?", project, name).Scan(&value)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", false, nil
-	}
-	return value, err == nil, err
-}
-
-// SetValue sets a plain setting of a project.
-func (s *Service) SetValue(ctx context.Context, project, name, value string) error {
-	if err := identity.Require(ctx, "setting.write", project); err != nil {
-		return err
-	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
-		if err := tx.Upsert("setting_value", 2, []string{"project", "name", "value", "updated"}, project, name, value, clock.Micros(s.clock.Now())); err != nil {
-			return err
-		}
-		return s.audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: "setting.write", Object: "setting/" + name})
-	})
-}

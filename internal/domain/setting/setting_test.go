@@ -211,7 +211,9 @@ func TestProjectsAreApart(t *testing.T) {
 	for _, p := range []string{"a", "b"} {
 		_, err := r.Put(owner(t.Context(), p), p, "web-"+p, input(p, "pw"))
 		r.must(err)
-		r.must(r.SetValue(owner(t.Context(), p), p, "limit", p))
+		if _, err := r.SetValue(owner(t.Context(), p), p, "limit", p, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx := owner(t.Context(), "a")
 	page, err := r.List(ctx, "a", api.Paging{Limit: 10})
@@ -223,7 +225,8 @@ func TestProjectsAreApart(t *testing.T) {
 	_, err = r.Put(ctx, "b", "web-b", input("x", ""))
 	refused(t, err, errs.Forbidden, "identity.forbidden")
 	refused(t, r.Delete(ctx, "b", "web-b"), errs.Forbidden, "identity.forbidden")
-	refused(t, r.SetValue(ctx, "b", "limit", "x"), errs.Forbidden, "identity.forbidden")
+	_, err = r.SetValue(ctx, "b", "limit", "x", nil)
+	refused(t, err, errs.Forbidden, "identity.forbidden")
 	// What another project has is not there in one's own.
 	refused(t, r.Delete(ctx, "a", "web-b"), errs.NotFound, "connection.not_found")
 	_, err = r.Resolve(t.Context(), "a", "web-b")
@@ -274,7 +277,8 @@ func TestChangesAreAudited(t *testing.T) {
 	_, err := r.Put(ctx, "a", "web", input("x", "pw"))
 	r.must(err)
 	r.clock.Advance(time.Second)
-	r.must(r.SetValue(ctx, "a", "limit", "1"))
+	_, err = r.SetValue(ctx, "a", "limit", "1", nil)
+	r.must(err)
 	r.clock.Advance(time.Second)
 	r.must(r.Delete(ctx, "a", "web"))
 	page, err := r.trail.List(ctx, audit.Filter{Project: "a", Paging: api.Paging{Limit: 10}})
@@ -309,7 +313,13 @@ func TestTheEndpoints(t *testing.T) {
 		{"PUT", "/api/v1/connections/web?project=a", `{"type":""}`, 422},
 		{"GET", "/api/v1/connections?project=a", "", 200},
 		{"GET", "/api/v1/connections?project=b", "", 403},
-		{"PUT", "/api/v1/settings/limit?project=a", `{"value":"1"}`, 204},
+		{"PUT", "/api/v1/settings/limit?project=a", `{"value":"1"}`, 200},
+		{"PUT", "/api/v1/settings/no%20name?project=a", `{"value":"1"}`, 422},
+		{"GET", "/api/v1/settings?project=a", "", 200},
+		{"GET", "/api/v1/settings?project=b", "", 403},
+		{"DELETE", "/api/v1/settings/none?project=a", "", 404},
+		{"DELETE", "/api/v1/settings/limit?project=b", "", 403},
+		{"DELETE", "/api/v1/settings/limit?project=a", "", 204},
 		{"PUT", "/api/v1/settings/limit?project=b", `{"value":"1"}`, 403},
 		{"DELETE", "/api/v1/connections/none?project=a", "", 404},
 		{"DELETE", "/api/v1/connections/web?project=a", "", 204},
@@ -358,4 +368,62 @@ func TestRightsInAnEnvironment(t *testing.T) {
 	refused(t, r.Delete(ctx, "a", "prod-db"), errs.NotFound, "connection.not_found")
 	refused(t, r.Delete(ctx, "a", "any-db"), errs.NotFound, "connection.not_found")
 	r.must(r.Delete(ctx, "a", "dev-db"))
+}
+
+// A value is replaced by whoever has read it; who was slower reads it again.
+func TestVersionsOfValues(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := owner(t.Context(), "a")
+	at := func(v int64) *int64 { return &v }
+	set := func(value string, expect *int64) (setting.Value, error) {
+		return r.SetValue(ctx, "a", "limit", value, expect)
+	}
+	_, err := set("1", at(1))
+	refused(t, err, errs.Stale, "setting.stale")
+	v, err := set("1", at(0))
+	if err != nil || v.Version != 1 || !v.Updated.Equal(r.clock.Now()) {
+		t.Errorf("%+v, %v", v, err)
+	}
+	_, err = set("2", at(0))
+	refused(t, err, errs.Stale, "setting.stale")
+	v, err = set("2", at(1))
+	if err != nil || v.Version != 2 || v.Value != "2" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	_, err = set("3", nil)
+	r.must(err)
+	refused(t, r.DeleteValue(ctx, "a", "limit", at(2)), errs.Stale, "setting.stale")
+	r.must(r.DeleteValue(ctx, "a", "limit", at(3)))
+	refused(t, r.DeleteValue(ctx, "a", "limit", nil), errs.NotFound, "setting.not_found")
+	if _, ok, err := r.Value(ctx, "a", "limit"); ok || err != nil {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+func TestListOfValues(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, p := range []string{"a", "b"} {
+		for i := range 3 {
+			_, err := r.SetValue(owner(t.Context(), p), p, fmt.Sprint("s", i), p, nil)
+			r.must(err)
+		}
+	}
+	var names []string
+	for after := ""; ; {
+		page, err := r.Values(as(t.Context(), "a", "setting.read"), "a", api.Paging{Limit: 2, After: after})
+		r.must(err)
+		for _, v := range page.Items {
+			names = append(names, v.Project+v.Name+v.Value)
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if got := strings.Join(names, " "); got != "as0a as1a as2a" {
+		t.Error(got)
+	}
+	_, err := r.Values(as(t.Context(), "a", "setting.write"), "a", api.Paging{Limit: 2})
+	refused(t, err, errs.Forbidden, "identity.forbidden")
 }

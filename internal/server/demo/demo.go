@@ -137,7 +137,7 @@ func (s *show) start(ctx context.Context) (string, error) {
 		return "", err
 	}
 	log := obs.NewLogger(file, slog.LevelInfo, obs.Text)
-	s.server, err = server.Open(ctx, server.Options{Config: l.Config, Version: s.Version, Clock: clock.Real{}, Log: log, Exe: s.Exe})
+	s.server, err = server.Open(ctx, server.Options{Config: l.Config, Settings: l.Items, Version: s.Version, Clock: clock.Real{}, Log: log, Exe: s.Exe})
 	if err != nil {
 		return "", err
 	}

@@ -118,6 +118,27 @@ func (e ProcessStepType) Valid() bool {
 	}
 }
 
+// Defines values for GetObjectGraphParamsDirection.
+const (
+	Both GetObjectGraphParamsDirection = "both"
+	In   GetObjectGraphParamsDirection = "in"
+	Out  GetObjectGraphParamsDirection = "out"
+)
+
+// Valid indicates whether the value is a known member of the GetObjectGraphParamsDirection enum.
+func (e GetObjectGraphParamsDirection) Valid() bool {
+	switch e {
+	case Both:
+		return true
+	case In:
+		return true
+	case Out:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListRunsParamsState.
 const (
 	ListRunsParamsStateActive    ListRunsParamsState = "active"
@@ -499,6 +520,40 @@ type ObjectFound struct {
 	Values []interface{} `json:"values"`
 }
 
+// ObjectGraph defines model for ObjectGraph.
+type ObjectGraph struct {
+	Edges []ObjectGraphEdge `json:"edges"`
+
+	// Missing Plugins that did not answer, so that their objects are not here
+	Missing []string `json:"missing,omitempty"`
+
+	// Nodes By distance; the object in the middle is the first
+	Nodes []ObjectGraphNode `json:"nodes"`
+
+	// Truncated There are more objects than a graph has
+	Truncated bool `json:"truncated"`
+}
+
+// ObjectGraphEdge defines model for ObjectGraphEdge.
+type ObjectGraphEdge struct {
+	Attribute string `json:"attribute"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+}
+
+// ObjectGraphNode defines model for ObjectGraphNode.
+type ObjectGraphNode struct {
+	// Distance References from the object in the middle
+	Distance int64  `json:"distance"`
+	Name     string `json:"name"`
+
+	// Object package:type/id
+	Object string `json:"object"`
+
+	// Type package:type
+	Type string `json:"type"`
+}
+
 // ObjectHit defines model for ObjectHit.
 type ObjectHit struct {
 	Name string `json:"name"`
@@ -599,6 +654,15 @@ type PageOfObjectFound struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfPluginCard defines model for PageOfPluginCard.
+type PageOfPluginCard struct {
+	// Items The rows of this page
+	Items []PluginCard `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfProcessDefinition defines model for PageOfProcessDefinition.
 type PageOfProcessDefinition struct {
 	// Items The rows of this page
@@ -644,10 +708,28 @@ type PageOfProcessStep struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfServerStarted defines model for PageOfServerStarted.
+type PageOfServerStarted struct {
+	// Items The rows of this page
+	Items []ServerStarted `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfSettingConnection defines model for PageOfSettingConnection.
 type PageOfSettingConnection struct {
 	// Items The rows of this page
 	Items []SettingConnection `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfSettingValue defines model for PageOfSettingValue.
+type PageOfSettingValue struct {
+	// Items The rows of this page
+	Items []SettingValue `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -689,6 +771,21 @@ type PasswordInBody struct {
 // PermissionsOutBody defines model for PermissionsOutBody.
 type PermissionsOutBody struct {
 	Items []string `json:"items"`
+}
+
+// PluginCard defines model for PluginCard.
+type PluginCard struct {
+	// Entry Path of the module below the address of the platform
+	Entry string `json:"entry"`
+
+	// Export What the module exports for this card
+	Export string            `json:"export"`
+	Plugin string            `json:"plugin"`
+	Title  map[string]string `json:"title,omitempty"`
+
+	// Trusted It comes with the platform and runs within the console; others run in a frame without rights
+	Trusted bool   `json:"trusted"`
+	Version string `json:"version"`
 }
 
 // Problem defines model for Problem.
@@ -919,6 +1016,11 @@ type ProveInBody struct {
 	Password string `json:"password"`
 }
 
+// PutBody defines model for PutBody.
+type PutBody struct {
+	Value string `json:"value"`
+}
+
 // PutInBody defines model for PutInBody.
 type PutInBody struct {
 	Description string   `json:"description,omitempty"`
@@ -938,6 +1040,17 @@ type ResetInBody struct {
 // SearchOutBody defines model for SearchOutBody.
 type SearchOutBody struct {
 	Items []ObjectHit `json:"items"`
+}
+
+// ServerStarted defines model for ServerStarted.
+type ServerStarted struct {
+	Key string `json:"key"`
+
+	// Origin built-in, the name of a file, environment or flag
+	Origin string `json:"origin"`
+
+	// Value Secrets are hidden
+	Value string `json:"value"`
 }
 
 // SessionOutBody defines model for SessionOutBody.
@@ -979,15 +1092,19 @@ type SettingInput struct {
 	Type    string            `json:"type"`
 }
 
+// SettingValue defines model for SettingValue.
+type SettingValue struct {
+	Name    string    `json:"name"`
+	Project string    `json:"project"`
+	Updated time.Time `json:"updated"`
+	Value   string    `json:"value"`
+	Version int64     `json:"version"`
+}
+
 // TokenOutBody defines model for TokenOutBody.
 type TokenOutBody struct {
 	// Token Start the plugin with it as SEXTANT_TOKEN; shown once
 	Token string `json:"token"`
-}
-
-// ValueBody defines model for ValueBody.
-type ValueBody struct {
-	Value string `json:"value"`
 }
 
 // WhoOutBody defines model for WhoOutBody.
@@ -1339,6 +1456,11 @@ type CreateObjectsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
+// ListObjectCardsParams defines parameters for ListObjectCards.
+type ListObjectCardsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
 // QueryObjectsParams defines parameters for QueryObjects.
 type QueryObjectsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -1353,6 +1475,20 @@ type DeleteObjectParams struct {
 type GetObjectParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
+
+// GetObjectGraphParams defines parameters for GetObjectGraph.
+type GetObjectGraphParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Depth How many references away from the object
+	Depth int64 `form:"depth,omitempty" json:"depth,omitempty"`
+
+	// Direction out leads to what it needs, in to what depends on it
+	Direction GetObjectGraphParamsDirection `form:"direction,omitempty" json:"direction,omitempty"`
+}
+
+// GetObjectGraphParamsDirection defines parameters for GetObjectGraph.
+type GetObjectGraphParamsDirection string
 
 // ListProcessesParams defines parameters for ListProcesses.
 type ListProcessesParams struct {
@@ -1430,9 +1566,30 @@ type WatchRunParams struct {
 	Rows  string `form:"rows,omitempty" json:"rows,omitempty"`
 }
 
+// ListSettingsParams defines parameters for ListSettings.
+type ListSettingsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After   string `form:"after,omitempty" json:"after,omitempty"`
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// DeleteSettingParams defines parameters for DeleteSetting.
+type DeleteSettingParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
 // PutSettingParams defines parameters for PutSetting.
 type PutSettingParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
 }
 
 // ListTasksParams defines parameters for ListTasks.
@@ -1547,7 +1704,7 @@ type RedeemLinkJSONRequestBody = RedeemInBody
 type ProveSessionJSONRequestBody = ProveInBody
 
 // PutSettingJSONRequestBody defines body for PutSetting for application/json ContentType.
-type PutSettingJSONRequestBody = ValueBody
+type PutSettingJSONRequestBody = PutBody
 
 // SetStopJSONRequestBody defines body for SetStop for application/json ContentType.
 type SetStopJSONRequestBody = SetBody

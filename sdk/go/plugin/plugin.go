@@ -18,6 +18,7 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -37,6 +38,7 @@ type Plugin struct {
 	stores   map[string]Store
 	start    []func(context.Context, *Host) error
 	model    func(ctx context.Context) ([]wire.ObjectType, error)
+	files    fs.FS // of the front end
 	err      error
 }
 
@@ -169,6 +171,16 @@ func (p *Plugin) Objects(objectType string, s Store) { p.stores[objectType] = s 
 // ones of the manifest.
 func (p *Plugin) Model(fn func(ctx context.Context) ([]wire.ObjectType, error)) {
 	p.manifest.DynamicObjects, p.model = true, fn
+}
+
+// UI gives the plugin a front end: its manifest says what the entry module exports
+// for which pages and cards, and files has the entry and all that it imports, by
+// their path in the package. The files are for everybody to read.
+func (p *Plugin) UI(ui wire.UI, files fs.FS) {
+	p.manifest.UI, p.files = &ui, files
+	if _, err := fs.Stat(files, ui.Entry); err != nil && p.err == nil {
+		p.err = fmt.Errorf("front end: %w", err)
+	}
 }
 
 // OnStart registers what has to happen before the plugin serves, such as

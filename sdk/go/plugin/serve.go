@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -47,11 +48,25 @@ func (p *Plugin) Handler(ctx context.Context, h *Host) (http.Handler, error) {
 	mux.HandleFunc("GET /manifest", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.manifest) })
 	mux.HandleFunc("GET /data-model", s.dataModel)
 	mux.HandleFunc("POST /entities/{type}/{op}", s.entities)
+	if p.files != nil {
+		mux.HandleFunc("GET /ui/{path...}", p.file)
+	}
 	for path, a := range p.actions {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, a) })
 		mux.HandleFunc("POST "+path+"/cancel", s.cancel)
 	}
 	return s.guard(mux), nil
+}
+
+// file serves a file of the front end. The platform gives it its type.
+func (p *Plugin) file(w http.ResponseWriter, r *http.Request) {
+	data, err := fs.ReadFile(p.files, r.PathValue("path"))
+	if err != nil {
+		fail(w, http.StatusNotFound, "the front end has no such file")
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	_, _ = w.Write(data) // the caller is gone if this fails
 }
 
 // Serve runs the plugin as a process of its own until ctx ends. Calls that run

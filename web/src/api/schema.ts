@@ -482,6 +482,23 @@ export interface paths {
         patch: operations["updateObjects"];
         trace?: never;
     };
+    "/api/v1/objects/{type}/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What plugins put on the pages of objects of a type */
+        get: operations["listObjectCards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/objects/{type}/query": {
         parameters: {
             query?: never;
@@ -512,6 +529,23 @@ export interface paths {
         post?: never;
         /** Delete an object */
         delete: operations["deleteObject"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/objects/{type}/{id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An object with what hangs together with it */
+        get: operations["getObjectGraph"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -827,6 +861,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/server-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the server was started with, for those who may read the settings of all projects */
+        get: operations["listServerSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -879,6 +930,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Plain values of a project */
+        get: operations["listSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/settings/{name}": {
         parameters: {
             query?: never;
@@ -890,7 +958,8 @@ export interface paths {
         /** Set a plain value */
         put: operations["putSetting"];
         post?: never;
-        delete?: never;
+        /** Remove a plain value */
+        delete: operations["deleteSetting"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1385,6 +1454,32 @@ export interface components {
             object: string;
             values: unknown[] | null;
         };
+        ObjectGraph: {
+            edges: components["schemas"]["ObjectGraphEdge"][] | null;
+            /** @description Plugins that did not answer, so that their objects are not here */
+            missing?: string[] | null;
+            /** @description By distance; the object in the middle is the first */
+            nodes: components["schemas"]["ObjectGraphNode"][] | null;
+            /** @description There are more objects than a graph has */
+            truncated: boolean;
+        };
+        ObjectGraphEdge: {
+            attribute: string;
+            from: string;
+            to: string;
+        };
+        ObjectGraphNode: {
+            /**
+             * Format: int64
+             * @description References from the object in the middle
+             */
+            distance: number;
+            name: string;
+            /** @description package:type/id */
+            object: string;
+            /** @description package:type */
+            type: string;
+        };
         ObjectHit: {
             name: string;
             /** @description package:type/id */
@@ -1455,6 +1550,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginCard: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginCard"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfProcessDefinition: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessDefinition"][] | null;
@@ -1485,9 +1586,21 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfServerStarted: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerStarted"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfSettingConnection: {
             /** @description The rows of this page */
             items: components["schemas"]["SettingConnection"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfSettingValue: {
+            /** @description The rows of this page */
+            items: components["schemas"]["SettingValue"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -1517,6 +1630,19 @@ export interface components {
         };
         PermissionsOutBody: {
             items: string[] | null;
+        };
+        PluginCard: {
+            /** @description Path of the module below the address of the platform */
+            entry: string;
+            /** @description What the module exports for this card */
+            export: string;
+            plugin: string;
+            title?: {
+                [key: string]: string;
+            };
+            /** @description It comes with the platform and runs within the console; others run in a frame without rights */
+            trusted: boolean;
+            version: string;
         };
         Problem: {
             /** @description Stable dotted code, also the key of its translations */
@@ -1729,6 +1855,9 @@ export interface components {
         ProveInBody: {
             password: string;
         };
+        PutBody: {
+            value: string;
+        };
         PutInBody: {
             description?: string;
             permissions: string[] | null;
@@ -1741,6 +1870,13 @@ export interface components {
         };
         SearchOutBody: {
             items: components["schemas"]["ObjectHit"][] | null;
+        };
+        ServerStarted: {
+            key: string;
+            /** @description built-in, the name of a file, environment or flag */
+            origin: string;
+            /** @description Secrets are hidden */
+            value: string;
         };
         SessionOutBody: {
             /** Format: date-time */
@@ -1778,12 +1914,18 @@ export interface components {
             };
             type: string;
         };
+        SettingValue: {
+            name: string;
+            project: string;
+            /** Format: date-time */
+            updated: string;
+            value: string;
+            /** Format: int64 */
+            version: number;
+        };
         TokenOutBody: {
             /** @description Start the plugin with it as SEXTANT_TOKEN; shown once */
             token: string;
-        };
-        ValueBody: {
-            value: string;
         };
         WhoOutBody: {
             items: components["schemas"]["IdentityAccess"][] | null;
@@ -2938,6 +3080,40 @@ export interface operations {
             };
         };
     };
+    listObjectCards: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                /** @description package:type */
+                type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginCard"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     queryObjects: {
         parameters: {
             query?: {
@@ -3034,6 +3210,45 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getObjectGraph: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description How many references away from the object */
+                depth?: number;
+                /** @description out leads to what it needs, in to what depends on it */
+                direction?: "both" | "out" | "in";
+            };
+            header?: never;
+            path: {
+                /** @description package:type */
+                type: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectGraph"];
+                };
             };
             /** @description Error */
             default: {
@@ -3745,6 +3960,35 @@ export interface operations {
             };
         };
     };
+    listServerSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerStarted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -3862,12 +4106,50 @@ export interface operations {
             };
         };
     };
+    listSettings: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfSettingValue"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     putSetting: {
         parameters: {
             query?: {
                 project?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Version that is to be replaced, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -3875,9 +4157,45 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ValueBody"];
+                "application/json": components["schemas"]["PutBody"];
             };
         };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingValue"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    deleteSetting: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Version that is to be replaced, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {
