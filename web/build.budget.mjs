@@ -24,7 +24,7 @@ const total = (files) => [...files].filter((f) => f.endsWith('.js')).reduce((sum
 
 const entry = Object.keys(manifest).find((k) => manifest[k].isEntry)
 // The texts of one language are loaded before anything is shown: the longer count.
-const texts = ['src/i18n/en.ts', 'src/i18n/zh.ts'].map((key) => closure(key, closure(entry)))
+const texts = Object.keys(manifest).filter((key) => key.includes('virtual:texts/')).map((key) => closure(key, closure('src/boot.ts', closure(entry))))
 const base = texts.reduce((a, b) => (total(a) > total(b) ? a : b))
 let failed = false
 const tell = (name, bytes, limit) => {

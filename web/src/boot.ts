@@ -1,5 +1,3 @@
-import '@fontsource-variable/inter/index.css'
-import './ui/tokens.css'
 import { QueryClient, VueQueryPlugin } from '@tanstack/vue-query'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'

@@ -145,10 +145,10 @@ var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
 func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 	query, args := "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition", []any{}
-	if f.Object != "" {
-		query, args = query+" JOIN process_run_object o ON o.project = r.project AND o.run = r.run AND o.object = ?", append(args, f.Object)
-	}
 	query, args = query+" WHERE r.project = ?", append(args, f.Project)
+	if f.Object != "" {
+		query, args = query+" AND r.run IN (SELECT run FROM process_run_object WHERE project = ? AND object = ?)", append(args, f.Project, f.Object)
+	}
 	for column, v := range map[string]string{"r.state": f.State, "r.process": f.Process, "r.subject": f.Subject} {
 		if v != "" {
 			query, args = query+" AND "+column+" = ?", append(args, v)

@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import { ask, client, type Schemas } from '@/api/client'
+import { takeMe } from '@/api/early'
 
 type Me = Schemas['MeOutBody']
 
@@ -14,7 +15,7 @@ export const useSession = defineStore('session', () => {
   const project = ref(localStorage.getItem('sextant.project') ?? 'default')
 
   async function load() {
-    me.value = await ask(client.GET('/api/v1/me'))
+    me.value = (await takeMe<Me>()) ?? (await ask(client.GET('/api/v1/me')))
   }
   function forget() {
     me.value = undefined

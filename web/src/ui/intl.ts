@@ -10,4 +10,3 @@ function keep<T>(kind: string, locale: string, options: object, make: () => T): 
 
 export const dateFormat = (locale: string, options: Intl.DateTimeFormatOptions) => keep('date', locale, options, () => new Intl.DateTimeFormat(locale, options))
 export const numberFormat = (locale: string, options: Intl.NumberFormatOptions) => keep('number', locale, options, () => new Intl.NumberFormat(locale, options))
-export const relativeFormat = (locale: string, options: Intl.RelativeTimeFormatOptions) => keep('relative', locale, options, () => new Intl.RelativeTimeFormat(locale, options))
