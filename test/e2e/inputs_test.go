@@ -31,15 +31,15 @@ func TestWhatAStartShouldGive(t *testing.T) {
 <sequenceFlow id="no" sourceRef="g" targetRef="e"><conditionExpression>=answer = "no"</conditionExpression></sequenceFlow>` + closed))
 	var page struct {
 		Items []struct {
-			Name, Type string
-			Required   bool
-			Later      bool
-			Steps      []string
+			Name, Type    string
+			Required      bool
+			Later         bool
+			Steps, Values []string
 		}
 	}
 	for process, want := range map[string]string{
 		"rolling-release": "credential:connection! package:file! version:text",
-		"p":               "answer:? base:",
+		"p":               "answer:?yes|no base:",
 	} {
 		p.Must("GET", "/api/v1/processes/"+process+"/1/inputs", nil, &page)
 		var got []string
@@ -49,7 +49,7 @@ func TestWhatAStartShouldGive(t *testing.T) {
 				text += "!"
 			}
 			if i.Later {
-				text += "?"
+				text += "?" + strings.Join(i.Values, "|")
 			}
 			if len(i.Steps) == 0 {
 				t.Errorf("%s of %s is read by no step", i.Name, process)

@@ -66,6 +66,7 @@ describe('the console', () => {
     await page.locator('.diagram [data-element-id=q].is-active').first().waitFor()
     await page.locator('.diagram [data-element-id=s].is-completed').first().waitFor()
     await page.getByText('Let in for admin').waitFor()
+    await page.getByRole('button', { name: 'Add a result' }).click()
     await page.getByPlaceholder('name', { exact: true }).fill('answer')
     await page.getByPlaceholder('value', { exact: true }).fill('"yes"')
     await page.getByRole('button', { name: 'Complete', exact: true }).click()

@@ -57,6 +57,9 @@ func (s *Service) needs(p *program.Program) []Need {
 		if known, ok := params[v.Name]; ok {
 			need.Param = known
 		}
+		if v.Decides {
+			need.Values = v.Values
+		}
 		for _, n := range v.Nodes {
 			name := n.Name
 			if name == "" {

@@ -2,6 +2,7 @@ package program
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 
 	"sextant/internal/lang/feel"
@@ -16,6 +17,9 @@ type Variable struct {
 	// Decides is true where only conditions of flows read it: then it is often
 	// what a person or a job decides on the way.
 	Decides bool
+	// Values are the texts that conditions compare it with, in the order of the
+	// process.
+	Values []string
 }
 
 // Variables lists what the process reads from outside, by name. reads gives
@@ -31,6 +35,7 @@ func (p *Program) Variables(reads func(*Node) []string) []Variable {
 		for _, out := range n.Outgoing {
 			if x := p.Flows[out].Condition; x != nil {
 				f.reads(n, true, x.Names()...)
+				f.compares(x)
 			}
 		}
 	}
@@ -58,6 +63,18 @@ func (f finder) reads(n *Node, decides bool, names ...string) {
 		v.Decides = v.Decides && decides
 		if !slices.Contains(v.Nodes, n) {
 			v.Nodes = append(v.Nodes, n)
+		}
+	}
+}
+
+// compares notes which texts a condition compares its variables with.
+func (f finder) compares(x *feel.Expr) {
+	for _, name := range x.Names() {
+		is := regexp.MustCompile(`(?:^|[^\w.])` + regexp.QuoteMeta(name) + `\s*=\s*"([^"\\]*)"`)
+		for _, m := range is.FindAllStringSubmatch(x.Source(), -1) {
+			if v := f.by[name]; !slices.Contains(v.Values, m[1]) {
+				v.Values = append(v.Values, m[1])
+			}
 		}
 	}
 }
