@@ -1,17 +1,12 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { faults, start, type Looks, type Rig } from './rig'
+import { faults, looks, start, type Looks, type Rig } from './rig'
 
 let rig: Rig
 
 /** Creates objects of a type of the configuration database. */
 const create = (type: string, rows: Record<string, unknown>[]) => rig.api('POST', `/api/v1/objects/cmdb:${type}`, rows)
-
-const looks: Looks[] = [
-  { theme: 'light', locale: 'en', width: 1440 },
-  { theme: 'dark', locale: 'zh', width: 390, height: 844 },
-]
 
 /** Keeps a picture of a page for whoever wants to look at it. */
 async function picture(page: import('playwright-core').Page, name: string, look: Looks): Promise<void> {

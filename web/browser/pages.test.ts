@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { connect, deploy, prepare, startFleet, type Job } from './fleet'
-import { faults, password, start, type Looks, type Rig } from './rig'
+import { faults, looks, password, start, type Rig } from './rig'
 
 // Every page in both languages and themes, on a desk and in a hand. The pictures
 // stay, to be looked at.
@@ -61,13 +61,10 @@ const pages: Record<string, string> = {
   account: '/account',
   help: '/help',
 }
-const desk: Looks = { theme: 'light', locale: 'en' }
-const hand: Looks = { theme: 'dark', locale: 'zh', width: 390, height: 844 }
-
 describe('every page', () => {
   for (const [name, path] of Object.entries(pages)) {
     it(`${name} is accessible, silent and fits`, async () => {
-      for (const look of [desk, hand]) {
+      for (const look of looks) {
         const { page, context, complaints } = await rig.open(path.replace('RUN', at.run!).replace('BROKEN', at.broken!), look)
         await page.waitForLoadState('load')
         await page.locator('[aria-busy=true], .animate-pulse').first().waitFor({ state: 'detached' })

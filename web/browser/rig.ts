@@ -18,6 +18,12 @@ export interface Looks {
   height?: number
 }
 
+/** Each theme, language and width once: a page that is right in both is right in the others. */
+export const looks: Looks[] = [
+  { theme: 'light', locale: 'en', width: 1440 },
+  { theme: 'dark', locale: 'zh', width: 390, height: 844 },
+]
+
 export interface Opened {
   page: Page
   context: BrowserContext

@@ -2,14 +2,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { faults, password, start, type Looks, type Rig } from './rig'
+import { faults, looks, password, start, type Looks, type Rig } from './rig'
 
 let rig: Rig
-
-const looks: Looks[] = [
-  { theme: 'light', locale: 'en', width: 1440 },
-  { theme: 'dark', locale: 'zh', width: 390, height: 844 },
-]
 
 /** Keeps a picture of a page for whoever wants to look at it. */
 async function picture(page: Page, name: string, look: Looks): Promise<void> {

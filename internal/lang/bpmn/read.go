@@ -13,6 +13,9 @@ func Read(doc *Document) (*Model, error) {
 		r.problem(doc.Root, "bpmn.root", "the root element is <%s>, not <definitions> of %s", doc.Root.Local, NamespaceBPMN)
 		return nil, &Error{Problems: r.problems}
 	}
+	if id := doc.Root.Attr("id"); id != "" {
+		r.ids[id] = doc.Root // ids are those of the whole file: modelers draw nothing where two are alike
+	}
 	for _, n := range doc.Root.Elements() {
 		switch {
 		case n.Is(NamespaceBPMN, "process"):

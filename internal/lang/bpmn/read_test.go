@@ -34,13 +34,14 @@ func TestReadCorpora(t *testing.T) {
 	}
 }
 
-const head = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" xmlns:x="urn:x">`
+const head = `<definitions id="file" xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" xmlns:x="urn:x">`
 
 func TestReadNamesPlaceOfProblem(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ body, code, element string }{
 		"dangling_flow":     {`<process id="p"><startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="gone"/></process>`, "bpmn.dangling_flow", "f"},
 		"duplicate_id":      {`<process id="p"><startEvent id="s"/><endEvent id="s"/></process>`, "bpmn.duplicate_id", "s"},
+		"id_of_the_file":    {`<process id="file"><startEvent id="s"/></process>`, "bpmn.duplicate_id", "file"},
 		"boundary":          {`<process id="p"><boundaryEvent id="b" attachedToRef="gone"/></process>`, "bpmn.boundary", "b"},
 		"unknown_zeebe":     {`<process id="p"><serviceTask id="t"><extensionElements><zeebe:nonsense/></extensionElements></serviceTask></process>`, "bpmn.extension.unknown", "t"},
 		"unknown_sextant":   {`<process id="p"><serviceTask id="t"><extensionElements><sextant:nonsense/></extensionElements></serviceTask></process>`, "bpmn.extension.unknown", "t"},
