@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/vue-query'
-import { computed } from 'vue'
+import { computed, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { ask, client, type Schemas } from '@/api/client'
 import { useSession } from '@/app/session'
@@ -58,4 +58,27 @@ export function drifted(a: Attribute, row: Row): boolean {
 export function refsOf(a: Attribute, value: unknown): string[] {
   const ids = Array.isArray(value) ? value : value === undefined || value === null || value === '' ? [] : [value]
   return ids.map((id) => `${a.to ?? ''}/${String(id)}`)
+}
+
+/** An id that the platform has made, which says nothing to a reader. */
+const made = /^[0-9A-HJKMNP-TV-Z]{26}$/
+
+/** Names of objects whose ids say nothing; others are known by their ids. */
+export function useObjectNames(objects: Ref<string[]>) {
+  const session = useSession()
+  const types = useObjectTypes()
+  const asked = computed(() => objects.value.filter((o) => made.test(splitRef(o).id)).slice(0, 50))
+  const query = useQuery({
+    queryKey: computed(() => ['objects', session.project, 'names', ...asked.value]),
+    queryFn: async () => {
+      const rows = await Promise.allSettled(asked.value.map((o) => ask(client.GET('/api/v1/objects/{type}/{id}', { params: { path: splitRef(o), query: { project: session.project } } }))))
+      return new Map(rows.flatMap((r, i) => (r.status === 'fulfilled' ? [[asked.value[i]!, r.value as Row] as const] : [])))
+    },
+    enabled: computed(() => asked.value.length > 0 && session.can('object.read')),
+    staleTime: 60_000,
+  })
+  return (object: string): string => {
+    const row = query.data.value?.get(object)
+    return row ? rowName(row, types.find(splitRef(object).type)) : splitRef(object).id
+  }
 }
