@@ -38,7 +38,7 @@ func TestWhatAStartShouldGive(t *testing.T) {
 		}
 	}
 	for process, want := range map[string]string{
-		"rolling-release": "credential:connection! package:file! version:text",
+		"rolling-release": "credential:connection! decision:?retry package:file! version:text",
 		"p":               "answer:?yes|no base:",
 	} {
 		p.Must("GET", "/api/v1/processes/"+process+"/1/inputs", nil, &page)

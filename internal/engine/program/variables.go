@@ -9,7 +9,8 @@ import (
 )
 
 // Variable is a name that expressions of a process read and nothing in it
-// writes, so that a start, a task or a job has to bring it.
+// writes, so that a start, a task or a job has to bring it; or one that a user
+// task maps out, so that the person has to.
 type Variable struct {
 	Name string
 	// Nodes are the elements that read it, in the order of the process.
@@ -20,6 +21,8 @@ type Variable struct {
 	// Values are the texts that conditions compare it with, in the order of the
 	// process.
 	Values []string
+
+	asked bool
 }
 
 // Variables lists what the process reads from outside, by name. reads gives
@@ -32,6 +35,9 @@ func (p *Program) Variables(reads func(*Node) []string) []Variable {
 			f.reads(n, false, x.Names()...)
 		}
 		f.reads(n, false, reads(n)...)
+		if n.Human != nil {
+			f.asks(n)
+		}
 		for _, out := range n.Outgoing {
 			if x := p.Flows[out].Condition; x != nil {
 				f.reads(n, true, x.Names()...)
@@ -41,7 +47,7 @@ func (p *Program) Variables(reads func(*Node) []string) []Variable {
 	}
 	var all []Variable
 	for _, name := range slices.Sorted(maps.Keys(f.by)) {
-		if !f.written[name] {
+		if v := f.by[name]; v.asked || !f.written[name] {
 			all = append(all, *f.by[name])
 		}
 	}
@@ -63,6 +69,19 @@ func (f finder) reads(n *Node, decides bool, names ...string) {
 		v.Decides = v.Decides && decides
 		if !slices.Contains(v.Nodes, n) {
 			v.Nodes = append(v.Nodes, n)
+		}
+	}
+}
+
+// asks notes what a user task maps out: it is what the person gives.
+func (f finder) asks(n *Node) {
+	for _, m := range n.Outputs {
+		if m.Source.Expr == nil {
+			continue
+		}
+		f.reads(n, true, m.Source.Expr.Names()...)
+		for _, name := range m.Source.Expr.Names() {
+			f.by[name].asked = true
 		}
 	}
 }
@@ -108,8 +127,13 @@ func (n *Node) expressions() []*feel.Expr {
 			}
 		}
 	}
-	for _, m := range append(slices.Clone(n.Inputs), n.Outputs...) {
+	for _, m := range n.Inputs {
 		add(m.Source.Expr)
+	}
+	for _, m := range n.Outputs {
+		if n.Human == nil {
+			add(m.Source.Expr)
+		}
 	}
 	if n.Task != nil {
 		add(n.Task.Type.Expr, n.Task.Retries.Expr)
