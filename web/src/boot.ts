@@ -18,5 +18,6 @@ const queries = new QueryClient({
   },
 })
 
-// Texts first: nothing is shown without them.
-void ready.then(() => createApp(App).use(createPinia()).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries }).mount('#app'))
+// Texts first, and the page that is asked for: until then the bare frame stands.
+const app = createApp(App).use(createPinia()).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries })
+void Promise.all([ready, router.isReady().catch(() => undefined)]).then(() => app.mount('#app'))

@@ -1,8 +1,20 @@
 import '@fontsource-variable/inter/index.css'
 import './ui/tokens.css'
 import './api/early'
+import { base } from './api/base'
+import { applyTheme, keptTheme } from './app/dark'
+import { painted, showFrame, showHead } from './app/early'
+import { fetchPage, pageOf } from './app/pages'
 import { preferred, texts } from './i18n/texts'
 
-// What is needed first is on its way before the rest of the console is read.
+// What is needed first is on its way, and the frame stands, before the rest of
+// the console is read.
+const page = pageOf(location.pathname.slice(base.length - 1))
+applyTheme(keptTheme())
+showFrame(page)
+fetchPage(page)
 void texts[preferred()]()
-void import('./boot')
+  .then(({ default: all }) => showHead(page, all))
+  .catch(() => undefined) // told by who shows them
+  .then(painted)
+  .then(() => import('./boot'))

@@ -1,11 +1,14 @@
-import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { createRouter, createWebHistory } from 'vue-router'
 import { base } from '@/api/base'
+import { fetchPage, pages } from './pages'
 import { useSession } from './session'
 
 declare module 'vue-router' {
   interface RouteMeta {
     /** The key of the page's title. */
     titleKey?: string
+    /** The key of what stands below it, where that is the same for everybody. */
+    textKey?: string
     /** The page is for those who are not signed in. */
     public?: boolean
     /** The permission without which the page is not offered. */
@@ -15,18 +18,15 @@ declare module 'vue-router' {
   }
 }
 
-/** Each feature brings its routes; the frame knows none of them. */
-const features = import.meta.glob<{ default: RouteRecordRaw[] }>('../features/*/routes.ts', { eager: true })
-
 export const router = createRouter({
   history: createWebHistory(base),
-  routes: [...Object.values(features).flatMap((f) => f.default), { path: '/:rest(.*)*', name: 'missing', component: () => import('./MissingPage.vue'), meta: { titleKey: 'frame.missing.title' } }],
+  routes: [...pages, { path: '/:rest(.*)*', name: 'missing', component: () => import('./MissingPage.vue'), meta: { titleKey: 'frame.missing.title' } }],
 })
 
 router.beforeEach(async (to) => {
   const session = useSession()
   // The page is on its way while the session is asked for.
-  for (const { components } of to.matched) if (typeof components?.default === 'function') void (components.default as () => Promise<unknown>)().catch(() => undefined)
+  for (const { components } of to.matched) fetchPage({ component: components?.default as never })
   if (to.meta.public) return true
   if (!session.signedIn) {
     try {

@@ -1,7 +1,8 @@
 /** Formats are dear to make, about a millisecond each, and cheap to use: one of each kind is kept. */
 const kept = new Map<string, unknown>()
 
-function keep<T>(kind: string, locale: string, options: object, make: () => T): T {
+/** Makes something once for a language and a form. */
+export function keep<T>(kind: string, locale: string, options: object, make: () => T): T {
   const key = `${kind} ${locale} ${JSON.stringify(options)}`
   let format = kept.get(key) as T | undefined
   if (format === undefined) kept.set(key, (format = make()))

@@ -1,3 +1,3 @@
 import type { RouteRecordRaw } from 'vue-router'
 
-export default [{ path: '/account', name: 'account', component: () => import('./AccountPage.vue'), meta: { titleKey: 'account.title' } }] satisfies RouteRecordRaw[]
+export default [{ path: '/account', name: 'account', component: () => import('./AccountPage.vue'), meta: { titleKey: 'account.title', textKey: 'account.text' } }] satisfies RouteRecordRaw[]

@@ -1,3 +1,3 @@
 import type { RouteRecordRaw } from 'vue-router'
 
-export default [{ path: '/gallery', name: 'gallery', component: () => import('./GalleryPage.vue'), meta: { titleKey: 'gallery.title' } }] satisfies RouteRecordRaw[]
+export default [{ path: '/gallery', name: 'gallery', component: () => import('./GalleryPage.vue'), meta: { titleKey: 'gallery.title', textKey: 'gallery.text' } }] satisfies RouteRecordRaw[]

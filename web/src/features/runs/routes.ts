@@ -1,6 +1,6 @@
 import type { RouteRecordRaw } from 'vue-router'
 
 export default [
-  { path: '/runs', name: 'runs', component: () => import('./RunListPage.vue'), meta: { titleKey: 'runs.title', permission: 'run.read', help: 'operate/repair-a-run.md' } },
+  { path: '/runs', name: 'runs', component: () => import('./RunListPage.vue'), meta: { titleKey: 'runs.title', textKey: 'runs.text', permission: 'run.read', help: 'operate/repair-a-run.md' } },
   { path: '/runs/:run(\\d+)', name: 'run', component: () => import('./RunPage.vue'), meta: { titleKey: 'runs.one', permission: 'run.read', help: 'operate/repair-a-run.md' } },
 ] satisfies RouteRecordRaw[]

@@ -6,6 +6,7 @@ import { i18n } from '@/i18n'
 import DataTable from '../DataTable.vue'
 import FilterBar from '../FilterBar.vue'
 import { frame, sorted, turned, type Column } from './columns'
+import { usePlaces } from './places'
 import { useSelection } from './selection'
 import { useTableState, type TableState } from './state'
 
@@ -32,6 +33,18 @@ describe('columns', () => {
     expect(sorted(rows, columns, { key: 'cpu', desc: true }).at(-1)!.cpu).toBeNull()
     expect(sorted(rows, columns, { key: 'cpu' }).at(-1)!.cpu).toBeNull()
     expect([turned(undefined, 'a'), turned({ key: 'a' }, 'a'), turned({ key: 'a', desc: true }, 'a'), turned({ key: 'a' }, 'b')]).toEqual([{ key: 'a' }, { key: 'a', desc: true }, undefined, { key: 'b' }])
+  })
+})
+
+describe('places', () => {
+  it('stay a row\'s own while it is in view, and are filled anew after it', () => {
+    const keys = ref(['a', 'b', 'c'])
+    const places = usePlaces(() => keys.value)
+    expect([...places.value]).toEqual([['a', 0], ['b', 1], ['c', 2]])
+    keys.value = ['x', 'c', 'b', 'd'] // a left, two came
+    expect(Object.fromEntries(places.value)).toEqual({ c: 2, b: 1, x: 0, d: 3 })
+    keys.value = ['p', 'q']
+    expect(Object.fromEntries(places.value)).toEqual({ p: 0, q: 1 })
   })
 })
 
@@ -119,7 +132,8 @@ describe('a table', () => {
     const router = routes()
     await router.push('/')
     const view = mount(DataTable<Host>, { props: { label: 'Hosts', columns, rows: [], rowKey: (h: Host) => h.id, ...props }, global: { plugins: [i18n, router] }, attachTo: document.body })
-    await nextTick()
+    // Rows are drawn after the first picture.
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(drawn))))
     await nextTick()
     return { view, router }
   }

@@ -6,9 +6,8 @@ export function useWidth(element: Ref<HTMLElement | undefined>): Readonly<Ref<nu
   const watcher = new ResizeObserver(([entry]) => entry && (width.value = entry.contentRect.width))
   watch(element, (now, old) => {
     if (old) watcher.unobserve(old)
-    if (!now) return
-    width.value = now.clientWidth
-    watcher.observe(now)
+    // Told before the next picture; asking here would lay the page out twice.
+    if (now) watcher.observe(now)
   })
   onScopeDispose(() => watcher.disconnect())
   return width

@@ -1,0 +1,33 @@
+import type { RouteRecordRaw } from 'vue-router'
+
+// What is seen before the console is read: plain markup of index.html, filled by
+// the first script with what is known by then.
+
+type Tree = Record<string, unknown>
+
+const textAt = (tree: Tree, key?: string) => key?.split('.').reduce<unknown>((at, k) => (at as Tree | undefined)?.[k], tree)
+
+/** Shows the bare frame of a page that has one. */
+export function showFrame(page: RouteRecordRaw | undefined): void {
+  document.querySelector('#early')?.toggleAttribute('hidden', !page || !!page.meta?.public)
+}
+
+/** Writes the head of a page whose head is the same for everybody; others are named by what they show. */
+export function showHead(page: RouteRecordRaw | undefined, texts: Tree): void {
+  const text = textAt(texts, page?.meta?.textKey)
+  if (typeof text !== 'string') return
+  const write = (part: string, what: unknown) => {
+    const at = document.querySelector(`#early ${part}`)
+    if (at && typeof what === 'string') at.textContent = what
+  }
+  write('h1', textAt(texts, page?.meta?.titleKey))
+  write('p', text)
+}
+
+/** When what was written is seen, or would be if somebody looked. */
+export function painted(): Promise<void> {
+  return new Promise((seen) => {
+    if (document.hidden) return seen()
+    requestAnimationFrame(() => setTimeout(seen))
+  })
+}

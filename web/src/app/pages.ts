@@ -1,0 +1,22 @@
+import type { RouteRecordRaw } from 'vue-router'
+
+/** Each feature brings its pages; the frame knows none of them. */
+const features = import.meta.glob<{ default: RouteRecordRaw[] }>('../features/*/routes.ts', { eager: true })
+
+export const pages = Object.values(features).flatMap((f) => f.default)
+
+/** What a path of the router says as a pattern: "/objects/:type/:id(.+)", "/types/:name?". */
+function pattern(path: string): RegExp {
+  const text = path.replace(/(\/?):\w+(?:\(([^)]*)\))?(\?)?/g, (_, slash: string, of = '[^/]+', maybe = '') => `(?:${slash}(?:${of}))${maybe}`)
+  return new RegExp(`^${text}/?$`, 'i')
+}
+
+/** The page of a path below the base, found before there is a router. */
+export function pageOf(path: string): RouteRecordRaw | undefined {
+  return pages.find((page) => pattern(page.path).test(path))
+}
+
+/** Sends for the file of a page; who shows it finds it there, or what went wrong. */
+export function fetchPage(page: Pick<RouteRecordRaw, 'component'> | undefined): void {
+  if (typeof page?.component === 'function') void (page.component as () => Promise<unknown>)().catch(() => undefined)
+}
