@@ -38,6 +38,20 @@ export function frame<T>(columns: Column<T>[], selectable: boolean, actions: num
   return { template: tracks.join(' '), min: columns.reduce((sum, c) => sum + least(c), 0) + (selectable ? checkWidth : 0) + actions }
 }
 
+/** How the cells of a column look, worked out once for all rows, and whether the page draws them itself. */
+export type CellLooks = Record<string, { cell: string; own: boolean }>
+
+const aligns = { start: 'justify-start text-left', end: 'justify-end text-right', center: 'justify-center text-center' }
+
+export function looksOf<T>(columns: Column<T>[], o: { card: boolean; selectable: boolean; primary?: string; own: (key: string) => boolean }): CellLooks {
+  const place = (c: Column<T>) => {
+    if (!o.card) return `px-3 ${aligns[c.align ?? 'start']}`
+    return c.key === o.primary ? `order-first pb-1 font-medium${o.selectable ? ' pl-7' : ''}` : 'gap-3 py-0.5'
+  }
+  const cell = (c: Column<T>) => ['flex min-w-0 items-center', place(c), c.mono ? 'font-mono text-xs' : 'text-sm', c.align === 'end' ? 'nums' : '', o.card && c.wideOnly ? 'hidden' : ''].filter(Boolean).join(' ')
+  return Object.fromEntries(columns.map((c) => [c.key, { cell: cell(c), own: o.own(c.key) }]))
+}
+
 export function valueOf<T>(column: Column<T>, row: T): unknown {
   return column.value ? column.value(row) : (row as Record<string, unknown>)[column.key]
 }
