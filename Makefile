@@ -74,7 +74,7 @@ databases:
 	$(GO) test -count=1 -timeout 5m ./internal/kit/db/... ./sdk/go/sqldb/... ./sdk/go/objectstore/...
 
 browser: build ## the console in a real browser
-	@.ci/packages chromium fonts-noto-cjk
+	@.ci/packages chromium-headless-shell fonts-noto-cjk
 	cd web && SEXTANT_BIN=$(abspath $(BIN)) npm run --silent browser
 
 chaos: ## the server killed at random moments of a release

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { start, type Rig } from './rig'
 
-// What people feel. The goals are those of a machine that somebody sits at; those
-// that run tests are slower and shared, and differ from hour to hour by two. So
-// each figure is printed beside its goal, and only what is far beyond fails.
-const guard = 2.5
+// What people feel, on a machine whose processor is four times slower than this one.
+const rate = 4
+// Machines that run tests are slow and shared, and differ from hour to hour by two:
+// how long an interaction takes is printed beside its goal, and fails far beyond it.
+const guard = 4
 
 let rig: Rig
 beforeAll(async () => (rig = await start({}, 100_000)), 180_000)
@@ -51,17 +52,18 @@ async function best(what: string, tries: number, one: () => Promise<number>, goa
 }
 
 describe('a page', () => {
-  for (const [name, path] of Object.entries({ home: '/', runs: '/runs', processes: '/processes', objects: '/objects', people: '/people' })) {
+  // What is largest is the head on most pages, and on some a text that the server is asked for.
+  for (const [name, path, bound] of [['home', '/', 1200], ['runs', '/runs', 1200], ['processes', '/processes', 1200], ['people', '/people', 1200], ['objects', '/objects', 2400], ['account', '/account', 2400]] as const) {
     it(`of ${name} is painted soon and does not jump`, async () => {
       let shifted = 0
       const painted = await best(`largest paint of ${name}`, 3, async () => {
-        const { context, felt } = await slowly(path, 1)
+        const { context, felt } = await slowly(path, rate)
         const now = await felt()
         shifted = Math.max(shifted, now.shifted)
         await context.close()
         return now.painted
       }, 1200)
-      expect(painted).toBeLessThan(guard * 1200)
+      expect(painted).toBeLessThan(bound)
       expect(shifted).toBeLessThan(0.05)
     })
   }
@@ -89,7 +91,7 @@ describe('a list of a hundred thousand runs', () => {
   })
 
   it('shows what a filter leaves at once, and scrolls far', async () => {
-    const { page, context, felt } = await slowly('/runs', 4)
+    const { page, context, felt } = await slowly('/runs', rate)
     await page.getByRole('combobox', { name: 'State' }).selectOption('failed')
     await page.getByRole('row').filter({ hasText: 'Failed' }).first().waitFor()
     await page.getByRole('row').filter({ hasText: 'Completed' }).first().waitFor({ state: 'detached' })
@@ -101,7 +103,7 @@ describe('a list of a hundred thousand runs', () => {
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
     const { slowest, shifted } = await felt()
     console.log(`slowest interaction, machine four times slower: ${slowest.toFixed(0)} ms (goal 100)`)
-    expect(slowest).toBeLessThan(guard * 4 * 100)
+    expect(slowest).toBeLessThan(guard * 100)
     expect(shifted).toBeLessThan(0.05)
     await context.close()
   })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { faults } from './rig'
+import { faults, program } from './rig'
 
 // The demo as its viewer has it: a release that was rolled back waits for a
 // decision, and the good one is asked for once more.
@@ -34,7 +34,7 @@ beforeAll(async () => {
     demo.stderr!.on('data', hear)
     demo.on('exit', (code) => failed(new Error(`the demo ended with ${code}: ${said.slice(-2000)}`)))
   })
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--headless', '--no-sandbox', '--disable-gpu'] })
+  browser = await chromium.launch({ executablePath: program(), args: ['--headless', '--no-sandbox', '--disable-gpu'] })
 }, 120_000)
 /** Ends the demo as Ctrl-C does, and waits for its last words. */
 async function end(): Promise<void> {

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,6 +40,11 @@ export interface Rig {
   api: <T>(method: string, path: string, body?: unknown) => Promise<T>
   open: (path: string, looks?: Looks) => Promise<Opened>
   close: () => Promise<void>
+}
+
+/** Debian's Chromium without windows, which is what tests need of it; CHROMIUM names another. */
+export function program(): string {
+  return process.env.CHROMIUM ?? (existsSync('/usr/bin/chromium-headless-shell') ? '/usr/bin/chromium-headless-shell' : '/usr/bin/chromium')
 }
 
 async function freePort(): Promise<number> {
@@ -97,7 +102,7 @@ export async function start(settings: Record<string, string> = {}, seed = 0): Pr
     const signed = await fetch(`${url}/api/v1/session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ name: 'admin', password }) })
     if (!signed.ok) throw new Error(`signing in: ${signed.status} ${await signed.text()}`)
     const cookie = signed.headers.getSetCookie().map((c) => c.split(';')[0]!).join('; ')
-    const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags })
+    const browser = await chromium.launch({ executablePath: program(), args: flags })
     return { url, browser, cookie, api: caller(url, cookie), open: opener(url, cookie, browser), close: async () => (await browser.close(), await stop()) }
   } catch (cause) {
     await stop()

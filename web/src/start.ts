@@ -11,6 +11,9 @@ import { preferred, texts } from './i18n/texts'
 // the console is read.
 const page = pageOf(location.pathname.slice(base.length - 1))
 applyTheme(keptTheme())
+// The router reads where pages were scrolled to, and a first visit has none: the
+// exception that it catches costs a second reading of all that is loaded.
+sessionStorage['vue-router:scroll'] ??= '{}'
 showFrame(page)
 fetchPage(page)
 void texts[preferred()]()
