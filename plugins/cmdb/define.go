@@ -12,12 +12,12 @@ import (
 )
 
 type defineIn struct {
-	Types json.RawMessage `sx:"types,type=text,required" doc:"List of object types with their attributes, as YAML or JSON: type, title, description, display, scope, paging, attributes (name, type, title, required, unique, values, to, observed, secret, default, position)."`
+	Types json.RawMessage `sx:"types,type=text,required" title:"en=Types;zh=类型" doc:"List of object types with their attributes, as YAML or JSON: type, title, description, display, scope, paging, attributes (name, type, title, required, unique, values, to, observed, secret, default, position)."`
 }
 
 type defineOut struct {
-	Types    []typeResult `sx:"types" doc:"What was done about each type."`
-	Problems []Problem    `sx:"problems" doc:"What is wrong, with line and column; then nothing was changed."`
+	Types    []typeResult `sx:"types" title:"en=Types;zh=类型" doc:"What was done about each type."`
+	Problems []Problem    `sx:"problems" title:"en=Problems;zh=问题" doc:"What is wrong, with line and column; then nothing was changed."`
 }
 
 // typeResult tells what was done about a type.

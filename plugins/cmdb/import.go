@@ -13,17 +13,17 @@ import (
 )
 
 type importIn struct {
-	Text    string `sx:"text,type=text,required" doc:"YAML document with types (see types/define) and objects: for each type a list of objects with id and attributes; attribute@observed for observed values; null removes a value."`
-	DryRun  bool   `sx:"dry_run" doc:"Find out what would change, and change nothing."`
-	Project string `sx:"project,default=default" doc:"Project for the objects of types that have projects."`
+	Text    string `sx:"text,type=text,required" title:"en=Document;zh=文档" doc:"YAML document with types (see types/define) and objects: for each type a list of objects with id and attributes; attribute@observed for observed values; null removes a value."`
+	DryRun  bool   `sx:"dry_run" title:"en=Only try;zh=仅预演" doc:"Find out what would change, and change nothing."`
+	Project string `sx:"project,default=default" title:"en=Project;zh=项目" doc:"Project for the objects of types that have projects."`
 }
 
 type importOut struct {
-	Created   int          `sx:"created" doc:"Objects that were created."`
-	Changed   int          `sx:"changed" doc:"Objects that were changed."`
-	Unchanged int          `sx:"unchanged" doc:"Objects that were as the document wants them."`
-	Types     []typeResult `sx:"types" doc:"What was done about each type."`
-	Problems  []Problem    `sx:"problems" doc:"What is wrong, with line and column; then nothing was changed."`
+	Created   int          `sx:"created" title:"en=Created;zh=新建" doc:"Objects that were created."`
+	Changed   int          `sx:"changed" title:"en=Changed;zh=有变更" doc:"Objects that were changed."`
+	Unchanged int          `sx:"unchanged" title:"en=Unchanged;zh=未变" doc:"Objects that were as the document wants them."`
+	Types     []typeResult `sx:"types" title:"en=Types;zh=类型" doc:"What was done about each type."`
+	Problems  []Problem    `sx:"problems" title:"en=Problems;zh=问题" doc:"What is wrong, with line and column; then nothing was changed."`
 }
 
 // errDryRun undoes what a dry run did.

@@ -23,12 +23,12 @@ const sshPort = 22
 
 // access is how a row reaches its host.
 type access struct {
-	Address string `sx:"address,required,from=path,expr=.address" doc:"Host, or host and port with a colon between."`
-	Port    int    `sx:"port,from=path,expr=.port" doc:"SSH port where the address has none; else that of the connection, else 22."`
-	User    string `sx:"user,from=path,expr=.user" doc:"User on the host; else that of the connection."`
-	HostKey string `sx:"host_key,type=text,from=path,expr=.host_key" doc:"Host keys, one a line: public keys or fingerprints SHA256:…; else those of the connection."`
+	Address string `sx:"address,required,from=path,expr=.address" title:"en=Address;zh=地址" doc:"Host, or host and port with a colon between."`
+	Port    int    `sx:"port,from=path,expr=.port" title:"en=Port;zh=端口" doc:"SSH port where the address has none; else that of the connection, else 22."`
+	User    string `sx:"user,from=path,expr=.user" title:"en=User;zh=用户" doc:"User on the host; else that of the connection."`
+	HostKey string `sx:"host_key,type=text,from=path,expr=.host_key" title:"en=Host keys;zh=主机密钥" doc:"Host keys, one a line: public keys or fingerprints SHA256:…; else those of the connection."`
 
-	Credential connection `sx:"credential,type=connection,required,secret" doc:"Connection that logs in to the host."`
+	Credential connection `sx:"credential,type=connection,required,secret" title:"en=Connection;zh=连接" doc:"Connection that logs in to the host."`
 }
 
 // connection is what a connection of the platform holds for SSH.

@@ -23,19 +23,19 @@ read -r up _ </proc/uptime; echo "uptime_s=${up%.*}"
 
 type factsIn struct {
 	access
-	Timeout plugin.Duration `sx:"timeout,default=PT1M"`
+	Timeout plugin.Duration `sx:"timeout,default=PT1M" title:"en=Time limit;zh=时限"`
 }
 
 type factsOut struct {
-	Hostname   string `sx:"hostname,to=.hostname"`
-	OS         string `sx:"os,to=.os"`
-	Kernel     string `sx:"kernel,to=.kernel"`
-	Arch       string `sx:"arch,to=.arch"`
-	CPUs       *int64 `sx:"cpus,to=.cpus"`
-	MemoryMB   *int64 `sx:"memory_mb,to=.memory_mb"`
-	DiskFreeMB *int64 `sx:"disk_free_mb" doc:"Free space of the root file system."`
-	UptimeS    *int64 `sx:"uptime_s" doc:"Seconds since the host started."`
-	State      string `sx:"state,to=.state@observed" doc:"State of the host: up, down or unknown."`
+	Hostname   string `sx:"hostname,to=.hostname" title:"en=Host name;zh=主机名"`
+	OS         string `sx:"os,to=.os" title:"en=Operating system;zh=操作系统"`
+	Kernel     string `sx:"kernel,to=.kernel" title:"en=Kernel;zh=内核"`
+	Arch       string `sx:"arch,to=.arch" title:"en=Architecture;zh=架构"`
+	CPUs       *int64 `sx:"cpus,to=.cpus" title:"en=CPUs;zh=CPU 数"`
+	MemoryMB   *int64 `sx:"memory_mb,to=.memory_mb" title:"en=Memory (MB);zh=内存 (MB)"`
+	DiskFreeMB *int64 `sx:"disk_free_mb" title:"en=Free disk (MB);zh=空闲磁盘 (MB)" doc:"Free space of the root file system."`
+	UptimeS    *int64 `sx:"uptime_s" title:"en=Up for (s);zh=已运行 (秒)" doc:"Seconds since the host started."`
+	State      string `sx:"state,to=.state@observed" title:"en=State;zh=状态" doc:"State of the host: up, down or unknown."`
 }
 
 // collectFacts asks one host what it is.

@@ -26,26 +26,26 @@ var errTooLarge = fmt.Errorf("the result has more than %d bytes", maxRendered)
 
 type copyIn struct {
 	access
-	Source   plugin.File     `sx:"source,required" doc:"File to place."`
-	Path     string          `sx:"path,required" doc:"Absolute path on the host; missing folders are made."`
-	Mode     string          `sx:"mode,default=0644" doc:"Permissions, octal."`
-	Checksum string          `sx:"checksum" doc:"SHA-256 that the file must have; else that of the source."`
-	Timeout  plugin.Duration `sx:"timeout,default=PT10M"`
+	Source   plugin.File     `sx:"source,required" title:"en=File;zh=文件" doc:"File to place."`
+	Path     string          `sx:"path,required" title:"en=Path on the host;zh=主机上的路径" doc:"Absolute path on the host; missing folders are made."`
+	Mode     string          `sx:"mode,default=0644" title:"en=Permissions;zh=权限" doc:"Permissions, octal."`
+	Checksum string          `sx:"checksum" title:"en=SHA-256;zh=SHA-256 校验和" doc:"SHA-256 that the file must have; else that of the source."`
+	Timeout  plugin.Duration `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限"`
 }
 
 type renderIn struct {
 	access
-	Template string          `sx:"template,type=text,required" doc:"Go text/template; a value that is missing is an error."`
-	Values   json.RawMessage `sx:"values,type=object" doc:"Values for the template."`
-	Path     string          `sx:"path,required" doc:"Absolute path on the host; missing folders are made."`
-	Mode     string          `sx:"mode,default=0644" doc:"Permissions, octal."`
-	Timeout  plugin.Duration `sx:"timeout,default=PT2M"`
+	Template string          `sx:"template,type=text,required" title:"en=Template;zh=模板" doc:"Go text/template; a value that is missing is an error."`
+	Values   json.RawMessage `sx:"values,type=object" title:"en=Values;zh=取值" doc:"Values for the template."`
+	Path     string          `sx:"path,required" title:"en=Path on the host;zh=主机上的路径" doc:"Absolute path on the host; missing folders are made."`
+	Mode     string          `sx:"mode,default=0644" title:"en=Permissions;zh=权限" doc:"Permissions, octal."`
+	Timeout  plugin.Duration `sx:"timeout,default=PT2M" title:"en=Time limit;zh=时限"`
 }
 
 type fileOut struct {
-	Checksum string `sx:"checksum" doc:"SHA-256 of the file on the host."`
-	Changed  bool   `sx:"changed" doc:"False where the host had the file already."`
-	Bytes    int64  `sx:"bytes" doc:"Size of the file."`
+	Checksum string `sx:"checksum" title:"en=SHA-256;zh=SHA-256 校验和" doc:"SHA-256 of the file on the host."`
+	Changed  bool   `sx:"changed" title:"en=Changed;zh=有变更" doc:"False where the host had the file already."`
+	Bytes    int64  `sx:"bytes" title:"en=Size (bytes);zh=大小 (字节)" doc:"Size of the file."`
 }
 
 // placed is a file on its way to one host.

@@ -16,22 +16,22 @@ const maxScript = 4 << 20 // bytes
 
 type scriptIn struct {
 	access
-	Script     string                   `sx:"script,type=text,risk=script" doc:"Text of the script, run by sh or by what its first line names."`
-	ScriptFile plugin.File              `sx:"script_file,risk=script" doc:"File with the script, instead of its text."`
-	Args       []string                 `sx:"args" doc:"Arguments, each passed as it is."`
-	Env        map[string]string        `sx:"env" doc:"Environment variables."`
-	SecretEnv  map[string]plugin.Secret `sx:"secret_env,secret" doc:"Environment variables that nobody may see."`
-	Workdir    string                   `sx:"workdir" doc:"Folder to run in; else the user's home."`
-	Stdin      string                   `sx:"stdin,type=text" doc:"Standard input."`
-	Timeout    plugin.Duration          `sx:"timeout,default=PT10M" doc:"After this the script and its children are ended."`
-	ExpectExit []int                    `sx:"expect_exit,default=[0]" doc:"Exit codes that mean success."`
+	Script     string                   `sx:"script,type=text,risk=script" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names."`
+	ScriptFile plugin.File              `sx:"script_file,risk=script" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text."`
+	Args       []string                 `sx:"args" title:"en=Arguments;zh=参数" doc:"Arguments, each passed as it is."`
+	Env        map[string]string        `sx:"env" title:"en=Environment variables;zh=环境变量" doc:"Environment variables."`
+	SecretEnv  map[string]plugin.Secret `sx:"secret_env,secret" title:"en=Secret variables;zh=保密变量" doc:"Environment variables that nobody may see."`
+	Workdir    string                   `sx:"workdir" title:"en=Working folder;zh=工作目录" doc:"Folder to run in; else the user's home."`
+	Stdin      string                   `sx:"stdin,type=text" title:"en=Standard input;zh=标准输入" doc:"Standard input."`
+	Timeout    plugin.Duration          `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限" doc:"After this the script and its children are ended."`
+	ExpectExit []int                    `sx:"expect_exit,default=[0]" title:"en=Exit codes of success;zh=成功的退出码" doc:"Exit codes that mean success."`
 }
 
 type scriptOut struct {
-	ExitCode *int   `sx:"exit_code"`
-	Stdout   string `sx:"stdout,type=text" doc:"Standard output, of much the beginning and the end."`
-	Stderr   string `sx:"stderr,type=text" doc:"Standard error, of much the beginning and the end."`
-	State    string `sx:"state,to=.state@observed" doc:"State of the host: up, down or unknown."`
+	ExitCode *int   `sx:"exit_code" title:"en=Exit code;zh=退出码"`
+	Stdout   string `sx:"stdout,type=text" title:"en=Standard output;zh=标准输出" doc:"Standard output, of much the beginning and the end."`
+	Stderr   string `sx:"stderr,type=text" title:"en=Standard error;zh=标准错误" doc:"Standard error, of much the beginning and the end."`
+	State    string `sx:"state,to=.state@observed" title:"en=State;zh=状态" doc:"State of the host: up, down or unknown."`
 }
 
 // runScript runs a script on one host.

@@ -25,31 +25,31 @@ const (
 )
 
 type portIn struct {
-	Address  string          `sx:"address,required,from=path,expr=.address" doc:"Host; a port in it is used where port is not given."`
-	Port     int             `sx:"port" doc:"TCP port to wait for."`
-	Timeout  plugin.Duration `sx:"timeout,default=PT5M"`
-	Interval plugin.Duration `sx:"interval,default=PT2S" doc:"Time between attempts."`
+	Address  string          `sx:"address,required,from=path,expr=.address" title:"en=Address;zh=地址" doc:"Host; a port in it is used where port is not given."`
+	Port     int             `sx:"port" title:"en=Port;zh=端口" doc:"TCP port to wait for."`
+	Timeout  plugin.Duration `sx:"timeout,default=PT5M" title:"en=Time limit;zh=时限"`
+	Interval plugin.Duration `sx:"interval,default=PT2S" title:"en=Between attempts;zh=尝试间隔" doc:"Time between attempts."`
 }
 
 type portOut struct {
-	State    string `sx:"state" doc:"up, or closed where the port took no connection."`
-	WaitedMS int64  `sx:"waited_ms"`
+	State    string `sx:"state" title:"en=State;zh=状态" doc:"up, or closed where the port took no connection."`
+	WaitedMS int64  `sx:"waited_ms" title:"en=Waited (ms);zh=等待 (毫秒)"`
 }
 
 type httpIn struct {
-	URL          string          `sx:"url,required" doc:"Address, http or https."`
-	ExpectStatus []int           `sx:"expect_status,default=[200]" doc:"Status codes to wait for."`
-	ExpectBody   string          `sx:"expect_body,type=text" doc:"Text that the answer must contain."`
-	ExpectMatch  string          `sx:"expect_match" doc:"Regular expression that the answer must match."`
-	Timeout      plugin.Duration `sx:"timeout,default=PT5M"`
-	Interval     plugin.Duration `sx:"interval,default=PT2S" doc:"Time between attempts."`
+	URL          string          `sx:"url,required" title:"en=Address;zh=网址" doc:"Address, http or https."`
+	ExpectStatus []int           `sx:"expect_status,default=[200]" title:"en=Expected status;zh=期望状态码" doc:"Status codes to wait for."`
+	ExpectBody   string          `sx:"expect_body,type=text" title:"en=Text of the answer;zh=应答须包含" doc:"Text that the answer must contain."`
+	ExpectMatch  string          `sx:"expect_match" title:"en=Pattern of the answer;zh=应答须匹配" doc:"Regular expression that the answer must match."`
+	Timeout      plugin.Duration `sx:"timeout,default=PT5M" title:"en=Time limit;zh=时限"`
+	Interval     plugin.Duration `sx:"interval,default=PT2S" title:"en=Between attempts;zh=尝试间隔" doc:"Time between attempts."`
 }
 
 type httpOut struct {
-	Status   int    `sx:"status" doc:"Status of the last answer; 0 for none."`
-	Body     string `sx:"body,type=text" doc:"Beginning of the last answer."`
-	State    string `sx:"state" doc:"up, or down where the answer was not as expected."`
-	WaitedMS int64  `sx:"waited_ms"`
+	Status   int    `sx:"status" title:"en=Status;zh=状态码" doc:"Status of the last answer; 0 for none."`
+	Body     string `sx:"body,type=text" title:"en=Answer;zh=应答" doc:"Beginning of the last answer."`
+	State    string `sx:"state" title:"en=State;zh=状态" doc:"up, or down where the answer was not as expected."`
+	WaitedMS int64  `sx:"waited_ms" title:"en=Waited (ms);zh=等待 (毫秒)"`
 }
 
 // poll tries until it succeeds or the time is over. Each try says why not.

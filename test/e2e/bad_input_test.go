@@ -127,6 +127,35 @@ func TestTheDoorRefusesWithReasons(t *testing.T) {
 	}
 }
 
+func TestAStepThatFindsNothingToActOn(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h", "name": "h", "address": "127.0.0.1", "zone": "here"}}, nil)
+	bind := func(inside string) string {
+		return opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:host/wait/port"/><sextant:bind path="host:host{zone eq 'nowhere'}"/></extensionElements>` + inside + `</serviceTask>` + closed
+	}
+	for name, inside := range map[string]string{"at_once": "", "in_batches": `<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics>`} {
+		t.Run(name, func(t *testing.T) {
+			if err := p.Deploy([]byte(bind(inside))); err != nil {
+				t.Fatal(err)
+			}
+			run := p.Run(platform.Request{Process: "p"})
+			if r := p.Ended(run); r.State != "incident" {
+				t.Fatalf("the run is %s", r.State)
+			}
+			var page client.PageOfProcessIncident
+			p.Must("GET", "/api/v1/incidents?run="+run, nil, &page)
+			if len(page.Items) != 1 || !strings.Contains(page.Items[0].Message, "finds no object") {
+				t.Fatalf("what waits for help is %+v", page.Items)
+			}
+			p.Must("POST", "/api/v1/incidents/"+page.Items[0].Key+"/skip", map[string]any{"reason": "there is none"}, nil)
+			if r := p.Ended(run); r.State != "completed" {
+				t.Errorf("after the skip the run is %s", r.State)
+			}
+		})
+	}
+}
+
 func TestHostsThatCannotBeReached(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)

@@ -270,6 +270,12 @@ func as(ctx context.Context, run state.Key, subject string) context.Context {
 	return object.OnBehalfOf(ctx, key)
 }
 
+// nothing refuses a step that would be green without having done anything: a
+// path that finds no object is mistyped more often than meant.
+func nothing(path string) error {
+	return errs.New(errs.Invalid, "dispatch.no_objects", "the bound path %q finds no object: correct it or the data and try again, or skip the step", path).With("path", path)
+}
+
 // bind finds the rows of a bound activity.
 func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	sc, err := s.read(ctx, j, nil)
@@ -279,6 +285,9 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	rows, err := s.Objects.Rows(as(ctx, j.Run, sc.subject), object.Scope{Project: sc.project}, sc.rows, j.Node.Ext.Bind.Path)
 	if err != nil {
 		return err
+	}
+	if len(rows) == 0 {
+		return nothing(j.Node.Ext.Bind.Path)
 	}
 	refs := make([]string, len(rows))
 	for i, r := range rows {

@@ -159,7 +159,10 @@ func (s *Service) round(ctx context.Context, t *task, all []source, tries int) e
 	if err != nil {
 		return err
 	}
-	if len(targets) == 0 && t.job.Node.Ext.Bind == nil {
+	if len(targets) == 0 {
+		if bound := t.job.Node.Ext.Bind; bound != nil {
+			return nothing(bound.Path)
+		}
 		targets = []object.Ref{{ID: noObject}}
 	}
 	targets = slices.DeleteFunc(targets, func(r object.Ref) bool { return !t.wants(r, tries) })

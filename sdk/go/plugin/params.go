@@ -25,7 +25,8 @@ type param struct {
 //
 // The first part is the name. type= overrides the type that follows from the Go
 // type; fields of embedded structs count; required, secret and multiple are flags; from=, expr=, to=, default=,
-// risk= and values=a|b fill the fields of the same name.
+// risk= and values=a|b fill the fields of the same name. Its title by language
+// stands in a tag of its own: title:"en=Address;zh=地址".
 func paramsOf[T any]() ([]param, error) {
 	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct {
@@ -58,6 +59,16 @@ func readTag(f reflect.StructField, tag string) (param, error) {
 	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: f.Tag.Get("doc"), Secret: f.Type == reflect.TypeFor[Secret]()}}
 	if p.Name == "" {
 		return p, fmt.Errorf("the tag names no parameter")
+	}
+	if titles, ok := f.Tag.Lookup("title"); ok {
+		p.Title = wire.Text{}
+		for one := range strings.SplitSeq(titles, ";") {
+			language, text, found := strings.Cut(one, "=")
+			if !found {
+				return p, fmt.Errorf("the title %q names no language: en=…", one)
+			}
+			p.Title[language] = text
+		}
 	}
 	for _, part := range parts[1:] {
 		key, v, _ := strings.Cut(part, "=")
