@@ -35,10 +35,11 @@ func TestWhatAStartShouldGive(t *testing.T) {
 			Required      bool
 			Later         bool
 			Steps, Values []string
+			Title         map[string]string
 		}
 	}
 	for process, want := range map[string]string{
-		"rolling-release": "credential:connection! decision:?retry package:file! version:text",
+		"rolling-release": "credential:connection!=Connection decision:?retry package:file! version:text",
 		"p":               "answer:?yes|no base:",
 	} {
 		p.Must("GET", "/api/v1/processes/"+process+"/1/inputs", nil, &page)
@@ -50,6 +51,9 @@ func TestWhatAStartShouldGive(t *testing.T) {
 			}
 			if i.Later {
 				text += "?" + strings.Join(i.Values, "|")
+			}
+			if i.Title != nil { // that of the parameter, where the process calls it the same
+				text += "=" + i.Title["en"]
 			}
 			if len(i.Steps) == 0 {
 				t.Errorf("%s of %s is read by no step", i.Name, process)

@@ -58,7 +58,7 @@ describe('the first run', () => {
 
     await page.getByRole('button', { name: /Run a script/ }).click()
     const call = page.getByRole('dialog')
-    await call.getByLabel('Credential').selectOption('connection/mine')
+    await call.getByLabel('Connection').selectOption('connection/mine')
     await call.getByRole('textbox', { name: /^script$/i }).fill('echo "hello from $(uname -s)"')
     await call.getByText('Changes 1 object').waitFor()
     expect(await faults(page)).toEqual([])

@@ -13,13 +13,13 @@ import (
 // sayIn is what the service takes. The tags say what each input is called, what
 // it is for and where it comes from when the process says nothing.
 type sayIn struct {
-	Name     string `sx:"name,required,from=path,expr=.name" doc:"Whom to greet; the name of the host."`
-	Greeting string `sx:"greeting,default=Hello" doc:"The word to greet with."`
+	Name     string `sx:"name,required,from=path,expr=.name" title:"en=Name;zh=名称" doc:"Whom to greet; the name of the host."`
+	Greeting string `sx:"greeting,default=Hello" title:"en=Greeting;zh=问候语" doc:"The word to greet with."`
 }
 
 // sayOut is what it gives back.
 type sayOut struct {
-	Text string `sx:"text" doc:"The greeting."`
+	Text string `sx:"text" title:"en=Text;zh=文字" doc:"The greeting."`
 }
 
 // front is the plugin's card on the page of a host.

@@ -83,6 +83,11 @@ func note(params map[string]wire.Param, w dispatch.Want) {
 		return
 	}
 	p := *w.Param
+	// What a service calls it says what a variable is only where the process
+	// calls it the same.
+	if p.Name != w.Name {
+		p.Title, p.Description = nil, ""
+	}
 	p.Name, p.From, p.Expr = w.Name, "", ""
 	params[w.Name] = p
 }
