@@ -12,8 +12,8 @@ export function showFrame(page: RouteRecordRaw | undefined): void {
   document.querySelector('#early')?.toggleAttribute('hidden', !page || !!page.meta?.public)
 }
 
-/** Writes the head of a page whose head is the same for everybody; others are named by what they show. */
-export function showHead(page: RouteRecordRaw | undefined, texts: Tree): void {
+/** Writes the head of a page whose head is the same for everybody, and waits until it is seen; others are named by what they show. */
+export async function showHead(page: RouteRecordRaw | undefined, texts: Tree): Promise<void> {
   const text = textAt(texts, page?.meta?.textKey)
   if (typeof text !== 'string') return
   const write = (part: string, what: unknown) => {
@@ -22,10 +22,11 @@ export function showHead(page: RouteRecordRaw | undefined, texts: Tree): void {
   }
   write('h1', textAt(texts, page?.meta?.titleKey))
   write('p', text)
+  await painted()
 }
 
 /** When what was written is seen, or would be if somebody looked. */
-export function painted(): Promise<void> {
+function painted(): Promise<void> {
   return new Promise((seen) => {
     if (document.hidden) return seen()
     requestAnimationFrame(() => setTimeout(seen))

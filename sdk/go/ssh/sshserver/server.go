@@ -84,9 +84,15 @@ func Serve(ctx context.Context, o Options) error {
 		return fmt.Errorf("sshserver: %w", err)
 	}
 	s.log.InfoContext(ctx, "serving", "address", l.Addr().String())
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(closed); _ = l.Close() })
 	err = s.accept(ctx, l)
+	// The port is free when this returns: whoever closes the listener has done so.
+	if stop() {
+		_ = l.Close()
+	} else {
+		<-closed
+	}
 	s.wg.Wait()
 	return err
 }

@@ -39,21 +39,24 @@ func (s *server) session(ctx context.Context, c ssh.NewChannel) {
 	var running *command
 	ended := make(chan struct{})
 	for r := range requests {
-		ok := false
+		ok, begun := false, false
 		switch {
 		case r.Type == "exec" && running == nil:
 			if running, err = s.start(channel, text(r.Payload)); err != nil {
 				s.log.WarnContext(ctx, "a command cannot be started", "err", err)
 				break
 			}
-			ok = true
-			s.wg.Go(func() { defer close(ended); running.wait(ctx) })
+			ok, begun = true, true
 		case r.Type == "signal" && running != nil:
 			sig, known := signals[text(r.Payload)]
 			ok = known && running.signal(sig) == nil
 		}
 		if r.WantReply {
 			_ = r.Reply(ok, nil) // the client has gone if it fails
+		}
+		// Only now: a short command would close the channel before its start is told.
+		if begun {
+			s.wg.Go(func() { defer close(ended); running.wait(ctx) })
 		}
 	}
 	cancel(errClosed)
