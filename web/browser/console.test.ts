@@ -46,6 +46,16 @@ describe('the console', () => {
     await context.close()
   })
 
+  it('says so where a part of it does not arrive', async () => {
+    for (const part of [/boot-/, /\/en-/]) {
+      const { page, context } = await stranger()
+      await page.route(part, (route) => route.abort())
+      await page.goto(`${rig.url}/runs`)
+      await page.getByRole('alert').getByText('reload the page').waitFor()
+      await context.close()
+    }
+  })
+
   it('follows only paths of its own after the sign-in', async () => {
     for (const next of ['https://evil.example/', '//evil.example/', '/\\evil.example', 'javascript:alert(1)']) {
       const { page, context } = await stranger()

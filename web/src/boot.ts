@@ -20,4 +20,4 @@ const queries = new QueryClient({
 
 // Texts first, and the page that is asked for: until then the bare frame stands.
 const app = createApp(App).use(createPinia()).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries })
-void Promise.all([ready, router.isReady().catch(() => undefined)]).then(() => app.mount('#app'))
+export const mounted = Promise.all([ready, router.isReady().catch(() => undefined)]).then(() => app.mount('#app'))

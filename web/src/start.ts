@@ -3,7 +3,7 @@ import './ui/tokens.css'
 import './api/early'
 import { base } from './api/base'
 import { applyTheme, keptTheme } from './app/dark'
-import { showFrame, showHead } from './app/early'
+import { showFailure, showFrame, showHead } from './app/early'
 import { fetchPage, pageOf } from './app/pages'
 import { preferred, texts } from './i18n/texts'
 
@@ -18,5 +18,6 @@ showFrame(page)
 fetchPage(page)
 void texts[preferred()]()
   .then(({ default: all }) => showHead(page, all))
-  .catch(() => undefined) // told by who shows them
   .then(() => import('./boot'))
+  .then(({ mounted }) => mounted)
+  .catch(showFailure)

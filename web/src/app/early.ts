@@ -25,6 +25,11 @@ export async function showHead(page: RouteRecordRaw | undefined, texts: Tree): P
   await painted()
 }
 
+/** Says that the rest did not come; without it there is no text in one language. */
+export function showFailure(): void {
+  document.querySelector('#failed')?.removeAttribute('hidden')
+}
+
 /** When what was written is seen, or would be if somebody looked. */
 function painted(): Promise<void> {
   return new Promise((seen) => {
