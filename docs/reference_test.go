@@ -91,7 +91,7 @@ type operation struct {
 
 // usual are the parameters that mean the same everywhere.
 var usual = map[string]string{
-	"project": "The project that is asked about", "run": "Key of the run", "incident": "Key of the incident", "job": "Key of the job", "sha256": "SHA-256 of the content, in hexadecimal",
+	"ago": "How far back the stream begins, in milliseconds, at most 60000; now without it", "project": "The project that is asked about", "run": "Key of the run", "incident": "Key of the incident", "job": "Key of the job", "sha256": "SHA-256 of the content, in hexadecimal",
 	"process": "Id of the process", "version": "Number of the version, from 1", "type": "Object type, package:type", "environment": "The environment that is asked about", "permission": "The right, domain.verb",
 }
 

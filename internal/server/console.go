@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"sextant/docs"
 	"sextant/internal/domain/identity"
@@ -82,7 +83,7 @@ func (s *Server) frontRoutes(p *parts) {
 			}
 			return o, nil
 		})
-	p.api.Handle(api.Endpoint{ID: "news", Method: http.MethodGet, Path: "/api/v1/news", Tag: "platform", Summary: "That something has happened in a project, as server-sent events; what it was is read from the lists", Permission: api.SignedIn, Query: []string{"project", "after"}},
+	p.api.Handle(api.Endpoint{ID: "news", Method: http.MethodGet, Path: "/api/v1/news", Tag: "platform", Summary: "That something has happened in a project, as server-sent events; what it was is read from the lists", Permission: api.SignedIn, Query: []string{"project", "after", "ago"}},
 		func(w http.ResponseWriter, r *http.Request) error { return p.news(w, r) })
 }
 
@@ -104,23 +105,44 @@ func (p *parts) news(w http.ResponseWriter, r *http.Request) error {
 	defer stop()
 	return p.api.Stream(w, r, api.Feed{News: heard, After: func(ctx context.Context, id string) ([]api.Message, bool, error) {
 		if id == "" {
-			last, err := p.bus.Last(ctx)
-			return []api.Message{{ID: strconv.FormatInt(last, 10), Event: "hello", Data: []byte("{}")}}, false, err
+			seq, err := p.newsFrom(ctx, r.URL.Query().Get("ago"))
+			if err != nil {
+				return nil, false, err
+			}
+			missed, err := p.newsAfter(ctx, project, seq)
+			return append([]api.Message{{ID: strconv.FormatInt(seq, 10), Event: "hello", Data: []byte("{}")}}, missed...), false, err
 		}
 		seq, err := strconv.ParseInt(id, 10, 64)
 		if err != nil {
 			return nil, false, errs.New(errs.Malformed, "stream.last_event_id", "the Last-Event-ID is not one that was sent")
 		}
-		events, err := p.bus.After(ctx, seq, []string{project}, newsAtOnce)
-		if err != nil {
-			return nil, false, err
-		}
-		if len(events) == newsAtOnce { // far behind: what exactly happened matters no more
-			last, err := p.bus.Last(ctx)
-			return much(identity.From(ctx), project, last), false, err
-		}
-		return told(identity.From(ctx), project, events), false, nil
+		messages, err := p.newsAfter(ctx, project, seq)
+		return messages, false, err
 	}})
+}
+
+// newsFrom is the number after which a new stream begins: now, or so many
+// milliseconds ago, since when the client reads what the news may make old.
+func (p *parts) newsFrom(ctx context.Context, ago string) (int64, error) {
+	if ago == "" {
+		return p.bus.Last(ctx)
+	}
+	ms, err := strconv.Atoi(ago)
+	if err != nil || ms < 0 || ms > 60_000 {
+		return 0, errs.New(errs.Malformed, "news.ago", "ago is a number of milliseconds, from 0 to 60000")
+	}
+	return p.bus.Before(ctx, p.clock.Now().Add(-time.Duration(ms)*time.Millisecond), newsAtOnce)
+}
+
+// newsAfter is what the subject of ctx may hear of what followed a number.
+func (p *parts) newsAfter(ctx context.Context, project string, seq int64) ([]api.Message, error) {
+	events, err := p.bus.After(ctx, seq, []string{project}, newsAtOnce)
+	if err != nil || len(events) < newsAtOnce {
+		return told(identity.From(ctx), project, events), err
+	}
+	// Far behind: what exactly happened matters no more.
+	last, err := p.bus.Last(ctx)
+	return much(identity.From(ctx), project, last), err
 }
 
 // much tells a subject that a lot has happened of everything it may hear of.

@@ -67,8 +67,14 @@ func TestNews(t *testing.T) {
 	if got := again(); got != `news {"type":"sextant.object.created.v1"}` {
 		t.Errorf("after a lost connection: %q", got)
 	}
-	if status, _ := g.ask("GET", "/api/v1/news?after=x", admin, nil); status != http.StatusBadRequest {
-		t.Errorf("a mark that was never sent: %d", status)
+	late := g.events(g.login("reader", adminPass), "?ago=60000")
+	if hello, news := late(), late(); hello != "hello {}" || news != `news {"type":"sextant.object.created.v1"}` {
+		t.Errorf("who began to read before the change hears %q, %q", hello, news)
+	}
+	for _, query := range []string{"after=x", "ago=x", "ago=-1", "ago=60001"} {
+		if status, _ := g.ask("GET", "/api/v1/news?"+query, admin, nil); status != http.StatusBadRequest {
+			t.Errorf("%s: %d", query, status)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/blob"
 	"sextant/internal/kit/bus"
+	"sextant/internal/kit/clock"
 	"sextant/internal/kit/secret"
 )
 
@@ -43,6 +44,7 @@ func migrations() []migration {
 // parts are the rooms of the house, connected.
 type parts struct {
 	api      *api.API
+	clock    clock.Clock
 	bus      *bus.Bus
 	identity *identity.Service
 	registry *plugin.Registry
@@ -66,7 +68,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	d, c := s.db, s.Clock
-	p := &parts{bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
+	p := &parts{clock: c, bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := audit.New(d, c)
 	p.identity = identity.New(d, c, trail)
 	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.identity.Authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Observe: s.metrics.Requests()})

@@ -227,6 +227,14 @@ func (b *Bus) After(ctx context.Context, seq int64, projects []string, limit int
 	})
 }
 
+// Before is the number after which the events of since and later stand. It looks
+// back over limit events and no further.
+func (b *Bus) Before(ctx context.Context, since time.Time, limit int) (seq int64, err error) {
+	err = b.db.QueryRow(ctx, `SELECT COALESCE(MAX(CASE WHEN time < ? THEN seq END), MIN(seq) - 1, 0) FROM bus_event
+		WHERE seq > (SELECT COALESCE(MAX(seq), 0) FROM bus_event) - ?`, clock.Micros(since), limit).Scan(&seq)
+	return seq, err
+}
+
 // Last is the number of the newest event, 0 where there is none.
 func (b *Bus) Last(ctx context.Context) (seq int64, err error) {
 	err = b.db.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM bus_event").Scan(&seq)

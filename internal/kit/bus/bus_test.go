@@ -238,6 +238,30 @@ func TestProjects(t *testing.T) {
 	}
 }
 
+func TestBefore(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	begun := r.clock.Now()
+	if seq, err := r.Before(t.Context(), begun, 10); seq != 0 || err != nil {
+		t.Errorf("of nothing: %d, %v", seq, err)
+	}
+	r.run()
+	for range 5 {
+		r.publish("a", "x")
+		r.clock.Advance(time.Second)
+	}
+	r.follow(0, 5)
+	for _, c := range []struct {
+		since time.Duration
+		limit int
+		want  int64
+	}{{0, 10, 0}, {time.Microsecond, 10, 1}, {2 * time.Second, 10, 2}, {time.Hour, 10, 5}, {0, 2, 3}, {4*time.Second + time.Microsecond, 1, 5}} {
+		if seq, err := r.Before(t.Context(), begun.Add(c.since), c.limit); seq != c.want || err != nil {
+			t.Errorf("before %v, of the last %d: %d, %v, want %d", c.since, c.limit, seq, err, c.want)
+		}
+	}
+}
+
 func TestAListenerThatStopped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -1427,6 +1427,7 @@ type ListMySessionsParams struct {
 type NewsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 	After   string `form:"after,omitempty" json:"after,omitempty"`
+	Ago     string `form:"ago,omitempty" json:"ago,omitempty"`
 }
 
 // EvaluatePathParams defines parameters for EvaluatePath.

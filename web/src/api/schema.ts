@@ -2888,6 +2888,7 @@ export interface operations {
             query?: {
                 project?: string;
                 after?: string;
+                ago?: string;
             };
             header?: never;
             path?: never;
