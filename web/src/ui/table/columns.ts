@@ -1,3 +1,5 @@
+import { compareText } from '../order'
+
 export interface Column<T = unknown> {
   key: string
   label: string
@@ -67,14 +69,12 @@ export function turned(sort: Sort | undefined, key: string): Sort | undefined {
   return sort.desc ? undefined : { key, desc: true }
 }
 
-const words = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
-
 function compare(a: unknown, b: unknown): number {
   const [none, nothing] = [a === undefined || a === null, b === undefined || b === null]
   if (none || nothing) return none && nothing ? 0 : none ? 1 : -1
   if (typeof a === 'number' && typeof b === 'number') return a - b
   if (a instanceof Date && b instanceof Date) return a.getTime() - b.getTime()
-  return words.compare(String(a), String(b))
+  return compareText(String(a), String(b))
 }
 
 /** The rows in order; what has no value stands last either way. */

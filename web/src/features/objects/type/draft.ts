@@ -1,4 +1,5 @@
 import type { ObjectType, Row } from '@/parts/objects'
+import { compareText } from '@/ui/order'
 
 /** The types by which a plugin lets people define others: rows of the first are types, rows of the second their attributes. */
 export const typeOfTypes = 'object_type'
@@ -48,7 +49,7 @@ export const emptyDraft = (): Draft => ({ type: { id: '', title_en: '', title_zh
 /** What is stored, as it is edited. */
 export function draftOf(type: Row, attributes: Row[]): Draft {
   const at = (r: Row) => Number(r.position ?? 0)
-  const sorted = [...attributes].sort((a, b) => at(a) - at(b) || str(a.name).localeCompare(str(b.name)))
+  const sorted = [...attributes].sort((a, b) => at(a) - at(b) || compareText(str(a.name), str(b.name)))
   return {
     type: { id: str(type.id), ...(Object.fromEntries(typeTexts.map((k) => [k, str(type[k])])) as Record<(typeof typeTexts)[number], string>) },
     attributes: sorted.map((r) => ({
