@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { createI18n } from 'vue-i18n'
+import { i18n } from '.'
+import { quickly } from './quick'
 import english from 'virtual:texts/en'
 import chinese from 'virtual:texts/zh'
 
@@ -49,5 +52,39 @@ describe('texts', () => {
     const latin = [...zh].filter((k) => !/[\u4e00-\u9fff]/.test(String(value(k))))
     const names = /^[\W\d_]*$|\{|^(Sextant|BPMN|FEEL|JSON|API|XML|SSH|URL|ID|CSV|English|OK)/
     expect(latin.filter((k) => !names.test(String(value(k)))), 'left in English').toEqual([])
+  })
+})
+
+describe('a text', () => {
+  const { t, setLocaleMessage, locale } = i18n.global as unknown as { t: (key: string, ...fill: unknown[]) => string; setLocaleMessage: (l: string, m: object) => void; locale: { value: string } }
+  it('is said in the language that is shown, filled in or plain', () => {
+    expect([t('ui.cancel'), t('ui.ago.past', { time: '1 h' }), t('no.such.text'), t('ui')]).toEqual(['Cancel', expect.stringContaining('1 h'), 'no.such.text', 'ui'])
+    setLocaleMessage('zh', chinese)
+    locale.value = 'zh'
+    expect(t('ui.cancel')).toBe('取消')
+    locale.value = 'en'
+    expect(t('ui.cancel')).toBe('Cancel')
+  })
+})
+
+describe('what is said without the library', () => {
+  const quick = quickly(() => ({ a: { plain: 'Plain', one: '{n} of {all}', plural: 'one | {n}', linked: '@:a.plain', escaped: "a {'@'} b", brace: 'a { b' } }))
+  it.each([
+    ['a.plain', [], 'Plain'], ['a.plain', [{}], 'Plain'], ['a.one', [{ n: 1, all: 'x' }], '1 of x'],
+    ['a.one', [], undefined], ['a.one', [{ n: 1 }], undefined], ['a.one', [{ n: null, all: 2 }], undefined], ['a.one', [[1, 2]], undefined],
+    ['a.plain', [2], undefined], ['a.one', [{ n: 1, all: 2 }, 1], undefined], ['a.plural', [], undefined], ['a.linked', [], undefined], ['a.escaped', [], undefined], ['a.brace', [], undefined], ['a', [], undefined], ['b.c', [], undefined],
+  ])('%s with %j is %s', (key, fill, said) => expect(quick('en', key, fill)).toBe(said))
+  it('is what the library would say', () => {
+    const { t } = createI18n({ legacy: false, locale: 'en', messages: { en: english as never }, missingWarn: false }).global as unknown as { t: (key: string, named: object) => string }
+    const named = Object.fromEntries([...en].flatMap((k) => [...JSON.stringify(k.split('.').reduce<unknown>((at, n) => (at as Record<string, unknown>)[n], english)).matchAll(/\{(\w+)\}/g)].map((m) => [m[1]!, `<${m[1]}>`])))
+    const said = quickly(() => english)
+    let n = 0
+    for (const key of en) {
+      const text = said('en', key, [named])
+      if (text === undefined) continue
+      n++
+      expect(text, key).toBe(t(key, named))
+    }
+    expect(n).toBeGreaterThan(en.size * 0.9)
   })
 })
