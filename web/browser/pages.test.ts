@@ -73,6 +73,7 @@ describe('every page', () => {
         expect(await page.evaluate(() => document.scrollingElement!.scrollWidth - innerWidth), `${name} is wider than ${look.width ?? 1440}`).toBeLessThanOrEqual(0)
         expect(await faults(page), `${name} ${look.locale}`).toEqual([])
         expect(complaints, `${name} ${look.locale}`).toEqual([])
+        expect(await page.evaluate(() => performance.getEntriesByType('mark').map((m) => m.name)), `${name} has a use for what it asks ahead`).toEqual([])
         await context.close()
       }
     })

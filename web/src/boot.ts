@@ -1,11 +1,15 @@
-import { QueryClient, VueQueryPlugin } from '@tanstack/vue-query'
+import { notifyManager, QueryClient, VueQueryPlugin } from '@tanstack/vue-query'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
+import { endAhead } from './api/ahead'
 import { problemOf } from './api/problem'
 import App from './app/App.vue'
 import { router } from './app/router'
 import { i18n, ready } from './i18n'
 import './app/theme'
+
+// What is there already is shown with the first picture.
+notifyManager.setScheduler(queueMicrotask)
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -20,4 +24,7 @@ const queries = new QueryClient({
 
 // Texts first, and the page that is asked for: until then the bare frame stands.
 const app = createApp(App).use(createPinia()).use(i18n).use(router).use(VueQueryPlugin, { queryClient: queries })
-export const mounted = Promise.all([ready, router.isReady().catch(() => undefined)]).then(() => app.mount('#app'))
+export const mounted = Promise.all([ready, router.isReady().catch(() => undefined)]).then(() => {
+  app.mount('#app')
+  setTimeout(endAhead)
+})

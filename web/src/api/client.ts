@@ -1,4 +1,5 @@
 import createClient from 'openapi-fetch'
+import { takeAhead } from './ahead'
 import { base } from './base'
 import { Problem } from './problem'
 import type { components, paths } from './schema'
@@ -13,9 +14,10 @@ export const hooks = {
   signedOut: (): void => {},
 }
 
-async function send(request: Request): Promise<Response> {
+/** Sends a request of the console; what was sent ahead is not sent again. */
+export async function send(request: Request): Promise<Response> {
   const again = request.clone()
-  const response = await fetch(request)
+  const response = await (takeAhead(request) ?? fetch(request))
   if (response.status !== 401) return response
   const problem = await Problem.of(response.clone())
   if (problem.code === 'identity.reauth') return (await hooks.confirm()) ? fetch(again) : response

@@ -31,7 +31,7 @@ export function showFailure(): void {
 }
 
 /** When what was written is seen, or would be if somebody looked. */
-function painted(): Promise<void> {
+export function painted(): Promise<void> {
   return new Promise((seen) => {
     if (document.hidden) return seen()
     requestAnimationFrame(() => setTimeout(seen))

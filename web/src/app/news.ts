@@ -22,6 +22,9 @@ const concerns: Record<string, string[]> = {
   'sextant.control.': ['stop'],
 }
 
+/** How long the stream may take to stand, in milliseconds, for its look back to reach far enough. */
+const slack = 1000
+
 /** Opens the one stream of the frame: what happens renews the lists that show it, so that nothing asks again and again. */
 export function provideNews(): Stream {
   const queries = useQueryClient()
@@ -38,10 +41,16 @@ export function provideNews(): Stream {
     for (const [start, names] of Object.entries(concerns)) if (type.startsWith(start)) for (const n of names) old.add(n)
     timer ??= setTimeout(renew, 400)
   }
-  const stream = listen(`/api/v1/news?project=${encodeURIComponent(session.project)}`, { news: take })
+  const opened = performance.now()
+  // Lists that were read before the stream stands are told what they missed, as far back as the page goes.
+  const ago = Math.min(60_000, Math.ceil(opened) + slack)
+  const stream = listen(`/api/v1/news?project=${encodeURIComponent(session.project)}&ago=${ago}`, { news: take })
+  let stood = false
   // What happened while the connection was lost is not told again to a list that was read before.
   watch(stream.state, (now, before) => {
-    if (now === 'live' && before !== 'live') void queries.invalidateQueries()
+    if (now !== 'live' || before === 'live') return
+    if (stood || performance.now() - opened > slack) void queries.invalidateQueries()
+    stood = true
   })
   provide(key, stream)
   return stream

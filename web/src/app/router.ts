@@ -1,5 +1,6 @@
 import { createRouter, createWebHistory } from 'vue-router'
 import { base } from '@/api/base'
+import { painted } from './early'
 import { fetchPage, pages } from './pages'
 import { useSession } from './session'
 
@@ -13,6 +14,8 @@ declare module 'vue-router' {
     public?: boolean
     /** The permission without which the page is not offered. */
     permission?: string
+    /** What the page asks the server for at once, below the base: sent for before the console is read. `{project}` and the names in the page's path stand for their values. */
+    first?: string[]
     /** The document that explains the page, below docs/. */
     help?: string
   }
@@ -23,10 +26,12 @@ export const router = createRouter({
   routes: [...pages, { path: '/:rest(.*)*', name: 'missing', component: () => import('./MissingPage.vue'), meta: { titleKey: 'frame.missing.title' } }],
 })
 
-router.beforeEach(async (to) => {
+router.beforeEach(async (to, from) => {
   const session = useSession()
   // The page is on its way while the session is asked for.
   for (const { components } of to.matched) fetchPage({ component: components?.default as never })
+  // A press is seen before another page is made.
+  if (from.matched.length && to.path !== from.path) await painted()
   if (to.meta.public) return true
   if (!session.signedIn) {
     try {

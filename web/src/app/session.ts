@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import { ask, client, type Schemas } from '@/api/client'
-import { takeMe } from '@/api/early'
+import { keptProject } from './first'
 
 type Me = Schemas['MeOutBody']
 
@@ -12,10 +12,10 @@ function matches(pattern: string, permission: string): boolean {
 /** Who is signed in, and what they may do in the project that is shown. */
 export const useSession = defineStore('session', () => {
   const me = ref<Me>()
-  const project = ref(localStorage.getItem('sextant.project') ?? 'default')
+  const project = ref(keptProject())
 
   async function load() {
-    me.value = (await takeMe<Me>()) ?? (await ask(client.GET('/api/v1/me')))
+    me.value = await ask(client.GET('/api/v1/me'))
   }
   function forget() {
     me.value = undefined

@@ -1,0 +1,16 @@
+import type { RouteRecordRaw } from 'vue-router'
+import { matched } from './pages'
+
+/** The project that was looked at here before. */
+export function keptProject(): string {
+  return localStorage.getItem('sextant.project') ?? 'default'
+}
+
+/** What a page will ask the server for as soon as it is there, without the base: who is signed in, and what its route names. */
+export function firstOf(page: RouteRecordRaw | undefined, path: string, search: string): string[] {
+  if (page?.meta?.public) return []
+  // With a filter in the address it asks for something else.
+  const paths = search ? [] : (page?.meta?.first ?? [])
+  const values: Record<string, string> = { ...(page && matched(page, path)), project: keptProject() }
+  return ['api/v1/me', ...paths.map((p) => p.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? '')))]
+}
