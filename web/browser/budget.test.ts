@@ -1,14 +1,28 @@
+import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { start, type Rig } from './rig'
 
 // What people feel, on a machine whose processor is four times slower than this one.
 const rate = 4
 // Machines that run tests are slow and shared, and differ from hour to hour by two:
-// how long an interaction takes is printed beside its goal, and fails far beyond it.
-const guard = 6
+// how long an interaction takes is printed beside its goal, and fails beyond it.
+const guard = 3
+/** When a page of two letters is painted on an ordinary machine that is four times slower, in milliseconds. */
+const usual = 250
 
 let rig: Rig
-beforeAll(async () => (rig = await start({}, 100_000)), 180_000)
+/** By how much this machine is slower than an ordinary one now; 1 where it is not. */
+let slower = 1
+beforeAll(async () => {
+  rig = await start({}, 100_000)
+  const plain = await best('paint of two letters', 3, async () => {
+    const { felt, context } = await slowly('/healthz', rate)
+    const { painted } = await felt()
+    await context.close()
+    return painted
+  }, usual)
+  slower = Math.max(1, plain / usual)
+}, 180_000)
 afterAll(() => rig?.close())
 
 interface Felt {
@@ -16,16 +30,25 @@ interface Felt {
   painted: number
   /** How much the page moved under the reader's eyes. */
   shifted: number
-  /** The longest that an interaction took until it was shown, in milliseconds. */
-  slowest: number
+  /** What took how long until it was shown, in milliseconds. */
+  took: { name: string; ms: number }[]
 }
 
+/** Observes the page from within, and says "settled" once nothing more comes: to ask from without would hold it up. */
 const observe = () => {
-  const felt = { painted: 0, shifted: 0, slowest: 0 }
-  ;(window as unknown as { felt: typeof felt }).felt = felt
+  const felt: Felt = { painted: 0, shifted: 0, took: [] }
+  ;(window as unknown as { felt: Felt }).felt = felt
   new PerformanceObserver((l) => l.getEntries().forEach((e) => (felt.painted = e.startTime))).observe({ type: 'largest-contentful-paint', buffered: true })
   new PerformanceObserver((l) => l.getEntries().forEach((e) => (felt.shifted += (e as unknown as { hadRecentInput: boolean; value: number }).hadRecentInput ? 0 : (e as unknown as { value: number }).value))).observe({ type: 'layout-shift', buffered: true })
-  new PerformanceObserver((l) => l.getEntries().forEach((e) => (felt.slowest = Math.max(felt.slowest, (e as unknown as { interactionId: number }).interactionId ? e.duration : 0)))).observe({ type: 'event', durationThreshold: 16, buffered: true } as PerformanceObserverInit)
+  new PerformanceObserver((l) => l.getEntries().forEach((e) => (e as unknown as { interactionId: number }).interactionId && felt.took.push({ name: e.name, ms: e.duration }))).observe({ type: 'event', durationThreshold: 16, buffered: true } as PerformanceObserverInit)
+  let quiet = 0
+  const look = () => {
+    const there = felt.painted && document.querySelector('main h1, body > pre') && !document.querySelector('[aria-busy=true], .animate-pulse')
+    quiet = there ? quiet + 1 : 0
+    if (quiet < 3) setTimeout(look, 100)
+    else console.debug('settled')
+  }
+  setTimeout(look, 100)
 }
 
 /** Opens a page on a machine so many times slower, and lets it settle. */
@@ -36,10 +59,9 @@ async function slowly(path: string, rate: number) {
   const page = await context.newPage()
   const cdp = await context.newCDPSession(page)
   await cdp.send('Emulation.setCPUThrottlingRate', { rate })
-  await page.goto(rig.url + path)
-  await page.locator('main h1').first().waitFor()
-  await page.locator('[aria-busy=true], .animate-pulse').first().waitFor({ state: 'detached' })
-  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
+  const settled = page.waitForEvent('console', { predicate: (m) => m.text() === 'settled', timeout: 60_000 })
+  await page.goto(rig.url + path, { waitUntil: 'commit' })
+  await settled
   return { page, context, felt: () => page.evaluate(() => (window as unknown as { felt: Felt }).felt) }
 }
 
@@ -52,21 +74,19 @@ async function best(what: string, tries: number, one: () => Promise<number>, goa
 }
 
 describe('a page', () => {
-  // What is largest is the head on most pages, and on some a text that the server is asked for.
-  for (const [name, path, bound] of [['home', '/', 1200], ['runs', '/runs', 1200], ['processes', '/processes', 1200], ['people', '/people', 1200], ['objects', '/objects', 2400], ['account', '/account', 2400]] as const) {
-    it(`of ${name} is painted soon and does not jump`, async () => {
-      let shifted = 0
-      const painted = await best(`largest paint of ${name}`, 3, async () => {
-        const { context, felt } = await slowly(path, rate)
-        const now = await felt()
-        shifted = Math.max(shifted, now.shifted)
-        await context.close()
-        return now.painted
-      }, 1200)
-      expect(painted).toBeLessThan(bound)
-      expect(shifted).toBeLessThan(0.05)
-    })
-  }
+  const pages = ['', 'runs', 'objects', 'processes', 'incidents', 'tasks', 'plugins', 'connections', 'settings', 'people', 'account', 'audit', 'help']
+  it.each(pages)('of %s is painted soon and does not jump', async (name) => {
+    let shifted = 0
+    const painted = await best(`largest paint of /${name}`, 5, async () => {
+      const { context, felt } = await slowly(`/${name}`, rate)
+      const now = await felt()
+      shifted = Math.max(shifted, now.shifted)
+      await context.close()
+      return now.painted
+    }, 1200)
+    expect(painted).toBeLessThan(1200 * slower)
+    expect(shifted).toBeLessThan(0.05)
+  })
 })
 
 describe('a list of a hundred thousand runs', () => {
@@ -90,27 +110,54 @@ describe('a list of a hundred thousand runs', () => {
     await context.close()
   })
 
-  it('shows what a filter leaves at once, scrolls far, and opens its menu', async () => {
-    const slowest = await best('slowest interaction, machine four times slower', 3, async () => {
+  /** Waits until what was done is shown, and two pictures more. */
+  const drawn = (page: Page) => page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn))))))
+
+  /** Presses where something stands; who asks for it by name in that moment would hold it up. */
+  async function press(page: Page, what: Locator) {
+    const box = (await what.boundingBox())!
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2)
+    await drawn(page)
+    return () => page.mouse.click(box.x + box.width / 2, box.y + box.height / 2)
+  }
+
+  it('shows at once what somebody does', async () => {
+    const slowest: Record<string, number> = {}
+    for (let i = 0; i < 3; i++) {
       const { page, context, felt } = await slowly('/runs', rate)
-      const drawn = () => page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
+      const grid = page.getByRole('grid', { name: 'Runs' })
+      /** Does something, and notes how long it took until the next picture. */
+      const timed = async (name: string, act: () => Promise<unknown>) => {
+        await drawn(page)
+        const before = (await felt()).took.length
+        await act()
+        await drawn(page)
+        const took = Math.max(0, ...(await felt()).took.slice(before).map((x) => x.ms))
+        slowest[name] = Math.min(slowest[name] ?? Infinity, took)
+      }
       await page.getByRole('combobox', { name: 'State' }).selectOption('failed')
-      await page.getByRole('row').filter({ hasText: 'Failed' }).first().waitFor()
       await page.getByRole('row').filter({ hasText: 'Completed' }).first().waitFor({ state: 'detached' })
-      await page.getByRole('grid', { name: 'Runs' }).focus()
-      for (let i = 0; i < 5; i++) await page.keyboard.press('End')
-      await page.keyboard.press('PageDown')
-      await page.getByRole('searchbox').fill('web-00')
-      await drawn()
-      await page.getByRole('button', { name: /admin/ }).click()
+      await grid.focus()
+      await timed('an arrow', () => page.keyboard.press('ArrowDown'))
+      await timed('to the end', () => page.keyboard.press('End'))
+      await timed('a page up', () => page.keyboard.press('PageUp'))
+      await timed('to the beginning', () => page.keyboard.press('Home'))
+      await timed('choosing a row', await press(page, page.getByRole('checkbox').nth(3)))
+      await page.getByRole('searchbox').focus()
+      await timed('a letter', () => page.keyboard.type('w'))
+      await timed('the menu', await press(page, page.getByRole('button', { name: /admin/ })))
       await page.getByRole('menuitem', { name: 'Sign out' }).waitFor()
-      await page.keyboard.press('Escape')
-      await drawn()
-      const { slowest, shifted } = await felt()
-      expect(shifted).toBeLessThan(0.05)
+      await timed('closing it', () => page.keyboard.press('Escape'))
+      await timed('the palette', () => page.keyboard.press('Control+k'))
+      await page.getByRole('option').first().waitFor()
+      await timed('a letter in it', () => page.keyboard.type('r'))
+      await timed('leaving it', () => page.keyboard.press('Escape'))
+      await timed('another page', await press(page, page.getByRole('link', { name: 'Processes' })))
+      await page.getByRole('heading', { name: 'Processes', level: 1 }).waitFor()
+      expect((await felt()).shifted).toBeLessThan(0.05)
       await context.close()
-      return slowest
-    }, 100)
-    expect(slowest).toBeLessThan(guard * 100)
+    }
+    console.log(`on a machine four times slower, in ms (goal 100): ${Object.entries(slowest).map(([name, ms]) => `${name} ${ms}`).join(', ')}`)
+    for (const [name, ms] of Object.entries(slowest)) expect(ms, name).toBeLessThan(guard * 100)
   })
 })

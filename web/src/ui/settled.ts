@@ -1,4 +1,4 @@
-import { onMounted, onScopeDispose, ref, type Ref } from 'vue'
+import { onMounted, onScopeDispose, ref, shallowRef, watch, type Ref } from 'vue'
 
 /** Whether the first picture of what is mounted stands: what is long is drawn after it, so that a page answers at once. */
 export function useSettled(): Readonly<Ref<boolean>> {
@@ -7,4 +7,19 @@ export function useSettled(): Readonly<Ref<boolean>> {
   onMounted(() => (frame = requestAnimationFrame(() => (frame = requestAnimationFrame(() => (settled.value = true))))))
   onScopeDispose(() => cancelAnimationFrame(frame))
   return settled
+}
+
+/** Does something once the picture that is being drawn stands, and not at all where its page has gone by then. */
+export function usePicture(): (act: () => void) => void {
+  let gone = false
+  onScopeDispose(() => (gone = true))
+  return (act) => void requestAnimationFrame(() => setTimeout(() => gone || act()))
+}
+
+/** What something was before the picture that is being drawn: for what may follow a picture later than what it follows. */
+export function useLater<T>(source: Readonly<Ref<T>>): Readonly<Ref<T>> {
+  const later = shallowRef(source.value) as Ref<T>
+  const afterPicture = usePicture()
+  watch(source, () => afterPicture(() => (later.value = source.value)))
+  return later
 }

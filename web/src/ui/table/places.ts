@@ -1,21 +1,81 @@
-import { computed, type ComputedRef } from 'vue'
+import { computed, ref, watch, type ComputedRef } from 'vue'
+import { usePicture } from '../settled'
+
+/** A row that is to be drawn: what it shows, and where it stands. */
+export interface Wanted<T, At> {
+  key: string
+  row: T
+  at: At
+}
+
+export interface Placed<T, At> extends Wanted<T, At> {
+  place: number
+  /** It has left, and what comes to its place is drawn with one of the next pictures. */
+  late: boolean
+}
+
+/** How long rows may be drawn for one picture, in milliseconds: more would hold up what somebody does. */
+const budget = 10
+/** How many come with a picture at least, and before it is known how long one takes. */
+export const atOnce = 3
+
+interface State<T, At> {
+  placed: Placed<T, At>[]
+  /** How many came with this picture, and whether more are to come. */
+  filled: number
+  more: boolean
+}
+
+/** Puts rows to places: those that stay to their own, those that come to places that were left, `fits` of them at once. */
+function seat<T, At extends { index: number }>(was: Placed<T, At>[], wanted: Wanted<T, At>[], inSight: (at: At) => boolean, fits: number): State<T, At> {
+  const left = new Map(was.map((p) => [p.key, p]))
+  const placed: Placed<T, At>[] = []
+  const coming: Wanted<T, At>[] = []
+  for (const w of wanted) {
+    const own = left.get(w.key)
+    if (own) placed.push({ ...w, place: own.place, late: false })
+    else coming.push(w)
+    left.delete(w.key)
+  }
+  // In the order in which they stand already, so that nothing has to move.
+  const free = [...left.values()]
+  let next = Math.max(-1, ...was.map((p) => p.place)) + 1
+  const pairs = coming.map((w, i) => ({ w, old: free[i] })).sort((a, b) => Number(inSight(b.w.at)) - Number(inSight(a.w.at)))
+  const now = pairs.splice(0, fits)
+  for (const { w, old } of now) placed.push({ ...w, place: old?.place ?? next++, late: false })
+  for (const { old } of pairs) if (old) placed.push({ ...old, late: true })
+  // They stand in the document as they are read; while some are late, as they stood.
+  const stood = new Map(was.map((p, i) => [p.place, i]))
+  const rank = placed.some((p) => p.late) ? (p: Placed<T, At>) => stood.get(p.place) ?? was.length : (p: Placed<T, At>) => p.at.index
+  return { placed: placed.sort((a, b) => rank(a) - rank(b)), filled: now.length, more: pairs.length > 0 }
+}
 
 /**
  * Gives each row in view a place that stays its own for as long as it is in view.
  * Places of rows that leave are taken by those that come: what is drawn there is
- * filled anew, which costs a part of drawing it.
+ * filled anew, which costs a part of drawing it. After a long way as many come with
+ * each picture as there is time for, those in sight first.
  */
-export function usePlaces(keys: () => string[]): ComputedRef<Map<string, number>> {
-  return computed<Map<string, number>>((before) => {
-    const now = keys()
-    const stay = new Map(now.filter((k) => before?.has(k)).map((k) => [k, before!.get(k)!]))
-    const taken = new Set(stay.values())
-    let next = 0
-    for (const k of now) {
-      if (stay.has(k)) continue
-      while (taken.has(next)) next++
-      stay.set(k, next++)
-    }
-    return stay
+export function usePlaces<T, At extends { index: number }>(wanted: () => Wanted<T, At>[], inSight: (at: At) => boolean, clock = () => performance.now()): ComputedRef<Placed<T, At>[]> {
+  const picture = ref(0)
+  let [fits, begun, asked] = [atOnce, 0, false]
+  const state = computed<State<T, At>>((before) => {
+    void picture.value
+    const rows = wanted()
+    begun = clock()
+    return seat(before?.placed ?? [], rows, inSight, fits)
   })
+  const afterPicture = usePicture()
+  const next = () => {
+    asked = false
+    picture.value++
+  }
+  const drawn = ({ filled, more }: State<T, At>) => {
+    if (filled >= atOnce) fits = Math.max(atOnce, Math.floor((budget * filled) / Math.max(0.1, clock() - begun)))
+    if (!more || asked) return
+    asked = true
+    afterPicture(next)
+  }
+  watch(state, drawn, { flush: 'post' })
+  return computed(() => state.value.placed)
 }

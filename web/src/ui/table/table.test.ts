@@ -1,12 +1,12 @@
 import { flushPromises, mount } from '@vue/test-utils'
-import { defineComponent, nextTick, ref } from 'vue'
+import { defineComponent, effectScope, nextTick, ref } from 'vue'
 import { createMemoryHistory, createRouter } from 'vue-router'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { i18n } from '@/i18n'
 import DataTable from '../DataTable.vue'
 import FilterBar from '../FilterBar.vue'
 import { frame, sorted, turned, type Column } from './columns'
-import { usePlaces } from './places'
+import { atOnce, usePlaces } from './places'
 import { useSelection } from './selection'
 import { useTableState, type TableState } from './state'
 
@@ -37,14 +37,47 @@ describe('columns', () => {
 })
 
 describe('places', () => {
+  /** Drawing takes so many milliseconds each time. */
+  function setup(given: string[], took = 10) {
+    const keys = ref(given)
+    const scope = effectScope()
+    let now = 0
+    const placed = scope.run(() => usePlaces(() => keys.value.map((key, index) => ({ key, row: key, at: { index } })), ({ index }) => index >= 2, () => (now += took)))!
+    const shown = () => placed.value.map((p) => `${p.place}:${p.key}${p.late ? ' late' : ''}`)
+    return { keys, shown, scope }
+  }
+  const of = (letter: string, n: number) => Array.from({ length: n }, (_, i) => letter + i)
+  const names = (shown: string[]) => shown.map((p) => p.slice(p.indexOf(':') + 1))
+
   it('stay a row\'s own while it is in view, and are filled anew after it', () => {
-    const keys = ref(['a', 'b', 'c'])
-    const places = usePlaces(() => keys.value)
-    expect([...places.value]).toEqual([['a', 0], ['b', 1], ['c', 2]])
+    const { keys, shown, scope } = setup(['a', 'b', 'c'])
+    expect(shown()).toEqual(['1:a', '2:b', '0:c'])
     keys.value = ['x', 'c', 'b', 'd'] // a left, two came
-    expect(Object.fromEntries(places.value)).toEqual({ c: 2, b: 1, x: 0, d: 3 })
+    expect(shown()).toEqual(['1:x', '0:c', '2:b', '3:d'])
     keys.value = ['p', 'q']
-    expect(Object.fromEntries(places.value)).toEqual({ p: 0, q: 1 })
+    expect(names(shown())).toEqual(['p', 'q'])
+    scope.stop()
+  })
+  it('are filled a few with each picture, those in sight first', async () => {
+    const { keys, shown, scope } = setup([])
+    keys.value = of('a', 12)
+    expect(shown()).toHaveLength(atOnce)
+    await vi.waitFor(() => expect(shown()).toHaveLength(12))
+    keys.value = of('b', 12)
+    expect(shown().filter((p) => p.includes('late'))).toHaveLength(12 - atOnce)
+    expect(shown().some((p) => /b[01]$/.test(p)), 'what is out of sight comes last').toBe(false)
+    await vi.waitFor(() => expect(shown().some((p) => p.includes('late'))).toBe(false))
+    expect(names(shown())).toEqual(of('b', 12))
+    expect(new Set(shown().map((p) => p.slice(0, p.indexOf(':')))), 'no place is new').toEqual(new Set(of('', 12)))
+    scope.stop()
+  })
+  it('are filled at once where there is time for it', async () => {
+    const { keys, shown, scope } = setup([], 1)
+    keys.value = of('a', 30)
+    await vi.waitFor(() => expect(shown()).toHaveLength(30))
+    keys.value = of('b', 30)
+    expect(names(shown())).toEqual(of('b', 30))
+    scope.stop()
   })
 })
 
@@ -133,7 +166,7 @@ describe('a table', () => {
     await router.push('/')
     const view = mount(DataTable<Host>, { props: { label: 'Hosts', columns, rows: [], rowKey: (h: Host) => h.id, ...props }, global: { plugins: [i18n, router] }, attachTo: document.body })
     // Rows are drawn after the first picture.
-    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(drawn))))
+    for (let i = 0; i < 8; i++) await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))
     await nextTick()
     return { view, router }
   }
