@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { textsOf } from '../build.texts'
 import { connect, deploy, prepare, startFleet, type Job } from './fleet'
 import { faults, looks, password, start, type Rig } from './rig'
 
@@ -61,6 +62,9 @@ const pages: Record<string, string> = {
   account: '/account',
   help: '/help',
 }
+/** A key that has no text stands on the page as it is: "help.page.some_thing". */
+const nameless = new RegExp(`(?<![\\w./-])(?:${Object.keys(textsOf('en').tree).join('|')})\\.\\w+\\.[\\w.-]+`, 'g')
+
 describe('every page', () => {
   for (const [name, path] of Object.entries(pages)) {
     it(`${name} is accessible, silent and fits`, async () => {
@@ -73,6 +77,7 @@ describe('every page', () => {
         expect(await page.evaluate(() => document.scrollingElement!.scrollWidth - innerWidth), `${name} is wider than ${look.width ?? 1440}`).toBeLessThanOrEqual(0)
         expect(await faults(page), `${name} ${look.locale}`).toEqual([])
         expect(complaints, `${name} ${look.locale}`).toEqual([])
+        expect((await page.locator('body').innerText()).match(nameless) ?? [], `${name} ${look.locale} has a text for every key`).toEqual([])
         expect(await page.evaluate(() => performance.getEntriesByType('mark').map((m) => m.name)), `${name} has a use for what it asks ahead`).toEqual([])
         await context.close()
       }

@@ -1,0 +1,23 @@
+/** The documents that the help shows, below docs/, in the order in which they are read. */
+export const pages = [
+  'guide/first-ten-minutes.md',
+  'guide/own-script-own-host.md',
+  'guide/model-a-process.md',
+  'guide/object-paths.md',
+  'guide/decisions.md',
+  'operate/server.md',
+  'operate/users-and-roles.md',
+  'operate/repair-a-run.md',
+  'operate/recover.md',
+  'plugin-authors/write-a-plugin.md',
+  'reference/settings.md',
+  'reference/manifest.md',
+  'reference/api.md',
+  'reference/cli.md',
+  'reference/feel.md',
+  'reference/errors.md',
+  'reference/security-cases.md',
+] as const
+
+/** What a document is called in the list: the end of its key. */
+export const titleKey = (page: string) => page.replace(/[/.]/g, '_')
