@@ -23,3 +23,11 @@ export function useLater<T>(source: Readonly<Ref<T>>): Readonly<Ref<T>> {
   watch(source, () => afterPicture(() => (later.value = source.value)))
   return later
 }
+
+/** Whether something is still there: it comes with what opens it, and is taken apart a picture after it is out of sight. */
+export function useLinger(open: Readonly<Ref<boolean>>): Readonly<Ref<boolean>> {
+  const there = ref(open.value)
+  const afterPicture = usePicture()
+  watch(open, (now) => (now ? (there.value = true) : afterPicture(() => (there.value = open.value))))
+  return there
+}
