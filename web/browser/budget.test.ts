@@ -4,18 +4,20 @@ import { start, type Rig } from './rig'
 
 // What people feel, on a machine whose processor is four times slower than this one.
 const rate = 4
-// Machines that run tests are slow and shared, and differ from hour to hour by two:
-// how long an interaction takes is printed beside its goal, and fails beyond it.
-const guard = 2
-/** When a page of two letters is painted on an ordinary machine that is four times slower, in milliseconds. */
-const usual = 250
+// Machines that run tests are shared, and differ from hour to hour by two: each thing
+// is tried until it has kept its goal once, and the goals are those of an ordinary hour.
+const tries = 8
+/** When a page of two letters is painted in an ordinary hour on a machine four times slower, in milliseconds. */
+const usual = 200
+/** How long an interaction may take until it is shown, in milliseconds; half as long again fails. */
+const goal = 100
 
 let rig: Rig
-/** By how much this machine is slower than an ordinary one now; 1 where it is not. */
+/** By how much this hour is slower than an ordinary one; 1 where it is not. */
 let slower = 1
 beforeAll(async () => {
   rig = await start({}, 100_000)
-  const plain = await best('paint of two letters', 3, async () => {
+  const plain = await best('paint of two letters', 5, async () => {
     const { felt, context } = await slowly('/healthz', rate)
     const { painted } = await felt()
     await context.close()
@@ -30,8 +32,8 @@ interface Felt {
   painted: number
   /** How much the page moved under the reader's eyes. */
   shifted: number
-  /** What took how long until it was shown, in milliseconds. */
-  took: { name: string; ms: number }[]
+  /** What was done when, and took how long until it was shown, in milliseconds. */
+  took: { at: number; ms: number }[]
 }
 
 /** Observes the page from within, and says "settled" once nothing more comes: to ask from without would hold it up. */
@@ -40,7 +42,7 @@ const observe = () => {
   ;(window as unknown as { felt: Felt }).felt = felt
   new PerformanceObserver((l) => l.getEntries().forEach((e) => (felt.painted = e.startTime))).observe({ type: 'largest-contentful-paint', buffered: true })
   new PerformanceObserver((l) => l.getEntries().forEach((e) => (felt.shifted += (e as unknown as { hadRecentInput: boolean; value: number }).hadRecentInput ? 0 : (e as unknown as { value: number }).value))).observe({ type: 'layout-shift', buffered: true })
-  new PerformanceObserver((l) => l.getEntries().forEach((e) => (e as unknown as { interactionId: number }).interactionId && felt.took.push({ name: e.name, ms: e.duration }))).observe({ type: 'event', durationThreshold: 16, buffered: true } as PerformanceObserverInit)
+  new PerformanceObserver((l) => l.getEntries().forEach((e) => (e as unknown as { interactionId: number }).interactionId && felt.took.push({ at: e.startTime, ms: e.duration }))).observe({ type: 'event', durationThreshold: 16, buffered: true } as PerformanceObserverInit)
   let quiet = 0
   const look = () => {
     const there = felt.painted && document.querySelector('main h1, body > pre') && !document.querySelector('[aria-busy=true], .animate-pulse')
@@ -77,7 +79,7 @@ describe('a page', () => {
   const pages = ['', 'runs', 'objects', 'processes', 'incidents', 'tasks', 'plugins', 'connections', 'settings', 'people', 'account', 'audit', 'help']
   it.each(pages)('of %s is painted soon and does not jump', async (name) => {
     let shifted = 0
-    const painted = await best(`largest paint of /${name}`, 5, async () => {
+    const painted = await best(`largest paint of /${name}`, tries, async () => {
       const { context, felt } = await slowly(`/${name}`, rate)
       const now = await felt()
       shifted = Math.max(shifted, now.shifted)
@@ -110,30 +112,30 @@ describe('a list of a hundred thousand runs', () => {
     await context.close()
   })
 
-  /** Waits until what was done is shown, and two pictures more. */
-  const drawn = (page: Page) => page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn))))))
+  /** Waits until what was done is shown and all that follows it has come; gives the time of the page. */
+  const idle = (page: Page) =>
+    page.evaluate(async () => {
+      for (let i = 0; i < 3; i++) await new Promise((drawn) => requestAnimationFrame(() => requestIdleCallback(drawn)))
+      return performance.now()
+    })
 
   /** Presses where something stands; who asks for it by name in that moment would hold it up. */
   async function press(page: Page, what: Locator) {
     const box = (await what.boundingBox())!
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2)
-    await drawn(page)
+    await idle(page)
     return () => page.mouse.click(box.x + box.width / 2, box.y + box.height / 2)
   }
 
   it('shows at once what somebody does', async () => {
-    const slowest: Record<string, number> = {}
-    for (let i = 0; i < 3; i++) {
+    const least: Record<string, number> = {}
+    for (let i = 0; i < 5 && (!i || Object.values(least).some((ms) => ms >= goal)); i++) {
       const { page, context, felt } = await slowly('/runs', rate)
       const grid = page.getByRole('grid', { name: 'Runs' })
-      /** Does something, and notes how long it took until the next picture. */
+      const done: { name: string; at: number }[] = []
       const timed = async (name: string, act: () => Promise<unknown>) => {
-        await drawn(page)
-        const before = (await felt()).took.length
+        done.push({ name, at: await idle(page) })
         await act()
-        await drawn(page)
-        const took = Math.max(0, ...(await felt()).took.slice(before).map((x) => x.ms))
-        slowest[name] = Math.min(slowest[name] ?? Infinity, took)
       }
       await page.getByRole('combobox', { name: 'State' }).selectOption('failed')
       await page.getByRole('row').filter({ hasText: 'Completed' }).first().waitFor({ state: 'detached' })
@@ -154,10 +156,16 @@ describe('a list of a hundred thousand runs', () => {
       await timed('leaving it', () => page.keyboard.press('Escape'))
       await timed('another page', await press(page, page.getByRole('link', { name: 'Processes' })))
       await page.getByRole('heading', { name: 'Processes', level: 1 }).waitFor()
-      expect((await felt()).shifted).toBeLessThan(0.05)
+      await idle(page)
+      const { shifted, took } = await felt()
+      expect(shifted).toBeLessThan(0.05)
       await context.close()
+      for (const [i, { name, at }] of done.entries()) {
+        const ms = Math.max(0, ...took.filter((x) => x.at >= at && x.at < (done[i + 1]?.at ?? Infinity)).map((x) => x.ms))
+        least[name] = Math.min(least[name] ?? Infinity, ms)
+      }
     }
-    console.log(`on a machine four times slower, in ms (goal 100): ${Object.entries(slowest).map(([name, ms]) => `${name} ${ms}`).join(', ')}`)
-    for (const [name, ms] of Object.entries(slowest)) expect(ms, name).toBeLessThan(guard * 100 * slower)
+    console.log(`until it is shown, in ms (goal ${goal}): ${Object.entries(least).map(([name, ms]) => `${name} ${ms}`).join(', ')}`)
+    for (const [name, ms] of Object.entries(least)) expect(ms, name).toBeLessThan(1.5 * goal * slower)
   })
 })

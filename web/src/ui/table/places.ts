@@ -15,9 +15,9 @@ export interface Placed<T, At> extends Wanted<T, At> {
 }
 
 /** How long rows may be drawn for one picture, in milliseconds: more would hold up what somebody does. */
-const budget = 10
+const budget = 8
 /** How many come with a picture at least, and before it is known how long one takes. */
-export const atOnce = 3
+export const atOnce = 2
 
 interface State<T, At> {
   placed: Placed<T, At>[]
