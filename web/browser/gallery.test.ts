@@ -52,6 +52,10 @@ describe('the gallery', () => {
       await page.keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
     }
+    await page.getByRole('button', { name: 'Menu', exact: true }).click()
+    await page.getByRole('menuitem', { name: 'Duplicate' }).waitFor()
+    expect(await faults(page, [], '[role=menu]:popover-open'), 'menu').toEqual([])
+    await page.keyboard.press('Escape')
     await page.getByRole('combobox', { name: 'One host' }).click()
     await page.getByRole('option', { name: /api-00001/ }).waitFor()
     // A list that belongs to a field stands at the end of the page, outside of its landmarks.
@@ -144,6 +148,28 @@ describe('the keyboard', () => {
     }
     await page.keyboard.press('Escape')
     await expect.poll(() => focused(page)).toBe('Delete…')
+    await context.close()
+  })
+
+  it.each(['Enter', 'ArrowDown', 'a click'])('walks through a menu that %s opened', async (how) => {
+    const { page, context } = await gallery()
+    const button = page.getByRole('button', { name: 'Menu', exact: true })
+    if (how === 'a click') await button.click()
+    else {
+      await button.focus()
+      await page.keyboard.press(how)
+    }
+    const at = (name: string) => expect.poll(() => focused(page)).toMatch(new RegExp(`^${name}`))
+    await at('Edit')
+    const [above, below] = [(await button.boundingBox())!, (await page.getByRole('menu').boundingBox())!]
+    expect([below.x, below.y > above.y], 'stands at its button').toEqual([above.x, true])
+    for (const [key, name] of [['ArrowDown', 'Duplicate'], ['ArrowDown', 'Delete'], ['ArrowDown', 'Edit'], ['End', 'Delete'], ['d', 'Duplicate']] as const) {
+      await page.keyboard.press(key)
+      await at(name)
+    }
+    await page.keyboard.press('Escape')
+    await page.getByRole('menu').waitFor({ state: 'hidden' })
+    await at('Menu')
     await context.close()
   })
 

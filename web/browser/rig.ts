@@ -140,8 +140,9 @@ function opener(url: string, cookie: string, browser: Browser): Rig['open'] {
   }
 }
 
-/** What axe finds wrong with a page, as lines to read, but for the rules that are named. */
-export async function faults(page: Page, but: string[] = []): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).disableRules(but).analyze()
+/** What axe finds wrong with a page, or with a part of it, as lines to read, but for the rules that are named. */
+export async function faults(page: Page, but: string[] = [], part?: string): Promise<string[]> {
+  const axe = new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).disableRules(but)
+  const { violations } = await (part ? axe.include(part) : axe).analyze()
   return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(' ')} — ${n.failureSummary?.split('\n').slice(1).join('; ').trim() ?? ''}`))
 }
