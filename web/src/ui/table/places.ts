@@ -26,8 +26,8 @@ interface State<T, At> {
   more: boolean
 }
 
-/** Puts rows to places: those that stay to their own, those that come to places that were left, `fits` of them at once. */
-function seat<T, At extends { index: number }>(was: Placed<T, At>[], wanted: Wanted<T, At>[], inSight: (at: At) => boolean, fits: number): State<T, At> {
+/** Puts rows to places: those that stay to their own, those that come to places that were left, as many of them as `fits` says of so many. */
+function seat<T, At extends { index: number }>(was: Placed<T, At>[], wanted: Wanted<T, At>[], inSight: (at: At) => boolean, fits: (coming: number) => number): State<T, At> {
   const left = new Map(was.map((p) => [p.key, p]))
   const placed: Placed<T, At>[] = []
   const coming: Wanted<T, At>[] = []
@@ -41,7 +41,7 @@ function seat<T, At extends { index: number }>(was: Placed<T, At>[], wanted: Wan
   const free = [...left.values()]
   let next = Math.max(-1, ...was.map((p) => p.place)) + 1
   const pairs = coming.map((w, i) => ({ w, old: free[i] })).sort((a, b) => Number(inSight(b.w.at)) - Number(inSight(a.w.at)))
-  const now = pairs.splice(0, fits)
+  const now = pairs.splice(0, fits(pairs.length))
   for (const { w, old } of now) placed.push({ ...w, place: old?.place ?? next++, late: false })
   for (const { old } of pairs) if (old) placed.push({ ...old, late: true })
   // They stand in the document as they are read; while some are late, as they stood.
@@ -53,17 +53,19 @@ function seat<T, At extends { index: number }>(was: Placed<T, At>[], wanted: Wan
 /**
  * Gives each row in view a place that stays its own for as long as it is in view.
  * Places of rows that leave are taken by those that come: what is drawn there is
- * filled anew, which costs a part of drawing it. After a long way as many come with
- * each picture as there is time for, those in sight first.
+ * filled anew, which costs a part of drawing it. Rows that are too many for one picture
+ * come with several, those in sight first: few with the one that answers somebody, and
+ * with each after it as many as there is time for.
  */
 export function usePlaces<T, At extends { index: number }>(wanted: () => Wanted<T, At>[], inSight: (at: At) => boolean, clock = () => performance.now()): ComputedRef<Placed<T, At>[]> {
   const picture = ref(0)
-  let [fits, begun, asked] = [atOnce, 0, false]
+  let [fits, begun, asked, followed] = [atOnce, 0, false, 0]
   const state = computed<State<T, At>>((before) => {
-    void picture.value
+    const follows = picture.value !== followed
+    followed = picture.value
     const rows = wanted()
     begun = clock()
-    return seat(before?.placed ?? [], rows, inSight, fits)
+    return seat(before?.placed ?? [], rows, inSight, (coming) => (follows || coming <= fits ? fits : atOnce))
   })
   const afterPicture = usePicture()
   const next = () => {

@@ -71,6 +71,22 @@ describe('places', () => {
     expect(new Set(shown().map((p) => p.slice(0, p.indexOf(':')))), 'no place is new').toEqual(new Set(of('', 12)))
     scope.stop()
   })
+  it('are filled a few with the picture that answers, and more with those after it', async () => {
+    const { keys, shown, scope } = setup([], 2)
+    keys.value = of('a', 12)
+    await vi.waitFor(() => expect(shown()).toHaveLength(12))
+    const filled: number[] = []
+    keys.value = of('b', 12)
+    await vi.waitFor(() => {
+      const n = shown().filter((p) => !p.includes('late')).length
+      if (filled.at(-1) !== n) filled.push(n)
+      expect(n).toBe(12)
+    })
+    expect(filled).toEqual([atOnce, 12])
+    keys.value = [...of('c', 6), ...of('b', 6)]
+    expect(names(shown()), 'what fits comes at once').toEqual(keys.value)
+    scope.stop()
+  })
   it('are filled at once where there is time for it', async () => {
     const { keys, shown, scope } = setup([], 1)
     keys.value = of('a', 30)
