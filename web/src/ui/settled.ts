@@ -16,11 +16,11 @@ export function usePicture(): (act: () => void) => void {
   return (act) => void requestAnimationFrame(() => setTimeout(() => gone || act()))
 }
 
-/** What something was before the picture that is being drawn: for what may follow a picture later than what it follows. */
-export function useLater<T>(source: Readonly<Ref<T>>): Readonly<Ref<T>> {
-  const later = shallowRef(source.value) as Ref<T>
+/** What something was before the picture that is being drawn, and nothing before the first: for what may follow a picture later than what it follows. */
+export function useLater<T>(source: Readonly<Ref<T>>): Readonly<Ref<T | undefined>> {
+  const later = shallowRef<T>()
   const afterPicture = usePicture()
-  watch(source, () => afterPicture(() => (later.value = source.value)))
+  watch(source, () => afterPicture(() => (later.value = source.value)), { immediate: true })
   return later
 }
 
