@@ -9,7 +9,7 @@ const rate = 4
 const tries = 8
 /** When a page of two letters is painted in an ordinary hour on a machine four times slower, in milliseconds. */
 const usual = 200
-/** How long an interaction may take until it is shown, in milliseconds; half as long again fails. */
+/** How long an interaction may take until it is shown, in milliseconds. */
 const goal = 100
 
 let rig: Rig
@@ -112,10 +112,17 @@ describe('a list of a hundred thousand runs', () => {
     await context.close()
   })
 
-  /** Waits until what was done is shown and all that follows it has come; gives the time of the page. */
+  /** Waits until what was done is shown and all that follows it has come; gives the time of the page. The browser may tell of idle time only with a next picture, so pictures are asked for. */
   const idle = (page: Page) =>
     page.evaluate(async () => {
-      for (let i = 0; i < 3; i++) await new Promise((drawn) => requestAnimationFrame(() => requestIdleCallback(drawn)))
+      for (let i = 0; i < 3; i++) {
+        await new Promise((drawn) => requestAnimationFrame(drawn))
+        let asked = 0
+        const picture = () => (asked = requestAnimationFrame(picture))
+        picture()
+        await new Promise((free) => requestIdleCallback(free))
+        cancelAnimationFrame(asked)
+      }
       return performance.now()
     })
 
@@ -166,6 +173,6 @@ describe('a list of a hundred thousand runs', () => {
       }
     }
     console.log(`until it is shown, in ms (goal ${goal}): ${Object.entries(least).map(([name, ms]) => `${name} ${ms}`).join(', ')}`)
-    for (const [name, ms] of Object.entries(least)) expect(ms, name).toBeLessThan(1.5 * goal * slower)
+    for (const [name, ms] of Object.entries(least)) expect(ms, name).toBeLessThan(goal * slower)
   })
 })
