@@ -1,4 +1,5 @@
 import type { RouteRecordRaw } from 'vue-router'
+import { afterPicture } from '@/ui/picture'
 
 // What is seen before the console is read: plain markup of index.html, filled by
 // the first script with what is known by then.
@@ -22,18 +23,10 @@ export async function showHead(page: RouteRecordRaw | undefined, texts: Tree): P
   }
   write('h1', textAt(texts, page?.meta?.titleKey))
   write('p', text)
-  await painted()
+  await new Promise<void>(afterPicture)
 }
 
 /** Says that the rest did not come; without it there is no text in one language. */
 export function showFailure(): void {
   document.querySelector('#failed')?.removeAttribute('hidden')
-}
-
-/** When what was written is seen, or would be if somebody looked. */
-export function painted(): Promise<void> {
-  return new Promise((seen) => {
-    if (document.hidden) return seen()
-    requestAnimationFrame(() => setTimeout(seen))
-  })
 }

@@ -1,10 +1,6 @@
 import type { RouteRecordRaw } from 'vue-router'
 import { matched } from './pages'
-
-/** The project that was looked at here before. */
-export function keptProject(): string {
-  return localStorage.getItem('sextant.project') ?? 'default'
-}
+import { keptProject } from './project'
 
 /** What a page will ask the server for as soon as it is there, without the base: who is signed in, and what its route names. */
 export function firstOf(page: RouteRecordRaw | undefined, path: string, search: string): string[] {

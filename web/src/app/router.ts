@@ -1,6 +1,6 @@
 import { createRouter, createWebHistory } from 'vue-router'
 import { base } from '@/api/base'
-import { painted } from './early'
+import { afterPicture } from '@/ui/picture'
 import { fetchPage, pages } from './pages'
 import { useSession } from './session'
 
@@ -31,7 +31,7 @@ router.beforeEach(async (to, from) => {
   // The page is on its way while the session is asked for.
   for (const { components } of to.matched) fetchPage({ component: components?.default as never })
   // A press is seen before another page is made.
-  if (from.matched.length && to.path !== from.path) await painted()
+  if (from.matched.length && to.path !== from.path) await new Promise<void>(afterPicture)
   if (to.meta.public) return true
   if (!session.signedIn) {
     try {

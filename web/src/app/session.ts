@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import { ask, client, type Schemas } from '@/api/client'
-import { keptProject } from './first'
+import { keptProject } from './project'
 
 type Me = Schemas['MeOutBody']
 

@@ -1,5 +1,5 @@
 import { mount } from '@vue/test-utils'
-import { nextTick, ref } from 'vue'
+import { effectScope, nextTick, ref } from 'vue'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { i18n } from '@/i18n'
 import ConfirmDialog from './ConfirmDialog.vue'
@@ -72,7 +72,8 @@ describe('the options of a combobox', () => {
   it('are those of the last question', async () => {
     const text = ref('')
     const answers: Record<string, (o: { value: string; label: string }[]) => void> = {}
-    const { found, busy } = useOptions(text, ref(true), { load: () => (q) => new Promise((done) => (answers[q] = done)) })
+    const scope = effectScope()
+    const { found, busy } = scope.run(() => useOptions(text, ref(true), { load: () => (q) => new Promise((done) => (answers[q] = done)) }))!
     await vi.advanceTimersByTimeAsync(1)
     text.value = 'a'
     await nextTick()
@@ -81,6 +82,7 @@ describe('the options of a combobox', () => {
     answers['']!([{ value: 'old', label: 'old' }])
     await vi.advanceTimersByTimeAsync(1)
     expect([found.value.map((o) => o.value), busy.value]).toEqual([['a'], false])
+    scope.stop()
   })
 })
 
