@@ -2,8 +2,8 @@ import { fileURLToPath, URL } from 'node:url'
 import tailwindcss from '@tailwindcss/vite'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
-import { groups, hints, preload } from './build.chunks'
-import { texts } from './build.texts'
+import { groups, hints, preload } from './build.chunks.ts'
+import { texts } from './build.texts.ts'
 
 // The console is served from the binary under any path, so that every address
 // within it is relative. In development the API is that of a server at SEXTANT_URL.
