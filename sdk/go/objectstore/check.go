@@ -163,7 +163,11 @@ func canonical(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) 
 		if err != nil {
 			return nil, told + " is no date and time such as 2026-01-31T08:00:00Z"
 		}
-		return wire.Raw(at.UTC().Format(time.RFC3339Nano)), ""
+		// What is kept is the time in UTC, which an offset can carry beyond the years that RFC 3339 can write.
+		if at = at.UTC(); at.Year() < 0 || at.Year() > 9999 {
+			return nil, told + " is in UTC not within the years 0000 to 9999"
+		}
+		return wire.Raw(at.Format(time.RFC3339Nano)), ""
 	case wire.TypeEnum:
 		if !slices.Contains(a.Values, s) {
 			return nil, fmt.Sprintf("%s is none of %s", told, strings.Join(a.Values, ", "))

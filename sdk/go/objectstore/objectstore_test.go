@@ -161,6 +161,8 @@ func TestEveryTypeHasOneForm(t *testing.T) {
 		{"no bool", "on", `"yes"`, "neither true nor false"},
 		{"datetime", "since", `"2026-01-31T09:30:00.5+01:00"`, `"2026-01-31T08:30:00.5Z"`},
 		{"no datetime", "since", `"2026-01-31"`, "no date and time"},
+		{"datetime before the first year", "since", `"0000-01-01T00:00:00+01:00"`, "not within the years 0000 to 9999"},
+		{"datetime after the last year", "since", `"9999-12-31T23:30:00-01:00"`, "not within the years 0000 to 9999"},
 		{"enum", "state", `"up"`, `"up"`},
 		{"no value of the enum", "state", `"odd"`, `"odd" is none of up, down`},
 		{"observed", "state@observed", `"down"`, `"down"`},
@@ -735,6 +737,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add("int", "7")
 	f.Add("number", "-1.50e+3")
 	f.Add("datetime", `"2026-01-31T08:00:00+01:00"`)
+	f.Add("datetime", `"0000-01-01T0:00:00+01:00"`)
 	f.Add("multiref", `["a",{"id":"b"},"a,b"]`)
 	f.Add("text", "\"\xff\"")
 	f.Add("multiref", "[{\"\xb3\":\"\"}]")
