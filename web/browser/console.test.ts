@@ -115,6 +115,19 @@ describe('the console', () => {
     await page.getByRole('option', { name: 'Audit log' }).waitFor()
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: 'Audit log' }).waitFor()
+
+    const chosen = () => page.getByRole('option', { selected: true }).textContent()
+    await page.keyboard.press('Control+k')
+    await page.keyboard.press('ArrowDown')
+    await expect.poll(chosen).toBe('Tasks')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.keyboard.press('Control+k')
+    await expect.poll(chosen, { message: 'it begins anew' }).toBe('Home')
+    // Who knows what comes does not wait for it.
+    await page.keyboard.type('runs')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'Runs' }).waitFor()
     await context.close()
   })
 
