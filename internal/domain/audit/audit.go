@@ -23,17 +23,32 @@ var Migrations embed.FS
 // Domain is the name under which the migrations are counted.
 const Domain = "audit"
 
+// Actor is who did something.
+type Actor struct {
+	Subject string `json:"subject" doc:"Who did it: user/id, plugin/name or run/key"`
+	Name    string `json:"subjectName,omitempty" doc:"What they were called then"`
+}
+
+// Changes are the attributes that an object had before a change and has after
+// it; one that is absent had no value. Long values are cut.
+type Changes struct {
+	Before map[string]json.RawMessage `json:"before,omitempty"`
+	After  map[string]json.RawMessage `json:"after,omitempty"`
+	Secret []string                   `json:"secret,omitempty" doc:"Attributes that were written too, and whose values nobody sees"`
+}
+
 // Record says that a subject did something to an object.
 type Record struct {
-	ID      string          `json:"id"`
-	Time    time.Time       `json:"time"`
-	Project string          `json:"project"`
-	Subject string          `json:"subject" doc:"Who did it"`
+	ID      string    `json:"id"`
+	Time    time.Time `json:"time"`
+	Project string    `json:"project"`
+	Actor
 	Verb    string          `json:"verb" doc:"The permission that it needed, such as process.deploy"`
 	Object  string          `json:"object" doc:"What it was done to: pkg:type/id or domain/id"`
 	Outcome string          `json:"outcome" doc:"done or refused"`
 	Request string          `json:"requestId,omitempty"`
 	Detail  json.RawMessage `json:"detail,omitempty"`
+	Changes *Changes        `json:"changes,omitempty" doc:"Only in the history of an object"`
 }
 
 // The outcomes.
@@ -59,8 +74,15 @@ func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
 	if r.Detail == nil {
 		r.Detail = json.RawMessage("{}")
 	}
-	_, err := tx.Exec("INSERT INTO audit_record (id, time, project, subject, verb, object, outcome, request, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		clock.NewID(l.clock), clock.Micros(l.clock.Now()), r.Project, r.Subject, r.Verb, r.Object, r.Outcome, obs.RequestID(ctx), []byte(r.Detail))
+	changes := []byte{}
+	if r.Changes != nil {
+		var err error
+		if changes, err = json.Marshal(r.Changes); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec("INSERT INTO audit_record (id, time, project, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		clock.NewID(l.clock), clock.Micros(l.clock.Now()), r.Project, r.Subject, r.Name, r.Verb, r.Object, r.Outcome, obs.RequestID(ctx), []byte(r.Detail), changes)
 	return err
 }
 
@@ -68,26 +90,32 @@ func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
 type Filter struct {
 	Project string
 	Object  string
+	Name    string
+	Outcome string
+	// Values adds what changed to what: who may read records may not read every object.
+	Values bool
 	api.Paging
 }
 
 // List reads records of a project, newest first.
 func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
-	query := "SELECT id, time, project, subject, verb, object, outcome, request, detail FROM audit_record WHERE project = ?"
+	query := "SELECT id, time, project, subject, name, verb, object, outcome, request, detail, changes FROM audit_record WHERE project = ?"
 	args := []any{f.Project}
-	if f.Object != "" {
-		query, args = query+" AND object = ?", append(args, f.Object)
-	}
-	if f.After != "" {
-		query, args = query+" AND id < ?", append(args, f.After)
+	for _, c := range []struct{ where, value string }{{" AND object = ?", f.Object}, {" AND name = ?", f.Name}, {" AND outcome = ?", f.Outcome}, {" AND id < ?", f.After}} {
+		if c.value != "" {
+			query, args = query+c.where, append(args, c.value)
+		}
 	}
 	rows, err := l.db.Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, f.Limit+1)...)
 	all, err := db.Scan(rows, err, func(r *sql.Rows) (Record, error) {
 		var v Record
 		var at int64
-		var detail []byte
-		err := r.Scan(&v.ID, &at, &v.Project, &v.Subject, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail)
+		var detail, changes []byte
+		err := r.Scan(&v.ID, &at, &v.Project, &v.Subject, &v.Name, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail, &changes)
 		v.Time, v.Detail = clock.FromMicros(at), detail
+		if err == nil && f.Values && len(changes) > 0 {
+			err = json.Unmarshal(changes, &v.Changes)
+		}
 		return v, err
 	})
 	if err != nil {
@@ -102,6 +130,8 @@ func (l *Log) Routes(a *api.API) {
 		api.Paging
 		Project string `query:"project" default:"default" maxLength:"64"`
 		Object  string `query:"object" maxLength:"190" doc:"Only records about this object"`
+		Name    string `query:"subjectName" maxLength:"190" doc:"Only what somebody of this name did"`
+		Outcome string `query:"outcome" enum:"done,refused"`
 	}
 	type out struct{ Body api.Page[Record] }
 	api.Register(a, api.Endpoint{ID: "listAuditRecords", Method: "GET", Path: "/api/v1/audit", Tag: "audit", Summary: "Who did what, newest first", Permission: "audit.read"},
@@ -109,7 +139,7 @@ func (l *Log) Routes(a *api.API) {
 			if err := a.Authorize(ctx, "audit.read", i.Project); err != nil {
 				return nil, err
 			}
-			page, err := l.List(ctx, Filter{Project: i.Project, Object: i.Object, Paging: i.Paging})
+			page, err := l.List(ctx, Filter{Project: i.Project, Object: i.Object, Name: i.Name, Outcome: i.Outcome, Paging: i.Paging})
 			return &out{page}, err
 		})
 }

@@ -46,7 +46,7 @@ func TestRecordsByProjectNewestFirst(t *testing.T) {
 		project := []string{"a", "b"}[i%2]
 		c.Advance(time.Second)
 		err := d.Do(ctx, func(tx *db.Tx) error {
-			return l.Write(ctx, tx, audit.Record{Project: project, Subject: "user/x", Verb: "thing.write", Object: fmt.Sprint("thing/", i/2), Detail: json.RawMessage(`{"n":1}`)})
+			return l.Write(ctx, tx, audit.Record{Project: project, Actor: audit.Actor{Subject: "user/x", Name: "x"}, Verb: "thing.write", Object: fmt.Sprint("thing/", i/2), Detail: json.RawMessage(`{"n":1}`)})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -76,12 +76,45 @@ func TestRecordsByProjectNewestFirst(t *testing.T) {
 	}
 }
 
+func TestRecordsOfSomebodyAndOfWhatWasRefused(t *testing.T) {
+	t.Parallel()
+	l, d, c := open(t)
+	for i, who := range []string{"ann", "bo", "ann"} {
+		c.Advance(time.Second)
+		r := audit.Record{Project: "a", Actor: audit.Actor{Subject: "user/" + who, Name: who}, Verb: "thing.write", Object: fmt.Sprint("thing/", i)}
+		if i > 0 {
+			r.Outcome = audit.Refused
+		}
+		if err := d.Do(t.Context(), func(tx *db.Tx) error { return l.Write(t.Context(), tx, r) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		f    audit.Filter
+		want string
+	}{
+		{audit.Filter{Name: "ann"}, "[thing/2 thing/0]"},
+		{audit.Filter{Outcome: audit.Refused}, "[thing/2 thing/1]"},
+		{audit.Filter{Name: "ann", Outcome: audit.Refused}, "[thing/2]"},
+		{audit.Filter{Name: "nobody"}, "[]"},
+	} {
+		tt.f.Project, tt.f.Limit = "a", 10
+		objects := []string{}
+		for _, r := range list(t, l, tt.f).Items {
+			objects = append(objects, r.Object)
+		}
+		if got := fmt.Sprint(objects); got != tt.want {
+			t.Errorf("%+v: %s", tt.f, got)
+		}
+	}
+}
+
 // A record of what was not done would be a lie.
 func TestARecordGoesWithItsChange(t *testing.T) {
 	t.Parallel()
 	l, d, _ := open(t)
 	err := d.Do(t.Context(), func(tx *db.Tx) error {
-		return errors.Join(l.Write(t.Context(), tx, audit.Record{Project: "a", Subject: "user/x", Verb: "thing.write", Object: "thing/1"}), errors.New("no"))
+		return errors.Join(l.Write(t.Context(), tx, audit.Record{Project: "a", Actor: audit.Actor{Subject: "user/x", Name: "x"}, Verb: "thing.write", Object: "thing/1"}), errors.New("no"))
 	})
 	if err == nil || len(list(t, l, audit.Filter{Project: "a", Paging: api.Paging{Limit: 10}}).Items) != 0 {
 		t.Errorf("%v, and the record is there", err)

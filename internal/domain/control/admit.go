@@ -300,5 +300,5 @@ func (d *Door) record(ctx context.Context, tx *db.Tx, req Request, v Verdict, ke
 	if err != nil {
 		return err
 	}
-	return d.Audit.Write(ctx, tx, audit.Record{Project: req.Project, Subject: v.Subject, Verb: "run.start", Object: "run/" + v.Run.String(), Outcome: outcome, Detail: detail})
+	return d.Audit.Write(ctx, tx, audit.Record{Project: req.Project, Actor: identity.From(ctx).Actor(), Verb: "run.start", Object: "run/" + v.Run.String(), Outcome: outcome, Detail: detail})
 }

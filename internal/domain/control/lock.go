@@ -155,7 +155,7 @@ func (d *Door) SetStop(ctx context.Context, active bool, reason string) (Stop, e
 		if err := tx.Upsert("control_stop", 1, []string{"id", "active", "reason", "subject", "since"}, 1, active, reason, s.Subject, clock.Micros(s.Since)); err != nil {
 			return err
 		}
-		return d.Audit.Write(ctx, tx, audit.Record{Project: "default", Subject: identity.From(ctx).ID, Verb: "control.stop", Object: "platform"})
+		return d.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "control.stop", Object: "platform"})
 	})
 	return s, err
 }

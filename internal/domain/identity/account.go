@@ -183,7 +183,7 @@ func (s *Service) ChangeUser(ctx context.Context, id string, version int64, c Ch
 				return err
 			}
 		}
-		return s.record(ctx, tx, "user.change", "user/"+u.ID, map[string]any{"disabled": u.Disabled, "roles": u.Roles, "grants": u.Grants})
+		return s.record(ctx, tx, "user.change", "user/"+u.ID, map[string]any{"name": u.Name, "disabled": u.Disabled, "roles": u.Roles, "grants": u.Grants})
 	})
 }
 
@@ -196,7 +196,7 @@ func (s *Service) ResetPassword(ctx context.Context, id, password string) error 
 	if err := checkPassword(password); err != nil {
 		return err
 	}
-	return s.setPassword(ctx, u.ID, password, "")
+	return s.setPassword(ctx, u, password, "")
 }
 
 // EndSessions ends all sessions and API tokens of a user.
@@ -209,6 +209,6 @@ func (s *Service) EndSessions(ctx context.Context, id string) error {
 		if err := endSessions(tx, u.ID, "", true); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, "user.sessions_end", "user/"+u.ID, nil)
+		return s.record(ctx, tx, "user.sessions_end", "user/"+u.ID, named(u))
 	})
 }

@@ -90,9 +90,12 @@ func digest(token string) []byte {
 	return d[:]
 }
 
+// named says in a record whom it is about: an id is no name.
+func named(u Account) map[string]any { return map[string]any{"name": u.Name} }
+
 // record writes to the audit log what the subject of ctx did.
 func (s *Service) record(ctx context.Context, tx *db.Tx, verb, object string, detail map[string]any) error {
-	r := audit.Record{Project: "default", Subject: From(ctx).ID, Verb: verb, Object: object}
+	r := audit.Record{Project: "default", Actor: From(ctx).Actor(), Verb: verb, Object: object}
 	if detail != nil {
 		raw, err := json.Marshal(detail)
 		if err != nil {

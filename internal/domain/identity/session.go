@@ -30,7 +30,7 @@ func (s *Service) Login(ctx context.Context, name, password, origin string) (str
 	if err := s.check(ctx, u, name, password, origin); err != nil {
 		return "", time.Time{}, err
 	}
-	return s.session(ctx, u.ID, origin, nil)
+	return s.session(ctx, u, origin, nil)
 }
 
 // check compares a password within the limits of tries. A name that does not
@@ -61,7 +61,7 @@ func (s *Service) refused(ctx context.Context, name, origin string) error {
 		return err
 	}
 	return s.db.Do(ctx, func(tx *db.Tx) error {
-		return s.audit.Write(ctx, tx, audit.Record{Project: "default", Subject: From(ctx).ID, Verb: "identity.login", Object: "login/" + name, Outcome: audit.Refused, Detail: detail})
+		return s.audit.Write(ctx, tx, audit.Record{Project: "default", Actor: From(ctx).Actor(), Verb: "identity.login", Object: "login/" + name, Outcome: audit.Refused, Detail: detail})
 	})
 }
 
@@ -71,7 +71,11 @@ func (s *Service) Redeem(ctx context.Context, link, origin string) (string, time
 	if err != nil || t == nil || t.Kind != kindLink || t.Expires.Before(s.clock.Now()) {
 		return "", time.Time{}, errs.New(errs.Unauthenticated, "identity.link", "the link was used or is too old")
 	}
-	return s.session(ctx, t.user, origin, func(tx *db.Tx) error {
+	u, err := s.oneUser(ctx, "id", t.user)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	return s.session(ctx, u, origin, func(tx *db.Tx) error {
 		n, err := tx.Exec("DELETE FROM identity_token WHERE id = ?", t.ID)
 		if err == nil && n == 0 {
 			return errs.New(errs.Unauthenticated, "identity.link", "the link was used or is too old")
@@ -105,14 +109,14 @@ func (s *Service) Recover(ctx context.Context, name string) (string, error) {
 		if link, err = s.link(tx, u.ID); err != nil {
 			return err
 		}
-		return s.record(AsSystem(ctx, "recover"), tx, "user.recover", "user/"+u.ID, nil)
+		return s.record(AsSystem(ctx, "recover"), tx, "user.recover", "user/"+u.ID, named(u))
 	})
 	return link, err
 }
 
-func (s *Service) session(ctx context.Context, userID, origin string, also func(*db.Tx) error) (string, time.Time, error) {
+func (s *Service) session(ctx context.Context, u Account, origin string, also func(*db.Tx) error) (string, time.Time, error) {
 	secret, now := clock.NewToken("sxs_"), s.clock.Now()
-	t := Token{ID: clock.NewID(s.clock), user: userID, Name: "session", Kind: kindSession, hash: digest(secret), Expires: now.Add(sessionFor), Created: now, proved: now, Origin: origin}
+	t := Token{ID: clock.NewID(s.clock), user: u.ID, Name: "session", Kind: kindSession, hash: digest(secret), Expires: now.Add(sessionFor), Created: now, proved: now, Origin: origin}
 	err := s.db.Do(ctx, func(tx *db.Tx) error {
 		if also != nil {
 			if err := also(tx); err != nil {
@@ -122,7 +126,7 @@ func (s *Service) session(ctx context.Context, userID, origin string, also func(
 		if err := insertToken(tx, t); err != nil {
 			return err
 		}
-		return s.record(With(ctx, Subject{ID: "user/" + userID}), tx, "identity.login", "user/"+userID, nil)
+		return s.record(With(ctx, Subject{ID: "user/" + u.ID, Name: u.Name}), tx, "identity.login", "user/"+u.ID, named(u))
 	})
 	return secret, t.Expires, err
 }
@@ -199,19 +203,19 @@ func (s *Service) ChangePassword(ctx context.Context, current, next, origin stri
 		}
 		return err
 	}
-	return s.setPassword(ctx, u.ID, next, sub.Session)
+	return s.setPassword(ctx, u, next, sub.Session)
 }
 
-func (s *Service) setPassword(ctx context.Context, userID, password, keep string) error {
+func (s *Service) setPassword(ctx context.Context, u Account, password, keep string) error {
 	hash := s.hasher.hash(password)
 	return s.db.Do(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec("UPDATE identity_user SET password = ?, version = version + 1 WHERE id = ?", hash, userID); err != nil {
+		if _, err := tx.Exec("UPDATE identity_user SET password = ?, version = version + 1 WHERE id = ?", hash, u.ID); err != nil {
 			return err
 		}
-		if err := endSessions(tx, userID, keep, false); err != nil {
+		if err := endSessions(tx, u.ID, keep, false); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, "user.password", "user/"+userID, nil)
+		return s.record(ctx, tx, "user.password", "user/"+u.ID, named(u))
 	})
 }
 

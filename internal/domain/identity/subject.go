@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sextant/internal/domain/audit"
 	"sextant/internal/kit/errs"
 )
 
@@ -35,6 +36,9 @@ type Subject struct {
 	Session string
 	Proved  time.Time
 }
+
+// Actor is how the audit log names the subject.
+func (s Subject) Actor() audit.Actor { return audit.Actor{Subject: s.ID, Name: s.Name} }
 
 // Grant is a right: domain.verb, domain.* or * on a project and in an
 // environment, or on all of them with "*".

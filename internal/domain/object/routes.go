@@ -63,6 +63,7 @@ func (s *Service) Routes(a *api.API) {
 		})
 	s.pathRoute(a)
 	s.graphRoute(a)
+	s.historyRoute(a)
 }
 
 func (s *Service) changeRoutes(a *api.API) {

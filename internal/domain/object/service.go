@@ -316,7 +316,7 @@ func (s *Service) Create(ctx context.Context, ref string, scope Scope, rows []wi
 	if err := s.references(ctx, t, scope, rows); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, t, operation{ref, scope, "create"}, rows)
+	return s.change(ctx, t, operation{ref, scope, "create", nil}, rows)
 }
 
 // Update changes the given attributes of objects, each named by its id.
@@ -333,13 +333,14 @@ func (s *Service) Update(ctx context.Context, ref string, scope Scope, rows []wi
 		keep(t, row)
 		ids = append(ids, unquote(row[wire.AttrID]))
 	}
-	if err := s.Exist(ctx, ref, scope.writing(), ids); err != nil {
+	before, err := s.named(ctx, ref, scope.writing(), ids)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.references(ctx, t, scope, rows); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, t, operation{ref, scope, "update"}, rows)
+	return s.change(ctx, t, operation{ref, scope, "update", before}, rows)
 }
 
 // Delete removes objects of a type.
@@ -348,14 +349,15 @@ func (s *Service) Delete(ctx context.Context, ref string, scope Scope, ids []str
 	if err != nil {
 		return err
 	}
-	if err := s.Exist(ctx, ref, scope.writing(), ids); err != nil {
+	before, err := s.named(ctx, ref, scope.writing(), ids)
+	if err != nil {
 		return err
 	}
 	rows := make([]wire.Row, len(ids))
 	for i, id := range ids {
 		rows[i] = wire.Row{wire.AttrID: wire.Raw(id)}
 	}
-	_, err = s.change(ctx, t, operation{ref, scope, "delete"}, rows)
+	_, err = s.change(ctx, t, operation{ref, scope, "delete", before}, rows)
 	return err
 }
 
@@ -396,20 +398,27 @@ func (s *Service) place(ctx context.Context, t wire.ObjectType, scope Scope, row
 
 // Exist checks that all ids of a type lie in the project, with one query.
 func (s *Service) Exist(ctx context.Context, ref string, scope Scope, ids []string) error {
-	rows, err := s.every(ctx, ref, scope, wire.Query{Fields: []string{wire.AttrID}, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(ids)}}})
+	_, err := s.named(ctx, ref, scope, ids, wire.AttrID)
+	return err
+}
+
+// named reads the objects with the given ids, all of which there must be; without
+// fields it reads all attributes.
+func (s *Service) named(ctx context.Context, ref string, scope Scope, ids []string, fields ...string) (map[string]wire.Row, error) {
+	rows, err := s.every(ctx, ref, scope, wire.Query{Fields: fields, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(ids)}}})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	there := make(map[string]bool, len(rows))
+	there := make(map[string]wire.Row, len(rows))
 	for _, row := range rows {
-		there[unquote(row[wire.AttrID])] = true
+		there[unquote(row[wire.AttrID])] = row
 	}
 	for _, id := range ids {
-		if !there[id] {
-			return errs.New(errs.NotFound, "object.not_found", "there is no object %s/%s in project %q", ref, id, scope.Project)
+		if there[id] == nil {
+			return nil, errs.New(errs.NotFound, "object.not_found", "there is no object %s/%s in project %q", ref, id, scope.Project)
 		}
 	}
-	return nil
+	return there, nil
 }
 
 // references checks references that lead to other plugins; an owner checks those
@@ -439,6 +448,8 @@ type operation struct {
 	ref   string
 	scope Scope
 	verb  string
+	// before is what the objects were, by id; nothing where they are new.
+	before map[string]wire.Row
 }
 
 func (s *Service) change(ctx context.Context, t wire.ObjectType, op operation, rows []wire.Row) ([]wire.Row, error) {
@@ -452,16 +463,16 @@ func (s *Service) change(ctx context.Context, t wire.ObjectType, op operation, r
 	}
 	s.forget(pkg, name)
 	if op.verb == "delete" {
-		return nil, s.announce(ctx, op, rows)
+		return nil, s.announce(ctx, t, op, rows, nil)
 	}
 	changed, err := answered(t, op.ref, out.Data)
 	if err != nil {
 		return nil, err
 	}
 	if op.verb == "update" {
-		return changed, s.announce(ctx, op, rows) // what was asked for, not all that the owner answers
+		return changed, s.announce(ctx, t, op, rows, changed) // what was asked for, not all that the owner answers
 	}
-	return changed, s.announce(ctx, op, changed)
+	return changed, s.announce(ctx, t, op, changed, nil)
 }
 
 // forget drops the model of a plugin after a change of a type that its manifest
@@ -473,34 +484,6 @@ func (s *Service) forget(pkg, typ string) {
 		defer s.mu.Unlock()
 		delete(s.models, pkg)
 	}
-}
-
-// announce tells that objects were changed, and which attributes. The owner has
-// stored the change already.
-func (s *Service) announce(ctx context.Context, op operation, rows []wire.Row) error {
-	who := identity.From(ctx).ID
-	return s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
-		for _, row := range rows {
-			subject := op.ref + "/" + unquote(row[wire.AttrID])
-			data := wire.Raw(map[string]any{"attributes": names(row)})
-			if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + op.verb + "d.v1", Subject: subject, Project: op.scope.Project, Data: data}); err != nil {
-				return err
-			}
-			if err := s.Audit.Write(ctx, tx, audit.Record{Project: op.scope.Project, Subject: who, Verb: "object." + op.verb, Object: subject, Detail: data}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func names(row wire.Row) []string {
-	all := make([]string, 0, len(row))
-	for k := range row {
-		all = append(all, k)
-	}
-	slices.Sort(all)
-	return all
 }
 
 func unquote(raw json.RawMessage) string {

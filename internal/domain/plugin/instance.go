@@ -58,7 +58,7 @@ func (r *Remote) Token(ctx context.Context, name string) (string, error) {
 		if err := tx.Upsert("plugin_instance", 1, []string{"plugin", "url", "token"}, name, "", sealed); err != nil {
 			return err
 		}
-		return r.Audit.Write(ctx, tx, audit.Record{Project: "default", Subject: identity.From(ctx).ID, Verb: "plugin.write", Object: "plugin/" + name})
+		return r.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "plugin.write", Object: "plugin/" + name})
 	})
 	return token, err
 }

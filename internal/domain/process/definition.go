@@ -96,7 +96,7 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, d Definition) error {
 	if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.process.deployed.v1", Subject: subject, Project: d.Project, Data: rawJSON(map[string]any{"version": d.Version})}); err != nil {
 		return err
 	}
-	return s.Audit.Write(ctx, tx, audit.Record{Project: d.Project, Subject: identity.From(ctx).ID, Verb: "process.deploy", Object: subject,
+	return s.Audit.Write(ctx, tx, audit.Record{Project: d.Project, Actor: identity.From(ctx).Actor(), Verb: "process.deploy", Object: subject,
 		Detail: rawJSON(map[string]any{"version": d.Version, "digest": d.Digest})})
 }
 

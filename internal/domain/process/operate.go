@@ -95,7 +95,7 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 
 func (s *Service) audited(ctx context.Context, project, verb string, run api.Key, detail map[string]any) func(*db.Tx) error {
 	return func(tx *db.Tx) error {
-		return s.Audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: verb, Object: "run/" + run.String(), Detail: rawJSON(detail)})
+		return s.Audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: verb, Object: "run/" + run.String(), Detail: rawJSON(detail)})
 	}
 }
 

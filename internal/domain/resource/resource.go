@@ -64,7 +64,7 @@ func (f *Files) Routes(a *api.API) {
 			return err
 		}
 		err = f.db.Do(r.Context(), func(tx *db.Tx) error {
-			return f.audit.Write(r.Context(), tx, audit.Record{Project: "default", Subject: identity.From(r.Context()).ID, Verb: "blob.write", Object: "blob/" + digest})
+			return f.audit.Write(r.Context(), tx, audit.Record{Project: "default", Actor: identity.From(r.Context()).Actor(), Verb: "blob.write", Object: "blob/" + digest})
 		})
 		if err != nil {
 			return err

@@ -140,7 +140,7 @@ func (s *Service) put(ctx context.Context, tx *db.Tx, k connectionKey, in Input,
 		k.project, k.name, in.Environment, in.Type, fields, raw, old.Version+1, clock.Micros(s.clock.Now())); err != nil {
 		return err
 	}
-	return s.audit.Write(ctx, tx, audit.Record{Project: k.project, Subject: identity.From(ctx).ID, Verb: "connection.write", Object: Prefix + k.name})
+	return s.audit.Write(ctx, tx, audit.Record{Project: k.project, Actor: identity.From(ctx).Actor(), Verb: "connection.write", Object: Prefix + k.name})
 }
 
 const columns = "project, name, environment, type, fields, secrets, version, updated"
@@ -215,7 +215,7 @@ func (s *Service) Delete(ctx context.Context, project, name string) error {
 		if _, err := tx.Exec("DELETE FROM setting_connection WHERE project = ? AND name = ?", project, name); err != nil {
 			return err
 		}
-		return s.audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: "connection.delete", Object: Prefix + name})
+		return s.audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "connection.delete", Object: Prefix + name})
 	})
 }
 

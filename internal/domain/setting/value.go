@@ -79,7 +79,7 @@ func (s *Service) SetValue(ctx context.Context, project, name, value string, exp
 		if err := tx.Upsert("setting_value", 2, []string{"project", "name", "value", "version", "updated"}, project, name, value, v.Version, now); err != nil {
 			return err
 		}
-		return s.audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: "setting.write", Object: "setting/" + name})
+		return s.audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "setting.write", Object: "setting/" + name})
 	})
 	return v, err
 }
@@ -96,7 +96,7 @@ func (s *Service) DeleteValue(ctx context.Context, project, name string, expect 
 		if _, err := tx.Exec("DELETE FROM setting_value WHERE project = ? AND name = ?", project, name); err != nil {
 			return err
 		}
-		return s.audit.Write(ctx, tx, audit.Record{Project: project, Subject: identity.From(ctx).ID, Verb: "setting.delete", Object: "setting/" + name})
+		return s.audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "setting.delete", Object: "setting/" + name})
 	})
 }
 

@@ -153,7 +153,7 @@ func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.R
 		return err
 	}
 	return l.runs.CompleteTask(ctx, t, vars, func(tx *db.Tx) error {
-		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Subject: who.ID, Verb: "task.complete", Object: "task/" + key.String(), Detail: detail})
+		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Actor: who.Actor(), Verb: "task.complete", Object: "task/" + key.String(), Detail: detail})
 	})
 }
 

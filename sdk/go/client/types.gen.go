@@ -118,6 +118,24 @@ func (e ProcessStepType) Valid() bool {
 	}
 }
 
+// Defines values for ListAuditRecordsParamsOutcome.
+const (
+	Done    ListAuditRecordsParamsOutcome = "done"
+	Refused ListAuditRecordsParamsOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the ListAuditRecordsParamsOutcome enum.
+func (e ListAuditRecordsParamsOutcome) Valid() bool {
+	switch e {
+	case Done:
+		return true
+	case Refused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetObjectGraphParamsDirection.
 const (
 	Both GetObjectGraphParamsDirection = "both"
@@ -173,10 +191,20 @@ type AboutOutBody struct {
 	Version     string `json:"version"`
 }
 
+// AuditChanges defines model for AuditChanges.
+type AuditChanges struct {
+	After  map[string]interface{} `json:"after,omitempty"`
+	Before map[string]interface{} `json:"before,omitempty"`
+
+	// Secret Attributes that were written too, and whose values nobody sees
+	Secret []string `json:"secret,omitempty"`
+}
+
 // AuditRecord defines model for AuditRecord.
 type AuditRecord struct {
-	Detail interface{} `json:"detail,omitempty"`
-	Id     string      `json:"id"`
+	Changes AuditChanges `json:"changes,omitempty"`
+	Detail  interface{}  `json:"detail,omitempty"`
+	Id      string       `json:"id"`
 
 	// Object What it was done to: pkg:type/id or domain/id
 	Object string `json:"object"`
@@ -186,9 +214,12 @@ type AuditRecord struct {
 	Project   string `json:"project"`
 	RequestId string `json:"requestId,omitempty"`
 
-	// Subject Who did it
-	Subject string    `json:"subject"`
-	Time    time.Time `json:"time"`
+	// Subject Who did it: user/id, plugin/name or run/key
+	Subject string `json:"subject"`
+
+	// SubjectName What they were called then
+	SubjectName string    `json:"subjectName,omitempty"`
+	Time        time.Time `json:"time"`
 
 	// Verb The permission that it needed, such as process.deploy
 	Verb string `json:"verb"`
@@ -1352,7 +1383,14 @@ type ListAuditRecordsParams struct {
 
 	// Object Only records about this object
 	Object string `form:"object,omitempty" json:"object,omitempty"`
+
+	// SubjectName Only what somebody of this name did
+	SubjectName string                        `form:"subjectName,omitempty" json:"subjectName,omitempty"`
+	Outcome     ListAuditRecordsParamsOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
 }
+
+// ListAuditRecordsParamsOutcome defines parameters for ListAuditRecords.
+type ListAuditRecordsParamsOutcome string
 
 // ListConnectionsParams defines parameters for ListConnections.
 type ListConnectionsParams struct {
@@ -1490,6 +1528,17 @@ type GetObjectGraphParams struct {
 
 // GetObjectGraphParamsDirection defines parameters for GetObjectGraph.
 type GetObjectGraphParamsDirection string
+
+// GetObjectHistoryParams defines parameters for GetObjectHistory.
+type GetObjectHistoryParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
 
 // ListProcessesParams defines parameters for ListProcesses.
 type ListProcessesParams struct {

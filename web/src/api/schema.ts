@@ -551,6 +551,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/objects/{type}/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who changed an object and what of it, newest first */
+        get: operations["getObjectHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/permissions": {
         parameters: {
             query?: never;
@@ -1148,7 +1165,19 @@ export interface components {
             environment?: string;
             version: string;
         };
+        AuditChanges: {
+            after?: {
+                [key: string]: unknown;
+            };
+            before?: {
+                [key: string]: unknown;
+            };
+            /** @description Attributes that were written too, and whose values nobody sees */
+            secret?: string[] | null;
+        };
         AuditRecord: {
+            /** @description Only in the history of an object */
+            changes?: components["schemas"]["AuditChanges"];
             detail?: unknown;
             id: string;
             /** @description What it was done to: pkg:type/id or domain/id */
@@ -1157,8 +1186,10 @@ export interface components {
             outcome: string;
             project: string;
             requestId?: string;
-            /** @description Who did it */
+            /** @description Who did it: user/id, plugin/name or run/key */
             subject: string;
+            /** @description What they were called then */
+            subjectName?: string;
             /** Format: date-time */
             time: string;
             /** @description The permission that it needed, such as process.deploy */
@@ -2206,6 +2237,9 @@ export interface operations {
                 project?: string;
                 /** @description Only records about this object */
                 object?: string;
+                /** @description Only what somebody of this name did */
+                subjectName?: string;
+                outcome?: "done" | "refused";
             };
             header?: never;
             path?: never;
@@ -3249,6 +3283,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ObjectGraph"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getObjectHistory: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                /** @description package:type */
+                type: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfAuditRecord"];
                 };
             };
             /** @description Error */

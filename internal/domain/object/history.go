@@ -1,0 +1,130 @@
+package object
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/bus"
+	"sextant/internal/kit/db"
+	"sextant/sdk/go/wire"
+)
+
+// History reads who changed an object and what of it, newest first. It is for
+// those who may read the object.
+func (s *Service) History(ctx context.Context, ref Ref, scope Scope, p api.Paging) (api.Page[audit.Record], error) {
+	if _, err := s.named(ctx, ref.TypeRef(), scope, []string{ref.ID}, wire.AttrID); err != nil {
+		return api.Page[audit.Record]{}, err
+	}
+	return s.Audit.List(ctx, audit.Filter{Project: scope.Project, Object: ref.String(), Values: true, Paging: p})
+}
+
+func (s *Service) historyRoute(a *api.API) {
+	type in struct {
+		Typed
+		ID string `path:"id" maxLength:"190"`
+		api.Paging
+	}
+	type out struct{ Body api.Page[audit.Record] }
+	api.Register(a, api.Endpoint{ID: "getObjectHistory", Method: http.MethodGet, Path: "/api/v1/objects/{type}/{id}/history", Tag: "objects", Summary: "Who changed an object and what of it, newest first", Permission: "object.read"},
+		func(ctx context.Context, i *in) (*out, error) {
+			ref, err := ParseRef(i.Type + "/" + i.ID)
+			if err != nil {
+				return nil, err
+			}
+			page, err := s.History(ctx, ref, Scope{Project: i.Project}, i.Paging)
+			return &out{page}, err
+		})
+}
+
+// announce tells that objects were changed, and which attributes. The owner has
+// stored the change already, and may have answered what it stored.
+func (s *Service) announce(ctx context.Context, t wire.ObjectType, op operation, rows, stored []wire.Row) error {
+	after := make(map[string]wire.Row, len(stored))
+	for _, row := range stored {
+		after[unquote(row[wire.AttrID])] = row
+	}
+	return s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
+		for _, row := range rows {
+			id := unquote(row[wire.AttrID])
+			subject := op.ref + "/" + id
+			data := wire.Raw(map[string]any{"attributes": names(row)})
+			if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + op.verb + "d.v1", Subject: subject, Project: op.scope.Project, Data: data}); err != nil {
+				return err
+			}
+			r := audit.Record{Project: op.scope.Project, Actor: identity.From(ctx).Actor(), Verb: "object." + op.verb, Object: subject, Detail: data, Changes: changes(t, op, id, row, after[id])}
+			if err := s.Audit.Write(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// changes are the attributes that an object loses with its end, or that a change
+// gives another value: the one that its owner answered, or else the one it was
+// sent. Of a new object they are what it is, which is no change.
+func changes(t wire.ObjectType, op operation, id string, sent, stored wire.Row) *audit.Changes {
+	was, secret := op.before[id], secrets(t)
+	c := audit.Changes{Before: map[string]json.RawMessage{}, After: map[string]json.RawMessage{}}
+	put := func(side map[string]json.RawMessage, name string, v json.RawMessage) {
+		if name != wire.AttrID && name != wire.AttrDisplayName && len(v) > 0 && !bytes.Equal(v, []byte("null")) {
+			side[name] = short(v)
+		}
+	}
+	switch op.verb {
+	case "delete":
+		for name, v := range was {
+			if !slices.Contains(secret, name) {
+				put(c.Before, name, v)
+			}
+		}
+	case "update":
+		for name := range sent {
+			if slices.Contains(secret, name) {
+				c.Secret = append(c.Secret, name)
+				continue
+			}
+			now, ok := stored[name]
+			if !ok {
+				now = sent[name]
+			}
+			if !bytes.Equal(now, was[name]) {
+				put(c.Before, name, was[name])
+				put(c.After, name, now)
+			}
+		}
+	}
+	slices.Sort(c.Secret)
+	if len(c.Before)+len(c.After)+len(c.Secret) == 0 {
+		return nil
+	}
+	return &c
+}
+
+// longest is how many bytes of a value the history keeps.
+const longest = 2000
+
+// short cuts a long value to a text that says so.
+func short(v json.RawMessage) json.RawMessage {
+	if len(v) <= longest {
+		return v
+	}
+	text := unquote(v)
+	return wire.Raw(strings.ToValidUTF8(text[:min(len(text), longest)], "") + "…")
+}
+
+func names(row wire.Row) []string {
+	all := make([]string, 0, len(row))
+	for k := range row {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
