@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { password, start, type Rig } from './rig'
+import { faults, password, start, type Rig } from './rig'
 
 const bpmn = (task: string) => `<?xml version="1.0"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:bpmndi="http://www.omg.org/spec/BPMN/20100524/DI" xmlns:dc="http://www.omg.org/spec/DD/20100524/DC" xmlns:di="http://www.omg.org/spec/DD/20100524/DI" id="file" targetNamespace="t">
@@ -67,6 +67,19 @@ describe('the console', () => {
       expect(new URL(page.url()).origin).toBe(new URL(rig.url).origin)
       await context.close()
     }
+  })
+
+  it('tells on every page what is going on', async () => {
+    const { page, context, complaints } = await rig.open('/objects')
+    await page.getByRole('button', { name: 'What is going on: one run at work' }).click()
+    const shown = page.getByRole('dialog', { name: 'What is going on' })
+    await shown.getByText('Nothing has ended yet.').waitFor()
+    expect(await faults(page, ['region'])).toEqual([])
+    await shown.getByRole('link', { name: `Ask ${evil}` }).click()
+    await page.getByRole('heading', { level: 1, name: `Ask ${evil}` }).waitFor()
+    await shown.waitFor({ state: 'detached' })
+    expect(complaints).toEqual([])
+    await context.close()
   })
 
   it('shows a run as it goes on, and what a person answers ends it', async () => {
