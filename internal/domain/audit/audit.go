@@ -92,6 +92,8 @@ type Filter struct {
 	Object  string
 	Name    string
 	Outcome string
+	// Since leaves out what was before the newest record of this verb about Object.
+	Since string
 	// Values adds what changed to what: who may read records may not read every object.
 	Values bool
 	api.Paging
@@ -105,6 +107,10 @@ func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
 		if c.value != "" {
 			query, args = query+c.where, append(args, c.value)
 		}
+	}
+	if f.Since != "" {
+		query += " AND id >= COALESCE((SELECT MAX(id) FROM audit_record WHERE project = ? AND object = ? AND verb = ?), '')"
+		args = append(args, f.Project, f.Object, f.Since)
 	}
 	rows, err := l.db.Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, f.Limit+1)...)
 	all, err := db.Scan(rows, err, func(r *sql.Rows) (Record, error) {

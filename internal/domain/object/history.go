@@ -17,12 +17,13 @@ import (
 )
 
 // History reads who changed an object and what of it, newest first. It is for
-// those who may read the object.
+// those who may read the object, and begins with its creation: one that had the
+// id before was another, perhaps in an environment that they may not see.
 func (s *Service) History(ctx context.Context, ref Ref, scope Scope, p api.Paging) (api.Page[audit.Record], error) {
 	if _, err := s.named(ctx, ref.TypeRef(), scope, []string{ref.ID}, wire.AttrID); err != nil {
 		return api.Page[audit.Record]{}, err
 	}
-	return s.Audit.List(ctx, audit.Filter{Project: scope.Project, Object: ref.String(), Values: true, Paging: p})
+	return s.Audit.List(ctx, audit.Filter{Project: scope.Project, Object: ref.String(), Since: recorded("create"), Values: true, Paging: p})
 }
 
 func (s *Service) historyRoute(a *api.API) {
@@ -43,6 +44,9 @@ func (s *Service) historyRoute(a *api.API) {
 		})
 }
 
+// recorded is the verb under which an operation stands in the audit log.
+func recorded(operation string) string { return "object." + operation }
+
 // announce tells that objects were changed, and which attributes. The owner has
 // stored the change already, and may have answered what it stored.
 func (s *Service) announce(ctx context.Context, t wire.ObjectType, op operation, rows, stored []wire.Row) error {
@@ -58,7 +62,7 @@ func (s *Service) announce(ctx context.Context, t wire.ObjectType, op operation,
 			if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + op.verb + "d.v1", Subject: subject, Project: op.scope.Project, Data: data}); err != nil {
 				return err
 			}
-			r := audit.Record{Project: op.scope.Project, Actor: identity.From(ctx).Actor(), Verb: "object." + op.verb, Object: subject, Detail: data, Changes: changes(t, op, id, row, after[id])}
+			r := audit.Record{Project: op.scope.Project, Actor: identity.From(ctx).Actor(), Verb: recorded(op.verb), Object: subject, Detail: data, Changes: changes(t, op, id, row, after[id])}
 			if err := s.Audit.Write(ctx, tx, r); err != nil {
 				return err
 			}

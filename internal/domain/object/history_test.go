@@ -81,3 +81,40 @@ func TestValuesStandInTheHistoryOnly(t *testing.T) {
 		t.Errorf("what was deleted: %s", got)
 	}
 }
+
+// Who could make an object of an id that was deleted would otherwise read what
+// the old one held.
+func TestTheHistoryBeginsWithTheCreation(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := as(t.Context(), "a")
+	ref := object.Ref{Package: "p", Type: "thing", ID: "a1"}
+	tick := func() { r.deps.Clock.(*clock.Fake).Advance(time.Second) }
+	rename := func(name string) {
+		tick()
+		_, err := r.Update(ctx, "p:thing", in("a"), []wire.Row{{"id": wire.Raw("a1"), "name": wire.Raw(name)}})
+		r.must(err)
+	}
+	verbs := func() string {
+		page, err := r.History(ctx, ref, in("a"), api.Paging{Limit: 10})
+		r.must(err)
+		var all []string
+		for _, rec := range page.Items {
+			all = append(all, strings.TrimPrefix(rec.Verb, "object."))
+		}
+		return strings.Join(all, " ")
+	}
+	rename("x") // it was made elsewhere
+	if got := verbs(); got != "update" {
+		t.Errorf("%q", got)
+	}
+	tick()
+	r.must(r.Delete(ctx, "p:thing", in("a"), []string{"a1"}))
+	tick()
+	_, err := r.Create(ctx, "p:thing", in("a"), []wire.Row{{"id": wire.Raw("a1"), "name": wire.Raw("new")}})
+	r.must(err)
+	rename("newer")
+	if got := verbs(); got != "update create" {
+		t.Errorf("%q", got)
+	}
+}
