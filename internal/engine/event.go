@@ -24,7 +24,11 @@ type Event interface{ apply(s *stepper) error }
 type Variables map[string]json.RawMessage
 
 // Start begins the run. Its state must be new.
-type Start struct{ Variables Variables }
+// Mandate is kept beside the state, out of reach of the process.
+type Start struct {
+	Variables Variables
+	Mandate   []byte
+}
 
 // JobCompleted ends a job with its results.
 type JobCompleted struct {
@@ -88,6 +92,9 @@ func (e Start) apply(s *stepper) error {
 	root := &state.Element{Key: s.run.Key, Node: 0, Phase: state.Active}
 	s.run.Put(root)
 	s.fact(Fact{Kind: FactStarted, Key: root.Key})
+	if e.Mandate != nil {
+		s.run.SetMandate(e.Mandate, s.env.NextKey())
+	}
 	s.setAll(root.Key, e.Variables)
 	s.spawn(s.p.Nodes[0].Start, root)
 	return nil

@@ -143,6 +143,7 @@ type StartRun struct {
 	Key       state.Key // from NewKey
 	Program   int64     // key of the program
 	Variables engine.Variables
+	Mandate   []byte // what the process cannot reach: who acts, on what
 }
 
 // StartTx starts a run within a write of the caller, so that whatever admitted
@@ -154,7 +155,7 @@ func (h *Host) StartTx(tx *db.Tx, start StartRun) error {
 	}
 	s := h.shards[ShardOf(start.Key)]
 	r := &run{key: start.Key, programKey: start.Program, program: prog, state: state.New(start.Key)}
-	res, err := s.step(r, engine.Start{Variables: start.Variables})
+	res, err := s.step(r, engine.Start{Variables: start.Variables, Mandate: start.Mandate})
 	if err != nil {
 		return err
 	}

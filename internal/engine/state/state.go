@@ -111,6 +111,9 @@ const (
 	RecordElement RecordKind = iota + 1
 	RecordVariable
 	RecordOutput
+	// RecordMandate is what the platform knows of the run; no expression reads or
+	// writes it.
+	RecordMandate
 )
 
 // Record is one stored record of a run.
@@ -125,7 +128,10 @@ type Change = Record
 
 // Run is the state of a run. It is not safe for concurrent use.
 type Run struct {
-	Key      Key
+	Key Key
+	// Mandate is what the host knows of the run: on whose behalf it acts, on what.
+	// The engine keeps it and understands nothing of it.
+	Mandate  []byte
 	Elements map[Key]*Element
 	jobs     map[Key]*Element
 	vars     map[Key]map[string]*Variable
@@ -215,6 +221,13 @@ func (r *Run) Set(scope Key, name string, value json.RawMessage, key func() Key)
 	}
 	v.Value = value
 	r.changed[v.Key], r.objects[v.Key] = RecordVariable, v
+}
+
+// SetMandate keeps the mandate of a run that begins.
+func (r *Run) SetMandate(mandate []byte, key Key) {
+	r.Mandate = mandate
+	r.fresh[key] = true
+	r.changed[key], r.objects[key] = RecordMandate, mandate
 }
 
 // Local gives a variable of exactly this scope.
@@ -323,6 +336,12 @@ func (r *Run) encode(key Key, kind RecordKind) []byte {
 		if o, ok := r.objects[key].(*Output); ok {
 			return encodeOutput(o)
 		}
+	case RecordMandate:
+		if m, ok := r.objects[key].([]byte); ok {
+			w := NewWriter()
+			w.Bytes(m)
+			return w.Data()
+		}
 	}
 	return nil
 }
@@ -365,6 +384,10 @@ func (r *Run) load(rec Record) error {
 			r.outputs = map[Key][]*Output{}
 		}
 		r.outputs[o.Body] = append(r.outputs[o.Body], o)
+	case RecordMandate:
+		read := NewReader(rec.Data)
+		r.Mandate = read.Bytes()
+		return read.Err()
 	}
 	return nil
 }
