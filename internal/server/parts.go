@@ -85,7 +85,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, StopFile: s.folder.path("STOP")})
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, StopFile: s.folder.path("STOP")})
 	p.process.Attach(p.engine, p.door)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin}
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
@@ -123,7 +123,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return err
 	}
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	p.dispatch.Attach(work, p.engine)
+	p.dispatch.Attach(work, p.engine, p.door)
 	p.engine.Start()
 	g.OnStop("engine", func(context.Context) error {
 		cancel(errStopping)

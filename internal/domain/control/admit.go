@@ -12,6 +12,7 @@ import (
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/engine"
+	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
@@ -43,23 +44,38 @@ type Request struct {
 // Run is an admitted run, for the Starter.
 type Run struct {
 	Key        state.Key
-	Project    string
 	Definition int64
 	Process    string
-	Objects    []string
 	Variables  engine.Variables
 	Title      string
 	Subject    identity.Subject
 	Verdict    string
-	Fence      int64
+	// Mandate is what the run may do and on what it acts.
+	Mandate Mandate
+}
+
+// Found is a version of a process that may be started.
+type Found struct {
+	Definition int64
+	Program    *program.Program
+}
+
+// Fitness is how a request fits its process: what is wrong with the variables and
+// with the objects, and what the run is called.
+type Fitness struct {
+	Input, Objects error
+	Title          string
 }
 
 // Starter starts a run within the write that admitted it. server fills it with
 // the process domain.
 type Starter interface {
 	NewKey() state.Key
-	// Find gives the definition of a process.
-	Find(ctx context.Context, project, process string, version int) (definition int64, err error)
+	// Find gives a version of a process, the newest for 0.
+	Find(ctx context.Context, project, process string, version int) (Found, error)
+	// Fit finds out whether variables and objects are those that the process is
+	// started with.
+	Fit(ctx context.Context, f Found, req Request) Fitness
 	Start(ctx context.Context, tx *db.Tx, run Run) error
 }
 
@@ -97,15 +113,21 @@ type Deps struct {
 	Bus     *bus.Bus
 	Objects *object.Service
 	Starter Starter
+	Planner Planner
 	// StopFile stops every start while it exists.
 	StopFile string
 }
 
 // Door decides. It is safe for concurrent use.
-type Door struct{ Deps }
+type Door struct {
+	Deps
+	fences fences
+	queue  queue
+	gate   gate
+}
 
 // New makes the door over a migrated database.
-func New(d Deps) *Door { return &Door{d} }
+func New(d Deps) *Door { return &Door{Deps: d} }
 
 // Admit decides on a request and, where it may, starts the run: verdict, locks,
 // audit record and the run's first state are one commit. A refusal is stored and
@@ -115,15 +137,20 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 		req.Project = object.DefaultProject
 	}
 	key := d.Starter.NewKey()
-	def, checks, err := d.precheck(ctx, req)
+	c, err := d.precheck(ctx, req, key)
 	if err != nil {
 		return Verdict{}, err
 	}
+	leave, err := d.gate.enter(ctx, objectsOf(c.claims))
+	if err != nil {
+		return Verdict{}, err
+	}
+	defer leave()
 	var v Verdict
 	var refusal error
 	err = d.DB.Do(ctx, func(tx *db.Tx) error {
 		refusal = nil
-		steps := append(slices.Clone(checks), d.storedChecks(ctx, tx, req, checks)...)
+		steps := append(slices.Clone(c.checks), d.storedChecks(ctx, tx, req, c)...)
 		v = Verdict{ID: clock.NewID(d.Clock), Run: api.Key(key), Time: d.Clock.Now(), Subject: identity.From(ctx).ID, Process: req.Process, Verdict: Admitted}
 		v.Steps = public(steps)
 		for _, s := range order(steps) {
@@ -138,12 +165,12 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 		if err := d.record(ctx, tx, req, v, int64(key)); err != nil || refusal != nil {
 			return err
 		}
-		fence, err := d.lock(tx, req, int64(key), identity.From(ctx).Name)
-		if err != nil {
+		who := identity.From(ctx)
+		if err := d.grant(tx, Holder{Run: int64(key), Project: req.Project, Subject: who.Name}, c.claims); err != nil {
 			return err
 		}
-		return d.Starter.Start(ctx, tx, Run{Key: key, Project: req.Project, Definition: def, Process: req.Process, Objects: req.Objects,
-			Variables: req.Variables, Title: req.Title, Subject: identity.From(ctx), Verdict: v.ID, Fence: fence})
+		return d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title,
+			Subject: who, Verdict: v.ID, Mandate: Mandate{Project: req.Project, Rights: c.rights, Objects: req.Objects}})
 	})
 	if err != nil {
 		return v, err
@@ -152,32 +179,45 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 }
 
 // Check makes every check of Admit on a request and starts nothing, so that all
-// obstacles are seen at once.
-func (d *Door) Check(ctx context.Context, req Request) ([]Step, error) {
+// obstacles are seen at once. The steps say what the request would touch.
+func (d *Door) Check(ctx context.Context, req Request) ([]Step, []Planned, error) {
 	if req.Project == "" {
 		req.Project = object.DefaultProject
 	}
-	_, checks, err := d.precheck(ctx, req)
+	c, err := d.precheck(ctx, req, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	checks = append(checks, d.storedChecks(ctx, d.DB, req, checks)...)
-	for _, c := range checks {
-		if errs.Is(c.err, errs.Internal) {
-			return nil, c.err
+	checks := append(c.checks, d.storedChecks(ctx, d.DB, req, c)...)
+	for _, s := range checks {
+		if errs.Is(s.err, errs.Internal) {
+			return nil, nil, s.err
 		}
 	}
-	return public(checks), nil
+	return public(checks), append([]Planned{}, c.plan.Steps...), nil
 }
 
 // storedChecks are the checks on what is stored. Who holds an object is nothing
 // for those who may not start there.
-func (d *Door) storedChecks(ctx context.Context, q db.Querier, req Request, before []check) []check {
+func (d *Door) storedChecks(ctx context.Context, q db.Querier, req Request, c candidate) []check {
 	all := []check{d.stopped(ctx, q)}
-	if slices.ContainsFunc(before, func(c check) bool { return c.name == "permission" && c.err == nil }) {
-		all = append(all, d.locks(ctx, q, req))
+	if c.permitted {
+		all = append(all, d.locks(ctx, q, req, c.claims))
 	}
 	return all
+}
+
+// locks refuses where somebody else holds something that the run would hold.
+func (d *Door) locks(ctx context.Context, q db.Querier, req Request, claims []Claim) check {
+	c := check{name: "locks"}
+	against, err := d.blockers(ctx, q, Holder{Project: req.Project}, 0, claims)
+	switch {
+	case err != nil:
+		c.err = err
+	case len(against) > 0:
+		c.err = locked(against[0], req.Project)
+	}
+	return c
 }
 
 // check is a step with the error that it refuses with.
@@ -186,8 +226,8 @@ type check struct {
 	err  error
 }
 
-// rank is the order in which steps give the reason (control, 2.5.9).
-var rank = []string{"global stop", "permission", "input", "objects", "locks"}
+// rank is the order in which steps give the reason.
+var rank = []string{"global stop", "permission", "input", "objects", "touch", "locks"}
 
 func order(steps []check) []check {
 	slices.SortStableFunc(steps, func(a, b check) int { return slices.Index(rank, a.name) - slices.Index(rank, b.name) })
@@ -206,25 +246,72 @@ func public(steps []check) []Step {
 	return out
 }
 
+// candidate is a request that was looked at before the write that decides.
+type candidate struct {
+	found     Found
+	rights    identity.Rights
+	permitted bool
+	title     string
+	checks    []check
+	plan      Plan
+	claims    []Claim
+}
+
 // precheck makes the checks that need no transaction. An unknown process is no
-// refusal: there is nothing to decide on.
-func (d *Door) precheck(ctx context.Context, req Request) (int64, []check, error) {
+// refusal: there is nothing to decide on. What the request would touch is planned
+// with the rights that the run would have.
+func (d *Door) precheck(ctx context.Context, req Request, key state.Key) (candidate, error) {
 	permission := check{"permission", identity.Require(ctx, "run.start", req.Project)}
 	if errs.Is(permission.err, errs.Unauthenticated) {
-		return 0, nil, permission.err
+		return candidate{}, permission.err
 	}
-	def, err := d.Starter.Find(ctx, req.Project, req.Process, req.Version)
+	found, err := d.Starter.Find(ctx, req.Project, req.Process, req.Version)
 	if err != nil {
 		if permission.err != nil {
 			err = permission.err // which processes a project has is nothing for those who may not start there
 		}
-		return 0, nil, err
+		return candidate{}, err
 	}
-	checks := []check{permission, {"input", d.input(req)}}
-	if permission.err == nil {
-		checks = append(checks, check{"objects", d.objects(ctx, req)})
+	c := candidate{found: found, rights: identity.From(ctx).Rights(), permitted: permission.err == nil}
+	input := check{"input", d.input(req)}
+	if !c.permitted {
+		c.checks = []check{permission, input}
+		return c, nil
 	}
-	return def, checks, nil
+	fit := d.Starter.Fit(ctx, found, req)
+	c.title = fit.Title
+	if input.err == nil {
+		input.err = fit.Input
+	}
+	objects := check{"objects", d.objects(ctx, req)}
+	if objects.err == nil {
+		objects.err = fit.Objects
+	}
+	c.checks = []check{permission, input, objects}
+	if objects.err != nil {
+		c.claims = Plan{}.claims(req.Objects)
+		return c, nil
+	}
+	touch := check{name: "touch"}
+	c.plan, touch.err = d.plan(ctx, req, c, key)
+	if touch.err == nil {
+		touch.err = c.plan.refusal()
+	}
+	c.claims = c.plan.claims(req.Objects)
+	c.checks = append(c.checks, touch)
+	return c, nil
+}
+
+func (d *Door) plan(ctx context.Context, req Request, c candidate, key state.Key) (Plan, error) {
+	ask := Ask{Project: req.Project, Program: c.found.Program, Variables: req.Variables}
+	for _, text := range req.Objects {
+		ref, err := object.ParseRef(text)
+		if err != nil {
+			return Plan{}, err
+		}
+		ask.Objects = append(ask.Objects, ref)
+	}
+	return d.Planner.Plan(identity.With(ctx, c.rights.Run(clock.Decimal(int64(key)))), ask)
 }
 
 func (d *Door) input(req Request) error {

@@ -42,12 +42,21 @@ type starter struct {
 
 func (s *starter) NewKey() state.Key { return state.Key(s.next.Add(1)) }
 
-func (s *starter) Find(_ context.Context, project, process string, _ int) (int64, error) {
+func (s *starter) Find(_ context.Context, project, process string, _ int) (control.Found, error) {
 	if process == "none" || project == "c" {
-		return 0, errs.New(errs.NotFound, "process.not_found", "there is no process %q", process)
+		return control.Found{}, errs.New(errs.NotFound, "process.not_found", "there is no process %q", process)
 	}
-	return 7, nil
+	return control.Found{Definition: 7}, nil
 }
+
+func (s *starter) Fit(_ context.Context, _ control.Found, req control.Request) control.Fitness {
+	return control.Fitness{Title: req.Title}
+}
+
+// planner plans what the test says.
+type planner struct{ plan control.Plan }
+
+func (p *planner) Plan(context.Context, control.Ask) (control.Plan, error) { return p.plan, nil }
 
 func (s *starter) Start(_ context.Context, tx *db.Tx, run control.Run) error {
 	if _, err := tx.Exec("INSERT INTO started (run) VALUES (?)", int64(run.Key)); err != nil {
@@ -63,6 +72,7 @@ type rig struct {
 	db      *db.DB
 	clock   *clock.Fake
 	starter *starter
+	planner *planner
 	trail   *audit.Log
 	asked   atomic.Int64
 }
@@ -71,7 +81,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
-	r := &rig{t: t, db: d, clock: clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), starter: &starter{}}
+	r := &rig{t: t, db: d, clock: clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), starter: &starter{}, planner: &planner{}}
 	r.must(err)
 	t.Cleanup(func() { _ = d.Close() })
 	r.must(d.Migrate(t.Context(), audit.Domain, audit.Migrations))
@@ -86,7 +96,7 @@ func newRig(t *testing.T) *rig {
 	r.must(registry.Register(t.Context(), wire.Manifest{Plugin: "p", Version: "1.0.0", Objects: []wire.ObjectType{{Type: "thing", Scope: &wire.ObjectScope{Project: "project"}, Attributes: []wire.Attribute{{Name: "id", Type: "string"}, {Name: "project", Type: "string"}}}}}))
 	router.Set("p", gateway.Route{Handler: http.HandlerFunc(r.things)})
 	objects := object.New(object.Deps{DB: d, Clock: r.clock, Plugins: registry, Router: router, Audit: r.trail, Bus: b})
-	r.Door = control.New(control.Deps{DB: d, Clock: r.clock, Audit: r.trail, Bus: b, Objects: objects, Starter: r.starter, StopFile: filepath.Join(t.TempDir(), "STOP")})
+	r.Door = control.New(control.Deps{DB: d, Clock: r.clock, Audit: r.trail, Bus: b, Objects: objects, Starter: r.starter, Planner: r.planner, StopFile: filepath.Join(t.TempDir(), "STOP")})
 	return r
 }
 
@@ -172,11 +182,11 @@ func TestAnAdmission(t *testing.T) {
 	req.Variables = map[string]json.RawMessage{"x": json.RawMessage("1")}
 	v, err := r.Admit(ctx, req)
 	r.must(err)
-	if v.Verdict != control.Admitted || v.Subject != "user/of-a" || v.Process != "release" || said(v.Steps) != "global stop, permission, input, objects, locks" {
+	if v.Verdict != control.Admitted || v.Subject != "user/of-a" || v.Process != "release" || said(v.Steps) != "global stop, permission, input, objects, touch, locks" {
 		t.Errorf("%+v", v)
 	}
 	run := r.starter.runs[0]
-	if int64(run.Key) != int64(v.Run) || run.Definition != 7 || run.Project != "a" || run.Fence != 1 || run.Verdict != v.ID || run.Subject.ID != "user/of-a" || run.Title != "now" || len(run.Objects) != 2 || string(run.Variables["x"]) != "1" {
+	if int64(run.Key) != int64(v.Run) || run.Definition != 7 || run.Mandate.Project != "a" || run.Verdict != v.ID || run.Subject.ID != "user/of-a" || run.Title != "now" || len(run.Mandate.Objects) != 2 || string(run.Variables["x"]) != "1" {
 		t.Errorf("%+v", run)
 	}
 	stored := r.verdicts()
@@ -211,15 +221,15 @@ func TestTheStepsOfTheDoor(t *testing.T) {
 		steps string
 	}{
 		{"permission", nil, "b", request("p:thing/1"), errs.Forbidden, "identity.forbidden", "global stop, permission!, input"},
-		{"variable-name", nil, "a", control.Request{Variables: bad, Objects: []string{"p:thing/1"}}, errs.Invalid, "control.variable_name", "global stop, permission, input!, objects, locks"},
-		{"variable-value", nil, "a", control.Request{Variables: map[string]json.RawMessage{"x": json.RawMessage("{")}}, errs.Invalid, "control.variable", "global stop, permission, input!, objects, locks"},
-		{"too-large", nil, "a", control.Request{Variables: map[string]json.RawMessage{"x": json.RawMessage(`"` + strings.Repeat("x", control.MaxInput) + `"`)}}, errs.TooLarge, "control.input_too_large", "global stop, permission, input!, objects, locks"},
+		{"variable-name", nil, "a", control.Request{Variables: bad, Objects: []string{"p:thing/1"}}, errs.Invalid, "control.variable_name", "global stop, permission, input!, objects, touch, locks"},
+		{"variable-value", nil, "a", control.Request{Variables: map[string]json.RawMessage{"x": json.RawMessage("{")}}, errs.Invalid, "control.variable", "global stop, permission, input!, objects, touch, locks"},
+		{"too-large", nil, "a", control.Request{Variables: map[string]json.RawMessage{"x": json.RawMessage(`"` + strings.Repeat("x", control.MaxInput) + `"`)}}, errs.TooLarge, "control.input_too_large", "global stop, permission, input!, objects, touch, locks"},
 		{"no-object", nil, "a", request("p:thing/9"), errs.NotFound, "object.not_found", "global stop, permission, input, objects!, locks"},
 		{"object-of-another-project", nil, "a", request("p:thing/4"), errs.NotFound, "object.not_found", "global stop, permission, input, objects!, locks"},
 		{"twice", nil, "a", request("p:thing/1", "p:thing/1"), errs.Invalid, "control.object_twice", "global stop, permission, input, objects!, locks"},
 		{"no-reference", nil, "a", request("thing"), errs.Invalid, "object.reference", "global stop, permission, input, objects!, locks"},
-		{"held", func(r *rig) { r.hold("a", "p:thing/1") }, "a", request("p:thing/2", "p:thing/1"), errs.Locked, "control.locked", "global stop, permission, input, objects, locks!"},
-		{"stopped", func(r *rig) { r.stop(true) }, "a", request(), errs.Locked, "control.stopped", "global stop!, permission, input, objects, locks"},
+		{"held", func(r *rig) { r.hold("a", "p:thing/1") }, "a", request("p:thing/2", "p:thing/1"), errs.Locked, "control.locked", "global stop, permission, input, objects, touch, locks!"},
+		{"stopped", func(r *rig) { r.stop(true) }, "a", request(), errs.Locked, "control.stopped", "global stop!, permission, input, objects, touch, locks"},
 		{"stop-before-permission", func(r *rig) { r.stop(true) }, "b", control.Request{Variables: bad}, errs.Locked, "control.stopped", "global stop!, permission!, input!"},
 		{"permission-before-input", nil, "b", control.Request{Variables: bad, Objects: []string{"nonsense"}}, errs.Forbidden, "identity.forbidden", "global stop, permission!, input!"},
 		{"input-before-objects", func(r *rig) { r.hold("a", "p:thing/1") }, "a", control.Request{Variables: bad, Objects: []string{"p:thing/9", "p:thing/1"}}, errs.Invalid, "control.variable_name", "global stop, permission, input!, objects!, locks!"},
@@ -235,7 +245,7 @@ func TestTheStepsOfTheDoor(t *testing.T) {
 			}
 			started, before := r.count("started"), len(r.verdicts())
 			// Check says the same, and does nothing.
-			steps, err := r.Check(as(t.Context(), c.who), c.req)
+			steps, _, err := r.Check(as(t.Context(), c.who), c.req)
 			if err != nil || said(steps) != c.steps {
 				t.Errorf("check: %s, %v; want %s", said(steps), err, c.steps)
 			}
@@ -309,7 +319,7 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 			if _, err := r.Admit(as(t.Context(), "a"), request("p:thing/1")); !errors.Is(err, fail) {
 				t.Errorf("got %v", err)
 			}
-			for _, table := range []string{"control_verdict", "control_lock", "control_fence", "audit_record", "started"} {
+			for _, table := range []string{"control_verdict", "control_claim", "control_fence", "audit_record", "started"} {
 				if n := r.count(table); n != 0 {
 					t.Errorf("%s has %d rows", table, n)
 				}
@@ -323,7 +333,7 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 // A door that cannot look does not open, and a fault is no verdict.
 func TestAFaultOfThePlatformIsNoVerdict(t *testing.T) {
 	t.Parallel()
-	for _, table := range []string{"control_stop", "control_lock"} {
+	for _, table := range []string{"control_stop", "control_claim"} {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -331,7 +341,7 @@ func TestAFaultOfThePlatformIsNoVerdict(t *testing.T) {
 			if _, err := r.Admit(as(t.Context(), "a"), request("p:thing/1")); !errs.Is(err, errs.Internal) {
 				t.Errorf("admit: %v", err)
 			}
-			if _, err := r.Check(as(t.Context(), "a"), request("p:thing/1")); !errs.Is(err, errs.Internal) {
+			if _, _, err := r.Check(as(t.Context(), "a"), request("p:thing/1")); !errs.Is(err, errs.Internal) {
 				t.Errorf("check: %v", err)
 			}
 			if r.count("started") != 0 || r.count("control_verdict") != 0 || r.count("audit_record") != 0 {
@@ -367,6 +377,7 @@ func TestLocks(t *testing.T) {
 	r := newRig(t)
 	ctx := as(t.Context(), "a")
 	first := r.hold("a", "p:thing/1", "p:thing/2")
+	fence := r.grown(0, "p:thing/1")
 	_, err := r.Admit(ctx, request("p:thing/2", "p:thing/3"))
 	refused(t, err, errs.Locked, "control.locked")
 	for _, want := range []string{"p:thing/2", first.Run.String(), "started by of-a", "2026-01-02T03:04:05Z"} {
@@ -380,9 +391,7 @@ func TestLocks(t *testing.T) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	second := r.hold("a", "p:thing/1")
-	if f := r.starter.runs[2].Fence; f != 2 {
-		t.Errorf("the fence is %d", f)
-	}
+	fence = r.grown(fence, "p:thing/1")
 	// A lease that nobody renews ends.
 	r.clock.Advance(control.LeaseFor - time.Second)
 	_, err = r.Admit(ctx, request("p:thing/1"))
@@ -392,20 +401,26 @@ func TestLocks(t *testing.T) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	third := r.hold("a", "p:thing/1")
-	if f := r.starter.runs[3].Fence; f != 3 {
-		t.Errorf("the fence is %d", f)
-	}
+	fence = r.grown(fence, "p:thing/1")
 	// The late end of the one before takes nothing from the new holder.
 	r.must(r.db.Do(ctx, func(tx *db.Tx) error { return r.Release(tx, int64(second.Run)) }))
 	if l, err := r.Holder(ctx, "p:thing/1"); err != nil || l == nil || l.Run != third.Run {
 		t.Errorf("%+v, %v", l, err)
 	}
-	// The fence of a run is above every one that was given for its objects.
 	r.clock.Advance(2 * control.LeaseFor)
 	r.hold("a", "p:thing/3", "p:thing/1")
-	if f := r.starter.runs[4].Fence; f != 4 {
-		t.Errorf("the fence is %d", f)
+	r.grown(fence, "p:thing/1")
+}
+
+// grown checks that the fence of an object is greater than one before, and gives
+// it.
+func (r *rig) grown(before int64, object string) int64 {
+	r.t.Helper()
+	l, err := r.Holder(as(r.t.Context(), "a"), object)
+	if err != nil || l == nil || l.Fence <= before {
+		r.t.Fatalf("after the fence %d: %+v, %v", before, l, err)
 	}
+	return l.Fence
 }
 
 func TestLeasesAreRenewed(t *testing.T) {
@@ -414,7 +429,7 @@ func TestLeasesAreRenewed(t *testing.T) {
 	v := r.hold("a", "p:thing/1")
 	expires := func() time.Time {
 		var us int64
-		r.must(r.db.QueryRow(t.Context(), "SELECT expires FROM control_lock").Scan(&us))
+		r.must(r.db.QueryRow(t.Context(), "SELECT expires FROM control_claim").Scan(&us))
 		return clock.FromMicros(us)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -499,12 +514,12 @@ func TestProjectsAreApart(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c.object, l, err)
 		}
 	}
-	steps, err := r.Check(a, request("p:thing/4"))
+	steps, _, err := r.Check(a, request("p:thing/4"))
 	if err != nil || strings.Contains(fmt.Sprint(steps), "of-b") {
 		t.Errorf("%+v, %v", steps, err)
 	}
 	before := r.asked.Load()
-	if _, err := r.Check(b, request("p:thing/1")); err != nil || r.asked.Load() != before {
+	if _, _, err := r.Check(b, request("p:thing/1")); err != nil || r.asked.Load() != before {
 		t.Errorf("the owner was asked for somebody without permission: %v", err)
 	}
 }
@@ -558,7 +573,7 @@ func TestTheEndpoints(t *testing.T) {
 		{"op", "GET", "/api/v1/verdicts?project=a", "", 403, "identity.forbidden"},
 		{"", "GET", "/api/v1/locks?object=p:thing/1", "", 200, `"held":true`},
 		{"", "GET", "/api/v1/locks?object=p:thing/2", "", 200, `"held":false`},
-		{"", "GET", "/api/v1/locks", "", 422, "request.invalid"},
+		{"", "GET", "/api/v1/locks", "", 422, "control.lock_query"},
 		{"", "PUT", "/api/v1/stop", `{"active":true}`, 403, "identity.forbidden"},
 		{"op", "PUT", "/api/v1/stop", `{"active":true,"reason":"fire"}`, 200, `"active":true`},
 		{"", "GET", "/api/v1/stop", "", 200, `"reason":"fire"`},

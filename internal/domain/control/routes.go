@@ -10,6 +10,7 @@ import (
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
 )
 
 // Verdicts lists what the door said in a project, newest first; with a run that
@@ -72,20 +73,37 @@ func (d *Door) Routes(a *api.API) {
 			s, err := d.SetStop(ctx, in.Body.Active, in.Body.Reason)
 			return &stop{s}, err
 		})
-	type lockIn struct {
-		Object string `query:"object" required:"true" maxLength:"190"`
+	d.lockRoutes(a)
+}
+
+func (d *Door) lockRoutes(a *api.API) {
+	type in struct {
+		Object string       `query:"object" maxLength:"190" doc:"Who holds this object and who waits for it"`
+		Run    api.KeyParam `query:"run" doc:"What this run holds and waits for"`
 	}
-	type lockOut struct {
+	type out struct {
 		Body struct {
-			Held bool  `json:"held"`
-			Lock *Lock `json:"lock,omitempty"`
+			Held    bool    `json:"held"`
+			Lock    *Lock   `json:"lock,omitempty" doc:"The first of the holders"`
+			Holders []*Lock `json:"holders"`
+			Waiting []*Lock `json:"waiting" doc:"Who waits, in the order of the queue"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "getLock", Method: http.MethodGet, Path: "/api/v1/locks", Tag: "control", Summary: "Who holds an object", Permission: "run.read"},
-		func(ctx context.Context, in *lockIn) (*lockOut, error) {
-			l, err := d.Holder(ctx, in.Object)
-			o := &lockOut{}
-			o.Body.Held, o.Body.Lock = l != nil, l
+	api.Register(a, api.Endpoint{ID: "getLock", Method: http.MethodGet, Path: "/api/v1/locks", Tag: "control", Summary: "Who holds an object, or what a run holds", Permission: "run.read"},
+		func(ctx context.Context, i *in) (*out, error) {
+			o := &out{}
+			var err error
+			switch {
+			case (i.Object == "") == (i.Run.Key == 0):
+				return nil, errs.New(errs.Invalid, "control.lock_query", "name an object or a run, and not both")
+			case i.Object != "":
+				o.Body.Holders, o.Body.Waiting, err = d.LocksOf(ctx, i.Object)
+			default:
+				o.Body.Holders, o.Body.Waiting, err = d.LocksOfRun(ctx, int64(i.Run.Key))
+			}
+			if o.Body.Held = len(o.Body.Holders) > 0; o.Body.Held {
+				o.Body.Lock = o.Body.Holders[0]
+			}
 			return o, err
 		})
 }

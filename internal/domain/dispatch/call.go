@@ -28,15 +28,32 @@ const (
 // send makes the call of a chunk and stores what became of its rows. It returns
 // without rows when ctx ends.
 func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error) {
-	if !c.sent {
-		// From here on nobody can say that the plugin has not got it.
-		if err := s.DB.Do(ctx, func(tx *db.Tx) error { return markSent(tx, keyOf(t.job), c) }); err != nil {
-			return nil, err
+	body, err := s.open(t.scope.as(ctx), t.scope.project(), t.svc, c.body)
+	if err != nil {
+		return nil, err
+	}
+	// From here on nobody can say that the plugin has not got it. The write that
+	// says so finds out that the run still holds what the call acts on.
+	err = s.DB.Do(ctx, func(tx *db.Tx) error {
+		fences, err := s.door.Held(ctx, tx, int64(t.job.Run), c.claims)
+		if err != nil {
+			return err
 		}
+		c.fence = 0
+		for _, f := range fences {
+			c.fence = max(c.fence, f)
+		}
+		if c.sent {
+			return nil
+		}
+		return markSent(tx, keyOf(t.job), c)
+	})
+	if err != nil {
+		return nil, err
 	}
 	resumed := c.sent
 	c.sent = true
-	rows, err := s.ask(ctx, t, c, resumed)
+	rows, err := s.ask(ctx, t, c, body, resumed)
 	if err != nil || rows == nil {
 		return nil, err
 	}
@@ -74,17 +91,12 @@ func (s *Service) stored(ctx context.Context, t *task, c *chunk) ([]*result, err
 
 // ask sends a chunk until there is an answer, or until it is clear that there
 // will be none.
-func (s *Service) ask(ctx context.Context, t *task, c *chunk, resumed bool) ([]*result, error) {
-	body, err := s.open(ctx, t.scope.project, t.svc, c.body)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRun bool) ([]*result, error) {
 	arrived, forget := s.wait.expect(t.callKey(c))
 	defer forget()
 	left := max(c.deadline.Sub(s.Clock.Now()), 0) + grace
 	limit, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	mayRun := resumed
 	for try := 0; ; try++ {
 		answer, err := s.Router.Do(limit, s.request(t, c, body))
 		switch {
@@ -150,7 +162,7 @@ func (s *Service) request(t *task, c *chunk, body []byte) gateway.Call {
 	h.Set(wire.HeaderIdempotencyKey, t.callKey(c))
 	h.Set(wire.HeaderDeadline, c.deadline.UTC().Format(time.RFC3339Nano))
 	h.Set(wire.HeaderRun, fmt.Sprint(int64(t.job.Run)))
-	h.Set(wire.HeaderFence, t.scope.fence)
+	h.Set(wire.HeaderFence, itoa(c.fence))
 	h.Set("requestId", t.callKey(c))
 	h.Set("transactionId", fmt.Sprint(int64(t.job.Element)))
 	h.Set(wire.HeaderTraceparent, traceparent(int64(t.job.Run), t.callKey(c)))

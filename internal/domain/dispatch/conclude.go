@@ -38,7 +38,7 @@ type rowResult struct {
 // conclude ends a job: rows that are ok are written back first, then the step
 // completes, throws or stops with an incident.
 func (s *Service) conclude(ctx context.Context, t *task) error {
-	if err := s.writeBack(as(ctx, t.job.Run, t.scope.subject), t); err != nil {
+	if err := s.writeBack(t.scope.as(ctx), t); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (s *Service) writeBack(ctx context.Context, t *task) error {
 		return err
 	}
 	for _, c := range changes {
-		if _, err := s.Objects.Update(ctx, c.typ, object.Scope{Project: t.scope.project}, c.rows); err != nil {
+		if _, err := s.Objects.Update(ctx, c.typ, object.Scope{Project: t.scope.project()}, c.rows); err != nil {
 			return err
 		}
 	}
@@ -241,7 +241,7 @@ func (s *Service) changes(ctx context.Context, t *task, refs []object.Ref, goals
 	for i, g := range goals {
 		paths[i] = g.path
 	}
-	values, err := s.Objects.Evaluate(ctx, object.Scope{Project: t.scope.project}, ids, paths)
+	values, err := s.Objects.Evaluate(ctx, object.Scope{Project: t.scope.project()}, ids, paths)
 	if err != nil {
 		return nil, err
 	}

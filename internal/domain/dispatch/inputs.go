@@ -159,14 +159,6 @@ func variables(all []source) []string {
 	return names
 }
 
-// target finds the rows that a task acts on.
-func (s *Service) target(ctx context.Context, sc *scope, n *program.Node) ([]object.Ref, error) {
-	if n.Ext.Bind == nil || n.Loop != nil && n.Loop.Batch != nil {
-		return sc.rows, nil
-	}
-	return s.Objects.Rows(ctx, object.Scope{Project: sc.project}, sc.rows, n.Ext.Bind.Path)
-}
-
 // form is what the rows of a call are made of.
 type form struct {
 	sources []source
@@ -263,7 +255,7 @@ func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.R
 	for i, r := range rows {
 		ids[i] = r.ID
 	}
-	return s.Objects.Evaluate(ctx, object.Scope{Project: sc.project}, ids, paths)
+	return s.Objects.Evaluate(ctx, object.Scope{Project: sc.project()}, ids, paths)
 }
 
 func single(src source, ref object.Ref, values []json.RawMessage) (json.RawMessage, error) {
@@ -319,7 +311,7 @@ func (s *Service) shared(ctx context.Context, sc *scope, all []source) (wire.Row
 		case src.from == fromVariable:
 			row[src.param.Name] = sc.vars[src.text]
 		case src.from == fromSetting:
-			v, ok, err := s.Settings.Value(ctx, sc.project, src.text)
+			v, ok, err := s.Settings.Read(ctx, sc.project(), src.text)
 			if err != nil {
 				return nil, err
 			}

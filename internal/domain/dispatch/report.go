@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"sextant/internal/domain/control"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
@@ -188,6 +189,7 @@ type Step struct {
 	Tries    int                      `json:"tries"`
 	Rows     []*result                `json:"rows"`
 	Progress map[string]wire.Progress `json:"progress,omitempty"`
+	Waits    []*control.Lock          `json:"waits,omitempty" doc:"What stands against its claims: who holds it, and who came first"`
 }
 
 // Steps lists what is known of the jobs of a run, oldest first.
@@ -211,7 +213,7 @@ func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([
 	}
 	all := make([]Step, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, Step{Job: itoa(j.job), Element: j.node, Service: j.service, Version: j.version, Round: j.round, Tries: j.tries, Rows: append([]*result{}, rows[j.job]...), Progress: s.progress.of(state.Key(j.job))})
+		all = append(all, Step{Job: itoa(j.job), Element: j.node, Service: j.service, Version: j.version, Round: j.round, Tries: j.tries, Rows: append([]*result{}, rows[j.job]...), Progress: s.progress.of(state.Key(j.job)), Waits: s.waits.of(state.Key(j.job))})
 	}
 	return all, nil
 }

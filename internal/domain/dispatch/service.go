@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 
+	"sextant/internal/domain/control"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
@@ -24,21 +24,14 @@ import (
 	"sextant/internal/kit/errs"
 )
 
-// The names of the variables that a run carries beside those of its process. No
-// expression can name them.
-const (
-	VarObjects = "$objects" // references of what the run acts on
-	VarProject = "$project"
-	VarSubject = "$subject" // name of who started it
-	VarFence   = "$fence"
-)
-
 // Kinds of incidents that come from here.
 const (
 	IncidentInput     = "input"
 	IncidentUnknown   = "unknown"
 	IncidentService   = "service_failed"
 	IncidentWriteBack = "write_back"
+	IncidentRights    = "rights"
+	IncidentLock      = "lock"
 )
 
 const maxJobs = 256 // jobs worked on at once
@@ -47,6 +40,12 @@ const maxJobs = 256 // jobs worked on at once
 type Engine interface {
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
+}
+
+// Door is what dispatch needs of the door: the claims of a run.
+type Door interface {
+	Claim(ctx context.Context, h control.Holder, claims []control.Claim, told func([]*control.Lock)) error
+	Held(ctx context.Context, q db.Querier, run int64, claims []control.Claim) (map[string]int64, error)
 }
 
 // Deps is what the service needs.
@@ -66,6 +65,7 @@ type Deps struct {
 type Service struct {
 	Deps
 	engine    Engine
+	door      Door
 	ctx       context.Context
 	slots     chan struct{}
 	wg        sync.WaitGroup
@@ -73,6 +73,7 @@ type Service struct {
 	jobs      map[state.Key]*running
 	progress  *progress
 	wait      *callbacks
+	waits     waits
 	followers bus.Hub[state.Key]
 }
 
@@ -95,8 +96,8 @@ func New(d Deps) *Service {
 	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: newProgress(), wait: newCallbacks()}
 }
 
-// Attach connects the engine. Jobs are worked on until ctx ends.
-func (s *Service) Attach(ctx context.Context, e Engine) { s.ctx, s.engine = ctx, e }
+// Attach connects the engine and the door. Jobs are worked on until ctx ends.
+func (s *Service) Attach(ctx context.Context, e Engine, d Door) { s.ctx, s.engine, s.door = ctx, e, d }
 
 // Wait returns once no job is worked on any more; the context given to Attach
 // must have ended.
@@ -168,8 +169,13 @@ func (s *Service) work(ctx context.Context, j durable.Job) {
 	}
 	e := errs.As(err)
 	kind := IncidentInput
-	if e.Kind == errs.Unavailable || e.Kind == errs.Internal {
+	switch e.Kind {
+	case errs.Unavailable, errs.Internal:
 		kind = e.Code
+	case errs.Forbidden:
+		kind = IncidentRights
+	case errs.Locked, errs.Conflict:
+		kind = IncidentLock
 	}
 	s.Log.WarnContext(ctx, "a job cannot be done", "job", j.Key, "type", j.Type, "err", err)
 	s.report(ctx, j, engine.JobFailed{Job: j.Key, Kind: kind, Message: e.Error()}, func(tx *db.Tx) error {
@@ -202,31 +208,27 @@ func (s *Service) later(j durable.Job) {
 
 // scope is what a job may see of its run.
 type scope struct {
-	project string
-	subject string
-	fence   string
+	run     state.Key
+	mandate control.Mandate
 	rows    []object.Ref // the batch, or the objects of the run
 	vars    map[string]json.RawMessage
 }
 
-// read looks at the run of a job: its objects, and the variables with the given
-// names as its element sees them.
+func (sc *scope) project() string { return sc.mandate.Project }
+
+// requester is the name of who asked for the run.
+func (sc *scope) requester() string { return sc.mandate.Rights.Name }
+
+// read looks at the run of a job: its mandate, the rows it starts from, and the
+// variables with the given names as its element sees them.
 func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*scope, error) {
-	sc := &scope{vars: map[string]json.RawMessage{}}
-	var refs []string
-	err := s.engine.Read(ctx, j.Run, func(r *state.Run, _ *program.Program) {
-		get := func(name string, into any) {
-			if raw, ok := r.Lookup(j.Element, name); ok {
-				_ = json.Unmarshal(raw, into) // of another form than expected: not there
-			}
-		}
-		get(VarProject, &sc.project)
-		get(VarSubject, &sc.subject)
-		get(VarFence, &sc.fence)
-		get(VarObjects, &refs)
-		if inBatch(j) {
-			get(varBatch, &refs)
-		}
+	sc := &scope{run: j.Run, vars: map[string]json.RawMessage{}}
+	var mandate []byte
+	var batch json.RawMessage
+	batched := false
+	err := s.engine.Read(ctx, j.Run, func(r *state.Run, p *program.Program) {
+		mandate = r.Mandate
+		batch, batched = engine.Batch(r, p, j.Element)
 		for _, n := range names {
 			if raw, ok := r.Lookup(j.Element, n); ok {
 				sc.vars[n] = raw
@@ -235,6 +237,16 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 	})
 	if err != nil {
 		return nil, err
+	}
+	if sc.mandate, err = control.ReadMandate(mandate); err != nil {
+		return nil, errs.New(errs.Internal, "dispatch.mandate", "it is not known on whose behalf the run acts: cancel it and start it again")
+	}
+	refs := sc.mandate.Objects
+	if batched {
+		refs = nil
+		if err := json.Unmarshal(batch, &refs); err != nil {
+			return nil, err
+		}
 	}
 	for _, text := range refs {
 		ref, err := object.ParseRef(text)
@@ -246,28 +258,11 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 	return sc, nil
 }
 
-// varBatch is the variable of an iteration over batches that holds its rows.
-const varBatch = "batch"
-
-// inBatch reports whether a job belongs to an iteration over batches; elsewhere a
-// variable of that name is anybody's.
-func inBatch(j durable.Job) bool {
-	for n := j.Node; ; n = j.Program.Nodes[n.Scope] {
-		if n.Loop != nil && n.Loop.Batch != nil {
-			return j.Type != engine.BindJob || n != j.Node
-		}
-		if n.Scope == program.None {
-			return false
-		}
-	}
-}
-
-// as is the context in which a run reads and changes objects: what it may do
-// was decided when it was admitted.
-func as(ctx context.Context, run state.Key, subject string) context.Context {
-	key := fmt.Sprint(int64(run))
-	ctx = identity.With(ctx, identity.Subject{ID: "run/" + key, Name: subject, Kind: identity.System})
-	return object.OnBehalfOf(ctx, key)
+// as is the context of all that a run does: it has the rights that its requester
+// had when it was admitted, and no others.
+func (sc *scope) as(ctx context.Context) context.Context {
+	key := itoa(int64(sc.run))
+	return object.OnBehalfOf(identity.With(ctx, sc.mandate.Rights.Run(key)), key)
 }
 
 // nothing refuses a step that would be green without having done anything: a
@@ -282,7 +277,7 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.Objects.Rows(as(ctx, j.Run, sc.subject), object.Scope{Project: sc.project}, sc.rows, j.Node.Ext.Bind.Path)
+	rows, err := s.reach(sc.as(ctx), sc.project(), sc.rows, j.Node.Ext.Bind.Path)
 	if err != nil {
 		return err
 	}

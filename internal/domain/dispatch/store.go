@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"sextant/internal/domain/control"
 	"sextant/internal/engine/durable"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -43,6 +44,8 @@ type chunk struct {
 	deadline      time.Time
 	digest        string
 	body          []byte
+	claims        []control.Claim // what its rows act on
+	fence         int64           // of those, as they were held when it was sent
 }
 
 // result is what became of a row.
@@ -91,8 +94,12 @@ func storeRound(tx *db.Tx, r *record, chunks []*chunk, rows []*result, now time.
 		return err
 	}
 	for _, c := range chunks {
-		if _, err := tx.Exec("INSERT INTO dispatch_chunk (job, round, chunk, sent, answered, deadline, digest, body) VALUES (?, ?, ?, 0, 0, ?, ?, ?)",
-			r.job, c.round, c.number, clock.Micros(c.deadline), c.digest, c.body); err != nil {
+		claims, err := json.Marshal(c.claims)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec("INSERT INTO dispatch_chunk (job, round, chunk, sent, answered, deadline, digest, body, claims) VALUES (?, ?, ?, 0, 0, ?, ?, ?, ?)",
+			r.job, c.round, c.number, clock.Micros(c.deadline), c.digest, c.body, string(claims)); err != nil {
 			return err
 		}
 	}
@@ -114,13 +121,16 @@ func storeRow(tx *db.Tx, job int64, r *result) error {
 }
 
 func chunksOf(ctx context.Context, q db.Querier, job int64, round int) ([]*chunk, error) {
-	rows, err := q.Query(ctx, "SELECT chunk, sent, answered, deadline, digest, body FROM dispatch_chunk WHERE job = ? AND round = ? ORDER BY chunk", job, round)
+	rows, err := q.Query(ctx, "SELECT chunk, sent, answered, deadline, digest, body, claims FROM dispatch_chunk WHERE job = ? AND round = ? ORDER BY chunk", job, round)
 	return db.Scan(rows, err, func(r *sql.Rows) (*chunk, error) {
 		c := &chunk{round: round}
 		var deadline int64
-		err := r.Scan(&c.number, &c.sent, &c.answered, &deadline, &c.digest, &c.body)
+		var claims string
+		if err := r.Scan(&c.number, &c.sent, &c.answered, &deadline, &c.digest, &c.body, &claims); err != nil {
+			return nil, err
+		}
 		c.deadline = clock.FromMicros(deadline)
-		return c, err
+		return c, json.Unmarshal([]byte(claims), &c.claims)
 	})
 }
 

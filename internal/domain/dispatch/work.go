@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"sextant/internal/domain/control"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/durable"
@@ -137,7 +138,7 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 		}
 	}
 	if t.record == nil {
-		t.record = &record{job: keyOf(j), run: int64(j.Run), node: j.Node.ID, project: t.scope.project, round: -1}
+		t.record = &record{job: keyOf(j), run: int64(j.Run), node: j.Node.ID, project: t.scope.project(), round: -1}
 	}
 	return t, s.round(ctx, t, all, 0)
 }
@@ -151,30 +152,18 @@ func (s *Service) nextRound(ctx context.Context, t *task, tries int) error {
 	return s.round(ctx, t, all, tries)
 }
 
-// round finds the rows that are not done, makes their inputs and stores them as
-// chunks. A round of tries has only the rows that the plugin let be tried again.
+// round finds the rows that are not done, claims what they act on, makes their
+// inputs and stores them as chunks. A round of tries has only the rows that the
+// plugin let be tried again.
 func (s *Service) round(ctx context.Context, t *task, all []source, tries int) error {
-	ctx = as(ctx, t.job.Run, t.scope.subject)
-	targets, err := s.target(ctx, t.scope, t.job.Node)
-	if err != nil {
-		return err
-	}
-	if len(targets) == 0 {
-		if bound := t.job.Node.Ext.Bind; bound != nil {
-			return nothing(bound.Path)
-		}
-		targets = []object.Ref{{ID: noObject}}
-	}
-	targets = slices.DeleteFunc(targets, func(r object.Ref) bool { return !t.wants(r, tries) })
-	f := &form{sources: all, target: t.svc.Action.Target}
-	inputs, err := s.build(ctx, t.scope, f, targets, t.job.Override)
+	todo, err := s.intend(ctx, t, all, tries)
 	if err != nil {
 		return err
 	}
 	r := *t.record
 	r.plugin, r.service, r.version = t.svc.Plugin, t.svc.Name(), t.svc.Version
 	r.round, r.tries, r.state = max(r.round+1, int(t.job.Round)), tries, stateOpen
-	chunks, rows, err := s.cut(t, r, targets, inputs)
+	chunks, rows, err := s.cut(t, r, todo)
 	if err != nil {
 		return err
 	}
@@ -186,6 +175,71 @@ func (s *Service) round(ctx context.Context, t *task, all []source, tries int) e
 	t.merge(rows)
 	s.Changed(t.job.Run)
 	return nil
+}
+
+// intent is what a round is about to do: its rows, what each is sent, what each
+// acts on and the fence under which it is held.
+type intent struct {
+	rows    []object.Ref
+	inputs  []wire.Row
+	touched touch
+	fences  map[string]int64
+}
+
+// intend finds out what a round does and claims it. Where somebody else held a
+// part of it, it looks again once it has all, for what it read may have changed.
+func (s *Service) intend(ctx context.Context, t *task, all []source, tries int) (intent, error) {
+	as := t.scope.as(ctx)
+	w := step{t.scope.project(), t.job.Program, t.job.Node, t.svc}
+	for {
+		var todo intent
+		targets, err := s.targets(as, w, t.scope.rows)
+		if err != nil {
+			return todo, err
+		}
+		if len(targets) == 0 {
+			if bound := t.job.Node.Ext.Bind; bound != nil {
+				return todo, nothing(bound.Path)
+			}
+			targets = []object.Ref{{ID: noObject}}
+		}
+		for _, r := range targets {
+			if t.wants(r, tries) {
+				todo.rows = append(todo.rows, r)
+			}
+		}
+		f := &form{sources: slices.Clone(all), target: t.svc.Action.Target}
+		if todo.inputs, err = s.build(as, t.scope, f, todo.rows, t.job.Override); err != nil {
+			return todo, err
+		}
+		if todo.touched, err = s.touched(as, w, f, todo.rows); err != nil {
+			return todo, err
+		}
+		if err := s.bound(as, w, f, todo); err != nil {
+			return todo, err
+		}
+		claims := claimsOf(t.svc, todo.touched.all)
+		waited, err := s.claim(ctx, t, claims)
+		if err != nil {
+			return todo, err
+		}
+		if !waited {
+			todo.fences, err = s.door.Held(ctx, s.DB, int64(t.job.Run), claims)
+			return todo, err
+		}
+	}
+}
+
+// claim takes what a round acts on; waited tells that it was not free at once.
+func (s *Service) claim(ctx context.Context, t *task, claims []control.Claim) (waited bool, err error) {
+	h := control.Holder{Run: int64(t.job.Run), Job: keyOf(t.job), Project: t.scope.project(), Subject: t.scope.requester()}
+	defer s.waits.forget(t.job.Key)
+	err = s.door.Claim(ctx, h, claims, func(against []*control.Lock) {
+		waited = true
+		s.waits.set(t.job.Key, against)
+		s.Changed(t.job.Run)
+	})
+	return waited, err
 }
 
 // wants reports whether a row has to be done in the next round.
@@ -229,11 +283,8 @@ func refText(r object.Ref) string {
 func RowID(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
 
 // cut makes the chunks of a round: their bytes are fixed from here on.
-func (s *Service) cut(t *task, r record, targets []object.Ref, inputs []wire.Row) ([]*chunk, []*result, error) {
-	size := t.svc.Action.Batch
-	if size <= 0 {
-		size = defaultBatch
-	}
+func (s *Service) cut(t *task, r record, todo intent) ([]*chunk, []*result, error) {
+	size := batchOf(t.svc)
 	timeout := defaultTimeout
 	if t.svc.Action.Timeout != "" {
 		d, err := manifest.Duration(t.svc.Action.Timeout)
@@ -244,19 +295,22 @@ func (s *Service) cut(t *task, r record, targets []object.Ref, inputs []wire.Row
 	}
 	var chunks []*chunk
 	var rows []*result
-	for from := 0; from < len(targets); from += size {
-		to := min(from+size, len(targets))
+	for from := 0; from < len(todo.rows); {
 		c := &chunk{round: r.round, number: len(chunks), deadline: s.Clock.Now().Add(timeout)}
-		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.subject, ServiceName: t.svc.Name(), ServicePath: t.svc.Action.Path}
-		for i := from; i < to; i++ {
-			ref := refText(targets[i])
-			inputs[i][wire.FieldCallback], inputs[i][wire.FieldOperator], inputs[i][wire.FieldConfirmToken] = wire.Raw(RowID(ref)), wire.Raw(t.scope.subject), wire.Raw("")
-			req.Inputs = append(req.Inputs, inputs[i])
-			if targets[i].Type != "" {
-				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: targets[i].ID})
+		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.requester(), ServiceName: t.svc.Name(), ServicePath: t.svc.Action.Path}
+		fence, to := t.fence(todo, from), from
+		for ; to < len(todo.rows) && to-from < size && t.fence(todo, to) == fence; to++ {
+			row, target := todo.inputs[to], todo.rows[to]
+			ref := refText(target)
+			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(RowID(ref)), wire.Raw(t.scope.requester()), wire.Raw("")
+			req.Inputs = append(req.Inputs, row)
+			if target.Type != "" {
+				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: target.ID})
 			}
+			c.claims = append(c.claims, claimsOf(t.svc, todo.touched.by[target])...)
 			rows = append(rows, &result{Pos: t.position(ref, len(rows)), Object: ref, Round: r.round, Chunk: c.number, Outputs: wire.Row{}})
 		}
+		c.claims, from = control.Merge(c.claims), to
 		body, err := json.Marshal(req)
 		if err != nil {
 			return nil, nil, err
@@ -266,6 +320,16 @@ func (s *Service) cut(t *task, r record, targets []object.Ref, inputs []wire.Row
 		chunks = append(chunks, c)
 	}
 	return chunks, rows, nil
+}
+
+// fence is that of the claims of one row. Rows of one call have the same, so
+// that a plugin may compare it for each object.
+func (t *task) fence(todo intent, i int) int64 {
+	var fence int64
+	for _, c := range claimsOf(t.svc, todo.touched.by[todo.rows[i]]) {
+		fence = max(fence, todo.fences[c.Object])
+	}
+	return fence
 }
 
 // position keeps a row's place over rounds.

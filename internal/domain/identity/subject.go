@@ -21,6 +21,9 @@ const (
 	User   Kind = "user"
 	Plugin Kind = "plugin"
 	System Kind = "system"
+	// Run is a run, which has the rights that its requester had when it was
+	// admitted.
+	Run Kind = "run"
 )
 
 // Subject is who asks.

@@ -108,6 +108,9 @@ func (s *Service) Evaluate(ctx context.Context, scope Scope, ids []string, paths
 			q.AdditionalFilters = append(q.AdditionalFilters, wire.Filter{Attr: f.Attr, Op: f.Op, Condition: f.Condition()})
 		}
 		found, err := s.every(ctx, hop.Node.TypeRef(), scope, q)
+		if err == nil {
+			err = s.dangling(ctx, scope, hop, want, found)
+		}
 		if err != nil {
 			return nil, err
 		}

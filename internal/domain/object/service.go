@@ -152,6 +152,8 @@ type Scope struct {
 	// For is the permission that the objects are wanted for, object.read where it
 	// is empty: only those in environments where the subject has it are there.
 	For string
+	// blind asks only whether objects are there, which tells nothing of them.
+	blind bool
 }
 
 // permission is what the objects are wanted for.
@@ -164,6 +166,9 @@ func (s Scope) writing() Scope { return Scope{Project: s.Project, For: "object.w
 // of ctx has the permission.
 func scoped(ctx context.Context, t wire.ObjectType, scope Scope, q wire.Query) (wire.Query, bool) {
 	environments, everywhere := identity.From(ctx).Environments(scope.permission(), scope.Project)
+	if acting(ctx) {
+		q, everywhere = withEnvironment(t, q), true
+	}
 	if t.Scope == nil || t.Scope.Project == "" {
 		if scope.Project != DefaultProject {
 			return q, false
@@ -199,6 +204,9 @@ func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Que
 		return nil, "", err
 	}
 	rows, err := answered(t, ref, out.Data)
+	if err == nil && acting(ctx) && !scope.blind {
+		err = permitted(ctx, t, ref, scope, rows)
+	}
 	return rows, out.Next, err
 }
 
@@ -415,7 +423,7 @@ func (s *Service) named(ctx context.Context, ref string, scope Scope, ids []stri
 	}
 	for _, id := range ids {
 		if there[id] == nil {
-			return nil, errs.New(errs.NotFound, "object.not_found", "there is no object %s/%s in project %q", ref, id, scope.Project)
+			return nil, gone(ref, id, scope)
 		}
 	}
 	return there, nil

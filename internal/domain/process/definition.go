@@ -170,6 +170,7 @@ func (s *Service) checkTasks(ctx context.Context, p *program.Program) error {
 			all = append(all, errs.Field{Path: n.ID, Code: e.Code, Message: e.Message, Line: n.Line})
 		}
 	}
+	all = append(all, s.checkBegin(ctx, p)...)
 	if len(all) == 0 {
 		return nil
 	}

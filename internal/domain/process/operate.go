@@ -32,6 +32,9 @@ func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 	if err != nil {
 		return err
 	}
+	if err := s.mayGive(ctx, i.Project, r.Variables, r.Inputs); err != nil {
+		return err
+	}
 	ev := engine.Resolve{Incident: state.Key(i.Key), Variables: r.Variables}
 	detail := map[string]any{"element": i.Element, "kind": i.Kind}
 	if len(r.Inputs) > 0 {
@@ -60,6 +63,9 @@ func (s *Service) Skip(ctx context.Context, incident api.Key, k Skip) error {
 	if len(strings.TrimSpace(k.Reason)) < 3 {
 		return errs.New(errs.Invalid, "incident.reason", "say why the step is skipped").At(errs.Field{Path: "reason", Message: "is needed"})
 	}
+	if err := s.mayGive(ctx, i.Project, k.Variables); err != nil {
+		return err
+	}
 	ev := engine.Skip{Element: state.Key(i.element), Variables: k.Variables, Reason: k.Reason, Flow: k.Flow}
 	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
 }
@@ -73,7 +79,22 @@ func (s *Service) operable(ctx context.Context, key api.Key) (*Incident, error) 
 	if i == nil || identity.Require(ctx, "run.read", i.Project) != nil {
 		return nil, errs.New(errs.NotFound, "incident.not_found", "there is no open incident %d", key)
 	}
-	return i, identity.Require(ctx, "run.operate", i.Project)
+	r, err := findRun(ctx, s.DB, i.Run)
+	if err != nil {
+		return nil, err
+	}
+	return i, s.Dispatch.MayOperate(ctx, "run.operate", i.Project, int64(i.Run), i.Element, r.Objects)
+}
+
+// mayGive checks the references in what a person gives a run: they are resolved
+// with his rights before the run uses them with its own.
+func (s *Service) mayGive(ctx context.Context, project string, given ...map[string]json.RawMessage) error {
+	for _, g := range given {
+		if err := s.Dispatch.MayRefer(ctx, project, g); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Cancel ends a run. What its steps have begun is told to stop.
@@ -82,7 +103,7 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 	if err != nil {
 		return err
 	}
-	if err := identity.Require(ctx, "run.operate", r.Project); err != nil {
+	if err := s.Dispatch.MayOperate(ctx, "run.operate", r.Project, int64(run), "", r.Objects); err != nil {
 		return err
 	}
 	return s.apply(ctx, run, engine.Cancel{Reason: reason}, s.audited(ctx, r.Project, "run.cancel", run, map[string]any{"reason": reason}))
@@ -90,6 +111,16 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 
 // CompleteTask ends a user task of a run, for the inbox.
 func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error {
+	r, err := findRun(ctx, s.DB, t.Run)
+	if err != nil {
+		return err
+	}
+	if err := s.Dispatch.MayOperate(ctx, "task.complete", t.Project, int64(t.Run), t.Element, r.Objects); err != nil {
+		return err
+	}
+	if err := s.mayGive(ctx, t.Project, vars); err != nil {
+		return err
+	}
 	return s.apply(ctx, t.Run, engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, with)
 }
 

@@ -10,7 +10,6 @@ import (
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
-	"sextant/internal/domain/object"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -50,6 +49,7 @@ type Service struct {
 	host     Host
 	door     *control.Door
 	programs *programs
+	schemas  schemas
 	news     *bus.Hub[int64]
 }
 
@@ -67,31 +67,31 @@ func (s *Service) Changed(run state.Key) { s.news.Poke(int64(run)) }
 // NewKey gives the key of a run that is asked for.
 func (s *Service) NewKey() state.Key { return s.host.NewKey() }
 
-// Find gives the definition of a process, for the door.
-func (s *Service) Find(ctx context.Context, project, process string, version int) (int64, error) {
+// Find gives a version of a process, for the door.
+func (s *Service) Find(ctx context.Context, project, process string, version int) (control.Found, error) {
 	d, err := s.find(ctx, project, process, version)
-	return int64(d.Key), err
+	if err != nil {
+		return control.Found{}, err
+	}
+	p, err := s.Program(int64(d.Key))
+	return control.Found{Definition: int64(d.Key), Program: p}, err
 }
 
 // Start starts a run within the write that admitted it. Only the door calls it.
 func (s *Service) Start(_ context.Context, tx *db.Tx, r control.Run) error {
-	run := Run{Key: api.Key(r.Key), Project: r.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
-		Objects: r.Objects, Started: s.Clock.Now(), definition: r.Definition}
+	run := Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
+		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition}
 	if err := insertRun(tx, run); err != nil {
 		return err
 	}
-	vars := engine.Variables{dispatch.VarProject: rawJSON(r.Project), dispatch.VarSubject: rawJSON(r.Subject.Name)}
-	if len(r.Objects) > 0 {
-		vars[dispatch.VarObjects] = rawJSON(r.Objects)
-		vars[dispatch.VarFence] = rawJSON(clock.Decimal(r.Fence))
-	}
-	for name, v := range r.Variables {
-		vars[name] = v
+	mandate, err := r.Mandate.Encode()
+	if err != nil {
+		return err
 	}
 	if err := s.publish(tx, run, "started", nil); err != nil {
 		return err
 	}
-	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: vars})
+	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate})
 }
 
 func (s *Service) publish(tx *db.Tx, r Run, what string, data map[string]any) error {
@@ -190,7 +190,7 @@ func (s *Service) readable(ctx context.Context, key api.Key) (Run, error) {
 // Preview tells what a start would do now: what the door would say, and every
 // row that every step would touch. It changes nothing.
 func (s *Service) Preview(ctx context.Context, req control.Request) (Preview, error) {
-	checks, err := s.door.Check(ctx, req)
+	checks, steps, err := s.door.Check(ctx, req)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -198,27 +198,15 @@ func (s *Service) Preview(ctx context.Context, req control.Request) (Preview, er
 	if err != nil {
 		return Preview{}, err
 	}
-	p, err := s.Program(int64(d.Key))
-	if err != nil {
-		return Preview{}, err
-	}
-	var objects []object.Ref
-	for _, text := range req.Objects {
-		ref, err := object.ParseRef(text)
-		if err != nil {
-			return Preview{}, err
-		}
-		objects = append(objects, ref)
-	}
-	return Preview{Process: d.Process, Version: d.Version, Door: checks, Steps: s.Dispatch.Plan(ctx, req.Project, p, objects)}, nil
+	return Preview{Process: d.Process, Version: d.Version, Door: checks, Steps: steps}, nil
 }
 
 // Preview is what a start would do.
 type Preview struct {
-	Process string             `json:"process"`
-	Version int                `json:"version"`
-	Door    []control.Step     `json:"door" doc:"Every check of the door, with each obstacle"`
-	Steps   []dispatch.Planned `json:"steps"`
+	Process string            `json:"process"`
+	Version int               `json:"version"`
+	Door    []control.Step    `json:"door" doc:"Every check of the door, with each obstacle"`
+	Steps   []control.Planned `json:"steps"`
 }
 
 // Variables gives the variables of a run that is active, as its process sees

@@ -14,6 +14,8 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +27,7 @@ import (
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 	"sextant/internal/kit/secret"
+	"sextant/internal/lang/objectpath"
 )
 
 // Migrations holds connections and values.
@@ -45,6 +48,7 @@ type Connection struct {
 	Environment string                     `json:"environment,omitempty"`
 	Type        string                     `json:"type" doc:"What it connects to: ssh, http, mysql, …"`
 	Fields      map[string]json.RawMessage `json:"fields" doc:"Plain fields; secrets are shown as {\"$secret\": …}"`
+	Targets     []string                   `json:"targets,omitempty" doc:"What it may be used on: object paths such as host:host{environment eq 'dev'}, and patterns of addresses such as 10.1.*; empty is every object at its own address"`
 	Version     int64                      `json:"version"`
 	Updated     time.Time                  `json:"updated"`
 }
@@ -69,6 +73,7 @@ type Input struct {
 	Environment string                     `json:"environment,omitempty" maxLength:"64"`
 	Fields      map[string]json.RawMessage `json:"fields,omitempty"`
 	Secrets     map[string]string          `json:"secrets,omitempty" doc:"Stored sealed and never shown again"`
+	Targets     []string                   `json:"targets,omitempty" maxItems:"50" doc:"What it may be used on: object paths and patterns of addresses; empty is every object at its own address"`
 	// Expect is the version that is to be replaced; nil replaces any.
 	Expect *int64 `json:"-"`
 }
@@ -82,6 +87,9 @@ func (s *Service) Put(ctx context.Context, project, name string, in Input) (Conn
 		if _, ok := in.Fields[field]; ok {
 			return Connection{}, errs.New(errs.Invalid, "connection.secret_field", "the field %s is a secret: give it under secrets", field).At(errs.Field{Path: "fields." + field, Message: "is a secret"})
 		}
+	}
+	if err := checkTargets(in.Targets); err != nil {
+		return Connection{}, err
 	}
 	sealed := map[string]string{}
 	for field, clear := range in.Secrets {
@@ -136,20 +144,24 @@ func (s *Service) put(ctx context.Context, tx *db.Tx, k connectionKey, in Input,
 	if err != nil {
 		return err
 	}
-	if err := tx.Upsert("setting_connection", 2, []string{"project", "name", "environment", "type", "fields", "secrets", "version", "updated"},
-		k.project, k.name, in.Environment, in.Type, fields, raw, old.Version+1, clock.Micros(s.clock.Now())); err != nil {
+	if err := tx.Upsert("setting_connection", 2, []string{"project", "name", "environment", "type", "fields", "secrets", "targets", "version", "updated"},
+		k.project, k.name, in.Environment, in.Type, fields, raw, strings.Join(in.Targets, "\n"), old.Version+1, clock.Micros(s.clock.Now())); err != nil {
 		return err
 	}
 	return s.audit.Write(ctx, tx, audit.Record{Project: k.project, Actor: identity.From(ctx).Actor(), Verb: "connection.write", Object: Prefix + k.name})
 }
 
-const columns = "project, name, environment, type, fields, secrets, version, updated"
+const columns = "project, name, environment, type, fields, secrets, targets, version, updated"
 
 func scan(read func(...any) error) (c Connection, secrets map[string]string, err error) {
 	var fields, sealed []byte
 	var updated int64
-	if err := read(&c.Project, &c.Name, &c.Environment, &c.Type, &fields, &sealed, &c.Version, &updated); err != nil {
+	var targets string
+	if err := read(&c.Project, &c.Name, &c.Environment, &c.Type, &fields, &sealed, &targets, &c.Version, &updated); err != nil {
 		return c, nil, err
+	}
+	if targets != "" {
+		c.Targets = strings.Split(targets, "\n")
 	}
 	c.Updated = clock.FromMicros(updated)
 	if err := json.Unmarshal(fields, &c.Fields); err != nil {
@@ -219,14 +231,76 @@ func (s *Service) Delete(ctx context.Context, project, name string) error {
 	})
 }
 
-// Resolve opens a connection for a call that is about to be sent. ref is
-// connection/<name> or the bare name. The result must not be stored or logged.
-func (s *Service) Resolve(ctx context.Context, project, ref string) (map[string]json.RawMessage, error) {
+// Usable finds a connection that the subject of ctx may use; one that he may not
+// is as if it were not there. One that belongs to no environment serves all.
+func (s *Service) Usable(ctx context.Context, project, ref string) (Connection, error) {
+	c, _, err := s.usable(ctx, project, ref)
+	return c, err
+}
+
+// Exists reports whether there is a connection, whoever may use it.
+func (s *Service) Exists(ctx context.Context, project, name string) (bool, error) {
+	_, _, err := s.find(ctx, s.db, project, strings.TrimPrefix(name, Prefix))
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (s *Service) usable(ctx context.Context, project, ref string) (Connection, map[string]string, error) {
 	name := strings.TrimPrefix(ref, Prefix)
 	c, secrets, err := s.find(ctx, s.db, project, name)
+	if err == nil && identity.RequireIn(ctx, "connection.use", project, c.Environment) != nil {
+		err = errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q that may be used here: the right connection.use is wanted in its environment", name, project).With("name", name)
+	}
+	if err != nil {
+		return Connection{}, nil, err
+	}
+	return c, secrets, nil
+}
+
+// checkTargets refuses targets that are neither an object path nor a pattern.
+func checkTargets(targets []string) error {
+	for _, t := range targets {
+		var err error
+		if AddressPattern(t) {
+			_, err = path.Match(t, "")
+		} else {
+			err = onePlace(t)
+		}
+		if err != nil || t == "" || strings.ContainsAny(t, "\n\r") || len(t) > 500 {
+			return errs.New(errs.Invalid, "connection.target", "the target %.80q is neither an object path such as host:host{environment eq 'dev'} nor a pattern of addresses such as 10.1.*", t).At(errs.Field{Path: "targets", Message: "not understood"})
+		}
+	}
+	return nil
+}
+
+// onePlace refuses paths that lead elsewhere: a target says which objects, not how
+// to get to them.
+func onePlace(target string) error {
+	p, err := objectpath.Parse(target)
+	if err == nil && (len(p.Nodes) != 1 || p.Attr != "") {
+		err = errors.New("a path of one type is wanted")
+	}
+	return err
+}
+
+// pathStart is how a target that is an object path begins.
+var pathStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*:[A-Za-z][A-Za-z0-9_-]*([{.~>].*)?$`)
+
+// AddressPattern reports whether a target is a pattern of addresses and no object
+// path.
+func AddressPattern(target string) bool { return !pathStart.MatchString(target) }
+
+// Resolve opens a connection for a call that is about to be sent, for who may use
+// it. ref is connection/<name> or the bare name. The result must not be stored or
+// logged.
+func (s *Service) Resolve(ctx context.Context, project, ref string) (map[string]json.RawMessage, error) {
+	c, secrets, err := s.usable(ctx, project, ref)
 	if err != nil {
 		return nil, err
 	}
+	name := c.Name
 	out := maps.Clone(c.Fields)
 	for _, field := range slices.Sorted(maps.Keys(secrets)) {
 		clear, err := s.box.Open(sealContext(project, name, field), secrets[field])

@@ -77,6 +77,11 @@ func raw(v any) json.RawMessage {
 	return data
 }
 
+// using is who may use the connections of a project.
+func using(ctx context.Context, project string) context.Context {
+	return as(ctx, project, "connection.use")
+}
+
 func input(host, password string) setting.Input {
 	in := setting.Input{Type: "ssh", Environment: "prod", Fields: map[string]json.RawMessage{"host": raw(host), "port": raw(22)}}
 	if password != "" {
@@ -94,7 +99,7 @@ func refused(t *testing.T, err error, kind errs.Kind, code string) {
 
 func (r *rig) resolved(project, ref, field string) string {
 	r.t.Helper()
-	got, err := r.Resolve(r.t.Context(), project, ref)
+	got, err := r.Resolve(using(r.t.Context(), project), project, ref)
 	r.must(err)
 	var s string
 	r.must(json.Unmarshal(got[field], &s))
@@ -189,7 +194,7 @@ func TestASealedFieldCannotBeMoved(t *testing.T) {
 			_, err := tx.Exec("UPDATE setting_connection SET secrets = ? WHERE project = ? AND name = ?", []byte(raw(c.secrets)), c.project, c.name)
 			return err
 		}))
-		_, err := r.Resolve(t.Context(), c.project, c.name)
+		_, err := r.Resolve(using(t.Context(), c.project), c.project, c.name)
 		if !errs.HasCode(err, "connection.sealed") || !errs.Is(err, errs.Unavailable) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -201,7 +206,7 @@ func TestAnotherMasterKey(t *testing.T) {
 	r := newRig(t)
 	_, err := r.Put(owner(t.Context(), "a"), "a", "web", input("one", "hunter2"))
 	r.must(err)
-	_, err = r.with(2).Resolve(t.Context(), "a", "web")
+	_, err = r.with(2).Resolve(using(t.Context(), "a"), "a", "web")
 	refused(t, err, errs.Unavailable, "connection.sealed")
 }
 
@@ -229,7 +234,7 @@ func TestProjectsAreApart(t *testing.T) {
 	refused(t, err, errs.Forbidden, "identity.forbidden")
 	// What another project has is not there in one's own.
 	refused(t, r.Delete(ctx, "a", "web-b"), errs.NotFound, "connection.not_found")
-	_, err = r.Resolve(t.Context(), "a", "web-b")
+	_, err = r.Resolve(using(t.Context(), "a"), "a", "web-b")
 	refused(t, err, errs.NotFound, "connection.not_found")
 	if v, ok, err := r.Value(t.Context(), "a", "limit"); err != nil || !ok || v != "a" {
 		t.Errorf("%q, %v, %v", v, ok, err)
@@ -239,7 +244,7 @@ func TestProjectsAreApart(t *testing.T) {
 	}
 	r.must(r.Delete(ctx, "a", "web-a"))
 	refused(t, r.Delete(ctx, "a", "web-a"), errs.NotFound, "connection.not_found")
-	_, err = r.Resolve(t.Context(), "b", "web-b")
+	_, err = r.Resolve(using(t.Context(), "b"), "b", "web-b")
 	r.must(err)
 	// Reading is a right of its own.
 	_, err = r.List(as(t.Context(), "a", "connection.write"), "a", api.Paging{Limit: 1})
@@ -426,4 +431,61 @@ func TestListOfValues(t *testing.T) {
 	}
 	_, err := r.Values(as(t.Context(), "a", "setting.write"), "a", api.Paging{Limit: 2})
 	refused(t, err, errs.Forbidden, "identity.forbidden")
+}
+
+// A connection that somebody may not use is as if it were not there, wherever it
+// is named; one that belongs to no environment serves all.
+func TestWhoMayUseAConnection(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for name, environment := range map[string]string{"prod": "prod", "dev": "dev", "all": ""} {
+		in := input("h", "secret")
+		in.Environment = environment
+		_, err := r.Put(owner(t.Context(), "a"), "a", name, in)
+		r.must(err)
+	}
+	in := func(environment string, permissions ...string) context.Context {
+		s := identity.Subject{ID: "user/x", Name: "x", Kind: identity.User}
+		for _, p := range permissions {
+			s.Grants = append(s.Grants, identity.Grant{Permission: p, Project: "a", Environment: environment})
+		}
+		return identity.With(t.Context(), s)
+	}
+	for _, c := range []struct {
+		who  context.Context
+		name string
+		may  bool
+	}{
+		{in("dev", "connection.use"), "dev", true}, {in("dev", "connection.use"), "all", true}, {in("dev", "connection.use"), "prod", false},
+		{in("*", "connection.use"), "prod", true}, {in("*", "connection.read", "run.start"), "dev", false}, {in("*", "connection.*"), "dev", true},
+		{as(t.Context(), "b", "connection.use"), "dev", false}, {t.Context(), "all", false},
+	} {
+		_, used := r.Usable(c.who, "a", c.name)
+		fields, err := r.Resolve(c.who, "a", "connection/"+c.name)
+		if c.may != (err == nil) || c.may != (used == nil) || c.may != (fields != nil) {
+			t.Errorf("%s by %+v: %v, %v", c.name, identity.From(c.who).Grants, used, err)
+		}
+		if !c.may {
+			refused(t, err, errs.NotFound, "connection.not_found")
+		}
+	}
+}
+
+func TestTargetsOfAConnection(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for target, ok := range map[string]bool{
+		"host:host": true, "host:host{environment eq 'dev'}": true, "10.1.*": true, "web-?.example:22": true, "[::1]:22": true, "192.0.2.[0-9]": true,
+		"": false, "host:host.zone>cmdb:zone": false, "host:host.address": false, "host:host{nonsense": false, "10.[": false, "a\nb": false,
+	} {
+		in := input("h", "secret")
+		in.Targets = []string{target}
+		c, err := r.Put(owner(t.Context(), "a"), "a", "c", in)
+		if ok != (err == nil) || ok && (len(c.Targets) != 1 || c.Targets[0] != target) {
+			t.Errorf("%q: %+v, %v", target, c, err)
+		}
+		if !ok {
+			refused(t, err, errs.Invalid, "connection.target")
+		}
+	}
 }

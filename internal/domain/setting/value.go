@@ -41,6 +41,14 @@ func (s *Service) Value(ctx context.Context, project, name string) (value string
 	return v.Value, err == nil, err
 }
 
+// Read is Value for who may read settings.
+func (s *Service) Read(ctx context.Context, project, name string) (value string, ok bool, err error) {
+	if err := identity.Require(ctx, "setting.read", project); err != nil {
+		return "", false, err
+	}
+	return s.Value(ctx, project, name)
+}
+
 func (s *Service) findValue(ctx context.Context, q db.Querier, project, name string) (Value, error) {
 	v, err := scanValue(q.QueryRow(ctx, "SELECT "+valueColumns+" FROM setting_value WHERE project = ? AND name = ?", project, name).Scan)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -45,6 +45,8 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 	}
 	c.loop(n, e)
 	c.services(n, e)
+	c.reserved(n, e.Node)
+	c.begin(n, e)
 	return n
 }
 

@@ -40,6 +40,9 @@ type Program struct {
 	// Nodes holds the process at 0 and every element after it.
 	Nodes []*Node
 	Flows []*Flow
+	// Begin is what a run is started on and with; nil where the process does not
+	// say.
+	Begin *Begin
 	byID  map[string]int32
 }
 
@@ -83,6 +86,20 @@ type Node struct {
 	// Ext gives the service details (binding, inputs, outputs, risk) that the
 	// engine hands on untouched.
 	Ext bpmn.Extensions
+}
+
+// Begin is what a process declares of its starts.
+type Begin struct {
+	// Object is the type pkg:type of what it acts on, Min and Max how many; Max is
+	// 0 for any number.
+	Object   string
+	Min, Max int
+	// Title is an expression over the variables of the start, as is a text without
+	// "=" before it itself.
+	Title Value
+	// Schema is the JSON Schema of the variables, empty for none.
+	Schema []byte
+	Line   int
 }
 
 // Flow is a sequence flow.

@@ -103,6 +103,7 @@ type Extensions struct {
 	ServiceInputs         []ServiceInput
 	ServiceOutputs        []ServiceOutput
 	Risk                  string
+	Start                 *StartSpec
 	// Unsupported are known zeebe elements that ask for something that is not
 	// executed, by local name.
 	Unsupported []*Node
@@ -125,6 +126,13 @@ type Bind struct {
 	Path    string
 	Dynamic bool
 	Node    *Node
+}
+
+// StartSpec is <sextant:start>: what a run of the process is started on and with.
+// Schema is the text of <sextant:schema>, a JSON Schema of the variables.
+type StartSpec struct {
+	Object, Min, Max, Title, OnBusy, Schema string
+	Node                                    *Node
 }
 
 // ServiceInput is <sextant:input>: where a parameter of a service comes from.

@@ -7,6 +7,42 @@ import (
 	"time"
 )
 
+// Defines values for ControlClaimMode.
+const (
+	ControlClaimModeExclusive ControlClaimMode = "exclusive"
+	ControlClaimModeShared    ControlClaimMode = "shared"
+)
+
+// Valid indicates whether the value is a known member of the ControlClaimMode enum.
+func (e ControlClaimMode) Valid() bool {
+	switch e {
+	case ControlClaimModeExclusive:
+		return true
+	case ControlClaimModeShared:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ControlLockMode.
+const (
+	ControlLockModeExclusive ControlLockMode = "exclusive"
+	ControlLockModeShared    ControlLockMode = "shared"
+)
+
+// Valid indicates whether the value is a known member of the ControlLockMode enum.
+func (e ControlLockMode) Valid() bool {
+	switch e {
+	case ControlLockModeExclusive:
+		return true
+	case ControlLockModeShared:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ControlVerdictVerdict.
 const (
 	ADMIT    ControlVerdictVerdict = "ADMIT"
@@ -242,15 +278,60 @@ type ConnectBody struct {
 	Url string `json:"url"`
 }
 
+// ControlClaim defines model for ControlClaim.
+type ControlClaim struct {
+	Mode   ControlClaimMode `json:"mode"`
+	Object string           `json:"object"`
+}
+
+// ControlClaimMode defines model for ControlClaim.Mode.
+type ControlClaimMode string
+
 // ControlLock defines model for ControlLock.
 type ControlLock struct {
-	Expires time.Time `json:"expires"`
-	Object  string    `json:"object"`
+	Expires time.Time       `json:"expires"`
+	Fence   int64           `json:"fence,omitempty"`
+	Mode    ControlLockMode `json:"mode"`
+	Object  string          `json:"object"`
 
 	// Run Engine key, decimal digits
 	Run     string    `json:"run"`
 	Since   time.Time `json:"since"`
 	Subject string    `json:"subject"`
+}
+
+// ControlLockMode defines model for ControlLock.Mode.
+type ControlLockMode string
+
+// ControlPlanned defines model for ControlPlanned.
+type ControlPlanned struct {
+	// Batches The same rows by the batch in which they come
+	Batches []*[]string `json:"batches,omitempty"`
+
+	// Calls Calls to the plugin that these rows take
+	Calls int64 `json:"calls"`
+
+	// Connections Connections whose fields or secrets the step is given
+	Connections []string `json:"connections,omitempty"`
+	Element     string   `json:"element"`
+
+	// Files Files that the step is given, by SHA-256
+	Files []string `json:"files,omitempty"`
+
+	// Later What only the run can know: the path whose rows are found when the step begins
+	Later string `json:"later,omitempty"`
+
+	// Locks What the step holds, by the mode that its service declares
+	Locks []ControlClaim `json:"locks,omitempty"`
+	Name  string         `json:"name,omitempty"`
+
+	// Problem Why the step cannot be done
+	Problem string `json:"problem,omitempty"`
+	Risk    string `json:"risk,omitempty"`
+
+	// Rows Objects that the step would act on, as far as they are known now
+	Rows    []string `json:"rows"`
+	Service string   `json:"service"`
 }
 
 // ControlStep defines model for ControlStep.
@@ -327,25 +408,6 @@ type DispatchPiece struct {
 	Time   time.Time `json:"time"`
 }
 
-// DispatchPlanned defines model for DispatchPlanned.
-type DispatchPlanned struct {
-	// Batches The same rows by the batch in which they come
-	Batches []*[]string `json:"batches,omitempty"`
-
-	// Calls Calls to the plugin that these rows take
-	Calls   int64  `json:"calls"`
-	Element string `json:"element"`
-	Name    string `json:"name,omitempty"`
-
-	// Problem Why the rows cannot be told
-	Problem string `json:"problem,omitempty"`
-	Risk    string `json:"risk,omitempty"`
-
-	// Rows Objects that the step would act on
-	Rows    []string `json:"rows"`
-	Service string   `json:"service"`
-}
-
 // DispatchResult defines model for DispatchResult.
 type DispatchResult struct {
 	Code    string `json:"code,omitempty"`
@@ -397,6 +459,9 @@ type DispatchStep struct {
 
 	// Version Version of the plugin that was asked
 	Version string `json:"version"`
+
+	// Waits What stands against its claims: who holds it, and who came first
+	Waits []ControlLock `json:"waits,omitempty"`
 }
 
 // ErrorModel defines model for ErrorModel.
@@ -522,12 +587,6 @@ type InBody struct {
 	Path string   `json:"path"`
 }
 
-// LockOutBody defines model for LockOutBody.
-type LockOutBody struct {
-	Held bool        `json:"held"`
-	Lock ControlLock `json:"lock,omitempty"`
-}
-
 // LoginInBody defines model for LoginInBody.
 type LoginInBody struct {
 	Name     string `json:"name"`
@@ -611,6 +670,16 @@ type ObjectTypeList struct {
 
 	// Missing Plugins that did not answer, so that their types are not here
 	Missing []string `json:"missing,omitempty"`
+}
+
+// OutBody defines model for OutBody.
+type OutBody struct {
+	Held    bool          `json:"held"`
+	Holders []ControlLock `json:"holders"`
+	Lock    ControlLock   `json:"lock,omitempty"`
+
+	// Waiting Who waits, in the order of the queue
+	Waiting []ControlLock `json:"waiting"`
 }
 
 // PageOfAuditRecord defines model for PageOfAuditRecord.
@@ -920,10 +989,10 @@ type ProcessNeed struct {
 // ProcessPreview defines model for ProcessPreview.
 type ProcessPreview struct {
 	// Door Every check of the door, with each obstacle
-	Door    []ControlStep     `json:"door"`
-	Process string            `json:"process"`
-	Steps   []DispatchPlanned `json:"steps"`
-	Version int64             `json:"version"`
+	Door    []ControlStep    `json:"door"`
+	Process string           `json:"process"`
+	Steps   []ControlPlanned `json:"steps"`
+	Version int64            `json:"version"`
 }
 
 // ProcessRetry defines model for ProcessRetry.
@@ -1107,6 +1176,9 @@ type SettingConnection struct {
 	Name    string                 `json:"name"`
 	Project string                 `json:"project"`
 
+	// Targets What it may be used on: object paths such as host:host{environment eq 'dev'}, and patterns of addresses such as 10.1.*; empty is every object at its own address
+	Targets []string `json:"targets,omitempty"`
+
 	// Type What it connects to: ssh, http, mysql, …
 	Type    string    `json:"type"`
 	Updated time.Time `json:"updated"`
@@ -1120,7 +1192,10 @@ type SettingInput struct {
 
 	// Secrets Stored sealed and never shown again
 	Secrets map[string]string `json:"secrets,omitempty"`
-	Type    string            `json:"type"`
+
+	// Targets What it may be used on: object paths and patterns of addresses; empty is every object at its own address
+	Targets []string `json:"targets,omitempty"`
+	Type    string   `json:"type"`
 }
 
 // SettingValue defines model for SettingValue.
@@ -1449,7 +1524,11 @@ type GetJobRowParams struct {
 
 // GetLockParams defines parameters for GetLock.
 type GetLockParams struct {
-	Object string `form:"object" json:"object"`
+	// Object Who holds this object and who waits for it
+	Object string `form:"object,omitempty" json:"object,omitempty"`
+
+	// Run What this run holds and waits for
+	Run string `form:"run,omitempty" json:"run,omitempty"`
 }
 
 // ListMySessionsParams defines parameters for ListMySessions.

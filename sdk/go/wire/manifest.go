@@ -149,6 +149,9 @@ type Retry struct {
 	On      []string `json:"on,omitempty" yaml:"on,omitempty"`
 }
 
+// LockTarget is what a lock on the objects of the call is on.
+const LockTarget = "target"
+
 // Lock is a lock that an action needs. On is "target" or a lock key.
 type Lock struct {
 	Mode string `json:"mode" yaml:"mode"`

@@ -318,7 +318,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who holds an object */
+        /** Who holds an object, or what a run holds */
         get: operations["getLock"];
         put?: never;
         post?: never;
@@ -1208,15 +1208,49 @@ export interface components {
             /** @description Where the plugin answers */
             url: string;
         };
+        ControlClaim: {
+            /** @enum {string} */
+            mode: "exclusive" | "shared";
+            object: string;
+        };
         ControlLock: {
             /** Format: date-time */
             expires: string;
+            /** Format: int64 */
+            fence?: number;
+            /** @enum {string} */
+            mode: "exclusive" | "shared";
             object: string;
             /** @description Engine key, decimal digits */
             run: string;
             /** Format: date-time */
             since: string;
             subject: string;
+        };
+        ControlPlanned: {
+            /** @description The same rows by the batch in which they come */
+            batches?: (string[] | null)[] | null;
+            /**
+             * Format: int64
+             * @description Calls to the plugin that these rows take
+             */
+            calls: number;
+            /** @description Connections whose fields or secrets the step is given */
+            connections?: string[] | null;
+            element: string;
+            /** @description Files that the step is given, by SHA-256 */
+            files?: string[] | null;
+            /** @description What only the run can know: the path whose rows are found when the step begins */
+            later?: string;
+            /** @description What the step holds, by the mode that its service declares */
+            locks?: components["schemas"]["ControlClaim"][] | null;
+            name?: string;
+            /** @description Why the step cannot be done */
+            problem?: string;
+            risk?: string;
+            /** @description Objects that the step would act on, as far as they are known now */
+            rows: string[] | null;
+            service: string;
         };
         ControlStep: {
             name: string;
@@ -1286,23 +1320,6 @@ export interface components {
             /** Format: date-time */
             time: string;
         };
-        DispatchPlanned: {
-            /** @description The same rows by the batch in which they come */
-            batches?: (string[] | null)[] | null;
-            /**
-             * Format: int64
-             * @description Calls to the plugin that these rows take
-             */
-            calls: number;
-            element: string;
-            name?: string;
-            /** @description Why the rows cannot be told */
-            problem?: string;
-            risk?: string;
-            /** @description Objects that the step would act on */
-            rows: string[] | null;
-            service: string;
-        };
         DispatchResult: {
             code?: string;
             message?: string;
@@ -1356,6 +1373,8 @@ export interface components {
             tries: number;
             /** @description Version of the plugin that was asked */
             version: string;
+            /** @description What stands against its claims: who holds it, and who came first */
+            waits?: components["schemas"]["ControlLock"][] | null;
         };
         ErrorModel: {
             /** @description Stable dotted code, also the key of its translations */
@@ -1465,10 +1484,6 @@ export interface components {
             from: string[] | null;
             path: string;
         };
-        LockOutBody: {
-            held: boolean;
-            lock?: components["schemas"]["ControlLock"];
-        };
         LoginInBody: {
             name: string;
             password: string;
@@ -1532,6 +1547,14 @@ export interface components {
             items: components["schemas"]["ObjectTypeInfo"][] | null;
             /** @description Plugins that did not answer, so that their types are not here */
             missing?: string[] | null;
+        };
+        OutBody: {
+            held: boolean;
+            holders: components["schemas"]["ControlLock"][] | null;
+            /** @description The first of the holders */
+            lock?: components["schemas"]["ControlLock"];
+            /** @description Who waits, in the order of the queue */
+            waiting: components["schemas"]["ControlLock"][] | null;
         };
         PageOfAuditRecord: {
             /** @description The rows of this page */
@@ -1764,7 +1787,7 @@ export interface components {
             /** @description Every check of the door, with each obstacle */
             door: components["schemas"]["ControlStep"][] | null;
             process: string;
-            steps: components["schemas"]["DispatchPlanned"][] | null;
+            steps: components["schemas"]["ControlPlanned"][] | null;
             /** Format: int64 */
             version: number;
         };
@@ -1927,6 +1950,8 @@ export interface components {
             };
             name: string;
             project: string;
+            /** @description What it may be used on: object paths such as host:host{environment eq 'dev'}, and patterns of addresses such as 10.1.*; empty is every object at its own address */
+            targets?: string[] | null;
             /** @description What it connects to: ssh, http, mysql, … */
             type: string;
             /** Format: date-time */
@@ -1943,6 +1968,8 @@ export interface components {
             secrets?: {
                 [key: string]: string;
             };
+            /** @description What it may be used on: object paths and patterns of addresses; empty is every object at its own address */
+            targets?: string[] | null;
             type: string;
         };
         SettingValue: {
@@ -2765,8 +2792,11 @@ export interface operations {
     };
     getLock: {
         parameters: {
-            query: {
-                object: string;
+            query?: {
+                /** @description Who holds this object and who waits for it */
+                object?: string;
+                /** @description What this run holds and waits for */
+                run?: string;
             };
             header?: never;
             path?: never;
@@ -2780,7 +2810,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LockOutBody"];
+                    "application/json": components["schemas"]["OutBody"];
                 };
             };
             /** @description Error */

@@ -1,0 +1,99 @@
+package control
+
+import (
+	"context"
+
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+// LocksOf tells who holds an object and who waits for it, in the order of the
+// queue. Runs of a project in which the subject of ctx may not read runs are left
+// out.
+func (d *Door) LocksOf(ctx context.Context, object string) (holders, waiting []*Lock, err error) {
+	return d.locksWhere(ctx, "object = ?", object)
+}
+
+// LocksOfRun tells what a run holds and waits for.
+func (d *Door) LocksOfRun(ctx context.Context, run int64) (holders, waiting []*Lock, err error) {
+	return d.locksWhere(ctx, "run = ?", run)
+}
+
+// shownLocks is how many claims are listed.
+const shownLocks = 5000
+
+func (d *Door) locksWhere(ctx context.Context, where string, arg any) (holders, waiting []*Lock, err error) {
+	if holders, err = d.locksFrom(ctx, "SELECT "+claimColumns+" FROM control_claim WHERE "+where+" ORDER BY since, object, run LIMIT ?", arg); err != nil {
+		return nil, nil, err
+	}
+	waiting, err = d.locksFrom(ctx, "SELECT "+waitColumns+" FROM control_wait WHERE "+where+" ORDER BY ticket, object LIMIT ?", arg)
+	return holders, waiting, err
+}
+
+func (d *Door) locksFrom(ctx context.Context, query string, arg any) ([]*Lock, error) {
+	rows, err := d.DB.Query(ctx, query, arg, shownLocks)
+	all, err := db.Scan(rows, err, scanLock)
+	if err != nil {
+		return nil, err
+	}
+	now, shown := d.Clock.Now(), []*Lock{}
+	for _, l := range all {
+		if l.live(now) && identity.Require(ctx, "run.read", l.project) == nil {
+			shown = append(shown, l)
+		}
+	}
+	return shown, nil
+}
+
+// Holder tells who holds an object first; nil for nobody, and for a run of a
+// project in which the subject of ctx may not read runs.
+func (d *Door) Holder(ctx context.Context, object string) (*Lock, error) {
+	all, _, err := d.LocksOf(ctx, object)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// Edit admits a change of objects by a person, or the write-back of a run, while
+// no other run holds them exclusively, and keeps claims on them out until done
+// is called. reason passes a lock, for who has the right lock.override.
+func (d *Door) Edit(ctx context.Context, project string, objects []string, reason string) (done func(), err error) {
+	leave, err := d.gate.enter(ctx, objects)
+	if err != nil {
+		return nil, err
+	}
+	held, err := locksOn(ctx, d.DB, "control_claim", objects)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	own := identity.From(ctx).ID
+	for _, o := range objects {
+		for _, l := range held[o] {
+			if l.Mode != Exclusive || !l.live(d.Clock.Now()) || own == "run/"+l.Run.String() {
+				continue
+			}
+			if err := overrides(ctx, project, reason); err == nil {
+				continue
+			} else if reason != "" {
+				leave()
+				return nil, err
+			}
+			leave()
+			return nil, locked(l, project)
+		}
+	}
+	return leave, nil
+}
+
+// minReason is the shortest reason that says something.
+const minReason = 3
+
+func overrides(ctx context.Context, project, reason string) error {
+	if len(reason) < minReason {
+		return errs.New(errs.Invalid, "control.override_reason", "say in at least %d characters why the lock does not hold you", minReason)
+	}
+	return identity.Require(ctx, "lock.override", project)
+}

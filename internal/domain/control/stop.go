@@ -1,0 +1,47 @@
+package control
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/identity"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+)
+
+// Stop is the state of the global stop.
+type Stop struct {
+	Active  bool      `json:"active"`
+	Reason  string    `json:"reason,omitempty"`
+	Subject string    `json:"subject,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+}
+
+func readStop(ctx context.Context, q db.Querier) (Stop, error) {
+	var s Stop
+	var since int64
+	err := q.QueryRow(ctx, "SELECT active, reason, subject, since FROM control_stop WHERE id = 1").Scan(&s.Active, &s.Reason, &s.Subject, &since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, nil
+	}
+	s.Since = clock.FromMicros(since)
+	return s, err
+}
+
+// SetStop stops all starts, or allows them again.
+func (d *Door) SetStop(ctx context.Context, active bool, reason string) (Stop, error) {
+	if err := identity.Require(ctx, "control.stop", "*"); err != nil {
+		return Stop{}, err
+	}
+	s := Stop{Active: active, Reason: reason, Subject: identity.From(ctx).Name, Since: d.Clock.Now()}
+	err := d.DB.Do(ctx, func(tx *db.Tx) error {
+		if err := tx.Upsert("control_stop", 1, []string{"id", "active", "reason", "subject", "since"}, 1, active, reason, s.Subject, clock.Micros(s.Since)); err != nil {
+			return err
+		}
+		return d.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "control.stop", Object: "platform"})
+	})
+	return s, err
+}

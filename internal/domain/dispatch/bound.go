@@ -1,0 +1,212 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/object"
+	"sextant/internal/domain/setting"
+	"sextant/internal/kit/errs"
+	"sextant/internal/lang/objectpath"
+	"sextant/sdk/go/wire"
+)
+
+// paramAddress is the input that says where a call goes, by which patterns of a
+// connection's targets are compared.
+const paramAddress = "address"
+
+// given is what a value refers to.
+type given struct {
+	connections []string
+	file        string
+}
+
+// referencesIn finds the connections and the file that a value of a parameter
+// names.
+func referencesIn(p wire.Param, raw json.RawMessage) given {
+	var g given
+	switch {
+	case p.Type == wire.TypeConnection:
+		g.connections = []string{strings.TrimPrefix(plain(raw), setting.Prefix)}
+	case p.Type == wire.TypeFile:
+		g.file = plain(raw)
+	case p.Secret:
+		g.connections = secretsIn(raw)
+	}
+	return g
+}
+
+// secretsIn lists the connections whose secrets a value takes, wherever they
+// stand in it.
+func secretsIn(raw json.RawMessage) []string {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return nil
+	}
+	var all []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if ref, ok := v["$secret"].(string); ok {
+				name, _, _ := strings.Cut(strings.TrimPrefix(ref, setting.Prefix), "#")
+				if !slices.Contains(all, name) {
+					all = append(all, name)
+				}
+			}
+			for _, inner := range v {
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				walk(inner)
+			}
+		}
+	}
+	walk(v)
+	return all
+}
+
+// mayRead checks the right to the files of a project.
+func mayRead(ctx context.Context, project string) error {
+	return identity.Require(ctx, "blob.read", project)
+}
+
+// bound checks every reference that rows are about to be sent with: that the run
+// may use the connection, and that its secrets go where it is meant for. Without
+// targets of its own a connection serves any object, at the address that the
+// object has; an address typed by hand could be anybody's.
+func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) error {
+	b := binding{s: s, w: w, f: f, touched: todo.touched.all, known: map[string]*usable{}}
+	for i, row := range todo.inputs {
+		for _, src := range f.sources {
+			if missing(row[src.param.Name]) {
+				continue
+			}
+			g := referencesIn(src.param, row[src.param.Name])
+			if g.file != "" {
+				if err := mayRead(ctx, w.project); err != nil {
+					return err
+				}
+			}
+			for _, name := range g.connections {
+				c, err := b.connection(ctx, name)
+				if err == nil {
+					err = b.meant(c, row, todo.touched.by[todo.rows[i]])
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// binding checks the connections of one round; each is looked up once.
+type binding struct {
+	s       *Service
+	w       step
+	f       *form
+	touched []object.Ref
+	known   map[string]*usable
+}
+
+// usable is a connection that a run may use, with the objects that it is for;
+// nil is every one.
+type usable struct {
+	setting.Connection
+	objects map[object.Ref]bool
+}
+
+func (b *binding) connection(ctx context.Context, name string) (*usable, error) {
+	if c, ok := b.known[name]; ok {
+		return c, nil
+	}
+	c, err := b.s.Settings.Usable(ctx, b.w.project, name)
+	if err != nil {
+		return nil, err
+	}
+	u := &usable{Connection: c}
+	if len(c.Targets) > 0 {
+		u.objects = map[object.Ref]bool{}
+	}
+	for _, t := range c.Targets {
+		if err := b.among(ctx, u, t); err != nil {
+			return nil, err
+		}
+	}
+	b.known[name] = u
+	return u, nil
+}
+
+// among notes which of the touched objects a target's path takes in.
+func (b *binding) among(ctx context.Context, u *usable, target string) error {
+	if setting.AddressPattern(target) {
+		return nil
+	}
+	p, err := objectpath.Parse(target)
+	if err != nil {
+		return fmt.Errorf("the target %s: %w", target, err)
+	}
+	var ids []string
+	for _, ref := range b.touched {
+		if ref.Type != "" && ref.TypeRef() == p.Last().TypeRef() {
+			ids = append(ids, ref.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	values, err := b.s.Objects.Evaluate(ctx, object.Scope{Project: b.w.project}, ids, []*objectpath.Path{p})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if len(values.Reached(id, 0)) > 0 {
+			u.objects[object.Ref{Package: p.Last().Package, Type: p.Last().Type, ID: id}] = true
+		}
+	}
+	return nil
+}
+
+// meant checks that one row is what a connection is for.
+func (b *binding) meant(c *usable, row wire.Row, touched []object.Ref) error {
+	address := plain(row[paramAddress])
+	if slices.ContainsFunc(c.Targets, func(t string) bool {
+		ok, err := path.Match(t, address)
+		return setting.AddressPattern(t) && err == nil && ok
+	}) {
+		return nil
+	}
+	if typed := b.f.typed(row); typed != "" {
+		return errs.New(errs.Forbidden, "dispatch.secret_moves", "the input %s does not come from the object, and the secrets of connection %s would go where it says: name the address among the connection's targets, or leave the input out", typed, c.Name).
+			With("input", typed).With("connection", c.Name)
+	}
+	for _, ref := range touched {
+		if c.objects != nil && !c.objects[ref] && ref.TypeRef() == b.w.svc.Action.Target {
+			return errs.New(errs.Forbidden, "dispatch.connection_target", "the connection %s is not meant for %s: its targets are %s", c.Name, refText(ref), strings.Join(c.Targets, ", ")).
+				With("connection", c.Name).With("object", refText(ref))
+		}
+	}
+	return nil
+}
+
+// typed names an input of a row that its manifest takes from the object and that
+// came from elsewhere: from a person, a variable or a constant.
+func (f *form) typed(row wire.Row) string {
+	for _, src := range f.sources {
+		if src.param.From != fromPath || missing(row[src.param.Name]) {
+			continue
+		}
+		if _, replaced := f.given[src.param.Name]; replaced || src.path == nil {
+			return src.param.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE dispatch_chunk ADD COLUMN claims TEXT NOT NULL DEFAULT '[]';
