@@ -301,6 +301,25 @@ func TestOnlyControlStartsARun(t *testing.T) {
 	}
 }
 
+// A run acts with the rights of who asked for it, never as the platform: nothing
+// that a run does knows the platform's own subject.
+func TestNothingThatARunDoesActsAsThePlatform(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if !within(s.dir, "internal/domain") || s.dir == "internal/domain/identity" {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "identity" && (sel.Sel.Name == "System" || sel.Sel.Name == "AsSystem") {
+					t.Errorf("%s:%d: identity.%s: act with the rights of a run or of who asks", s.path, s.line(n.Pos()), sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	packages := map[string]int{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"time"
 
 	"sextant/internal/domain/audit"
@@ -24,6 +25,7 @@ import (
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/secret"
+	"sextant/sdk/go/wire"
 )
 
 var errStopping = errors.New("the server is stopping")
@@ -71,7 +73,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p := &parts{clock: c, bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := audit.New(d, c)
 	p.identity = identity.New(d, c, trail)
-	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.identity.Authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Observe: s.metrics.Requests()})
+	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus})
@@ -103,6 +105,20 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 
 // start lets everything move: the bus, plugins, then the engine, so that no job
 // comes before its plugin is there.
+// authenticate finds out who asks; a plugin that names the call it works on acts
+// for the run that made it.
+func (p *parts) authenticate(r *http.Request) (context.Context, string, error) {
+	ctx, principal, err := p.identity.Authenticate(r)
+	job := r.Header.Get(wire.HeaderJob)
+	if err != nil || job == "" {
+		return ctx, principal, err
+	}
+	if ctx, err = p.dispatch.Acting(ctx, job); err != nil {
+		return nil, "", err
+	}
+	return ctx, identity.From(ctx).ID, nil
+}
+
 func (p *parts) start(ctx context.Context, s *Server) error {
 	g := s.group
 	s.metrics.Gauge("sextant_runs_active", "Runs in memory.", func() float64 { return float64(p.engine.Active()) })

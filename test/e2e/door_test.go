@@ -553,3 +553,78 @@ func (w *world) call(c *client.Client, service string, vars map[string]any, obje
 	err := c.Call(w.t.Context(), "POST", "/api/v1/calls", map[string]any{"service": service, "objects": append([]string{}, objects...), "variables": vars}, &v)
 	return v.Run, err
 }
+
+// A plugin acts on objects for a run while it works on a call of it, with the
+// run's rights and on objects alone.
+func TestAPluginActsForTheRunThatCalledIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	calls, answer := make(chan *http.Request, 1), make(chan struct{})
+	var plugin client.Client
+	var token string
+	w.Plug(func() wire.Manifest { m := touchManifest(); m.Version = "1.0.1"; return m }(), func(issued string) http.Handler {
+		token = issued
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			calls <- r
+			<-answer
+			echo(rw, r)
+		})
+	})
+	plugin = client.Client{URL: w.URL, Token: token}
+	run, err := w.call(w.dev, "odd/touch/change", nil, "host:host/dev-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := (<-calls).Header.Get(wire.HeaderIdempotencyKey)
+	as := func(method, path string, body any) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, w.URL+path, strings.NewReader(string(wire.Raw(body))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+plugin.Token)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set(wire.HeaderJob, key)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	change := func(id string) int {
+		return as("PATCH", "/api/v1/objects/host:host", []map[string]any{{"id": id, "user": "touched"}})
+	}
+	for what, c := range map[string][2]int{
+		"its-own-object": {change("dev-1"), 200}, "one-in-prod": {change("prod-1"), 403},
+		"a-run":         {as("POST", "/api/v1/runs", map[string]any{"process": "p"}), 403},
+		"a-user":        {as("POST", "/api/v1/users", map[string]any{"name": "x", "password": "a long password"}), 403},
+		"a-connection":  {as("GET", "/api/v1/connections", nil), 403},
+		"the-audit-log": {as("GET", "/api/v1/audit", nil), 403},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%s: %d, want %d", what, c[0], c[1])
+		}
+	}
+	var history struct {
+		Items []struct {
+			Subject, Verb string
+			Name          string `json:"subjectName"`
+		}
+	}
+	w.Must("GET", "/api/v1/audit?object=host:host/dev-1&limit=1", nil, &history)
+	if len(history.Items) != 1 || history.Items[0].Subject != "run/"+run || history.Items[0].Name != "dana" {
+		t.Errorf("the audit log says %+v", history)
+	}
+	close(answer)
+	if r := w.Ended(run); r.State != "completed" {
+		t.Fatalf("%s: %+v", r.State, w.Incidents())
+	}
+	if got := change("dev-1"); got != 410 {
+		t.Errorf("after the call is over: %d", got)
+	}
+	plugin.Token = w.dev.Token
+	if got := change("dev-1"); got != 403 {
+		t.Errorf("a person with the header: %d", got)
+	}
+}
