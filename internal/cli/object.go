@@ -162,7 +162,7 @@ func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions)
 	if err != nil {
 		return err
 	}
-	row, err := o.variables()
+	row, err := o.variables(anyType(o.vars))
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (a *app) pluginCmd() *cobra.Command {
 		Long: "Asks the door for a run of one step. Inputs that the manifest does not take from the object are given with --var." + exitHelp,
 		Args: exactly(1, "a service: plugin/service/action"),
 		RunE: func(c *cobra.Command, args []string) error {
-			vars, err := o.variables()
+			vars, err := o.variables(nil)
 			if err != nil {
 				return err
 			}
@@ -147,11 +147,21 @@ func (a *app) connectionCmd() *cobra.Command {
 	return group("connection", "Connections to foreign systems", list, set)
 }
 
+// anyType takes every value as JSON where it is some.
+func anyType(pairs []string) map[string]string {
+	types := map[string]string{}
+	for _, p := range pairs {
+		name, _, _ := strings.Cut(p, "=")
+		types[name] = typeAny
+	}
+	return types
+}
+
 func connectionInput(typ string, fields, secrets, files []string) (client.SettingInput, error) {
 	in := client.SettingInput{Type: typ, Secrets: map[string]string{}}
 	plain := runOptions{vars: fields}
 	var err error
-	if in.Fields, err = plain.variables(); err != nil {
+	if in.Fields, err = plain.variables(anyType(fields)); err != nil {
 		return in, err
 	}
 	for _, s := range secrets {

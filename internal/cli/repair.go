@@ -18,30 +18,36 @@ func (a *app) incidentCmd() *cobra.Command {
 		Use: "list", Short: "What waits for help, oldest first", Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.incidents(c.Context()) },
 	}
-	var inputs, vars runOptions
+	var inputs, vars, outputs runOptions
 	retry := &cobra.Command{
 		Use: "retry <incident>", Short: "Try again, with the same or with new inputs; rows that are done are not done again", Args: exactly(1, "the key of an incident"),
 		RunE: func(c *cobra.Command, args []string) error {
-			in, err := inputs.variables()
+			in, err := inputs.variables(nil)
 			if err != nil {
 				return err
 			}
-			v, err := vars.variables()
+			v, err := vars.variables(nil)
 			if err != nil {
 				return err
 			}
-			body := map[string]any{"inputs": in, "variables": v}
+			out, err := outputs.variables(nil)
+			if err != nil {
+				return err
+			}
+			body := map[string]any{"inputs": in, "variables": v, "outputs": out}
 			return a.act(c.Context(), "/api/v1/incidents/"+url.PathEscape(args[0])+"/retry", body, "taken up again")
 		},
 	}
 	retry.Flags().StringArrayVar(&inputs.vars, "input", nil, "name=value, an input of the service to replace; may be given many times")
-	retry.Flags().StringArrayVar(&vars.vars, "var", nil, "name=value, a variable to set first; may be given many times")
+	retry.Flags().StringArrayVar(&vars.vars, "var", nil, "name=value, a variable to set first, as text; may be given many times")
+	vars.jsonFlag(retry)
+	retry.Flags().StringArrayVar(&outputs.vars, "output", nil, "name=value, an output to write to the objects in place of one that could not be written; may be given many times")
 	var reason, flow string
 	var results runOptions
 	skip := &cobra.Command{
 		Use: "skip <incident>", Short: "Leave the step as if it had completed", Args: exactly(1, "the key of an incident"),
 		RunE: func(c *cobra.Command, args []string) error {
-			v, err := results.variables()
+			v, err := results.variables(nil)
 			if err != nil {
 				return err
 			}
@@ -49,7 +55,8 @@ func (a *app) incidentCmd() *cobra.Command {
 		},
 	}
 	skip.Flags().StringVar(&reason, "reason", "", "why; it is kept for ever")
-	skip.Flags().StringArrayVar(&results.vars, "var", nil, "name=value, a result that the step would have given; may be given many times")
+	skip.Flags().StringArrayVar(&results.vars, "var", nil, "name=value, a result that the step would have given, as text; may be given many times")
+	results.jsonFlag(skip)
 	skip.Flags().StringVar(&flow, "flow", "", "flow to leave an exclusive gateway by")
 	_ = skip.MarkFlagRequired("reason") // the flag exists
 	return group("incident", "Steps that stopped and wait for a person", list, retry, skip)
@@ -82,14 +89,15 @@ func (a *app) taskCmd() *cobra.Command {
 	complete := &cobra.Command{
 		Use: "complete <task>", Short: "Complete a task with its results", Args: exactly(1, "the key of a task"),
 		RunE: func(c *cobra.Command, args []string) error {
-			vars, err := o.variables()
+			vars, err := o.variables(nil)
 			if err != nil {
 				return err
 			}
 			return a.act(c.Context(), "/api/v1/tasks/"+url.PathEscape(args[0])+"/complete", map[string]any{"variables": vars}, "completed")
 		},
 	}
-	complete.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, a result; may be given many times")
+	complete.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, a result, as text; may be given many times")
+	o.jsonFlag(complete)
 	return group("task", "The inbox: work for people", list, complete)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -15,12 +16,14 @@ import (
 
 	"sextant/internal/cli/live"
 	"sextant/sdk/go/client"
+	"sextant/sdk/go/wire"
 )
 
 type runOptions struct {
 	version int
 	objects []string
 	vars    []string
+	json    []string
 	file    string
 	title   string
 	preview bool
@@ -30,10 +33,15 @@ type runOptions struct {
 func (o *runOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&o.objects, "object", nil, "what the run acts on, package:type/id; may be given many times")
-	f.StringArrayVar(&o.vars, "var", nil, "name=value, the value as JSON or else as text; may be given many times")
+	f.StringArrayVar(&o.vars, "var", nil, "name=value, in the type that the process or service declares, else as text; may be given many times")
+	o.jsonFlag(c)
 	f.StringVar(&o.file, "vars", "", "JSON file with variables")
 	f.StringVar(&o.title, "title", "", "title of the run")
 	f.BoolVar(&o.detach, "detach", false, "do not wait for the end")
+}
+
+func (o *runOptions) jsonFlag(c *cobra.Command) {
+	c.Flags().StringArrayVar(&o.json, "json-var", nil, "name=value, the value as JSON; may be given many times")
 }
 
 func (a *app) runCmd() *cobra.Command {
@@ -50,8 +58,9 @@ func (a *app) runCmd() *cobra.Command {
 	return c
 }
 
-// variables reads the variables of a command line.
-func (o *runOptions) variables() (map[string]any, error) {
+// variables reads the variables of a command line. What stands behind --var is
+// text, unless types says that the value is of another type.
+func (o *runOptions) variables(types map[string]string) (map[string]any, error) {
 	vars := map[string]any{}
 	if o.file != "" {
 		data, err := os.ReadFile(o.file)
@@ -71,11 +80,59 @@ func (o *runOptions) variables() (map[string]any, error) {
 		if !ok || name == "" {
 			return nil, usage("--var %q: want name=value", v)
 		}
-		if vars[name] = text; json.Valid([]byte(text)) {
-			vars[name] = json.RawMessage(text)
+		vars[name] = valueOf(types[name], text)
+	}
+	for _, v := range o.json {
+		name, text, ok := strings.Cut(v, "=")
+		if !ok || name == "" || !json.Valid([]byte(text)) {
+			return nil, usage("--json-var %q: want name=value, the value as JSON", v)
 		}
+		vars[name] = json.RawMessage(text)
 	}
 	return vars, nil
+}
+
+// valueOf is a text in a declared type; one that does not fit stays text, for the
+// server to refuse with the reason.
+func valueOf(typ, text string) any {
+	structured := strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")
+	fits := false
+	switch typ {
+	case wire.TypeInt, wire.TypeNumber:
+		fits = text != "" && strings.Trim(text, "0123456789+-.eE") == ""
+	case wire.TypeBool:
+		fits = text == "true" || text == "false"
+	case wire.TypeList, wire.TypeObject, typeAny:
+		fits = structured || typ == typeAny
+	}
+	if fits && json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	return text
+}
+
+// typeAny takes JSON as such, and everything else as text.
+const typeAny = "any"
+
+// inputTypes asks for the types of what a process is started with; without the
+// right to know them all is text.
+func (a *app) inputTypes(ctx context.Context, api *client.Client, process string, version int) map[string]string {
+	types := map[string]string{}
+	if version == 0 {
+		var page client.PageOfProcessDefinition
+		if err := api.Call(ctx, "GET", client.Query("/api/v1/processes", "project", a.target.project, "process", process, "limit", "1"), nil, &page); err != nil || len(page.Items) == 0 {
+			return types
+		}
+		version = int(page.Items[0].Version)
+	}
+	var page client.PageOfProcessNeed
+	if err := api.Call(ctx, "GET", client.Query(fmt.Sprintf("/api/v1/processes/%s/%d/inputs", url.PathEscape(process), version), "project", a.target.project), nil, &page); err != nil {
+		return types
+	}
+	for _, n := range page.Items {
+		types[n.Name] = n.Type
+	}
+	return types
 }
 
 func (a *app) run(ctx context.Context, process string, o runOptions) error {
@@ -83,7 +140,11 @@ func (a *app) run(ctx context.Context, process string, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	vars, err := o.variables()
+	types := map[string]string{}
+	if len(o.vars) > 0 {
+		types = a.inputTypes(ctx, api, process, o.version)
+	}
+	vars, err := o.variables(types)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func TestTheObjectsOfAStep(t *testing.T) {
 	watchRows(t, p, run, func(rows []rowState) bool {
 		if told += len(rows); told == len(hosts) && !half {
 			half = true
-			if err := plugin.Call(t.Context(), "POST", "/api/v1/jobs/"+key+"/progress", wire.Progress{Row: "h2", Percent: 40}, nil); err != nil {
+			if err := plugin.Call(t.Context(), "POST", "/api/v1/jobs/"+key+"/progress", wire.Progress{Row: "host:host/h2", Percent: 40}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -104,7 +104,7 @@ func TestTheObjectsOfAStep(t *testing.T) {
 		t.Errorf("an object that is not in the step: %v", err)
 	}
 	var answer wire.Response
-	for _, id := range []string{"h1", "h2", "h3"} {
+	for _, id := range []string{"host:host/h1", "host:host/h2", "host:host/h3"} {
 		answer.Results.Outputs = append(answer.Results.Outputs, wire.Row{"callbackParameter": wire.Raw(id), "errorCode": wire.Raw("0")})
 	}
 	answer.ResultCode = "0"

@@ -154,7 +154,7 @@ func TestAPersonRetriesWithNewInputs(t *testing.T) {
 		resp := wire.Response{ResultCode: "0"}
 		for _, in := range req.Inputs {
 			row := wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw("0"), "answer": in["text"]}
-			if string(in["text"]) == `"bad"` && string(in["callbackParameter"]) == `"h2"` {
+			if string(in["text"]) == `"bad"` && string(in["callbackParameter"]) == `"host:host/h2"` {
 				row["errorCode"], row["errorMessage"] = wire.Raw("1"), wire.Raw("not so")
 			}
 			resp.Results.Outputs = append(resp.Results.Outputs, row)
@@ -182,7 +182,7 @@ func TestAPersonRetriesWithNewInputs(t *testing.T) {
 		t.Fatalf("the run is %s: %+v", r.State, p.Incidents())
 	}
 	seen := o.seen()
-	if len(seen) != 3 || seen[2].key == seen[0].key || bytes.Contains(seen[2].body, []byte(`"callbackParameter":"h1"`)) || !bytes.Contains(seen[2].body, []byte(`"callbackParameter":"h2"`)) {
+	if len(seen) != 3 || seen[2].key == seen[0].key || bytes.Contains(seen[2].body, []byte(`"callbackParameter":"host:host/h1"`)) || !bytes.Contains(seen[2].body, []byte(`"callbackParameter":"host:host/h2"`)) {
 		t.Errorf("the last call is %s %s", seen[2].key, seen[2].body)
 	}
 	for _, row := range p.Jobs(run)[0].Rows {

@@ -36,40 +36,9 @@ func referencesIn(p wire.Param, raw json.RawMessage) given {
 	case p.Type == wire.TypeFile:
 		g.file = plain(raw)
 	case p.Secret:
-		g.connections = secretsIn(raw)
+		g.connections = setting.Secrets(raw)
 	}
 	return g
-}
-
-// secretsIn lists the connections whose secrets a value takes, wherever they
-// stand in it.
-func secretsIn(raw json.RawMessage) []string {
-	var v any
-	if json.Unmarshal(raw, &v) != nil {
-		return nil
-	}
-	var all []string
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			if ref, ok := v["$secret"].(string); ok {
-				name, _, _ := strings.Cut(strings.TrimPrefix(ref, setting.Prefix), "#")
-				if !slices.Contains(all, name) {
-					all = append(all, name)
-				}
-			}
-			for _, inner := range v {
-				walk(inner)
-			}
-		case []any:
-			for _, inner := range v {
-				walk(inner)
-			}
-		}
-	}
-	walk(v)
-	return all
 }
 
 // mayRead checks the right to the files of a project.

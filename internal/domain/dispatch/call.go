@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"sextant/internal/domain/gateway"
@@ -109,6 +110,8 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 			return s.await(ctx, limit, t, c, arrived)
 		case err == nil && !again(answer.Status):
 			return t.interpret(c, answer, mayRun), nil
+		case limit.Err() != nil && !mayRun && errors.Is(err, gateway.ErrNotSent):
+			return t.all(c, unreached(false, err)), nil
 		case limit.Err() != nil:
 			return s.tooLate(ctx, t, c), nil
 		case err != nil && errors.Is(err, gateway.ErrNotSent):
@@ -123,6 +126,9 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 		}
 		wait := policy{first: resendFirst, longest: resendMax}.wait(try)
 		if s.pause(limit, wait) != nil && ctx.Err() == nil {
+			if !mayRun {
+				return t.all(c, unreached(false, err)), nil
+			}
 			return s.tooLate(ctx, t, c), nil
 		}
 	}
@@ -150,7 +156,7 @@ func unreached(mayRun bool, err error) result {
 	if mayRun {
 		return result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin had the call and cannot be reached any more: " + err.Error()}
 	}
-	return result{Outcome: wire.OutcomeFailed, Code: "sextant.not_sent", Message: "the plugin cannot be reached, nothing was done: " + err.Error()}
+	return result{Outcome: wire.OutcomeFailed, Code: "sextant.not_sent", Retry: "transport", Message: "the plugin cannot be reached, nothing was done: " + err.Error()}
 }
 
 func (s *Service) request(t *task, c *chunk, body []byte) gateway.Call {
@@ -260,10 +266,13 @@ func (t *task) outcomes(c *chunk, resp wire.Response) []*result {
 	}
 	rows := t.all(c, result{})
 	for _, r := range rows {
-		o, ok := byID[RowID(r.Object)]
+		o, ok := byID[r.Object]
+		if !ok {
+			o, ok = byID[alone(rows, r)]
+		}
 		if !ok {
 			r.Outcome, r.Code = wire.OutcomeUnknown, "sextant.row_missing"
-			r.Message = fmt.Sprintf("the plugin's answer has no row with callbackParameter %q", RowID(r.Object))
+			r.Message = fmt.Sprintf("the plugin's answer has no row with callbackParameter %q", r.Object)
 			if resp.ResultCode != wire.CodeOK && len(resp.Results.Outputs) == 0 {
 				r.Outcome, r.Code, r.Message = wire.OutcomeFailed, "sextant.failed", resp.ResultMessage
 			}
@@ -272,6 +281,27 @@ func (t *task) outcomes(c *chunk, resp wire.Response) []*result {
 		t.outcome(r, o)
 	}
 	return rows
+}
+
+// alone is the id of a row's object where no other row of the call has the same:
+// a plugin may answer by it, too.
+func alone(rows []*result, r *result) string {
+	id := idOf(r.Object)
+	for _, other := range rows {
+		if other != r && idOf(other.Object) == id {
+			return r.Object
+		}
+	}
+	return id
+}
+
+// idOf is what stands behind the type in the reference of an object.
+func idOf(ref string) string {
+	_, id, ok := strings.Cut(ref, "/")
+	if !ok {
+		return ref
+	}
+	return id
 }
 
 func (t *task) outcome(r *result, o wire.Row) {

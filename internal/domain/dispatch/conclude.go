@@ -11,14 +11,16 @@ import (
 	"sextant/internal/engine"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/lang/manifest"
 	"sextant/internal/lang/objectpath"
 	"sextant/sdk/go/wire"
 )
 
 const (
-	maxResult     = 1 << 20 // bytes of a step's result as a variable
-	maxOutputText = 4 << 10 // characters of one output in it
-	namedRows     = 5       // rows that a message names
+	// maxInline is how many bytes of outputs lie in the variable of a step whose
+	// outputs only services read, which find them in the record as well.
+	maxInline = 64 << 10
+	namedRows = 5 // rows that a message names
 )
 
 // stepResult is the variable that a step leaves.
@@ -26,6 +28,9 @@ type stepResult struct {
 	Rows   []rowResult `json:"rows"`
 	OK     int         `json:"ok"`
 	Failed int         `json:"failed"`
+	// Record is the job whose record holds the outputs, where they are too large to
+	// lie here. No expression reads them then: that is seen to.
+	Record string `json:"record,omitempty"`
 }
 
 type rowResult struct {
@@ -46,7 +51,12 @@ func (s *Service) conclude(ctx context.Context, t *task) error {
 		return nil
 	}
 	unknown, failed := t.count(wire.OutcomeUnknown), t.count(wire.OutcomeFailed, wire.OutcomeTimedOut, wire.OutcomeCancelled)
-	vars := engine.Variables{t.job.Node.ID: t.result()}
+	result, err := t.result()
+	if err != nil {
+		s.failed(ctx, t, IncidentResult, errs.As(err).Message)
+		return nil
+	}
+	vars := engine.Variables{t.job.Node.ID: result}
 	switch {
 	case unknown > 0:
 		s.failed(ctx, t, IncidentUnknown, t.describe(wire.OutcomeUnknown))
@@ -111,45 +121,59 @@ func (t *task) describe(outcomes ...wire.Outcome) string {
 	return fmt.Sprintf("%d of %d rows: %s", n, len(t.rows), strings.Join(named, "; "))
 }
 
-// result is the step's variable. Long outputs are cut, and left out where there
-// are too many of them.
-func (t *task) result() json.RawMessage {
+// result is the step's variable. Outputs lie in it whole, or not at all: what is
+// too large for a variable stays in the record of the job, where services find
+// it. Where expressions would read it, that is an error.
+func (t *task) result() (json.RawMessage, error) {
 	res := stepResult{Rows: []rowResult{}, OK: t.count(wire.OutcomeOK, wire.OutcomeSkipped)}
 	res.Failed = len(t.rows) - res.OK
 	for _, r := range t.rows {
-		res.Rows = append(res.Rows, rowResult{r.Object, r.Outcome, r.Code, t.shortened(r.Outputs)})
+		res.Rows = append(res.Rows, rowResult{r.Object, r.Outcome, r.Code, t.open(r.Outputs)})
 	}
+	read := t.job.Program.Reads(t.job.Node.ID)
 	raw := wire.Raw(res)
-	if len(raw) > maxResult {
-		for i := range res.Rows {
-			res.Rows[i].Outputs = nil
-		}
-		raw = wire.Raw(res)
+	switch {
+	case len(raw) <= maxInline, read && len(raw) <= engine.MaxVariableBytes:
+		return raw, nil
+	case read:
+		return nil, errs.New(errs.TooLarge, "dispatch.result_too_large", "the outputs of the step have %d bytes, and expressions of the process read them: at most %d bytes are possible there; give them to a service with <sextant:input from=\"step\">, or let the service say less", len(raw), engine.MaxVariableBytes)
 	}
-	return raw
+	res.Record = itoa(keyOf(t.job))
+	for i := range res.Rows {
+		res.Rows[i].Outputs = nil
+	}
+	return wire.Raw(res), nil
 }
 
-func (t *task) shortened(outputs wire.Row) wire.Row {
-	short := wire.Row{}
+// open are the outputs that are no secrets.
+func (t *task) open(outputs wire.Row) wire.Row {
+	open := wire.Row{}
 	for _, p := range t.svc.Action.Output {
-		raw, ok := outputs[p.Name]
-		var text string
-		switch {
-		case !ok || p.Secret:
-			continue
-		case len(raw) > maxOutputText && json.Unmarshal(raw, &text) == nil:
-			short[p.Name] = wire.Raw(strings.ToValidUTF8(text[:min(len(text), maxOutputText)], ""))
-		case len(raw) <= maxOutputText:
-			short[p.Name] = raw
+		if raw, ok := outputs[p.Name]; ok && !p.Secret {
+			open[p.Name] = raw
 		}
 	}
-	return short
+	return open
 }
 
 // goal is where an output is written: a path from the row's object.
 type goal struct {
-	output string
+	output wire.Param
 	path   *objectpath.Path
+}
+
+// attribute is what a goal writes.
+func (s *Service) attribute(ctx context.Context, g goal) (wire.Attribute, error) {
+	t, err := s.Objects.Type(ctx, g.path.Last().TypeRef())
+	if err != nil {
+		return wire.Attribute{}, err
+	}
+	name := strings.TrimSuffix(g.path.Field(), wire.ObservedSuffix)
+	i := slices.IndexFunc(t.Attributes, func(a wire.Attribute) bool { return a.Name == name })
+	if i < 0 {
+		return wire.Attribute{}, nil // the owner says whether there is one
+	}
+	return t.Attributes[i], nil
 }
 
 // writeBack writes the outputs of rows that are ok to where their paths point.
@@ -211,7 +235,7 @@ func (t *task) goals(typ string) ([]goal, error) {
 		if path.None {
 			continue
 		}
-		all = append(all, goal{p.Name, path})
+		all = append(all, goal{p, path})
 	}
 	return all, nil
 }
@@ -248,15 +272,23 @@ func (s *Service) changes(ctx context.Context, t *task, refs []object.Ref, goals
 	var all []*changeOf
 	for i, g := range goals {
 		typ := g.path.Last().TypeRef()
+		attr, err := s.attribute(ctx, g)
+		if err != nil {
+			return nil, err
+		}
 		at := slices.IndexFunc(all, func(c *changeOf) bool { return c.typ == typ })
 		if at < 0 {
 			all, at = append(all, &changeOf{typ: typ}), len(all)
 		}
 		for _, id := range ids {
-			v, ok := outputs[id][g.output]
+			v, ok := outputs[id][g.output.Name]
+			if given, is := t.corrected[g.output.Name]; is {
+				v, ok = given, true
+			}
 			if !ok {
 				continue
 			}
+			v = manifest.Stored(g.output, attr, v)
 			for _, reached := range values.Reached(id, i) {
 				all[at].set(reached, g.path.Field(), v)
 			}

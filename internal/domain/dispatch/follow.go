@@ -42,7 +42,7 @@ func (s *Service) follow(a *api.API, w http.ResponseWriter, r *http.Request) err
 	if err := job.UnmarshalText([]byte(r.PathValue("job"))); err != nil {
 		return errs.New(errs.NotFound, "job.not_found", "there is no job %.40q", r.PathValue("job"))
 	}
-	object := RowID(r.URL.Query().Get("object"))
+	object := r.URL.Query().Get("object")
 	news, stop := s.followers.Listen(state.Key(job))
 	defer stop()
 	return a.Stream(w, r, api.Feed{News: news, After: func(ctx context.Context, id string) ([]api.Message, bool, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sextant/internal/domain/object"
@@ -14,6 +15,7 @@ import (
 	"sextant/internal/lang/bpmn"
 	"sextant/internal/lang/feel"
 	"sextant/internal/lang/feel/value"
+	"sextant/internal/lang/manifest"
 	"sextant/internal/lang/objectpath"
 	"sextant/sdk/go/wire"
 )
@@ -108,12 +110,15 @@ func (s *Service) CheckTask(ctx context.Context, n *program.Node) error {
 	return s.checkPaths(ctx, n, all)
 }
 
+// boundPath is what messages call the path of the rows.
+const boundPath = "the bound path"
+
 // checkPaths reads the paths of a task and finds out whether their types exist,
 // where they say which those are.
 func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source) error {
 	texts := map[string]string{}
 	if n.Ext.Bind != nil {
-		texts["the bound path"] = n.Ext.Bind.Path
+		texts[boundPath] = n.Ext.Bind.Path
 	}
 	for _, src := range all {
 		if src.from == fromPath && !src.own {
@@ -128,6 +133,9 @@ func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source)
 			continue
 		}
 		p, err := objectpath.ParseRelative(text)
+		if err == nil && p.Attr != "" && n.Ext.Bind != nil && what == boundPath {
+			return errs.New(errs.Invalid, "dispatch.path", "%s %q ends at the attribute %s: rows are objects, end at their type", what, text, p.Attr)
+		}
 		if err == nil && !p.Relative {
 			err = s.Objects.CheckPath(ctx, p)
 		}
@@ -162,7 +170,7 @@ func variables(all []source) []string {
 // form is what the rows of a call are made of.
 type form struct {
 	sources []source
-	target  string // the type for which the manifest's own sources hold
+	svc     plugin.Service // its target is the type for which the manifest's own sources hold
 	given   wire.Row
 	shared  wire.Row
 	values  *objectpath.Values
@@ -170,22 +178,19 @@ type form struct {
 
 // build makes the row of a call for each target.
 func (s *Service) build(ctx context.Context, sc *scope, f *form, rows []object.Ref, override json.RawMessage) ([]wire.Row, error) {
-	f.given = wire.Row{}
-	if len(override) > 0 {
-		if err := json.Unmarshal(override, &f.given); err != nil {
-			return nil, errs.New(errs.Invalid, "dispatch.override", "the new inputs are no JSON object")
-		}
-	}
 	var err error
+	if f.given, _, err = readOverride(override); err != nil {
+		return nil, err
+	}
 	if f.values, err = s.paths(ctx, sc, f, rows); err != nil {
 		return nil, err
 	}
-	if f.shared, err = s.shared(ctx, sc, f.sources); err != nil {
+	if f.shared, err = s.shared(ctx, sc, f.svc, f.sources); err != nil {
 		return nil, err
 	}
 	out := make([]wire.Row, 0, len(rows))
 	for _, ref := range rows {
-		row, err := s.row(sc, f, ref)
+		row, err := s.row(ctx, sc, f, ref)
 		if err != nil {
 			return nil, err
 		}
@@ -194,7 +199,7 @@ func (s *Service) build(ctx context.Context, sc *scope, f *form, rows []object.R
 	return out, nil
 }
 
-func (s *Service) row(sc *scope, f *form, ref object.Ref) (wire.Row, error) {
+func (s *Service) row(ctx context.Context, sc *scope, f *form, ref object.Ref) (wire.Row, error) {
 	row := wire.Row{}
 	for _, src := range f.sources {
 		raw := f.shared[src.param.Name]
@@ -203,7 +208,7 @@ func (s *Service) row(sc *scope, f *form, ref object.Ref) (wire.Row, error) {
 		case src.path != nil:
 			raw, err = single(src, ref, f.values.At(ref.ID, src.index))
 		case src.from == fromStep:
-			raw, err = fromEarlier(sc, src, ref)
+			raw, err = s.fromEarlier(ctx, sc, src, ref)
 		case src.expr != nil && slices.Contains(src.expr.Names(), varRow):
 			raw, err = evaluate(src, sc.vars, s, &ref)
 		}
@@ -214,7 +219,10 @@ func (s *Service) row(sc *scope, f *form, ref object.Ref) (wire.Row, error) {
 			raw = v
 		}
 		if missing(raw) {
-			if src.param.Required && src.param.Default == "" {
+			raw = manifest.Standard(src.param)
+		}
+		if raw = manifest.Typed(src.param, raw); missing(raw) {
+			if src.param.Required {
 				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)", src.param.Name, ref, src.from, src.text).With("input", src.param.Name)
 			}
 			continue
@@ -235,7 +243,7 @@ func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.R
 		return &objectpath.Values{}, nil
 	}
 	for i, src := range f.sources {
-		if src.from != fromPath || src.own && f.target != "" && f.target != rows[0].TypeRef() {
+		if src.from != fromPath || src.own && f.svc.Action.Target != "" && f.svc.Action.Target != rows[0].TypeRef() {
 			continue
 		}
 		p, err := object.ParsePath(src.text, rows[0].TypeRef())
@@ -278,18 +286,14 @@ func single(src source, ref object.Ref, values []json.RawMessage) (json.RawMessa
 // fromEarlier takes an output of an earlier step, <element>.<output>: that of
 // the same object, else that of the step's only row, else all of them for a
 // parameter that takes a list.
-func fromEarlier(sc *scope, src source, ref object.Ref) (json.RawMessage, error) {
+func (s *Service) fromEarlier(ctx context.Context, sc *scope, src source, ref object.Ref) (json.RawMessage, error) {
 	step, output, ok := strings.Cut(src.text, ".")
 	if !ok {
 		return nil, errs.New(errs.Invalid, "dispatch.step", "the input %s comes from step %q: write <element>.<output>", src.param.Name, src.text)
 	}
-	raw, ok := sc.vars[step]
-	if !ok {
-		return nil, errs.New(errs.Invalid, "dispatch.step", "the input %s comes from the step %s, which has not run", src.param.Name, step)
-	}
-	var earlier stepResult
-	if err := json.Unmarshal(raw, &earlier); err != nil {
-		return nil, errs.New(errs.Invalid, "dispatch.step", "the input %s comes from %s, which is no step that called a service", src.param.Name, step)
+	earlier, err := s.earlier(ctx, sc, step)
+	if err != nil {
+		return nil, errs.New(errs.As(err).Kind, errs.As(err).Code, "the input %s comes from the step %s, which %s", src.param.Name, step, errs.As(err).Message)
 	}
 	var values []json.RawMessage
 	for _, r := range earlier.Rows {
@@ -301,8 +305,61 @@ func fromEarlier(sc *scope, src source, ref object.Ref) (json.RawMessage, error)
 	return single(src, ref, values)
 }
 
+// earlier gives the result of an earlier step whole, from its variable or from
+// the record of its job. It is read once for all rows.
+func (s *Service) earlier(ctx context.Context, sc *scope, step string) (*stepResult, error) {
+	if known := sc.earlier[step]; known != nil {
+		return known, nil
+	}
+	raw, ok := sc.vars[step]
+	if !ok {
+		return nil, errs.New(errs.Invalid, "dispatch.step", "has not run")
+	}
+	var res stepResult
+	if err := json.Unmarshal(raw, &res); err != nil {
+		return nil, errs.New(errs.Invalid, "dispatch.step", "is no step that called a service")
+	}
+	if res.Record != "" {
+		if err := s.recorded(ctx, sc, &res); err != nil {
+			return nil, err
+		}
+	}
+	if sc.earlier == nil {
+		sc.earlier = map[string]*stepResult{}
+	}
+	sc.earlier[step] = &res
+	return &res, nil
+}
+
+// recorded fills in the outputs that lie in the record of a job of the same run.
+func (s *Service) recorded(ctx context.Context, sc *scope, res *stepResult) error {
+	job, err := strconv.ParseInt(res.Record, 10, 64)
+	if err != nil {
+		return errs.New(errs.Invalid, "dispatch.step", "is no step that called a service")
+	}
+	r, err := findJob(ctx, s.DB, job)
+	if err != nil {
+		return err
+	}
+	if r == nil || r.run != int64(sc.run) {
+		return errs.New(errs.Invalid, "dispatch.step", "left its outputs in a record that is not there any more")
+	}
+	rows, err := rowsOf(ctx, s.DB, job)
+	if err != nil {
+		return err
+	}
+	by := make(map[string]wire.Row, len(rows))
+	for _, row := range rows {
+		by[row.Object] = row.Outputs
+	}
+	for i := range res.Rows {
+		res.Rows[i].Outputs = by[res.Rows[i].Object]
+	}
+	return nil
+}
+
 // shared evaluates the sources that are the same for all rows.
-func (s *Service) shared(ctx context.Context, sc *scope, all []source) (wire.Row, error) {
+func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all []source) (wire.Row, error) {
 	row := wire.Row{}
 	for _, src := range all {
 		switch {
@@ -314,6 +371,9 @@ func (s *Service) shared(ctx context.Context, sc *scope, all []source) (wire.Row
 			v, ok, err := s.Settings.Read(ctx, sc.project(), src.text)
 			if err != nil {
 				return nil, err
+			}
+			if !ok {
+				v, ok = settingDefault(svc, src.text)
 			}
 			if ok {
 				row[src.param.Name] = wire.Raw(v)
@@ -330,6 +390,9 @@ func (s *Service) shared(ctx context.Context, sc *scope, all []source) (wire.Row
 }
 
 func evaluate(src source, vars map[string]json.RawMessage, s *Service, ref *object.Ref) (json.RawMessage, error) {
+	if raw, ok := vars[src.expr.Source()]; ok && ref == nil { // a variable and nothing else keeps its text
+		return raw, nil
+	}
 	v, err := src.expr.Eval(&feel.Env{Now: s.Clock.Now(), Lookup: func(name string) (value.Value, bool) {
 		raw, ok := vars[name]
 		if name == varRow && ref != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -86,16 +85,13 @@ func actedOn(ctx context.Context, q db.Querier, run int64, node string) ([]strin
 
 func scanText(r *sql.Rows) (text string, err error) { return text, r.Scan(&text) }
 
-// connectionForm is a text that is the reference to a connection.
-var connectionForm = regexp.MustCompile(`^connection/[a-z0-9][a-z0-9._-]*$`)
-
 // MayRefer checks every reference that a person writes into variables or inputs:
 // a connection that he may not use is as if it were not there.
 func (s *Service) MayRefer(ctx context.Context, project string, given map[string]json.RawMessage) error {
 	for _, raw := range given {
-		for _, name := range named(raw) {
-			_, err := s.Settings.Usable(ctx, project, name.connection)
-			if err != nil && !(errs.Is(err, errs.NotFound) && !name.certain && !s.exists(ctx, project, name.connection)) {
+		for _, name := range setting.Named(raw) {
+			_, err := s.Settings.Usable(ctx, project, name.Connection)
+			if err != nil && !(errs.Is(err, errs.NotFound) && !name.Certain && !s.exists(ctx, project, name.Connection)) {
 				return err
 			}
 		}
@@ -107,45 +103,4 @@ func (s *Service) MayRefer(ctx context.Context, project string, given map[string
 func (s *Service) exists(ctx context.Context, project, name string) bool {
 	all, err := s.Settings.Exists(ctx, project, name)
 	return err != nil || all
-}
-
-// naming is a connection that a value names; certain where nothing else can be
-// meant.
-type naming struct {
-	connection string
-	certain    bool
-}
-
-// named lists the connections that a value names.
-func named(raw json.RawMessage) []naming {
-	var all []naming
-	for _, name := range secretsIn(raw) {
-		all = append(all, naming{name, true})
-	}
-	if !strings.Contains(string(raw), setting.Prefix) {
-		return all
-	}
-	var v any
-	if json.Unmarshal(raw, &v) != nil {
-		return all
-	}
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case string:
-			if connectionForm.MatchString(v) {
-				all = append(all, naming{strings.TrimPrefix(v, setting.Prefix), false})
-			}
-		case map[string]any:
-			for _, inner := range v {
-				walk(inner)
-			}
-		case []any:
-			for _, inner := range v {
-				walk(inner)
-			}
-		}
-	}
-	walk(v)
-	return all
 }

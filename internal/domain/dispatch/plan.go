@@ -12,6 +12,7 @@ import (
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
+	"sextant/internal/lang/manifest"
 	"sextant/internal/lang/rolling"
 	"sextant/sdk/go/wire"
 )
@@ -136,7 +137,7 @@ func (s *Service) planTouch(ctx context.Context, one *control.Planned, w step, a
 	}
 	// What is read of the rows is read now, so that a right that is missing is
 	// known before anything was done.
-	f := &form{sources: all, target: w.svc.Action.Target}
+	f := &form{sources: all, svc: w.svc}
 	sc := &scope{mandate: control.Mandate{Project: w.project}}
 	if f.values, err = s.paths(ctx, sc, f, reached); err != nil {
 		return err
@@ -222,7 +223,7 @@ func (s *Service) planGiven(ctx context.Context, one *control.Planned, w step, a
 		case src.expr != nil && len(src.expr.Names()) == 1 && src.expr.Source() == src.expr.Names()[0]:
 			raw = vars[src.expr.Source()]
 		}
-		if missing(raw) {
+		if raw = manifest.Typed(src.param, raw); missing(raw) {
 			continue
 		}
 		given := referencesIn(src.param, raw)

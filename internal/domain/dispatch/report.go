@@ -267,7 +267,7 @@ func (s *Service) showRoute(a *api.API) {
 			if err := s.readableJob(ctx, i.Job.Key); err != nil {
 				return nil, err
 			}
-			pieces, err := logOf(ctx, s.DB, int64(i.Job.Key), RowID(i.Object), maxPieces)
+			pieces, err := logOf(ctx, s.DB, int64(i.Job.Key), i.Object, maxPieces)
 			if err != nil {
 				return nil, err
 			}

@@ -32,6 +32,7 @@ const (
 	IncidentWriteBack = "write_back"
 	IncidentRights    = "rights"
 	IncidentLock      = "lock"
+	IncidentResult    = "result"
 )
 
 const maxJobs = 256 // jobs worked on at once
@@ -212,6 +213,7 @@ type scope struct {
 	mandate control.Mandate
 	rows    []object.Ref // the batch, or the objects of the run
 	vars    map[string]json.RawMessage
+	earlier map[string]*stepResult // results of earlier steps that were read
 }
 
 func (sc *scope) project() string { return sc.mandate.Project }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +40,8 @@ type task struct {
 	rows   []*result // of all rounds, in the order of the rows
 	chunks []*chunk  // of the round under way
 	retry  policy
+	// corrected are outputs that a person gave in place of those of the service.
+	corrected wire.Row
 }
 
 // policy is how often and how fast rows are tried again.
@@ -118,6 +119,9 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 	if t.retry, err = policyOf(svc.Action.Retry); err != nil {
 		return nil, errs.New(errs.Invalid, "dispatch.retry", "the retry policy of %s is not understood: %s", svc.Name(), err)
 	}
+	if _, t.corrected, err = readOverride(j.Override); err != nil {
+		return nil, err
+	}
 	all, err := sources(svc, j.Node.Ext)
 	if err != nil {
 		return nil, err
@@ -167,6 +171,7 @@ func (s *Service) round(ctx context.Context, t *task, all []source, tries int) e
 	if err != nil {
 		return err
 	}
+	rows = append(rows, todo.gone...)
 	now := s.Clock.Now()
 	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return storeRound(tx, &r, chunks, rows, now) }); err != nil {
 		return err
@@ -184,6 +189,7 @@ type intent struct {
 	inputs  []wire.Row
 	touched touch
 	fences  map[string]int64
+	gone    []*result // rows of earlier rounds that the step does not act on any more
 }
 
 // intend finds out what a round does and claims it. Where somebody else held a
@@ -208,7 +214,8 @@ func (s *Service) intend(ctx context.Context, t *task, all []source, tries int) 
 				todo.rows = append(todo.rows, r)
 			}
 		}
-		f := &form{sources: slices.Clone(all), target: t.svc.Action.Target}
+		todo.gone = t.unbound(targets)
+		f := &form{sources: slices.Clone(all), svc: t.svc}
 		if todo.inputs, err = s.build(as, t.scope, f, todo.rows, t.job.Override); err != nil {
 			return todo, err
 		}
@@ -254,6 +261,25 @@ func (t *task) wants(ref object.Ref, tries int) bool {
 	return !t.rows[i].done()
 }
 
+// unbound gives the rows that are not done and that the step does not act on any
+// more: nobody waits for them.
+func (t *task) unbound(targets []object.Ref) []*result {
+	bound := make(map[string]bool, len(targets))
+	for _, r := range targets {
+		bound[refText(r)] = true
+	}
+	var gone []*result
+	for _, r := range t.rows {
+		if r.done() || bound[r.Object] {
+			continue
+		}
+		row := *r
+		row.Outcome, row.Code, row.Message = wire.OutcomeSkipped, "sextant.unbound", "the step does not act on it any more: what it is bound to has changed"
+		gone = append(gone, &row)
+	}
+	return gone
+}
+
 func (t *task) again(r *result) bool {
 	return r.Outcome == wire.OutcomeFailed && r.Retry != "" && slices.Contains(t.retry.on, r.Retry)
 }
@@ -279,9 +305,6 @@ func refText(r object.Ref) string {
 	return r.String()
 }
 
-// RowID is the id under which a row travels: that of its object.
-func RowID(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
-
 // cut makes the chunks of a round: their bytes are fixed from here on.
 func (s *Service) cut(t *task, r record, todo intent) ([]*chunk, []*result, error) {
 	size := batchOf(t.svc)
@@ -302,13 +325,17 @@ func (s *Service) cut(t *task, r record, todo intent) ([]*chunk, []*result, erro
 		for ; to < len(todo.rows) && to-from < size && t.fence(todo, to) == fence; to++ {
 			row, target := todo.inputs[to], todo.rows[to]
 			ref := refText(target)
-			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(RowID(ref)), wire.Raw(t.scope.requester()), wire.Raw("")
+			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(ref), wire.Raw(t.scope.requester()), wire.Raw("")
 			req.Inputs = append(req.Inputs, row)
 			if target.Type != "" {
 				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: target.ID})
 			}
 			c.claims = append(c.claims, claimsOf(t.svc, todo.touched.by[target])...)
-			rows = append(rows, &result{Pos: t.position(ref, len(rows)), Object: ref, Round: r.round, Chunk: c.number, Outputs: wire.Row{}})
+			found := &result{Pos: t.position(ref, len(rows)), Object: ref, Round: r.round, Chunk: c.number, Outputs: wire.Row{}}
+			if r.round > 0 && found.Pos >= len(t.rows) {
+				found.Message = "it came with the new round: what the step is bound to has changed"
+			}
+			rows = append(rows, found)
 		}
 		c.claims, from = control.Merge(c.claims), to
 		body, err := json.Marshal(req)

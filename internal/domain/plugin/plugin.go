@@ -131,6 +131,8 @@ func (r *Registry) All() []wire.Manifest {
 type Service struct {
 	Plugin, Version, Service string
 	Action                   wire.Action
+	// Settings are what the plugin's manifest declares.
+	Settings []wire.Setting
 }
 
 // Name is <plugin>/<service>/<action>.
@@ -154,7 +156,7 @@ func (r *Registry) Resolve(jobType string) (Service, error) {
 		}
 		for _, a := range s.Actions {
 			if a.Action == parts[2] {
-				return Service{m.Plugin, m.Version, s.Name, a}, nil
+				return Service{m.Plugin, m.Version, s.Name, a, m.Settings}, nil
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -33,10 +32,12 @@ func (s *Service) Started(ctx context.Context, run api.Key) (Start, error) {
 		return out, err
 	}
 	for _, f := range chunks[0].Facts {
-		if f.Kind == engine.FactVariable && f.Key == state.Key(run) && !strings.HasPrefix(f.Text, "$") {
-			if _, known := out.Variables[f.Text]; !known {
-				out.Variables[f.Text] = json.RawMessage(f.Data)
-			}
+		switch {
+		case f.Kind == engine.FactStarted:
+		case f.Kind == engine.FactVariable && f.Key == state.Key(run):
+			out.Variables[f.Text] = json.RawMessage(f.Data)
+		default:
+			return out, nil // what comes later the process set itself
 		}
 	}
 	return out, nil

@@ -50,6 +50,9 @@ func (s *Service) callRequest(ctx context.Context, c Call) (control.Request, err
 	if strings.Count(c.Service, "/") != 2 {
 		return control.Request{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form plugin/service/action", c.Service).At(errs.Field{Path: "service", Message: "want plugin/service/action"})
 	}
+	if err := s.Dispatch.CheckInputs(c.Service, names(c.Variables)); err != nil {
+		return control.Request{}, err
+	}
 	d, err := s.callProcess(ctx, c)
 	if err != nil {
 		return control.Request{}, err

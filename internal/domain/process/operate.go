@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sextant/internal/domain/audit"
+	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
@@ -23,6 +24,8 @@ type Retry struct {
 	// rounds.
 	Inputs    map[string]json.RawMessage `json:"inputs,omitempty" doc:"Inputs of the service to replace, by name"`
 	Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Variables to set in the step's scope first"`
+	// Outputs are written to the objects in place of those that cannot be.
+	Outputs map[string]json.RawMessage `json:"outputs,omitempty" doc:"Outputs to write to the objects in place of those that could not be written, by name"`
 }
 
 // Retry takes up what an incident stopped. Rows that were done are not done
@@ -32,19 +35,41 @@ func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 	if err != nil {
 		return err
 	}
-	if err := s.mayGive(ctx, i.Project, r.Variables, r.Inputs); err != nil {
+	if err := s.mayGive(ctx, i.Project, r.Variables, r.Inputs, r.Outputs); err != nil {
 		return err
 	}
 	ev := engine.Resolve{Incident: state.Key(i.Key), Variables: r.Variables}
+	if ev.Inputs, err = s.override(ctx, i, dispatch.Override{Inputs: r.Inputs, Outputs: r.Outputs}); err != nil {
+		return err
+	}
 	detail := map[string]any{"element": i.Element, "kind": i.Kind}
 	if len(r.Inputs) > 0 {
-		ev.Inputs = rawJSON(r.Inputs)
 		detail["inputs"] = names(r.Inputs)
+	}
+	if len(r.Outputs) > 0 {
+		detail["outputs"] = names(r.Outputs)
 	}
 	if len(r.Variables) > 0 {
 		detail["variables"] = names(r.Variables)
 	}
 	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.retry", i.Run, detail))
+}
+
+// override checks what a person gives in place of inputs and outputs of a step.
+func (s *Service) override(ctx context.Context, i *Incident, o dispatch.Override) (json.RawMessage, error) {
+	r, err := findRun(ctx, s.DB, i.Run)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Program(r.definition)
+	if err != nil {
+		return nil, err
+	}
+	n, _ := p.Lookup(i.Element)
+	if err := s.Dispatch.CheckOverride(n, o); err != nil {
+		return nil, err
+	}
+	return o.Encode()
 }
 
 // Skip is how a person leaves a step out.

@@ -267,7 +267,7 @@ func count(k dispatch.Step) *Rows {
 	percent := 0
 	for _, r := range k.Rows {
 		if r.Outcome == "" {
-			percent += k.Progress[dispatch.RowID(r.Object)].Percent
+			percent += k.Progress[r.Object].Percent
 			continue
 		}
 		rows.Outcomes[string(r.Outcome)]++

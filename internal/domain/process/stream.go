@@ -127,7 +127,7 @@ func (v *watch) moved(known []dispatch.Step) []RowState {
 		for _, r := range k.Rows {
 			now := RowState{k.Job, r.Object, string(r.Outcome), 0}
 			if r.Outcome == "" {
-				now.Percent = k.Progress[dispatch.RowID(r.Object)].Percent
+				now.Percent = k.Progress[r.Object].Percent
 			}
 			if was, ok := told[r.Object]; !ok || was != now {
 				told[r.Object] = now

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"sextant/internal/lang/feel"
 )
@@ -52,6 +53,33 @@ func (p *Program) Variables(reads func(*Node) []string) []Variable {
 		}
 	}
 	return all
+}
+
+// Reads reports whether an expression of the process reads a variable.
+func (p *Program) Reads(name string) bool {
+	for _, n := range p.Nodes {
+		for _, x := range n.expressions() {
+			if slices.Contains(x.Names(), name) {
+				return true
+			}
+		}
+		for _, m := range n.Outputs { // a task of a person maps out what he gives
+			if m.Source.Expr != nil && slices.Contains(m.Source.Expr.Names(), name) {
+				return true
+			}
+		}
+		for _, in := range n.Ext.ServiceInputs {
+			if in.From == "feel" && strings.Contains(in.Value, name) {
+				return true
+			}
+		}
+	}
+	for _, f := range p.Flows {
+		if f.Condition != nil && slices.Contains(f.Condition.Names(), name) {
+			return true
+		}
+	}
+	return false
 }
 
 type finder struct {

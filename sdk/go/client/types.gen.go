@@ -1000,6 +1000,9 @@ type ProcessRetry struct {
 	// Inputs Inputs of the service to replace, by name
 	Inputs map[string]interface{} `json:"inputs,omitempty"`
 
+	// Outputs Outputs to write to the objects in place of those that could not be written, by name
+	Outputs map[string]interface{} `json:"outputs,omitempty"`
+
 	// Variables Variables to set in the step's scope first
 	Variables map[string]interface{} `json:"variables,omitempty"`
 }

@@ -1796,6 +1796,10 @@ export interface components {
             inputs?: {
                 [key: string]: unknown;
             };
+            /** @description Outputs to write to the objects in place of those that could not be written, by name */
+            outputs?: {
+                [key: string]: unknown;
+            };
             /** @description Variables to set in the step's scope first */
             variables?: {
                 [key: string]: unknown;

@@ -1,0 +1,78 @@
+package dispatch
+
+import (
+	"encoding/json"
+
+	"sextant/internal/engine/program"
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/wire"
+)
+
+// Override is what a person gives with a retry: inputs that replace those of the
+// step, and outputs that are written in place of those that could not be.
+type Override struct {
+	Inputs  map[string]json.RawMessage
+	Outputs map[string]json.RawMessage
+}
+
+// overrideOutputs is where the outputs lie among the inputs; no input has such a
+// name.
+const overrideOutputs = "$outputs"
+
+// Encode gives the form in which a job carries it; nothing where it is empty.
+func (o Override) Encode() (json.RawMessage, error) {
+	if len(o.Inputs) == 0 && len(o.Outputs) == 0 {
+		return nil, nil
+	}
+	all := map[string]any{}
+	for name, v := range o.Inputs {
+		all[name] = v
+	}
+	if len(o.Outputs) > 0 {
+		all[overrideOutputs] = o.Outputs
+	}
+	return json.Marshal(all)
+}
+
+// readOverride takes apart what Encode wrote.
+func readOverride(raw json.RawMessage) (inputs, outputs wire.Row, err error) {
+	inputs = wire.Row{}
+	if len(raw) == 0 {
+		return inputs, nil, nil
+	}
+	if err := json.Unmarshal(raw, &inputs); err != nil {
+		return nil, nil, errs.New(errs.Invalid, "dispatch.override", "the new inputs are no JSON object")
+	}
+	if own, ok := inputs[overrideOutputs]; ok {
+		delete(inputs, overrideOutputs)
+		err = json.Unmarshal(own, &outputs)
+	}
+	return inputs, outputs, err
+}
+
+// CheckOverride refuses inputs and outputs that the service of a step does not
+// know.
+func (s *Service) CheckOverride(n *program.Node, o Override) error {
+	if len(o.Inputs) == 0 && len(o.Outputs) == 0 {
+		return nil
+	}
+	if n == nil || n.Task == nil || n.Task.Type.Expr != nil || !Accepts(n.Task.Type.Static) {
+		return errs.New(errs.Invalid, "dispatch.override", "the step calls no service of a plugin: it has no inputs to replace and no outputs to correct")
+	}
+	svc, err := s.Plugins.Resolve(n.Task.Type.Static)
+	if err != nil {
+		return err
+	}
+	if err := known(svc.Name(), "input", svc.Action.Input, names(o.Inputs)); err != nil {
+		return err
+	}
+	return known(svc.Name(), "output", svc.Action.Output, names(o.Outputs))
+}
+
+func names(m map[string]json.RawMessage) []string {
+	all := make([]string, 0, len(m))
+	for name := range m {
+		all = append(all, name)
+	}
+	return all
+}

@@ -1,0 +1,90 @@
+package setting
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// connectionForm is a text that is the reference to a connection.
+var connectionForm = regexp.MustCompile(`^connection/[a-z0-9][a-z0-9._-]*$`)
+
+// Secrets lists the connections whose secrets a value takes, wherever they
+// stand in it.
+func Secrets(raw json.RawMessage) []string {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return nil
+	}
+	var all []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if ref, ok := v["$secret"].(string); ok {
+				name, _, _ := strings.Cut(strings.TrimPrefix(ref, Prefix), "#")
+				if !slices.Contains(all, name) {
+					all = append(all, name)
+				}
+			}
+			for _, inner := range v {
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				walk(inner)
+			}
+		}
+	}
+	walk(v)
+	return all
+}
+
+// Naming is a connection that a value names; certain where nothing else can be
+// meant.
+type Naming struct {
+	Connection string
+	Certain    bool
+}
+
+// Named lists the connections that a value names.
+func Named(raw json.RawMessage) []Naming {
+	var all []Naming
+	for _, name := range Secrets(raw) {
+		all = append(all, Naming{name, true})
+	}
+	if !strings.Contains(string(raw), Prefix) {
+		return all
+	}
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return all
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			var inner any
+			switch {
+			case connectionForm.MatchString(v):
+				all = append(all, Naming{strings.TrimPrefix(v, Prefix), false})
+			case strings.Contains(v, Prefix) && json.Unmarshal([]byte(v), &inner) == nil: // a structure that was typed as text
+				for _, name := range Secrets(json.RawMessage(v)) {
+					all = append(all, Naming{name, true})
+				}
+				walk(inner)
+			}
+		case map[string]any:
+			for _, inner := range v {
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				walk(inner)
+			}
+		}
+	}
+	walk(v)
+	return all
+}
