@@ -139,10 +139,10 @@ func (a *app) logs(ctx context.Context, run, object string) error {
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+url.PathEscape(run)+"/jobs", nil, &jobs); err != nil {
 		return err
 	}
-	all := []client.DispatchPiece{}
+	all := []client.OutputPiece{}
 	newline := "" // after output that did not end its line
 	for _, j := range jobs.Items {
-		var page client.PageOfDispatchPiece
+		var page client.PageOfOutputPiece
 		if err := api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", object), nil, &page); err != nil {
 			return err
 		}

@@ -87,7 +87,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, StopFile: s.folder.path("STOP")})
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP")})
 	p.process.Attach(p.engine, p.door)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin}
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}

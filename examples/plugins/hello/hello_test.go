@@ -53,7 +53,7 @@ func TestItGreetsHosts(t *testing.T) {
 			t.Errorf("row %d says %v, want %s", i, got, want)
 		}
 	}
-	var out client.PageOfDispatchPiece
+	var out client.PageOfOutputPiece
 	p.Must("GET", "/api/v1/jobs/"+job.Job+"/output", nil, &out)
 	if len(out.Items) != 2 || out.Items[0].Text != "Welcome, ada!\n" {
 		t.Errorf("the live output is %+v", out.Items)

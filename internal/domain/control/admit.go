@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -114,6 +115,8 @@ type Deps struct {
 	Objects *object.Service
 	Starter Starter
 	Planner Planner
+	// Seal makes a secret that was given in clear readable for one run alone.
+	Seal func(project, run string, value json.RawMessage) (json.RawMessage, error)
 	// StopFile stops every start while it exists.
 	StopFile string
 }
@@ -139,6 +142,9 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 	key := d.Starter.NewKey()
 	c, err := d.precheck(ctx, req, key)
 	if err != nil {
+		return Verdict{}, err
+	}
+	if req.Variables, err = d.seal(req, key, c.plan.Secrets); err != nil {
 		return Verdict{}, err
 	}
 	leave, err := d.gate.enter(ctx, objectsOf(c.claims))
@@ -176,6 +182,24 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 		return v, err
 	}
 	return v, refusal
+}
+
+// seal takes secrets out of the variables of a request: none enters a run in
+// clear.
+func (d *Door) seal(req Request, key state.Key, names []string) (map[string]json.RawMessage, error) {
+	vars := maps.Clone(req.Variables)
+	for _, name := range names {
+		raw, ok := vars[name]
+		if !ok || d.Seal == nil {
+			continue
+		}
+		sealed, err := d.Seal(req.Project, clock.Decimal(int64(key)), raw)
+		if err != nil {
+			return nil, err
+		}
+		vars[name] = sealed
+	}
+	return vars, nil
 }
 
 // Check makes every check of Admit on a request and starts nothing, so that all

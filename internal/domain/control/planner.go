@@ -32,6 +32,9 @@ type Plan struct {
 	Steps []Planned
 	// Reads says that every step of the process is a service that only reads.
 	Reads bool
+	// Secrets are the variables that fill secret inputs: what is given for them in
+	// clear is sealed before anything is stored.
+	Secrets []string
 }
 
 // Ask is a request whose plan is wanted. The context carries the subject of the

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"sextant/internal/domain/dispatch/retry"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
 
@@ -29,10 +31,11 @@ const (
 // send makes the call of a chunk and stores what became of its rows. It returns
 // without rows when ctx ends.
 func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error) {
-	body, err := s.open(t.scope.as(ctx), t.scope.project(), t.svc, c.body)
+	body, mask, err := s.open(t.scope.as(ctx), t.scope, t.svc, c.body)
 	if err != nil {
 		return nil, err
 	}
+	defer s.masks.set(t.callKey(c), mask)()
 	// From here on nobody can say that the plugin has not got it. The write that
 	// says so finds out that the run still holds what the call acts on.
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
@@ -58,6 +61,13 @@ func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error
 	if err != nil || rows == nil {
 		return nil, err
 	}
+	hide(mask, rows)
+	if rest := s.streams.Rest(t.callKey(c), mask); len(rest) > 0 {
+		if err := s.keepOutput(context.WithoutCancel(ctx), keyOf(t.job), c.round, rest); err != nil {
+			return nil, err
+		}
+		s.followers.Poke(t.job.Key)
+	}
 	stored := false
 	err = s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
 		var err error
@@ -73,6 +83,19 @@ func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error
 		return rows, nil
 	}
 	return s.stored(ctx, t, c) // a call-back came first
+}
+
+// hide takes secrets out of what a plugin said of rows.
+func hide(mask *secret.Mask, rows []*result) {
+	if mask == nil {
+		return
+	}
+	for _, r := range rows {
+		r.Code, r.Message = mask.Text(r.Code), mask.Text(r.Message)
+		for name, v := range r.Outputs {
+			r.Outputs[name] = mask.JSON(v)
+		}
+	}
 }
 
 // stored reads the outcomes of a chunk that was answered already.
@@ -124,7 +147,7 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 				return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin gave no answer: " + describe(answer, err)}), nil
 			}
 		}
-		wait := policy{first: resendFirst, longest: resendMax}.wait(try)
+		wait := retry.Policy{First: resendFirst, Longest: resendMax}.Wait(try)
 		if s.pause(limit, wait) != nil && ctx.Err() == nil {
 			if !mayRun {
 				return t.all(c, unreached(false, err)), nil

@@ -66,6 +66,9 @@ func sources(svc plugin.Service, ext bpmn.Extensions) ([]source, error) {
 				s.from, s.text, s.own = in.From, in.Value, false
 			}
 		}
+		if s.from == fromConstant && p.Secret && p.Type != wire.TypeConnection && !strings.Contains(s.text, `"$secret"`) {
+			return nil, errs.New(errs.Invalid, "dispatch.secret_constant", "the input %s is secret, and the process says it in clear: put it into a connection and write {\"$secret\": \"connection/<name>#<field>\"}, or let it be given with the start", p.Name)
+		}
 		if s.from == fromFeel {
 			x, err := feel.Compile(strings.TrimPrefix(s.text, "="))
 			if err != nil {

@@ -50,6 +50,24 @@ func readOverride(raw json.RawMessage) (inputs, outputs wire.Row, err error) {
 	return inputs, outputs, err
 }
 
+// Seal seals the inputs that are secrets, for the run alone.
+func (s *Service) Seal(n *program.Node, o Override, project, run string) error {
+	svc, err := s.Plugins.Resolve(n.Task.Type.Static)
+	if err != nil {
+		return err
+	}
+	for _, p := range svc.Action.Input {
+		raw, ok := o.Inputs[p.Name]
+		if !ok || !p.Secret || p.Type == wire.TypeConnection {
+			continue
+		}
+		if o.Inputs[p.Name], err = s.Settings.SealFor(project, run, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CheckOverride refuses inputs and outputs that the service of a step does not
 // know.
 func (s *Service) CheckOverride(n *program.Node, o Override) error {

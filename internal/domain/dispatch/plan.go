@@ -45,6 +45,9 @@ func (s *Service) Plan(ctx context.Context, ask control.Ask) (control.Plan, erro
 			return plan, err
 		}
 		plan.Reads = plan.Reads && one.Risk == wire.RiskRead
+		if svc, err := s.Plugins.Resolve(n.Task.Type.Static); err == nil {
+			plan.Secrets = append(plan.Secrets, s.secretVariables(svc, n)...)
+		}
 		plan.Steps = append(plan.Steps, one)
 	}
 	plan.Reads = plan.Reads && services > 0
@@ -79,6 +82,26 @@ func (s *Service) planStep(ctx context.Context, ask control.Ask, n *program.Node
 		one.Err = &e
 	}
 	return one, nil
+}
+
+// secretVariables lists the variables that a step takes whole for secret inputs.
+func (s *Service) secretVariables(svc plugin.Service, n *program.Node) (names []string) {
+	all, err := sources(svc, n.Ext)
+	if err != nil {
+		return nil // it is a problem of the step already
+	}
+	for _, src := range all {
+		if !src.param.Secret || src.param.Type == wire.TypeConnection {
+			continue
+		}
+		switch {
+		case src.from == fromVariable:
+			names = append(names, src.text)
+		case src.expr != nil && len(src.expr.Names()) == 1 && src.expr.Source() == src.expr.Names()[0]:
+			names = append(names, src.expr.Source())
+		}
+	}
+	return names
 }
 
 func stepName(n *program.Node) string {

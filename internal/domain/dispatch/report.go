@@ -3,12 +3,12 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/output"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
@@ -18,52 +18,8 @@ import (
 )
 
 const (
-	maxLogPerJob = 64 << 20 // bytes of live output kept of a job
-	maxLogPost   = 2 << 20
-	maxPieces    = 5000 // pieces of output answered at once
+	maxLogPost = 2 << 20
 )
-
-// progress is how far rows are, as their plugins say. It is kept in memory
-// alone: after a restart it comes again.
-type progress struct {
-	mu  sync.Mutex
-	by  map[state.Key]map[string]wire.Progress
-	log map[state.Key]int64 // bytes of live output stored
-}
-
-func newProgress() *progress {
-	return &progress{by: map[state.Key]map[string]wire.Progress{}, log: map[state.Key]int64{}}
-}
-
-func (p *progress) set(job state.Key, v wire.Progress) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.by[job] == nil {
-		p.by[job] = map[string]wire.Progress{}
-	}
-	p.by[job][v.Row] = v
-}
-
-func (p *progress) of(job state.Key) map[string]wire.Progress {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return maps.Clone(p.by[job])
-}
-
-// room counts n more bytes of output and reports whether they may be kept.
-func (p *progress) room(job state.Key, n int) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.log[job] += int64(n)
-	return p.log[job] <= maxLogPerJob
-}
-
-func (p *progress) forget(job state.Key) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.by, job)
-	delete(p.log, job)
-}
 
 // callbacks wakes whoever waits for the result of an accepted call.
 type callbacks struct {
@@ -105,24 +61,21 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 	if err != nil {
 		return err
 	}
+	mask, err := s.maskOf(ctx, key, r, c)
+	if err != nil {
+		return err
+	}
 	job := state.Key(r.job)
-	err = s.DB.Do(ctx, func(tx *db.Tx) error {
-		for _, piece := range batch.Chunks {
-			if piece.Offset < 0 || len(piece.Row) > 190 {
-				return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q and the offset %d", piece.Row, piece.Offset)
-			}
-			for at := 0; at < len(piece.Bytes); at += maxPiece {
-				part := wire.LogChunk{Row: piece.Row, Offset: piece.Offset + int64(at), Bytes: piece.Bytes[at:min(at+maxPiece, len(piece.Bytes))]}
-				if !s.progress.room(job, len(part.Bytes)) {
-					return nil
-				}
-				if err := storeLog(tx, r.job, c.round, part, s.Clock.Now()); err != nil {
-					return err
-				}
-			}
+	var pieces []wire.LogChunk
+	for _, piece := range batch.Chunks {
+		if piece.Offset < 0 || len(piece.Row) > 190 {
+			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q and the offset %d", piece.Row, piece.Offset)
 		}
-		return nil
-	})
+	}
+	for _, piece := range batch.Chunks {
+		pieces = append(pieces, s.streams.Take(key, piece, mask))
+	}
+	err = s.keepOutput(ctx, r.job, c.round, pieces)
 	if err == nil {
 		s.followers.Poke(job)
 		s.Changed(state.Key(r.run))
@@ -130,15 +83,33 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 	return err
 }
 
-const maxPiece = 32 << 10 // bytes of output in one stored row
+// keepOutput stores pieces of output; what passes the limit of a job is dropped.
+func (s *Service) keepOutput(ctx context.Context, job int64, round int, pieces []wire.LogChunk) error {
+	return s.DB.Do(ctx, func(tx *db.Tx) error {
+		for _, piece := range pieces {
+			if !s.progress.Room(state.Key(job), len(piece.Bytes)) {
+				return nil
+			}
+			if err := output.Store(tx, job, round, piece, s.Clock.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
 
 // Progress notes how far a row of a plugin's call is.
 func (s *Service) Progress(ctx context.Context, key string, p wire.Progress) error {
-	r, _, err := s.owns(ctx, key, identity.From(ctx).ID)
+	r, c, err := s.owns(ctx, key, identity.From(ctx).ID)
 	if err != nil {
 		return err
 	}
-	s.progress.set(state.Key(r.job), p)
+	mask, err := s.maskOf(ctx, key, r, c)
+	if err != nil {
+		return err
+	}
+	p.Message = mask.Text(p.Message)
+	s.progress.Set(state.Key(r.job), p)
 	s.Changed(state.Key(r.run))
 	return nil
 }
@@ -160,6 +131,11 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	}
 	t := &task{svc: svc, rows: all}
 	rows := t.outcomes(c, resp)
+	mask, err := s.maskOf(ctx, key, r, c)
+	if err != nil {
+		return err
+	}
+	hide(mask, rows)
 	stored := false
 	if len(rows) > 0 {
 		err = s.DB.Do(ctx, func(tx *db.Tx) error {
@@ -213,7 +189,7 @@ func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([
 	}
 	all := make([]Step, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, Step{Job: itoa(j.job), Element: j.node, Service: j.service, Version: j.version, Round: j.round, Tries: j.tries, Rows: append([]*result{}, rows[j.job]...), Progress: s.progress.of(state.Key(j.job)), Waits: s.waits.of(state.Key(j.job))})
+		all = append(all, Step{Job: itoa(j.job), Element: j.node, Service: j.service, Version: j.version, Round: j.round, Tries: j.tries, Rows: append([]*result{}, rows[j.job]...), Progress: s.progress.Of(state.Key(j.job)), Waits: s.waits.of(state.Key(j.job))})
 	}
 	return all, nil
 }
@@ -261,17 +237,17 @@ func (s *Service) showRoute(a *api.API) {
 		Job    api.KeyParam `path:"job"`
 		Object string       `query:"object" maxLength:"190" doc:"Only the output of this object's row"`
 	}
-	type out struct{ Body api.Page[Piece] }
+	type out struct{ Body api.Page[output.Piece] }
 	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output", Tag: "jobs", Summary: "Live output of a job, by row and offset", Permission: "run.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			if err := s.readableJob(ctx, i.Job.Key); err != nil {
 				return nil, err
 			}
-			pieces, err := logOf(ctx, s.DB, int64(i.Job.Key), i.Object, maxPieces)
+			pieces, err := output.Of(ctx, s.DB, int64(i.Job.Key), i.Object)
 			if err != nil {
 				return nil, err
 			}
-			return &out{api.Page[Piece]{Items: slices.Clip(pieces)}}, nil
+			return &out{api.Page[output.Piece]{Items: slices.Clip(pieces)}}, nil
 		})
 	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Query: []string{"object", "after"}, Tag: "jobs", Summary: "Output of an object's row while it comes, as server-sent events", Permission: "run.read"},
 		func(w http.ResponseWriter, r *http.Request) error { return s.follow(a, w, r) })

@@ -54,7 +54,7 @@ func (s *Service) Row(ctx context.Context, job api.Key, object string) (RowView,
 		return v, errs.New(errs.NotFound, "job.row_not_found", "the job %d has no object %.190q", job, object)
 	}
 	v.Row = found[0].result
-	if p := s.progress.of(state.Key(job))[object]; v.Row.Outcome == "" {
+	if p := s.progress.Of(state.Key(job))[object]; v.Row.Outcome == "" {
 		v.Percent, v.Said = p.Percent, p.Message
 	}
 	v.Calls, err = s.callsOf(ctx, int64(job), object)

@@ -3,38 +3,93 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"sync"
 
 	"sextant/internal/domain/plugin"
+	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
 
 // open replaces references to connections and their secrets by what they hold,
-// for a call that is about to be sent. The result is neither stored nor logged.
-func (s *Service) open(ctx context.Context, project string, svc plugin.Service, body []byte) ([]byte, error) {
-	var secret []wire.Param
+// for a call that is about to be sent. The result is neither stored nor logged;
+// the mask hides what was opened where it comes back.
+func (s *Service) open(ctx context.Context, sc *scope, svc plugin.Service, body []byte) ([]byte, *secret.Mask, error) {
+	var hidden []wire.Param
 	for _, p := range svc.Action.Input {
 		if p.Type == wire.TypeConnection || p.Secret {
-			secret = append(secret, p)
+			hidden = append(hidden, p)
 		}
 	}
-	if len(secret) == 0 {
-		return body, nil
+	if len(hidden) == 0 {
+		return body, nil, nil
 	}
 	var req wire.Request
 	if err := json.Unmarshal(body, &req); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o := s.Settings.Opener(project)
+	o := s.Settings.Opener(sc.project(), itoa(int64(sc.run)))
 	for _, row := range req.Inputs {
-		for _, p := range secret {
+		for _, p := range hidden {
 			v, err := o.Open(ctx, p.Name, p.Type == wire.TypeConnection, row[p.Name])
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if v != nil {
 				row[p.Name] = v
 			}
 		}
 	}
-	return json.Marshal(req)
+	body, err := json.Marshal(req)
+	return body, secret.NewMask(o.Opened()), err
+}
+
+// masks is what has to be hidden of each call that is at work.
+type masks struct {
+	mu sync.Mutex
+	by map[string]*secret.Mask
+}
+
+func (m *masks) set(key string, mask *secret.Mask) (forget func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.by == nil {
+		m.by = map[string]*secret.Mask{}
+	}
+	m.by[key] = mask
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.by[key] == mask {
+			delete(m.by, key)
+		}
+	}
+}
+
+func (m *masks) of(key string) (*secret.Mask, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mask, ok := m.by[key]
+	return mask, ok
+}
+
+// maskOf gives what has to be hidden in what a plugin reports about a call: after
+// a restart, and when it reports late, the secrets are opened for that alone.
+func (s *Service) maskOf(ctx context.Context, key string, r *record, c *chunk) (*secret.Mask, error) {
+	if mask, ok := s.masks.of(key); ok {
+		return mask, nil
+	}
+	svc, err := s.Plugins.Resolve(r.service)
+	if err != nil {
+		return nil, err
+	}
+	sc, err := s.scopeOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	_, mask, err := s.open(sc.as(ctx), sc, svc, c.body)
+	if err != nil {
+		return nil, err
+	}
+	s.masks.set(key, mask) // a plugin that reports late does so more than once
+	return mask, nil
 }

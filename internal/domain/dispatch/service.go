@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/output"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
@@ -72,9 +73,11 @@ type Service struct {
 	wg        sync.WaitGroup
 	mu        sync.Mutex
 	jobs      map[state.Key]*running
-	progress  *progress
+	progress  *output.Progress
 	wait      *callbacks
 	waits     waits
+	masks     masks
+	streams   output.Masked
 	followers bus.Hub[state.Key]
 }
 
@@ -94,7 +97,7 @@ func New(d Deps) *Service {
 	if d.Changed == nil {
 		d.Changed = func(state.Key) {}
 	}
-	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: newProgress(), wait: newCallbacks()}
+	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: output.NewProgress(), wait: newCallbacks()}
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.
@@ -142,7 +145,7 @@ func (s *Service) end(key state.Key) {
 	r := s.jobs[key]
 	r.cancel(nil)
 	delete(s.jobs, key)
-	s.progress.forget(key)
+	s.progress.Forget(key)
 	if r.again != nil && s.ctx.Err() == nil {
 		s.begin(*r.again)
 	}
@@ -256,6 +259,21 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 			return nil, err
 		}
 		sc.rows = append(sc.rows, ref)
+	}
+	return sc, nil
+}
+
+// scopeOf is the scope of a job whose run may be over: its mandate is gone then,
+// and nothing of it can be opened.
+func (s *Service) scopeOf(ctx context.Context, r *record) (*scope, error) {
+	sc := &scope{run: state.Key(r.run)}
+	var mandate []byte
+	err := s.engine.Read(ctx, sc.run, func(run *state.Run, _ *program.Program) { mandate = run.Mandate })
+	if err == nil {
+		sc.mandate, err = control.ReadMandate(mandate)
+	}
+	if err != nil {
+		return nil, errs.New(errs.Gone, "dispatch.answered", "the run of the call is over")
 	}
 	return sc, nil
 }

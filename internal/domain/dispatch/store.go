@@ -193,51 +193,6 @@ func markSent(tx *db.Tx, job int64, c *chunk) error {
 	return err
 }
 
-func storeLog(tx *db.Tx, job int64, round int, c wire.LogChunk, now time.Time) error {
-	var known int
-	err := tx.QueryRow(context.Background(), "SELECT COUNT(*) FROM dispatch_log WHERE job = ? AND object = ? AND round = ? AND pos = ?", job, c.Row, round, c.Offset).Scan(&known)
-	if err != nil || known > 0 {
-		return err
-	}
-	_, err = tx.Exec("INSERT INTO dispatch_log (job, object, round, pos, time, data) VALUES (?, ?, ?, ?, ?, ?)",
-		job, c.Row, round, c.Offset, clock.Micros(now), c.Bytes)
-	return err
-}
-
-// Piece is live output of a row from an offset on.
-type Piece struct {
-	Object string    `json:"object"`
-	Round  int       `json:"round"`
-	Offset int64     `json:"offset"`
-	Time   time.Time `json:"time"`
-	Text   string    `json:"text"`
-}
-
-func logOf(ctx context.Context, q db.Querier, job int64, object string, limit int) ([]Piece, error) {
-	query, args := "SELECT object, round, pos, time, data FROM dispatch_log WHERE job = ?", []any{job}
-	if object != "" {
-		query, args = query+" AND object = ?", append(args, object)
-	}
-	rows, err := q.Query(ctx, query+" ORDER BY object, round, pos LIMIT ?", append(args, limit)...)
-	return db.Scan(rows, err, scanPiece)
-}
-
-// logAfter reads the output of an object's row behind a mark.
-func logAfter(ctx context.Context, q db.Querier, job int64, object string, from mark) ([]Piece, error) {
-	rows, err := q.Query(ctx, "SELECT object, round, pos, time, data FROM dispatch_log WHERE job = ? AND object = ? AND (round > ? OR round = ? AND pos > ?) ORDER BY round, pos LIMIT ?",
-		job, object, from.round, from.round, from.offset, maxPieces)
-	return db.Scan(rows, err, scanPiece)
-}
-
-func scanPiece(r *sql.Rows) (Piece, error) {
-	var p Piece
-	var at int64
-	var data []byte
-	err := r.Scan(&p.Object, &p.Round, &p.Offset, &at, &data)
-	p.Time, p.Text = clock.FromMicros(at), string(data)
-	return p, err
-}
-
 func jobsOf(ctx context.Context, q db.Querier, run int64) ([]record, error) {
 	rows, err := q.Query(ctx, "SELECT job, run, node, project, plugin, service, version, round, tries, state FROM dispatch_job WHERE run = ? ORDER BY job LIMIT ?", run, maxSteps)
 	return db.Scan(rows, err, func(s *sql.Rows) (record, error) {

@@ -7,12 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/retry"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/durable"
@@ -39,40 +39,9 @@ type task struct {
 	record *record
 	rows   []*result // of all rounds, in the order of the rows
 	chunks []*chunk  // of the round under way
-	retry  policy
+	retry  retry.Policy
 	// corrected are outputs that a person gave in place of those of the service.
 	corrected wire.Row
-}
-
-// policy is how often and how fast rows are tried again.
-type policy struct {
-	max            int
-	first, longest time.Duration
-	on             []string
-}
-
-func policyOf(r *wire.Retry) (policy, error) {
-	p := policy{first: time.Second, longest: 30 * time.Second}
-	if r == nil {
-		return p, nil
-	}
-	p.max, p.on = r.Max, r.On
-	if r.Backoff == "" {
-		return p, nil
-	}
-	var err error
-	p.first, p.longest, err = manifest.Backoff(r.Backoff)
-	return p, err
-}
-
-// wait is the time before try n, doubled each time, with up to a quarter of
-// chance so that many rows do not come back at once.
-func (p policy) wait(n int) time.Duration {
-	d := p.first << min(n, 20)
-	if d > p.longest || d <= 0 {
-		d = p.longest
-	}
-	return d + time.Duration(rand.Int64N(int64(d)/4+1))
 }
 
 // serve does the job of a service task.
@@ -85,10 +54,10 @@ func (s *Service) serve(ctx context.Context, j durable.Job) error {
 		if err := s.sendAll(ctx, t); err != nil {
 			return err
 		}
-		if t.record.tries >= t.retry.max || !t.retryable() {
+		if t.record.tries >= t.retry.Max || !t.retryable() {
 			break
 		}
-		if err := s.pause(ctx, t.retry.wait(t.record.tries)); err != nil {
+		if err := s.pause(ctx, t.retry.Wait(t.record.tries)); err != nil {
 			return err
 		}
 		if err := s.nextRound(ctx, t, t.record.tries+1); err != nil {
@@ -116,7 +85,7 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 		return nil, err
 	}
 	t := &task{job: j, svc: svc}
-	if t.retry, err = policyOf(svc.Action.Retry); err != nil {
+	if t.retry, err = retry.Of(svc.Action.Retry); err != nil {
 		return nil, errs.New(errs.Invalid, "dispatch.retry", "the retry policy of %s is not understood: %s", svc.Name(), err)
 	}
 	if _, t.corrected, err = readOverride(j.Override); err != nil {
@@ -281,7 +250,7 @@ func (t *task) unbound(targets []object.Ref) []*result {
 }
 
 func (t *task) again(r *result) bool {
-	return r.Outcome == wire.OutcomeFailed && r.Retry != "" && slices.Contains(t.retry.on, r.Retry)
+	return r.Outcome == wire.OutcomeFailed && r.Retry != "" && slices.Contains(t.retry.On, r.Retry)
 }
 
 func (t *task) retryable() bool { return slices.ContainsFunc(t.rows, t.again) }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"sextant/internal/domain/setting"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/state"
@@ -18,6 +19,7 @@ type Start struct {
 	Title     string                     `json:"title,omitempty"`
 	Objects   []string                   `json:"objects"`
 	Variables map[string]json.RawMessage `json:"variables"`
+	Sealed    []string                   `json:"sealed,omitempty" doc:"Variables that were secrets: they are not told, and have to be given again"`
 }
 
 // Started reads what a run was started with from the first entry of its history.
@@ -35,6 +37,10 @@ func (s *Service) Started(ctx context.Context, run api.Key) (Start, error) {
 		switch {
 		case f.Kind == engine.FactStarted:
 		case f.Kind == engine.FactVariable && f.Key == state.Key(run):
+			if setting.Sealed(f.Data) {
+				out.Sealed = append(out.Sealed, f.Text)
+				continue
+			}
 			out.Variables[f.Text] = json.RawMessage(f.Data)
 		default:
 			return out, nil // what comes later the process set itself

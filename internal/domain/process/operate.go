@@ -69,6 +69,11 @@ func (s *Service) override(ctx context.Context, i *Incident, o dispatch.Override
 	if err := s.Dispatch.CheckOverride(n, o); err != nil {
 		return nil, err
 	}
+	if len(o.Inputs) > 0 {
+		if err := s.Dispatch.Seal(n, o, i.Project, i.Run.String()); err != nil {
+			return nil, err
+		}
+	}
 	return o.Encode()
 }
 

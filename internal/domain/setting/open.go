@@ -15,21 +15,27 @@ import (
 type Opener struct {
 	s       *Service
 	project string
+	run     string
 	known   map[string]map[string]json.RawMessage
+	opened  []string
 }
 
-// Opener makes an opener for a project.
-func (s *Service) Opener(project string) *Opener {
-	return &Opener{s: s, project: project, known: map[string]map[string]json.RawMessage{}}
+// Opener makes an opener for a run of a project.
+func (s *Service) Opener(project, run string) *Opener {
+	return &Opener{s: s, project: project, run: run, known: map[string]map[string]json.RawMessage{}}
 }
+
+// Opened are the clear values that were given out, for who has to hide them where
+// they come back.
+func (o *Opener) Opened() []string { return o.opened }
 
 func (o *Opener) connection(ctx context.Context, name string) (map[string]json.RawMessage, error) {
 	if fields, ok := o.known[name]; ok {
 		return fields, nil
 	}
-	fields, err := o.s.Resolve(ctx, o.project, name)
+	fields, opened, err := o.s.resolve(ctx, o.project, name)
 	if err == nil {
-		o.known[name] = fields
+		o.known[name], o.opened = fields, append(o.opened, opened...)
 	}
 	return fields, err
 }
@@ -38,7 +44,11 @@ func (o *Opener) connection(ctx context.Context, name string) (map[string]json.R
 // where one is meant, else the secrets that stand in it. Nothing stays nothing.
 func (o *Opener) Open(ctx context.Context, input string, connection bool, raw json.RawMessage) (json.RawMessage, error) {
 	if !connection {
-		return o.nested(ctx, raw)
+		v, err := o.nested(ctx, raw)
+		if err == nil {
+			o.opened = texts(v, o.opened)
+		}
+		return v, err
 	}
 	var ref string
 	if len(raw) == 0 {
@@ -63,6 +73,9 @@ func (o *Opener) nested(ctx context.Context, raw json.RawMessage) (json.RawMessa
 		Secret string `json:"$secret"`
 	}
 	if json.Unmarshal(raw, &ref) == nil && ref.Secret != "" {
+		if sealed, ok := strings.CutPrefix(ref.Secret, sealedPrefix); ok {
+			return o.unseal(sealed)
+		}
 		name, field, _ := strings.Cut(strings.TrimPrefix(ref.Secret, Prefix), "#")
 		fields, err := o.connection(ctx, name)
 		if err != nil {

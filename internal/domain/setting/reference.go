@@ -22,7 +22,7 @@ func Secrets(raw json.RawMessage) []string {
 	walk = func(v any) {
 		switch v := v.(type) {
 		case map[string]any:
-			if ref, ok := v["$secret"].(string); ok {
+			if ref, ok := v["$secret"].(string); ok && !strings.HasPrefix(ref, sealedPrefix) {
 				name, _, _ := strings.Cut(strings.TrimPrefix(ref, Prefix), "#")
 				if !slices.Contains(all, name) {
 					all = append(all, name)

@@ -296,22 +296,27 @@ func AddressPattern(target string) bool { return !pathStart.MatchString(target) 
 // it. ref is connection/<name> or the bare name. The result must not be stored or
 // logged.
 func (s *Service) Resolve(ctx context.Context, project, ref string) (map[string]json.RawMessage, error) {
+	fields, _, err := s.resolve(ctx, project, ref)
+	return fields, err
+}
+
+// resolve gives the secrets alone besides, for who has to hide them.
+func (s *Service) resolve(ctx context.Context, project, ref string) (fields map[string]json.RawMessage, opened []string, err error) {
 	c, secrets, err := s.usable(ctx, project, ref)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	name := c.Name
 	out := maps.Clone(c.Fields)
 	for _, field := range slices.Sorted(maps.Keys(secrets)) {
-		clear, err := s.box.Open(sealContext(project, name, field), secrets[field])
+		clear, err := s.box.Open(sealContext(project, c.Name, field), secrets[field])
 		if err != nil {
-			return nil, errs.Wrap(err, errs.Unavailable, "connection.sealed", "the secrets of connection "+name+" cannot be opened with this server's key")
+			return nil, nil, errs.Wrap(err, errs.Unavailable, "connection.sealed", "the secrets of connection "+c.Name+" cannot be opened with this server's key")
 		}
 		raw, err := json.Marshal(string(clear))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out[field] = raw
+		out[field], opened = raw, append(opened, string(clear))
 	}
-	return out, nil
+	return out, opened, nil
 }

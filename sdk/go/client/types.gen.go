@@ -399,15 +399,6 @@ type CreateOutBody struct {
 	Token string `json:"token"`
 }
 
-// DispatchPiece defines model for DispatchPiece.
-type DispatchPiece struct {
-	Object string    `json:"object"`
-	Offset int64     `json:"offset"`
-	Round  int64     `json:"round"`
-	Text   string    `json:"text"`
-	Time   time.Time `json:"time"`
-}
-
 // DispatchResult defines model for DispatchResult.
 type DispatchResult struct {
 	Code    string `json:"code,omitempty"`
@@ -682,6 +673,15 @@ type OutBody struct {
 	Waiting []ControlLock `json:"waiting"`
 }
 
+// OutputPiece defines model for OutputPiece.
+type OutputPiece struct {
+	Object string    `json:"object"`
+	Offset int64     `json:"offset"`
+	Round  int64     `json:"round"`
+	Text   string    `json:"text"`
+	Time   time.Time `json:"time"`
+}
+
 // PageOfAuditRecord defines model for PageOfAuditRecord.
 type PageOfAuditRecord struct {
 	// Items The rows of this page
@@ -695,15 +695,6 @@ type PageOfAuditRecord struct {
 type PageOfControlVerdict struct {
 	// Items The rows of this page
 	Items []ControlVerdict `json:"items"`
-
-	// Next Pass as after to read the next page; absent on the last
-	Next string `json:"next,omitempty"`
-}
-
-// PageOfDispatchPiece defines model for PageOfDispatchPiece.
-type PageOfDispatchPiece struct {
-	// Items The rows of this page
-	Items []DispatchPiece `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -749,6 +740,15 @@ type PageOfIdentityToken struct {
 type PageOfObjectFound struct {
 	// Items The rows of this page
 	Items []ObjectFound `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfOutputPiece defines model for PageOfOutputPiece.
+type PageOfOutputPiece struct {
+	// Items The rows of this page
+	Items []OutputPiece `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1060,8 +1060,11 @@ type ProcessSkip struct {
 
 // ProcessStart defines model for ProcessStart.
 type ProcessStart struct {
-	Objects   []string               `json:"objects"`
-	Process   string                 `json:"process"`
+	Objects []string `json:"objects"`
+	Process string   `json:"process"`
+
+	// Sealed Variables that were secrets: they are not told, and have to be given again
+	Sealed    []string               `json:"sealed,omitempty"`
 	Title     string                 `json:"title,omitempty"`
 	Variables map[string]interface{} `json:"variables"`
 	Version   int64                  `json:"version"`

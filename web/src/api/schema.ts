@@ -1310,16 +1310,6 @@ export interface components {
             /** @description The secret, shown once */
             token: string;
         };
-        DispatchPiece: {
-            object: string;
-            /** Format: int64 */
-            offset: number;
-            /** Format: int64 */
-            round: number;
-            text: string;
-            /** Format: date-time */
-            time: string;
-        };
         DispatchResult: {
             code?: string;
             message?: string;
@@ -1556,6 +1546,16 @@ export interface components {
             /** @description Who waits, in the order of the queue */
             waiting: components["schemas"]["ControlLock"][] | null;
         };
+        OutputPiece: {
+            object: string;
+            /** Format: int64 */
+            offset: number;
+            /** Format: int64 */
+            round: number;
+            text: string;
+            /** Format: date-time */
+            time: string;
+        };
         PageOfAuditRecord: {
             /** @description The rows of this page */
             items: components["schemas"]["AuditRecord"][] | null;
@@ -1565,12 +1565,6 @@ export interface components {
         PageOfControlVerdict: {
             /** @description The rows of this page */
             items: components["schemas"]["ControlVerdict"][] | null;
-            /** @description Pass as after to read the next page; absent on the last */
-            next?: string;
-        };
-        PageOfDispatchPiece: {
-            /** @description The rows of this page */
-            items: components["schemas"]["DispatchPiece"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -1601,6 +1595,12 @@ export interface components {
         PageOfObjectFound: {
             /** @description The rows of this page */
             items: components["schemas"]["ObjectFound"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfOutputPiece: {
+            /** @description The rows of this page */
+            items: components["schemas"]["OutputPiece"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -1857,6 +1857,8 @@ export interface components {
         ProcessStart: {
             objects: string[] | null;
             process: string;
+            /** @description Variables that were secrets: they are not told, and have to be given again */
+            sealed?: string[] | null;
             title?: string;
             variables: {
                 [key: string]: unknown;
@@ -2634,7 +2636,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfDispatchPiece"];
+                    "application/json": components["schemas"]["PageOfOutputPiece"];
                 };
             };
             /** @description Error */

@@ -1,0 +1,55 @@
+package output
+
+import (
+	"slices"
+	"sync"
+
+	"sextant/internal/kit/secret"
+	"sextant/sdk/go/wire"
+)
+
+// Masked hides secrets in streams of output that come in pieces: the end of a
+// piece that could be the beginning of a secret is kept back until more comes, or
+// the call is over.
+type Masked struct {
+	mu   sync.Mutex
+	kept map[string]map[string]wire.LogChunk // by call and row
+}
+
+// Take gives what may be stored of a piece of a call's output.
+func (m *Masked) Take(call string, c wire.LogChunk, mask *secret.Mask) wire.LogChunk {
+	if mask == nil {
+		return c
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rows := m.kept[call]
+	if k, ok := rows[c.Row]; ok && k.Offset+int64(len(k.Bytes)) == c.Offset {
+		c = wire.LogChunk{Row: c.Row, Offset: k.Offset, Bytes: slices.Concat(k.Bytes, c.Bytes)}
+	}
+	masked := mask.Bytes(c.Bytes)
+	n := len(masked) - mask.Tail(masked)
+	if m.kept == nil {
+		m.kept = map[string]map[string]wire.LogChunk{}
+	}
+	if rows == nil {
+		rows = map[string]wire.LogChunk{}
+		m.kept[call] = rows
+	}
+	rows[c.Row] = wire.LogChunk{Row: c.Row, Offset: c.Offset + int64(n), Bytes: slices.Clone(c.Bytes[n:])}
+	return wire.LogChunk{Row: c.Row, Offset: c.Offset, Bytes: masked[:n]}
+}
+
+// Rest gives what was kept back of a call that is over.
+func (m *Masked) Rest(call string, mask *secret.Mask) (all []wire.LogChunk) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.kept[call] {
+		if len(c.Bytes) > 0 {
+			c.Bytes = mask.Bytes(c.Bytes)
+			all = append(all, c)
+		}
+	}
+	delete(m.kept, call)
+	return all
+}
