@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -125,7 +126,7 @@ func (a *app) decisionEval(file string, o decisionOptions) error {
 
 // decisionEnv is what a decision may see besides its inputs.
 func decisionEnv(now string) (dmn.Env, error) {
-	env := dmn.Env{Now: time.Now(), Zone: time.LoadLocation}
+	env := dmn.Env{Now: time.Now(), Zone: time.LoadLocation, Random: rand.Uint64}
 	if now == "" {
 		return env, nil
 	}

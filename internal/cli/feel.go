@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"time"
@@ -82,7 +83,7 @@ func (a *app) feelValue(flag, text string) (value.Value, error) {
 	if err != nil {
 		return value.Null(), usage("--%s is neither JSON nor FEEL: %w", flag, err)
 	}
-	return x.Eval(&feel.Env{Zone: time.LoadLocation})
+	return x.Eval(&feel.Env{Zone: time.LoadLocation, Random: rand.Uint64})
 }
 
 func (a *app) feelEval(text string, o feelOptions) error {
@@ -133,7 +134,7 @@ func feelText(v value.Value) string {
 
 // feelEnv is what an expression may see, and the names that it may use.
 func (a *app) feelEnv(o feelOptions) (*feel.Env, []string, error) {
-	env := &feel.Env{Now: time.Now(), Zone: time.LoadLocation}
+	env := &feel.Env{Now: time.Now(), Zone: time.LoadLocation, Random: rand.Uint64}
 	if o.now != "" {
 		now, err := time.Parse(time.RFC3339, o.now)
 		if err != nil {

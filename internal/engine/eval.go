@@ -22,8 +22,9 @@ func (s *stepper) eval(x *feel.Expr, scope state.Key, over map[string]value.Valu
 				s.warned = append(s.warned, w)
 			}
 		},
-		Now:  s.env.Now,
-		Zone: s.env.Zone,
+		Now:    s.env.Now,
+		Zone:   s.env.Zone,
+		Random: s.env.Random,
 		Lookup: func(name string) (value.Value, bool) {
 			if v, ok := over[name]; ok {
 				return v, true

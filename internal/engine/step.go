@@ -28,6 +28,8 @@ type Env struct {
 	Program *program.Program
 	Now     time.Time
 	Zone    func(name string) (*time.Location, error)
+	// Random gives random bits to expressions; what came of them stays in the state.
+	Random func() uint64
 	// NextKey gives keys for what the step creates.
 	NextKey func() state.Key
 }

@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -291,7 +292,7 @@ func (s *shard) reload(r *run) {
 }
 
 func (s *shard) step(r *run, ev engine.Event) (engine.Result, error) {
-	env := engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone, NextKey: s.keys.take}
+	env := engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone, Random: rand.Uint64, NextKey: s.keys.take}
 	return engine.Step(&env, r.state, ev)
 }
 

@@ -3,8 +3,8 @@
 //
 // An expression has no side effect and always gives a value: what has no answer
 // is null, with a warning that says why and where. Only a limit stops it with an
-// error. Time, time zones and variables come from the caller, so that the same
-// input gives the same value everywhere and for ever.
+// error. Time, time zones, chance and variables come from the caller, so that the
+// same input gives the same value everywhere and for ever.
 //
 // Text goes through syntax (lexer, parser, tree) and eval (closures) to value;
 // builtin holds the functions that the language brings. What an expression may
@@ -14,9 +14,10 @@
 //
 // Beyond the standard there are names in back quotes, and functions that Zeebe
 // brings: get or else, is defined, is blank, is empty, assert, extract, trim,
-// partition, duplicate values, to json, from json, last day of month. Regular
-// expressions are those of XPath 3.1, see pattern. A days and time
-// duration reaches 292 years. Functions in other languages are null.
+// partition, duplicate values, to json, from json, last day of month, put, put all,
+// uuid, random number and others. Regular expressions are those of XPath 3.1, see
+// pattern. A days and time duration reaches 292 years. Functions in other languages
+// are null.
 package feel
 
 import (

@@ -3,6 +3,7 @@ package feel_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +17,9 @@ import (
 func env(vars value.Value) *feel.Env {
 	ctx, _ := value.AsContext(vars)
 	return &feel.Env{
-		Now:  time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC),
-		Zone: time.LoadLocation,
+		Now:    time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC),
+		Zone:   time.LoadLocation,
+		Random: rand.Uint64,
 		Lookup: func(name string) (value.Value, bool) {
 			if ctx == nil {
 				return value.Null(), false

@@ -90,9 +90,15 @@ func (c *compiler) relation(e *model.Relation) code {
 }
 
 func (c *compiler) conditional(e *model.Conditional) code {
-	cond, then, other := c.expression(e.If), c.expression(e.Then), c.expression(e.Else)
+	cond, then, other, at := c.expression(e.If), c.expression(e.Then), c.expression(e.Else), e.Place
 	return func(s *session, f *frame) value.Value {
-		if b, ok := value.AsBool(cond(s, f)); ok && b {
+		v := cond(s, f)
+		b, ok := value.AsBool(v)
+		switch {
+		case !ok && !v.IsNull():
+			s.warn(at, "the condition is %s, not true or false", v.Kind())
+			return value.Null()
+		case b:
 			return then(s, f)
 		}
 		return other(s, f)
@@ -134,7 +140,10 @@ func (c *compiler) iteration(e *model.Iteration) code {
 			}
 			return body(s, inner)
 		}}
-		return s.loop(x, at, in(s, f), step)
+		if e.Kind == model.KindFor {
+			return s.loop(x, at, in(s, f), step)
+		}
+		return s.asked(x, at, in(s, f), step)
 	}
 }
 
@@ -151,8 +160,26 @@ func (c *compiler) filter(e *model.Filter) code {
 			}
 			return match(s, inner)
 		}}
-		return s.loop(filtering, at, in(s, f), step)
+		return s.asked(filtering, at, in(s, f), step)
 	}
+}
+
+// asked is loop where the body has to give true or false, or null for neither.
+func (s *session) asked(x *feel.Expr, at model.Place, list value.Value, body *value.Function) value.Value {
+	odd := value.Null()
+	checked := &value.Function{Params: body.Params, Call: func(args []value.Value) value.Value {
+		v := body.Call(args)
+		if _, ok := value.AsBool(v); !ok && !v.IsNull() {
+			odd, v = v, value.Null()
+		}
+		return v
+	}}
+	out := s.loop(x, at, list, checked)
+	if !odd.IsNull() {
+		s.warn(at, "what is asked of an item gives %s, not true or false", odd.Kind())
+		return value.Null()
+	}
+	return out
 }
 
 // loop runs an operator over a list with a body.

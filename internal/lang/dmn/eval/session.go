@@ -16,6 +16,8 @@ type Env struct {
 	Now time.Time
 	// Zone finds time zones by IANA name; none are known without it.
 	Zone func(name string) (*time.Location, error)
+	// Random gives random bits; nothing is random without it.
+	Random func() uint64
 }
 
 // run is what all sessions of one evaluation share.
@@ -129,7 +131,7 @@ func (s *session) valueOf(n *Node) value.Value {
 // environment is what FEEL sees of a frame.
 func (s *session) environment(f *frame) *feel.Env {
 	if f.env == nil {
-		f.env = &feel.Env{Lookup: f.find, Now: s.env.Now, Zone: s.env.Zone, Budget: s.budget, Warn: s.feelWarning}
+		f.env = &feel.Env{Lookup: f.find, Now: s.env.Now, Zone: s.env.Zone, Random: s.env.Random, Budget: s.budget, Warn: s.feelWarning}
 	}
 	return f.env
 }

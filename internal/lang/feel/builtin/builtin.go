@@ -25,6 +25,7 @@ type Call struct {
 	Host
 	Now      time.Time
 	Zone     func(name string) (*time.Location, error)
+	Random   func() uint64
 	MaxBytes int // of a string
 }
 
@@ -61,6 +62,9 @@ func (f *Func) Names() []string {
 	}
 	return names
 }
+
+// Optional is how many of the parameters of the first list may be left out.
+func (f *Func) Optional() int { return len(f.Params[0]) - required(f.Params[0]) }
 
 // Cost is how many steps a call counts for: what it walks through.
 func (f *Func) Cost(args []value.Value) int64 {
@@ -163,11 +167,21 @@ func (f *Func) Invoke(c *Call, args []value.Value) value.Value {
 		return f.fn(c, []value.Value{value.NewList(args)})
 	}
 	for _, params := range f.Params {
-		if (len(args) <= len(params) || f.repeats) && len(args) >= required(params) {
+		if (len(args) <= len(params) || f.repeats) && len(args) >= required(params) && fits(params, args) {
 			return f.fn(c, args)
 		}
 	}
 	return c.null("%s wants other arguments than these %d", f.Name, len(args))
+}
+
+// fits tells whether arguments by place suit the names of an overload.
+func fits(params []string, args []value.Value) bool {
+	for i, a := range args {
+		if i < len(params) && !fitsName(params[i], a) {
+			return false
+		}
+	}
+	return true
 }
 
 func required(params []string) int {
@@ -180,11 +194,17 @@ func required(params []string) int {
 	return n
 }
 
-// Place orders arguments that were given by name.
+// Place orders arguments that were given by name. Where two overloads have the
+// same names, the one that has them in the order given is meant.
 func Place(variants [][]string, args []value.Value, names []string) ([]value.Value, bool) {
-	for _, params := range variants {
-		if placed, ok := place(params, args, names); ok {
-			return placed, true
+	for _, inOrder := range []bool{true, false} {
+		for _, params := range variants {
+			if inOrder && (len(variants) == 1 || !slices.Equal(params, names)) {
+				continue
+			}
+			if placed, ok := place(params, args, names); ok {
+				return placed, true
+			}
 		}
 	}
 	return nil, false
@@ -212,14 +232,18 @@ func place(params []string, args []value.Value, names []string) ([]value.Value, 
 	return placed[:last], true
 }
 
-// fitsName tells functions with two parameter lists apart, such as context put
-// with a key or with keys.
+// fitsName tells functions with several parameter lists apart, such as context
+// put with a key or with keys, and includes with a point or with a range.
 func fitsName(name string, v value.Value) bool {
 	switch name {
 	case "key":
 		return v.Kind() != value.KindList
 	case "keys":
 		return v.Kind() == value.KindList || v.IsNull()
+	case "point", "point1", "point2":
+		return v.Kind() != value.KindRange
+	case "range", "range1", "range2":
+		return v.Kind() == value.KindRange
 	}
 	return true
 }

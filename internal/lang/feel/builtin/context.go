@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"encoding/base64"
+	"unicode/utf8"
 
 	"sextant/internal/lang/feel/value"
 )
@@ -19,7 +20,12 @@ var contexts = []Func{
 	{Name: "context", Params: one("entries"), deep: true, fn: contextOf},
 	{Name: "context put", Params: [][]string{{"context", "key", "value"}, {"context", "keys", "value"}}, deep: true, fn: contextPut},
 	{Name: "context merge", Params: one("contexts"), variadic: true, deep: true, fn: contextMerge},
-	{Name: "is", Params: one("value1?", "value2?"), deep: true, fn: func(_ *Call, a []value.Value) value.Value {
+	{Name: "put", Params: one("context", "key", "value"), deep: true, fn: contextPut},
+	{Name: "put all", Params: one("contexts"), variadic: true, deep: true, fn: contextMerge},
+	{Name: "is", Params: one("value1?", "value2?"), deep: true, fn: func(c *Call, a []value.Value) value.Value {
+		if len(a) == 0 {
+			return c.null("is wants two values")
+		}
 		x, y := arg(a, 0), arg(a, 1)
 		return value.Bool(value.Same(x, y) && x.String() == y.String())
 	}},
@@ -51,6 +57,17 @@ var contexts = []Func{
 			return c.null("%s is no string", a[0].Kind())
 		}
 		return value.String(base64.StdEncoding.EncodeToString([]byte(s)))
+	}},
+	{Name: "from base64", Params: one("value"), fn: func(c *Call, a []value.Value) value.Value {
+		s, ok := value.AsString(a[0])
+		if !ok {
+			return c.null("%s is no string", a[0].Kind())
+		}
+		text, err := base64.StdEncoding.DecodeString(s)
+		if err != nil || !utf8.Valid(text) {
+			return c.null("the text is no text in Base64")
+		}
+		return value.String(string(text))
 	}},
 	{Name: "assert", Params: one("value", "condition", "cause?"), fn: func(c *Call, a []value.Value) value.Value {
 		if b, ok := value.AsBool(a[1]); ok && b {

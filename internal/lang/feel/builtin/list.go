@@ -23,6 +23,8 @@ var lists = []Func{
 	{Name: "mode", Params: one("list"), deep: true, variadic: true, fn: onList(mode)},
 	{Name: "all", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return decide(l, false) })},
 	{Name: "any", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return decide(l, true) })},
+	{Name: "and", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return decide(l, false) })},
+	{Name: "or", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return decide(l, true) })},
 	{Name: "sublist", Params: one("list", "start position", "length?"), fn: onList(sublist)},
 	{Name: "append", Params: one("list", "item?"), repeats: true, fn: onList(func(_ *Call, l, a []value.Value) value.Value {
 		return value.NewList(append(slices.Clone(l), a[1:]...))
@@ -187,7 +189,7 @@ func decide(l []value.Value, decisive bool) value.Value {
 
 // position reads a 1-based position, negative from the end, as an index.
 func position(c *Call, l []value.Value, v value.Value) (int, bool) {
-	n, ok := value.AsInt(v)
+	n, ok := value.Whole(v)
 	if ok && n < 0 {
 		n += int64(len(l)) + 1
 	}
@@ -205,7 +207,7 @@ func sublist(c *Call, l, a []value.Value) value.Value {
 	}
 	n := int64(len(l) - i)
 	if len(a) > 2 {
-		given, ok := value.AsInt(a[2])
+		given, ok := value.Whole(a[2])
 		if !ok || given < 1 || given > n {
 			return c.null("the length of the sublist is not within the list")
 		}
@@ -245,8 +247,15 @@ func remove(c *Call, l, a []value.Value) value.Value {
 func listReplace(c *Call, l, a []value.Value) value.Value {
 	out := slices.Clone(l)
 	if fn, ok := value.AsFunction(a[1]); ok {
+		if !fn.Takes(2) {
+			return c.null("the function that says what is replaced takes an item and the new one")
+		}
 		for i, item := range out {
-			if b, ok := value.AsBool(fn.Call([]value.Value{item, a[2]})); ok && b {
+			b, ok := value.AsBool(fn.Call([]value.Value{item, a[2]}))
+			if !ok {
+				return c.null("the function that says what is replaced gives no true or false")
+			}
+			if b {
 				out[i] = a[2]
 			}
 		}
@@ -285,12 +294,19 @@ func duplicates(c *Call, l, _ []value.Value) value.Value {
 	for _, item := range l {
 		added, ok := seen.add(c, item)
 		if ok && !added {
-			if added, ok = told.add(c, item); added {
-				out = append(out, item)
-			}
+			_, ok = told.add(c, item)
 		}
 		if !ok {
 			return value.Null()
+		}
+	}
+	for _, item := range l { // in the order of first occurrence
+		twice, ok := told.take(c, item)
+		if !ok {
+			return value.Null()
+		}
+		if twice {
+			out = append(out, item)
 		}
 	}
 	return value.NewList(out)
@@ -316,24 +332,35 @@ func sorted(c *Call, l, a []value.Value) value.Value {
 		return value.NewList(out)
 	}
 	fn, ok := value.AsFunction(a[1])
-	if !ok {
-		return c.null("%s is no function that orders", a[1].Kind())
+	if !ok || !fn.Takes(2) {
+		return c.null("%s is no function of two items that orders", a[1].Kind())
 	}
 	out := slices.Clone(l)
+	decided := true
+	precedes := func(x, y value.Value) bool {
+		b, ok := value.AsBool(fn.Call([]value.Value{x, y}))
+		decided = decided && ok
+		return b && ok
+	}
 	slices.SortStableFunc(out, func(x, y value.Value) int {
-		if b, ok := value.AsBool(fn.Call([]value.Value{x, y})); ok && b {
+		switch {
+		case !decided:
+			return 0
+		case precedes(x, y):
 			return -1
-		}
-		if b, ok := value.AsBool(fn.Call([]value.Value{y, x})); ok && b {
+		case precedes(y, x):
 			return 1
 		}
 		return 0
 	})
+	if !decided {
+		return c.null("the function that orders gives no true or false")
+	}
 	return value.NewList(out)
 }
 
 func partition(c *Call, l, a []value.Value) value.Value {
-	n, ok := value.AsInt(a[1])
+	n, ok := value.Whole(a[1])
 	if !ok || n < 1 {
 		return c.null("the size of a part is at least 1")
 	}

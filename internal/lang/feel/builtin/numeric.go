@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
@@ -30,7 +31,14 @@ var numeric = []Func{
 		return value.Null()
 	}},
 	{Name: "number", Params: one("from", "grouping separator?", "decimal separator?"), fn: number},
-	{Name: "decimal", Params: one("n", "scale"), fn: rounder(apd.RoundHalfEven)},
+	{Name: "decimal", Params: one("n", "scale", "mode?"), fn: decimal},
+	{Name: "random number", Params: [][]string{{}}, fn: func(c *Call, _ []value.Value) value.Value {
+		if c.Random == nil {
+			return c.null("there are no random numbers here")
+		}
+		v, _ := value.ParseNumber(strconv.FormatFloat(float64(c.Random()>>11)/(1<<53), 'f', -1, 64))
+		return v
+	}},
 	{Name: "floor", Params: one("n", "scale?"), fn: rounder(apd.RoundFloor)},
 	{Name: "ceiling", Params: one("n", "scale?"), fn: rounder(apd.RoundCeiling)},
 	{Name: "round up", Params: one("n", "scale"), fn: rounder(apd.RoundUp)},
@@ -80,14 +88,33 @@ func rounder(mode apd.Rounder) func(*Call, []value.Value) value.Value {
 	return func(c *Call, a []value.Value) value.Value {
 		scale := int64(0)
 		if len(a) > 1 {
-			n, ok := value.AsInt(a[1])
+			n, ok := value.Whole(a[1])
 			if !ok {
-				return c.null("the scale is no whole number")
+				return c.null("the scale is no number")
 			}
 			scale = n
 		}
 		return value.Round(a[0], scale, mode)
 	}
+}
+
+// roundings are the names of the modes that decimal takes, as Java has them.
+var roundings = map[string]apd.Rounder{
+	"UP": apd.RoundUp, "DOWN": apd.RoundDown, "CEILING": apd.RoundCeiling, "FLOOR": apd.RoundFloor,
+	"HALF_UP": apd.RoundHalfUp, "HALF_DOWN": apd.RoundHalfDown, "HALF_EVEN": apd.RoundHalfEven,
+}
+
+func decimal(c *Call, a []value.Value) value.Value {
+	mode := apd.RoundHalfEven
+	if len(a) > 2 {
+		name, _ := value.AsString(a[2])
+		known, ok := roundings[strings.ToUpper(name)]
+		if !ok {
+			return c.null("the rounding mode %s is none of UP, DOWN, CEILING, FLOOR, HALF_UP, HALF_DOWN and HALF_EVEN", a[2])
+		}
+		mode = known
+	}
+	return rounder(mode)(c, a[:2])
 }
 
 func unary(op func(*apd.Context, *apd.Decimal, *apd.Decimal) error) func(*Call, []value.Value) value.Value {

@@ -35,6 +35,27 @@ func (s *set) add(c *Call, v value.Value) (added, ok bool) {
 	return true, true
 }
 
+// take removes a value from the set; was is false if it is not there, ok is false
+// if the evaluation is over.
+func (s *set) take(c *Call, v value.Value) (was, ok bool) {
+	if !c.Step() {
+		return false, false
+	}
+	if key := hashed(v); key != nil {
+		was = s.plain[key]
+		delete(s.plain, key)
+		return was, true
+	}
+	if !c.Spend(int64(len(s.other)) / 4) {
+		return false, false
+	}
+	i := indexOf(s.other, v)
+	if i >= 0 {
+		s.other = append(s.other[:i], s.other[i+1:]...)
+	}
+	return i >= 0, true
+}
+
 type (
 	numberKey string
 	nullKey   struct{}

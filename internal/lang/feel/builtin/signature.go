@@ -11,7 +11,8 @@ import (
 // the list that comes first holds, ? for anything.
 var signatures = map[string]string{
 	"get value": "context, ? -> ?", "get entries": "context -> list", "get or else": "?, ? -> ?", "is defined": "? -> boolean", "context": "list -> context",
-	"context put": "context, ?, ? -> context", "context merge": "list -> context", "is": "?, ? -> boolean", "to json": "? -> string", "from json": "string -> ?", "assert": "?, boolean, string -> ?",
+	"context put": "context, ?, ? -> context", "context merge": "list -> context", "put": "context, string, ? -> context", "put all": "list -> context", "from base64": "string -> string", "uuid": "-> string", "random number": "-> number",
+	"and": "list<boolean> -> boolean", "or": "list<boolean> -> boolean", "is": "?, ? -> boolean", "to json": "? -> string", "from json": "string -> ?", "assert": "?, boolean, string -> ?",
 
 	"list contains": "list<T>, T -> boolean", "count": "list -> number", "min": "list<T> -> T", "max": "list<T> -> T", "sum": "list<T> -> T", "product": "list<number> -> number",
 	"mean": "list<T> -> T", "median": "list<number> -> number", "stddev": "list<number> -> number", "mode": "list<number> -> list<number>", "all": "list<boolean> -> boolean",
@@ -20,7 +21,7 @@ var signatures = map[string]string{
 	"reverse": "list<T> -> list<T>", "index of": "list<T>, T -> list<number>", "distinct values": "list<T> -> list<T>", "duplicate values": "list<T> -> list<T>", "flatten": "list -> list",
 	"sort": "list<T>, function -> list<T>", "is empty": "list -> boolean", "partition": "list<T>, number -> list<list<T>>",
 
-	"not": "boolean -> boolean", "number": "string, string, string -> number", "decimal": "number, number -> number", "floor": "number, number -> number", "ceiling": "number, number -> number",
+	"not": "boolean -> boolean", "number": "string, string, string -> number", "decimal": "number, number, string -> number", "floor": "number, number -> number", "ceiling": "number, number -> number",
 	"round up": "number, number -> number", "round down": "number, number -> number", "round half up": "number, number -> number", "round half down": "number, number -> number",
 	"abs": "number -> number", "modulo": "number, number -> number", "sqrt": "number -> number", "log": "number -> number", "exp": "number -> number", "odd": "number -> boolean", "even": "number -> boolean",
 
@@ -30,7 +31,7 @@ var signatures = map[string]string{
 
 	"date": "? -> date", "time": "? -> time", "date and time": "? -> date and time", "duration": "string -> ?", "years and months duration": "date, date -> years and months duration",
 	"now": "-> date and time", "today": "-> date", "day of week": "date -> string", "day of year": "date -> number", "month of year": "date -> string", "week of year": "date -> number",
-	"last day of month": "date -> number",
+	"last day of month": "date -> date",
 
 	"string": "? -> string", "substring": "string, number, number -> string", "string length": "string -> number", "upper case": "string -> string", "lower case": "string -> string",
 	"trim": "string -> string", "is blank": "string -> boolean", "substring before": "string, string -> string", "substring after": "string, string -> string", "contains": "string, string -> boolean",

@@ -10,7 +10,7 @@ import (
 var temporals = []Func{
 	{Name: "date", Params: [][]string{{"from"}, {"year", "month", "day"}}, fn: date},
 	{Name: "time", Params: [][]string{{"from"}, {"hour", "minute", "second", "offset?"}}, fn: clock},
-	{Name: "date and time", Params: [][]string{{"from"}, {"date", "time"}}, fn: dateAndTime},
+	{Name: "date and time", Params: [][]string{{"from"}, {"date", "time"}, {"date", "timezone"}}, fn: dateAndTime},
 	{Name: "duration", Params: one("from"), fn: duration},
 	{Name: "years and months duration", Params: one("from", "to"), fn: yearsAndMonths},
 	{Name: "now", Params: [][]string{{}}, fn: func(c *Call, _ []value.Value) value.Value {
@@ -33,7 +33,7 @@ var temporals = []Func{
 		return value.Int(int64(week))
 	})},
 	{Name: "last day of month", Params: one("date"), fn: onDate(func(t time.Time) value.Value {
-		return value.Int(int64(time.Date(t.Year(), t.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()))
+		return value.NewDate(t.Year(), t.Month()+1, 0)
 	})},
 }
 
@@ -72,9 +72,9 @@ func duration(c *Call, a []value.Value) value.Value {
 
 func date(c *Call, a []value.Value) value.Value {
 	if len(a) == 3 {
-		y, ok1 := value.AsInt(a[0])
-		m, ok2 := value.AsInt(a[1])
-		d, ok3 := value.AsInt(a[2])
+		y, ok1 := value.Whole(a[0])
+		m, ok2 := value.Whole(a[1])
+		d, ok3 := value.Whole(a[2])
 		if !ok1 || !ok2 || !ok3 || y < -999999999 || y > 999999999 {
 			return c.null("a date is made of three whole numbers")
 		}
@@ -118,16 +118,16 @@ func clock(c *Call, a []value.Value) value.Value {
 }
 
 func clockOf(c *Call, a []value.Value) value.Value {
-	h, ok1 := value.AsInt(a[0])
-	m, ok2 := value.AsInt(a[1])
-	nanos, ok3 := value.AsInt(truncated(value.Mul(a[2], value.Int(int64(time.Second)))))
+	h, ok1 := value.Whole(a[0])
+	m, ok2 := value.Whole(a[1])
+	nanos, ok3 := value.Whole(value.Mul(a[2], value.Int(int64(time.Second))))
 	if !ok1 || !ok2 || !ok3 || h < 0 || h > 23 || m < 0 || m > 59 || nanos < 0 || nanos >= int64(time.Minute) {
 		return c.null("there is no such time of day")
 	}
 	out := value.Clock{Nanos: (h*3600+m*60)*int64(time.Second) + nanos, Local: true}
 	if len(a) > 3 && !a[3].IsNull() {
 		d, ok := value.AsDuration(a[3])
-		if !ok || d > 18*time.Hour || d < -18*time.Hour {
+		if !ok || d > value.MaxOffset || d < -value.MaxOffset {
 			return c.null("the offset is no duration of a time zone")
 		}
 		out.Local, out.Offset = false, int(d/time.Second)
@@ -145,6 +145,9 @@ func dateAndTime(c *Call, a []value.Value) value.Value {
 		}
 		return parsed(c, a[0], func(s string) (value.Value, error) { return value.ParseDateTime(s, c.Zone) })
 	}
+	if name, ok := value.AsString(a[1]); ok {
+		return inZone(c, a[0], name)
+	}
 	day := date(c, a[:1])
 	at, ok := value.AsClock(a[1])
 	if day.IsNull() || !ok {
@@ -156,6 +159,25 @@ func dateAndTime(c *Call, a []value.Value) value.Value {
 		}
 	}
 	return value.Join(day, at, nil)
+}
+
+// inZone gives the same instant in a zone; a local time becomes one of the zone.
+func inZone(c *Call, v value.Value, name string) value.Value {
+	if s, ok := value.AsString(v); ok {
+		v, _ = value.ParseDateTime(s, c.Zone)
+	}
+	m, ok := value.AsMoment(v)
+	if !ok {
+		return c.null("date and time with a time zone wants a date and time")
+	}
+	loc, named, err := value.ParseZone(name, c.Zone)
+	if err != nil {
+		return c.null("%s", err)
+	}
+	if m.Local {
+		m.T = time.Date(m.T.Year(), m.T.Month(), m.T.Day(), m.T.Hour(), m.T.Minute(), m.T.Second(), m.T.Nanosecond(), loc)
+	}
+	return value.NewMoment(value.Moment{T: m.T.In(loc), Zone: named})
 }
 
 func onDate(fn func(time.Time) value.Value) func(*Call, []value.Value) value.Value {

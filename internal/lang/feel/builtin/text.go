@@ -1,6 +1,8 @@
 package builtin
 
 import (
+	"encoding/binary"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -40,8 +42,21 @@ var texts = []Func{
 	{Name: "matches", Params: one("input", "pattern", "flags?"), fn: matches},
 	{Name: "replace", Params: one("input", "pattern", "replacement", "flags?"), fn: replace},
 	{Name: "split", Params: one("string", "delimiter"), fn: split},
+	{Name: "uuid", Params: [][]string{{}}, fn: uuid},
 	{Name: "extract", Params: one("string", "pattern"), fn: extract},
-	{Name: "string join", Params: one("list", "delimiter?", "prefix?", "suffix?"), fn: join},
+	{Name: "string join", Params: [][]string{{"list", "delimiter?"}, {"list", "delimiter", "prefix", "suffix"}}, fn: join},
+}
+
+// uuid makes a random UUID of version 4 (RFC 9562).
+func uuid(c *Call, _ []value.Value) value.Value {
+	if c.Random == nil {
+		return c.null("there are no random numbers here")
+	}
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], c.Random())
+	binary.BigEndian.PutUint64(b[8:], c.Random())
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return value.String(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
 }
 
 func replaceAll(s, old, to string) string {
@@ -85,7 +100,7 @@ func two(fn func(s, m string) value.Value) func(*Call, []value.Value) value.Valu
 
 func substring(c *Call, a []value.Value) value.Value {
 	s, ok1 := value.AsString(a[0])
-	start, ok2 := value.AsInt(truncated(a[1]))
+	start, ok2 := value.Whole(a[1])
 	runes := []rune(s)
 	n := int64(len(runes))
 	if !ok1 || !ok2 || start == 0 {
@@ -96,28 +111,33 @@ func substring(c *Call, a []value.Value) value.Value {
 	}
 	length := n
 	if len(a) > 2 && !a[2].IsNull() {
-		l, ok := value.AsInt(truncated(a[2]))
+		l, ok := value.Whole(a[2])
 		if !ok || l < 1 {
 			return c.null("the length of a substring is at least 1")
 		}
 		length = min(l, n)
 	}
 	if start < 1 || start > n {
-		return value.String("")
+		return c.null("the text has no character at that position")
 	}
 	return value.String(string(runes[start-1 : min(start-1+length, n)]))
 }
-
-func truncated(v value.Value) value.Value { return value.Round(v, 0, "down") }
 
 func join(c *Call, a []value.Value) value.Value {
 	items, ok := list(a[0])
 	if !ok {
 		return c.null("string join wants a list")
 	}
-	delimiter, _ := value.AsString(arg(a, 1))
-	prefix, _ := value.AsString(arg(a, 2))
-	suffix, _ := value.AsString(arg(a, 3))
+	var around [3]string
+	for i := range around {
+		v := arg(a, i+1)
+		s, ok := value.AsString(v)
+		if !ok && !v.IsNull() {
+			return c.null("the delimiter, prefix and suffix of string join are strings, not %s", v.Kind())
+		}
+		around[i] = s
+	}
+	delimiter, prefix, suffix := around[0], around[1], around[2]
 	var parts []string
 	size := 0
 	for _, item := range items {

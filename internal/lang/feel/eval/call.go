@@ -70,10 +70,30 @@ func (c *compiler) call(n *syntax.Call) code {
 	}
 	if full, ok := c.free(n.Fn); ok {
 		c.unknown = append(c.unknown, Warning{n.Fn.Pos(), fmt.Sprintf("there is no function %q", full)})
+		if _, ok := n.Fn.(*syntax.Name); ok {
+			return c.freeCall(full, n, args)
+		}
 	}
 	fn := c.node(n.Fn)
 	return func(r *run, s *scope) value.Value {
 		return r.invoke(fn(r, s), values(r, s, args), names, pos)
+	}
+}
+
+// freeCall calls a function that a variable may hold.
+func (c *compiler) freeCall(name string, n *syntax.Call, args []code) code {
+	c.seen[name] = true
+	names, pos := argumentNames(n), n.Place()
+	return func(r *run, s *scope) value.Value {
+		given := values(r, s, args)
+		v, ok := value.Null(), false
+		if r.env.Lookup != nil {
+			v, ok = r.env.Lookup(name)
+		}
+		if !ok {
+			return r.warn(n.Fn.Pos(), "there is no function %q", name)
+		}
+		return r.invoke(v, given, names, pos)
 	}
 }
 
@@ -220,7 +240,7 @@ func (r *run) builtin(fn *builtin.Func, args []value.Value, pos int) value.Value
 	}
 	before := r.at
 	r.at = pos
-	c := builtin.Call{Host: r, Now: r.env.Now, Zone: r.zoneFinder(), MaxBytes: r.prog.limits.StringBytes}
+	c := builtin.Call{Host: r, Now: r.env.Now, Zone: r.zoneFinder(), Random: r.env.Random, MaxBytes: r.prog.limits.StringBytes}
 	v := r.sized(fn.Invoke(&c, args))
 	r.at = before
 	return v

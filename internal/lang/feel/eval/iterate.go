@@ -188,7 +188,11 @@ func (c *compiler) filter(n *syntax.Filter) code {
 			if i == 0 && got.Kind() == value.KindNumber {
 				return r.index(items, got, pos)
 			}
-			if b, ok := value.AsBool(got); ok && b {
+			b, ok := value.AsBool(got)
+			if !ok && !got.IsNull() {
+				return r.warn(pos, "a filter is true or false, or a position, not %s", got.Kind())
+			}
+			if ok && b {
 				out = append(out, item)
 			}
 		}
@@ -206,7 +210,7 @@ func itemScope(s *scope, item value.Value) *scope {
 
 // index gives the item at a place, from 1, or from the end where negative.
 func (r *run) index(items []value.Value, at value.Value, pos int) value.Value {
-	i, ok := value.AsInt(at)
+	i, ok := value.Whole(at)
 	if ok && i < 0 {
 		i += int64(len(items)) + 1
 	}

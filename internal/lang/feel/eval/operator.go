@@ -242,7 +242,7 @@ func scale(d, by value.Value, op func(a, b value.Value) value.Value) value.Value
 	if !isDuration(d) || by.Kind() != value.KindNumber {
 		return value.Null()
 	}
-	n, ok := value.AsInt(truncate(op(count(d), by)))
+	n, ok := value.Whole(op(count(d), by))
 	if !ok {
 		return value.Null()
 	}
@@ -251,8 +251,6 @@ func scale(d, by value.Value, op func(a, b value.Value) value.Value) value.Value
 	}
 	return value.DaysDuration(time.Duration(n))
 }
-
-func truncate(v value.Value) value.Value { return value.Round(v, 0, "down") }
 
 // between is x >= low and x <= high (DMN 1.5, 10.3.2.7).
 func (c *compiler) between(n *syntax.Between) code {
@@ -331,8 +329,33 @@ func matches(input, v value.Value) value.Value {
 
 func (c *compiler) in(n *syntax.In) code {
 	x := c.node(n.X)
+	if len(n.Tests) == 1 {
+		return c.inOne(x, n.Tests[0])
+	}
 	tests := c.tests(n.Tests)
 	return func(r *run, s *scope) value.Value { return anyOf(r, s, tests, x(r, s)) }
+}
+
+// inOne is x in t. A null that t was computed to is no answer: the bound of what was
+// compared with is missing, say.
+func (c *compiler) inOne(x code, n syntax.Node) code {
+	computed := false
+	switch n.(type) {
+	case *syntax.Name, *syntax.Path, *syntax.Call, *syntax.Filter:
+		computed = !mentions(n, "?")
+	}
+	if !computed {
+		tests := c.tests([]syntax.Node{n})
+		return func(r *run, s *scope) value.Value { return anyOf(r, s, tests, x(r, s)) }
+	}
+	of := c.node(n)
+	return func(r *run, s *scope) value.Value {
+		input, v := x(r, s), of(r, s)
+		if !r.Spend(1+v.Weight()/8) || v.IsNull() && !input.IsNull() {
+			return value.Null()
+		}
+		return matches(input, v)
+	}
 }
 
 func (c *compiler) tests(nodes []syntax.Node) []test {
@@ -379,9 +402,12 @@ func (c *compiler) cell(n *syntax.Tests) code {
 
 // comparisonRange is (< 5) as a value: a range without a lower bound.
 func (c *compiler) comparisonRange(n *syntax.Test) code {
-	x, op := c.node(n.X), n.Op
+	x, op, pos := c.node(n.X), n.Op, n.Place()
 	return func(r *run, s *scope) value.Value {
 		v := x(r, s)
+		if v.IsNull() && op != "=" && op != "!=" { // a range without a bound would hold everything
+			return r.warn(pos, "null is no bound of a range")
+		}
 		switch op {
 		case "<":
 			return value.NewRange(value.Range{High: v, LowOpen: true, HighOpen: true})

@@ -57,6 +57,9 @@ type Env struct {
 	Now time.Time
 	// Zone finds time zones by IANA name; none are known without it.
 	Zone func(name string) (*time.Location, error)
+	// Random gives random bits for uuid() and random number(), which are null
+	// without it.
+	Random func() uint64
 	// Warn is told why something became null.
 	Warn func(Warning)
 	// Budget is what several evaluations may cost together, that of a decision

@@ -176,7 +176,9 @@ func (c *completion) values(p *place) {
 		c.add(Item{Label: "?", Kind: ItemVariable, Detail: shown(c.env.Input), Doc: "What is tested."})
 	}
 	for _, f := range builtin.All() {
-		c.function(f)
+		if f.Name != "and" && f.Name != "or" { // the operators are meant, and all and any say the same
+			c.function(f)
+		}
 	}
 	for _, word := range []string{"true", "false", "null"} {
 		c.add(Item{Label: word, Kind: ItemKeyword})

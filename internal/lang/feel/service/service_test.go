@@ -179,7 +179,7 @@ func TestHover(t *testing.T) {
 		{"start |- start", "days and time duration", ""},
 		{"1 + limi|t + (", "limit: number", ""},
 		{"if lim|it > 1 the", "limit: number", ""},
-		{"date and ti|me(\"x\")", "date and time(from)\ndate and time(date, time)", "DMN 1.5, 10.3.4.1"},
+		{"date and ti|me(\"x\")", "date and time(from)\ndate and time(date, time)\ndate and time(date, timezone)", "DMN 1.5, 10.3.4.1"},
 	} {
 		text, at := cut(t, tt.text)
 		got, ok := service.Hover(text, at, example(t))
@@ -257,7 +257,7 @@ func TestDiagnose(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"limt": "Did you mean limit?", "hosts.nam": "Did you mean name?", "strin length(1)": "operator", "cuont(hosts)": "Did you mean count?", "a && b": "Write and.", "'a'": "double quotes", "1 == 1": "one = sign",
+		"limt": "Did you mean limit?", "hosts.nam": "Did you mean name?", "strin length(1)": "Did you mean string length?", "cuont(hosts)": "Did you mean count?", "a && b": "Write and.", "'a'": "double quotes", "1 == 1": "one = sign",
 		"substring(strng: \"a\")": "Did you mean string?", "limit = \"1\"": "Convert", "5 % 2": "modulo", "hosts[1].cpucount": "Did you mean cpu count?",
 	} {
 		found := service.Diagnose(text, example(t))

@@ -179,6 +179,9 @@ func scanString(src string, pos, quote int, k kind) (token, error) {
 			return token{k, b.String(), pos, i + 1}, nil
 		case '\\':
 			r, n := escape(src[i:])
+			if r >= 0xd800 && r < 0xe000 {
+				return token{}, &Error{i, fmt.Sprintf("%s is half of a character: the other half is missing", src[i:i+n])}
+			}
 			if n == 0 { // a pattern such as "\d": the sign stands for itself
 				r, n = '\\', 1
 			}

@@ -10,16 +10,22 @@ import (
 // are recognised only where they are known. It is immutable and safe for
 // concurrent use.
 type Names struct {
-	byWord map[string][][]string // first word to the parts of the names
+	byWord map[string][]spaced // by first word
+}
+
+// spaced is a name and its parts between spaces.
+type spaced struct {
+	name  string
+	parts []string
 }
 
 // NewNames collects the names of a list that are more than one word.
 func NewNames(list []string) *Names {
-	n := &Names{byWord: map[string][][]string{}}
+	n := &Names{byWord: map[string][]spaced{}}
 	for _, name := range list {
 		if parts, ok := parts(name); ok {
 			word := firstWord(name)
-			n.byWord[word] = append(n.byWord[word], parts)
+			n.byWord[word] = append(n.byWord[word], spaced{name, parts})
 		}
 	}
 	return n
@@ -52,13 +58,13 @@ type known struct {
 }
 
 type lesson struct {
-	word  string
-	parts []string
+	word string
+	spaced
 }
 
 func (k *known) learn(name string) {
 	if parts, ok := parts(name); ok {
-		k.learnt = append(k.learnt, lesson{firstWord(name), parts})
+		k.learnt = append(k.learnt, lesson{firstWord(name), spaced{name, parts}})
 	}
 }
 
@@ -72,10 +78,10 @@ func (k *known) learnMember(name string) {
 	}
 	word := firstWord(name)
 	if k.members.byWord == nil {
-		k.members.byWord = map[string][][]string{}
+		k.members.byWord = map[string][]spaced{}
 	}
-	if !slices.ContainsFunc(k.members.byWord[word], func(p []string) bool { return slices.Equal(p, parts) }) {
-		k.members.byWord[word] = append(k.members.byWord[word], parts)
+	if !slices.ContainsFunc(k.members.byWord[word], func(s spaced) bool { return s.name == name }) {
+		k.members.byWord[word] = append(k.members.byWord[word], spaced{name, parts})
 	}
 }
 
@@ -83,24 +89,24 @@ func (k *known) learnMember(name string) {
 // is 0 if there is none. word is the word at the place; keys of contexts are
 // found where one may stand for a member.
 func (k *known) find(src string, pos int, word string, member bool) (name string, end int) {
-	try := func(parts []string) {
-		if e := match(src, pos, parts); e > end {
-			name, end = strings.Join(parts, " "), e
+	try := func(s spaced) {
+		if e := match(src, pos, s.parts); e > end {
+			name, end = s.name, e
 		}
 	}
 	for _, names := range k.fixed {
-		for _, parts := range names.byWord[word] {
-			try(parts)
+		for _, s := range names.byWord[word] {
+			try(s)
 		}
 	}
 	if member {
-		for _, parts := range k.members.byWord[word] {
-			try(parts)
+		for _, s := range k.members.byWord[word] {
+			try(s)
 		}
 	}
 	for _, l := range slices.Backward(k.learnt) {
 		if l.word == word {
-			try(l.parts)
+			try(l.spaced)
 		}
 	}
 	return name, end

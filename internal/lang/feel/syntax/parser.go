@@ -358,9 +358,24 @@ func (p *parser) path(x Node) (Node, error) {
 	name := Ident{p.tok.text, p.tok.pos, p.tok.end}
 	if known, end := p.knownName(true); known != "" {
 		name.Name, name.End = known, end
+	} else if p.tok.kind == tokenName {
+		name = p.ident(p.tok.pos, p.member())
 	}
 	err := p.next(name.End)
 	return &Path{at{x.Pos(), pos, p.last}, x, name}, err
+}
+
+// member is where a member of several words ends that is not known: after a dot
+// only a word of the language can follow a name.
+func (p *parser) member() int {
+	end := p.tok.end
+	for {
+		t, err := scan(p.src, end)
+		if err != nil || t.kind != tokenName || slices.Contains(reserved, t.text) {
+			return end
+		}
+		end = t.end
+	}
 }
 
 func (p *parser) call(fn Node) (Node, error) {
@@ -404,10 +419,12 @@ func (p *parser) argumentName() (Ident, int) {
 	for {
 		t, err := scan(p.src, end)
 		switch {
-		case err != nil || t.kind != tokenName && t.kind != tokenQuoted && !t.is(":"):
+		case err != nil:
 			return Ident{}, 0
 		case t.is(":"):
 			return p.ident(start, end), t.end
+		case t.kind != tokenName && t.kind != tokenQuoted && t.kind != tokenNumber && !slices.ContainsFunc(nameSigns, t.is):
+			return Ident{}, 0
 		}
 		end = t.end
 	}

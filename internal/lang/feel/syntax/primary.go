@@ -66,10 +66,39 @@ func (p *parser) name() (Node, error) {
 	case "if", "for", "some", "every", "function":
 		return p.expression()
 	}
+	if (p.tok.is("and") || p.tok.is("or")) && p.opens(p.tok.end) { // the functions of these names
+		return p.reference(p.tok.text, p.tok.end)
+	}
 	if slices.Contains(reserved, p.tok.text) {
 		return nil, p.fail("want a value, found the word %q", p.tok.text)
 	}
+	if end := p.called(); end > 0 {
+		return p.reference(p.ident(p.tok.pos, end).Name, end)
+	}
 	return p.reference(p.tok.text, p.tok.end)
+}
+
+// opens reports whether a parenthesis opens at an offset.
+func (p *parser) opens(pos int) bool {
+	t, err := scan(p.src, pos)
+	return err == nil && t.is("(")
+}
+
+// called finds the end of a name of several words that nobody knows and that is
+// called, so that it can be named as such; 0 if there is none.
+func (p *parser) called() int {
+	for end, words := p.tok.end, 1; ; words++ {
+		t, err := scan(p.src, end)
+		switch {
+		case err != nil:
+			return 0
+		case t.is("(") && words > 1:
+			return end
+		case t.kind != tokenName || slices.Contains(reserved, t.text):
+			return 0
+		}
+		end = t.end
+	}
 }
 
 // parenthesis reads (x), or the open interval (a..b) that begins alike.
@@ -102,6 +131,13 @@ func (p *parser) bracket(pos int) (Node, error) {
 		return nil, err
 	}
 	l := &List{}
+	first, err := p.openFirst()
+	if err != nil {
+		return nil, err
+	}
+	if first != nil {
+		l.Items = append(l.Items, first)
+	}
 	for !p.tok.is("]") {
 		if len(l.Items) > 0 {
 			if err := p.expect(",", "between the items of the list"); err != nil {
@@ -117,9 +153,30 @@ func (p *parser) bracket(pos int) (Node, error) {
 		}
 		l.Items = append(l.Items, item)
 	}
-	err := p.advance()
+	err = p.advance()
 	l.at = p.since(pos)
 	return l, err
+}
+
+// openFirst reads ]a..b[ as the first item of a list, whose bracket would else end
+// the list; nil if it is none.
+func (p *parser) openFirst() (Node, error) {
+	if !p.tok.is("]") || p.again >= maxAgain {
+		return nil, nil
+	}
+	if t, err := scan(p.src, p.tok.end); err != nil || t.kind == tokenEnd || t.kind == tokenOp && !t.is("-") && !t.is("(") {
+		return nil, nil
+	}
+	p.again++
+	tok, last, bound, learnt := p.tok, p.last, p.bound, len(p.known.learnt)
+	p.bound = 0
+	n, err := p.interval(p.tok.pos)
+	p.bound = bound
+	if err != nil || !p.tok.is(",") && !p.tok.is("]") {
+		p.tok, p.last, p.known.learnt = tok, last, p.known.learnt[:learnt]
+		return nil, nil
+	}
+	return n, nil
 }
 
 // interval reads ]a..b[ and so on.
@@ -295,19 +352,11 @@ func (p *parser) iteration(word string) ([]Iterator, Node, error) {
 
 func (p *parser) iterator() (Iterator, error) {
 	var it Iterator
-	start, end := p.tok.pos, p.tok.pos
-	for !p.tok.is("in") || start == end {
-		if p.tok.kind != tokenName && p.tok.kind != tokenQuoted || p.tok.is("return") || p.tok.is("satisfies") {
-			return it, p.fail("want a name and \"in\", found %s", p.tok.describe())
-		}
-		end = p.tok.end
-		if err := p.advance(); err != nil {
-			return it, err
-		}
+	var err error
+	if it.Name, err = p.declared("in", "return", "satisfies"); err != nil {
+		return it, err
 	}
-	it.Name = p.ident(start, end)
-	err := p.advance()
-	if err != nil {
+	if err = p.expect("in", "after the name"); err != nil {
 		return it, err
 	}
 	if it.In, err = p.expression(); err != nil {
@@ -359,7 +408,7 @@ func (p *parser) function() (Node, error) {
 
 // parameter reads a name and its type.
 func (p *parser) parameter() (Param, error) {
-	name, err := p.words()
+	name, err := p.declared()
 	if err != nil || !p.tok.is(":") {
 		return Param{Ident: name}, err
 	}

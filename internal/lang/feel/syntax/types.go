@@ -125,6 +125,28 @@ func (p *parser) words() (Ident, error) {
 	return p.ident(start, end), nil
 }
 
+// declared reads a name where it is declared, which may hold the signs that names
+// may hold, up to one of the words.
+func (p *parser) declared(until ...string) (Ident, error) {
+	if p.tok.kind != tokenName && p.tok.kind != tokenQuoted {
+		return Ident{}, p.fail("want a name, found %s", p.tok.describe())
+	}
+	start, end := p.tok.pos, p.tok.pos
+	for p.tok.kind == tokenName || p.tok.kind == tokenQuoted || end > start && (p.tok.kind == tokenNumber || slices.ContainsFunc(nameSigns, p.tok.is)) {
+		if end > start && slices.ContainsFunc(until, p.tok.is) {
+			break
+		}
+		end = p.tok.end
+		if err := p.advance(); err != nil {
+			return Ident{}, err
+		}
+	}
+	return p.ident(start, end), nil
+}
+
+// nameSigns are the operators that names may hold (DMN 1.5, 10.3.1.2, rule 30).
+var nameSigns = []string{".", "/", "-", "'", "+", "*", "**"}
+
 func number(p *parser) (Node, error) {
 	v, ok := value.ParseNumber(p.tok.text)
 	if !ok {

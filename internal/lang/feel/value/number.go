@@ -191,6 +191,16 @@ func Round(a Value, scale int64, mode apd.Rounder) Value {
 	})
 }
 
+// Whole reads a number where only a whole one makes sense, as a position, a length
+// or a scale: what stands behind the point is cut off. ok is false for what is no
+// number or beyond an int64.
+func Whole(v Value) (int64, bool) {
+	if n, ok := AsInt(v); ok || v.kind != KindNumber {
+		return n, ok
+	}
+	return AsInt(Round(v, 0, apd.RoundDown))
+}
+
 // Neg negates a number or a duration.
 func Neg(v Value) Value {
 	switch v.kind {

@@ -122,6 +122,26 @@ func atoi(s string) int {
 	return n
 }
 
+// maxOffset is how far, in seconds, a zone may lie from UTC (XML Schema 1.1, 3.2.7).
+const maxOffset = 14 * 3600
+
+// MaxOffset is how far a zone may lie from UTC.
+const MaxOffset = maxOffset * time.Second
+
+// ParseZone reads a time zone: Z, an offset such as +01:00, or the name of one, which
+// is given then.
+func ParseZone(s string, zone Zones) (loc *time.Location, name string, err error) {
+	sign := "@"
+	if s == "Z" || s == "z" || strings.HasPrefix(s, "+") || strings.HasPrefix(s, "-") {
+		sign = ""
+	}
+	c, loc, err := parseClock("00:00:00"+sign+strings.TrimPrefix(s, "@"), zone)
+	if err != nil || c.Local {
+		return nil, "", fmt.Errorf("%w: the time zone %.64q is unknown", errTemporal, s)
+	}
+	return loc, c.Zone, nil
+}
+
 // ParseClock reads hh:mm:ss with fraction and zone.
 func ParseClock(s string, zone Zones) (Value, error) {
 	c, _, err := parseClock(s, zone)
@@ -166,7 +186,7 @@ func parseClock(s string, zone Zones) (Clock, *time.Location, error) {
 		if len(p) == 3 {
 			c.Offset += atoi(p[2])
 		}
-		if c.Offset > 18*3600 || atoi(p[1]) > 59 {
+		if c.Offset > maxOffset || atoi(p[1]) > 59 {
 			return Clock{}, nil, bad
 		}
 		if z[0] == '-' {

@@ -116,7 +116,7 @@ func TestTemporalTextReadsBack(t *testing.T) {
 				t.Fatalf("%s: %s %v", v, got, err)
 			}
 		}
-		at := time.Unix(rapid.Int64Range(-6e10, 2e11).Draw(t, "unix"), rapid.Int64Range(0, 999_999_999).Draw(t, "fraction")).In(time.FixedZone("", 60*rapid.IntRange(-18*60, 18*60).Draw(t, "offset")))
+		at := time.Unix(rapid.Int64Range(-6e10, 2e11).Draw(t, "unix"), rapid.Int64Range(0, 999_999_999).Draw(t, "fraction")).In(time.FixedZone("", 60*rapid.IntRange(-14*60, 14*60).Draw(t, "offset")))
 		v := value.NewMoment(value.Moment{T: at})
 		if got, err := value.ParseDateTime(v.String(), nil); err != nil || !value.Same(got, v) {
 			t.Fatalf("%s: %s %v", v, got, err)

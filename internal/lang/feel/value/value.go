@@ -105,7 +105,14 @@ type Function struct {
 	// Variadic functions, such as sum, also take the items of their one list one
 	// by one.
 	Variadic bool
+	// Optional is how many of the last parameters may be left out.
+	Optional int
 	Call     func(args []Value) Value
+}
+
+// Takes reports whether the function can be called with so many arguments.
+func (f *Function) Takes(n int) bool {
+	return f.Variadic && n > 0 || n <= len(f.Params) && n >= len(f.Params)-f.Optional
 }
 
 // typ is the type of the function.
