@@ -7,7 +7,6 @@ import (
 
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
-	"sextant/internal/lang/feel/value"
 )
 
 // thrown is a BPMN error on its way outwards.
@@ -190,18 +189,10 @@ func (s *stepper) timer(el *state.Element, node *program.Node) (state.Timer, err
 	}
 	switch node.Timer.Kind {
 	case program.TimerDate:
-		v, err := value.ParseDateTime(text, s.env.Zone)
-		if err != nil {
-			return t, err
-		}
-		due, ok := value.AsTime(v)
-		if !ok {
-			return t, fmt.Errorf("%q has no time zone", text)
-		}
-		t.Due = due
-		return t, nil
+		t.Due, err = program.ParseDate(text, s.env.Zone)
+		return t, err
 	case program.TimerCycle:
-		c, err := program.ParseCycle(text)
+		c, err := program.ParseCycle(text, s.env.Zone)
 		if err != nil {
 			return t, err
 		}
@@ -209,14 +200,14 @@ func (s *stepper) timer(el *state.Element, node *program.Node) (state.Timer, err
 		if c.Repeat == 0 {
 			return t, fmt.Errorf("the cycle %q repeats 0 times", text)
 		}
-		t.Due, err = value.AddDuration(s.env.Now, c.Every)
+		t.Due, err = c.First(s.env.Now)
 		return t, err
 	}
-	d, err := value.ParseDuration(text)
+	d, err := program.ParseDuration(text)
 	if err != nil {
 		return t, err
 	}
-	t.Due, err = value.AddDuration(s.env.Now, d)
+	t.Due, err = d.After(s.env.Now)
 	return t, err
 }
 
@@ -250,11 +241,11 @@ func (s *stepper) again(el *state.Element, i int) bool {
 	if t.Every == "" || t.Repeat == 0 {
 		return false
 	}
-	c, err := program.ParseCycle(t.Every)
+	c, err := program.ParseCycle(t.Every, s.env.Zone)
 	if err != nil {
 		return false
 	}
-	due, err := value.AddDuration(t.Due, c.Every)
+	due, err := c.Next(t.Due)
 	if err != nil {
 		return false
 	}

@@ -113,7 +113,7 @@ func read(xml []byte) (*bpmn.Model, *program.Program, error) {
 	if err != nil {
 		return nil, nil, refused(err)
 	}
-	prog, err := program.Compile(model, "")
+	prog, err := program.Compile(model, "", program.Zones(time.LoadLocation))
 	if err != nil {
 		return nil, nil, refused(err)
 	}

@@ -6,17 +6,22 @@ import (
 
 	"sextant/internal/lang/bpmn"
 	"sextant/internal/lang/feel"
+	"sextant/internal/lang/feel/when"
 )
 
 // Compile compiles the process of the model with the given id, or its only
 // executable process where id is empty. The error is a *bpmn.Error with every
 // problem found.
-func Compile(m *bpmn.Model, id string) (*Program, error) {
+func Compile(m *bpmn.Model, id string, opts ...Option) (*Program, error) {
 	proc, err := choose(m, id)
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{model: m, p: &Program{ProcessID: proc.ID, Name: proc.Name, byID: map[string]int32{}}}
+	c := &compiler{model: m}
+	for _, opt := range opts {
+		opt(c)
+	}
+	c.p = &Program{ProcessID: proc.ID, Name: proc.Name, byID: map[string]int32{}}
 	root := c.add(&Node{ID: proc.ID, Name: proc.Name, Kind: Process, Line: proc.Node.Line, Scope: None, Ext: proc.Ext})
 	c.unsupported(proc.Node, proc.Ext)
 	c.scope(root, proc.Scope, proc.Node)
@@ -50,7 +55,15 @@ func choose(m *bpmn.Model, id string) (*bpmn.Process, error) {
 	return nil, &bpmn.Error{Problems: []bpmn.Problem{one}}
 }
 
+// Option changes how a process is compiled.
+type Option func(*compiler)
+
+// Zones finds the time zones that timers name, so that one that does not exist is
+// refused.
+func Zones(zones when.Zones) Option { return func(c *compiler) { c.zones = zones } }
+
 type compiler struct {
+	zones    when.Zones
 	model    *bpmn.Model
 	p        *Program
 	problems []bpmn.Problem

@@ -129,7 +129,7 @@ func (c *compiler) timer(e *bpmn.Element, repeats bool) *Timer {
 	}
 	t.Value = c.value(e.Node, "timer", text)
 	if t.Value.Expr == nil && text != "" {
-		if err := CheckTimer(t.Kind, text); err != nil {
+		if err := CheckTimer(t.Kind, text, c.zones); err != nil {
 			c.problem(e.Node, "process.timer", "%s", err)
 		}
 	}

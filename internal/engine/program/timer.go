@@ -2,55 +2,60 @@ package program
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"sextant/internal/lang/feel/value"
+	"sextant/internal/lang/feel/when"
 )
 
-// Cycle is a repeating timer: R3/PT10S. Repeat is -1 for one without end.
-type Cycle struct {
-	Repeat int
-	Every  value.Value
+// Cycle is a repeating timer: R3/PT10S, or cron.
+type Cycle = when.Cycle
+
+// ParseCycle reads a repeating interval or cron.
+func ParseCycle(text string, zones when.Zones) (Cycle, error) {
+	return when.ParseCycle(text, func(s string) (time.Time, error) { return ParseDate(s, zones) }, zones)
 }
 
-// ParseCycle reads an ISO 8601 repeating interval of the form R[n]/duration.
-func ParseCycle(text string) (Cycle, error) {
-	head, every, ok := strings.Cut(text, "/")
-	if !ok || !strings.HasPrefix(head, "R") {
-		return Cycle{}, fmt.Errorf("the cycle %q is not of the form R3/PT10S", text)
-	}
-	c := Cycle{Repeat: -1}
-	if head != "R" {
-		n, err := strconv.Atoi(head[1:])
-		if err != nil || n < 0 {
-			return Cycle{}, fmt.Errorf("the cycle %q repeats %q times: want a whole number", text, head[1:])
-		}
-		c.Repeat = n
-	}
-	d, err := value.ParseDuration(every)
+// ParseDuration reads the length of a timer.
+func ParseDuration(text string) (when.Duration, error) { return when.ParseDuration(text) }
+
+// ParseDate reads the instant of a timer, which needs a time zone: an offset, or the
+// name of one behind an @.
+func ParseDate(text string, zones when.Zones) (time.Time, error) {
+	v, err := value.ParseDateTime(text, zones)
 	if err != nil {
-		return Cycle{}, fmt.Errorf("the cycle %q: %w", text, err)
+		return time.Time{}, err
 	}
-	c.Every = d
-	return c, nil
+	at, ok := value.AsTime(v)
+	if !ok {
+		return time.Time{}, fmt.Errorf("%q has no time zone: write 2026-01-31T08:00:00Z or 2026-01-31T08:00:00@Europe/Paris", text)
+	}
+	return at, nil
 }
 
-// CheckTimer checks the static text of a timer.
-func CheckTimer(kind TimerKind, text string) error {
-	var err error
+// CheckTimer checks the static text of a timer. Without zones every name of one may
+// be that of one.
+func CheckTimer(kind TimerKind, text string, zones when.Zones) error {
+	if zones == nil {
+		zones = func(string) (*time.Location, error) { return time.UTC, nil }
+	}
 	switch kind {
 	case TimerDuration:
-		if _, err = value.ParseDuration(text); err != nil {
-			return fmt.Errorf("the timer's duration %q is no ISO 8601 duration such as PT10S", text)
+		if _, err := ParseDuration(text); err != nil {
+			return fmt.Errorf("the timer's duration %q is no ISO 8601 duration such as PT10S, P1W or P1M1D", text)
 		}
 	case TimerDate:
-		if _, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			return fmt.Errorf("the timer's date %q is no date and time such as 2026-01-31T08:00:00Z", text)
+		if _, err := ParseDate(text, zones); err != nil {
+			return fmt.Errorf("the timer's date %q is no date and time such as 2026-01-31T08:00:00Z or 2026-01-31T08:00:00@Europe/Paris: %w", text, err)
 		}
 	case TimerCycle:
-		_, err = ParseCycle(text)
+		c, err := ParseCycle(text, zones)
+		if err != nil {
+			return err
+		}
+		if _, err := c.First(time.Unix(0, 0)); err != nil {
+			return fmt.Errorf("the cycle %q: %w", text, err)
+		}
 	}
-	return err
+	return nil
 }

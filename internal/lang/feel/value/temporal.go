@@ -3,11 +3,12 @@ package value
 import (
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"sextant/internal/lang/feel/when"
 )
 
 // Moment is a date and time. Local ones have no zone; Zone is the name of an
@@ -80,12 +81,10 @@ func compareClocks(a, b Clock) (int, bool) {
 var (
 	datePattern  = regexp.MustCompile(`^(-?)(\d{4,9})-(\d{2})-(\d{2})$`)
 	clockPattern = regexp.MustCompile(`^(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|z|[+-]\d{2}:\d{2}(?::\d{2})?|@[A-Za-z0-9_+/-]+)?$`)
-	daysPattern  = regexp.MustCompile(`^(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d*))?S)?)?$`)
-	monthPattern = regexp.MustCompile(`^(-?)P(?:(\d+)Y)?(?:(\d+)M)?$`)
 )
 
 // submatch finds the groups of a pattern in a text that is short enough to be a
-// date, a time or a duration.
+// date or a time.
 func submatch(pattern *regexp.Regexp, s string) []string {
 	if len(s) > 128 {
 		return nil
@@ -233,32 +232,19 @@ func Join(date Value, c Clock, loc *time.Location) Value {
 	return NewMoment(Moment{T: t, Local: c.Local, Zone: c.Zone})
 }
 
-// ParseDuration reads an ISO 8601 duration: days and time, or years and months.
+// ParseDuration reads an ISO 8601 duration that is one of FEEL: weeks, days and time,
+// or years and months.
 func ParseDuration(s string) (Value, error) {
-	if m := submatch(monthPattern, s); m != nil && m[2]+m[3] != "" && len(m[2])+len(m[3]) < 16 {
-		months := int64(atoi(m[2]))*12 + int64(atoi(m[3]))
-		if m[1] == "-" {
-			months = -months
-		}
-		return MonthsDuration(months), nil
+	d, err := when.ParseDuration(s)
+	switch {
+	case err != nil:
+		return Null(), fmt.Errorf("%w: %w", errTemporal, err)
+	case d.HasMonths && d.HasTime:
+		return Null(), fmt.Errorf("%w: %q has months and days: a duration of FEEL has years and months, or days and time", errTemporal, s)
+	case d.HasMonths:
+		return MonthsDuration(d.Months), nil
 	}
-	m := submatch(daysPattern, s)
-	if m == nil || m[2]+m[3]+m[4]+m[5] == "" || strings.HasSuffix(s, "T") {
-		return Null(), fmt.Errorf("%w: %.128q is no duration of the form PT10S, P1DT2H or P1Y6M", errTemporal, s)
-	}
-	nanos := int64(0)
-	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
-		n, err := strconv.ParseInt("0"+m[2+i], 10, 64)
-		if err != nil || n > (math.MaxInt64-int64(time.Second)-nanos)/int64(unit) {
-			return Null(), fmt.Errorf("%w: the duration %q is longer than 292 years", errTemporal, s)
-		}
-		nanos += n * int64(unit)
-	}
-	nanos += int64(atoi((m[6] + "000000000")[:9]))
-	if m[1] == "-" {
-		nanos = -nanos
-	}
-	return DaysDuration(time.Duration(nanos)), nil
+	return DaysDuration(d.Time), nil
 }
 
 // AddDuration adds a duration to an instant; months are those of the calendar.
@@ -267,16 +253,8 @@ func AddDuration(t time.Time, d Value) (time.Time, error) {
 		return t.Add(days), nil
 	}
 	months, ok := AsMonths(d)
-	if !ok || months > 12*9999 || months < -12*9999 {
+	if !ok {
 		return t, fmt.Errorf("%w: %s is no duration", errTemporal, d.kind)
 	}
-	return AddMonths(t, int(months)), nil
-}
-
-// AddMonths moves by months; a day that the month does not have becomes its
-// last, an hour that the day does not have moves as time.Date moves it.
-func AddMonths(t time.Time, months int) time.Time {
-	month := t.Month() + time.Month(months)
-	last := time.Date(t.Year(), month+1, 0, 0, 0, 0, 0, time.UTC).Day()
-	return time.Date(t.Year(), month, min(t.Day(), last), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
+	return when.Duration{Months: months}.After(t)
 }

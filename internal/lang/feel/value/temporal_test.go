@@ -13,14 +13,14 @@ func TestParseDuration(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"PT10S": "PT10S", "PT90M": "PT1H30M", "P1DT2H": "P1DT2H", "P1Y6M": "P1Y6M", "P14M": "P1Y2M", "-PT5M": "-PT5M", "PT0S": "PT0S", "P0D": "PT0S", "P0M": "P0M",
-		"PT0.25S": "PT0.25S", "PT1.S": "PT1S", "P106751D": "P106751D", "PT36H": "P1DT12H", "-P1Y": "-P1Y",
+		"PT0.25S": "PT0.25S", "PT1.S": "PT1S", "P106751D": "P106751D", "PT36H": "P1DT12H", "P1W": "P7D", "P1W1D": "P8D", "-P1Y": "-P1Y",
 	} {
 		d, err := value.ParseDuration(text)
 		if err != nil || d.String() != want {
 			t.Errorf("%s: %s %v, want %s", text, d, err, want)
 		}
 	}
-	for _, text := range []string{"", "P", "PT", "P1DT", "10S", "P1Y2D", "P1H", "PT1D", "P-1D", "PT1.5M", "P1W", "P999999999999999999999D", "p1d", "P106752D", "PT1S\n"} {
+	for _, text := range []string{"", "P", "PT", "P1DT", "10S", "P1Y2D", "P1H", "PT1D", "P-1D", "PT1.5M", "P1M1D", "P999999999999999999999D", "p1d", "P106752D", "PT1S\n"} {
 		if d, err := value.ParseDuration(text); err == nil {
 			t.Errorf("%q was read as %s", text, d)
 		}
