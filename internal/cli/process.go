@@ -40,8 +40,9 @@ func (a *app) processCmd() *cobra.Command {
 // deployed is the answer to a deployment.
 type deployed struct {
 	client.ProcessDefinition
-	Changed  bool               `json:"changed"`
-	Warnings []client.ErrsField `json:"warnings,omitempty"`
+	Changed  bool                       `json:"changed"`
+	Warnings []client.ErrsField         `json:"warnings,omitempty"`
+	Others   []client.ProcessDefinition `json:"others,omitempty"`
 }
 
 func (a *app) deploy(ctx context.Context, files []string) error {
@@ -70,7 +71,9 @@ func (a *app) deploy(ctx context.Context, files []string) error {
 			if d.Changed {
 				word = "deployed"
 			}
-			fmt.Fprintf(w, "%s\tversion %d\t%s\n", d.Process, d.Version, word)
+			for _, p := range append([]client.ProcessDefinition{d.ProcessDefinition}, d.Others...) {
+				fmt.Fprintf(w, "%s\tversion %d\t%s\n", p.Process, p.Version, word)
+			}
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,9 +42,10 @@ type Deployed struct {
 	Definition
 	Changed  bool         `json:"changed" doc:"False where the newest version is the very same file"`
 	Warnings []errs.Field `json:"warnings,omitempty" doc:"What is kept and has no effect"`
+	Others   []Definition `json:"others,omitempty" doc:"The other processes of the file, in its order"`
 }
 
-// Deploy checks a BPMN file and keeps it as the newest version of its process.
+// Deploy checks a BPMN file and keeps it as the newest version of its processes.
 // Whatever cannot be executed refuses it, with every place at fault.
 func (s *Service) Deploy(ctx context.Context, project string, xml []byte) (Deployed, error) {
 	if err := identity.Require(ctx, "process.deploy", project); err != nil {
@@ -53,39 +55,59 @@ func (s *Service) Deploy(ctx context.Context, project string, xml []byte) (Deplo
 }
 
 func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deployed, error) {
-	model, prog, err := read(xml)
-	if err != nil {
-		return Deployed{}, err
-	}
-	if err := s.checkTasks(ctx, prog); err != nil {
+	model, progs, problems := read(xml)
+	if err := s.checkTasks(ctx, progs, problems); err != nil {
 		return Deployed{}, err
 	}
 	digest, _, err := s.Blobs.Put(ctx, bytes.NewReader(xml), MaxXML)
 	if err != nil {
 		return Deployed{}, err
 	}
-	d := Definition{Key: api.Key(s.host.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
-	out := Deployed{Warnings: append(fields(model.Warnings), unserved(prog)...)}
-	err = s.DB.Do(ctx, func(tx *db.Tx) error {
-		last, err := newest(ctx, tx, project, d.Process)
-		if err != nil {
-			return err
-		}
-		if out.Changed = last == nil || last.Digest != digest; !out.Changed {
-			out.Definition = *last
-			return nil
-		}
-		d.Version = 1
-		if last != nil {
-			d.Version = last.Version + 1
-		}
-		out.Definition = d
-		return s.keep(ctx, tx, d)
-	})
-	if err == nil && out.Changed {
-		s.programs.put(int64(d.Key), prog)
+	out := Deployed{Warnings: fields(model.Warnings)}
+	defs := make([]Definition, len(progs))
+	isNew := make([]bool, len(progs))
+	for i, prog := range progs {
+		out.Warnings = append(out.Warnings, unserved(prog)...)
+		defs[i] = Definition{Key: api.Key(s.host.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
 	}
-	return out, err
+	err = s.DB.Do(ctx, func(tx *db.Tx) error {
+		for i := range defs {
+			var err error
+			if isNew[i], err = s.version(ctx, tx, &defs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Deployed{}, err
+	}
+	for i, d := range defs {
+		if isNew[i] {
+			out.Changed = true
+			s.programs.put(int64(d.Key), progs[i])
+		}
+	}
+	out.Definition, out.Others = defs[0], defs[1:]
+	return out, nil
+}
+
+// version keeps a definition as the newest version of its process, or gives the newest
+// one where that is the very same file.
+func (s *Service) version(ctx context.Context, tx *db.Tx, d *Definition) (isNew bool, err error) {
+	last, err := newest(ctx, tx, d.Project, d.Process)
+	if err != nil {
+		return false, err
+	}
+	d.Version = 1
+	if last != nil {
+		if last.Digest == d.Digest {
+			*d = *last
+			return false, nil
+		}
+		d.Version = last.Version + 1
+	}
+	return true, s.keep(ctx, tx, *d)
 }
 
 func (s *Service) keep(ctx context.Context, tx *db.Tx, d Definition) error {
@@ -100,8 +122,9 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, d Definition) error {
 		Detail: rawJSON(map[string]any{"version": d.Version, "digest": d.Digest})})
 }
 
-// read parses and compiles a file; the error lists every problem.
-func read(xml []byte) (*bpmn.Model, *program.Program, error) {
+// read parses a file and compiles its processes; the error lists every problem. The
+// programs are there also where there is one, as far as the file can be read.
+func read(xml []byte) (*bpmn.Model, []*program.Program, error) {
 	if len(xml) > MaxXML {
 		return nil, nil, errs.New(errs.TooLarge, "process.too_large", "the file has %d bytes: at most %d are possible", len(xml), MaxXML)
 	}
@@ -110,14 +133,14 @@ func read(xml []byte) (*bpmn.Model, *program.Program, error) {
 		return nil, nil, refused(err)
 	}
 	model, err := bpmn.Read(doc)
-	if err != nil {
+	if model == nil {
 		return nil, nil, refused(err)
 	}
-	prog, err := program.Compile(model, "", program.Zones(time.LoadLocation))
+	progs, err := program.All(model, program.Zones(time.LoadLocation)) // and what Read found
 	if err != nil {
-		return nil, nil, refused(err)
+		return nil, progs, refused(err)
 	}
-	return model, prog, nil
+	return model, progs, nil
 }
 
 func refused(err error) error {
@@ -158,16 +181,25 @@ func unserved(p *program.Program) []errs.Field {
 }
 
 // checkTasks finds out whether every service that the tasks name exists and
-// takes the inputs that it is given.
-func (s *Service) checkTasks(ctx context.Context, p *program.Program) error {
+// takes the inputs that it is given. problems are what is wrong already: all is told
+// at once.
+func (s *Service) checkTasks(ctx context.Context, progs []*program.Program, problems error) error {
 	var all []errs.Field
-	for _, n := range p.Nodes {
-		if n.Kind != program.ServiceTask {
-			continue
+	if problems != nil {
+		all = errs.As(problems).Fields
+		if len(all) == 0 || len(progs) == 0 {
+			return problems
 		}
-		if err := s.Dispatch.CheckTask(ctx, n); err != nil {
-			e := errs.As(err)
-			all = append(all, errs.Field{Path: n.ID, Code: e.Code, Message: e.Message, Line: n.Line})
+	}
+	for _, p := range progs {
+		for _, n := range p.Nodes {
+			if n.Kind != program.ServiceTask || at(all, n) {
+				continue
+			}
+			if err := s.Dispatch.CheckTask(ctx, n); err != nil {
+				e := errs.As(err)
+				all = append(all, errs.Field{Path: n.ID, Code: e.Code, Message: e.Message, Line: n.Line})
+			}
 		}
 	}
 	all = append(all, s.checkBegin(ctx, p)...)
@@ -179,6 +211,11 @@ func (s *Service) checkTasks(ctx context.Context, p *program.Program) error {
 		e.Code = all[0].Code
 	}
 	return e.At(all...)
+}
+
+// at reports whether a node has a problem already.
+func at(all []errs.Field, n *program.Node) bool {
+	return slices.ContainsFunc(all, func(f errs.Field) bool { return f.Path == n.ID })
 }
 
 // XML gives the file of a version.
@@ -205,12 +242,17 @@ func (s *Service) Program(key int64) (*program.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, p, err := read(xml)
-	if err != nil {
+	// What was deployed is executed as it was: a newer server may refuse more.
+	_, progs, err := read(xml)
+	if err != nil && len(progs) == 0 {
 		return nil, fmt.Errorf("process %s version %d: %w", d.Process, d.Version, err)
 	}
-	s.programs.put(key, p)
-	return p, nil
+	i := slices.IndexFunc(progs, func(p *program.Program) bool { return p.ProcessID == d.Process })
+	if i < 0 {
+		return nil, fmt.Errorf("process %s version %d: the file does not hold it", d.Process, d.Version)
+	}
+	s.programs.put(key, progs[i])
+	return progs[i], nil
 }
 
 // Find gives the version of a process, the newest for 0.

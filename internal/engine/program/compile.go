@@ -1,7 +1,9 @@
 package program
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sextant/internal/lang/bpmn"
@@ -11,27 +13,61 @@ import (
 
 // Compile compiles the process of the model with the given id, or its only
 // executable process where id is empty. The error is a *bpmn.Error with every
-// problem found.
+// problem found, those of the model first.
 func Compile(m *bpmn.Model, id string, opts ...Option) (*Program, error) {
 	proc, err := choose(m, id)
 	if err != nil {
+		return nil, refusal(m, err.Problems)
+	}
+	p, problems := compile(m, proc, opts)
+	if err := refusal(m, problems); err != nil {
 		return nil, err
 	}
-	c := &compiler{model: m}
+	return p, nil
+}
+
+// All compiles every executable process of the model. The programs are there also
+// where the error says that they cannot be executed, so that the rest can be checked.
+func All(m *bpmn.Model, opts ...Option) ([]*Program, error) {
+	var all []*Program
+	var problems []bpmn.Problem
+	for _, proc := range m.Processes {
+		if proc.Executable {
+			p, found := compile(m, proc, opts)
+			all, problems = append(all, p), append(problems, found...)
+		}
+	}
+	if len(all) == 0 {
+		_, err := choose(m, "")
+		problems = append(problems, err.Problems...)
+	}
+	return all, refusal(m, problems)
+}
+
+// refusal joins the problems of the model and those of its processes; nil for none.
+func refusal(m *bpmn.Model, problems []bpmn.Problem) error {
+	all := append(slices.Clone(m.Problems), problems...)
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, func(a, b bpmn.Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return &bpmn.Error{Problems: all}
+}
+
+func compile(m *bpmn.Model, proc *bpmn.Process, opts []Option) (*Program, []bpmn.Problem) {
+	c := &compiler{model: m, ids: map[*bpmn.Node]string{}}
 	for _, opt := range opts {
 		opt(c)
 	}
 	c.p = &Program{ProcessID: proc.ID, Name: proc.Name, byID: map[string]int32{}}
 	root := c.add(&Node{ID: proc.ID, Name: proc.Name, Kind: Process, Line: proc.Node.Line, Scope: None, Ext: proc.Ext})
-	c.unsupported(proc.Node, proc.Ext)
 	c.scope(root, proc.Scope, proc.Node)
-	if len(c.problems) > 0 {
-		return nil, &bpmn.Error{Problems: c.problems}
-	}
-	return c.p, nil
+	return c.p, c.problems
 }
 
-func choose(m *bpmn.Model, id string) (*bpmn.Process, error) {
+func choose(m *bpmn.Model, id string) (*bpmn.Process, *bpmn.Error) {
 	var found []*bpmn.Process
 	for _, p := range m.Processes {
 		if (id == "" && p.Executable) || (id != "" && p.ID == id) {
@@ -64,13 +100,18 @@ func Zones(zones when.Zones) Option { return func(c *compiler) { c.zones = zones
 
 type compiler struct {
 	zones    when.Zones
+	ids      map[*bpmn.Node]string // those that were made for flows without one
 	model    *bpmn.Model
 	p        *Program
 	problems []bpmn.Problem
 }
 
 func (c *compiler) problem(n *bpmn.Node, code, format string, args ...any) {
-	c.problems = append(c.problems, bpmn.Problem{Element: n.Attr("id"), Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
+	id := n.Attr("id")
+	if id == "" {
+		id = c.ids[n]
+	}
+	c.problems = append(c.problems, bpmn.Problem{Element: id, Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
 func (c *compiler) add(n *Node) *Node {
@@ -83,12 +124,14 @@ func (c *compiler) add(n *Node) *Node {
 
 // scope compiles the elements and flows of a process or sub-process.
 func (c *compiler) scope(owner *Node, s *bpmn.Scope, xml *bpmn.Node) {
+	owner.broken = s.Broken
 	nodes := make([]*Node, len(s.Elements))
 	for i, e := range s.Elements {
 		nodes[i] = c.element(owner, e)
 	}
 	c.starts(owner, nodes, xml)
 	for _, f := range s.Flows {
+		c.ids[f.Node] = f.ID
 		c.flow(f)
 	}
 	for i, e := range s.Elements {
@@ -98,17 +141,20 @@ func (c *compiler) scope(owner *Node, s *bpmn.Scope, xml *bpmn.Node) {
 
 // starts finds the one start event of a scope.
 func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
-	starts := 0
+	starts, others := 0, 0 // others begin too, in ways that are not executed
 	for _, n := range nodes {
-		if n.Kind == StartEvent {
+		switch {
+		case n.Kind == StartEvent:
 			starts++
 			owner.Start = n.Index
+		case n.begins:
+			others++
 		}
 	}
 	switch {
-	case starts == 0:
+	case starts == 0 && others == 0 && !owner.free:
 		c.problem(xml, "process.no_start", "there is no start event: add one without a trigger")
-	case starts > 1:
+	case starts > 1 && !owner.free:
 		c.problem(xml, "process.many_starts", "there are %d start events: one is executed, remove the others", starts)
 	}
 }
@@ -122,18 +168,24 @@ func (c *compiler) flow(f *bpmn.Flow) {
 	if !f.HasCondition {
 		return
 	}
-	if source.Kind != ExclusiveGateway {
+	flow.conditional = true
+	if source.Kind != ExclusiveGateway && !source.refused {
 		c.problem(f.Node, "process.condition_place", "a condition stands on a flow that leaves %q: conditions are executed on flows of exclusive gateways only", source.ID)
 		return
 	}
-	flow.Condition = c.required(f.Node, "condition", f.Condition)
+	if !f.Refused {
+		flow.Condition = c.required(f.Node, "condition", f.Condition)
+	}
 }
 
 func (c *compiler) link(n *Node, e *bpmn.Element) {
-	if e.AttachedTo != "" {
-		n.AttachedTo = c.p.byID[e.AttachedTo]
-		host := c.p.Nodes[n.AttachedTo]
-		if !host.activity() {
+	if at, ok := c.p.byID[e.AttachedTo]; ok && at > 0 {
+		n.AttachedTo = at
+		host := c.p.Nodes[at]
+		if n.cancels && !host.refused {
+			c.problem(e.Node, "process.unsupported", "<boundaryEvent> with trigger cancel is not executed")
+		}
+		if !host.activity() && !host.refused {
 			c.problem(e.Node, "process.boundary_place", "a boundary event sits on %q, which is no task or sub-process", host.ID)
 		}
 		host.Boundary = append(host.Boundary, n.Index)
@@ -144,8 +196,13 @@ func (c *compiler) link(n *Node, e *bpmn.Element) {
 				n.Default = i
 			}
 		}
+		if n.activity() && len(n.Outgoing) > 1 {
+			c.problem(e.Node, "process.default_place", "the default flow %q leaves an activity with several flows, which are all taken: let it leave an exclusive gateway", e.Default)
+		}
 	}
-	c.degrees(n, e)
+	if !n.refused {
+		c.degrees(n, e)
+	}
 }
 
 // degrees checks how many flows enter and leave.
@@ -155,7 +212,7 @@ func (c *compiler) degrees(n *Node, e *bpmn.Element) {
 		if len(n.Incoming) > 0 {
 			c.problem(e.Node, "process.incoming", "a flow leads into %q, which begins a path", n.ID)
 		}
-		if n.Kind != StartEvent && len(n.Outgoing) == 0 {
+		if n.Kind != StartEvent && len(n.Outgoing) == 0 && !c.p.Nodes[n.Scope].broken {
 			c.problem(e.Node, "process.no_outgoing", "no flow leaves the boundary event")
 		}
 	case EndEvent, ErrorEnd:
@@ -164,12 +221,12 @@ func (c *compiler) degrees(n *Node, e *bpmn.Element) {
 		}
 	case ExclusiveGateway:
 		for _, i := range n.Outgoing {
-			if len(n.Outgoing) > 1 && i != n.Default && c.p.Flows[i].Condition == nil {
+			if len(n.Outgoing) > 1 && i != n.Default && !c.p.Flows[i].conditional {
 				c.problem(e.Node, "process.no_condition", "the flow %q has no condition and is not the default flow", c.p.Flows[i].ID)
 			}
 		}
 	}
-	if n.Kind != StartEvent && n.AttachedTo == None && len(n.Incoming) == 0 {
+	if n.Kind != StartEvent && e.Type != "boundaryEvent" && len(n.Incoming) == 0 && !c.p.Nodes[n.Scope].free && !c.p.Nodes[n.Scope].broken {
 		c.problem(e.Node, "process.unreachable", "no flow leads to this element")
 	}
 }
@@ -180,13 +237,6 @@ func (n *Node) activity() bool {
 		return true
 	}
 	return false
-}
-
-func (c *compiler) unsupported(n *bpmn.Node, x bpmn.Extensions) {
-	for _, u := range x.Unsupported {
-		c.problems = append(c.problems, bpmn.Problem{Element: n.Attr("id"), Line: u.Line, Column: u.Column, Code: "process.unsupported",
-			Message: fmt.Sprintf("<zeebe:%s> is not executed", u.Local)})
-	}
 }
 
 // required compiles a text that must be an expression with "=" before it.

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"strconv"
 	"strings"
 
 	"sextant/internal/lang/bpmn"
@@ -14,8 +15,7 @@ const (
 
 // element compiles one element, and what lies within it.
 func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
-	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext})
-	c.unsupported(e.Node, e.Ext)
+	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext, refused: e.Refused, begins: e.Type == "startEvent" || e.Node.Attr("instantiate") == "true"})
 	n.Inputs = c.mappings(e.Node, "input mapping", e.Ext.Inputs)
 	n.Outputs = c.mappings(e.Node, "output mapping", e.Ext.Outputs)
 	switch e.Type {
@@ -24,9 +24,7 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 	case "serviceTask":
 		c.serviceTask(n, e)
 	case "userTask":
-		n.Kind = UserTask
-		n.Human = &Human{Assignee: c.value(e.Node, "assignee", e.Ext.Assignee), CandidateGroups: c.value(e.Node, "candidate groups", e.Ext.CandidateGroups),
-			CandidateUsers: c.value(e.Node, "candidate users", e.Ext.CandidateUsers), Form: c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID)}
+		c.userTask(n, e)
 	case "scriptTask":
 		c.scriptTask(n, e)
 	case "exclusiveGateway":
@@ -34,14 +32,14 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 	case "parallelGateway":
 		n.Kind = ParallelGateway
 	case "subProcess":
-		n.Kind = SubProcess
-		if e.TriggeredByEvent {
-			c.problem(e.Node, "process.unsupported", "an event sub-process is not executed")
-			break
-		}
+		n.Kind, n.free = SubProcess, e.TriggeredByEvent
 		c.scope(n, e.Scope, e.Node)
 	default:
-		c.problem(e.Node, "process.unsupported", "<%s> is not executed", e.Type)
+		c.refuse(n, e, "<%s> is not executed", e.Type)
+		if e.Scope != nil {
+			n.free = true
+			c.scope(n, e.Scope, e.Node)
+		}
 	}
 	c.loop(n, e)
 	c.services(n, e)
@@ -50,10 +48,31 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 	return n
 }
 
+// refuse says that an element is not executed, unless that has been said.
+func (c *compiler) refuse(n *Node, e *bpmn.Element, format string, args ...any) {
+	// A start event of an event sub-process goes with it.
+	if !n.refused && !(e.Type == "startEvent" && c.p.Nodes[n.Scope].free) {
+		c.problem(e.Node, "process.unsupported", format, args...)
+	}
+	n.refused = true
+}
+
+func (c *compiler) userTask(n *Node, e *bpmn.Element) {
+	n.Kind = UserTask
+	if e.Ext.FormKey != "" && e.Ext.FormID != "" {
+		c.problem(e.Node, "process.form", "the task has a formKey and a formId: remove one")
+	}
+	n.Human = &Human{Assignee: c.value(e.Node, "assignee", e.Ext.Assignee), CandidateGroups: c.value(e.Node, "candidate groups", e.Ext.CandidateGroups),
+		CandidateUsers: c.value(e.Node, "candidate users", e.Ext.CandidateUsers), Form: c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID)}
+}
+
 // services refuses what says how a service of a plugin is called where none is.
 func (c *compiler) services(n *Node, e *bpmn.Element) {
+	if !n.activity() { // told where it stands
+		return
+	}
 	calls := n.Kind == ServiceTask && n.Task != nil && (n.Task.Type.Expr != nil || strings.HasPrefix(n.Task.Type.Static, pluginJob))
-	if (len(e.Ext.ServiceInputs) > 0 || len(e.Ext.ServiceOutputs) > 0) && !calls {
+	if (len(e.Ext.ServiceInputs) > 0 || len(e.Ext.ServiceOutputs) > 0) && n.Kind == ServiceTask && !calls {
 		c.problem(e.Node, "process.input_place", "<sextant:input> and <sextant:output> are for service tasks that call a plugin (job type plugin:…)")
 	}
 	if e.Ext.Bind != nil && !calls && (n.Loop == nil || n.Loop.Batch == nil) {
@@ -65,7 +84,7 @@ func (c *compiler) event(n *Node, e *bpmn.Element) {
 	trigger := ""
 	switch {
 	case len(e.Events) > 1:
-		c.problem(e.Node, "process.unsupported", "an event with several triggers is not executed")
+		c.refuse(n, e, "an event with several triggers is not executed")
 		return
 	case len(e.Events) == 1:
 		trigger = e.Events[0].Type
@@ -91,11 +110,19 @@ func (c *compiler) event(n *Node, e *bpmn.Element) {
 		if !e.Interrupting {
 			c.problem(e.Node, "process.error_boundary", "an error boundary event always interrupts: remove cancelActivity=\"false\"")
 		}
+	case "boundaryEvent:cancel": // goes with its transaction, see link
+		if e.AttachedTo == "" {
+			c.refuse(n, e, "<boundaryEvent> with trigger cancel is not executed")
+		}
+		n.refused, n.cancels = true, true
+	case "endEvent:cancel":
+		n.refused = n.refused || c.p.Nodes[n.Scope].refused
+		c.refuse(n, e, "<%s> with trigger cancel is not executed", e.Type)
 	default:
 		if trigger == "" {
 			trigger = "none"
 		}
-		c.problem(e.Node, "process.unsupported", "<%s> with trigger %s is not executed", e.Type, trigger)
+		c.refuse(n, e, "<%s> with trigger %s is not executed", e.Type, trigger)
 	}
 }
 
@@ -108,6 +135,9 @@ func (c *compiler) errorCode(e *bpmn.Element) string {
 	if !ok {
 		c.problem(e.Node, "process.error_ref", "the error %q is not defined in the file", ref)
 	}
+	if strings.HasPrefix(def.Code, "=") || strings.HasPrefix(def.Code, "${") || strings.HasPrefix(def.Code, "#{") {
+		c.problem(e.Node, "process.error_code", "the errorCode %q of the error %q is an expression: codes are texts", def.Code, ref)
+	}
 	return def.Code
 }
 
@@ -115,6 +145,9 @@ func (c *compiler) timer(e *bpmn.Element, repeats bool) *Timer {
 	d := e.Events[0]
 	t := &Timer{}
 	var text string
+	if d.Kinds > 1 {
+		c.problem(e.Node, "process.timer", "the timer has several of duration, date and cycle: write one")
+	}
 	switch {
 	case d.Duration != "":
 		t.Kind, text = TimerDuration, d.Duration
@@ -144,6 +177,9 @@ func (c *compiler) serviceTask(n *Node, e *bpmn.Element) {
 	retries := e.Ext.TaskRetries
 	if retries == "" {
 		retries = defaultRetries
+	}
+	if times, err := strconv.ParseInt(retries, 10, 32); !strings.HasPrefix(retries, "=") && (err != nil || times < 1) {
+		c.problem(e.Node, "process.retries", "the retries %q are no whole number of at least 1", retries)
 	}
 	n.Task = &Task{Type: c.value(e.Node, "job type", e.Ext.TaskType), Retries: c.value(e.Node, "retries", retries), Headers: e.Ext.Headers}
 	for _, in := range e.Ext.ServiceInputs {
@@ -179,7 +215,10 @@ func (c *compiler) loop(n *Node, e *bpmn.Element) {
 		return
 	}
 	if l.Standard {
-		c.problem(e.Node, "process.unsupported", "a standard loop is not executed")
+		c.problem(e.Node, "process.unsupported", "a standard loop is not executed: draw it with an exclusive gateway")
+		return
+	}
+	if n.refused && !n.activity() {
 		return
 	}
 	if !n.activity() {
@@ -205,19 +244,30 @@ func (c *compiler) loop(n *Node, e *bpmn.Element) {
 	}
 	optional("input collection", l.InputCollection)
 	optional("output element", l.OutputElement)
-	optional("completion condition", l.CompletionCondition)
-	cardinality := l.Cardinality
-	if cardinality != "" && !strings.HasPrefix(cardinality, "=") {
-		cardinality = "=" + cardinality
-	}
-	optional("loop cardinality", cardinality)
+	optional("completion condition", formal(l.CompletionCondition))
+	optional("loop cardinality", formal(l.Cardinality))
 	c.batch(n, e)
-	if n.Loop.Batch == nil && l.InputCollection == "" && l.Cardinality == "" {
+	if l.InputCollection != "" && l.Cardinality != "" {
+		c.problem(e.Node, "process.loop", "the multi-instance has an input collection and a cardinality: remove one")
+	}
+	if l.InputElement != "" && l.InputCollection == "" && !l.Refused {
+		c.problem(e.Node, "process.loop", "the multi-instance has an input element but no input collection")
+	}
+	if l.Batch == nil && l.InputCollection == "" && l.Cardinality == "" && !l.Refused {
 		c.problem(e.Node, "process.loop", "the multi-instance has no input collection, cardinality or batch")
 	}
 	if (l.OutputCollection == "") != (l.OutputElement == "") {
 		c.problem(e.Node, "process.loop", "output collection and output element belong together")
 	}
+}
+
+// formal gives an expression that is always one the "=" that it may lack; those of
+// another language keep their signs.
+func formal(text string) string {
+	if text == "" || strings.HasPrefix(text, "=") || strings.HasPrefix(text, "${") || strings.HasPrefix(text, "#{") {
+		return text
+	}
+	return "=" + text
 }
 
 func (c *compiler) batch(n *Node, e *bpmn.Element) {
@@ -236,9 +286,6 @@ func (c *compiler) batch(n *Node, e *bpmn.Element) {
 	}
 	if e.Loop.InputCollection != "" || e.Loop.Cardinality != "" {
 		c.problem(e.Node, "process.batch", "a batch cuts the bound rows: remove the input collection and the cardinality")
-	}
-	if b.OnFail != "" || b.MaxFail != "" {
-		c.problem(e.Node, "process.batch", "onFail and maxFail are not executed: catch the error with a boundary event")
 	}
 	if e.Ext.Bind == nil {
 		c.problem(e.Node, "process.batch", "a batch needs the rows to cut: add <sextant:bind path=\"…\"/>")

@@ -86,6 +86,13 @@ type Node struct {
 	// Ext gives the service details (binding, inputs, outputs, risk) that the
 	// engine hands on untouched.
 	Ext bpmn.Extensions
+
+	// refused nodes have been told as problems: nothing is said of what only follows.
+	refused bool
+	cancels bool // a cancel event on a boundary
+	begins  bool // a start event that is not executed
+	broken  bool // a scope with a flow that leads to nothing or comes from nothing
+	free    bool // a scope whose elements need not be connected
 }
 
 // Begin is what a process declares of its starts.
@@ -108,6 +115,7 @@ type Flow struct {
 	ID             string
 	Source, Target int32
 	Condition      *feel.Expr
+	conditional    bool // it has a condition, be it one that does not compile
 }
 
 // Value is a text that is either static or an expression.

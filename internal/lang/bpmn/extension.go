@@ -2,16 +2,6 @@ package bpmn
 
 import "fmt"
 
-// unsupportedZeebe are zeebe elements that ask for something not executed; they
-// are handed on so that the program can refuse them by name.
-var unsupportedZeebe = map[string]bool{
-	"calledElement": true, "calledDecision": true, "executionListeners": true, "taskListeners": true, "subscription": true,
-	"adHoc": true, "linkedResources": true, "conditionalFilter": true,
-}
-
-// harmlessZeebe are zeebe elements that only describe.
-var harmlessZeebe = map[string]bool{"properties": true, "versionTag": true, "userTaskForm": true, "taskSchedule": true, "priorityDefinition": true}
-
 func (r *reader) extensions(owner *Node) Extensions {
 	var x Extensions
 	ext := owner.Child(NamespaceBPMN, "extensionElements")
@@ -24,22 +14,9 @@ func (r *reader) extensions(owner *Node) Extensions {
 			r.zeebe(&x, n, owner)
 		case NamespaceSextant:
 			r.sextant(&x, n, owner)
-		default:
-			r.foreign(n)
 		}
 	}
 	return x
-}
-
-// foreign notes an extension that is kept and has no meaning here, and refuses
-// one that pretends to a namespace with a meaning.
-func (r *reader) foreign(n *Node) {
-	if n.Space == NamespaceZeebe || n.Space == NamespaceSextant {
-		r.problem(n, "bpmn.extension.unknown", "the extension <%s> is not known in this place", n.Tag())
-		return
-	}
-	r.model.Warnings = append(r.model.Warnings, Problem{Line: n.Line, Column: n.Column, Code: "bpmn.extension.kept",
-		Message: fmt.Sprintf("the extension <%s> is kept but has no effect", n.Tag())})
 }
 
 func (r *reader) zeebe(x *Extensions, n, owner *Node) {
@@ -60,13 +37,6 @@ func (r *reader) zeebe(x *Extensions, n, owner *Node) {
 		x.FormKey, x.FormID = n.Attr("formKey"), n.Attr("formId")
 	case "assignmentDefinition":
 		x.Assignee, x.CandidateGroups, x.CandidateUsers = n.Attr("assignee"), n.Attr("candidateGroups"), n.Attr("candidateUsers")
-	default:
-		switch {
-		case unsupportedZeebe[n.Local]:
-			x.Unsupported = append(x.Unsupported, n)
-		case !harmlessZeebe[n.Local]:
-			r.unknown(n, owner)
-		}
 	}
 }
 
@@ -79,8 +49,7 @@ func (r *reader) ioMapping(x *Extensions, n, owner *Node) {
 		case "output":
 			x.Outputs = append(x.Outputs, mapping)
 		default:
-			r.unknown(m, owner)
-			continue
+			continue // told by the survey
 		}
 		if mapping.Target == "" {
 			r.problemOf(owner, m, "bpmn.mapping", "the %s mapping has no target", m.Local)
@@ -110,8 +79,6 @@ func (r *reader) sextant(x *Extensions, n, owner *Node) {
 		r.start(x, n, owner)
 	case "risk":
 		x.Risk = n.Attr("level")
-	default:
-		r.unknown(n, owner)
 	}
 }
 
@@ -145,10 +112,6 @@ func inputValue(n *Node) string {
 		return v
 	}
 	return n.Content()
-}
-
-func (r *reader) unknown(n, owner *Node) {
-	r.problemOf(owner, n, "bpmn.extension.unknown", "the extension <%s> is not known: remove it or check its spelling", n.Tag())
 }
 
 func (r *reader) problemOf(owner, n *Node, code, format string, args ...any) {

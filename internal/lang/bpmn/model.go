@@ -7,6 +7,8 @@ type Model struct {
 	Errors map[string]ErrorRef
 	// Warnings name what is kept but has no meaning here.
 	Warnings []Problem
+	// Problems are those that refuse the file.
+	Problems []Problem
 }
 
 // ErrorRef is a BPMN error definition.
@@ -24,7 +26,10 @@ type Process struct {
 // Scope holds elements and the flows between them: a process or a sub-process.
 type Scope struct {
 	Elements []*Element
-	Flows    []*Flow
+	// Flows are those that connect two elements.
+	Flows []*Flow
+	// Broken is whether another flow leads to nothing or comes from nothing.
+	Broken bool
 }
 
 // Element is a flow node: an event, an activity or a gateway.
@@ -48,6 +53,8 @@ type Element struct {
 	// Scope is the content of a sub-process, nil elsewhere.
 	Scope *Scope
 	Ext   Extensions
+	// Refused elements have been told as problems already.
+	Refused bool
 }
 
 // EventDefinition is what an event waits for or throws. Type is the local name
@@ -56,8 +63,9 @@ type EventDefinition struct {
 	Type string
 	// ErrorRef is the id of an <error>.
 	ErrorRef string
-	// Exactly one of these is set for a timer.
+	// One of these is set for a timer; Kinds counts them.
 	Date, Duration, Cycle string
+	Kinds                 int
 	Node                  *Node
 }
 
@@ -72,6 +80,8 @@ type Loop struct {
 	OutputCollection, OutputElement  string
 	Batch                            *Batch
 	Node                             *Node
+	// Refused loops have been told as problems already.
+	Refused bool
 }
 
 // Batch is <sextant:batch>: the bound rows are cut into batches, each iteration
@@ -81,10 +91,11 @@ type Batch struct{ Expression, OnFail, MaxFail string }
 // Flow is a sequence flow.
 type Flow struct {
 	ID, Name, Source, Target string
-	// Condition is the text of the condition, Language its expressionLanguage.
-	Condition, Language string
-	HasCondition        bool
-	Node                *Node
+	Condition                string
+	HasCondition             bool
+	// Refused conditions have been told as problems already.
+	Refused bool
+	Node    *Node
 }
 
 // Extensions are the extension elements with a meaning here.
@@ -104,9 +115,6 @@ type Extensions struct {
 	ServiceOutputs        []ServiceOutput
 	Risk                  string
 	Start                 *StartSpec
-	// Unsupported are known zeebe elements that ask for something that is not
-	// executed, by local name.
-	Unsupported []*Node
 }
 
 // Mapping is a zeebe input or output mapping.

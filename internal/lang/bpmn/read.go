@@ -2,30 +2,40 @@ package bpmn
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Read lifts the processes out of a document. The error is an *Error that lists
-// every problem; the model is nil then.
+// every problem; the model then holds what could be read, so that the rest can be
+// checked as well, and is nil for a file that is no BPMN.
 func Read(doc *Document) (*Model, error) {
-	r := &reader{model: &Model{Errors: map[string]ErrorRef{}}, ids: map[string]*Node{}}
+	r := &reader{model: &Model{Errors: map[string]ErrorRef{}}, ids: map[string]*Node{}, taken: map[string]bool{}, refused: map[*Node]bool{}, event: map[*Node]bool{}}
 	if !doc.Root.Is(NamespaceBPMN, "definitions") {
 		r.problem(doc.Root, "bpmn.root", "the root element is <%s>, not <definitions> of %s", doc.Root.Local, NamespaceBPMN)
 		return nil, &Error{Problems: r.problems}
 	}
+	doc.Root.Walk(func(n *Node) {
+		r.taken[n.Attr("id")] = true
+		r.executable = r.executable || n.Is(NamespaceBPMN, "process") && n.Attr("isExecutable") == "true"
+	})
+	r.survey(doc.Root, "Definitions", doc.Root)
 	if id := doc.Root.Attr("id"); id != "" {
 		r.ids[id] = doc.Root // ids are those of the whole file: modelers draw nothing where two are alike
 	}
 	for _, n := range doc.Root.Elements() {
 		switch {
 		case n.Is(NamespaceBPMN, "process"):
-			r.process(n)
+			if r.reads(n) {
+				r.process(n)
+			}
 		case n.Is(NamespaceBPMN, "error"):
 			r.model.Errors[n.Attr("id")] = ErrorRef{ID: n.Attr("id"), Name: n.Attr("name"), Code: n.Attr("errorCode")}
 		}
 	}
 	if len(r.problems) > 0 {
-		return nil, &Error{Problems: r.problems}
+		r.model.Problems = r.problems
+		return r.model, &Error{Problems: r.problems}
 	}
 	return r.model, nil
 }
@@ -33,7 +43,12 @@ func Read(doc *Document) (*Model, error) {
 type reader struct {
 	model    *Model
 	ids      map[string]*Node
+	taken    map[string]bool // every id of the file
+	refused  map[*Node]bool  // what the survey refused
+	event    map[*Node]bool  // what stands in an event sub-process
 	problems []Problem
+	// executable is whether any process of the file is.
+	executable bool
 }
 
 func (r *reader) problem(n *Node, code, format string, args ...any) {
@@ -69,6 +84,7 @@ var ignored = map[string]bool{
 	"ioSpecification": true, "dataInputAssociation": true, "dataOutputAssociation": true, "auditing": true, "monitoring": true,
 	"performer": true, "potentialOwner": true, "humanPerformer": true, "resourceRole": true, "category": true,
 	"supportedInterfaceRef": true, "ioBinding": true, "correlationSubscription": true, "artifact": true,
+	"categoryValueRef": true, "supports": true, "extensionDefinitions": true, "completionCondition": true, "boundaryEventRefs": true,
 }
 
 func (r *reader) scope(n *Node) *Scope {
@@ -85,16 +101,16 @@ func (r *reader) scope(n *Node) *Scope {
 			byID[e.ID] = e
 		}
 	}
-	for _, f := range s.Flows {
-		r.connect(f, byID)
-	}
+	all := slices.Clone(s.Flows)
+	s.Flows = slices.DeleteFunc(s.Flows, func(f *Flow) bool { return !r.connect(f, byID) })
+	s.Broken = len(s.Flows) < len(all)
 	for _, e := range s.Elements {
-		r.checkElement(e, byID)
+		r.checkElement(e, byID, all)
 	}
 	return s
 }
 
-func (r *reader) connect(f *Flow, byID map[string]*Element) {
+func (r *reader) connect(f *Flow, byID map[string]*Element) bool {
 	source, target := byID[f.Source], byID[f.Target]
 	if source == nil {
 		r.problem(f.Node, "bpmn.dangling_flow", "the flow comes from %q, which is no element of the same process or sub-process", f.Source)
@@ -103,38 +119,60 @@ func (r *reader) connect(f *Flow, byID map[string]*Element) {
 		r.problem(f.Node, "bpmn.dangling_flow", "the flow leads to %q, which is no element of the same process or sub-process", f.Target)
 	}
 	if source == nil || target == nil {
-		return
+		return false
 	}
 	source.Outgoing = append(source.Outgoing, f)
 	target.Incoming = append(target.Incoming, f)
+	return true
 }
 
-func (r *reader) checkElement(e *Element, byID map[string]*Element) {
+func (r *reader) checkElement(e *Element, byID map[string]*Element, flows []*Flow) {
 	if e.Type == "boundaryEvent" && byID[e.AttachedTo] == nil {
 		r.problem(e.Node, "bpmn.boundary", "the boundary event is attached to %q, which is no activity of the same process or sub-process", e.AttachedTo)
 	}
 	if e.Default != "" {
-		for _, f := range e.Outgoing {
-			if f.ID == e.Default {
-				return
-			}
+		if slices.ContainsFunc(flows, func(f *Flow) bool { return f.ID == e.Default && f.Source == e.ID }) {
+			return
 		}
 		r.problem(e.Node, "bpmn.default", "the default flow %q does not leave this element", e.Default)
 	}
 }
 
 func (r *reader) flow(n *Node) *Flow {
-	f := &Flow{ID: r.claim(n), Name: n.Attr("name"), Source: n.Attr("sourceRef"), Target: n.Attr("targetRef"), Node: n}
+	f := &Flow{ID: r.flowID(n), Name: n.Attr("name"), Source: n.Attr("sourceRef"), Target: n.Attr("targetRef"), Node: n}
 	if c := n.Child(NamespaceBPMN, "conditionExpression"); c != nil {
-		f.HasCondition, f.Condition, f.Language = true, c.Content(), c.Attr("language")
+		f.HasCondition, f.Condition, f.Refused = true, expression(c), r.refused[c]
 	}
 	return f
+}
+
+// flowID gives a flow that has no id one: nothing refers to it.
+func (r *reader) flowID(n *Node) string {
+	if n.Attr("id") != "" {
+		return r.claim(n)
+	}
+	id := n.Attr("sourceRef") + "_to_" + n.Attr("targetRef")
+	for i := 2; r.taken[id]; i++ {
+		id = fmt.Sprintf("%s_to_%s_%d", n.Attr("sourceRef"), n.Attr("targetRef"), i)
+	}
+	r.taken[id], r.ids[id] = true, n
+	return id
+}
+
+// expression is the text of an expression. One whose language is said to be FEEL is
+// written without "=".
+func expression(n *Node) string {
+	text := n.Content()
+	if text != "" && !strings.HasPrefix(text, "=") && strings.Contains(strings.ToLower(n.Attr("language")), "feel") {
+		return "=" + text
+	}
+	return text
 }
 
 func (r *reader) element(n *Node) *Element {
 	e := &Element{Type: n.Local, ID: r.claim(n), Name: n.Attr("name"), Node: n, Default: n.Attr("default"),
 		AttachedTo: n.Attr("attachedToRef"), Interrupting: n.Attr("cancelActivity") != "false", TriggeredByEvent: n.Attr("triggeredByEvent") == "true"}
-	e.Ext = r.extensions(n)
+	e.Ext, e.Refused = r.extensions(n), r.refused[n]
 	for _, c := range n.Elements() {
 		if c.Space != NamespaceBPMN {
 			continue
@@ -159,10 +197,14 @@ func (r *reader) element(n *Node) *Element {
 func eventDefinition(name string, n *Node) EventDefinition {
 	d := EventDefinition{Type: name, ErrorRef: n.Attr("errorRef"), Node: n}
 	text := func(local string) string {
-		if c := n.Child(NamespaceBPMN, local); c != nil {
-			return c.Content()
+		found := ""
+		for _, c := range n.Elements() {
+			if c.Is(NamespaceBPMN, local) {
+				found = expression(c)
+				d.Kinds++
+			}
 		}
-		return ""
+		return found
 	}
 	d.Date, d.Duration, d.Cycle = text("timeDate"), text("timeDuration"), text("timeCycle")
 	return d
@@ -171,10 +213,14 @@ func eventDefinition(name string, n *Node) EventDefinition {
 func (r *reader) loop(n *Node) *Loop {
 	l := &Loop{Sequential: n.Attr("isSequential") == "true", Node: n}
 	if c := n.Child(NamespaceBPMN, "loopCardinality"); c != nil {
-		l.Cardinality = c.Content()
+		l.Cardinality = expression(c)
 	}
 	if c := n.Child(NamespaceBPMN, "completionCondition"); c != nil {
-		l.CompletionCondition = c.Content()
+		l.CompletionCondition = expression(c)
+	}
+	l.Refused = r.refused[n]
+	for _, c := range n.Elements() {
+		l.Refused = l.Refused || r.refused[c]
 	}
 	ext := n.Child(NamespaceBPMN, "extensionElements")
 	if ext == nil {
@@ -187,8 +233,6 @@ func (r *reader) loop(n *Node) *Loop {
 			l.OutputCollection, l.OutputElement = c.Attr("outputCollection"), c.Attr("outputElement")
 		case c.Is(NamespaceSextant, "batch"):
 			l.Batch = &Batch{Expression: c.Attr("expression"), OnFail: c.Attr("onFail"), MaxFail: c.Attr("maxFail")}
-		default:
-			r.foreign(c)
 		}
 	}
 	return l
