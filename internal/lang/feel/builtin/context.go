@@ -79,8 +79,8 @@ var contexts = []Func{
 
 func getValue(c *Call, a []value.Value) value.Value {
 	keys, ok := list(a[1])
-	if !ok {
-		return c.null("null is no key")
+	if !ok || len(keys) == 0 {
+		return c.null("get value wants a key")
 	}
 	v := a[0]
 	for _, k := range keys {

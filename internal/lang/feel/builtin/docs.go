@@ -118,7 +118,7 @@ var docs = map[string]Doc{
 	"is empty":         {"Whether a list has no elements.", zeebe, `is empty([])`, `true`},
 	"partition":        {"The list cut into lists of a size; the last one may be shorter.", zeebe, `partition([1, 2, 3], 2)`, `[[1,2],[3]]`},
 
-	"decimal":         {"The number rounded to so many decimal places, half to even, or by a mode: UP, DOWN, CEILING, FLOOR, HALF_UP, HALF_DOWN, HALF_EVEN.", numbers4, `decimal(2.345, 2)`, `2.34`},
+	"decimal":         {"The number rounded to so many decimal places, half to even, or by a mode: UP, DOWN, CEILING, FLOOR, HALF_UP, HALF_DOWN, HALF_EVEN, UNNECESSARY.", numbers4, `decimal(2.345, 2)`, `2.34`},
 	"floor":           {"The greatest number of so many decimal places that is not above.", numbers4, `floor(-1.56, 1)`, `-1.6`},
 	"ceiling":         {"The least number of so many decimal places that is not below.", numbers4, `ceiling(1.2)`, `2`},
 	"round up":        {"The number rounded away from zero.", numbers4, `round up(-5.5, 0)`, `-6`},

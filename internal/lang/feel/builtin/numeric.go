@@ -41,10 +41,10 @@ var numeric = []Func{
 	}},
 	{Name: "floor", Params: one("n", "scale?"), fn: rounder(apd.RoundFloor)},
 	{Name: "ceiling", Params: one("n", "scale?"), fn: rounder(apd.RoundCeiling)},
-	{Name: "round up", Params: one("n", "scale"), fn: rounder(apd.RoundUp)},
-	{Name: "round down", Params: one("n", "scale"), fn: rounder(apd.RoundDown)},
-	{Name: "round half up", Params: one("n", "scale"), fn: rounder(apd.RoundHalfUp)},
-	{Name: "round half down", Params: one("n", "scale"), fn: rounder(apd.RoundHalfDown)},
+	{Name: "round up", Params: one("n", "scale?"), fn: rounder(apd.RoundUp)},
+	{Name: "round down", Params: one("n", "scale?"), fn: rounder(apd.RoundDown)},
+	{Name: "round half up", Params: one("n", "scale?"), fn: rounder(apd.RoundHalfUp)},
+	{Name: "round half down", Params: one("n", "scale?"), fn: rounder(apd.RoundHalfDown)},
 	{Name: "abs", Params: one("n"), fn: abs},
 	{Name: "modulo", Params: one("dividend", "divisor"), fn: modulo},
 	{Name: "sqrt", Params: one("number"), cost: 20, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Sqrt(d, x); return err })},
@@ -101,8 +101,11 @@ func rounder(mode apd.Rounder) func(*Call, []value.Value) value.Value {
 // roundings are the names of the modes that decimal takes, as Java has them.
 var roundings = map[string]apd.Rounder{
 	"UP": apd.RoundUp, "DOWN": apd.RoundDown, "CEILING": apd.RoundCeiling, "FLOOR": apd.RoundFloor,
-	"HALF_UP": apd.RoundHalfUp, "HALF_DOWN": apd.RoundHalfDown, "HALF_EVEN": apd.RoundHalfEven,
+	"HALF_UP": apd.RoundHalfUp, "HALF_DOWN": apd.RoundHalfDown, "HALF_EVEN": apd.RoundHalfEven, "UNNECESSARY": unnecessary,
 }
+
+// unnecessary is the mode in which nothing may be rounded away.
+const unnecessary = apd.Round05Up
 
 func decimal(c *Call, a []value.Value) value.Value {
 	mode := apd.RoundHalfEven
@@ -110,11 +113,15 @@ func decimal(c *Call, a []value.Value) value.Value {
 		name, _ := value.AsString(a[2])
 		known, ok := roundings[strings.ToUpper(name)]
 		if !ok {
-			return c.null("the rounding mode %s is none of UP, DOWN, CEILING, FLOOR, HALF_UP, HALF_DOWN and HALF_EVEN", a[2])
+			return c.null("the rounding mode %s is none of UP, DOWN, CEILING, FLOOR, HALF_UP, HALF_DOWN, HALF_EVEN and UNNECESSARY", a[2])
 		}
 		mode = known
 	}
-	return rounder(mode)(c, a[:2])
+	out := rounder(mode)(c, a[:2])
+	if mode == unnecessary && !value.Same(out, a[0]) {
+		return c.null("the number has more places than that")
+	}
+	return out
 }
 
 func unary(op func(*apd.Context, *apd.Decimal, *apd.Decimal) error) func(*Call, []value.Value) value.Value {

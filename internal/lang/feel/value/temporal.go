@@ -151,6 +151,12 @@ func ParseClock(s string, zone Zones) (Value, error) {
 }
 
 func parseClock(s string, zone Zones) (Clock, *time.Location, error) {
+	if at, ok := strings.CutSuffix(s, "]"); ok { // 09:30:00+02:00[Europe/Berlin]
+		at, name, found := strings.Cut(at, "[")
+		if m := submatch(clockPattern, at); found && m != nil && m[5] != "" && m[5][0] != '@' {
+			s = strings.TrimSuffix(at, m[5]) + "@" + name
+		}
+	}
 	m := submatch(clockPattern, s)
 	bad := fmt.Errorf("%w: %.128q is not of the form 08:30:00", errTemporal, s)
 	if m == nil || m[3] == "" && m[5] != "" {
