@@ -201,8 +201,8 @@ func (s *Service) checkTasks(ctx context.Context, progs []*program.Program, prob
 				all = append(all, errs.Field{Path: n.ID, Code: e.Code, Message: e.Message, Line: n.Line})
 			}
 		}
+		all = append(all, s.checkBegin(ctx, p)...)
 	}
-	all = append(all, s.checkBegin(ctx, p)...)
 	if len(all) == 0 {
 		return nil
 	}

@@ -14,7 +14,7 @@ var typeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*:[A-Za-z][A-Za-z0-9_-]
 // begin compiles what the start event of the process declares.
 func (c *compiler) begin(n *Node, e *bpmn.Element) {
 	spec := e.Ext.Start
-	if spec == nil {
+	if spec == nil || n.refused {
 		return
 	}
 	if n.Kind != StartEvent || n.Scope != 0 {

@@ -14,7 +14,7 @@ import (
 
 // whole is a file with everything that is executed.
 const whole = head + `<error id="bad" errorCode="E1"/><process id="p" name="Whole" isExecutable="true">
-<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="job"/>
+<startEvent id="s"><extensionElements><sextant:start object="host:host" min="1" max="2" title="=t" onBusy="reject"><sextant:schema>{"type": "object"}</sextant:schema></sextant:start></extensionElements></startEvent><sequenceFlow id="f1" sourceRef="s" targetRef="job"/>
 <serviceTask id="job" name="Job"><extensionElements><zeebe:taskDefinition type="plugin:a/b/c" retries="4"/><zeebe:ioMapping><zeebe:input source="=1" target="in"/><zeebe:output source="=2" target="out"/></zeebe:ioMapping>
 <sextant:bind path=".hosts>host:host"/><sextant:input name="i" from="constant" value="v"/><sextant:output name="o" to=".at"/><sextant:risk level="read"/></extensionElements></serviceTask>
 <boundaryEvent id="late" attachedToRef="job" cancelActivity="false"><timerEventDefinition><timeCycle>R3/PT10S</timeCycle></timerEventDefinition></boundaryEvent><sequenceFlow id="f2" sourceRef="late" targetRef="e2"/>
@@ -49,7 +49,7 @@ var changes = map[string][2]string{
 	"MultiInstanceLoopCharacteristics/loopCardinality": {"<loopCardinality>3", "<loopCardinality>4"}, "MultiInstanceLoopCharacteristics@isSequential": {`<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><zeebe`, `<multiInstanceLoopCharacteristics><extensionElements><zeebe`},
 	"ParallelGateway": {`<parallelGateway id="fork"/>`, ""}, "Process@isExecutable": {`isExecutable="true"`, ""}, "ScriptTask": {`scriptTask`, `manualTask`}, "SequenceFlow": {`<sequenceFlow id="f12" sourceRef="many" targetRef="e"/>`, ""},
 	"SequenceFlow/conditionExpression": {"=out = 1", "=out = 2"}, "SequenceFlow@sourceRef": {`sourceRef="late"`, `sourceRef="caught"`}, "SequenceFlow@targetRef": {`targetRef="e3"`, `targetRef="e2"`}, "ServiceTask": {`serviceTask`, `manualTask`},
-	"StartEvent": {`<startEvent id="s"/>`, ""}, "SubProcess": {`<sequenceFlow id="f10" sourceRef="s2" targetRef="e4"/>`, ""}, "TimerEventDefinition": {`<timerEventDefinition><timeDuration>PT10S</timeDuration></timerEventDefinition>`, ""},
+	"StartEvent": {`<startEvent id="s2"/>`, ""}, "SubProcess": {`<sequenceFlow id="f10" sourceRef="s2" targetRef="e4"/>`, ""}, "TimerEventDefinition": {`<timerEventDefinition><timeDuration>PT10S</timeDuration></timerEventDefinition>`, ""},
 	"TimerEventDefinition/timeCycle": {"R3/", "R4/"}, "TimerEventDefinition/timeDate": {"2027-01-01", "2027-01-02"}, "TimerEventDefinition/timeDuration": {"<timeDuration>PT10S", "<timeDuration>PT11S"}, "UserTask": {`userTask`, `manualTask`},
 	"zeebe:AssignmentDefinition": {`<zeebe:assignmentDefinition assignee="ann" candidateGroups="ops" candidateUsers="bob"/>`, ""}, "zeebe:AssignmentDefinition@assignee": {`"ann"`, `"eve"`}, "zeebe:AssignmentDefinition@candidateGroups": {`"ops"`, `"dev"`}, "zeebe:AssignmentDefinition@candidateUsers": {`"bob"`, `"eve"`},
 	"zeebe:FormDefinition": {`<zeebe:formDefinition formKey="fk"/>`, ""}, "zeebe:FormDefinition@formId": {`formKey="fk"`, `formId="fi"`}, "zeebe:FormDefinition@formKey": {`"fk"`, `"fx"`}, "zeebe:Input": {`<zeebe:input source="=1" target="in"/>`, ""}, "zeebe:Output": {`<zeebe:output source="=2" target="out"/>`, ""},
@@ -59,6 +59,8 @@ var changes = map[string][2]string{
 	"zeebe:TaskDefinition": {`<zeebe:taskDefinition type="plugin:a/b/c" retries="4"/>`, ""}, "zeebe:TaskDefinition@retries": {`"4"`, `"5"`}, "zeebe:TaskDefinition@type": {"plugin:a/b/c", "plugin:a/b/d"}, "zeebe:UserTask": {"<zeebe:userTask/>", ""},
 	"sextant:bind": {`<sextant:bind path=".hosts>host:host"/>`, ""}, "sextant:bind@path": {".hosts>", ".servers>"}, "sextant:input": {`<sextant:input name="i" from="constant" value="v"/>`, ""}, "sextant:input@name": {`name="i"`, `name="j"`}, "sextant:input@from": {`"constant"`, `"setting"`}, "sextant:input@value": {`"v"`, `"w"`},
 	"sextant:output": {`<sextant:output name="o" to=".at"/>`, ""}, "sextant:output@name": {`name="o"`, `name="q"`}, "sextant:output@to": {`".at"`, `".on"`}, "sextant:risk": {`<sextant:risk level="read"/>`, ""}, "sextant:risk@level": {`level="read"`, `level="change"`},
+	"sextant:start": {` onBusy="reject"><sextant:schema>{"type": "object"}</sextant:schema></sextant:start>`, `/>`}, "sextant:start@object": {`object="host:host"`, `object="a:b"`}, "sextant:start@min": {`min="1"`, `min="2"`}, "sextant:start@max": {`max="2"`, `max="3"`},
+	"sextant:start@title": {`"=t"`, `"=u"`}, "sextant:start@onBusy": {`"reject"`, `"wait"`}, "sextant:schema": {`{"type": "object"}`, `{}`},
 	"sextant:batch": {`<sextant:batch expression="1 50%"/>`, ""}, "sextant:batch@expression": {"1 50%", "2 50%"},
 }
 
@@ -75,6 +77,9 @@ func dump(t *testing.T, xml string) string {
 	var b strings.Builder
 	for _, p := range progs {
 		fmt.Fprintln(&b, p.ProcessID, p.Name)
+		if p.Begin != nil {
+			fmt.Fprintln(&b, p.Begin.Object, p.Begin.Min, p.Begin.Max, p.Begin.Title.Static, source(p.Begin.Title.Expr), string(p.Begin.Schema))
+		}
 		for _, n := range p.Nodes {
 			fmt.Fprintln(&b, n.Index, n.ID, n.Name, n.Kind, n.Scope, n.Incoming, n.Outgoing, n.Default, n.Start, n.Boundary, n.AttachedTo, n.Interrupting, n.ErrorCode,
 				said(n.Inputs), said(n.Outputs), said(n.Task), said(n.Human), said(n.Script), said(n.Timer), said(n.Loop), said(n.Ext))
@@ -128,7 +133,7 @@ func TestWhatIsExecutedIsInTheProgram(t *testing.T) {
 		t.Fatalf("the file is refused: %s", before)
 	}
 	for row, rule := range bpmn.Support() {
-		if rule.Verdict != bpmn.Executed || slices.Contains(frames, row) || strings.HasPrefix(row, "sextant:start") || row == "sextant:schema" {
+		if rule.Verdict != bpmn.Executed || slices.Contains(frames, row) {
 			continue
 		}
 		change, ok := changes[row]

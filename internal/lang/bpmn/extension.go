@@ -76,34 +76,23 @@ func (r *reader) sextant(x *Extensions, n, owner *Node) {
 	case "output":
 		x.ServiceOutputs = append(x.ServiceOutputs, ServiceOutput{Name: n.Attr("name"), To: n.Attr("to"), Node: n})
 	case "start":
-		r.start(x, n, owner)
+		r.start(x, n)
 	case "risk":
 		x.Risk = n.Attr("level")
 	}
 }
 
-// start reads <sextant:start> with its schema.
-func (r *reader) start(x *Extensions, n, owner *Node) {
-	if owner.Local != "startEvent" || x.Start != nil {
-		r.problemOf(owner, n, "bpmn.start", "<start> stands once, on a start event")
+// start reads <sextant:start> with its schema; where it stands and what it holds is
+// seen to by the survey.
+func (r *reader) start(x *Extensions, n *Node) {
+	if x.Start != nil {
 		return
 	}
 	x.Start = &StartSpec{Object: n.Attr("object"), Min: n.Attr("min"), Max: n.Attr("max"), Title: n.Attr("title"), OnBusy: n.Attr("onBusy"), Node: n}
-	for _, c := range n.Elements() {
-		if c.Space != NamespaceSextant || c.Local != "schema" || x.Start.Schema != "" {
-			r.unknown(c, owner)
-			continue
-		}
+	if c := n.Child(NamespaceSextant, "schema"); c != nil {
 		x.Start.Schema = c.Content()
 	}
-	for _, a := range n.Attrs {
-		if a.Space == "" && !startAttributes[a.Local] {
-			r.problemOf(owner, n, "bpmn.start", "<start> has no attribute %q; it has object, min, max, title and onBusy", a.Local)
-		}
-	}
 }
-
-var startAttributes = map[string]bool{"object": true, "min": true, "max": true, "title": true, "onBusy": true}
 
 // inputValue is the attribute value, or the text of the element where a value
 // of several lines reads better there.
