@@ -46,6 +46,7 @@ type Func struct {
 	repeats  bool   // takes any number of arguments for its last parameter
 	deep     bool   // walks through all of its arguments
 	cost     int64  // steps beyond one
+	picky    bool   // its overloads are told apart by the kinds of arguments
 	scalar   []bool // the parameters that a list of one item stands for its item
 	fn       func(c *Call, a []value.Value) value.Value
 }
@@ -118,11 +119,19 @@ func table(groups ...[]Func) map[string]*Func {
 	all := map[string]*Func{}
 	for _, g := range groups {
 		for i := range g {
-			g[i].scalar = scalars(&g[i])
+			g[i].scalar, g[i].picky = scalars(&g[i]), picky(&g[i])
 			all[g[i].Name] = &g[i]
 		}
 	}
 	return all
+}
+
+func picky(f *Func) bool {
+	return slices.ContainsFunc(f.Params, func(params []string) bool {
+		return slices.ContainsFunc(params, func(p string) bool {
+			return p == "key" || p == "keys" || p == "range" || p == "range1" || p == "point1"
+		})
+	})
 }
 
 // scalars tells which parameters of a function take neither lists nor anything.
@@ -167,7 +176,7 @@ func (f *Func) Invoke(c *Call, args []value.Value) value.Value {
 		return f.fn(c, []value.Value{value.NewList(args)})
 	}
 	for _, params := range f.Params {
-		if (len(args) <= len(params) || f.repeats) && len(args) >= required(params) && fits(params, args) {
+		if (len(args) <= len(params) || f.repeats) && len(args) >= required(params) && (!f.picky || fits(params, args)) {
 			return f.fn(c, args)
 		}
 	}

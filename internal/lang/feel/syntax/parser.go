@@ -369,6 +369,9 @@ func (p *parser) path(x Node) (Node, error) {
 // only a word of the language can follow a name.
 func (p *parser) member() int {
 	end := p.tok.end
+	if !p.followed() {
+		return end
+	}
 	for {
 		t, err := scan(p.src, end)
 		if err != nil || t.kind != tokenName || slices.Contains(reserved, t.text) {

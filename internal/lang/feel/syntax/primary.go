@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"slices"
+	"unicode/utf8"
 
 	"sextant/internal/lang/feel/value"
 )
@@ -84,9 +85,22 @@ func (p *parser) opens(pos int) bool {
 	return err == nil && t.is("(")
 }
 
+// followed tells cheaply whether a word may follow the current token.
+func (p *parser) followed() bool {
+	for i := p.tok.end; i < len(p.src); i++ {
+		if c := p.src[i]; c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return c >= utf8.RuneSelf || c == '_' || c == '/' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' // or a comment
+		}
+	}
+	return false
+}
+
 // called finds the end of a name of several words that nobody knows and that is
 // called, so that it can be named as such; 0 if there is none.
 func (p *parser) called() int {
+	if !p.followed() {
+		return 0
+	}
 	for end, words := p.tok.end, 1; ; words++ {
 		t, err := scan(p.src, end)
 		switch {
