@@ -254,7 +254,7 @@ func (c *compiler) value(n *bpmn.Node, what, text string) Value {
 	if src, is := feel.IsExpression(text); is {
 		return Value{Expr: c.compile(n, what, src)}
 	}
-	if strings.HasPrefix(text, "${") || strings.HasPrefix(text, "#{") {
+	if foreign(text) {
 		c.problem(n, "process.expression", "the %s %q is in another expression language: write it in FEEL with \"=\" before it", what, text)
 	}
 	return Value{Static: text}

@@ -97,7 +97,7 @@ func (c *compiler) event(n *Node, e *bpmn.Element) {
 	case "endEvent:error":
 		n.Kind = ErrorEnd
 		n.ErrorCode = c.errorCode(e)
-		if n.ErrorCode == "" {
+		if _, defined := c.model.Errors[e.Events[0].ErrorRef]; n.ErrorCode == "" && (defined || e.Events[0].ErrorRef == "") {
 			c.problem(e.Node, "process.error_code", "the error end event throws no error with a code: refer to an <error> that has an errorCode")
 		}
 	case "intermediateCatchEvent:timer":
@@ -135,7 +135,7 @@ func (c *compiler) errorCode(e *bpmn.Element) string {
 	if !ok {
 		c.problem(e.Node, "process.error_ref", "the error %q is not defined in the file", ref)
 	}
-	if strings.HasPrefix(def.Code, "=") || strings.HasPrefix(def.Code, "${") || strings.HasPrefix(def.Code, "#{") {
+	if strings.HasPrefix(def.Code, "=") || foreign(def.Code) {
 		c.problem(e.Node, "process.error_code", "the errorCode %q of the error %q is an expression: codes are texts", def.Code, ref)
 	}
 	return def.Code
@@ -161,7 +161,7 @@ func (c *compiler) timer(e *bpmn.Element, repeats bool) *Timer {
 		c.problem(e.Node, "process.timer", "the timer has no duration, date or cycle")
 	}
 	t.Value = c.value(e.Node, "timer", text)
-	if t.Value.Expr == nil && text != "" {
+	if t.Value.Expr == nil && text != "" && !foreign(text) {
 		if err := CheckTimer(t.Kind, text, c.zones); err != nil {
 			c.problem(e.Node, "process.timer", "%s", err)
 		}
@@ -178,7 +178,7 @@ func (c *compiler) serviceTask(n *Node, e *bpmn.Element) {
 	if retries == "" {
 		retries = defaultRetries
 	}
-	if times, err := strconv.ParseInt(retries, 10, 32); !strings.HasPrefix(retries, "=") && (err != nil || times < 1) {
+	if times, err := strconv.ParseInt(retries, 10, 32); !strings.HasPrefix(retries, "=") && !foreign(retries) && (err != nil || times < 1) {
 		c.problem(e.Node, "process.retries", "the retries %q are no whole number of at least 1", retries)
 	}
 	n.Task = &Task{Type: c.value(e.Node, "job type", e.Ext.TaskType), Retries: c.value(e.Node, "retries", retries), Headers: e.Ext.Headers}
@@ -191,6 +191,9 @@ func (c *compiler) serviceTask(n *Node, e *bpmn.Element) {
 
 func (c *compiler) scriptTask(n *Node, e *bpmn.Element) {
 	n.Kind = ScriptTask
+	if e.Ext.Script == nil && e.Node.Child(bpmn.NamespaceBPMN, "script") != nil {
+		return // told of the script
+	}
 	if e.Ext.Script == nil {
 		c.problem(e.Node, "process.script", "the script task holds no FEEL script: add <zeebe:script expression=\"=…\" resultVariable=\"…\"/>; other script languages are not executed")
 		return
@@ -261,10 +264,13 @@ func (c *compiler) loop(n *Node, e *bpmn.Element) {
 	}
 }
 
+// foreign reports whether a text is an expression of another language.
+func foreign(text string) bool { return strings.HasPrefix(text, "${") || strings.HasPrefix(text, "#{") }
+
 // formal gives an expression that is always one the "=" that it may lack; those of
 // another language keep their signs.
 func formal(text string) string {
-	if text == "" || strings.HasPrefix(text, "=") || strings.HasPrefix(text, "${") || strings.HasPrefix(text, "#{") {
+	if text == "" || strings.HasPrefix(text, "=") || foreign(text) {
 		return text
 	}
 	return "=" + text
