@@ -53,7 +53,7 @@ func refusal(m *bpmn.Model, problems []bpmn.Problem) error {
 	slices.SortStableFunc(all, func(a, b bpmn.Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &bpmn.Error{Problems: all}
+	return &bpmn.Error{Problems: bpmn.Bounded(all)}
 }
 
 func compile(m *bpmn.Model, proc *bpmn.Process, opts []Option) (*Program, []bpmn.Problem) {

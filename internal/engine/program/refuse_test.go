@@ -175,3 +175,15 @@ func TestFilesWithSeveralProcesses(t *testing.T) {
 		t.Errorf("nothing is executable: %s", brief(problems))
 	}
 }
+
+// A file that is wrong everywhere is answered in a size that can be read.
+func TestNotEveryProblemIsTold(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat(`<manualTask camunda:x="1"/>`, 3000)
+	_, problems, warnings := deploy(t, process(body+`<startEvent id="s" camunda:y="1"/><endEvent id="e" `+`/>`+strings.Repeat(`<textAnnotation/><dataObject/>`, 2000)))
+	for _, all := range [][]bpmn.Problem{problems, warnings} {
+		if len(all) != 1001 || !strings.Contains(all[1000].Message, "more") {
+			t.Errorf("%d are told, the last one %+v", len(all), all[len(all)-1])
+		}
+	}
+}

@@ -33,11 +33,25 @@ func Read(doc *Document) (*Model, error) {
 			r.model.Errors[n.Attr("id")] = ErrorRef{ID: n.Attr("id"), Name: n.Attr("name"), Code: n.Attr("errorCode")}
 		}
 	}
+	r.model.Warnings = Bounded(r.model.Warnings)
 	if len(r.problems) > 0 {
 		r.model.Problems = r.problems
-		return r.model, &Error{Problems: r.problems}
+		return r.model, &Error{Problems: Bounded(r.problems)}
 	}
 	return r.model, nil
+}
+
+// maxProblems is how many problems or warnings of a file are told.
+const maxProblems = 1000
+
+// Bounded keeps as many problems as anybody reads, and says how many more there are.
+func Bounded(all []Problem) []Problem {
+	if len(all) <= maxProblems {
+		return all
+	}
+	more := all[maxProblems]
+	more.Message = fmt.Sprintf("there are %d more from here on", len(all)-maxProblems)
+	return append(slices.Clone(all[:maxProblems]), more)
 }
 
 type reader struct {

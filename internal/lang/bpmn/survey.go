@@ -22,7 +22,9 @@ func (r *reader) survey(n *Node, typ string, owner *Node) {
 	}
 	r.attributes(n, typ, owner)
 	for _, c := range n.Elements() {
-		r.event[c] = n.Attr("triggeredByEvent") == "true" // its start goes with the whole
+		if c.Local == "startEvent" && n.Attr("triggeredByEvent") == "true" {
+			r.event[c] = true // goes with the whole
+		}
 		switch {
 		case c.Is(NamespaceBPMN, "extensionElements"):
 			r.attributes(c, "ExtensionElements", owner)

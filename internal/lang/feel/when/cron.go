@@ -266,8 +266,14 @@ func (c *Cron) within(year int, month time.Month, day int, after time.Time) (tim
 	}
 	for h := c.hour; h != 0; h &= h - 1 {
 		hour := bits.TrailingZeros64(h)
+		if !time.Date(year, month, day, hour+1, 0, 0, 0, c.loc).After(after) {
+			continue
+		}
 		for m := c.minute; m != 0; m &= m - 1 {
 			minute := bits.TrailingZeros64(m)
+			if !time.Date(year, month, day, hour, minute+1, 0, 0, c.loc).After(after) {
+				continue
+			}
 			for s := c.second; s != 0; s &= s - 1 {
 				t := time.Date(year, month, day, hour, minute, bits.TrailingZeros64(s), 0, c.loc)
 				if t.After(after) && t.Hour() == hour && t.Minute() == minute {
