@@ -279,3 +279,20 @@ func TestOverloadsThatDoNotExist(t *testing.T) {
 		}
 	}
 }
+
+// A name with several spaces in a row is read with any white space, and is the one
+// that the caller brings.
+func TestNamesWithSeveralSpaces(t *testing.T) {
+	t.Parallel()
+	for _, src := range []string{"Full Name + 1", "Full   Name + 1", "Full \t Name+1"} {
+		x, err := feel.Compile(src, feel.KnownNames("Full   Name"))
+		if err != nil {
+			t.Errorf("%s: %v", src, err)
+			continue
+		}
+		v, err := x.Eval(&feel.Env{Lookup: func(name string) (value.Value, bool) { return value.Int(1), name == "Full   Name" }})
+		if err != nil || v.String() != "2" {
+			t.Errorf("%s gives %s %v", src, v, err)
+		}
+	}
+}

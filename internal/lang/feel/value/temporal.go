@@ -244,7 +244,7 @@ func ParseDuration(s string) (Value, error) {
 	d, err := when.ParseDuration(s)
 	switch {
 	case err != nil:
-		return Null(), fmt.Errorf("%w: %w", errTemporal, err)
+		return Null(), err
 	case d.HasMonths && d.HasTime:
 		return Null(), fmt.Errorf("%w: %q has months and days: a duration of FEEL has years and months, or days and time", errTemporal, s)
 	case d.HasMonths:
