@@ -531,6 +531,7 @@ func TestAProcessDeclaresItsStart(t *testing.T) {
 		"no-json":       declared(``, `<sextant:schema>{</sextant:schema>`),
 		"no-schema":     declared(``, `<sextant:schema>{"type":"nonsense"}</sextant:schema>`),
 		"outside":       declared(``, `<sextant:schema>{"$ref":"http://127.0.0.1:1/x.json"}</sextant:schema>`),
+		"two-schemas":   declared(``, `<sextant:schema>{}</sextant:schema><sextant:schema>{"type":"object"}</sextant:schema>`),
 		"unknown":       declared(`objects="host:host"`, ""),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
@@ -396,7 +398,7 @@ func evaluate(src source, vars map[string]json.RawMessage, s *Service, ref *obje
 	if raw, ok := vars[src.expr.Source()]; ok && ref == nil { // a variable and nothing else keeps its text
 		return raw, nil
 	}
-	v, err := src.expr.Eval(&feel.Env{Now: s.Clock.Now(), Lookup: func(name string) (value.Value, bool) {
+	v, err := src.expr.Eval(&feel.Env{Now: s.Clock.Now(), Zone: time.LoadLocation, Random: rand.Uint64, Lookup: func(name string) (value.Value, bool) {
 		raw, ok := vars[name]
 		if name == varRow && ref != nil {
 			raw, ok = wire.Raw(map[string]string{"id": ref.ID, "type": ref.TypeRef(), "object": ref.String()}), true

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/text/language"
@@ -179,7 +181,7 @@ func (s *Service) title(b *program.Begin, vars map[string]json.RawMessage) strin
 	if b.Title.Expr == nil {
 		return b.Title.Static
 	}
-	v, err := b.Title.Expr.Eval(&feel.Env{Now: s.Clock.Now(), Lookup: func(name string) (value.Value, bool) {
+	v, err := b.Title.Expr.Eval(&feel.Env{Now: s.Clock.Now(), Zone: time.LoadLocation, Random: rand.Uint64, Lookup: func(name string) (value.Value, bool) {
 		v, err := value.FromJSON(vars[name])
 		return v, err == nil && len(vars[name]) > 0
 	}})

@@ -89,8 +89,14 @@ func (r *reader) start(x *Extensions, n *Node) {
 		return
 	}
 	x.Start = &StartSpec{Object: n.Attr("object"), Min: n.Attr("min"), Max: n.Attr("max"), Title: n.Attr("title"), OnBusy: n.Attr("onBusy"), Node: n}
-	if c := n.Child(NamespaceSextant, "schema"); c != nil {
-		x.Start.Schema = c.Content()
+	for _, c := range n.Elements() {
+		switch {
+		case c.Space != NamespaceSextant || c.Local != "schema":
+		case x.Start.Schema != "":
+			r.problem(c, "bpmn.extension.twice", "<%s> stands a second time in <%s>: one holds", c.Tag(), n.Tag())
+		default:
+			x.Start.Schema = c.Content()
+		}
 	}
 }
 
