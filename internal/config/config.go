@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -81,13 +82,17 @@ type Plugins struct {
 	// Isolate is where built-in plugins run: within the server, or each in a process
 	// of its own that outlives the server. Default none.
 	Isolate string `koanf:"isolate" unit:"none, all"`
+	// Reach are the addresses and networks, with commas between them, that a service
+	// may ask for whoever calls it although they lead to this machine, into a private
+	// network or to a cloud's own services, such as 10.0.0.0/8. Default none.
+	Reach string `koanf:"reach" unit:"networks"`
 }
 
 func defaults() map[string]any {
 	return map[string]any{
 		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
-		"log.level": "info", "log.format": "text", "plugins.isolate": "none",
+		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "",
 	}
 }
 
@@ -298,6 +303,9 @@ func (c *Config) validate() error {
 			return fmt.Errorf("%s: %q is none of %s", key, check.value, strings.Join(check.words, ", "))
 		}
 	}
+	if err := checkReach(c.Plugins.Reach); err != nil {
+		return err
+	}
 	if c.Data == "" {
 		return errors.New("data: name a folder")
 	}
@@ -344,3 +352,16 @@ func Environment() []string {
 
 // Home is the user's folder for configuration.
 func Home() (string, error) { return os.UserConfigDir() }
+
+// checkReach refuses what is neither an address nor a network.
+func checkReach(text string) error {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if _, err := netip.ParseAddr(word); err == nil {
+			continue
+		}
+		if _, err := netip.ParsePrefix(word); err != nil {
+			return fmt.Errorf("plugins.reach: %q is neither an address nor a network such as 10.0.0.0/8", word)
+		}
+	}
+	return nil
+}

@@ -29,7 +29,7 @@ func isolated(ctx context.Context, s *Server, p *parts, i instance) error {
 		return err
 	}
 	process := localproc.Process{Name: i.name, Path: s.Exe, Args: []string{"plugin-host", i.name}, Dir: files, Listen: true,
-		Env: append(config.Environment(), "SEXTANT_URL="+s.URL(), "SEXTANT_TOKEN="+i.token, "SEXTANT_DATABASE_URL="+database, "SEXTANT_DATA="+files)}
+		Env: append(config.Environment(), "SEXTANT_URL="+s.URL(), "SEXTANT_TOKEN="+i.token, "SEXTANT_DATABASE_URL="+database, "SEXTANT_DATA="+files, "SEXTANT_REACH="+s.Config.Plugins.Reach)}
 	state, err := s.local.Ensure(ctx, process)
 	if err != nil {
 		return err

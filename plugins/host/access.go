@@ -97,10 +97,12 @@ func outcome(ctx context.Context, err error) error {
 		return plugin.Fail("host.key_unknown", e.Error())
 	case ssh.HostKeyChanged:
 		return plugin.Fail("host.key_changed", e.Error())
-	case ssh.Auth:
-		return plugin.Fail("host.auth", e.Error())
-	case ssh.Disk:
-		return plugin.Fail("host.disk", e.Error())
+	case ssh.Auth, ssh.Disk, ssh.Shell, ssh.Weak, ssh.Path:
+		return plugin.Fail("host."+string(e.Kind), e.Error())
+	case ssh.HostKeyRevoked:
+		return plugin.Fail("host.key_revoked", e.Error())
+	case ssh.Invalid:
+		return plugin.Fail("input.value", e.Error())
 	case ssh.Timeout:
 		if errors.As(context.Cause(ctx), &timedOut) {
 			return timedOut
@@ -117,7 +119,7 @@ func stateAfter(err error) string {
 	switch ssh.KindOf(err) {
 	case ssh.Refused, ssh.Unreachable:
 		return stateDown
-	case ssh.Lost, ssh.Unknown, ssh.Cancelled, ssh.Timeout:
+	case ssh.Lost, ssh.Unknown, ssh.Cancelled, ssh.Timeout, ssh.Invalid:
 		return "unknown"
 	}
 	return stateUp

@@ -46,7 +46,7 @@ func (h *hosts) collectFacts(ctx context.Context, call *plugin.Call, in factsIn)
 	}
 	ctx, cancel := until(ctx, in.Timeout, "the question")
 	defer cancel()
-	res, err := h.pool.Run(ctx, to, cred, ssh.Command{Key: call.Key, Script: factsScript, Leave: plugin.ErrStopping})
+	res, err := h.watch(call).run(ctx, to, cred, ssh.Command{Script: factsScript})
 	if err != nil {
 		return factsOut{State: stateAfter(err)}, outcome(ctx, err)
 	}

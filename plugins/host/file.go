@@ -28,7 +28,8 @@ type copyIn struct {
 	access
 	Source   plugin.File     `sx:"source,required" title:"en=File;zh=文件" doc:"File to place."`
 	Path     string          `sx:"path,required" title:"en=Path on the host;zh=主机上的路径" doc:"Absolute path on the host; missing folders are made."`
-	Mode     string          `sx:"mode,default=0644" title:"en=Permissions;zh=权限" doc:"Permissions, octal."`
+	Mode     string          `sx:"mode" title:"en=Permissions;zh=权限" doc:"Permissions, octal; else those of the file that is there, or 0644."`
+	Links    string          `sx:"links,values=follow|refuse,default=follow" title:"en=Symbolic links;zh=符号链接" doc:"Where the path is a symbolic link: follow it and replace the file it leads to, or refuse."`
 	Checksum string          `sx:"checksum" title:"en=SHA-256;zh=SHA-256 校验和" doc:"SHA-256 that the file must have; else that of the source."`
 	Timeout  plugin.Duration `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限"`
 }
@@ -38,7 +39,8 @@ type renderIn struct {
 	Template string          `sx:"template,type=text,required" title:"en=Template;zh=模板" doc:"Go text/template; a value that is missing is an error."`
 	Values   json.RawMessage `sx:"values,type=object" title:"en=Values;zh=取值" doc:"Values for the template."`
 	Path     string          `sx:"path,required" title:"en=Path on the host;zh=主机上的路径" doc:"Absolute path on the host; missing folders are made."`
-	Mode     string          `sx:"mode,default=0644" title:"en=Permissions;zh=权限" doc:"Permissions, octal."`
+	Mode     string          `sx:"mode" title:"en=Permissions;zh=权限" doc:"Permissions, octal; else those of the file that is there, or 0644."`
+	Links    string          `sx:"links,values=follow|refuse,default=follow" title:"en=Symbolic links;zh=符号链接" doc:"Where the path is a symbolic link: follow it and replace the file it leads to, or refuse."`
 	Timeout  plugin.Duration `sx:"timeout,default=PT2M" title:"en=Time limit;zh=时限"`
 }
 
@@ -53,6 +55,7 @@ type placed struct {
 	access  access
 	file    ssh.File
 	mode    string
+	links   string
 	size    int64
 	timeout plugin.Duration
 }
@@ -73,23 +76,27 @@ func (h *hosts) copyFile(ctx context.Context, call *plugin.Call, in copyIn) (fil
 		return fileOut{}, plugin.Fail("host.source", err.Error())
 	}
 	open := func() (io.ReadCloser, error) { return os.Open(f.Name()) }
-	return h.place(ctx, placed{in.access, ssh.File{Path: in.Path, SHA256: in.Source.SHA256, Open: open}, in.Mode, info.Size(), in.Timeout})
+	return h.place(ctx, call, placed{in.access, ssh.File{Path: in.Path, SHA256: in.Source.SHA256, Open: open}, in.Mode, in.Links, info.Size(), in.Timeout})
 }
 
 // renderFile fills a template and places the result.
-func (h *hosts) renderFile(ctx context.Context, _ *plugin.Call, in renderIn) (fileOut, error) {
+func (h *hosts) renderFile(ctx context.Context, call *plugin.Call, in renderIn) (fileOut, error) {
 	data, err := render(in.Template, in.Values)
 	if err != nil {
 		return fileOut{}, plugin.Fail("host.template", err.Error())
 	}
 	sum := sha256.Sum256(data)
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
-	return h.place(ctx, placed{in.access, ssh.File{Path: in.Path, SHA256: hex.EncodeToString(sum[:]), Open: open}, in.Mode, int64(len(data)), in.Timeout})
+	return h.place(ctx, call, placed{in.access, ssh.File{Path: in.Path, SHA256: hex.EncodeToString(sum[:]), Open: open}, in.Mode, in.Links, int64(len(data)), in.Timeout})
 }
 
-func (h *hosts) place(ctx context.Context, p placed) (fileOut, error) {
-	mode, err := strconv.ParseUint(p.mode, 8, 32)
-	if err != nil || mode > 0o777 {
+func (h *hosts) place(ctx context.Context, call *plugin.Call, p placed) (fileOut, error) {
+	var mode uint64
+	var err error
+	if p.mode != "" {
+		mode, err = strconv.ParseUint(p.mode, 8, 32)
+	}
+	if err != nil || mode > 0o777 || p.mode != "" && mode == 0 {
 		return fileOut{}, plugin.Fail("input.value", fmt.Sprintf("the input mode is %q and not octal permissions such as 0644", p.mode))
 	}
 	if !strings.HasPrefix(p.file.Path, "/") || strings.HasSuffix(p.file.Path, "/") || strings.ContainsRune(p.file.Path, 0) {
@@ -99,7 +106,7 @@ func (h *hosts) place(ctx context.Context, p placed) (fileOut, error) {
 	if err != nil {
 		return fileOut{}, err
 	}
-	p.file.Mode = fs.FileMode(mode)
+	p.file.Mode, p.file.NoLinks, p.file.Note = fs.FileMode(mode), p.links == "refuse", h.watch(call).note
 	ctx, cancel := until(ctx, p.timeout, "the file")
 	defer cancel()
 	changed, err := h.pool.Copy(ctx, to, cred, p.file)

@@ -28,7 +28,10 @@ var front embed.FS
 var errNoDatabase = errors.New("the host plugin keeps its hosts in a database: give it one")
 
 // hosts is the plugin at work.
-type hosts struct{ pool *ssh.Pool }
+type hosts struct {
+	pool  *ssh.Pool
+	reach reach // set at the start
+}
 
 // New makes the plugin. Each place it runs in needs one of its own.
 func New() *plugin.Plugin {
@@ -45,6 +48,10 @@ func New() *plugin.Plugin {
 	p.OnStart(func(ctx context.Context, on *plugin.Host) error {
 		if on.DB == nil {
 			return errNoDatabase
+		}
+		var err error
+		if h.reach, err = readReach(on.Reach); err != nil {
+			return err
 		}
 		store, err := objectstore.Open(ctx, on, name, objectstore.Fixed([]wire.ObjectType{hostType()}))
 		if err != nil {
@@ -65,7 +72,7 @@ func (h *hosts) services(p *plugin.Plugin) {
 	plugin.Action(p, plugin.Spec{
 		Service: "script", Action: "run", Title: wire.Text{"en": "Run a script", "zh": "执行脚本"}, Target: objectType,
 		Description: "Runs a script detached on the host and waits for its end. The same row never runs twice.",
-		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskChange, Idempotent: true, Retry: again, Effects: []string{"host:host.state"},
+		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskChange, Idempotent: true, Settles: true, Retry: again, Effects: []string{"host:host.state"},
 	}, h.runScript)
 	plugin.Action(p, plugin.Spec{
 		Service: "file", Action: "copy", Title: wire.Text{"en": "Copy a file", "zh": "分发文件"}, Target: objectType,
@@ -80,7 +87,7 @@ func (h *hosts) services(p *plugin.Plugin) {
 	plugin.Action(p, plugin.Spec{
 		Service: "facts", Action: "collect", Title: wire.Text{"en": "Collect facts", "zh": "采集主机信息"}, Target: objectType,
 		Description: "Asks the host what it is and writes the answer to the object.",
-		Timeout:     5 * time.Minute, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true, Retry: again, Effects: []string{"host:host.state"},
+		Timeout:     5 * time.Minute, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true, Settles: true, Retry: again, Effects: []string{"host:host.state"},
 	}, h.collectFacts)
 	plugin.Action(p, plugin.Spec{
 		Service: "wait", Action: "port", Title: wire.Text{"en": "Wait for a port", "zh": "等待端口"}, Target: objectType,
@@ -89,9 +96,9 @@ func (h *hosts) services(p *plugin.Plugin) {
 	}, waitPort)
 	plugin.Action(p, plugin.Spec{
 		Service: "wait", Action: "http", Title: wire.Text{"en": "Wait for a web address", "zh": "等待网址"}, Target: objectType,
-		Description: "Waits until a web address answers as expected, seen from the plugin. Redirects are answers and not followed.",
+		Description: "Waits until a web address answers as expected, seen from the plugin. Redirects are answers and not followed. Addresses of the server itself and of private networks are refused unless the server's setting plugins.reach lists them.",
 		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true,
-	}, waitHTTP)
+	}, h.waitHTTP)
 }
 
 // hostType is the object type that the plugin owns.

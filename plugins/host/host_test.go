@@ -88,6 +88,7 @@ type rig struct {
 	host     *plugin.Host
 	data     string
 	url      string
+	reach    string
 }
 
 func start(t *testing.T) *rig {
@@ -108,7 +109,7 @@ func (r *rig) boot() {
 		r.Fatal(err)
 	}
 	r.Cleanup(func() { _ = db.Close() })
-	on := &plugin.Host{DB: db, Dialect: string(dialect), Data: r.data, URL: r.url}
+	on := &plugin.Host{DB: db, Dialect: string(dialect), Data: r.data, URL: r.url, Reach: r.reach}
 	h, err := host.New().Handler(r.Context(), on)
 	if err != nil {
 		r.Fatal(err)
@@ -180,7 +181,16 @@ func TestScripts(t *testing.T) {
 		{"exit code", map[string]any{"script": "echo why >&2; exit 7"}, map[string]any{"outcome": "failed", "errorCode": "host.exit", "errorMessage": "exit code 7: why", "exit_code": 7.0, "stderr": "why\n"}},
 		{"expected exit code", map[string]any{"script": "exit 7", "expect_exit": []int{0, 7}}, map[string]any{"outcome": "ok", "exit_code": 7.0}},
 		{"time-out", map[string]any{"script": "sleep 60", "timeout": "PT1S"}, map[string]any{"outcome": "timed_out", "errorMessage": "within 1s"}},
-		{"killed", map[string]any{"script": "kill -9 0"}, map[string]any{"outcome": "unknown", "errorCode": "host.unknown"}},
+		{"killed", map[string]any{"script": "kill -9 0"}, map[string]any{"outcome": "failed", "errorCode": "host.exit", "exit_code": 137.0}},
+		{"its supervisor killed", map[string]any{"script": "kill -9 $PPID"}, map[string]any{"outcome": "unknown", "errorCode": "host.unknown"}},
+		{"numbers in the environment", map[string]any{"script": `echo "$PORT $ON $BIG"`, "env": map[string]any{"PORT": 8080, "ON": true, "BIG": json.Number("9007199254740993.10")}}, map[string]any{"outcome": "ok", "stdout": "8080 true 9007199254740993.10\n"}},
+		{"a structure in the environment", map[string]any{"script": "true", "env": map[string]any{"A": []int{1}}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A"`}},
+		{"nothing in the secret environment", map[string]any{"script": "true", "secret_env": map[string]any{"S": nil}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"S"`}},
+		{"a name that no shell takes", map[string]any{"script": "true", "env": map[string]any{"A-B": "x"}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A-B"`}},
+		{"a secret name that a shell owns", map[string]any{"script": "true", "secret_env": map[string]any{"PPID": "hunter2"}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"PPID"`}},
+		{"a name given twice", map[string]any{"script": "true", "env": map[string]any{"A": "x"}, "secret_env": map[string]any{"A": "y"}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A"`}},
+		{"input without a last line end", map[string]any{"script": "wc -c", "stdin": "abc"}, map[string]any{"outcome": "ok", "stdout": "3\n"}},
+		{"a script from Windows", map[string]any{"script": "\uFEFF#!/bin/sh\r\necho one\r\necho two\r\n"}, map[string]any{"outcome": "ok", "stdout": "one\ntwo\n"}},
 		{"no script", nil, map[string]any{"outcome": "failed", "errorCode": "input.missing"}},
 		{"two scripts", map[string]any{"script": "x", "script_file": strings.Repeat("0", 64)}, map[string]any{"outcome": "failed", "errorCode": "input.missing"}},
 	}
@@ -190,6 +200,9 @@ func TestScripts(t *testing.T) {
 	r.host.Close()
 	r.platform.mu.Lock()
 	defer r.platform.mu.Unlock()
+	if n := strings.Count(r.platform.log.String(), "byte order mark and Windows line ends"); n != 1 {
+		t.Errorf("what was taken from the script was told %d times", n)
+	}
 	if !strings.Contains(r.platform.log.String(), "x y a b") {
 		t.Errorf("live output was %q", r.platform.log.String())
 	}
@@ -317,6 +330,8 @@ func TestFacts(t *testing.T) {
 func TestWaiting(t *testing.T) {
 	t.Parallel()
 	r := start(t)
+	r.reach = "127.0.0.0/8, ::1"
+	r.boot()
 	var asked int
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if asked++; asked < 3 {
@@ -332,9 +347,9 @@ func TestWaiting(t *testing.T) {
 	expect(t, "open", r.do("/v1/wait/port", "1", port(r.sshd.Address, 0))[0], map[string]any{"outcome": "ok", "state": "up"})
 	expect(t, "closed", r.do("/v1/wait/port", "2", port(r.sshd.Address, 1))[0], map[string]any{"outcome": "timed_out", "state": "closed", "errorMessage": "refused"})
 	page := map[string]any{"callbackParameter": "h", "url": web.URL, "expect_body": "ready", "expect_match": `"status":"r.*"`, "interval": "PT0.1S"}
-	expect(t, "ready", r.do("/v1/wait/http", "3", page)[0], map[string]any{"outcome": "ok", "state": "up", "status": 200.0, "body": "ready"})
+	expect(t, "ready", r.do("/v1/wait/http", "3", page)[0], map[string]any{"outcome": "ok", "state": "up", "status": 200.0, "matched": true, "body": nil})
 	page["expect_match"], page["timeout"] = "steady", "PT0.3S"
-	expect(t, "other text", r.do("/v1/wait/http", "4", page)[0], map[string]any{"outcome": "timed_out", "state": "down", "errorMessage": "does not match"})
+	expect(t, "other text", r.do("/v1/wait/http", "4", page)[0], map[string]any{"outcome": "timed_out", "state": "down", "status": 200.0, "matched": false, "errorMessage": "does not match"})
 	page["url"] = "file:///etc/passwd"
 	expect(t, "no web address", r.do("/v1/wait/http", "5", page)[0], map[string]any{"outcome": "failed", "errorCode": "input.value"})
 }

@@ -2,11 +2,13 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/ssh"
@@ -16,21 +18,23 @@ const maxScript = 4 << 20 // bytes
 
 type scriptIn struct {
 	access
-	Script     string                   `sx:"script,type=text,risk=script" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names."`
-	ScriptFile plugin.File              `sx:"script_file,risk=script" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text."`
-	Args       []string                 `sx:"args" title:"en=Arguments;zh=参数" doc:"Arguments, each passed as it is."`
-	Env        map[string]string        `sx:"env" title:"en=Environment variables;zh=环境变量" doc:"Environment variables."`
-	SecretEnv  map[string]plugin.Secret `sx:"secret_env,secret" title:"en=Secret variables;zh=保密变量" doc:"Environment variables that nobody may see."`
-	Workdir    string                   `sx:"workdir" title:"en=Working folder;zh=工作目录" doc:"Folder to run in; else the user's home."`
-	Stdin      string                   `sx:"stdin,type=text" title:"en=Standard input;zh=标准输入" doc:"Standard input."`
-	Timeout    plugin.Duration          `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限" doc:"After this the script and its children are ended."`
-	ExpectExit []int                    `sx:"expect_exit,default=[0]" title:"en=Exit codes of success;zh=成功的退出码" doc:"Exit codes that mean success."`
+	Script     string          `sx:"script,type=text,risk=script" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names."`
+	ScriptFile plugin.File     `sx:"script_file,risk=script" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text."`
+	Args       []string        `sx:"args" title:"en=Arguments;zh=参数" doc:"Arguments, each passed as it is."`
+	Env        environment     `sx:"env" title:"en=Environment variables;zh=环境变量" doc:"Environment variables; numbers and true or false become text."`
+	SecretEnv  environment     `sx:"secret_env,secret" title:"en=Secret variables;zh=保密变量" doc:"Environment variables that nobody may see."`
+	Workdir    string          `sx:"workdir" title:"en=Working folder;zh=工作目录" doc:"Folder to run in; else the user's home."`
+	Stdin      string          `sx:"stdin,type=text" title:"en=Standard input;zh=标准输入" doc:"Standard input, byte for byte."`
+	Timeout    plugin.Duration `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限" doc:"After this the script and its children are ended."`
+	Grace      plugin.Duration `sx:"grace,default=PT3S" title:"en=Time to end;zh=结束宽限" doc:"How long the script has to end by itself once it is told to, before it is killed."`
+	ExpectExit []int           `sx:"expect_exit,default=[0]" title:"en=Exit codes of success;zh=成功的退出码" doc:"Exit codes that mean success."`
 }
 
 type scriptOut struct {
 	ExitCode *int   `sx:"exit_code" title:"en=Exit code;zh=退出码"`
 	Stdout   string `sx:"stdout,type=text" title:"en=Standard output;zh=标准输出" doc:"Standard output, of much the beginning and the end."`
 	Stderr   string `sx:"stderr,type=text" title:"en=Standard error;zh=标准错误" doc:"Standard error, of much the beginning and the end."`
+	Cut      bool   `sx:"cut" title:"en=Output cut;zh=输出已截断" doc:"True where a part of the output stands in the live output alone."`
 	State    string `sx:"state,to=.state@observed" title:"en=State;zh=状态" doc:"State of the host: up, down or unknown."`
 }
 
@@ -44,19 +48,19 @@ func (h *hosts) runScript(ctx context.Context, call *plugin.Call, in scriptIn) (
 	if err != nil {
 		return scriptOut{}, err
 	}
-	env := maps.Clone(in.Env)
-	if env == nil {
-		env = map[string]string{}
+	env, err := in.environment()
+	if err != nil {
+		return scriptOut{}, err
 	}
-	for k, v := range in.SecretEnv {
-		env[k] = string(v)
-	}
+	script, what := ssh.Normalize(script)
 	ctx, cancel := until(ctx, in.Timeout, "the script")
 	defer cancel()
-	res, err := h.pool.Run(ctx, to, cred, ssh.Command{
-		Key: call.Key, Script: script, Args: in.Args, Env: env, Dir: in.Workdir, Stdin: in.Stdin, Output: call, Leave: plugin.ErrStopping,
-	})
-	out := scriptOut{Stdout: res.Stdout, Stderr: res.Stderr, State: stateAfter(err)}
+	w := h.watch(call)
+	if what != "" {
+		w.note(what)
+	}
+	res, err := w.run(ctx, to, cred, ssh.Command{Script: script, Args: in.Args, Env: env, Dir: in.Workdir, Stdin: in.Stdin, Grace: time.Duration(in.Grace), Output: call})
+	out := scriptOut{Stdout: res.Stdout, Stderr: res.Stderr, Cut: res.Cut, State: stateAfter(err)}
 	if err != nil {
 		return out, outcome(ctx, err)
 	}
@@ -88,6 +92,54 @@ func (in scriptIn) text(ctx context.Context, on *plugin.Host) (string, error) {
 		return "", plugin.Fail("host.source", fmt.Sprintf("the script has more than %d bytes", maxScript))
 	}
 	return string(data), nil
+}
+
+// environment joins both sets of variables.
+func (in scriptIn) environment() (map[string]string, error) {
+	env := map[string]string{}
+	for _, set := range []environment{in.Env, in.SecretEnv} {
+		if set.wrong != "" {
+			return nil, plugin.Fail("input.value", set.wrong)
+		}
+		for name, value := range set.values {
+			if err := ssh.CheckEnvName(name); err != nil {
+				return nil, plugin.Fail("input.value", err.Error())
+			}
+			if _, twice := env[name]; twice {
+				return nil, plugin.Fail("input.value", fmt.Sprintf("the variable %q stands in env and in secret_env: give it once", name))
+			}
+			env[name] = value
+		}
+	}
+	return env, nil
+}
+
+// environment is a set of variables whose values are texts, numbers or booleans.
+type environment struct {
+	values map[string]string
+	wrong  string // what is wrong, without any value
+}
+
+// UnmarshalJSON keeps the text of numbers. A value that is none of the three is
+// told by its name alone: it may be a secret.
+func (e *environment) UnmarshalJSON(b []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	e.values = map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		var text string
+		switch v := raw[name]; {
+		case json.Unmarshal(v, &text) == nil && v[0] == '"':
+		case v[0] == '{' || v[0] == '[' || v[0] == 'n':
+			e.wrong = fmt.Sprintf("the value of the variable %q is neither a text nor a number nor true or false", name)
+		default:
+			text = string(v)
+		}
+		e.values[name] = text
+	}
+	return nil
 }
 
 // lastLine is the end of an error output, for a message.

@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,8 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"sextant/sdk/go/plugin"
 )
@@ -20,7 +22,7 @@ const (
 	probeTimeout = 10 * time.Second
 	minInterval  = 100 * time.Millisecond
 	maxBody      = 1 << 20 // bytes of an answer that are looked at
-	keptBody     = 4 << 10 // bytes of an answer that are given back
+	maxHeader    = 64 << 10
 	stateClosed  = "closed"
 )
 
@@ -47,7 +49,7 @@ type httpIn struct {
 
 type httpOut struct {
 	Status   int    `sx:"status" title:"en=Status;zh=状态码" doc:"Status of the last answer; 0 for none."`
-	Body     string `sx:"body,type=text" title:"en=Answer;zh=应答" doc:"Beginning of the last answer."`
+	Matched  bool   `sx:"matched" title:"en=Matched;zh=已匹配" doc:"True where the last answer had the expected text and pattern. The answer itself is not given back."`
 	State    string `sx:"state" title:"en=State;zh=状态" doc:"up, or down where the answer was not as expected."`
 	WaitedMS int64  `sx:"waited_ms" title:"en=Waited (ms);zh=等待 (毫秒)"`
 }
@@ -64,6 +66,9 @@ func poll(ctx context.Context, call *plugin.Call, every plugin.Duration, try fun
 		waited = clock.Now().Sub(begin).Milliseconds()
 		if last == nil {
 			return waited, nil
+		}
+		if refused := refusal(last); refused != nil {
+			return waited, refused
 		}
 		if s := last.Error(); s != said && ctx.Err() == nil {
 			said = s
@@ -114,8 +119,9 @@ func waitPort(ctx context.Context, call *plugin.Call, in portIn) (portOut, error
 	return out, err
 }
 
-// waitHTTP waits for a web address.
-func waitHTTP(ctx context.Context, call *plugin.Call, in httpIn) (httpOut, error) {
+// waitHTTP waits for a web address. Nothing of an answer but its status comes back:
+// whoever may ask must not read what only this machine may.
+func (h *hosts) waitHTTP(ctx context.Context, call *plugin.Call, in httpIn) (httpOut, error) {
 	u, err := url.Parse(in.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return httpOut{}, plugin.Fail("input.value", fmt.Sprintf("the input url is %q and not an address with http or https", in.URL))
@@ -124,17 +130,17 @@ func waitHTTP(ctx context.Context, call *plugin.Call, in httpIn) (httpOut, error
 	if err != nil {
 		return httpOut{}, plugin.Fail("input.value", "the input expect_match: "+err.Error())
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: h.reach.dialer(), TLSHandshakeTimeout: probeTimeout, MaxResponseHeaderBytes: maxHeader}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	ctx, cancel := until(ctx, in.Timeout, u.Redacted())
 	defer cancel()
 	out := httpOut{State: stateDown}
 	out.WaitedMS, err = poll(ctx, call, in.Interval, func(ctx context.Context) error {
 		status, body, err := get(ctx, client, in.URL)
+		out.Status, out.Matched = status, err == nil && strings.Contains(body, in.ExpectBody) && match.MatchString(body)
 		if err != nil {
 			return err
 		}
-		out.Status, out.Body = status, trimmed(body)
 		switch {
 		case !slices.Contains(in.ExpectStatus, status):
 			return fmt.Errorf("%s answers with status %d", u.Redacted(), status)
@@ -158,22 +164,34 @@ func get(ctx context.Context, client *http.Client, address string) (int, string,
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return 0, "", err
+		return 0, "", unanswered(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	return resp.StatusCode, string(body), err
+	if err != nil {
+		return resp.StatusCode, "", errors.New("the answer broke off")
+	}
+	return resp.StatusCode, string(body), nil
 }
 
-// trimmed is the beginning of a text, cut between characters.
-func trimmed(s string) string {
-	s = strings.TrimSpace(strings.ToValidUTF8(s, "�"))
-	if len(s) <= keptBody {
-		return s
+// unanswered says why there is no answer. The errors of the client repeat what a
+// server said that does not speak HTTP.
+func unanswered(err error) error {
+	if refused := refusal(err); refused != nil {
+		return refused
 	}
-	s = s[:keptBody]
-	for len(s) > 0 && !utf8.ValidString(s) {
-		s = s[:len(s)-1]
+	var timeout net.Error
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("the connection was refused")
+	case errors.As(err, &name):
+		return errors.New("the name is not known")
+	case errors.As(err, &certificate):
+		return errors.New("the certificate is not valid for this address")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return errors.New("no answer in time")
 	}
-	return s
+	return errors.New("the connection was made, and no answer of HTTP came")
 }

@@ -99,7 +99,7 @@ func (w *world) start() {
 	w.must(err)
 	defer log.Close()
 	w.cmd = exec.Command(binary, "server", "--data", filepath.Join(w.dir, "data"), "--listen", w.listen, "--admin.listen", "", "--plugins.isolate", "all")
-	w.cmd.Env = append(os.Environ(), "SEXTANT_ADMIN_PASSWORD="+password)
+	w.cmd.Env = append(os.Environ(), "SEXTANT_ADMIN_PASSWORD="+password, "SEXTANT_PLUGINS_REACH=127.0.0.0/8")
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	w.must(w.cmd.Start())
 	for deadline := time.Now().Add(30 * time.Second); ; {

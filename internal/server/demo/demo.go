@@ -125,7 +125,7 @@ func Run(ctx context.Context, o Options) (err error) {
 func (s *show) say(format string, args ...any) { _, _ = fmt.Fprintf(s.Err, format+"\n", args...) }
 
 func (s *show) start(ctx context.Context) (string, error) {
-	l, err := config.Load("", map[string]any{"data": filepath.Join(s.Dir, "data"), "listen": s.Listen, "admin.listen": ""})
+	l, err := config.Load("", map[string]any{"data": filepath.Join(s.Dir, "data"), "listen": s.Listen, "admin.listen": "", "plugins.reach": "127.0.0.0/8"})
 	if err != nil {
 		return "", err
 	}

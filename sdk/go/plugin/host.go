@@ -41,6 +41,10 @@ type Host struct {
 	URL, Token string
 	// Client calls the platform; http.DefaultTransport where it is nil.
 	Client *http.Client
+	// Reach lists addresses and networks, with commas between them, that the plugin
+	// may ask on behalf of others although they lead to this machine or into a
+	// private network.
+	Reach string
 	// Incoming is the token that calls to the plugin have to carry; empty
 	// accepts all, which is right only in process.
 	Incoming string
@@ -62,9 +66,9 @@ func (realClock) After(d time.Duration) (<-chan time.Time, func()) {
 }
 
 // HostFrom builds a host from the settings that the platform gives a separate
-// process: SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_DATABASE_URL, SEXTANT_DATA.
+// process: SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_DATABASE_URL, SEXTANT_DATA, SEXTANT_REACH.
 func HostFrom(getenv func(string) string, log *slog.Logger) (*Host, error) {
-	h := &Host{Data: getenv("SEXTANT_DATA"), URL: getenv("SEXTANT_URL"), Token: getenv("SEXTANT_TOKEN"), Incoming: getenv("SEXTANT_TOKEN"), Log: log}
+	h := &Host{Data: getenv("SEXTANT_DATA"), URL: getenv("SEXTANT_URL"), Token: getenv("SEXTANT_TOKEN"), Incoming: getenv("SEXTANT_TOKEN"), Reach: getenv("SEXTANT_REACH"), Log: log}
 	if h.Token == "" {
 		return nil, errors.New("SEXTANT_TOKEN is empty: a plugin is started by the platform, or by hand with the token of its instance")
 	}

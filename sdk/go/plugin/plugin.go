@@ -63,8 +63,13 @@ type Spec struct {
 	Risk            string
 	Idempotent      bool // may be sent again after a crash
 	Async           bool // accepted at once, answered by call-back
-	Retry           *wire.Retry
-	Effects         []string
+	// Settles says that the function is called even where the time of its row is
+	// over or the call is cancelled already, and finds out itself what became of
+	// the row: an earlier call, before the plugin was started anew, may have begun
+	// it.
+	Settles bool
+	Retry   *wire.Retry
+	Effects []string
 	// Locks are the locks that the action needs. Nil asks for the target alone,
 	// exclusively, unless the action only reads; an empty list asks for none.
 	Locks []wire.Lock
@@ -74,6 +79,8 @@ type action struct {
 	spec wire.Action
 	name string
 	at   int // rows at once
+	// settles says that the function is called whatever became of its context.
+	settles bool
 	// timeout bounds each row.
 	timeout time.Duration
 	run     func(ctx context.Context, c *Call, row wire.Row) (wire.Row, error)
@@ -95,7 +102,7 @@ func Action[I, O any](p *Plugin, s Spec, fn Func[I, O]) {
 	if s.Timeout <= 0 {
 		s.Timeout = defaultTimeout
 	}
-	a := &action{name: s.Service + "/" + s.Action, at: max(s.Parallel, 1), timeout: s.Timeout}
+	a := &action{name: s.Service + "/" + s.Action, at: max(s.Parallel, 1), settles: s.Settles, timeout: s.Timeout}
 	if s.Parallel == 0 {
 		a.at = defaultParallel
 	}

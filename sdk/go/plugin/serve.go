@@ -322,7 +322,7 @@ func (b *batch) row(ctx context.Context, in wire.Row, log *logger) wire.Row {
 	var out wire.Row
 	err := context.Cause(ctx)
 	switch {
-	case err != nil: // it was cancelled before its turn
+	case err != nil && !b.action.settles: // it was cancelled before its turn
 	case b.lost:
 		err = Unknown("the plugin was ended while it worked on this, and it must not be done twice")
 	default:

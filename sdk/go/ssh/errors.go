@@ -1,13 +1,6 @@
 package ssh
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"strings"
-	"syscall"
-)
+import "errors"
 
 // Kind is the class of an error.
 type Kind string
@@ -21,6 +14,11 @@ const (
 	Auth           Kind = "auth"
 	Timeout        Kind = "timeout" // the command took too long and was ended
 	Cancelled      Kind = "cancelled"
+	HostKeyRevoked Kind = "host_key_revoked"
+	Weak           Kind = "weak"     // the host offers only what is not safe any more
+	Shell          Kind = "shell"    // the user's shell on the host runs no commands
+	Invalid        Kind = "invalid"  // what was asked for cannot be done anywhere
+	Path           Kind = "path"     // the place of a file is none for a file
 	Lost           Kind = "lost"     // the connection broke before the command began
 	Unknown        Kind = "unknown"  // nobody can tell whether the command was done
 	Protocol       Kind = "protocol" // the host answers otherwise than expected
@@ -33,6 +31,8 @@ type Error struct {
 	Address string
 	Message string
 	Err     error
+	// sure says that this call has begun nothing, so that it is what it was.
+	sure bool
 }
 
 // Error is the message with the address.
@@ -51,7 +51,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // again does no harm.
 func (e *Error) CertainlyNotRun() bool {
 	switch e.Kind {
-	case Refused, Unreachable, HostKeyUnknown, HostKeyChanged, Auth, Lost, Disk:
+	case Refused, Unreachable, HostKeyUnknown, HostKeyChanged, HostKeyRevoked, Weak, Auth, Shell, Invalid, Path, Lost, Disk:
 		return true
 	}
 	return false
@@ -64,28 +64,4 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return ""
-}
-
-func dialError(ctx context.Context, address string, err error) *Error {
-	var known *Error
-	if errors.As(err, &known) {
-		return known
-	}
-	var timeout net.Error
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return &Error{Refused, address, "the connection was refused: does sshd run there, on this port?", nil}
-	case strings.Contains(err.Error(), "unable to authenticate"):
-		return &Error{Auth, address, "the host accepts neither the key nor the password of this user", nil}
-	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
-		return &Error{Unreachable, address, "the host did not answer in time", nil}
-	}
-	return &Error{Unreachable, address, "the host cannot be reached", err}
-}
-
-func keyError(kind Kind, address, presented string) *Error {
-	if kind == HostKeyUnknown {
-		return &Error{kind, address, fmt.Sprintf("no host key is pinned; it presents %s: compare that with the host and pin it", presented), nil}
-	}
-	return &Error{kind, address, fmt.Sprintf("its host key has changed to %s: somebody may be in between; pin the new key only if the host was set up anew", presented), nil}
 }

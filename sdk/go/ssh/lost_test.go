@@ -1,6 +1,8 @@
 package ssh_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -205,24 +208,53 @@ func faulty(t *testing.T, fn func(xssh.NewChannel, io.Closer)) (ssh.Target, ssh.
 	return ssh.Target{Address: l.Addr().String(), HostKeys: []string{xssh.FingerprintSHA256(signer.PublicKey())}}, ssh.Credential{User: "u", Password: "p"}
 }
 
-// accept takes a session and its exec request.
-func accept(c xssh.NewChannel) xssh.Channel {
+// halves finds the marker on the command line of a script.
+var halves = regexp.MustCompile(`' sh ([0-9a-f]{16}) ([0-9a-f]{16})`)
+
+// accept takes a session and its exec request, and gives the marker.
+func accept(c xssh.NewChannel) (ch xssh.Channel, mark string) {
 	ch, reqs, err := c.Accept()
 	if err != nil {
-		return nil
+		return nil, ""
 	}
 	for r := range reqs {
 		_ = r.Reply(r.Type == "exec", nil) // the client sees if it fails
 		if r.Type == "exec" {
+			if m := halves.FindSubmatch(r.Payload); m != nil {
+				mark = string(m[1]) + string(m[2])
+			}
 			break
 		}
 	}
 	go xssh.DiscardRequests(reqs)
-	return ch
+	return ch, mark
+}
+
+// greeted takes a session, greets as the script does and takes what is sent.
+func greeted(c xssh.NewChannel) (xssh.Channel, string) {
+	ch, mark := accept(c)
+	_, _ = fmt.Fprintf(ch, "\n%s hello 1 2 3\n", mark) // the client sees if it fails
+	in := bufio.NewScanner(ch)
+	for in.Scan() && in.Text() != mark {
+	}
+	return ch, mark
+}
+
+// exits ends a session as a shell does.
+func exits(ch xssh.Channel, code uint32) {
+	_, _ = ch.SendRequest("exit-status", false, xssh.Marshal(struct{ Status uint32 }{code})) // the client sees if it fails
+	_ = ch.Close()
 }
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	says := func(words string) func(xssh.NewChannel, io.Closer) {
+		return func(c xssh.NewChannel, _ io.Closer) {
+			ch, mark := greeted(c)
+			_, _ = fmt.Fprintf(ch, "%s %s\n", mark, words) // the client sees if it fails
+			exits(ch, 0)
+		}
+	}
 	tests := []struct {
 		name    string
 		fn      func(xssh.NewChannel, io.Closer)
@@ -237,36 +269,48 @@ func TestFaults(t *testing.T) {
 			}
 		}, ssh.Lost, true},
 		{"reset before the channel", func(_ xssh.NewChannel, conn io.Closer) { _ = conn.Close() }, ssh.Lost, true},
-		{"reset after the command was sent", func(c xssh.NewChannel, conn io.Closer) { _, _ = io.Copy(io.Discard, accept(c)); _ = conn.Close() }, ssh.Unknown, false},
-		{"silence", func(c xssh.NewChannel, _ io.Closer) { accept(c) }, ssh.Unknown, false},
-		{"a greeting", func(c xssh.NewChannel, _ io.Closer) {
-			ch := accept(c)
-			_, _ = io.WriteString(ch, "Welcome!\n")
+		{"reset before the greeting", func(c xssh.NewChannel, conn io.Closer) { accept(c); _ = conn.Close() }, ssh.Lost, true},
+		{"no greeting and no exit status", func(c xssh.NewChannel, _ io.Closer) { ch, _ := accept(c); _ = ch.Close() }, ssh.Lost, true},
+		{"a shell that greets and runs nothing", func(c xssh.NewChannel, _ io.Closer) {
+			ch, _ := accept(c)
+			_, _ = io.WriteString(ch, "This account is currently not available.\n")
+			exits(ch, 1)
+		}, ssh.Shell, true},
+		{"a shell that is killed", func(c xssh.NewChannel, _ io.Closer) {
+			ch, _ := accept(c)
+			_, _ = ch.SendRequest("exit-signal", false, xssh.Marshal(struct {
+				Name     string
+				Dumped   bool
+				Text, In string
+			}{Name: "KILL"}))
 			_ = ch.Close()
-		}, ssh.Protocol, false},
-		{"half an answer", func(c xssh.NewChannel, _ io.Closer) {
-			ch := accept(c)
-			_, _ = io.WriteString(ch, "SEXTANT done 0 100 0\nab")
-			_ = ch.Close()
-		}, ssh.Unknown, false},
-		{"a huge answer", func(c xssh.NewChannel, _ io.Closer) {
-			ch := accept(c)
-			_, _ = io.WriteString(ch, "SEXTANT done 0 -5 9\n")
-			_ = ch.Close()
-		}, ssh.Protocol, false},
-		{"a full disk", func(c xssh.NewChannel, _ io.Closer) {
-			ch := accept(c)
-			_, _ = io.WriteString(ch, "SEXTANT disk 0 0 0\n")
-			_ = ch.Close()
-		}, ssh.Disk, true},
+		}, ssh.Shell, true},
+		{"a log-in that prints without end", func(c xssh.NewChannel, _ io.Closer) {
+			ch, _ := accept(c)
+			line := bytes.Repeat([]byte{'x'}, 1<<16)
+			for {
+				if _, err := ch.Write(line); err != nil {
+					return
+				}
+			}
+		}, ssh.Shell, true},
+		{"a host without a program", func(c xssh.NewChannel, _ io.Closer) {
+			ch, mark := accept(c)
+			_, _ = fmt.Fprintf(ch, "\n%s lacks setsid\n", mark)
+			exits(ch, 0)
+		}, ssh.Shell, true},
+		{"a full disk", says("disk"), ssh.Disk, true},
+		{"half of what was sent", says("partial"), ssh.Lost, true},
+		{"a start that failed", says("never"), ssh.Lost, true},
+		{"a process that is gone", says("gone"), ssh.Unknown, false},
+		{"a word that is none", says("what"), ssh.Protocol, false},
+		{"a size that is none", says("done 0 -5 9"), ssh.Protocol, false},
 	}
 	for _, tt := range tests {
 		t.Run(strings.ReplaceAll(tt.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			to, cred := faulty(t, tt.fn)
-			ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
-			defer cancel()
-			_, err := pool(t).Run(ctx, to, cred, ssh.Command{Key: "k", Script: "true"})
+			_, err := pool(t).Run(t.Context(), to, cred, ssh.Command{Key: "k", Script: "true"})
 			var e *ssh.Error
 			if !errors.As(err, &e) || e.Kind != tt.want || e.CertainlyNotRun() != tt.certain {
 				t.Errorf("got %v (%s), want %s", err, ssh.KindOf(err), tt.want)
@@ -274,3 +318,61 @@ func TestFaults(t *testing.T) {
 		})
 	}
 }
+
+// While a host does not say what became of a command, the call goes on trying; it
+// is unknown only when the caller ends.
+func TestWhatCannotBeProvenIsTriedOnAndOn(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		fn   func(xssh.NewChannel, io.Closer)
+	}{
+		{"reset after the command was sent", func(c xssh.NewChannel, conn io.Closer) { greeted(c); _ = conn.Close() }},
+		{"silence", func(c xssh.NewChannel, _ io.Closer) { greeted(c) }},
+		{"half an answer", func(c xssh.NewChannel, _ io.Closer) {
+			ch, mark := greeted(c)
+			_, _ = fmt.Fprintf(ch, "%s done 0 100 0\nab", mark)
+			exits(ch, 0)
+		}},
+		{"an answer of a size that is not possible", func(c xssh.NewChannel, _ io.Closer) {
+			ch, mark := greeted(c)
+			_, _ = fmt.Fprintf(ch, "%s live 5000000000 0\n", mark)
+			_, _ = io.Copy(ch, zeros{})
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(strings.ReplaceAll(tt.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			tries := make(chan struct{}, 1000)
+			to, cred := faulty(t, func(c xssh.NewChannel, conn io.Closer) { tries <- struct{}{}; tt.fn(c, conn) })
+			p := pool(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			noted := make(chan string, 1000)
+			answer := make(chan error, 1)
+			go func() {
+				_, err := p.Run(ctx, to, cred, ssh.Command{Key: "k", Script: "true", Note: func(s string) { noted <- s }})
+				answer <- err
+			}()
+			<-ctx.Done()
+			if tt.name != "silence" { // which is waited for
+				for s := ""; !strings.Contains(s, "still trying"); s = <-noted {
+				}
+			}
+			select {
+			case err := <-answer:
+				t.Fatalf("it gave up: %v", err)
+			default:
+			}
+			p.Close()
+			if err := <-answer; ssh.KindOf(err) != ssh.Unknown || len(tries) == 0 {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { return len(b), nil }

@@ -1,12 +1,9 @@
 package ssh
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -16,8 +13,8 @@ import (
 )
 
 const (
-	dialTimeout       = 15 * time.Second
-	sessionsPerConn   = 4 // sshd allows 10 by default; each may have a second one that follows its output
+	dialTimeout       = 10 * time.Second
+	sessionsPerConn   = 8 // sshd allows 10 by default
 	idleClose         = 2 * time.Minute
 	keepaliveInterval = 15 * time.Second
 	sweepEvery        = time.Hour
@@ -44,50 +41,26 @@ func (c Credential) String() string { return c.User + ":***" }
 // GoString hides everything but the user.
 func (c Credential) GoString() string { return c.String() }
 
-func (c Credential) methods() ([]ssh.AuthMethod, error) {
-	var all []ssh.AuthMethod
-	if c.PrivateKey != "" {
-		var signer ssh.Signer
-		var err error
-		if c.Passphrase != "" {
-			signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(c.PrivateKey), []byte(c.Passphrase))
-		} else {
-			signer, err = ssh.ParsePrivateKey([]byte(c.PrivateKey))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the private key cannot be read: %w", err)
-		}
-		all = append(all, ssh.PublicKeys(signer))
-	}
-	if c.Password != "" {
-		all = append(all, ssh.Password(c.Password), ssh.KeyboardInteractive(func(_, _ string, questions []string, _ []bool) ([]string, error) {
-			answers := make([]string, len(questions))
-			for i := range answers {
-				answers[i] = c.Password
-			}
-			return answers, nil
-		}))
-	}
-	return all, nil
-}
-
 // Pool keeps connections warm. It is safe for concurrent use; Close ends them.
 type Pool struct {
 	mu     sync.Mutex
 	conns  map[string][]*conn
 	dials  map[string]chan struct{} // under way; closed at their end
 	swept  map[string]time.Time     // when old jobs were removed last, by address
+	first  map[string]string        // kind of the key that a host with pinned fingerprints has shown
 	closed bool
+	done   chan struct{} // closed by Close
 }
 
 // NewPool makes an empty pool.
 func NewPool() *Pool {
-	return &Pool{conns: map[string][]*conn{}, dials: map[string]chan struct{}{}, swept: map[string]time.Time{}}
+	return &Pool{conns: map[string][]*conn{}, dials: map[string]chan struct{}{}, swept: map[string]time.Time{}, first: map[string]string{}, done: make(chan struct{})}
 }
 
 type conn struct {
 	client *ssh.Client
 	users  int
+	room   int // sessions that the host takes
 	idle   *time.Timer
 	dead   bool
 	stop   chan struct{}
@@ -97,6 +70,9 @@ type conn struct {
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.closed {
+		close(p.done)
+	}
 	p.closed = true
 	for _, list := range p.conns {
 		for _, c := range list {
@@ -120,10 +96,35 @@ func poolKey(t Target, c Credential) string {
 	return string(sum[:])
 }
 
+// within bounds work that nobody's context covers, and ends with the pool.
+func (p *Pool) within(d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	go func() {
+		select {
+		case <-p.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// pause waits; it reports false when the pool is closed.
+func (p *Pool) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
 // use gives a connection that has room for a session; give back with the
 // returned function, telling whether it is broken. One connection to a host is
 // made at a time: sshd drops some of many that come at once.
-func (p *Pool) use(ctx context.Context, t Target, cred Credential) (*ssh.Client, func(broken bool), error) {
+func (p *Pool) use(ctx context.Context, t Target, cred Credential) (*conn, func(broken bool), error) {
 	key := poolKey(t, cred)
 	for {
 		c, wait, err := p.take(key, t)
@@ -131,13 +132,13 @@ func (p *Pool) use(ctx context.Context, t Target, cred Credential) (*ssh.Client,
 		case err != nil:
 			return nil, nil, err
 		case c != nil:
-			return c.client, p.release(key, c), nil
+			return c, p.release(key, c), nil
 		case wait == nil:
 			return p.connect(ctx, key, t, cred)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, &Error{Unreachable, t.Address, "the host did not answer in time", nil}
+			return nil, nil, &Error{Kind: Unreachable, Address: t.Address, Message: "the host did not answer in time"}
 		case <-wait:
 		}
 	}
@@ -149,10 +150,10 @@ func (p *Pool) take(key string, t Target) (*conn, chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, nil, &Error{Lost, t.Address, "the connections are being closed", nil}
+		return nil, nil, &Error{Kind: Lost, Address: t.Address, Message: "the connections are being closed"}
 	}
 	for _, c := range p.conns[key] {
-		if !c.dead && c.users < sessionsPerConn {
+		if !c.dead && c.users < c.room {
 			c.users++
 			c.idle.Stop()
 			return c, nil, nil
@@ -165,8 +166,8 @@ func (p *Pool) take(key string, t Target) (*conn, chan struct{}, error) {
 	return nil, nil, nil
 }
 
-func (p *Pool) connect(ctx context.Context, key string, t Target, cred Credential) (*ssh.Client, func(broken bool), error) {
-	client, err := dial(ctx, t, cred)
+func (p *Pool) connect(ctx context.Context, key string, t Target, cred Credential) (*conn, func(broken bool), error) {
+	client, err := p.dial(ctx, key, t, cred)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	close(p.dials[key])
@@ -176,38 +177,58 @@ func (p *Pool) connect(ctx context.Context, key string, t Target, cred Credentia
 	}
 	if p.closed {
 		_ = client.Close() // nobody uses it
-		return nil, nil, &Error{Lost, t.Address, "the connections are being closed", nil}
+		return nil, nil, &Error{Kind: Lost, Address: t.Address, Message: "the connections are being closed"}
 	}
-	c := &conn{client: client, users: 1, stop: make(chan struct{})}
+	c := &conn{client: client, users: 1, room: sessionsPerConn, stop: make(chan struct{})}
 	c.idle = time.AfterFunc(idleClose, func() { p.drop(key, c, true) })
 	c.idle.Stop()
 	p.conns[key] = append(p.conns[key], c)
 	go p.keepalive(key, c)
-	return client, p.release(key, c), nil
+	return c, p.release(key, c), nil
 }
 
 // session opens a session. A warm connection may have died unnoticed: nothing
-// was asked of it yet, so another one is tried.
-func (p *Pool) session(ctx context.Context, t Target, cred Credential) (*ssh.Session, *ssh.Client, func(broken bool), error) {
+// was asked of it yet, so another one is tried. A host that takes no more
+// sessions on a connection gets another connection.
+func (p *Pool) session(ctx context.Context, t Target, cred Credential) (*ssh.Session, func(broken bool), error) {
+	alone := false
 	for again := true; ; again = false {
-		client, release, err := p.use(ctx, t, cred)
+		c, release, err := p.use(ctx, t, cred)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
-		session, err := open(ctx, client)
+		session, err := open(ctx, c.client)
 		if err == nil {
-			return session, client, release, nil
+			return session, release, nil
 		}
 		var refused *ssh.OpenChannelError
 		if errors.As(err, &refused) {
-			release(false)
-			return nil, nil, nil, &Error{Lost, t.Address, "the host refuses another session", err}
+			others := p.full(c)
+			release(others == 0)
+			if others > 0 {
+				continue
+			}
+			if !alone { // the last session may not be gone yet
+				alone = true
+				continue
+			}
+			return nil, nil, &Error{Kind: Lost, Address: t.Address, Message: "the host refuses sessions", Err: err}
 		}
 		release(true)
 		if !again || ctx.Err() != nil {
-			return nil, nil, nil, &Error{Lost, t.Address, "the connection broke before the command began", err}
+			return nil, nil, &Error{Kind: Lost, Address: t.Address, Message: "the connection broke before the command began", Err: err}
 		}
 	}
+}
+
+// full notes that a connection takes no session more than those of its other
+// users, and tells how many these are.
+func (p *Pool) full(c *conn) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	others := c.users - 1
+	c.room = min(c.room, max(others, 1))
+	return others
 }
 
 // open waits for a session no longer than ctx, and no longer than for a
@@ -288,102 +309,6 @@ func (p *Pool) keepalive(key string, c *conn) {
 	}
 }
 
-func dial(ctx context.Context, t Target, cred Credential) (*ssh.Client, error) {
-	methods, err := cred.methods()
-	if err != nil {
-		return nil, &Error{Auth, t.Address, err.Error(), nil}
-	}
-	pins, err := readPins(t)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.Address)
-	if err != nil {
-		return nil, dialError(ctx, t.Address, err)
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = raw.SetDeadline(deadline) // a connection without deadlines fails at its first use
-	}
-	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
-	defer stop()
-	cfg := &ssh.ClientConfig{User: cred.User, Auth: methods, HostKeyAlgorithms: pins.algorithms, HostKeyCallback: pins.check(t.Address)}
-	c, chans, reqs, err := ssh.NewClientConn(raw, t.Address, cfg)
-	if err != nil {
-		_ = raw.Close() // the handshake failed
-		return nil, dialError(ctx, t.Address, pins.explain(err))
-	}
-	_ = raw.SetDeadline(time.Time{})
-	return ssh.NewClient(c, chans, reqs), nil
-}
-
-// pins are the keys that a host may present.
-type pins struct {
-	keys         [][]byte
-	fingerprints []string
-	algorithms   []string
-	refused      *Error
-}
-
-func readPins(t Target) (*pins, error) {
-	p := &pins{}
-	for _, line := range t.HostKeys {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
-		if strings.HasPrefix(line, "SHA256:") {
-			p.fingerprints = append(p.fingerprints, line)
-			continue
-		}
-		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
-		if err != nil {
-			return nil, &Error{HostKeyUnknown, t.Address, fmt.Sprintf("the pinned host key %q is neither a public key nor a fingerprint SHA256:…", line), nil}
-		}
-		p.keys = append(p.keys, key.Marshal())
-		p.algorithms = append(p.algorithms, algorithmsFor(key.Type())...)
-	}
-	if len(p.fingerprints) > 0 {
-		p.algorithms = nil // any type may have the fingerprint
-	}
-	return p, nil
-}
-
-func algorithmsFor(keyType string) []string {
-	if keyType == ssh.KeyAlgoRSA {
-		return []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
-	}
-	return []string{keyType}
-}
-
-func (p *pins) check(address string) ssh.HostKeyCallback {
-	return func(_ string, _ net.Addr, key ssh.PublicKey) error {
-		fp := ssh.FingerprintSHA256(key)
-		if slices.Contains(p.fingerprints, fp) || slices.ContainsFunc(p.keys, func(k []byte) bool { return bytes.Equal(k, key.Marshal()) }) {
-			return nil
-		}
-		kind := HostKeyChanged
-		if len(p.keys)+len(p.fingerprints) == 0 {
-			kind = HostKeyUnknown
-		}
-		p.refused = keyError(kind, address, key.Type()+" "+fp)
-		return p.refused
-	}
-}
-
-// explain brings the refusal back that the handshake has wrapped as text. A host
-// that has no key of a pinned type has changed its key too.
-func (p *pins) explain(err error) error {
-	if p.refused != nil {
-		return p.refused
-	}
-	if strings.Contains(err.Error(), "no common algorithm for host key") {
-		return &Error{HostKeyChanged, "", "the host has no key of the pinned type any more: pin its new key only if it was set up anew", nil}
-	}
-	return err
-}
-
 // sweepWord is "sweep" for a command that has to remove old jobs afterwards: the
 // first on a host, and then one an hour.
 func (p *Pool) sweepWord(address string) string {
@@ -395,6 +320,3 @@ func (p *Pool) sweepWord(address string) string {
 	p.swept[address] = time.Now()
 	return "sweep"
 }
-
-// Quote makes one word of a POSIX shell of any text without NUL.
-func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

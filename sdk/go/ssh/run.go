@@ -1,30 +1,24 @@
 package ssh
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 )
 
 const (
-	followEvery  = 300 * time.Millisecond
-	followMax    = 2 * time.Second
+	firstPause   = 200 * time.Millisecond // between two tries; it doubles
 	maxBackoff   = 5 * time.Second
-	endWithin    = 10 * time.Second // for ending a command on the host
-	streamLimit  = 64 << 20         // bytes of live output
-	keptOfStream = 64 << 10         // bytes of a stream in the result
+	endWithin    = 30 * time.Second // for one try to end a command, besides its grace
+	defaultGrace = 3 * time.Second
+	maxGrace     = 5 * time.Minute
+	frameMax     = 256 << 10 // bytes of a stream in one frame
+	keptOfStream = 64 << 10  // bytes of a stream in the result
 )
-
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Command is something to run on a host.
 type Command struct {
@@ -36,68 +30,84 @@ type Command struct {
 	Env    map[string]string
 	Dir    string
 	Stdin  string
+	// Grace is how long the command has to end by itself once it is to be ended;
+	// zero is three seconds.
+	Grace time.Duration
 	// Output takes live output of both streams; may be nil.
 	Output io.Writer
+	// Note takes a sentence when something keeps the command from being followed
+	// or ended; may be nil.
+	Note func(string)
+	// Sending is called before anything is handed over that may run; an error
+	// keeps it from being sent. May be nil.
+	Sending func() error
+	// Begun says that an earlier call may have handed the command over.
+	Begun bool
 	// Leave is the cause of a context whose end leaves the command running, so
 	// that a later call with the key finds it; nil ends it always.
 	Leave error
 }
 
 // Result is how a command ended. Stdout and Stderr hold at most 64 KiB each,
-// the first and the last half of what there was.
+// the first and the last half of what there was; Cut says that a part is missing.
 type Result struct {
 	ExitCode       int
 	Stdout, Stderr string
+	Cut            bool
 }
 
 // Run runs a command and waits for its end, over as many connections as it
-// takes. When ctx ends the command is ended on the host too.
+// takes. When ctx ends the command is ended on the host too: Timeout and
+// Cancelled mean that none of its processes is left. Until that is proven Run
+// tries on, whatever it takes, and gives up only when the pool is closed. A
+// command that ended before it could be stopped gives its result.
 func (p *Pool) Run(ctx context.Context, t Target, cred Credential, c Command) (Result, error) {
 	if err := c.check(t.Address); err != nil {
 		return Result{}, err
 	}
-	r := &running{pool: p, target: t, cred: cred, name: jobName(c.Key), out: c.Output, leave: c.Leave}
-	text, last := payload(c)
-	wait := 200 * time.Millisecond
-	for {
-		res, sent, err := r.try(ctx, text, last)
-		r.begun = r.begun || sent
+	r := &running{pool: p, target: t, cred: cred, name: jobName(c.Key), c: c, load: pack(c), begun: c.Begun}
+	for wait := firstPause; ctx.Err() == nil; wait = min(2*wait, maxBackoff) {
+		res, err := r.try(ctx)
 		switch {
 		case err == nil:
 			return res, nil
-		case KindOf(err) == Unreachable && !r.begun && !errors.Is(ctx.Err(), context.Canceled):
+		case ctx.Err() != nil && (r.begun || KindOf(err) != Unreachable || errors.Is(ctx.Err(), context.Canceled)):
+			return r.ended(ctx)
+		case !r.begun:
 			return res, err
-		case ctx.Err() != nil:
-			return res, r.ended(ctx)
-		case KindOf(err) == Lost && !r.begun:
-			return res, err
-		case KindOf(err) != Lost && !r.begun, KindOf(err) == Unknown, KindOf(err) == Protocol, KindOf(err) == Disk, KindOf(err) == HostKeyChanged, KindOf(err) == Auth:
+		case r.final(err):
 			return res, r.certain(err)
 		}
+		r.note("the host cannot be reached; the script goes on there: " + err.Error())
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+		case <-p.done:
 			timer.Stop()
-			return Result{}, r.ended(ctx)
+			return Result{}, &Error{Kind: Unknown, Address: t.Address, Message: "nobody waits for the command any more; it goes on"}
 		case <-timer.C:
 		}
-		wait = min(2*wait, maxBackoff)
+		timer.Stop()
 	}
+	return r.ended(ctx)
 }
 
 func (c Command) check(address string) error {
 	for name := range c.Env {
-		if !envName.MatchString(name) {
-			return &Error{Lost, address, fmt.Sprintf("%q is no name of an environment variable", name), nil}
+		if err := CheckEnvName(name); err != nil {
+			return &Error{Kind: Invalid, Address: address, Message: err.Error()}
+		}
+		if strings.ContainsRune(c.Env[name], 0) {
+			return &Error{Kind: Invalid, Address: address, Message: fmt.Sprintf("the environment variable %s holds a NUL byte", name)}
 		}
 	}
-	for _, s := range append([]string{c.Script, c.Dir, c.Stdin}, c.Args...) {
+	for _, s := range append([]string{c.Script, c.Dir}, c.Args...) {
 		if strings.ContainsRune(s, 0) {
-			return &Error{Lost, address, "a script, argument or input holds a NUL byte", nil}
+			return &Error{Kind: Invalid, Address: address, Message: "a script, an argument or the folder holds a NUL byte"}
 		}
 	}
 	if c.Key == "" {
-		return &Error{Lost, address, "the command has no key", nil}
+		return &Error{Kind: Invalid, Address: address, Message: "the command has no key"}
 	}
 	return nil
 }
@@ -107,150 +117,261 @@ type running struct {
 	target Target
 	cred   Credential
 	name   string
-	out    io.Writer
-	leave  error
+	c      Command
+	load   load
 	begun  bool // the payload may have reached the host
 	seen   [2]int64
+	said   string // the last note
+}
+
+// note tells what is the matter, once as long as it stays the same.
+func (r *running) note(text string) {
+	if r.c.Note != nil && text != r.said {
+		r.said = text
+		r.c.Note(text)
+	}
+}
+
+// final reports whether an error of a command that may have begun will not go
+// away by itself.
+func (r *running) final(err error) bool {
+	switch KindOf(err) {
+	case Lost, Refused, Unreachable:
+		return false
+	}
+	return true
 }
 
 // certain tells an error from before the command from one of which nobody knows.
 func (r *running) certain(err error) error {
 	var e *Error
-	if r.begun && errors.As(err, &e) && e.CertainlyNotRun() && e.Kind != Disk {
-		return &Error{Unknown, r.target.Address, "the command may have begun, and the host cannot be asked any more", err}
+	if errors.As(err, &e) && e.CertainlyNotRun() && e.Kind != Disk {
+		return &Error{Kind: Unknown, Address: r.target.Address, Message: "the command may have begun, and the host cannot be asked any more", Err: err}
 	}
 	return err
 }
 
 // ended stops the command on the host after ctx has ended.
-func (r *running) ended(ctx context.Context) error {
-	kind, message := Timeout, "the command was ended: it took too long"
+func (r *running) ended(ctx context.Context) (Result, error) {
+	kind, message := Timeout, "the command took too long"
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		kind, message = Cancelled, "the command was cancelled and ended"
+		kind, message = Cancelled, "the command was cancelled"
 	}
-	if r.leave != nil && errors.Is(context.Cause(ctx), r.leave) {
-		return &Error{Unknown, r.target.Address, "nobody waits for the command any more; it goes on", nil}
+	if r.c.Leave != nil && errors.Is(context.Cause(ctx), r.c.Leave) {
+		return Result{}, &Error{Kind: Unknown, Address: r.target.Address, Message: "nobody waits for the command any more; it goes on"}
 	}
 	if !r.begun {
-		return &Error{kind, r.target.Address, "there was no time to begin the command", nil}
+		return Result{}, &Error{Kind: kind, Address: r.target.Address, Message: message + " before it began; it did not run"}
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	grace := r.c.Grace
+	if grace == 0 {
+		grace = defaultGrace
+	}
+	grace = min(max(grace, 0), maxGrace)
+	for wait := firstPause; ; wait = min(2*wait, maxBackoff) {
+		res, state, err := r.stop(grace)
+		switch state {
+		case "done":
+			return res, nil
+		case "never":
+			return Result{}, &Error{Kind: kind, Address: r.target.Address, Message: message + " before it began; it did not run"}
+		case "ended":
+			return res, &Error{Kind: kind, Address: r.target.Address, Message: message + "; none of its processes is left"}
+		}
+		r.note(err.Error())
+		if !r.pool.pause(wait) {
+			return Result{}, &Error{Kind: Unknown, Address: r.target.Address, Message: "the command was to be ended, and that is not proven", Err: err}
+		}
+	}
+}
+
+// stop tries once to end the command. Its state is done, never or ended, or an
+// error says why it is not known.
+func (r *running) stop(grace time.Duration) (res Result, state string, err error) {
+	ctx, cancel := r.pool.within(endWithin + grace)
 	defer cancel()
-	if _, err := r.pool.exec(last, r.target, r.cred, shell(stop, r.name)); err != nil {
-		return &Error{Unknown, r.target.Address, "the command was to be ended, but the host cannot be reached", err}
-	}
-	return &Error{kind, r.target.Address, message, nil}
-}
-
-// try runs the bootstrap once. sent tells whether the command may have begun.
-func (r *running) try(ctx context.Context, text, last string) (res Result, sent bool, err error) {
-	session, client, release, err := r.pool.session(ctx, r.target, r.cred)
+	tenths := strconv.FormatInt(grace.Milliseconds()/100, 10)
+	words, err := r.pool.ask(ctx, r.target, r.cred, "", endScript, r.name, tenths)
 	if err != nil {
-		return res, false, err
+		return res, "", fmt.Errorf("the host cannot be reached; still trying to stop the script: %w", err)
 	}
-	broken := false
-	defer func() { release(broken) }()
-	defer session.Close()
-	stopWatch := context.AfterFunc(ctx, func() { _ = session.Close() })
-	defer stopWatch()
-	session.Stdin = strings.NewReader(text)
-	stdout, err := session.StdoutPipe()
-	if err != nil {
-		return res, false, err
-	}
-	if err := session.Start(shell(bootstrap, r.name, last, sizeWord(text), r.pool.sweepWord(r.target.Address))); err != nil {
-		broken = true
-		return res, false, &Error{Lost, r.target.Address, "the connection broke before the command began", err}
-	}
-	stopLive := r.live(ctx, client)
-	done := make(chan answer, 1)
-	go func() { done <- r.answer(bufio.NewReader(stdout)) }()
-	var got answer
-	select {
-	case got = <-done:
-	case <-ctx.Done(): // the channel ends once the command is ended
-		stopLive()
-		return Result{}, true, context.Cause(ctx)
-	}
-	stopLive()
-	if got.err != nil {
-		broken = KindOf(got.err) == Lost
-		return Result{}, true, got.err
-	}
-	for i, t := range got.tails {
-		r.rest(i, t.kept, t.size)
-	}
-	return got.res, true, nil
-}
-
-// sizeWord tells the bootstrap how to take a payload.
-func sizeWord(text string) string {
-	if len(text) <= maxSmall {
-		return "small"
-	}
-	return "large"
-}
-
-// answer is what the bootstrap says at the end.
-type answer struct {
-	res   Result
-	tails [2]tail
-	err   error
-}
-
-// tail is the kept part of a stream and how long the stream was.
-type tail struct {
-	kept []byte
-	size int64
-}
-
-func (r *running) answer(in *bufio.Reader) (a answer) {
-	a.res, a.tails, a.err = r.read(in)
-	return a
-}
-
-func (r *running) read(in *bufio.Reader) (res Result, tails [2]tail, err error) {
-	fail := func(kind Kind, message string, cause error) (Result, [2]tail, error) {
-		return Result{}, tails, &Error{kind, r.target.Address, message, cause}
-	}
-	line, err := in.ReadString('\n')
-	if err != nil {
-		return fail(Lost, "the connection broke", err)
-	}
-	var state string
-	var code int
-	var sizes [2]int64
-	if _, err := fmt.Sscanf(line, "SEXTANT %s %d %d %d", &state, &code, &sizes[0], &sizes[1]); err != nil || sizes[0] < 0 || sizes[1] < 0 {
-		return fail(Protocol, fmt.Sprintf("the host answered %.200q: is its shell a POSIX shell that prints nothing at log-in?", line), nil)
-	}
-	switch state {
-	case "partial":
-		return fail(Lost, "the connection broke before the command began", nil)
+	switch words[0] {
+	case "never":
+		return res, words[0], nil
+	case "ended":
+		return r.last(ctx), words[0], nil
+	case "done":
+		if res, err = r.try(ctx); err == nil {
+			return res, words[0], nil
+		}
+		return res, "", fmt.Errorf("the script has ended; still trying to get its result: %w", err)
+	case "alive":
+		return res, "", fmt.Errorf("these processes of the script do not end, still trying to stop them: %.500s", strings.Join(words[1:], " "))
 	case "disk":
-		return fail(Disk, "the host cannot store the job in $HOME/.sextant: is its disk full or read-only?", nil)
-	case "unknown":
-		return fail(Unknown, "the command's process is gone and left no exit code", nil)
+		return res, "", fmt.Errorf("the host cannot store that the script is to stop; still trying: is its disk full or read-only?")
 	}
-	res = Result{ExitCode: code}
-	for i, into := range []*string{&res.Stdout, &res.Stderr} {
-		kept := min(sizes[i], keptOfStream)
-		data := make([]byte, kept)
-		if _, err := io.ReadFull(in, data); err != nil {
+	return res, "", fmt.Errorf("the host answers %.200q; still trying to stop the script", strings.Join(words, " "))
+}
+
+// last is the output of a command that was stopped, as far as it can be had.
+func (r *running) last(ctx context.Context) Result {
+	res, _ := r.try(ctx)
+	return res
+}
+
+// try runs the script on the host once, which begins the command or finds it.
+func (r *running) try(ctx context.Context) (Result, error) {
+	live := "quiet"
+	if r.c.Output != nil {
+		live = "live"
+	}
+	l := r.load
+	d, _, err := r.pool.talk(ctx, r.target, r.cred, startScript, r.name, strconv.Itoa(len(l.blob)), l.sums[0], l.sums[1], l.sums[2],
+		live, strconv.FormatInt(r.seen[0], 10), strconv.FormatInt(r.seen[1], 10), r.pool.sweepWord(r.target.Address), supervisor)
+	if err != nil {
+		return Result{}, err
+	}
+	defer d.close()
+	if !r.begun && r.c.Sending != nil {
+		if err := r.c.Sending(); err != nil {
+			return Result{}, &Error{Kind: Lost, Address: r.target.Address, Message: "the beginning of the command cannot be noted down, so it was not begun", Err: err}
+		}
+	}
+	before := r.begun
+	r.begun = true
+	d.send(l.text, strings.NewReader(string(l.blob)))
+	res, err := r.follow(d)
+	var e *Error
+	if errors.As(err, &e) && e.sure {
+		r.begun = before
+	}
+	return res, err
+}
+
+// follow reads what the script on the host says until the command has ended.
+func (r *running) follow(d *dialog) (Result, error) {
+	fail := func(kind Kind, message string, cause error) (Result, error) {
+		return Result{}, &Error{Kind: kind, Address: r.target.Address, Message: message, Err: cause}
+	}
+	sure := func(kind Kind, message string) (Result, error) {
+		return Result{}, &Error{Kind: kind, Address: r.target.Address, Message: message, sure: true}
+	}
+	for {
+		words, err := d.next()
+		if err != nil {
+			d.broken = true
 			return fail(Lost, "the connection broke", err)
 		}
-		*into = string(data)
-		if sizes[i] > keptOfStream {
-			half := keptOfStream / 2
-			*into = fmt.Sprintf("%s\n… %d bytes left out …\n%s", data[:half], sizes[i]-keptOfStream, data[half:])
+		switch words[0] {
+		case "live":
+			err = r.live(d, words)
+		case "done":
+			return r.result(d, words)
+		case "partial":
+			return sure(Lost, "the connection broke before the command was handed over; it did not run")
+		case "never":
+			return sure(Lost, "the host did not begin the command, and will not")
+		case "disk":
+			return sure(Disk, "the host cannot store the job in $HOME/.sextant, so nothing ran: is its disk full, over a quota or read-only?")
+		case "stopped":
+			return r.stopped(d, words)
+		case "gone":
+			return fail(Unknown, "the command's process is gone and left no exit code", nil)
+		default:
+			return fail(Protocol, fmt.Sprintf("the host answers %.200q", strings.Join(words, " ")), nil)
 		}
-		tails[i] = tail{data, sizes[i]}
+		if err != nil {
+			d.broken = true
+			return fail(Lost, "the connection broke", err)
+		}
 	}
-	return res, tails, nil
 }
 
-// rest gives the caller what live following has not shown yet.
+// stopped is a command that was ended by an earlier call.
+func (r *running) stopped(d *dialog, words []string) (Result, error) {
+	res := Result{}
+	if len(words) == 4 {
+		res, _ = r.result(d, words)
+	}
+	return res, &Error{Kind: Cancelled, Address: r.target.Address, Message: "the command was ended before"}
+}
+
+// live hands new output on.
+func (r *running) live(d *dialog, words []string) error {
+	n, err := numbers(words[1:], 2)
+	if err != nil || n[0] > frameMax || n[1] > frameMax {
+		return fmt.Errorf("the host announces %.100q", words)
+	}
+	for i := range n {
+		if _, err := io.CopyN(r.output(), d.in, n[i]); err != nil {
+			return err
+		}
+		r.seen[i] += n[i]
+	}
+	return nil
+}
+
+func (r *running) output() io.Writer {
+	if r.c.Output == nil {
+		return io.Discard
+	}
+	return deaf{r.c.Output}
+}
+
+// deaf writes for people: an error is not one of the command.
+type deaf struct{ io.Writer }
+
+// Write never fails.
+func (d deaf) Write(b []byte) (int, error) {
+	_, _ = d.Writer.Write(b)
+	return len(b), nil
+}
+
+// numbers reads words that are none of them negative.
+func numbers(words []string, count int) ([]int64, error) {
+	if len(words) != count {
+		return nil, fmt.Errorf("want %d numbers, got %.100q", count, words)
+	}
+	all := make([]int64, count)
+	for i, w := range words {
+		n, err := strconv.ParseInt(w, 10, 64)
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("%.100q is no size", w)
+		}
+		all[i] = n
+	}
+	return all, nil
+}
+
+// result reads how the command ended, and the kept parts of both streams.
+func (r *running) result(d *dialog, words []string) (Result, error) {
+	n, err := numbers(words[1:], 3)
+	if err != nil {
+		return Result{}, &Error{Kind: Protocol, Address: r.target.Address, Message: "the host tells no result", Err: err}
+	}
+	res := Result{ExitCode: int(n[0])}
+	for i, into := range []*string{&res.Stdout, &res.Stderr} {
+		size := n[i+1]
+		data := make([]byte, min(size, keptOfStream))
+		if _, err := io.ReadFull(d.in, data); err != nil {
+			d.broken = true
+			return Result{}, &Error{Kind: Lost, Address: r.target.Address, Message: "the connection broke", Err: err}
+		}
+		*into = string(data)
+		if size > keptOfStream {
+			half := keptOfStream / 2
+			*into = fmt.Sprintf("%s\n… %d bytes left out …\n%s", data[:half], size-keptOfStream, data[half:])
+			res.Cut = true
+		}
+		r.rest(i, data, size)
+	}
+	return res, nil
+}
+
+// rest gives the caller what live following has not shown, which is much only
+// where it was more than is followed.
 func (r *running) rest(i int, kept []byte, size int64) {
-	if r.out == nil || r.seen[i] >= size {
+	if r.c.Output == nil || r.seen[i] >= size {
 		return
 	}
 	if size <= keptOfStream {
@@ -258,78 +379,9 @@ func (r *running) rest(i int, kept []byte, size int64) {
 	} else if missing := size - r.seen[i]; missing <= keptOfStream/2 {
 		kept = kept[int64(len(kept))-missing:]
 	} else {
-		_, _ = fmt.Fprintf(r.out, "\n… %d bytes left out …\n", missing-keptOfStream/2) // live output is for people
+		_, _ = fmt.Fprintf(r.output(), "\n… %d bytes left out …\n", missing-keptOfStream/2) // it never fails
 		kept = kept[keptOfStream/2:]
 	}
-	_, _ = r.out.Write(kept) // live output is for people, the result for the run
+	_, _ = r.output().Write(kept) // it never fails
 	r.seen[i] = size
-}
-
-// live follows the output until the returned function is called.
-func (r *running) live(ctx context.Context, client *ssh.Client) func() {
-	if r.out == nil {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for wait := followEvery; ; {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wait):
-			}
-			before := r.seen[0] + r.seen[1]
-			if before > streamLimit || !r.followOnce(ctx, client) {
-				return
-			}
-			// A command that says nothing is asked less and less often.
-			if wait = min(2*wait, followMax); r.seen[0]+r.seen[1] > before {
-				wait = followEvery
-			}
-		}
-	})
-	return func() { cancel(); wg.Wait() }
-}
-
-func (r *running) followOnce(ctx context.Context, client *ssh.Client) bool {
-	out, err := output(ctx, client, shell(follow, r.name, strconv.FormatInt(r.seen[0], 10), strconv.FormatInt(r.seen[1], 10)))
-	if err != nil {
-		return ctx.Err() == nil
-	}
-	head, data, _ := strings.Cut(string(out), "\n")
-	var n [2]int64
-	if _, err := fmt.Sscanf(head, "%d %d", &n[0], &n[1]); err != nil || n[0]+n[1] != int64(len(data)) {
-		return true
-	}
-	_, _ = io.WriteString(r.out, data) // live output is for people
-	r.seen[0] += n[0]
-	r.seen[1] += n[1]
-	return true
-}
-
-// output runs a short command of our own.
-func output(ctx context.Context, client *ssh.Client, command string) ([]byte, error) {
-	session, err := client.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	done := context.AfterFunc(ctx, func() { _ = session.Close() })
-	defer done()
-	return session.Output(command)
-}
-
-func (p *Pool) exec(ctx context.Context, t Target, cred Credential, command string) ([]byte, error) {
-	session, _, release, err := p.session(ctx, t, cred)
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	done := context.AfterFunc(ctx, func() { _ = session.Close() })
-	defer done()
-	out, err := session.Output(command)
-	var exit *ssh.ExitError
-	release(err != nil && !errors.As(err, &exit))
-	return out, err
 }

@@ -47,7 +47,7 @@ func TestRun(t *testing.T) {
 	}{
 		{"output and exit code", ssh.Command{Script: "echo out; echo err >&2; exit 3"}, ssh.Result{ExitCode: 3, Stdout: "out\n", Stderr: "err\n"}},
 		{"arguments, environment, input", ssh.Command{Script: `echo "$1|$2|$A"; cat`, Args: []string{"a b", `'"$(id)`}, Env: map[string]string{"A": "x'y\nz"}, Stdin: "in\n"}, ssh.Result{Stdout: "a b|'\"$(id)|x'y\nz\nin\n"}},
-		{"interpreter", ssh.Command{Script: "#!/bin/cat\nhello"}, ssh.Result{Stdout: "#!/bin/cat\nhello\n"}},
+		{"interpreter", ssh.Command{Script: "#!/bin/cat\nhello"}, ssh.Result{Stdout: "#!/bin/cat\nhello"}},
 		{"folder", ssh.Command{Script: "pwd", Dir: "/tmp"}, ssh.Result{Stdout: "/tmp\n"}},
 		{"no such folder", ssh.Command{Script: "pwd", Dir: "/no/such"}, ssh.Result{ExitCode: 126}},
 	}

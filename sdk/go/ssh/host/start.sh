@@ -1,0 +1,144 @@
+# Claims the folder of a job, fills it, checks what was written, starts the
+# supervisor and follows the job to its end. Where the folder exists it follows
+# that job. $1 is the folder's name, $2 how many bytes follow the text, $3 to $5
+# the checksums of run, script and stdin, $6 live or quiet, $7 and $8 how much of
+# both streams is known already, $9 sweep or keep, ${10} the supervisor's text.
+_sxt_n=$1 _sxt_z=$2 _sxt_live=$6 _sxt_o=$7 _sxt_e=$8 _sxt_w=$9 _sxt_v=${10}
+_sxt_sums="$3  run
+$4  script
+$5  stdin"
+_sxt_b=$HOME/.sextant/jobs
+_sxt_d=$_sxt_b/$_sxt_n _sxt_f=$_sxt_b/.$_sxt_n.$$
+umask 077
+if [ -z "${HOME-}" ] || { [ ! -d "$_sxt_b" ] && ! mkdir -p "$_sxt_b" 2>/dev/null; }; then _sxt_say disk; fi
+
+# _sxt_fill makes the files of the job. Those that tell its state have their room
+# already when the disk is full later: they are only written over.
+_sxt_fill() (
+  cd "$_sxt_d" && eval "$_sxt_t" && : >>out && : >>err && echo --- >exit && echo no- >stop || exit 1
+  for _sxt_l in pid leader; do echo "0 - -                                                            " >$_sxt_l || exit 1; done
+  [ "$(sha256sum run script stdin)" = "$_sxt_sums" ] || exit 1
+  for _sxt_l in exit stop pid leader; do [ -s $_sxt_l ] || exit 1; done
+)
+
+# _sxt_group makes a control group for the job where that is allowed.
+_sxt_group() {
+  _sxt_g=/sys/fs/cgroup
+  [ -f $_sxt_g/cgroup.controllers ] || _sxt_g=$_sxt_g/unified
+  [ -w $_sxt_g/cgroup.procs ] || { _sxt_g=; return; }
+  while read -r _sxt_l; do
+    case $_sxt_l in 0::*) _sxt_g=$_sxt_g${_sxt_l#0::} ;; esac
+  done </proc/self/cgroup
+  _sxt_g=${_sxt_g%/}/sextant-$_sxt_n
+  mkdir "$_sxt_g" 2>/dev/null || _sxt_g=
+}
+
+# _sxt_emit sends what is new of both streams, at most 256 KiB of each. It also
+# finds out that nobody listens any more.
+_sxt_emit() {
+  if [ "$_sxt_live" = live ] && [ $((_sxt_o + _sxt_e)) -lt 67108864 ]; then
+    set -- $(wc -c out err 2>/dev/null)
+    set -- $((${1:-0} - _sxt_o)) $((${3:-0} - _sxt_e))
+  else
+    set -- 0 0
+  fi
+  [ "$1" -le 262144 ] || set -- 262144 "$2"
+  [ "$2" -le 262144 ] || set -- "$1" 262144
+  [ "$1" -ge 0 ] || set -- 0 "$2"
+  [ "$2" -ge 0 ] || set -- "$1" 0
+  echo "$_sxt_k live $1 $2" || exit 1
+  [ "$1" -eq 0 ] || tail -c +$((_sxt_o + 1)) out | head -c "$1"
+  [ "$2" -eq 0 ] || tail -c +$((_sxt_e + 1)) err | head -c "$2"
+  _sxt_o=$((_sxt_o + $1)) _sxt_e=$((_sxt_e + $2)) _sxt_new=$(($1 + $2))
+}
+
+# _sxt_look tells whether the job still works. A supervisor that is gone without
+# a word may have left its command at work, which is waited for.
+_sxt_look() {
+  _sxt_x=
+  { read -r _sxt_x _sxt_l <"$_sxt_d/pid"; } 2>/dev/null
+  case $_sxt_x in
+    "" | 0)
+      [ -d "$_sxt_d" ] || _sxt_say partial
+      _sxt_i=$((_sxt_i + 1))
+      [ $_sxt_i -lt 200 ] && return
+      { echo yes 1<>"$_sxt_d/stop"; } 2>/dev/null # it will not begin now
+      { read -r _sxt_x _sxt_l <"$_sxt_d/leader"; } 2>/dev/null
+      case $_sxt_x in "" | 0) _sxt_say never ;; esac
+      ;;
+  esac
+  _sxt_alive "$_sxt_x" $_sxt_l && return
+  { read -r _sxt_x <"$_sxt_d/exit"; } 2>/dev/null
+  [ "$_sxt_x" = --- ] || return
+  { read -r _sxt_x _sxt_l <"$_sxt_d/leader"; } 2>/dev/null
+  _sxt_alive "$_sxt_x" $_sxt_l && return
+  { read -r _sxt_x <"$_sxt_d/stop"; } 2>/dev/null
+  [ "$_sxt_x" != yes ] || _sxt_say stopped
+  _sxt_say gone
+}
+
+_sxt_follow() {
+  cd "$_sxt_d" || _sxt_say partial
+  _sxt_i=0 _sxt_r=0.1 _sxt_new=0 _sxt_stop=0
+  trap _sxt_stop=1 TERM
+  while :; do
+    _sxt_x=
+    { read -r _sxt_x <exit; } 2>/dev/null
+    case $_sxt_x in "" | ---) ;; *) break ;; esac
+    _sxt_look
+    sleep $_sxt_r >/dev/null 2>&1 &
+    wait $!
+    [ $? -ne 1 ] || sleep 1
+    [ $_sxt_stop = 0 ] || { _sxt_stop=0; continue; }
+    _sxt_emit
+    case $_sxt_r$_sxt_new in
+      0.10) _sxt_r=0.2 ;;
+      0.20) _sxt_r=0.4 ;;
+      0.40) _sxt_r=0.8 ;;
+      0.80 | 1.00) _sxt_r=1.0 ;;
+      *) _sxt_r=0.2 ;;
+    esac
+  done
+  [ "$_sxt_x" != nev ] || _sxt_say never
+  { read -r _sxt_l <stop; } 2>/dev/null
+  [ "$_sxt_l" != yes ] || _sxt_say stopped
+  _sxt_new=1
+  while [ "$_sxt_live" = live ] && [ $_sxt_new -gt 0 ]; do _sxt_emit; done
+  set -- $(wc -c out err)
+  echo "$_sxt_k done $_sxt_x $1 $3"
+  if [ "$1" -le 65536 ] && [ "$3" -le 65536 ]; then
+    [ "$1" -eq 0 ] || head -c "$1" out
+    [ "$3" -eq 0 ] || head -c "$3" err
+    exit 0
+  fi
+  _sxt_kept "$1" out
+  _sxt_kept "$3" err
+  exit 0
+}
+_sxt_kept() {
+  if [ "$1" -le 65536 ]; then head -c "$1" "$2"; return; fi
+  head -c 32768 "$2"
+  tail -c +$(($1 - 32767)) "$2" | head -c 32768
+}
+
+[ -d "$_sxt_d" ] && _sxt_follow
+if [ "$_sxt_z" -gt 0 ]; then
+  cat >"$_sxt_f" 2>/dev/null || { rm -f "$_sxt_f"; _sxt_say disk; }
+  [ $(($(wc -c <"$_sxt_f"))) -eq "$_sxt_z" ] || { rm -f "$_sxt_f"; _sxt_say partial; }
+fi
+if ! mkdir "$_sxt_d" 2>/dev/null; then
+  [ "$_sxt_z" -eq 0 ] || rm -f "$_sxt_f"
+  [ -d "$_sxt_d" ] || _sxt_say disk
+  _sxt_follow
+fi
+_sxt_fill 2>/dev/null || { rm -rf "$_sxt_d" "$_sxt_f"; _sxt_say disk; }
+[ "$_sxt_z" -eq 0 ] || rm -f "$_sxt_f"
+_sxt_group 2>/dev/null
+setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_u" "$_sxt_q" "$_sxt_p" "$_sxt_n" "$_sxt_g" </dev/null >/dev/null 2>&1 &
+_sxt_c=$!
+_sxt_follow </dev/null &
+wait $_sxt_c
+kill -s TERM $! 2>/dev/null
+wait $!
+# One that was ended before it listened has said nothing.
+[ $? -ne 143 ] || _sxt_follow

@@ -1,0 +1,28 @@
+# Runs the command of a job and stores how it ended. $1 is the folder, $2 that of
+# all jobs, $3 sweep or keep, $4 the umask, $5 and $6 the PATH of the log-in, $7
+# the folder's name, $8 a control group or nothing. The command has a session of
+# its own: what it does to its group does not reach this.
+_sxt_s= _sxt_boot=-
+_sxt_since() { set -- ${_sxt_s##*) }; _sxt_s=${20}; }
+{ read -r _sxt_s </proc/$$/stat; } 2>/dev/null && _sxt_since || _sxt_s=-
+{ read -r _sxt_boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+echo "$$ $_sxt_s $_sxt_boot" 1<>"$1/pid" || exit
+[ -z "$8" ] || echo "$8" >"$1/group"
+(
+  export "SEXTANT_JOB_$7=1"
+  exec setsid /bin/sh "$1/run" "$1" "$4" "$5" "$6" "$8"
+) </dev/null >>"$1/out" 2>>"$1/err"
+_sxt_x=$?
+read -r _sxt_l _sxt_s <"$1/leader"
+[ "$_sxt_l" != 0 ] || _sxt_x=nev
+for _sxt_f in run script stdin; do [ ! -s "$1/$_sxt_f" ] || : >"$1/$_sxt_f"; done
+echo $_sxt_x 1<>"$1/exit"
+[ -z "$8" ] || rmdir "$8" 2>/dev/null
+[ "$3" = sweep ] && cd "$2" && {
+  find . -mindepth 2 -maxdepth 2 -name exit -mtime +0 2>/dev/null | while read -r _sxt_f; do
+    read -r _sxt_x <"$_sxt_f"
+    [ "$_sxt_x" = --- ] || rm -rf "${_sxt_f%/exit}"
+  done
+  find . -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
+  find . -maxdepth 1 -type f -name '.*.*' -mtime +0 -exec rm -f {} + 2>/dev/null
+} &
