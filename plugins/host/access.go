@@ -97,8 +97,16 @@ func outcome(ctx context.Context, err error) error {
 		return plugin.Fail("host.key_unknown", e.Error())
 	case ssh.HostKeyChanged:
 		return plugin.Fail("host.key_changed", e.Error())
-	case ssh.Auth, ssh.Disk, ssh.Shell, ssh.Weak, ssh.Path:
-		return plugin.Fail("host."+string(e.Kind), e.Error())
+	case ssh.Auth:
+		return plugin.Fail("host.auth", e.Error())
+	case ssh.Disk:
+		return plugin.Fail("host.disk", e.Error())
+	case ssh.Shell:
+		return plugin.Fail("host.shell", e.Error())
+	case ssh.Weak:
+		return plugin.Fail("host.weak", e.Error())
+	case ssh.Path:
+		return plugin.Fail("host.path", e.Error())
 	case ssh.HostKeyRevoked:
 		return plugin.Fail("host.key_revoked", e.Error())
 	case ssh.Invalid:

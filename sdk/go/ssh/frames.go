@@ -17,6 +17,7 @@ const (
 	longestLine = 4 << 10 // bytes of a line of ours
 	mostNoise   = 1 << 20 // bytes that a log-in may print before our script says something
 	hintSize    = 200     // bytes of what a log-in printed in a message
+	greetWithin = 30 * time.Second
 )
 
 // dialog is a script of ours at work on a host. All that it reads is bounded.
@@ -76,8 +77,12 @@ func (d *dialog) greet(script string, args []string) ([]string, error) {
 	if err := d.session.Start(d.mark.shell(script, args...)); err != nil {
 		return nil, lost(err)
 	}
+	late := time.AfterFunc(greetWithin, func() { _ = d.to.CloseWithError(errSilent) })
 	words, err := d.next()
+	late.Stop()
 	switch {
+	case errors.Is(err, errSilent):
+		return nil, &Error{Kind: Shell, Address: d.address, Message: fmt.Sprintf("the user's shell on the host did not begin a command within %v, nothing was done", greetWithin) + d.hint()}
 	case err == nil && words[0] == "hello" && len(words) == 4:
 		return words[1:], nil
 	case err == nil && words[0] == "lacks":
@@ -122,6 +127,9 @@ func (d *dialog) hint() string {
 
 // errEnded ends what is read of a dialog that is closed.
 var errEnded = errors.New("the dialog is closed")
+
+// errSilent ends the waiting for a greeting.
+var errSilent = errors.New("no greeting")
 
 // errNoise ends a log-in that prints too much.
 var errNoise = errors.New("too much output")

@@ -345,3 +345,8 @@ func TestQuotingKeepsEveryArgument(t *testing.T) {
 		}
 	})
 }
+
+func digest(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])
+}

@@ -5,13 +5,13 @@ _sxt_b=$HOME/.sextant/jobs
 _sxt_d=$_sxt_b/$1
 [ -d "$_sxt_b" ] || mkdir -p "$_sxt_b" 2>/dev/null
 if mkdir "$_sxt_d" 2>/dev/null; then
-  cd "$_sxt_d" && : >out && : >err && echo "0 - -" >pid && echo "0 - -" >leader && echo yes >stop && echo nev >exit && _sxt_say never
+  cd "$_sxt_d" && : >out && : >err && echo "0 - -" >pid && echo "0 - -" >leader && echo yes >stop && echo - >mark && echo nev >exit && _sxt_say never
   _sxt_say disk
 fi
 cd "$_sxt_d" 2>/dev/null || _sxt_say disk
 # It may still be filled by whoever has claimed it.
 _sxt_i=0
-while [ ! -s exit ] || [ ! -s leader ] || [ ! -s pid ] || [ ! -s stop ]; do
+while [ ! -s exit ] || [ ! -s leader ] || [ ! -s pid ] || [ ! -s stop ] || [ ! -s mark ]; do
   _sxt_i=$((_sxt_i + 1))
   [ $_sxt_i -lt 100 ] || break
   [ -d "$_sxt_d" ] || _sxt_say again
@@ -25,16 +25,17 @@ case $_sxt_x in
   *) [ "$_sxt_l" = yes ] || _sxt_say done ;;
 esac
 { echo yes 1<>stop; } 2>/dev/null
-_sxt_g=
+_sxt_g= _sxt_mark=-
+{ read -r _sxt_mark <mark; } 2>/dev/null
 { read -r _sxt_g <group; } 2>/dev/null
 _sxt_p=0 _sxt_since=- _sxt_l=-
 { read -r _sxt_p _sxt_since _sxt_l <leader; } 2>/dev/null
 _sxt_l=${_sxt_l%% *}
 if [ "${_sxt_p:-0}" = 0 ] || [ "$_sxt_l" = "$_sxt_boot" ]; then
   # Whoever begins from now on sees that it is not to; who began before is found.
-  _sxt_quit "SEXTANT_JOB_$1" "${_sxt_p:-0}" "$_sxt_since" "$2" || _sxt_names
+  _sxt_quit "SEXTANT_JOB_$_sxt_mark" "${_sxt_p:-0}" "$_sxt_since" "$2" || _sxt_names
   { read -r _sxt_p _sxt_since _sxt_l <leader; } 2>/dev/null
-  _sxt_quit "SEXTANT_JOB_$1" "${_sxt_p:-0}" "$_sxt_since" 0 || _sxt_names
+  _sxt_quit "SEXTANT_JOB_$_sxt_mark" "${_sxt_p:-0}" "$_sxt_since" 0 || _sxt_names
 fi
 # The supervisor stores the end; one that does not is ended too.
 _sxt_i=0

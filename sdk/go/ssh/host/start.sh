@@ -15,10 +15,10 @@ if [ -z "${HOME-}" ] || { [ ! -d "$_sxt_b" ] && ! mkdir -p "$_sxt_b" 2>/dev/null
 # _sxt_fill makes the files of the job. Those that tell its state have their room
 # already when the disk is full later: they are only written over.
 _sxt_fill() (
-  cd "$_sxt_d" && eval "$_sxt_t" && : >>out && : >>err && echo --- >exit && echo no- >stop || exit 1
+  cd "$_sxt_d" && eval "$_sxt_t" && : >>out && : >>err && echo --- >exit && { [ -e stop ] || echo no- >stop; } && echo "$_sxt_k" >mark || exit 1
   for _sxt_l in pid leader; do echo "0 - -                                                            " >$_sxt_l || exit 1; done
   [ "$(sha256sum run script stdin)" = "$_sxt_sums" ] || exit 1
-  for _sxt_l in exit stop pid leader; do [ -s $_sxt_l ] || exit 1; done
+  for _sxt_l in exit stop mark pid leader; do [ -s $_sxt_l ] || exit 1; done
 )
 
 # _sxt_group makes a control group for the job where that is allowed.
@@ -29,7 +29,7 @@ _sxt_group() {
   while read -r _sxt_l; do
     case $_sxt_l in 0::*) _sxt_g=$_sxt_g${_sxt_l#0::} ;; esac
   done </proc/self/cgroup
-  _sxt_g=${_sxt_g%/}/sextant-$_sxt_n
+  _sxt_g=${_sxt_g%/}/sextant-$_sxt_k
   mkdir "$_sxt_g" 2>/dev/null || _sxt_g=
 }
 
@@ -59,7 +59,15 @@ _sxt_look() {
   { read -r _sxt_x _sxt_l <"$_sxt_d/pid"; } 2>/dev/null
   case $_sxt_x in
     "" | 0)
-      [ -d "$_sxt_d" ] || _sxt_say partial
+      # A folder that is gone was taken back by who filled it, or removed later.
+      if [ ! -d "$_sxt_d" ]; then
+        [ $_sxt_begun = 1 ] || _sxt_say partial
+        while [ $_sxt_child -gt 0 ] && kill -s 0 $_sxt_child 2>/dev/null; do
+          echo "$_sxt_k live 0 0" || exit 1
+          _sxt_nap
+        done
+        _sxt_say gone
+      fi
       _sxt_i=$((_sxt_i + 1))
       [ $_sxt_i -lt 200 ] && return
       { echo yes 1<>"$_sxt_d/stop"; } 2>/dev/null # it will not begin now
@@ -67,6 +75,7 @@ _sxt_look() {
       case $_sxt_x in "" | 0) _sxt_say never ;; esac
       ;;
   esac
+  _sxt_begun=1
   _sxt_alive "$_sxt_x" $_sxt_l && return
   { read -r _sxt_x <"$_sxt_d/exit"; } 2>/dev/null
   [ "$_sxt_x" = --- ] || return
@@ -121,6 +130,7 @@ _sxt_kept() {
   tail -c +$(($1 - 32767)) "$2" | head -c 32768
 }
 
+_sxt_begun=0 _sxt_child=0
 [ -d "$_sxt_d" ] && _sxt_follow
 if [ "$_sxt_z" -gt 0 ]; then
   cat >"$_sxt_f" 2>/dev/null || { rm -f "$_sxt_f"; _sxt_say disk; }
@@ -134,10 +144,10 @@ fi
 _sxt_fill 2>/dev/null || { rm -rf "$_sxt_d" "$_sxt_f"; _sxt_say disk; }
 [ "$_sxt_z" -eq 0 ] || rm -f "$_sxt_f"
 _sxt_group 2>/dev/null
-setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_u" "$_sxt_q" "$_sxt_p" "$_sxt_n" "$_sxt_g" </dev/null >/dev/null 2>&1 &
-_sxt_c=$!
+setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_u" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" </dev/null >/dev/null 2>&1 &
+_sxt_child=$! _sxt_begun=1
 _sxt_follow </dev/null &
-wait $_sxt_c
+wait $_sxt_child
 kill -s TERM $! 2>/dev/null
 wait $!
 # One that was ended before it listened has said nothing.

@@ -1,6 +1,6 @@
 # Runs the command of a job and stores how it ended. $1 is the folder, $2 that of
 # all jobs, $3 sweep or keep, $4 the umask, $5 and $6 the PATH of the log-in, $7
-# the folder's name, $8 a control group or nothing. The command has a session of
+# the mark of the job, $8 a control group or nothing. The command has a session of
 # its own: what it does to its group does not reach this.
 _sxt_s= _sxt_boot=-
 _sxt_since() { set -- ${_sxt_s##*) }; _sxt_s=${20}; }

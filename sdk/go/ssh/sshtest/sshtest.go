@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,11 +30,38 @@ type Server struct {
 	// PrivateKey logs in; PublicKey is its other half.
 	PrivateKey, PublicKey string
 	cmd                   *exec.Cmd
-	config                string
+	config, bin           string
+	wrap                  []string // what sshd is started by
 }
 
-// Start runs an sshd. A machine without OpenSSH fails the test with the remedy.
-func Start(t testing.TB) *Server {
+// Start runs an sshd, with more lines in its configuration before its own: of two
+// lines for one word the first holds. A machine without OpenSSH fails the test with
+// the remedy.
+func Start(t testing.TB, more ...string) *Server {
+	t.Helper()
+	return start(t, nil, more)
+}
+
+// StartAs runs an sshd on a machine whose /bin/sh is another program, and after
+// commands such as mount that hold for it alone. %HOME stands for the home of its
+// user. It takes root.
+func StartAs(t testing.TB, sh string, commands []string, more ...string) *Server {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("another /bin/sh takes a mount namespace: run this test as root")
+	}
+	if sh != "" {
+		commands = append([]string{"mount --bind " + sh + " $(readlink -f /bin/sh)"}, commands...)
+	}
+	return start(t, commands, more)
+}
+
+// Shell is the line of a configuration that makes a program the user's shell.
+func Shell(program string) string {
+	return "ForceCommand exec " + program + ` -c "$SSH_ORIGINAL_COMMAND"`
+}
+
+func start(t testing.TB, commands, more []string) *Server {
 	t.Helper()
 	bin, err := exec.LookPath("sshd")
 	if err != nil {
@@ -66,15 +94,20 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "authorized_keys"), userPub)
-	write(t, s.config, strings.Join([]string{
+	write(t, s.config, strings.Join(append(more, []string{
 		"ListenAddress " + host, "Port " + port, "HostKey " + filepath.Join(dir, "host_key"), "PidFile none",
 		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no", "UsePAM no", "PasswordAuthentication no", "PermitRootLogin yes",
 		`SetEnv "HOME=` + s.Home + `"`, "MaxStartups 100", "LogLevel FATAL", "PrintMotd no",
-	}, "\n")+"\n")
+	}...), "\n")+"\n")
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil && os.Geteuid() == 0 {
 		t.Fatal(err)
 	}
-	s.Run(t, bin)
+	if len(commands) > 0 {
+		script := strings.ReplaceAll(strings.Join(commands, " && "), "%HOME", `"`+s.Home+`"`)
+		s.wrap = []string{"unshare", "--mount", "/bin/bash", "-c", script + ` && exec "$@"`, "bash"}
+	}
+	s.bin = bin
+	s.Run(t)
 	t.Cleanup(s.Stop)
 	return s
 }
@@ -85,9 +118,10 @@ func exists(path string) bool {
 }
 
 // Run starts the process; Start has done it once already.
-func (s *Server) Run(t testing.TB, bin string) {
+func (s *Server) Run(t testing.TB) {
 	t.Helper()
-	s.cmd = exec.Command(bin, "-D", "-e", "-f", s.config)
+	line := append(slices.Clone(s.wrap), s.bin, "-D", "-e", "-f", s.config)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
