@@ -89,6 +89,7 @@ type rig struct {
 	data     string
 	url      string
 	reach    string
+	handler  http.Handler
 }
 
 func start(t *testing.T) *rig {
@@ -115,7 +116,7 @@ func (r *rig) boot() {
 		r.Fatal(err)
 	}
 	r.Cleanup(on.Close)
-	r.host = on
+	r.host, r.handler = on, h
 	r.call = func(path, key, body string) *httptest.ResponseRecorder {
 		req := httptest.NewRequestWithContext(r.Context(), http.MethodPost, path, strings.NewReader(body))
 		req.Header.Set(wire.HeaderIdempotencyKey, key)

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,6 +153,40 @@ func (s *Server) Stop() {
 		_ = s.cmd.Process.Kill()
 		_ = s.cmd.Wait() // it was killed
 		s.cmd = nil
+	}
+}
+
+// Down ends the listening process and every connection, as a host does whose
+// network is gone. What runs detached goes on. Run brings it back.
+func (s *Server) Down(t testing.TB) {
+	t.Helper()
+	if s.cmd == nil {
+		return
+	}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := s.cmd.Process.Pid
+	_ = s.cmd.Process.Signal(syscall.SIGSTOP) // no connection comes meanwhile
+	defer s.Stop()
+	for _, f := range stats {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			continue // it has ended
+		}
+		head, rest, _ := strings.Cut(string(data), " (")
+		rest = rest[strings.LastIndexByte(rest, ')')+1:]
+		var state string
+		var of, pid int
+		if _, err := fmt.Sscan(rest, &state, &of); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscan(head, &pid); err == nil && of == parent {
+			if p, err := os.FindProcess(pid); err == nil {
+				_ = p.Kill() // it may have ended
+			}
+		}
 	}
 }
 
