@@ -109,22 +109,12 @@ func pack(c Command) load {
 	return l
 }
 
-// runFile is the script that becomes the command. $1 is the job's folder, $2 the
-// umask of the log-in, $3 and $4 its PATH, $5 a control group. It tells who it
-// is, and then looks whether it is still wanted: whoever stops a job does it the
-// other way round. Once the environment is set only positions are used.
+// runFile is read by the supervisor's child and becomes the command, in a session
+// of its own. $1 is the job's folder, $4 and $5 are the PATH of the log-in. Once the
+// environment is set only positions are used.
 func runFile(c Command) string {
 	var b strings.Builder
-	b.WriteString(`_sxt_s= _sxt_b=-
-_sxt_since() { set -- ${_sxt_s##*) }; _sxt_s=${20}; }
-{ read -r _sxt_s </proc/$$/stat; } 2>/dev/null && _sxt_since || _sxt_s=-
-{ read -r _sxt_b </proc/sys/kernel/random/boot_id; } 2>/dev/null
-[ -z "$5" ] || echo $$ >"$5/cgroup.procs"
-echo "$$ $_sxt_s $_sxt_b" 1<>"$1/leader"
-read -r _sxt_s <"$1/stop"
-[ "$_sxt_s" != yes ] || exit 143
-umask "$2"
-`)
+	b.WriteString("set -- \"$1\" \"$4\" \"$5\" \"$(command -v setsid)\"\n")
 	names := make([]string, 0, len(c.Env))
 	for name := range c.Env {
 		names = append(names, name)
@@ -140,11 +130,11 @@ umask "$2"
 		}
 		fmt.Fprintf(&b, "cd -- %s || exit 126\n", Quote(dir))
 	}
-	b.WriteString("if [ \"$3\" = set ]; then PATH=$4; else unset PATH; fi\n{\n")
+	b.WriteString("if [ \"$2\" = set ]; then PATH=$3; else unset PATH; fi\n{\n")
 	for _, name := range names {
 		fmt.Fprintf(&b, "export %s=%s\n", name, Quote(c.Env[name]))
 	}
-	b.WriteString(":\n} 2>/dev/null\nexec " + interpreter(c.Script) + ` "$1/script"`)
+	b.WriteString(":\n} 2>/dev/null\nexec \"$4\" " + interpreter(c.Script) + ` "$1/script"`)
 	for _, a := range c.Args {
 		b.WriteString(" " + Quote(a))
 	}

@@ -1,10 +1,9 @@
 # Ends a job and proves it. $1 is the folder's name, $2 how many tenths of a second
 # it has to end by itself. A job that has not begun will not begin any more.
-umask 077
 _sxt_b=$HOME/.sextant/jobs
 _sxt_d=$_sxt_b/$1
-[ -d "$_sxt_b" ] || mkdir -p "$_sxt_b" 2>/dev/null
-if mkdir "$_sxt_d" 2>/dev/null; then
+[ -d "$_sxt_b" ] || { mkdir -p "$HOME/.sextant" && mkdir -p -m 700 "$_sxt_b"; } 2>/dev/null
+if mkdir -m 700 "$_sxt_d" 2>/dev/null; then
   cd "$_sxt_d" && : >out && : >err && echo "0 - -" >pid && echo "0 - -" >leader && echo yes >stop && echo - >mark && echo nev >exit && _sxt_say never
   _sxt_say disk
 fi

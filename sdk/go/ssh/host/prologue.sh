@@ -3,7 +3,6 @@
 # itself, is told from it. All names begin with _sxt_ and none is exported, so
 # that nothing of the user's environment is changed.
 _sxt_k=$1$2; shift 2
-_sxt_u=$(umask)
 _sxt_q=${PATH+set} _sxt_p=${PATH-}
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin${PATH:+:$PATH}
 _sxt_say() { echo "$_sxt_k $*"; exit 0; }

@@ -9,8 +9,9 @@ $4  script
 $5  stdin"
 _sxt_b=$HOME/.sextant/jobs
 _sxt_d=$_sxt_b/$_sxt_n _sxt_f=$_sxt_b/.$_sxt_n.$$
-umask 077
-if [ -z "${HOME-}" ] || { [ ! -d "$_sxt_b" ] && ! mkdir -p "$_sxt_b" 2>/dev/null; }; then _sxt_say disk; fi
+# What is in these folders is nobody else's, whatever the umask, which the command
+# gets as it is.
+if [ -z "${HOME-}" ] || { [ ! -d "$_sxt_b" ] && ! { mkdir -p "$HOME/.sextant" && mkdir -p -m 700 "$_sxt_b"; } 2>/dev/null; }; then _sxt_say disk; fi
 
 # _sxt_fill makes the files of the job. Those that tell its state have their room
 # already when the disk is full later: they are only written over.
@@ -111,9 +112,12 @@ _sxt_follow() {
   [ "$_sxt_x" != nev ] || _sxt_say never
   { read -r _sxt_l <stop; } 2>/dev/null
   [ "$_sxt_l" != yes ] || _sxt_say stopped
-  _sxt_new=1
-  while [ "$_sxt_live" = live ] && [ $_sxt_new -gt 0 ]; do _sxt_emit; done
   set -- $(wc -c out err)
+  if [ $(($1 + $3)) -gt 65536 ]; then
+    _sxt_new=1
+    while [ "$_sxt_live" = live ] && [ $_sxt_new -gt 0 ]; do _sxt_emit; done
+    set -- $(wc -c out err)
+  fi
   echo "$_sxt_k done $_sxt_x $1 $3"
   if [ "$1" -le 65536 ] && [ "$3" -le 65536 ]; then
     [ "$1" -eq 0 ] || head -c "$1" out
@@ -136,7 +140,7 @@ if [ "$_sxt_z" -gt 0 ]; then
   cat >"$_sxt_f" 2>/dev/null || { rm -f "$_sxt_f"; _sxt_say disk; }
   [ $(($(wc -c <"$_sxt_f"))) -eq "$_sxt_z" ] || { rm -f "$_sxt_f"; _sxt_say partial; }
 fi
-if ! mkdir "$_sxt_d" 2>/dev/null; then
+if ! mkdir -m 700 "$_sxt_d" 2>/dev/null; then
   [ "$_sxt_z" -eq 0 ] || rm -f "$_sxt_f"
   [ -d "$_sxt_d" ] || _sxt_say disk
   _sxt_follow
@@ -144,7 +148,7 @@ fi
 _sxt_fill 2>/dev/null || { rm -rf "$_sxt_d" "$_sxt_f"; _sxt_say disk; }
 [ "$_sxt_z" -eq 0 ] || rm -f "$_sxt_f"
 _sxt_group 2>/dev/null
-setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_u" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" </dev/null >/dev/null 2>&1 &
+setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" </dev/null >/dev/null 2>&1 &
 _sxt_child=$! _sxt_begun=1
 _sxt_follow </dev/null &
 wait $_sxt_child

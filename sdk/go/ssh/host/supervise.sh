@@ -1,23 +1,34 @@
 # Runs the command of a job and stores how it ended. $1 is the folder, $2 that of
-# all jobs, $3 sweep or keep, $4 the umask, $5 and $6 the PATH of the log-in, $7
-# the mark of the job, $8 a control group or nothing. The command has a session of
-# its own: what it does to its group does not reach this.
+# all jobs, $3 sweep or keep, $4 and $5 the PATH of the log-in, $6 the mark of the
+# job, $7 a control group or nothing. The command becomes the leader of a session
+# of its own: what it does to its group does not reach this. It tells who it is,
+# and then looks whether it is still wanted: whoever stops a job does it the other
+# way round.
 _sxt_s= _sxt_boot=-
 _sxt_since() { set -- ${_sxt_s##*) }; _sxt_s=${20}; }
 { read -r _sxt_s </proc/$$/stat; } 2>/dev/null && _sxt_since || _sxt_s=-
 { read -r _sxt_boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
 echo "$$ $_sxt_s $_sxt_boot" 1<>"$1/pid" || exit
-[ -z "$8" ] || echo "$8" >"$1/group"
+[ -z "$7" ] || echo "$7" >"$1/group"
 (
-  export "SEXTANT_JOB_$7=1"
-  exec setsid /bin/sh "$1/run" "$1" "$4" "$5" "$6" "$8"
+  export "SEXTANT_JOB_$6=1"
+  _sxt_s=
+  { read -r _sxt_s </proc/self/stat; } 2>/dev/null
+  _sxt_p=${_sxt_s%% *}
+  [ -n "$_sxt_p" ] || _sxt_p=$(exec sh -c 'echo $PPID')
+  _sxt_since
+  [ -z "$7" ] || echo "$_sxt_p" >"$7/cgroup.procs"
+  echo "$_sxt_p ${_sxt_s:--} $_sxt_boot" 1<>"$1/leader"
+  read -r _sxt_s <"$1/stop"
+  [ "$_sxt_s" != yes ] || exit 143
+  . "$1/run"
 ) </dev/null >>"$1/out" 2>>"$1/err"
 _sxt_x=$?
 read -r _sxt_l _sxt_s <"$1/leader"
 [ "$_sxt_l" != 0 ] || _sxt_x=nev
 for _sxt_f in run script stdin; do [ ! -s "$1/$_sxt_f" ] || : >"$1/$_sxt_f"; done
 echo $_sxt_x 1<>"$1/exit"
-[ -z "$8" ] || rmdir "$8" 2>/dev/null
+{ [ -z "$7" ] || rmdir "$7"; } 2>/dev/null &
 [ "$3" = sweep ] && cd "$2" && {
   find . -mindepth 2 -maxdepth 2 -name exit -mtime +0 2>/dev/null | while read -r _sxt_f; do
     read -r _sxt_x <"$_sxt_f"
