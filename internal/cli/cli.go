@@ -18,6 +18,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/screen"
 	"sextant/sdk/go/client"
 )
 
@@ -46,6 +47,7 @@ type app struct {
 	Streams
 	version string
 	json    bool
+	raw     bool
 	target  target
 }
 
@@ -63,6 +65,7 @@ func (outcome) Error() string { return "" }
 // Run runs a command line and gives the exit code.
 func Run(ctx context.Context, s Streams, version string, args []string) int {
 	a := &app{Streams: s, version: version}
+	a.Out = a.guarded(s.Out)
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(s.In)
@@ -73,7 +76,7 @@ func Run(ctx context.Context, s Streams, version string, args []string) int {
 		return ExitOK
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(s.Err, "sextant:", text)
+		fmt.Fprintln(a.guarded(s.Err), "sextant:", text)
 	}
 	return exitCode(err)
 }
@@ -111,6 +114,7 @@ func (a *app) root() *cobra.Command {
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
+	c.PersistentFlags().BoolVar(&a.raw, "raw", false, "send control characters of output to the terminal as they come")
 	a.target.flags(c)
 	c.AddCommand(a.serverCmd(), a.recoverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), a.feelCmd(), a.decisionCmd(), a.demoCmd())
 	c.AddCommand(a.hiddenCmds()...)
@@ -145,6 +149,14 @@ func (a *app) cut(next string) {
 	if next != "" {
 		fmt.Fprintln(a.Err, "There are more than these.")
 	}
+}
+
+// guarded is a stream on which a terminal does nothing that others wrote.
+func (a *app) guarded(to io.Writer) io.Writer {
+	if !terminal(to) {
+		return to
+	}
+	return screen.New(to, &a.raw)
 }
 
 // terminal reports whether a stream is a person's terminal.

@@ -137,7 +137,9 @@ func (h *hosts) waitHTTP(ctx context.Context, call *plugin.Call, in httpIn) (htt
 	out := httpOut{State: stateDown}
 	out.WaitedMS, err = poll(ctx, call, in.Interval, func(ctx context.Context) error {
 		status, body, err := get(ctx, client, in.URL)
-		out.Status, out.Matched = status, err == nil && strings.Contains(body, in.ExpectBody) && match.MatchString(body)
+		if status != 0 {
+			out.Status, out.Matched = status, err == nil && strings.Contains(body, in.ExpectBody) && match.MatchString(body)
+		}
 		if err != nil {
 			return err
 		}

@@ -217,7 +217,7 @@ func TestNothingOfAnEndedCommandIsLeft(t *testing.T) {
 	t.Parallel()
 	var number atomic.Int64
 	number.Store(70000)
-	for _, sh := range append([]string{""}, shs...) {
+	for _, sh := range append([]string{""}, shs[:2]...) {
 		name := "dash"
 		if sh != "" {
 			name = filepath.Base(sh)
