@@ -86,11 +86,11 @@ func (r *rig) send(path, key string, deadline time.Time, input map[string]any) c
 // host cannot be reached the call is at work, and says why.
 func TestARowThatIsStoppedIsAnsweredOnceItHasEnded(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"cancelled", "timed_out"} {
+	for i, how := range []string{"cancelled", "timed_out"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			r := start(t)
-			word := fmt.Sprintf("8%d.%d", len(how), os.Getpid())
+			word := fmt.Sprintf("8%d.%d", i, os.Getpid())
 			in := r.input(map[string]any{"script": "echo go; sleep " + word, "grace": "PT0.3S"})
 			if how == "timed_out" {
 				in["timeout"] = "PT2S"

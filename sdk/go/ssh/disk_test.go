@@ -67,6 +67,23 @@ func TestAScriptThatFillsTheDiskHasAnExitCode(t *testing.T) {
 	}
 }
 
+// What is on the host otherwise than it was sent does not run, though nothing there
+// has said that it could not be written.
+func TestWhatArrivesDamagedDoesNotRun(t *testing.T) {
+	t.Parallel()
+	fake := filepath.Join(t.TempDir(), "tail")
+	if err := os.WriteFile(fake, []byte("#!/bin/sh\n/usr/bin/busybox tail \"$@\" | /usr/bin/busybox head -c 900\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s, p := sshtest.StartAs(t, "", []string{"mount --bind " + fake + " /usr/bin/tail"}), pool(t)
+	to, cred := target(s)
+	w := filepath.Join(t.TempDir(), "witness")
+	_, err := p.Run(t.Context(), to, cred, ssh.Command{Key: "k", Script: "echo one >>" + w + "\n" + strings.Repeat("# a line of the script\n", 2000) + "echo two >>" + w})
+	if saw, _ := os.ReadFile(w); ssh.KindOf(err) != ssh.Disk || len(saw) > 0 {
+		t.Errorf("got %v, and the witness saw %q", err, saw)
+	}
+}
+
 func TestAHomeThatCannotBeWrittenRunsNothing(t *testing.T) {
 	t.Parallel()
 	homes := map[string][]string{
