@@ -192,6 +192,8 @@ func TestScripts(t *testing.T) {
 		{"a name given twice", map[string]any{"script": "true", "env": map[string]any{"A": "x"}, "secret_env": map[string]any{"A": "y"}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A"`}},
 		{"input without a last line end", map[string]any{"script": "wc -c", "stdin": "abc"}, map[string]any{"outcome": "ok", "stdout": "3\n"}},
 		{"a script from Windows", map[string]any{"script": "\uFEFF#!/bin/sh\r\necho one\r\necho two\r\n"}, map[string]any{"outcome": "ok", "stdout": "one\ntwo\n"}},
+		{"what it leaves is ended", map[string]any{"script": "sleep 71 & echo $!", "background": "end", "grace": "PT0.2S"}, map[string]any{"outcome": "ok"}},
+		{"no such word", map[string]any{"script": "true", "background": "maybe"}, map[string]any{"outcome": "failed", "errorCode": "input.value"}},
 		{"no script", nil, map[string]any{"outcome": "failed", "errorCode": "input.missing"}},
 		{"two scripts", map[string]any{"script": "x", "script_file": strings.Repeat("0", 64)}, map[string]any{"outcome": "failed", "errorCode": "input.missing"}},
 	}

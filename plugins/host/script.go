@@ -27,6 +27,7 @@ type scriptIn struct {
 	Stdin      string          `sx:"stdin,type=text" title:"en=Standard input;zh=标准输入" doc:"Standard input, byte for byte."`
 	Timeout    plugin.Duration `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限" doc:"After this the script and its children are ended."`
 	Grace      plugin.Duration `sx:"grace,default=PT3S" title:"en=Time to end;zh=结束宽限" doc:"How long the script has to end by itself once it is told to, before it is killed."`
+	Background string          `sx:"background,values=keep|end,default=keep" title:"en=Processes left behind;zh=遗留进程" doc:"What becomes of processes that the script leaves running when it ends by itself: keep them, as for a service that it started, or end them before the row is done."`
 	ExpectExit []int           `sx:"expect_exit,default=[0]" title:"en=Exit codes of success;zh=成功的退出码" doc:"Exit codes that mean success."`
 }
 
@@ -59,7 +60,7 @@ func (h *hosts) runScript(ctx context.Context, call *plugin.Call, in scriptIn) (
 	if what != "" {
 		w.note(what)
 	}
-	res, err := w.run(ctx, to, cred, ssh.Command{Script: script, Args: in.Args, Env: env, Dir: in.Workdir, Stdin: in.Stdin, Grace: time.Duration(in.Grace), Output: call})
+	res, err := w.run(ctx, to, cred, ssh.Command{Script: script, Args: in.Args, Env: env, Dir: in.Workdir, Stdin: in.Stdin, Grace: time.Duration(in.Grace), EndRest: in.Background == "end", Output: call})
 	out := scriptOut{Stdout: res.Stdout, Stderr: res.Stderr, Cut: res.Cut, State: stateAfter(err)}
 	if err != nil {
 		return out, outcome(ctx, err)

@@ -257,3 +257,26 @@ func TestNothingOfAnEndedCommandIsLeft(t *testing.T) {
 		})
 	}
 }
+
+// What a command leaves when it ends by itself goes on, or is ended first, as is
+// asked for.
+func TestWhatACommandLeavesBehind(t *testing.T) {
+	t.Parallel()
+	s, p := sshtest.Start(t), pool(t)
+	to, cred := target(s)
+	for i, rest := range []bool{false, true} {
+		word := fmt.Sprintf("7900%d.%d", i, os.Getpid())
+		script := strings.ReplaceAll("sleep %N & setsid sleep %N & (env -i setsid sh -c 'sleep %N & sleep %N' &); exit 3", "%N", word)
+		got, err := p.Run(t.Context(), to, cred, ssh.Command{Key: word, Script: script, EndRest: rest, Grace: 300 * time.Millisecond})
+		if err != nil || got.ExitCode != 3 {
+			t.Errorf("got %+v %v", got, err)
+		}
+		all := left(t, word)
+		for _, f := range all {
+			end(t, strings.Split(f, "/")[2])
+		}
+		if rest != (len(all) == 0) {
+			t.Errorf("rest %v: left %q", rest, all)
+		}
+	}
+}

@@ -33,6 +33,9 @@ type Command struct {
 	// Grace is how long the command has to end by itself once it is to be ended;
 	// zero is three seconds.
 	Grace time.Duration
+	// EndRest ends what the command leaves running when it ends by itself, before
+	// its result is given; else that goes on.
+	EndRest bool
 	// Output takes live output of both streams; may be nil.
 	Output io.Writer
 	// Note takes a sentence when something keeps the command from being followed
@@ -70,7 +73,7 @@ func (p *Pool) Run(ctx context.Context, t Target, cred Credential, c Command) (R
 		res, err := r.try(ctx)
 		switch {
 		case err == nil:
-			return res, nil
+			return r.withoutRest(res)
 		case ctx.Err() != nil && (r.begun || KindOf(err) != Unreachable || errors.Is(ctx.Err(), context.Canceled)):
 			return r.ended(ctx)
 		case !r.begun:
@@ -163,16 +166,11 @@ func (r *running) ended(ctx context.Context) (Result, error) {
 	if !r.begun {
 		return Result{}, &Error{Kind: kind, Address: r.target.Address, Message: message + " before it began; it did not run"}
 	}
-	grace := r.c.Grace
-	if grace == 0 {
-		grace = defaultGrace
-	}
-	grace = min(max(grace, 0), maxGrace)
 	for wait := firstPause; ; wait = min(2*wait, maxBackoff) {
-		res, state, err := r.stop(grace)
+		res, state, err := r.stop("all")
 		switch state {
 		case "done":
-			return res, nil
+			return r.withoutRest(res)
 		case "never":
 			return Result{}, &Error{Kind: kind, Address: r.target.Address, Message: message + " before it began; it did not run"}
 		case "ended":
@@ -185,13 +183,33 @@ func (r *running) ended(ctx context.Context) (Result, error) {
 	}
 }
 
-// stop tries once to end the command. Its state is done, never or ended, or an
-// error says why it is not known.
-func (r *running) stop(grace time.Duration) (res Result, state string, err error) {
+// withoutRest ends what a command that has ended left, where that is wanted.
+func (r *running) withoutRest(res Result) (Result, error) {
+	for wait := firstPause; r.c.EndRest; wait = min(2*wait, maxBackoff) {
+		_, _, err := r.stop("rest")
+		if err == nil {
+			break
+		}
+		r.note("the script has ended, and what it left is not: " + err.Error())
+		if !r.pool.pause(wait) {
+			return res, &Error{Kind: Unknown, Address: r.target.Address, Message: "what the command left was to be ended, and that is not proven", Err: err}
+		}
+	}
+	return res, nil
+}
+
+// stop tries once to end the command, or the rest of it. Its state is done, never
+// or ended, or an error says why it is not known.
+func (r *running) stop(what string) (res Result, state string, err error) {
+	grace := r.c.Grace
+	if grace == 0 {
+		grace = defaultGrace
+	}
+	grace = min(max(grace, 0), maxGrace)
 	ctx, cancel := r.pool.within(endWithin + grace)
 	defer cancel()
 	tenths := strconv.FormatInt(grace.Milliseconds()/100, 10)
-	words, err := r.pool.ask(ctx, r.target, r.cred, "", endScript, r.name, tenths)
+	words, err := r.pool.ask(ctx, r.target, r.cred, "", endScript, r.name, tenths, what)
 	if err != nil {
 		return res, "", fmt.Errorf("the host cannot be reached; still trying to stop the script: %w", err)
 	}
@@ -199,6 +217,9 @@ func (r *running) stop(grace time.Duration) (res Result, state string, err error
 	case "never":
 		return res, words[0], nil
 	case "ended":
+		if what == "rest" {
+			return res, words[0], nil
+		}
 		return r.last(ctx), words[0], nil
 	case "done":
 		if res, err = r.try(ctx); err == nil {

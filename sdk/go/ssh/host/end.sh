@@ -1,5 +1,5 @@
 # Ends a job and proves it. $1 is the folder's name, $2 how many tenths of a second
-# it has to end by itself. A job that has not begun will not begin any more.
+# it has to end by itself, $3 all, or rest for what a command that has ended left. A job that has not begun will not begin any more.
 _sxt_b=$HOME/.sextant/jobs
 _sxt_d=$_sxt_b/$1
 [ -d "$_sxt_b" ] || { mkdir -p "$HOME/.sextant" && mkdir -p -m 700 "$_sxt_b"; } 2>/dev/null
@@ -21,9 +21,9 @@ _sxt_x= _sxt_l=
 case $_sxt_x in
   nev) _sxt_say never ;;
   "" | ---) ;;
-  *) [ "$_sxt_l" = yes ] || _sxt_say done ;;
+  *) [ "$_sxt_l" = yes ] || [ "$3" = rest ] || _sxt_say done ;;
 esac
-{ echo yes 1<>stop; } 2>/dev/null
+[ "$3" = rest ] || { echo yes 1<>stop; } 2>/dev/null
 _sxt_g= _sxt_mark=-
 { read -r _sxt_mark <mark; } 2>/dev/null
 { read -r _sxt_g <group; } 2>/dev/null
