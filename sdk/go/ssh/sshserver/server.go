@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -132,8 +133,14 @@ func newServer(o Options) (*server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	safe := ssh.SupportedAlgorithms() // nothing with SHA-1 is among them but what is taken out here
+	noSHA1 := func(name string) bool { return strings.HasSuffix(name, "-sha1") || name == ssh.KeyAlgoRSA }
 	s.config = &ssh.ServerConfig{
-		ServerVersion: "SSH-2.0-Sextant",
+		Config: ssh.Config{
+			KeyExchanges: slices.DeleteFunc(safe.KeyExchanges, noSHA1), Ciphers: safe.Ciphers, MACs: slices.DeleteFunc(safe.MACs, noSHA1),
+		},
+		PublicKeyAuthAlgorithms: slices.DeleteFunc(safe.PublicKeyAuths, noSHA1),
+		ServerVersion:           "SSH-2.0-Sextant",
 		PublicKeyCallback: func(c ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			if c.User() != o.User || !bytes.Equal(key.Marshal(), authorized.Marshal()) {
 				return nil, errAccess

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -433,5 +434,29 @@ func TestAClientThatSaysNothingIsPutOut(t *testing.T) {
 	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if said, err := io.ReadAll(c); err != nil || !bytes.HasPrefix(said, []byte("SSH-2.0-")) {
 		t.Errorf("got %q %v", said, err)
+	}
+}
+
+// Nothing with SHA-1 is agreed to, whatever a client asks for.
+func TestNothingWithSHA1IsAgreedTo(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	signer, err := xssh.ParsePrivateKey([]byte(s.cred.PrivateKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak := xssh.InsecureAlgorithms()
+	for name, c := range map[string]xssh.Config{
+		"key exchange": {KeyExchanges: slices.DeleteFunc(weak.KeyExchanges, func(k string) bool { return !strings.HasSuffix(k, "-sha1") || strings.Contains(k, "exchange") })},
+		"checksum":     {MACs: []string{"hmac-sha1", "hmac-sha1-96"}, Ciphers: []string{xssh.CipherAES128CTR}},
+		"nothing weak": {},
+	} {
+		conn, err := xssh.Dial("tcp", s.o.Address, &xssh.ClientConfig{Config: c, User: "demo", Auth: []xssh.AuthMethod{xssh.PublicKeys(signer)}, HostKeyCallback: func(string, net.Addr, xssh.PublicKey) error { return nil }})
+		if (err == nil) != (name == "nothing weak") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
 	}
 }
