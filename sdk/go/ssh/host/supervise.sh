@@ -17,9 +17,11 @@ echo "$$ $_sxt_s $_sxt_boot" 1<>"$1/pid" || exit
   _sxt_p=${_sxt_s%% *}
   [ -n "$_sxt_p" ] || _sxt_p=$(exec sh -c 'echo $PPID')
   _sxt_since
-  [ -z "$7" ] || echo "$_sxt_p" >"$7/cgroup.procs"
-  echo "$_sxt_p ${_sxt_s:--} $_sxt_boot" 1<>"$1/leader"
-  read -r _sxt_s <"$1/stop"
+  {
+    [ -z "$7" ] || echo "$_sxt_p" >"$7/cgroup.procs"
+    echo "$_sxt_p ${_sxt_s:--} $_sxt_boot" 1<>"$1/leader" || exit 143
+    read -r _sxt_s <"$1/stop" || exit 143
+  } 2>/dev/null
   [ "$_sxt_s" != yes ] || exit 143
   . "$1/run"
 ) </dev/null >>"$1/out" 2>>"$1/err"
