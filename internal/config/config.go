@@ -83,8 +83,8 @@ type Plugins struct {
 	// of its own that outlives the server. Default none.
 	Isolate string `koanf:"isolate" unit:"none, all"`
 	// Reach are the addresses and networks, with commas between them, that a service
-	// may ask for whoever calls it although they lead to this machine, into a private
-	// network or to a cloud's own services, such as 10.0.0.0/8. Default none.
+	// may ask for whoever calls it although they lead to this machine or to a cloud's own services, such as 127.0.0.0/8.
+	// Default none.
 	Reach string `koanf:"reach" unit:"networks"`
 }
 

@@ -96,7 +96,7 @@ func (h *hosts) services(p *plugin.Plugin) {
 	}, waitPort)
 	plugin.Action(p, plugin.Spec{
 		Service: "wait", Action: "http", Title: wire.Text{"en": "Wait for a web address", "zh": "等待网址"}, Target: objectType,
-		Description: "Waits until a web address answers as expected, seen from the plugin. Redirects are answers and not followed. Addresses of the server itself and of private networks are refused unless the server's setting plugins.reach lists them.",
+		Description: "Waits until a web address answers as expected, seen from the plugin. Redirects are answers and not followed. Addresses of the server itself and of clouds are refused unless the server's setting plugins.reach lists them.",
 		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true,
 	}, h.waitHTTP)
 }

@@ -19,7 +19,7 @@ const codeReach = "host.reach"
 // those who run it, besides those that netip knows by name.
 var special = prefixes(
 	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-	"64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "168.63.129.16/32",
+	"64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "168.63.129.16/32", "fd00:ec2::/32",
 )
 
 func prefixes(all ...string) []netip.Prefix {
@@ -66,7 +66,7 @@ func (r reach) allows(a netip.Addr) bool {
 	if in(r) {
 		return true
 	}
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !in(special)
+	return a.IsGlobalUnicast() && !in(special)
 }
 
 // dialer connects to allowed addresses alone. It looks at the address that is
@@ -78,7 +78,7 @@ func (r reach) dialer() func(ctx context.Context, network, address string) (net.
 			return err
 		}
 		if !r.allows(at.Addr()) {
-			return plugin.Fail(codeReach, fmt.Sprintf("%s is an address of this machine, of a private network or of a cloud's own services: list it in the server's setting plugins.reach if services may ask it", at.Addr()))
+			return plugin.Fail(codeReach, fmt.Sprintf("%s is an address of this machine or of a cloud's own services: list it in the server's setting plugins.reach if services may ask it", at.Addr()))
 		}
 		return nil
 	}}
