@@ -299,7 +299,7 @@ func (w *world) audit(runs []string) {
 	if left != 0 {
 		w.t.Errorf("%d records of runs are left though all are over", left)
 	}
-	w.must(database.QueryRow("SELECT COUNT(*) FROM control_lock").Scan(&left))
+	w.must(database.QueryRow("SELECT COUNT(*) FROM control_claim").Scan(&left))
 	if left != 0 {
 		w.t.Errorf("%d locks are left", left)
 	}

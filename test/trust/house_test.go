@@ -373,7 +373,7 @@ const (
 )
 
 // moving are tables that change by themselves.
-var moving = []string{"api_idempotency", "bus_event", "control_lock", "engine_record", "engine_key", "engine_history", "sqlite_sequence"}
+var moving = []string{"api_idempotency", "bus_event", "control_claim", "control_wait", "control_fence", "engine_record", "engine_key", "engine_history", "sqlite_sequence"}
 
 // state is everything that is kept, without the marks of when a token was seen.
 func (h *house) state(t *testing.T) string {
