@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/base64"
 	"time"
 
 	"sextant/internal/config"
@@ -29,7 +30,7 @@ func isolated(ctx context.Context, s *Server, p *parts, i instance) error {
 		return err
 	}
 	process := localproc.Process{Name: i.name, Path: s.Exe, Args: []string{"plugin-host", i.name}, Dir: files, Listen: true,
-		Env: append(config.Environment(), "SEXTANT_URL="+s.URL(), "SEXTANT_TOKEN="+i.token, "SEXTANT_DATABASE_URL="+database, "SEXTANT_DATA="+files, "SEXTANT_REACH="+s.Config.Plugins.Reach)}
+		Env: append(config.Environment(), "SEXTANT_URL="+s.URL(), "SEXTANT_TOKEN="+i.token, "SEXTANT_KEY="+base64.StdEncoding.EncodeToString(i.key), "SEXTANT_DATABASE_URL="+database, "SEXTANT_DATA="+files, "SEXTANT_REACH="+s.Config.Plugins.Reach)}
 	state, err := s.local.Ensure(ctx, process)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{api.Domain, api.Migrations}, {bus.Domain, bus.Migrations}, {audit.Domain, audit.Migrations}, {identity.Domain, identity.Migrations},
-		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {worklist.Domain, worklist.Migrations}, {control.Domain, control.Migrations},
+		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {control.Domain, control.Migrations},
 		{dispatch.Domain, dispatch.Migrations}, {process.Domain, process.Migrations}, {durable.Domain, durable.Migrations},
 	}
 }
@@ -47,6 +47,7 @@ func migrations() []migration {
 type parts struct {
 	api      *api.API
 	clock    clock.Clock
+	box      *secret.Box
 	bus      *bus.Bus
 	identity *identity.Service
 	registry *plugin.Registry
@@ -70,13 +71,13 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	d, c := s.db, s.Clock
-	p := &parts{clock: c, bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
+	p := &parts{clock: c, box: box, bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := audit.New(d, c)
 	p.identity = identity.New(d, c, trail)
 	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
-	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus})
+	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
 	tasks := worklist.New(d, trail)
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings,
 		Changed: changed(func() *process.Service { return p.process })})
@@ -88,6 +89,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP")})
+	p.objects.Attach(p.door)
 	p.process.Attach(p.engine, p.door)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin}
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
@@ -138,6 +140,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	if err := startPlugins(ctx, s, p); err != nil {
 		return err
 	}
+	g.Go("objects", p.objects.Run) // begins with what a server that was killed has left
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	p.dispatch.Attach(work, p.engine, p.door)
 	p.engine.Start()

@@ -58,7 +58,11 @@ func startPlugins(ctx context.Context, s *Server, p *parts) error {
 		if s.Config.Plugins.Isolate == "all" {
 			start = isolated
 		}
-		if err := start(ctx, s, p, instance{b.name, made, token}); err != nil {
+		key, err := p.box.Derive("plugin/" + b.name)
+		if err != nil {
+			return fmt.Errorf("plugin %s: %w", b.name, err)
+		}
+		if err := start(ctx, s, p, instance{b.name, made, token, key}); err != nil {
 			return fmt.Errorf("plugin %s: %w", b.name, err)
 		}
 	}
@@ -70,6 +74,7 @@ type instance struct {
 	name  string
 	made  *sdk.Plugin
 	token string
+	key   []byte // of its secrets
 }
 
 // pluginToken gives the token of a plugin, the same over restarts: a process
@@ -111,7 +116,7 @@ func inProcess(ctx context.Context, s *Server, p *parts, i instance) error {
 		return err
 	}
 	s.group.OnStop("database of plugin "+i.name, func(context.Context) error { return database.Close() })
-	h := &sdk.Host{DB: database, Dialect: string(dialect), Data: files, Clock: s.Clock, Log: s.Log.With("plugin", i.name), URL: "http://sextant", Token: i.token, Reach: s.Config.Plugins.Reach,
+	h := &sdk.Host{DB: database, Dialect: string(dialect), Data: files, Clock: s.Clock, Log: s.Log.With("plugin", i.name), URL: "http://sextant", Token: i.token, Key: i.key, Reach: s.Config.Plugins.Reach,
 		Client: &http.Client{Transport: direct{p.api.Handler()}}}
 	handler, err := i.made.Handler(ctx, h)
 	if err != nil {

@@ -152,9 +152,12 @@ func (a *alteration) values(ctx context.Context, t wire.ObjectType, was, is wire
 	return nil
 }
 
-// scope sees to it that no object changes its project because its type says
-// otherwise where the project stands.
+// scope sees to it that no object changes its project or its environment because
+// its type says otherwise where they stand: who may see it would change with them.
 func (a *alteration) scope(ctx context.Context, was, is wire.ObjectType, rows int) error {
+	if err := a.environment(ctx, was, is); err != nil {
+		return err
+	}
 	from, to := projectOf(was), projectOf(is)
 	if from == to {
 		return nil
@@ -178,6 +181,26 @@ func (a *alteration) scope(ctx context.Context, was, is wire.ObjectType, rows in
 	return err
 }
 
+// environment refuses to let go of the environments of objects.
+func (a *alteration) environment(ctx context.Context, was, is wire.ObjectType) error {
+	from, to := environmentOf(was), environmentOf(is)
+	if from == to || from == "" {
+		return nil
+	}
+	used, err := a.tx.Used(ctx, was.Type, from)
+	if err == nil && used > 0 {
+		a.add(onType(was.Type, "scope_environment", "%s with an environment in %s, which everybody could see then: set it to null there first", objects(used), from))
+	}
+	return err
+}
+
+func environmentOf(t wire.ObjectType) string {
+	if t.Scope == nil {
+		return ""
+	}
+	return t.Scope.Environment
+}
+
 func projectOf(t wire.ObjectType) string {
 	if t.Scope == nil {
 		return ""
@@ -188,10 +211,11 @@ func projectOf(t wire.ObjectType) string {
 // reindex builds the index of a type anew where attributes became unique or
 // ceased to be.
 func (a *alteration) reindex(ctx context.Context, is wire.ObjectType) error {
-	was := a.old[is.Type]
+	was, old := a.old[is.Type]
+	moved := old && projectOf(was) != projectOf(is) // what is unique is so in its project
 	for _, attr := range is.Attributes {
 		before, known := attribute(was, attr.Name)
-		if !known || before.Unique == attr.Unique {
+		if !known || before.Unique == attr.Unique && !(moved && attr.Unique && attr.Name != wire.AttrID) {
 			continue
 		}
 		err := a.tx.Reindex(ctx, is.Type)
@@ -205,23 +229,6 @@ func (a *alteration) reindex(ctx context.Context, is wire.ObjectType) error {
 		return err
 	}
 	return nil
-}
-
-// refusal turns faults into the error of a call; at names the row of a
-// definition in the call.
-func refusal(faults []fault, at func(typ, id string) (string, bool)) error {
-	e := &objectstore.RowError{Message: "the definition is not possible", At: map[string]string{}}
-	for _, f := range faults {
-		prefix, ok := at(f.typ, f.id)
-		if !ok {
-			prefix = name + ":" + f.typ + "/" + f.id + "."
-		}
-		if told := e.At[prefix+f.attr]; told != "" {
-			f.message = told + "; " + f.message
-		}
-		e.At[prefix+f.attr] = f.message
-	}
-	return e
 }
 
 // errReadOnly refuses to write history.

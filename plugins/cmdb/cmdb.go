@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"sextant/sdk/go/objectdoc"
 	"sextant/sdk/go/objectstore"
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/wire"
@@ -14,8 +15,8 @@ const name = "cmdb"
 
 // The types that the plugin brings along.
 const (
-	typeType      = "object_type"
-	typeAttribute = "object_attribute"
+	typeType      = objectdoc.TypeType
+	typeAttribute = objectdoc.TypeAttribute
 	typeHistory   = "history"
 )
 
@@ -37,15 +38,14 @@ func New() *plugin.Plugin {
 	})
 	s := &store{model: model{}}
 	p.Model(s.types)
+	p.ModelMark(s.mark)
+	p.Objects("*", s)
+	p.Changes(s)
 	p.OnStart(func(ctx context.Context, on *plugin.Host) error {
 		if on.DB == nil {
 			return errNoDatabase
 		}
-		if err := s.open(ctx, on); err != nil {
-			return err
-		}
-		p.Objects("*", s)
-		return nil
+		return s.open(ctx, on)
 	})
 	services(p, s)
 	return p
@@ -54,7 +54,7 @@ func New() *plugin.Plugin {
 func services(p *plugin.Plugin, s *store) {
 	plugin.Action(p, plugin.Spec{
 		Service: "types", Action: "define", Title: wire.Text{"en": "Define object types", "zh": "定义对象类型"},
-		Description: "Creates the object types and attributes of a definition that are missing and changes those that differ. Attributes that it does not mention stay.",
+		Description: "Creates the object types and attributes of a definition that are missing and changes of the others what it names. What it does not mention stays.",
 		Batch:       1, Parallel: 1, Timeout: 10 * time.Minute, Risk: wire.RiskChange, Idempotent: true,
 	}, s.define)
 	plugin.Action(p, plugin.Spec{
@@ -84,7 +84,7 @@ func builtin() []wire.ObjectType {
 	kind.Required, kind.Values = true, kinds()
 	return []wire.ObjectType{
 		{
-			Type: typeType, Title: wire.Text{"en": "Object type", "zh": "对象类型"}, Paging: true, Display: wire.AttrID,
+			Type: typeType, Title: wire.Text{"en": "Object type", "zh": "对象类型"}, Paging: true, Definition: true, Display: wire.AttrID,
 			Description: "A type of objects; its id is its name.",
 			Attributes: []wire.Attribute{
 				id(),
@@ -98,7 +98,7 @@ func builtin() []wire.ObjectType {
 			},
 		},
 		{
-			Type: typeAttribute, Title: wire.Text{"en": "Attribute", "zh": "属性"}, Paging: true, Display: wire.AttrID,
+			Type: typeAttribute, Title: wire.Text{"en": "Attribute", "zh": "属性"}, Paging: true, Definition: true, Display: wire.AttrID,
 			Description: "An attribute of an object type; its id is <type>.<name>.",
 			Attributes: []wire.Attribute{
 				id(), of, called,

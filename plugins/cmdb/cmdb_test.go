@@ -59,6 +59,9 @@ type rig struct {
 	data string
 	send func(r *http.Request) (int, string)
 	stop func()
+	up   *platform
+	// answer is the handler, in process.
+	answer func(http.ResponseWriter, *http.Request)
 }
 
 const token = "mine"
@@ -70,6 +73,7 @@ func inProcess(r *rig, on *plugin.Host) {
 		r.Fatal(err)
 	}
 	r.stop = on.Close
+	r.answer = h.ServeHTTP
 	r.send = func(req *http.Request) (int, string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, req)
@@ -150,7 +154,8 @@ func (r *rig) boot(serve func(*rig, *plugin.Host)) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	serve(r, &plugin.Host{DB: db, Dialect: string(dialect), Data: r.data})
+	r.up = &platform{r: r}
+	serve(r, &plugin.Host{DB: db, Dialect: string(dialect), Data: r.data, URL: "http://platform", Token: "its own", Client: &http.Client{Transport: r.up}})
 	end := r.stop
 	r.stop = sync.OnceFunc(func() { end(); _ = db.Close() })
 	r.Cleanup(func() { r.stop() })
@@ -237,6 +242,7 @@ func (r *rig) action(path, key string, in map[string]any) map[string]any {
 	}
 	h := by("", "43")
 	h.Set(wire.HeaderIdempotencyKey, key)
+	h.Set(wire.HeaderProject, "blue")
 	code, out := r.request(http.MethodPost, path, string(body), h)
 	var resp struct {
 		Results struct {
@@ -329,7 +335,7 @@ func TestObjectsOfAllTypesOfAttributes(t *testing.T) {
 		{"id":"h2","name":"two","peers":"h1"}]`)
 	got := r.query("host", `{"criteria":{"attrName":"id","op":"eq","condition":"h1"}}`)[0]
 	want := map[string]any{
-		"id": "h1", "displayName": "one", "name": "one", "cpus": json.Number("8"), "load": json.Number("0.10"), "virtual": true, "since": "2026-01-31T08:00:00Z",
+		"id": "h1", "@version": json.Number("1"), "displayName": "one", "name": "one", "cpus": json.Number("8"), "load": json.Number("0.10"), "virtual": true, "since": "2026-01-31T08:00:00Z",
 		"state": "on", "state@observed": "off", "zone": "z1", "zone@observed": "z2", "peers": []any{"h2", "h1"}, "login": "any", "password": "x",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -341,7 +347,7 @@ func TestObjectsOfAllTypesOfAttributes(t *testing.T) {
 	if got := ids(r.query("host", `{"additionalFilters":[{"attrName":"state@observed","op":"eq","condition":"off"},{"attrName":"peers","op":"in","condition":["h1"]}]}`)); got != "h1" {
 		t.Error(got)
 	}
-	if got := r.query("host", `{"criteria":{"attrName":"id","op":"eq","condition":"h2"},"fields":["cpus"]}`)[0]; !cmp.Equal(got, map[string]any{"id": "h2", "displayName": "two", "cpus": json.Number("1")}) {
+	if got := r.query("host", `{"criteria":{"attrName":"id","op":"eq","condition":"h2"},"fields":["cpus"]}`)[0]; !cmp.Equal(got, map[string]any{"id": "h2", "@version": json.Number("1"), "displayName": "two", "cpus": json.Number("1")}) {
 		t.Error(got)
 	}
 	tests := []struct{ op, body, want string }{
@@ -351,12 +357,12 @@ func TestObjectsOfAllTypesOfAttributes(t *testing.T) {
 		{"create", `[{"name":"n","state":"odd"}]`, `"odd" is none of on, off`},
 		{"create", `[{"name":"n","zone":"z9"}]`, `there is no cmdb:zone with the id "z9"`},
 		{"create", `[{"name":"n","peers":["h1","h9"]}]`, `there is no cmdb:host with the id "h9"`},
-		{"create", `[{"name":"n","colour":"red"}]`, "an attribute is unknown"},
-		{"create", `[{"name":"n","cpus@observed":1}]`, "an attribute is unknown"},
+		{"create", `[{"name":"n","colour":"red"}]`, "it is unknown"},
+		{"create", `[{"name":"n","cpus@observed":1}]`, "it is unknown"},
 		{"update", `[{"id":"h1","name":null}]`, "it is required"},
 		{"update", `[{"id":"h9","name":"x"}]`, `no cmdb:host has the id "h9"`},
 		{"update", `[{"id":"h1","note":"kept?"},{"id":"h2","load":"much"}]`, "[1].load"},
-		{"delete", `[{"id":"h1"}]`, `cmdb:host/h2 refers to "h1" by peers`},
+		{"delete", `[{"id":"h1"}]`, `an object of type cmdb:host refers to "h1" by peers`},
 	}
 	for _, tt := range tests {
 		r.refused("host", tt.op, tt.body, tt.want)
@@ -364,7 +370,7 @@ func TestObjectsOfAllTypesOfAttributes(t *testing.T) {
 	if got := r.query("host", `{"criteria":{"attrName":"id","op":"eq","condition":"h1"}}`)[0]; got["note"] != nil {
 		t.Errorf("half of a refused change was made: %v", got)
 	}
-	r.refused("zone", "delete", `[{"id":"z1"}]`, `cmdb:host/h1 refers to "z1" by zone`)
+	r.refused("zone", "delete", `[{"id":"z1"}]`, `an object of type cmdb:host refers to "z1" by zone`)
 	r.refused("zone", "delete", `[{"id":"z2"}]`, `by zone@observed`)
 	r.must("host", "delete", `[{"id":"h1"},{"id":"h2"}]`)
 	r.must("zone", "delete", `[{"id":"z1"},{"id":"z2"}]`)
@@ -444,7 +450,8 @@ func TestDefiningAgainChangesNothing(t *testing.T) {
 		{`[{"type": "a", "attributes": [{"name": "x", "type": "int"}, {"name": "y", "type": "string"}]} ]`, "a unchanged <nil> <nil>"},
 		{`[{type: a, attributes: [{name: y, type: string}]}]`, "a unchanged <nil> <nil>"},
 		{`{types: [{type: a, title: A, attributes: [{name: y, type: text, title: {zh: 名}}, {name: z, type: ref, to: "cmdb:b"}]}, {type: b}]}`, "a changed [z] [y]; b created <nil> <nil>"},
-		{`[{type: a, title: {en: A}, attributes: [{name: y, type: text}]}, {type: b}]`, "a changed <nil> [y]; b unchanged <nil> <nil>"},
+		{`[{type: a, title: {en: A}, attributes: [{name: y, type: text}]}, {type: b}]`, "a unchanged <nil> <nil>; b unchanged <nil> <nil>"},
+		{`[{type: a, attributes: [{name: y, title: {zh: null}}]}]`, "a changed <nil> [y]"},
 	} {
 		if got := result(step.types); got != step.want {
 			t.Errorf("%s: got %s, want %s", step.types, got, step.want)
@@ -469,7 +476,7 @@ func TestDefinitionsAreObjects(t *testing.T) {
 	r.refused("object_type", "create", `[{"title_en":"x"}]`, "the id is the name of the type")
 	r.must("object_type", "create", `[{"id":"rack","title_en":"Rack"}]`)
 	r.must("object_attribute", "create", `[{"object_type":"rack","name":"height","type":"int","position":1},{"object_type":"rack","name":"kind","type":"enum","values":["open","closed"]},{"object_type":"rack","name":"side","type":"enum","values":"left\nright"}]`)
-	r.refused("object_attribute", "create", `[{"object_type":"no","name":"x","type":"int"}]`, "there is no object type")
+	r.refused("object_attribute", "create", `[{"object_type":"no","name":"x","type":"int"}]`, `there is no cmdb:object_type with the id "no"`)
 	r.refused("object_attribute", "create", `[{"id":"rack.other","object_type":"rack","name":"x","type":"int"}]`, "the id of this attribute is rack.x")
 	r.refused("object_attribute", "create", `[{"object_type":"rack","name":"ok","type":"int"},{"object_type":"rack","name":"x","type":"enum"}]`, "[1].values", "an enum has values")
 	r.refused("object_attribute", "update", `[{"id":"rack.kind","name":"sort"}]`, "an attribute keeps its name")
@@ -549,6 +556,12 @@ func TestScopes(t *testing.T) {
 	r.defined(`[{type: a, scope: {project: team, environment: stage}, attributes: [{name: x, type: int}]}]`)
 	r.must("a", "create", `[{"id":"1","team":"default","stage":"prod"},{"id":"2","team":"blue"}]`)
 	r.refused("object_type", "update", `[{"id":"a","scope_project":null}]`, "objects in other projects than default")
+	// Who may see the objects of prod must not hang on a definition.
+	r.must("object_attribute", "create", `[{"object_type":"a","name":"place","type":"string"}]`)
+	for _, to := range []string{"null", `""`, `"place"`} {
+		r.refused("object_type", "update", `[{"id":"a","scope_environment":`+to+`}]`, "there is 1 object with an environment in stage")
+	}
+	r.refused("object_attribute", "create", `[{"object_type":"a","name":"stage","type":"string","secret":true}]`, "there is 1 object with a value in stage")
 	if got := ids(r.query("history", `{"additionalFilters":[{"attrName":"project","op":"eq","condition":"blue"}]}`)); len(strings.Fields(got)) != 1 {
 		t.Error(got)
 	}
@@ -556,6 +569,150 @@ func TestScopes(t *testing.T) {
 	r.must("object_attribute", "create", `[{"object_type":"a","name":"team","type":"string"}]`)
 	r.must("object_type", "update", `[{"id":"a","scope_project":null}]`)
 	r.must("object_type", "update", `[{"id":"a","scope_project":"team"}]`)
+	r.must("a", "update", `[{"id":"1","stage":null}]`)
+	r.must("object_type", "update", `[{"id":"a","scope_environment":null}]`)
+}
+
+// A definition with one attribute more must not take the rest away.
+func TestADefinitionChangesWhatItNames(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.defined(`
+- type: a
+  title: {en: A, zh: 甲}
+  description: As it is.
+  display: x
+  scope: {project: team, environment: stage}
+  attributes:
+    - {name: x, type: string, required: true, unique: true, title: {en: X}}
+    - {name: key, type: string, secret: true}
+`)
+	model := func() wire.ObjectType {
+		t.Helper()
+		_, out := r.request(http.MethodGet, "/data-model", "", nil)
+		var e wire.Envelope[[]wire.ObjectType]
+		if err := json.Unmarshal([]byte(out), &e); err != nil {
+			t.Fatal(err)
+		}
+		return e.Data[len(e.Data)-1]
+	}
+	before := model()
+	r.defined(`[{type: a}]`)
+	r.defined(`[{type: a, attributes: [{name: x}, {name: key, type: string}]}]`)
+	if diff := cmp.Diff(before, model()); diff != "" {
+		t.Error(diff)
+	}
+	r.defined(`[{type: a, title: {zh: 乙}, attributes: [{name: more, type: int}]}]`)
+	before.Title["zh"] = "乙"
+	after := model()
+	names := func(t wire.ObjectType) (all []string) {
+		for _, a := range t.Attributes {
+			all = append(all, a.Name)
+		}
+		return all
+	}
+	if diff := cmp.Diff([]string{"id", "x", "key", "more", "team", "stage"}, sortedAs(names(after))); diff != "" {
+		t.Error(diff)
+	}
+	after.Attributes, before.Attributes = nil, nil
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Error(diff)
+	}
+	r.must("a", "create", `[{"id":"1","x":"x","team":"t","stage":"prod","key":"hunter2"}]`)
+	for step, want := range map[string]string{
+		`[{type: a, scope: null}]`:                              "a: scope_environment: there is 1 object with an environment",
+		`[{type: a, scope: {environment: null}}]`:               "a: scope_environment: there is 1 object with an environment",
+		`[{type: a, scope: {project: ~}}]`:                      "objects in other projects than default",
+		`[{type: a, attributes: [{name: key, secret: null}]}]`:  "a.key: secret: there is 1 object with a value",
+		`[{type: a, attributes: [{name: key, secret: false}]}]`: "a.key: secret: there is 1 object with a value",
+		`[{type: a, attributes: [{name: key, type: text}]}]`:    "a.key: type: there is 1 object with a value",
+	} {
+		if got := r.define(step); got["outcome"] != "failed" || !strings.Contains(fmt.Sprint(got["errorMessage"]), want) {
+			t.Errorf("%s: %v", step, got)
+		}
+	}
+	r.defined(`[{type: a, display: null, description: null}]`)
+	if got := model(); got.Display != "" || got.Description != "" || got.Scope == nil {
+		t.Errorf("what was taken away by name is there still: %+v", got)
+	}
+}
+
+// sortedAs puts team before stage: attributes of a scope come in any order.
+func sortedAs(names []string) []string {
+	if n := len(names); n > 1 && names[n-1] == "team" {
+		names[n-1], names[n-2] = names[n-2], names[n-1]
+	}
+	return names
+}
+
+func TestDefinitionsAndObjectsInOneSet(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	body := `{"rows":true,"model":true,"changes":[
+		{"op":"create","type":"b","row":{"id":"b1","of":"a1"}},
+		{"op":"create","type":"object_attribute","row":{"object_type":"b","name":"of","type":"ref","to":"cmdb:a"}},
+		{"op":"create","type":"object_type","row":{"id":"a"}},
+		{"op":"create","type":"a","row":{"id":"a1"}},
+		{"op":"create","type":"object_type","row":{"id":"b"}}%s]}`
+	code, out := r.request(http.MethodPost, "/changes", fmt.Sprintf(body, `,{"op":"create","type":"object_attribute","row":{"object_type":"b","name":"no","type":"enum"}}`), by("ann", ""))
+	if code != http.StatusUnprocessableEntity || !strings.Contains(out, `"index":5,"attr":"values"`) {
+		t.Errorf("%d %s", code, out)
+	}
+	if got := r.query("object_type", `{}`); len(got) != 0 {
+		t.Errorf("a creation that was refused left %v", got)
+	}
+	code, out = r.request(http.MethodPost, "/changes", fmt.Sprintf(body, ""), by("ann", ""))
+	if code != http.StatusOK || !strings.Contains(out, `"model":[{"type":"a"`) {
+		t.Errorf("%d %s", code, out)
+	}
+	if got := ids(r.query("b", `{"criteria":{"attrName":"of","op":"eq","condition":"a1"}}`)); got != "b1" {
+		t.Error(got)
+	}
+}
+
+// What a caller believes of the types is told with every answer, and a change that
+// was checked against others is not made.
+func TestTheTypesOfAChangeAreThoseThatHold(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.defined(`[{type: a, attributes: [{name: x, type: string}]}]`)
+	ask := func(path, body, mark string) (int, string) {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
+		req.Header.Set(wire.HeaderModel, mark)
+		return r.send(req)
+	}
+	mark := r.mark()
+	if code, out := ask("/entities/a/create", `[{"id":"1","x":"y"}]`, mark); code != http.StatusOK {
+		t.Fatal(code, out)
+	}
+	r.must("object_attribute", "update", `[{"id":"a.x","title":"X"}]`)
+	now := r.mark()
+	if now == mark || len(mark) < 8 {
+		t.Errorf("%q stayed %q", mark, now)
+	}
+	for path, body := range map[string]string{"/entities/a/update": `[{"id":"1","x":"z"}]`, "/changes": `{"changes":[{"op":"update","type":"a","row":{"id":"1","x":"z"}}]}`} {
+		if code, out := ask(path, body, mark); code != http.StatusConflict || !strings.Contains(out, `"code":"model"`) {
+			t.Errorf("%s: %d %s", path, code, out)
+		}
+		if code, out := ask(path, body, now); code != http.StatusOK {
+			t.Errorf("%s: %d %s", path, code, out)
+		}
+	}
+}
+
+// mark is that of the types that hold.
+func (r *rig) mark() string {
+	r.Helper()
+	w := httptest.NewRecorder()
+	req := httptest.NewRequestWithContext(r.Context(), http.MethodGet, "/data-model", http.NoBody)
+	r.answer(w, req)
+	again := httptest.NewRecorder()
+	req.Header.Set(wire.HeaderModel, w.Header().Get(wire.HeaderModel))
+	r.answer(again, req)
+	if again.Code != http.StatusNotModified || again.Body.Len() > 0 {
+		r.Errorf("the same types come again: %d %s", again.Code, again.Body)
+	}
+	return w.Header().Get(wire.HeaderModel)
 }
 
 func TestHistoryTellsWhoWhenWhyAndWhat(t *testing.T) {
@@ -575,9 +732,9 @@ func TestHistoryTellsWhoWhenWhyAndWhat(t *testing.T) {
 		}
 	}
 	want := []string{
-		`3 delete ann 42 default {"cpus":{"from":1},"id":{"from":"h1"},"name":{"from":"one"},"password":{"from":"***"},"state@observed":{"from":"on"}}`,
+		`3 delete ann 42 default {"cpus":{"from":1},"id":{"from":"h1"},"name":{"from":"one"},"password":{"from":"***","secret":true},"state@observed":{"from":"on"}}`,
 		`2 update ann 42 default {"state@observed":{"to":"on"}}`,
-		`1 create ann 42 default {"cpus":{"to":1},"id":{"to":"h1"},"name":{"to":"one"},"password":{"to":"***"}}`,
+		`1 create ann 42 default {"cpus":{"to":1},"id":{"to":"h1"},"name":{"to":"one"},"password":{"to":"***","secret":true}}`,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)

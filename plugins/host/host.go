@@ -41,6 +41,7 @@ func New() *plugin.Plugin {
 		Description: wire.Text{"en": "Scripts, files, facts and waiting on machines over SSH.", "zh": "通过 SSH 在主机上执行脚本、分发文件、采集信息和等待就绪。"},
 		Menus:       []wire.Menu{{ID: "hosts", Dimension: "execute", Title: wire.Text{"en": "Hosts", "zh": "主机"}, Path: "/objects/host:host"}},
 		Objects:     []wire.ObjectType{hostType()},
+		Changes:     true,
 		Resources:   &wire.Resources{Database: true},
 	})
 	p.UI(wire.UI{Entry: "ui/host.js", Cards: []wire.UICard{{On: objectType, Export: "facts"}}}, front)
@@ -58,6 +59,7 @@ func New() *plugin.Plugin {
 			return err
 		}
 		p.Objects("host", store)
+		p.Changes(store)
 		if !on.Go(func() { <-on.Context().Done(); h.pool.Close() }) {
 			return plugin.ErrStopping
 		}

@@ -3,11 +3,17 @@
 package audit
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"embed"
 	"encoding/json"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
@@ -49,6 +55,9 @@ type Record struct {
 	Request string          `json:"requestId,omitempty"`
 	Detail  json.RawMessage `json:"detail,omitempty"`
 	Changes *Changes        `json:"changes,omitempty" doc:"Only in the history of an object"`
+	// Environment is that of the object then, a star where it has none; empty for
+	// what is no object.
+	Environment string `json:"environment,omitempty" doc:"Environment of the object as of then"`
 }
 
 // The outcomes.
@@ -61,10 +70,26 @@ const (
 type Log struct {
 	db    *db.DB
 	clock clock.Clock
+
+	mu      sync.Mutex
+	entropy *ulid.MonotonicEntropy
+	stamp   uint64 // of the newest id, in milliseconds
 }
 
 // New makes a log over a migrated database.
-func New(d *db.DB, c clock.Clock) *Log { return &Log{db: d, clock: c} }
+func New(d *db.DB, c clock.Clock) *Log {
+	return &Log{db: d, clock: c, entropy: ulid.Monotonic(rand.Reader, 0)}
+}
+
+// id makes an identifier that sorts after all before it, those of the same
+// millisecond too: records of one write are read in the order of their writing.
+func (l *Log) id() (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stamp = max(l.stamp, ulid.Timestamp(l.clock.Now()))
+	id, err := ulid.New(l.stamp, l.entropy)
+	return id.String(), err
+}
 
 // Write adds a record to the write that it is about. Detail holds no secret.
 func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
@@ -81,8 +106,12 @@ func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
 			return err
 		}
 	}
-	_, err := tx.Exec("INSERT INTO audit_record (id, time, project, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		clock.NewID(l.clock), clock.Micros(l.clock.Now()), r.Project, r.Subject, r.Name, r.Verb, r.Object, r.Outcome, obs.RequestID(ctx), []byte(r.Detail), changes)
+	id, err := l.id()
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("INSERT INTO audit_record (id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		id, clock.Micros(l.clock.Now()), r.Project, r.Environment, r.Subject, r.Name, r.Verb, r.Object, r.Outcome, cmp.Or(r.Request, obs.RequestID(ctx)), []byte(r.Detail), changes)
 	return err
 }
 
@@ -94,6 +123,9 @@ type Filter struct {
 	Outcome string
 	// Since leaves out what was before the newest record of this verb about Object.
 	Since string
+	// Environments keeps to records about objects that were in one of them, or in
+	// none at all; nil is all records.
+	Environments []string
 	// Values adds what changed to what: who may read records may not read every object.
 	Values bool
 	api.Paging
@@ -101,11 +133,17 @@ type Filter struct {
 
 // List reads records of a project, newest first.
 func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
-	query := "SELECT id, time, project, subject, name, verb, object, outcome, request, detail, changes FROM audit_record WHERE project = ?"
+	query := "SELECT id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes FROM audit_record WHERE project = ?"
 	args := []any{f.Project}
 	for _, c := range []struct{ where, value string }{{" AND object = ?", f.Object}, {" AND name = ?", f.Name}, {" AND outcome = ?", f.Outcome}, {" AND id < ?", f.After}} {
 		if c.value != "" {
 			query, args = query+c.where, append(args, c.value)
+		}
+	}
+	if f.Environments != nil {
+		query += " AND environment IN ('*'" + strings.Repeat(", ?", len(f.Environments)) + ")"
+		for _, e := range f.Environments {
+			args = append(args, e)
 		}
 	}
 	if f.Since != "" {
@@ -117,7 +155,7 @@ func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
 		var v Record
 		var at int64
 		var detail, changes []byte
-		err := r.Scan(&v.ID, &at, &v.Project, &v.Subject, &v.Name, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail, &changes)
+		err := r.Scan(&v.ID, &at, &v.Project, &v.Environment, &v.Subject, &v.Name, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail, &changes)
 		v.Time, v.Detail = clock.FromMicros(at), detail
 		if err == nil && f.Values && len(changes) > 0 {
 			err = json.Unmarshal(changes, &v.Changes)

@@ -191,6 +191,7 @@ func (s *Service) request(t *task, c *chunk, body []byte) gateway.Call {
 	h.Set(wire.HeaderIdempotencyKey, t.callKey(c))
 	h.Set(wire.HeaderDeadline, c.deadline.UTC().Format(time.RFC3339Nano))
 	h.Set(wire.HeaderRun, fmt.Sprint(int64(t.job.Run)))
+	h.Set(wire.HeaderProject, t.scope.project())
 	h.Set(wire.HeaderFence, itoa(c.fence))
 	h.Set("requestId", t.callKey(c))
 	h.Set("transactionId", fmt.Sprint(int64(t.job.Element)))

@@ -2,6 +2,7 @@ package object_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"sextant/internal/domain/object"
 	"sextant/internal/kit/errs"
 	"sextant/plugins/cmdb"
+	"sextant/sdk/go/objectdoc"
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/sqldb"
 	"sextant/sdk/go/wire"
@@ -67,10 +69,45 @@ type graphRig struct {
 	*rig
 	asked   *asked
 	handler http.Handler
+	up      *upward
+}
+
+// upward carries what a plugin asks of the platform to a handler that a test sets.
+type upward struct{ to http.Handler }
+
+// RoundTrip asks it.
+func (u *upward) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	u.to.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// architect may change definitions and every object.
+func architect(ctx context.Context) context.Context {
+	return identity.With(ctx, identity.Subject{ID: "user/eve", Name: "eve", Kind: identity.User, Grants: []identity.Grant{{Permission: "object.*", Project: "*"}, {Permission: "type.write", Project: "*"}}})
+}
+
+// changes reads a document.
+func (g *graphRig) changes(text string) []object.Change {
+	g.t.Helper()
+	doc, err := objectdoc.Parse([]byte(text))
+	g.must(err)
+	var out []object.Change
+	for _, c := range doc.Body("cmdb", false).Changes {
+		out = append(out, object.Change(c))
+	}
+	return out
+}
+
+func (g *graphRig) define(types string) {
+	g.t.Helper()
+	_, err := g.Change(architect(g.t.Context()), in("default"), g.changes("types:\n"+types), object.Options{})
+	g.must(err)
 }
 
 func newGraphRig(t *testing.T) *graphRig {
 	t.Helper()
+	up := &upward{}
 	r := newRig(t)
 	p := cmdb.New()
 	m, err := p.Manifest()
@@ -80,15 +117,15 @@ func newGraphRig(t *testing.T) *graphRig {
 	db, dialect, err := sqldb.Open("sqlite:"+filepath.Join(dir, "db"), false)
 	r.must(err)
 	t.Cleanup(func() { _ = db.Close() })
-	on := &plugin.Host{DB: db, Dialect: string(dialect), Data: dir}
+	on := &plugin.Host{DB: db, Dialect: string(dialect), Data: dir, URL: "http://sextant", Token: "of cmdb", Client: &http.Client{Transport: up}}
 	h, err := p.Handler(t.Context(), on)
 	r.must(err)
 	t.Cleanup(on.Close)
-	g := &graphRig{r, &asked{Handler: h, n: map[string]int{}}, h}
+	g := &graphRig{r, &asked{Handler: h, n: map[string]int{}}, h, up}
 	s := httptest.NewServer(g.asked)
 	t.Cleanup(s.Close)
 	r.deps.Router.Set("cmdb", gateway.Route{URL: s.URL})
-	g.post("/v1/types/define", map[string]any{"inputs": []any{map[string]any{"callbackParameter": "1", "types": graphTypes}}})
+	g.define(graphTypes)
 	g.put("room", "r1", "r2")
 	g.put("host", "h1 room=r1 env=dev", "h2 room=r1 env=dev", "h3 room=r2 env=prod name=Third")
 	g.put("service", "db", "stock needs=db", "shop needs=stock,db")
@@ -252,7 +289,7 @@ func TestGraphWithoutAPlugin(t *testing.T) {
 func TestDefinitionsAreThereAtOnce(t *testing.T) {
 	t.Parallel()
 	g := newGraphRig(t)
-	ctx := as(t.Context(), "default")
+	ctx := architect(t.Context())
 	def := in("default")
 	_, err := g.Type(ctx, "cmdb:room") // the model is read, and believed for a while
 	g.must(err)

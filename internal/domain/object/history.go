@@ -18,12 +18,19 @@ import (
 
 // History reads who changed an object and what of it, newest first. It is for
 // those who may read the object, and begins with its creation: one that had the
-// id before was another, perhaps in an environment that they may not see.
+// id before was another. What it was while it was in an environment that they may
+// not see is not for them.
 func (s *Service) History(ctx context.Context, ref Ref, scope Scope, p api.Paging) (api.Page[audit.Record], error) {
 	if _, err := s.named(ctx, ref.TypeRef(), scope, []string{ref.ID}, wire.AttrID); err != nil {
 		return api.Page[audit.Record]{}, err
 	}
-	return s.Audit.List(ctx, audit.Filter{Project: scope.Project, Object: ref.String(), Since: recorded("create"), Values: true, Paging: p})
+	environments, everywhere := identity.From(ctx).Environments("object.read", scope.Project)
+	if everywhere {
+		environments = nil
+	} else if environments == nil {
+		environments = []string{}
+	}
+	return s.Audit.List(ctx, audit.Filter{Project: scope.Project, Environments: environments, Object: ref.String(), Since: recorded("create"), Values: true, Paging: p})
 }
 
 func (s *Service) historyRoute(a *api.API) {
@@ -47,8 +54,9 @@ func (s *Service) historyRoute(a *api.API) {
 // recorded is the verb under which an operation stands in the audit log.
 func recorded(operation string) string { return "object." + operation }
 
-// announce tells that objects were changed, and which attributes. The owner has
-// stored the change already, and may have answered what it stored.
+// announce tells that objects of a plugin without an outbox were changed, and which
+// attributes. The owner has stored the change already, and may have answered what
+// it stored.
 func (s *Service) announce(ctx context.Context, t wire.ObjectType, op operation, rows, stored []wire.Row) error {
 	after := make(map[string]wire.Row, len(stored))
 	for _, row := range stored {
@@ -58,17 +66,49 @@ func (s *Service) announce(ctx context.Context, t wire.ObjectType, op operation,
 		for _, row := range rows {
 			id := unquote(row[wire.AttrID])
 			subject := op.ref + "/" + id
-			data := wire.Raw(map[string]any{"attributes": names(row)})
+			detail := map[string]any{"attributes": names(row)}
+			if reason := reasonOf(ctx); reason != "" {
+				detail["overrideReason"] = reason
+			}
+			data := wire.Raw(detail)
 			if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + op.verb + "d.v1", Subject: subject, Project: op.scope.Project, Data: data}); err != nil {
 				return err
 			}
-			r := audit.Record{Project: op.scope.Project, Actor: identity.From(ctx).Actor(), Verb: recorded(op.verb), Object: subject, Detail: data, Changes: changes(t, op, id, row, after[id])}
+			r := audit.Record{Project: op.scope.Project, Environment: environment(t, op.before[id], row, after[id]), Actor: identity.From(ctx).Actor(), Verb: recorded(op.verb), Object: subject, Detail: data, Changes: changes(t, op, id, row, after[id])}
 			if err := s.Audit.Write(ctx, tx, r); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// environment is where an object was as of a change, or in which two; a star where
+// its type has none.
+func environment(t wire.ObjectType, before, sent, after wire.Row) string {
+	if t.Scope == nil || t.Scope.Environment == "" {
+		return "*"
+	}
+	attr := t.Scope.Environment
+	was, is := before[attr], before[attr]
+	for _, row := range []wire.Row{sent, after} {
+		if v, ok := row[attr]; ok {
+			is = v
+		}
+	}
+	if before == nil || bytes.Equal(was, is) {
+		return unquote(is)
+	}
+	return unquote(was) + ", " + unquote(is)
+}
+
+// operation is a change of objects of a type.
+type operation struct {
+	ref   string
+	scope Scope
+	verb  string
+	// before is what the objects were, by id; nothing where they are new.
+	before map[string]wire.Row
 }
 
 // changes are the attributes that an object loses with its end, or that a change
@@ -78,7 +118,7 @@ func changes(t wire.ObjectType, op operation, id string, sent, stored wire.Row) 
 	was, secret := op.before[id], secrets(t)
 	c := audit.Changes{Before: map[string]json.RawMessage{}, After: map[string]json.RawMessage{}}
 	put := func(side map[string]json.RawMessage, name string, v json.RawMessage) {
-		if name != wire.AttrID && name != wire.AttrDisplayName && len(v) > 0 && !bytes.Equal(v, []byte("null")) {
+		if name != wire.AttrID && name != wire.AttrDisplayName && name != wire.AttrVersion && len(v) > 0 && !bytes.Equal(v, []byte("null")) {
 			side[name] = short(v)
 		}
 	}

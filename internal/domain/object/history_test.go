@@ -64,6 +64,7 @@ func TestValuesStandInTheHistoryOnly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	ctx := as(t.Context(), "a")
+	r.owner.rows["part"] = nil
 	r.must(r.Delete(ctx, "p:thing", in("a"), []string{"a1"}))
 	read := func(f audit.Filter) *audit.Changes {
 		f.Project, f.Limit = "a", 10
@@ -104,6 +105,7 @@ func TestTheHistoryBeginsWithTheCreation(t *testing.T) {
 		}
 		return strings.Join(all, " ")
 	}
+	r.owner.rows["part"] = nil
 	rename("x") // it was made elsewhere
 	if got := verbs(); got != "update" {
 		t.Errorf("%q", got)

@@ -28,6 +28,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/kit/secret"
 	"sextant/internal/lang/objectpath"
 	"sextant/sdk/go/wire"
 )
@@ -144,18 +145,30 @@ type rig struct {
 	db    *db.DB
 	trail *audit.Log
 	deps  object.Deps
+	file  string
+}
+
+func box(t *testing.T) *secret.Box {
+	t.Helper()
+	b, err := secret.New(bytes.Repeat([]byte{3}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
-	r := &rig{t: t, db: d, owner: &owner{rows: map[string][]wire.Row{}, page: 3}}
+	file := filepath.Join(t.TempDir(), "x.db")
+	d, err := db.Open(t.Context(), "sqlite:"+file)
+	r := &rig{t: t, db: d, file: file, owner: &owner{rows: map[string][]wire.Row{}, page: 3}}
 	r.must(err)
 	t.Cleanup(func() { _ = d.Close() })
 	r.must(d.Migrate(t.Context(), audit.Domain, audit.Migrations))
 	r.must(d.Migrate(t.Context(), bus.Domain, bus.Migrations))
 	r.must(d.Migrate(t.Context(), plugin.Domain, plugin.Migrations))
 	r.must(d.Migrate(t.Context(), api.Domain, api.Migrations))
+	r.must(d.Migrate(t.Context(), object.Domain, object.Migrations))
 	c := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	r.trail = audit.New(d, c)
 	registry, router := plugin.New(d, c), gateway.New()
@@ -163,7 +176,7 @@ func newRig(t *testing.T) *rig {
 	s := httptest.NewServer(r.owner)
 	t.Cleanup(s.Close)
 	router.Set("p", gateway.Route{URL: s.URL})
-	r.deps = object.Deps{DB: d, Clock: c, Plugins: registry, Router: router, Audit: r.trail, Bus: bus.New(d, c, slog.New(slog.DiscardHandler))}
+	r.deps = object.Deps{DB: d, Clock: c, Plugins: registry, Router: router, Audit: r.trail, Bus: bus.New(d, c, slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler), Box: box(t)}
 	r.Service = object.New(r.deps)
 	for _, p := range []string{"a", "b"} {
 		for i := range 5 {
@@ -305,6 +318,7 @@ func TestWritesStayInTheirProject(t *testing.T) {
 	refused(t, err, errs.Forbidden, "identity.forbidden")
 	_, err = r.Create(ctx, "p:zone", in("a"), []wire.Row{{"id": wire.Raw("x")}})
 	refused(t, err, errs.Invalid, "object.project")
+	r.must(r.Delete(ctx, "p:part", in("a"), []string{"a0-0", "a0-1"}))
 	r.must(r.Delete(ctx, "p:thing", in("a"), []string{"a0"}))
 	if n := len(r.owner.rows["thing"]); n != 10 {
 		t.Errorf("%d things", n)

@@ -35,8 +35,22 @@ func pathError(err error) error {
 	return e
 }
 
-// CheckPath finds out whether a path's types and attributes exist.
+// CheckPath finds out whether a path's types and attributes exist. What is not
+// among the types that are believed may have been defined since.
 func (s *Service) CheckPath(ctx context.Context, p *objectpath.Path) error {
+	err := s.checkPath(ctx, p)
+	if !errs.HasCode(err, "object.unknown_attribute") {
+		return err
+	}
+	for _, n := range p.Nodes {
+		if _, err := s.modelOf(ctx, n.Package, true); err != nil {
+			return err
+		}
+	}
+	return s.checkPath(ctx, p)
+}
+
+func (s *Service) checkPath(ctx context.Context, p *objectpath.Path) error {
 	var t wire.ObjectType
 	for _, n := range p.Nodes {
 		before := t

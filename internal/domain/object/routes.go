@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"sextant/internal/domain/identity"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 	"sextant/internal/lang/objectpath"
@@ -15,6 +16,10 @@ import (
 type TypeInfo struct {
 	Plugin string `json:"plugin"`
 	wire.ObjectType
+	// Writable and Creatable say whether anybody but the plugin writes such objects;
+	// of definitions, whether the subject may.
+	Writable  bool `json:"writable" doc:"Objects of this type can be changed and deleted; definitions, by you"`
+	Creatable bool `json:"creatable" doc:"Objects of this type can be created; definitions, by you"`
 }
 
 // Typed is the path of what belongs to an object type.
@@ -51,7 +56,10 @@ func (s *Service) Routes(a *api.API) {
 		Typed
 		ID string `path:"id" maxLength:"190"`
 	}
-	type one struct{ Body wire.Row }
+	type one struct {
+		ETag string `header:"ETag" doc:"The version, in quotes"`
+		Body wire.Row
+	}
 	api.Register(a, api.Endpoint{ID: "getObject", Method: http.MethodGet, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "One object", Permission: "object.read"},
 		func(ctx context.Context, in *get) (*one, error) {
 			ref, err := ParseRef(in.Type + "/" + in.ID)
@@ -59,11 +67,47 @@ func (s *Service) Routes(a *api.API) {
 				return nil, err
 			}
 			row, err := s.Get(ctx, ref, Scope{Project: in.Project})
-			return &one{row}, err
+			return &one{tag(row), row}, err
 		})
 	s.pathRoute(a)
 	s.graphRoute(a)
 	s.historyRoute(a)
+}
+
+// Override is the header by which a change passes a lock.
+type Override struct {
+	Reason string `header:"Override-Reason" maxLength:"500" doc:"Why a lock does not bind this change; needs the right lock.override, and goes on record"`
+}
+
+func (o Override) on(ctx context.Context) context.Context {
+	if o.Reason == "" {
+		return ctx
+	}
+	return WithReason(ctx, o.Reason)
+}
+
+// tag is the version of a row as an entity tag; nothing where there is none.
+func tag(row wire.Row) string {
+	if v, ok := row[wire.AttrVersion]; ok {
+		return `"` + unquote(v) + `"`
+	}
+	return ""
+}
+
+// expecting makes a change one of a version, where a header names it.
+func expecting(ifMatch string, rows []wire.Row) error {
+	if ifMatch == "" {
+		return nil
+	}
+	v, err := api.Version(ifMatch)
+	if err != nil {
+		return err
+	}
+	if len(rows) != 1 {
+		return errs.New(errs.Invalid, "object.if_match", "If-Match names one version, and there are %d objects: give each row its %s", len(rows), wire.AttrVersion)
+	}
+	rows[0][wire.AttrVersion] = wire.Raw(v)
+	return nil
 }
 
 func (s *Service) changeRoutes(a *api.API) {
@@ -76,18 +120,69 @@ func (s *Service) changeRoutes(a *api.API) {
 			rows, err := s.Create(ctx, in.Type, Scope{Project: in.Project}, in.Body)
 			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
 		})
+	type update struct {
+		Typed
+		Override
+		IfMatch string     `header:"If-Match" doc:"Version of the one object that is to be changed, in quotes; of several, each row names its @version"`
+		Body    []wire.Row `maxItems:"1000"`
+	}
+	type updated struct {
+		ETag string `header:"ETag" doc:"The version of the one object, in quotes"`
+		Body api.Page[wire.Row]
+	}
 	api.Register(a, api.Endpoint{ID: "updateObjects", Method: http.MethodPatch, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Change the given attributes of objects, all or none", Permission: "object.write"},
-		func(ctx context.Context, in *many) (*rowsOut, error) {
-			rows, err := s.Update(ctx, in.Type, Scope{Project: in.Project}, in.Body)
-			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
+		func(ctx context.Context, in *update) (*updated, error) {
+			if err := expecting(in.IfMatch, in.Body); err != nil {
+				return nil, err
+			}
+			rows, err := s.Update(in.on(ctx), in.Type, Scope{Project: in.Project}, in.Body)
+			out := &updated{Body: api.Page[wire.Row]{Items: rows}}
+			if len(rows) == 1 {
+				out.ETag = tag(rows[0])
+			}
+			return out, err
 		})
 	type remove struct {
 		Typed
-		ID string `path:"id" maxLength:"190"`
+		Override
+		ID      string `path:"id" maxLength:"190"`
+		IfMatch string `header:"If-Match" doc:"Version that is to be deleted, in quotes; without it any is"`
 	}
-	api.Register(a, api.Endpoint{ID: "deleteObject", Method: http.MethodDelete, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "Delete an object", Permission: "object.write", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "deleteObject", Method: http.MethodDelete, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "Delete an object that nothing refers to", Permission: "object.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *remove) (*struct{}, error) {
-			return nil, s.Delete(ctx, in.Type, Scope{Project: in.Project}, []string{in.ID})
+			rows := []wire.Row{{wire.AttrID: wire.Raw(in.ID)}}
+			if err := expecting(in.IfMatch, rows); err != nil {
+				return nil, err
+			}
+			_, err := s.same(in.on(ctx), Scope{Project: in.Project}, wire.OpDelete, in.Type, rows)
+			return nil, err
+		})
+	s.setRoute(a)
+}
+
+// maxSet is the largest set of changes in bytes.
+const maxSet = 32 << 20
+
+func (s *Service) setRoute(a *api.API) {
+	type setIn struct {
+		Override
+		Project string `query:"project" default:"default" maxLength:"64"`
+		Body    struct {
+			Changes []Change `json:"changes" maxItems:"100000" doc:"Of objects of one plugin, each object once; references among them in any order"`
+			DryRun  bool     `json:"dryRun,omitempty" doc:"Tell what would become of it, and change nothing"`
+		}
+	}
+	type setOut struct {
+		Body struct {
+			Items []Done `json:"items" doc:"What became of the changes, in their order"`
+		}
+	}
+	api.Register(a, api.Endpoint{ID: "changeObjects", Method: http.MethodPost, Path: "/api/v1/object-changes", Tag: "objects", Summary: "Create, change and delete objects of several types together or not at all", Permission: "object.write", MaxBody: maxSet},
+		func(ctx context.Context, i *setIn) (*setOut, error) {
+			done, err := s.Change(i.on(ctx), Scope{Project: i.Project}, i.Body.Changes, Options{DryRun: i.Body.DryRun})
+			o := &setOut{}
+			o.Body.Items = done
+			return o, err
 		})
 }
 
@@ -172,7 +267,8 @@ func (s *Service) allTypes(ctx context.Context) (TypeList, error) {
 			continue
 		}
 		for _, t := range types {
-			list.Items = append(list.Items, TypeInfo{m.Plugin, t})
+			can := !t.ReadOnly && (!t.Definition || identity.From(ctx).CanIn(TypeWrite, "*", "*"))
+			list.Items = append(list.Items, TypeInfo{m.Plugin, t, can, can})
 		}
 	}
 	return list, nil

@@ -22,6 +22,7 @@ type Problem struct {
 	Code      string            `json:"code" doc:"Stable dotted code, also the key of its translations"`
 	Params    map[string]string `json:"params,omitempty" doc:"Parameters of the translated text"`
 	Fields    []errs.Field      `json:"fields,omitempty" doc:"The places at fault"`
+	Data      any               `json:"data,omitempty" doc:"More about it, by code; with object.stale: version, stored and yours"`
 	RequestID string            `json:"requestId,omitempty" doc:"Find the request by this in the server's log"`
 }
 
@@ -53,7 +54,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	if e.Kind == errs.Internal && ctx.Err() == nil { // else the client left, which is no error of ours
 		a.deps.Log.ErrorContext(ctx, "internal error", "err", err)
 	}
-	return &Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code, Params: e.Params, Fields: e.Fields, RequestID: obs.RequestID(ctx)}
+	return &Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code, Params: e.Params, Fields: e.Fields, Data: e.Data, RequestID: obs.RequestID(ctx)}
 }
 
 // problems turns the errors that come from validating a request into problems.

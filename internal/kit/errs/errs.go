@@ -81,7 +81,9 @@ type Error struct {
 	Message string
 	Fields  []Field
 	Params  map[string]string
-	Err     error
+	// Data is more about it for clients, as JSON; what it holds follows from the code.
+	Data any
+	Err  error
 }
 
 // New makes an error of a kind. Code is stable and dotted, such as

@@ -4,9 +4,12 @@
 package secret
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -26,7 +29,10 @@ const (
 var ErrSealed = errors.New("sealed text cannot be opened")
 
 // Box seals and opens under one key. It is safe for concurrent use.
-type Box struct{ aead cipher.AEAD }
+type Box struct {
+	aead cipher.AEAD
+	key  []byte
+}
 
 // Open reads the master key from file and makes it (mode 0600) if there is
 // none. A key file that others may read is refused.
@@ -61,7 +67,7 @@ func New(key []byte) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Box{aead: aead}, nil
+	return &Box{aead: aead, key: bytes.Clone(key)}, nil
 }
 
 func create(file string) ([]byte, error) {
@@ -103,6 +109,12 @@ func syncDir(path string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// Derive makes a key for a purpose, the same at each start. It tells nothing about
+// the master key, nor about the keys of other purposes.
+func (b *Box) Derive(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, b.key, nil, purpose, keySize)
 }
 
 // Seal encrypts plain for its context, such as connection/x#password.

@@ -148,3 +148,20 @@ func TestManyStartAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestEachPurposeHasItsKey(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, b := range []*secret.Box{box(t, 1), box(t, 2)} {
+		for _, purpose := range []string{"plugin/a", "plugin/b"} {
+			key, err := b.Derive(purpose)
+			if err != nil || len(key) != 32 || seen[string(key)] {
+				t.Errorf("%d bytes, %v", len(key), err)
+			}
+			seen[string(key)] = true
+			if again, err := b.Derive(purpose); err != nil || !bytes.Equal(key, again) {
+				t.Errorf("another key the second time: %v", err)
+			}
+		}
+	}
+}

@@ -59,7 +59,7 @@ func normalise(t *shape, before, row wire.Row) (wire.Row, error) {
 			} else if id != "" {
 				out[name] = wire.Raw(id)
 			}
-		case a.Name == "": // the display name is made from the row
+		case a.Name == "": // the display name is made from the row, the version is looked at before
 		case isNull(raw):
 			delete(out, name)
 		case before != nil && (bytes.Equal(before[name], raw) || a.Secret && text(raw) == hidden):
@@ -181,16 +181,16 @@ func canonical(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) 
 // references brings the value of a reference into one form: an id, or a list of
 // ids without repetition. No id at all is no value.
 func references(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) {
-	all := ids(raw)
-	for i, id := range all {
+	all, seen := []string{}, map[string]bool{}
+	for _, id := range ids(raw) {
 		if !refPattern.MatchString(id) {
 			return nil, fmt.Sprintf("%q is no id", id)
 		}
-		if slices.Contains(all[:i], id) {
-			all[i] = ""
+		if !seen[id] {
+			seen[id] = true
+			all = append(all, id)
 		}
 	}
-	all = slices.DeleteFunc(all, func(id string) bool { return id == "" })
 	switch {
 	case len(all) == 0:
 		return nil, ""
@@ -258,8 +258,10 @@ func keysOf(a wire.Attribute, raw json.RawMessage) []string {
 		return []string{cut(key(a.Type, text(raw)))}
 	}
 	var out []string
+	seen := map[string]bool{}
 	for _, id := range ids(raw) {
-		if id = cut(id); !slices.Contains(out, id) {
+		if id = cut(id); !seen[id] {
+			seen[id] = true
 			out = append(out, id)
 		}
 	}
@@ -291,6 +293,8 @@ func whole(s string) string {
 type Diff struct {
 	From json.RawMessage `json:"from,omitempty"`
 	To   json.RawMessage `json:"to,omitempty"`
+	// Secret says that stars stand for the values.
+	Secret bool `json:"secret,omitempty"`
 }
 
 // difference tells what changed between two rows; of secrets only that they did.
@@ -304,12 +308,12 @@ func difference(t *shape, before, after wire.Row) map[string]Diff {
 	}
 	for k, v := range after {
 		if !bytes.Equal(before[k], v) {
-			out[k] = Diff{told(k, before[k]), told(k, v)}
+			out[k] = Diff{told(k, before[k]), told(k, v), t.by[k].Secret}
 		}
 	}
 	for k, v := range before {
 		if _, ok := after[k]; !ok {
-			out[k] = Diff{From: told(k, v)}
+			out[k] = Diff{From: told(k, v), Secret: t.by[k].Secret}
 		}
 	}
 	return out

@@ -48,7 +48,7 @@ func HistoryType(name string) wire.ObjectType {
 	op.Values = []string{"create", "update", "delete"}
 	return wire.ObjectType{
 		Type: name, Title: wire.Text{"en": "History", "zh": "历史"}, Description: "Every change of every object, newest first. It cannot be written.",
-		Scope: &wire.ObjectScope{Project: "project"}, Paging: true, Display: "object_id",
+		Scope: &wire.ObjectScope{Project: "project", Environment: "environment"}, Paging: true, ReadOnly: true, Display: "object_id",
 		Attributes: []wire.Attribute{
 			{Name: wire.AttrID, Type: wire.TypeString, Required: true, Unique: true, Title: wire.Text{"en": "Id", "zh": "标识"}},
 			attr("object_type", wire.TypeString, "Object type", "对象类型"),
@@ -59,6 +59,7 @@ func HistoryType(name string) wire.ObjectType {
 			attr("run", wire.TypeString, "Run", "运行"),
 			op,
 			attr("project", wire.TypeString, "Project", "项目"),
+			attr("environment", wire.TypeString, "Environment", "环境"),
 			attr("difference", wire.TypeText, "Difference", "差异"),
 		},
 	}
@@ -73,7 +74,7 @@ func historyColumn(attr string) string {
 		return "id"
 	case wire.AttrID:
 		return "seq"
-	case "operator", "run", "op", "project":
+	case "operator", "run", "op", "project", "environment":
 		return attr
 	}
 	return ""
@@ -82,13 +83,19 @@ func historyColumn(attr string) string {
 // QueryHistory reads the changes of all rows, newest first, as rows of the type
 // HistoryType. Another order is refused.
 func (s *Store) QueryHistory(ctx context.Context, q wire.Query) ([]wire.Row, string, error) {
-	t := newShape(s.name, HistoryType("history"))
+	t := newShape(shape{plugin: s.name}, HistoryType("history"))
 	if len(q.OrderBy) > 0 && !slices.Equal(q.OrderBy, []string{"-time"}) {
 		return nil, "", plugin.Fail("object.order", "the history comes newest first and in no other order")
 	}
 	filters, err := compile(t, q)
 	if err != nil {
 		return nil, "", err
+	}
+	for i, f := range filters { // what is of no environment is for those of every one
+		if f.attr == "environment" && (f.op == wire.OpEq || f.op == wire.OpIn) {
+			filters[i].wants = append(slices.Clone(f.wants), "*")
+			filters[i].among["*"] = true
+		}
 	}
 	for _, f := range q.Fields {
 		if _, ok := t.attr(f); !ok {
@@ -108,7 +115,7 @@ func (s *Store) QueryHistory(ctx context.Context, q wire.Query) ([]wire.Row, str
 	where, args := narrow(filters)
 	out, size := []wire.Row{}, 0
 	for {
-		rows, err := s.db.QueryContext(ctx, "SELECT seq, type, id, version, time, operator, run, op, project, diff FROM object_history WHERE seq < ?"+where+" ORDER BY seq DESC LIMIT ?",
+		rows, err := s.db.QueryContext(ctx, "SELECT seq, type, id, version, time, operator, run, op, project, environment, diff FROM object_history WHERE seq < ?"+where+" ORDER BY seq DESC LIMIT ?",
 			append(append([]any{before}, args...), portion)...)
 		page, err := scan(rows, err, entry)
 		if err != nil {
@@ -150,14 +157,14 @@ func narrow(filters []filter) (where string, args []any) {
 
 func entry(r *sql.Rows) (wire.Row, error) {
 	var seq, version, at int64
-	var typ, id, operator, run, op, project string
+	var typ, id, operator, run, op, project, environment string
 	var diff []byte
-	if err := r.Scan(&seq, &typ, &id, &version, &at, &operator, &run, &op, &project, &diff); err != nil {
+	if err := r.Scan(&seq, &typ, &id, &version, &at, &operator, &run, &op, &project, &environment, &diff); err != nil {
 		return nil, err
 	}
 	return wire.Row{
 		wire.AttrID: wire.Raw(strconv.FormatInt(seq, 10)), "object_type": wire.Raw(typ), "object_id": wire.Raw(id), "version": wire.Raw(version),
 		"time": wire.Raw(time.UnixMicro(at).UTC().Format(time.RFC3339Nano)), "operator": wire.Raw(operator), "run": wire.Raw(run), "op": wire.Raw(op),
-		"project": wire.Raw(project), "difference": wire.Raw(string(diff)),
+		"project": wire.Raw(project), "environment": wire.Raw(environment), "difference": wire.Raw(string(diff)),
 	}, nil
 }

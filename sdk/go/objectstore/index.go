@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 
 	"sextant/sdk/go/sqldb"
 	"sextant/sdk/go/wire"
@@ -49,7 +48,11 @@ func (t *Tx) index(ctx context.Context, c change) error {
 // claim takes a value that no other row of the type may have.
 func (t *Tx) claim(ctx context.Context, c change, a wire.Attribute) error {
 	value := text(c.after[a.Name])
-	_, err := t.sql.ExecContext(ctx, "INSERT INTO object_unique (type, attr, value, id) VALUES (?, ?, ?, ?)", c.t.Type, a.Name, whole(key(a.Type, value)), c.id)
+	stored := key(a.Type, value)
+	if c.t.Scope != nil && c.t.Scope.Project != "" { // what another project has is nobody's business here
+		stored = c.t.project(c.after) + "\x1f" + stored
+	}
+	_, err := t.sql.ExecContext(ctx, "INSERT INTO object_unique (type, attr, value, id) VALUES (?, ?, ?, ?)", c.t.Type, a.Name, whole(stored), c.id)
 	if sqldb.Classify(err) != sqldb.FaultConflict {
 		return err
 	}
@@ -57,19 +60,23 @@ func (t *Tx) claim(ctx context.Context, c change, a wire.Attribute) error {
 	if a.Secret {
 		message = fmt.Sprintf("another %s has this value already", c.t.Type)
 	}
-	return &RowError{"the value is taken", map[string]string{a.Name: message}, c.t.Type, c.id}
+	return &RowError{Message: "the value is taken", At: map[string]string{a.Name: message}, Type: c.t.Type, ID: c.id}
 }
 
 // Reindex builds the index of a type's rows anew, after its definition changed.
 // The error is a *RowError where an attribute that is to be unique is not.
 func (t *Tx) Reindex(ctx context.Context, typ string) error {
-	def, err := resolve(ctx, t.name, t.types, typ)
+	def, err := t.resolve(ctx, typ)
 	if err != nil {
 		return err
 	}
+	return t.reindex(ctx, def)
+}
+
+func (t *Tx) reindex(ctx context.Context, def *shape) error {
 	for after := ""; ; {
-		rows, err := t.sql.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT 1000", typ, after)
-		page, err := scan(rows, err, decodeRow)
+		rows, err := t.sql.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT 1000", def.Type, after)
+		page, err := scan(rows, err, oneRow)
 		if err != nil {
 			return err
 		}
@@ -104,10 +111,7 @@ func (t *Tx) Used(ctx context.Context, typ, attr string) (int, error) {
 // knows them: at most limit, each once and cut after 190 bytes.
 func (t *Tx) Values(ctx context.Context, typ, attr string, limit int) ([]string, error) {
 	rows, err := t.sql.QueryContext(ctx, "SELECT DISTINCT value FROM object_value WHERE type = ? AND attr = ? ORDER BY value LIMIT ?", typ, attr, limit)
-	return scan(rows, err, func(r *sql.Rows) (string, error) {
-		var v string
-		return v, r.Scan(&v)
-	})
+	return scan(rows, err, oneText)
 }
 
 // check is a promise about a row that has to hold at the end: it exists, or
@@ -133,9 +137,12 @@ func (t *Tx) remember(c change) {
 		if !own {
 			continue
 		}
-		before := ids(c.before[a.Name])
+		before := map[string]bool{}
+		for _, id := range ids(c.before[a.Name]) {
+			before[id] = true
+		}
 		for _, id := range ids(c.after[a.Name]) {
-			if !slices.Contains(before, id) {
+			if !before[id] {
 				t.checks = append(t.checks, check{target: a.To, typ: typ, id: id, from: change{t: c.t, id: c.id, place: c.place}, attr: a.Name})
 			}
 		}
@@ -147,27 +154,32 @@ func (t *Tx) remember(c change) {
 // References into other plugins are checked by the platform.
 func (t *Tx) Check(ctx context.Context) error {
 	for _, c := range t.checks {
-		if err := t.holds(ctx, c); err != nil {
-			return c.from.place.locate(err)
+		fault, err := t.holds(ctx, c)
+		if err != nil {
+			return err
+		}
+		if fault != nil {
+			return c.from.place.locate(fault)
 		}
 	}
 	t.checks = nil
 	return nil
 }
 
-func (t *Tx) holds(ctx context.Context, c check) error {
+// holds tells what is wrong with one promise; nil where it is kept.
+func (t *Tx) holds(ctx context.Context, c check) (*RowError, error) {
 	there, err := t.exists(ctx, c.typ, c.id)
 	if err != nil || there {
-		return err
+		return nil, err
 	}
-	by, id, attr, err := t.referrer(ctx, c)
+	by, _, attr, err := t.referrer(ctx, c)
 	if err != nil || by == "" {
-		return err
+		return nil, err
 	}
-	if c.gone {
-		return &RowError{"the object is in use", map[string]string{wire.AttrID: fmt.Sprintf("%s:%s/%s refers to %q by %s", t.name, by, id, c.id, attr)}, c.typ, c.id}
+	if c.gone { // by which object is for those to know who may read it; the platform tells them
+		return &RowError{Message: "the object is in use", At: map[string]string{wire.AttrID: fmt.Sprintf("an object of type %s:%s refers to %q by %s", t.name, by, c.id, attr)}, Type: c.typ, ID: c.id}, nil
 	}
-	return &RowError{"a reference leads nowhere", map[string]string{c.attr: fmt.Sprintf("there is no %s with the id %q", c.target, c.id)}, c.from.t.Type, c.from.id}
+	return &RowError{Message: "a reference leads nowhere", At: map[string]string{c.attr: fmt.Sprintf("there is no %s with the id %q", c.target, c.id)}, Type: c.from.t.Type, ID: c.from.id}, nil
 }
 
 func (t *Tx) exists(ctx context.Context, typ, id string) (bool, error) {

@@ -41,7 +41,7 @@ func TestTheFirstTablesAreTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.reopen(objectstore.Fixed([]wire.ObjectType{thing(), zone()}))
-	if err := r.Delete(t.Context(), "zone", []string{"z"}, by); err == nil || !strings.Contains(err.Error(), `p:thing/a refers to "z" by zones`) {
+	if err := r.Delete(t.Context(), "zone", []string{"z"}, by); err == nil || !strings.Contains(err.Error(), `an object of type p:thing refers to "z" by zones`) {
 		t.Error(err)
 	}
 	if got := r.ids("thing", where(`{"attrName":"zones","op":"eq","condition":"z"}`)); got != "a" {

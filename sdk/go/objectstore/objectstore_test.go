@@ -1,6 +1,7 @@
 package objectstore_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ func (r *rig) reopen(types objectstore.Types) {
 		r.Fatal(err)
 	}
 	r.Cleanup(func() { _ = db.Close() })
-	h := &plugin.Host{DB: db, Dialect: string(dialect), Clock: fixedClock{begin}}
+	h := &plugin.Host{DB: db, Dialect: string(dialect), Clock: fixedClock{begin}, Key: bytes.Repeat([]byte{7}, 32)}
 	if r.Store, err = objectstore.Open(r.Context(), h, "p", types); err != nil {
 		r.Fatal(err)
 	}
@@ -376,8 +377,8 @@ func TestFieldsAndDisplayName(t *testing.T) {
 		fields []string
 		want   string
 	}{
-		{"thing", []string{"state@observed", "on"}, `[{"displayName":"Alpha","id":"a","state@observed":"up"}]`},
-		{"zone", nil, `[{"displayName":"North","id":"z1","label":"North"},{"displayName":"z2","id":"z2"}]`},
+		{"thing", []string{"state@observed", "on"}, `[{"@version":1,"displayName":"Alpha","id":"a","state@observed":"up"}]`},
+		{"zone", nil, `[{"@version":1,"displayName":"North","id":"z1","label":"North"},{"@version":1,"displayName":"z2","id":"z2"}]`},
 	} {
 		found, _, err := r.Query(t.Context(), tt.typ, wire.Query{Fields: tt.fields})
 		if got := string(wire.Raw(found)); err != nil || got != tt.want {
@@ -427,7 +428,7 @@ func TestUniqueness(t *testing.T) {
 	tests := []struct{ name, row, want string }{
 		{"taken", `{"id":"b","name":"x"}`, `another thing has "x" already`},
 		{"taken by value", `{"id":"b","name":"y","load":"15e-1"}`, `another thing has "15e-1" already`},
-		{"id", `{"id":"a","name":"z"}`, `"a" is taken`},
+		{"id", `{"id":"a","name":"z"}`, `the id "a" cannot be used: choose another`},
 		{"long", `{"id":"b","name":"` + long + `1"}`, "the value is taken"},
 	}
 	for _, tt := range tests {
@@ -447,7 +448,7 @@ func TestReferencesHoldAtTheEnd(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	r.create("thing", `{"id":"a","name":"a","parent":"b"}`, `{"id":"b","name":"b","parent":"a"}`, `{"id":"self","name":"self","parent":"self"}`)
-	if err := r.Delete(t.Context(), "thing", []string{"a"}, by); err == nil || !strings.Contains(err.Error(), `p:thing/b refers to "a" by parent`) {
+	if err := r.Delete(t.Context(), "thing", []string{"a"}, by); err == nil || !strings.Contains(err.Error(), `an object of type p:thing refers to "a" by parent`) {
 		t.Error(err)
 	}
 	if err := r.Delete(t.Context(), "thing", []string{"self"}, by); err != nil {
@@ -508,10 +509,10 @@ func TestHistory(t *testing.T) {
 	}
 	want := []string{
 		`5 create ann 7 {"id":{"to":"a"},"name":{"to":"again"},"size":{"to":1}}`,
-		`4 delete bob  {"id":{"from":"a"},"name":{"from":"a"},"password":{"from":"***"},"project":{"from":"two"},"state@observed":{"from":"up"}}`,
-		`3 update ann 7 {"password":{"from":"***","to":"***"},"project":{"from":"one","to":"two"}}`,
+		`4 delete bob  {"id":{"from":"a"},"name":{"from":"a"},"password":{"from":"***","secret":true},"project":{"from":"two"},"state@observed":{"from":"up"}}`,
+		`3 update ann 7 {"password":{"from":"***","to":"***","secret":true},"project":{"from":"one","to":"two"}}`,
 		`2 update ann 7 {"size":{"from":1},"state@observed":{"to":"up"}}`,
-		`1 create ann 7 {"id":{"to":"a"},"name":{"to":"a"},"password":{"to":"***"},"project":{"to":"one"},"size":{"to":1}}`,
+		`1 create ann 7 {"id":{"to":"a"},"name":{"to":"a"},"password":{"to":"***","secret":true},"project":{"to":"one"},"size":{"to":1}}`,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
@@ -579,7 +580,7 @@ func TestATypeMayChangeUnderItsRows(t *testing.T) {
 		{Name: "name", Type: wire.TypeString}, {Name: "state", Type: wire.TypeEnum, Values: []string{"on", "off"}}, {Name: "owner", Type: wire.TypeString, Required: true},
 	}}
 	r.reopen(objectstore.Fixed([]wire.ObjectType{newer}))
-	if got := string(wire.Raw(r.update("thing", `{"id":"a","name":"b"}`))); got != `[{"displayName":"b","id":"a","name":"b","state":"up"}]` {
+	if got := string(wire.Raw(r.update("thing", `{"id":"a","name":"b"}`))); got != `[{"@version":2,"displayName":"b","id":"a","name":"b","state":"up"}]` {
 		t.Error(got)
 	}
 	if _, err := r.Update(t.Context(), "thing", rows(`{"id":"a","state":"down"}`), by); err == nil {

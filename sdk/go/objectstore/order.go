@@ -53,7 +53,7 @@ func newSorting(t *shape, q wire.Query, want int) (*sorting, error) {
 	for _, name := range q.OrderBy {
 		a, ok := t.attr(strings.TrimPrefix(name, "-"))
 		switch {
-		case !ok:
+		case !ok || a.Name == "" && strings.HasSuffix(name, wire.AttrVersion):
 			return nil, t.unknown(name)
 		case a.Secret:
 			return nil, plugin.Fail("object.secret", fmt.Sprintf("%s is secret: nothing can be ordered by it", a.Name))

@@ -69,6 +69,9 @@ func project(row wire.Row, fields []string) wire.Row {
 		return row
 	}
 	out := wire.Row{wire.AttrID: row[wire.AttrID], wire.AttrDisplayName: row[wire.AttrDisplayName]}
+	if v, ok := row[wire.AttrVersion]; ok {
+		out[wire.AttrVersion] = v
+	}
 	for _, f := range fields {
 		if v, ok := row[f]; ok {
 			out[f] = v
@@ -83,7 +86,8 @@ type filter struct {
 	attr  string
 	op    string
 	kind  string
-	wants []string // to compare with; keys for eq, neq and in
+	wants []string        // to compare with; keys for eq, neq and in
+	among map[string]bool // the same, where there may be many
 }
 
 func compile(t *shape, q wire.Query) ([]filter, error) {
@@ -94,7 +98,7 @@ func compile(t *shape, q wire.Query) ([]filter, error) {
 	}
 	for _, f := range all {
 		a, ok := t.attr(f.Attr)
-		if !ok {
+		if !ok || f.Attr == wire.AttrVersion {
 			return nil, t.unknown(f.Attr)
 		}
 		c := filter{t: t, attr: f.Attr, op: f.Op, kind: a.Type}
@@ -111,8 +115,10 @@ func compile(t *shape, q wire.Query) ([]filter, error) {
 			return nil, err
 		}
 		if f.Op == wire.OpEq || f.Op == wire.OpNeq || f.Op == wire.OpIn {
+			c.among = make(map[string]bool, len(c.wants))
 			for i, w := range c.wants {
 				c.wants[i] = key(c.kind, w)
+				c.among[c.wants[i]] = true
 			}
 		}
 		out = append(out, c)
@@ -211,13 +217,18 @@ func scan[T any](rows *sql.Rows, err error, one func(*sql.Rows) (T, error)) ([]T
 	return out, rows.Err()
 }
 
-func decodeRow(r *sql.Rows) (wire.Row, error) {
+// decode reads a row with its version.
+func (s *shape) decode(r *sql.Rows) (wire.Row, error) {
+	var version int64
 	var data []byte
-	if err := r.Scan(&data); err != nil {
+	if err := r.Scan(&version, &data); err != nil {
 		return nil, err
 	}
-	var row wire.Row
-	return row, json.Unmarshal(data, &row)
+	row, err := s.read(data)
+	if err == nil {
+		row[wire.AttrVersion] = wire.Raw(version)
+	}
+	return row, err
 }
 
 // find hands matching rows to a sorting, by id, until it has enough.
@@ -230,8 +241,8 @@ func find(ctx context.Context, from reader, filters []filter, s *sorting) error 
 		return byID(ctx, from, filters, found, s)
 	}
 	for after := s.begin(); ; {
-		rows, err := from.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?", s.t.Type, after, portion)
-		page, err := scan(rows, err, decodeRow)
+		rows, err := from.QueryContext(ctx, "SELECT version, data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?", s.t.Type, after, portion)
+		page, err := scan(rows, err, s.t.decode)
 		if err != nil {
 			return err
 		}
@@ -249,8 +260,8 @@ func byID(ctx context.Context, from reader, filters []filter, ids []string, s *s
 		for _, id := range part {
 			args = append(args, id)
 		}
-		rows, err := from.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? AND id IN (?"+strings.Repeat(", ?", len(part)-1)+") ORDER BY id", args...)
-		page, err := scan(rows, err, decodeRow)
+		rows, err := from.QueryContext(ctx, "SELECT version, data FROM object_row WHERE type = ? AND id > ? AND id IN (?"+strings.Repeat(", ?", len(part)-1)+") ORDER BY id", args...)
+		page, err := scan(rows, err, s.t.decode)
 		if err != nil {
 			return err
 		}
@@ -282,7 +293,7 @@ func (f filter) match(raw json.RawMessage) bool {
 	case wire.OpIsNot:
 		return !null
 	case wire.OpNeq:
-		return null || !f.among(raw)
+		return null || !f.oneOf(raw)
 	case wire.OpNotLike:
 		return null || !f.like(raw)
 	}
@@ -297,14 +308,14 @@ func (f filter) match(raw json.RawMessage) bool {
 	case wire.OpLt:
 		return compare(f.kind, text(raw), f.wants[0]) < 0
 	}
-	return f.among(raw)
+	return f.oneOf(raw)
 }
 
-func (f filter) among(raw json.RawMessage) bool {
+func (f filter) oneOf(raw json.RawMessage) bool {
 	if f.kind == wire.TypeMultiRef {
-		return slices.ContainsFunc(ids(raw), func(id string) bool { return slices.Contains(f.wants, id) })
+		return slices.ContainsFunc(ids(raw), func(id string) bool { return f.among[id] })
 	}
-	return slices.Contains(f.wants, key(f.kind, text(raw)))
+	return f.among[key(f.kind, text(raw))]
 }
 
 // like reports whether a value contains a text, whatever the case of letters.

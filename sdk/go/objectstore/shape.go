@@ -11,14 +11,20 @@ import (
 // shape is an object type with its attributes by name.
 type shape struct {
 	wire.ObjectType
-	plugin string
-	by     map[string]wire.Attribute // by attribute, and by attribute@observed
+	plugin  string
+	sealer  *sealer
+	by      map[string]wire.Attribute // by attribute, and by attribute@observed
+	secrets []string
 }
 
-func newShape(plug string, t wire.ObjectType) *shape {
-	s := &shape{ObjectType: t, plugin: plug, by: make(map[string]wire.Attribute, len(t.Attributes))}
+// newShape makes the shape of a type of a plugin.
+func newShape(of shape, t wire.ObjectType) *shape {
+	s := &shape{ObjectType: t, plugin: of.plugin, sealer: of.sealer, by: make(map[string]wire.Attribute, len(t.Attributes))}
 	for _, a := range t.Attributes {
 		s.by[a.Name] = a
+		if a.Secret {
+			s.secrets = append(s.secrets, a.Name)
+		}
 		if a.Observed {
 			s.by[a.Name+wire.ObservedSuffix] = a
 		}
@@ -30,7 +36,7 @@ func newShape(plug string, t wire.ObjectType) *shape {
 // value.
 func (s *shape) attr(name string) (wire.Attribute, bool) {
 	a, ok := s.by[name]
-	return a, ok || name == wire.AttrID || name == wire.AttrDisplayName
+	return a, ok || name == wire.AttrID || name == wire.AttrDisplayName || name == wire.AttrVersion
 }
 
 // own gives the type of this plugin that an attribute refers to.
@@ -46,7 +52,7 @@ func (s *shape) unknown(name string) error {
 	for _, a := range s.Attributes {
 		names = append(names, a.Name)
 	}
-	return &RowError{Message: "an attribute is unknown", At: map[string]string{name: fmt.Sprintf("%s has the attributes %s", s.Type, strings.Join(names, ", "))}}
+	return &RowError{Message: "an attribute is unknown", At: map[string]string{name: fmt.Sprintf("it is unknown: %s has the attributes %s", s.Type, strings.Join(names, ", "))}}
 }
 
 // label is the display name of a row: its display attribute, else name, else id.
@@ -70,6 +76,18 @@ func (s *shape) shown(row wire.Row) wire.Row {
 	}
 	out[wire.AttrDisplayName] = s.label(row)
 	return out
+}
+
+// environment is the environment that a row belongs to; a star for one of a type
+// without environments.
+func (s *shape) environment(row wire.Row) string {
+	if s.Scope == nil || s.Scope.Environment == "" {
+		return "*"
+	}
+	if v := row[s.Scope.Environment]; !isNull(v) {
+		return text(v)
+	}
+	return ""
 }
 
 // project is the project that a row belongs to.

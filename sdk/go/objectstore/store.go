@@ -7,8 +7,12 @@
 // while it runs.
 //
 // Changes are made one after another, each whole or not at all; every change
-// leaves one entry in the history, in the same commit. The values of secret
-// attributes stand in the row alone: neither in the index nor in the history.
+// leaves one entry in the history, in the same commit: the history is the
+// plugin's outbox too. The values of secret attributes stand sealed in the row
+// alone: neither in the index nor in the history.
+//
+// Every row has a version that grows with each change. A change that names one is
+// refused where the row has another by then.
 package objectstore
 
 import (
@@ -42,15 +46,18 @@ type Types func(ctx context.Context, name string) (wire.ObjectType, bool, error)
 
 // Store is a plugin.Store over SQL. It is safe for concurrent use.
 type Store struct {
-	db    *sql.DB
-	name  string
-	types Types
-	now   func() time.Time
-	write chan struct{} // holds one token: there is one writer; SQLite has no more
+	db      *sql.DB
+	dialect string
+	name    string
+	types   Types
+	sealer  *sealer
+	now     func() time.Time
+	write   chan struct{} // holds one token: there is one writer; SQLite has no more
 }
 
 // Open prepares the tables in a plugin's database. name is the plugin's, with
-// which references name its types.
+// which references name its types. Where types are not known yet, Upgrade has to
+// follow once they are.
 func Open(ctx context.Context, h *plugin.Host, name string, types Types) (*Store, error) {
 	sub, err := fs.Sub(migrations, "migrations/"+h.Dialect)
 	if err != nil {
@@ -59,7 +66,12 @@ func Open(ctx context.Context, h *plugin.Host, name string, types Types) (*Store
 	if err := sqldb.Migrate(ctx, h.DB, sqldb.Dialect(h.Dialect), domain, sub); err != nil {
 		return nil, err
 	}
-	return &Store{db: h.DB, name: name, types: types, now: h.Clock.Now, write: make(chan struct{}, 1)}, nil
+	seal, err := newSealer(h.Key)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: h.DB, dialect: h.Dialect, name: name, types: types, sealer: seal, now: h.Clock.Now, write: make(chan struct{}, 1)}
+	return s, s.Upgrade(ctx)
 }
 
 // Fixed makes Types of a list.
@@ -80,6 +92,8 @@ type RowError struct {
 	Message  string
 	At       map[string]string
 	Type, ID string
+	// Code is that of a fault; empty for most.
+	Code string
 }
 
 // Error names the attributes.
@@ -124,7 +138,7 @@ func (s *Store) Delete(ctx context.Context, typ string, ids []string, by plugin.
 // Query finds rows. Without an order they come by id. A page ends with a mark
 // for the next one, which goes with the same order and filters.
 func (s *Store) Query(ctx context.Context, typ string, q wire.Query) ([]wire.Row, string, error) {
-	t, err := resolve(ctx, s.name, s.types, typ)
+	t, err := resolve(ctx, shape{plugin: s.name, sealer: s.sealer}, s.types, typ)
 	if err != nil {
 		return nil, "", err
 	}
@@ -146,7 +160,7 @@ func (s *Store) Do(ctx context.Context, by plugin.By, fn func(*Tx) error) error 
 		return err
 	}
 	defer func() { _ = begun.Rollback() }() // does nothing after a commit
-	tx := &Tx{sql: begun, name: s.name, types: s.types, by: by, now: s.now}
+	tx := &Tx{sql: begun, name: s.name, types: s.types, sealer: s.sealer, by: by, now: s.now}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -156,14 +170,14 @@ func (s *Store) Do(ctx context.Context, by plugin.By, fn func(*Tx) error) error 
 	return begun.Commit()
 }
 
-// resolve finds a type.
-func resolve(ctx context.Context, plug string, types Types, name string) (*shape, error) {
+// resolve finds a type of a plugin.
+func resolve(ctx context.Context, of shape, types Types, name string) (*shape, error) {
 	t, ok, err := types(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, plugin.Fail("object.type", fmt.Sprintf("there is no object type %s:%s", plug, name))
+		return nil, plugin.Fail("object.type", fmt.Sprintf("there is no object type %s:%s", of.plugin, name))
 	}
-	return newShape(plug, t), nil
+	return newShape(of, t), nil
 }

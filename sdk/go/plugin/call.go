@@ -29,6 +29,8 @@ type Call struct {
 	Row string
 	// Operator is who asked, Run the run that asks.
 	Operator, Run string
+	// Project is that of the run.
+	Project string
 	// Fence grows with each new holder of the run's lock.
 	Fence string
 

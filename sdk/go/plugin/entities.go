@@ -1,28 +1,10 @@
 package plugin
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
 
 	"sextant/sdk/go/wire"
 )
-
-func (s *server) dataModel(w http.ResponseWriter, r *http.Request) {
-	types := s.p.manifest.Objects
-	if s.p.model != nil {
-		more, err := s.p.model(r.Context())
-		if err != nil {
-			entityError(w, err)
-			return
-		}
-		types = append(types[:len(types):len(types)], more...)
-	}
-	if types == nil {
-		types = []wire.ObjectType{}
-	}
-	writeJSON(w, http.StatusOK, wire.Envelope[[]wire.ObjectType]{Status: wire.StatusOK, Data: types})
-}
 
 func (s *server) entities(w http.ResponseWriter, r *http.Request) {
 	typ := r.PathValue("type")
@@ -34,8 +16,8 @@ func (s *server) entities(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, wire.Envelope[any]{Status: wire.StatusError, Message: "there is no object type " + typ})
 		return
 	}
-	by := By{Operator: r.Header.Get(wire.HeaderOperator), Run: r.Header.Get(wire.HeaderRun)}
-	out, err := operate(r, store, typ, by)
+	out, err := operate(r, store, typ, byOf(r))
+	s.marked(w)
 	if err != nil {
 		entityError(w, err)
 		return
@@ -45,41 +27,28 @@ func (s *server) entities(w http.ResponseWriter, r *http.Request) {
 
 func operate(r *http.Request, store Store, typ string, by By) (*wire.Envelope[[]wire.Row], error) {
 	out := &wire.Envelope[[]wire.Row]{Status: wire.StatusOK, Data: []wire.Row{}}
-	read := func(v any) error {
-		d := json.NewDecoder(r.Body)
-		d.UseNumber()
-		err := d.Decode(v)
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return err
-		}
-		if err != nil {
-			return Fail("body.malformed", "the body is not what is wanted: "+err.Error())
-		}
-		return nil
-	}
 	var err error
 	switch op := r.PathValue("op"); op {
 	case "query":
 		var q wire.Query
-		if err = read(&q); err == nil {
+		if err = readBody(r, &q); err == nil {
 			out.Data, out.Next, err = store.Query(r.Context(), typ, q)
 		}
-	case "create", "update":
+	case wire.OpCreate, wire.OpUpdate:
 		var rows []wire.Row
-		if err = read(&rows); err != nil {
+		if err = readBody(r, &rows); err != nil {
 			break
 		}
-		if op == "create" {
+		if op == wire.OpCreate {
 			out.Data, err = store.Create(r.Context(), typ, rows, by)
 		} else {
 			out.Data, err = store.Update(r.Context(), typ, rows, by)
 		}
-	case "delete":
+	case wire.OpDelete:
 		var rows []struct {
 			ID string `json:"id"`
 		}
-		if err = read(&rows); err != nil {
+		if err = readBody(r, &rows); err != nil {
 			break
 		}
 		ids := make([]string, len(rows))
@@ -94,21 +63,4 @@ func operate(r *http.Request, store Store, typ string, by By) (*wire.Envelope[[]
 		out.Data = []wire.Row{}
 	}
 	return out, err
-}
-
-func entityError(w http.ResponseWriter, err error) {
-	out := wire.Envelope[any]{Status: wire.StatusError, Message: err.Error()}
-	var fields FieldErrors
-	status := http.StatusInternalServerError
-	var e *Error
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		status = http.StatusRequestEntityTooLarge
-	case errors.As(err, &fields):
-		out.Fields, status = fields.Fields(), http.StatusUnprocessableEntity
-	case errors.As(err, &e):
-		status = http.StatusUnprocessableEntity
-	}
-	writeJSON(w, status, out)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -42,9 +43,11 @@ type Host struct {
 	// Client calls the platform; http.DefaultTransport where it is nil.
 	Client *http.Client
 	// Reach lists addresses and networks, with commas between them, that the plugin
-	// may ask on behalf of others although they lead to this machine or into a
-	// private network.
+	// may ask on behalf of others although they lead to this machine or to a cloud.
 	Reach string
+	// Key seals what the plugin keeps secret: 32 bytes, the same over restarts. Empty
+	// asks for one in a file of the plugin's folder, made where there is none.
+	Key []byte
 	// Incoming is the token that calls to the plugin have to carry; empty
 	// accepts all, which is right only in process.
 	Incoming string
@@ -66,7 +69,8 @@ func (realClock) After(d time.Duration) (<-chan time.Time, func()) {
 }
 
 // HostFrom builds a host from the settings that the platform gives a separate
-// process: SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_DATABASE_URL, SEXTANT_DATA, SEXTANT_REACH.
+// process: SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_KEY, SEXTANT_DATABASE_URL,
+// SEXTANT_DATA, SEXTANT_REACH.
 func HostFrom(getenv func(string) string, log *slog.Logger) (*Host, error) {
 	h := &Host{Data: getenv("SEXTANT_DATA"), URL: getenv("SEXTANT_URL"), Token: getenv("SEXTANT_TOKEN"), Incoming: getenv("SEXTANT_TOKEN"), Reach: getenv("SEXTANT_REACH"), Log: log}
 	if h.Token == "" {
@@ -74,6 +78,13 @@ func HostFrom(getenv func(string) string, log *slog.Logger) (*Host, error) {
 	}
 	if h.Data == "" {
 		h.Data = "."
+	}
+	if text := getenv("SEXTANT_KEY"); text != "" {
+		key, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(key) != keySize {
+			return nil, fmt.Errorf("SEXTANT_KEY is no key of %d bytes in base64: it comes from the platform as it is", keySize)
+		}
+		h.Key = key
 	}
 	address := getenv("SEXTANT_DATABASE_URL")
 	if address == "" {
@@ -88,7 +99,14 @@ func HostFrom(getenv func(string) string, log *slog.Logger) (*Host, error) {
 }
 
 // begin fills what was left empty.
-func (h *Host) begin() {
+func (h *Host) begin() error {
+	if len(h.Key) == 0 && h.Data != "" {
+		key, err := keyFile(filepath.Join(h.Data, "secrets.key"))
+		if err != nil {
+			return fmt.Errorf("key of the plugin: %w", err)
+		}
+		h.Key = key
+	}
 	if h.Clock == nil {
 		h.Clock = realClock{}
 	}
@@ -101,6 +119,7 @@ func (h *Host) begin() {
 	if h.ctx == nil {
 		h.ctx, h.cancel = context.WithCancelCause(context.Background())
 	}
+	return nil
 }
 
 // Context ends when the plugin is stopped, with the cause ErrStopping. Work in

@@ -17,6 +17,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -38,6 +39,8 @@ type Plugin struct {
 	stores   map[string]Store
 	start    []func(context.Context, *Host) error
 	model    func(ctx context.Context) ([]wire.ObjectType, error)
+	mark     func() string
+	changer  Changer
 	files    fs.FS // of the front end
 	err      error
 }
@@ -163,7 +166,30 @@ type Store interface {
 }
 
 // By says on whose behalf rows are changed.
-type By struct{ Operator, Run string }
+type By struct {
+	Operator, Run string
+	// Change is the platform's sealed note of who it is; it goes into the outbox.
+	Change string
+	// Model is the mark of the types that the change was checked against; empty is
+	// whatever holds.
+	Model string
+}
+
+// Changer makes changes of several types together and keeps an outbox: every
+// change that was stored, whoever asked for it, in the commit that stored it.
+type Changer interface {
+	Change(ctx context.Context, set wire.ChangeSet, by By) (wire.Changed, error)
+	// Entries gives what was stored after an entry, in order, and the number of the
+	// last one there is.
+	Entries(ctx context.Context, after int64, limit int) (entries []wire.Entry, last int64, err error)
+}
+
+// ErrModel refuses a change that was checked against other types than those that
+// hold by now.
+var ErrModel = &Error{Outcome: wire.OutcomeFailed, Code: "object.model", Err: errors.New("the object types have changed: read them again")}
+
+// Changes makes a store answer for sets of changes and for the outbox.
+func (p *Plugin) Changes(c Changer) { p.manifest.Changes, p.changer = true, c }
 
 // FieldErrors tells which attributes of a row are at fault.
 type FieldErrors interface {
@@ -179,6 +205,10 @@ func (p *Plugin) Objects(objectType string, s Store) { p.stores[objectType] = s 
 func (p *Plugin) Model(fn func(ctx context.Context) ([]wire.ObjectType, error)) {
 	p.manifest.DynamicObjects, p.model = true, fn
 }
+
+// ModelMark gives the types of Model a mark that is another one whenever they
+// are. With it the platform believes them until an answer carries another mark.
+func (p *Plugin) ModelMark(fn func() string) { p.mark = fn }
 
 // UI gives the plugin a front end: its manifest says what the entry module exports
 // for which pages and cards, and files has the entry and all that it imports, by

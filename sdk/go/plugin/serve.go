@@ -36,7 +36,9 @@ func (p *Plugin) Handler(ctx context.Context, h *Host) (http.Handler, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	h.begin()
+	if err := h.begin(); err != nil {
+		return nil, err
+	}
 	for _, fn := range p.start {
 		if err := fn(ctx, h); err != nil {
 			return nil, fmt.Errorf("start plugin %s: %w", p.Name(), err)
@@ -48,6 +50,10 @@ func (p *Plugin) Handler(ctx context.Context, h *Host) (http.Handler, error) {
 	mux.HandleFunc("GET /manifest", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.manifest) })
 	mux.HandleFunc("GET /data-model", s.dataModel)
 	mux.HandleFunc("POST /entities/{type}/{op}", s.entities)
+	if p.changer != nil {
+		mux.HandleFunc("POST /changes", s.changes)
+		mux.HandleFunc("GET /changes", s.entries)
+	}
 	if p.files != nil {
 		mux.HandleFunc("GET /ui/{path...}", p.file)
 	}
@@ -108,7 +114,11 @@ func (s *server) guard(next http.Handler) http.Handler {
 			fail(w, http.StatusUnauthorized, "the token is not that of this plugin")
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		limit := int64(maxBody)
+		if r.URL.Path == "/changes" {
+			limit = maxSet
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		defer func() {
 			if p := recover(); p != nil {
 				s.host.Log.ErrorContext(r.Context(), "the plugin panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
@@ -171,7 +181,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, a *action) {
 		return
 	}
 	if prior.fresh {
-		c := &batch{server: s, action: a, key: key, req: req, run: r.Header.Get(wire.HeaderRun), fence: r.Header.Get(wire.HeaderFence), lost: prior.begun && !a.spec.Idempotent}
+		c := &batch{server: s, action: a, key: key, req: req, run: r.Header.Get(wire.HeaderRun), project: r.Header.Get(wire.HeaderProject), fence: r.Header.Get(wire.HeaderFence), lost: prior.begun && !a.spec.Idempotent}
 		if !s.host.Go(func() { s.work(ctx, c, prior.work) }) {
 			cancel(nil)
 			s.results.finish(key, prior.work, nil)
@@ -284,6 +294,7 @@ type batch struct {
 	key        string
 	req        wire.Request
 	run, fence string
+	project    string
 	lost       bool // begun by a process that is gone, and not to be repeated
 }
 
@@ -316,8 +327,8 @@ func (b *batch) do(ctx context.Context) []byte {
 
 func (b *batch) row(ctx context.Context, in wire.Row, log *logger) wire.Row {
 	id := text(in[wire.FieldCallback])
-	call := &Call{Host: b.server.host, Key: b.key + "/" + id, Row: id, Operator: b.req.Operator, Run: b.run, Fence: b.fence, log: log}
-	ctx, cancel := context.WithTimeout(ctx, b.action.timeout)
+	call := &Call{Host: b.server.host, Key: b.key + "/" + id, Row: id, Operator: b.req.Operator, Run: b.run, Project: b.project, Fence: b.fence, log: log}
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, jobKey{}, b.key), b.action.timeout)
 	defer cancel()
 	var out wire.Row
 	err := context.Cause(ctx)

@@ -15,6 +15,8 @@ const (
 	// HeaderFence is the fencing number of the run's lock, growing with each
 	// new holder; a service may refuse a smaller one than it has seen.
 	HeaderFence = "Sextant-Fence"
+	// HeaderProject is the project of that run.
+	HeaderProject = "Sextant-Project"
 	// HeaderJob carries the Idempotency-Key of the call at work when a plugin asks
 	// the platform on behalf of the run that made it: it then has the rights of
 	// that run on objects and types, and no others.

@@ -15,11 +15,14 @@ type Manifest struct {
 	// they are read from GET /data-model besides those listed in Objects.
 	DynamicObjects bool         `json:"dynamicObjects,omitempty" yaml:"dynamicObjects,omitempty"`
 	Objects        []ObjectType `json:"objects,omitempty" yaml:"objects,omitempty"`
-	Services       []Service    `json:"services,omitempty" yaml:"services,omitempty"`
-	Run            *Run         `json:"run,omitempty" yaml:"run,omitempty"`
-	Resources      *Resources   `json:"resources,omitempty" yaml:"resources,omitempty"`
-	UI             *UI          `json:"ui,omitempty" yaml:"ui,omitempty"`
-	Permissions    []string     `json:"permissions,omitempty" yaml:"permissions,omitempty"`
+	// Changes says that the plugin answers /changes: it makes changes of several
+	// types together, and keeps an outbox of all that it stored.
+	Changes     bool       `json:"changes,omitempty" yaml:"changes,omitempty"`
+	Services    []Service  `json:"services,omitempty" yaml:"services,omitempty"`
+	Run         *Run       `json:"run,omitempty" yaml:"run,omitempty"`
+	Resources   *Resources `json:"resources,omitempty" yaml:"resources,omitempty"`
+	UI          *UI        `json:"ui,omitempty" yaml:"ui,omitempty"`
+	Permissions []string   `json:"permissions,omitempty" yaml:"permissions,omitempty"`
 }
 
 // Text is a text by language code, such as en and zh.
@@ -79,7 +82,12 @@ type ObjectType struct {
 	Paging      bool         `json:"paging,omitempty" yaml:"paging,omitempty"`
 	// Display names the attribute shown for a row; empty means displayName is
 	// answered by the owner as it sees fit.
-	Display    string      `json:"display,omitempty" yaml:"display,omitempty"`
+	Display string `json:"display,omitempty" yaml:"display,omitempty"`
+	// ReadOnly says that nobody but the plugin writes objects of this type.
+	ReadOnly bool `json:"readOnly,omitempty" yaml:"readOnly,omitempty"`
+	// Definition says that objects of this type define other types: they belong to
+	// the installation, and changing them is a right of its own.
+	Definition bool        `json:"definition,omitempty" yaml:"definition,omitempty"`
 	Attributes []Attribute `json:"attributes" yaml:"attributes"`
 }
 

@@ -1,4 +1,4 @@
-package cmdb
+package objectdoc
 
 import (
 	"encoding/json"
@@ -12,6 +12,12 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 
 	"sextant/sdk/go/wire"
+)
+
+// The types in which a CMDB keeps definitions.
+const (
+	TypeType      = "object_type"
+	TypeAttribute = "object_attribute"
 )
 
 const (
@@ -43,12 +49,12 @@ func (p Problem) String() string {
 	return out + p.Message
 }
 
-// ImportError tells what is wrong with a document, in the order of its text, at
+// Error tells what is wrong with a document, in the order of its text, at
 // most 50 problems.
-type ImportError struct{ Problems []Problem }
+type Error struct{ Problems []Problem }
 
 // Error lists the problems.
-func (e *ImportError) Error() string {
+func (e *Error) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
 		lines[i] = p.String()
@@ -85,13 +91,13 @@ func (e Entry) place(attr string) Place {
 	return e.At
 }
 
-// Import is what a document asks for.
-type Import struct {
+// Document is what a text asks for.
+type Document struct {
 	Types   []Definition
 	Objects []Entry
 }
 
-// ParseYAML reads a document of types and objects:
+// Parse reads a document of types and objects:
 //
 //	types:
 //	  - type: host
@@ -102,10 +108,10 @@ type Import struct {
 //	  host:
 //	    - {id: web-1, address: 10.0.0.1}
 //
-// The error is an *ImportError. Whether types and values are possible is found
+// The error is an *Error. Whether types and values are possible is found
 // out when they are stored.
-func ParseYAML(data []byte) (Import, error) {
-	var out Import
+func Parse(data []byte) (Document, error) {
+	var out Document
 	r := &reader{}
 	root := r.load(data)
 	if root != nil {
@@ -117,8 +123,8 @@ func ParseYAML(data []byte) (Import, error) {
 	return out, r.err()
 }
 
-// parseTypes reads a list of definitions, or a document that has one under types.
-func parseTypes(data []byte) ([]Definition, error) {
+// ParseTypes reads a list of definitions, or a document that has one under types.
+func ParseTypes(data []byte) ([]Definition, error) {
 	var out []Definition
 	r := &reader{}
 	if root := r.load(data); root != nil && root.Kind == yaml.SequenceNode {
@@ -140,11 +146,11 @@ func (r *reader) err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
-	return problems(r.problems)
+	return ordered(r.problems)
 }
 
-// problems makes an error of problems, in the order of the text.
-func problems(all []Problem) error {
+// ordered makes an error of problems, in the order of the text.
+func ordered(all []Problem) *Error {
 	slices.SortStableFunc(all, func(a, b Problem) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
@@ -155,7 +161,7 @@ func problems(all []Problem) error {
 		all = all[:maxProblems]
 		all[maxProblems-1].Message += fmt.Sprintf(" (%d more problems follow: mend these first)", more)
 	}
-	return &ImportError{all}
+	return &Error{all}
 }
 
 // load reads the text as YAML.
@@ -236,16 +242,16 @@ func (r *reader) pairs(n *yaml.Node, object string, use func(key, value *yaml.No
 	}
 }
 
-// mapping walks a mapping whose keys are known. A key without a value is none.
+// mapping walks a mapping whose keys are known. What is null is handed on too: it
+// takes away what a definition had.
 func (r *reader) mapping(n *yaml.Node, object string, known map[string]func(*yaml.Node)) {
 	r.pairs(n, object, func(k, v *yaml.Node) {
 		use, ok := known[k.Value]
-		switch {
-		case !ok:
+		if !ok {
 			r.add(k, object, fmt.Sprintf("the key %s is not known here: possible are %s", k.Value, strings.Join(sortedKeys(known), ", ")))
-		case !null(v):
-			use(v)
+			return
 		}
+		use(v)
 	})
 }
 
@@ -258,7 +264,11 @@ func sortedKeys[V any](m map[string]V) []string {
 	return out
 }
 
+// each walks a list; null is an empty one.
 func (r *reader) each(n *yaml.Node, object string, use func(*yaml.Node)) {
+	if null(n) {
+		return
+	}
 	if n.Kind != yaml.SequenceNode {
 		r.add(n, object, "a list is wanted")
 		return
@@ -285,6 +295,10 @@ func at(n *yaml.Node) Place { return Place{n.Line, n.Column} }
 func (r *reader) into(e *Entry, attr string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		e.Values[attr] = at(n)
+		if null(n) {
+			e.Row[attr] = json.RawMessage("null")
+			return
+		}
 		if s, ok := r.scalar(n, e.ID); ok {
 			e.Row[attr] = wire.Raw(s)
 		}
@@ -294,6 +308,9 @@ func (r *reader) into(e *Entry, attr string) func(*yaml.Node) {
 // title reads a text, or one by language.
 func (r *reader) title(e *Entry, en string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
+		if null(n) {
+			r.into(e, "title_zh")(n)
+		}
 		if n.Kind == yaml.ScalarNode {
 			r.into(e, en)(n)
 			return
@@ -314,21 +331,10 @@ func nameOf(n *yaml.Node, key string) string {
 	return ""
 }
 
-// blank is a row in which every attribute of a definition is empty, so that what
-// a definition leaves out is taken away.
-func blank(n *yaml.Node, typ, id string) Entry {
-	e := Entry{Type: typ, ID: id, Row: wire.Row{}, At: at(n), Values: map[string]Place{}}
-	for _, t := range builtin() {
-		if t.Type != typ {
-			continue
-		}
-		for _, a := range t.Attributes {
-			e.Row[a.Name] = json.RawMessage("null")
-		}
-	}
-	delete(e.Row, "position") // stays, unless it is given
-	e.Row[wire.AttrID] = wire.Raw(id)
-	return e
+// named is a row of a definition that says its id and nothing else yet: what a
+// definition leaves out stays as it is.
+func named(n *yaml.Node, typ, id string) Entry {
+	return Entry{Type: typ, ID: id, Row: wire.Row{wire.AttrID: wire.Raw(id)}, At: at(n), Values: map[string]Place{}}
 }
 
 func (r *reader) definitions(n *yaml.Node) []Definition {
@@ -350,8 +356,7 @@ func (r *reader) definitions(n *yaml.Node) []Definition {
 }
 
 func (r *reader) definition(n *yaml.Node, typ string) Definition {
-	d := Definition{Type: typ, Row: blank(n, typeType, typ)}
-	d.Row.Row["paging"] = wire.Raw("true")
+	d := Definition{Type: typ, Row: named(n, TypeType, typ)}
 	r.mapping(n, typ, map[string]func(*yaml.Node){
 		"type":        func(v *yaml.Node) { d.Row.Values[wire.AttrID] = at(v) },
 		"title":       r.title(&d.Row, "title_en"),
@@ -359,6 +364,11 @@ func (r *reader) definition(n *yaml.Node, typ string) Definition {
 		"display":     r.into(&d.Row, "display"),
 		"paging":      r.into(&d.Row, "paging"),
 		"scope": func(v *yaml.Node) {
+			if null(v) {
+				r.into(&d.Row, "scope_project")(v)
+				r.into(&d.Row, "scope_environment")(v)
+				return
+			}
 			r.mapping(v, typ, map[string]func(*yaml.Node){"project": r.into(&d.Row, "scope_project"), "environment": r.into(&d.Row, "scope_environment")})
 		},
 		"attributes": func(v *yaml.Node) {
@@ -380,12 +390,16 @@ func (r *reader) definition(n *yaml.Node, typ string) Definition {
 }
 
 func (r *reader) attribute(n *yaml.Node, typ, attr string) Entry {
-	e := blank(n, typeAttribute, typ+"."+attr)
+	e := named(n, TypeAttribute, typ+"."+attr)
 	e.Row["object_type"], e.Row["name"] = wire.Raw(typ), wire.Raw(attr)
 	known := map[string]func(*yaml.Node){
 		"name":  func(v *yaml.Node) { e.Values["name"] = at(v) },
 		"title": r.title(&e, "title"),
 		"values": func(v *yaml.Node) {
+			if null(v) {
+				r.into(&e, "values")(v)
+				return
+			}
 			e.Values["values"] = at(v)
 			values := []string{}
 			r.each(v, e.ID, func(item *yaml.Node) {
@@ -408,10 +422,16 @@ func (r *reader) attribute(n *yaml.Node, typ, attr string) Entry {
 // objects reads the rows of all types.
 func (r *reader) objects(n *yaml.Node) []Entry {
 	var out []Entry
+	if null(n) {
+		return out
+	}
 	seen := map[[2]string]Place{}
 	r.pairs(n, "", func(k, v *yaml.Node) {
-		typ := strings.TrimPrefix(k.Value, name+":")
-		if slices.ContainsFunc(builtin(), func(t wire.ObjectType) bool { return t.Type == typ }) {
+		typ := k.Value
+		if _, own, ok := strings.Cut(typ, ":"); ok {
+			typ = own
+		}
+		if typ == TypeType || typ == TypeAttribute {
 			r.add(k, typ, "objects of this type are not imported: define types under types")
 			return
 		}

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE audit_record ADD COLUMN environment TEXT NOT NULL DEFAULT '';
