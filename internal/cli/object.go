@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/sdk/go/client"
+	"sextant/sdk/go/objectdoc"
+	"sextant/sdk/go/wire"
 )
 
 func (a *app) objectCmd() *cobra.Command {
@@ -37,6 +40,7 @@ func (a *app) objectCmd() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return a.writeObject(c.Context(), "PATCH", args[0], o) },
 	}
 	set.Flags().StringArrayVar(&o.vars, "set", nil, "attribute=value; may be given many times")
+	set.Flags().IntVar(&o.version, "if-version", 0, "change this version alone, as show tells it")
 	var fresh runOptions
 	create := &cobra.Command{
 		Use: "create <package:type/id>", Short: "Create an object", Args: exactly(1, "an object"),
@@ -45,8 +49,10 @@ func (a *app) objectCmd() *cobra.Command {
 	create.Flags().StringArrayVar(&fresh.vars, "set", nil, "attribute=value; may be given many times")
 	remove := &cobra.Command{
 		Use: "delete <package:type/id>", Short: "Delete an object that nothing refers to", Args: exactly(1, "an object"),
-		RunE: func(c *cobra.Command, args []string) error { return a.deleteObject(c.Context(), args[0]) },
 	}
+	var version int
+	remove.RunE = func(c *cobra.Command, args []string) error { return a.deleteObject(c.Context(), args[0], version) }
+	remove.Flags().IntVar(&version, "if-version", 0, "delete this version alone, as show tells it")
 	var dry bool
 	load := &cobra.Command{
 		Use: "import <file.yaml>", Short: "Create or change types and objects of the CMDB from a file, all or nothing", Args: exactly(1, "a YAML file"),
@@ -109,7 +115,7 @@ func (a *app) objects(ctx context.Context, typ string, where []string) error {
 func attributes(row map[string]any) string {
 	var all []string
 	for _, k := range slices.Sorted(maps.Keys(row)) {
-		if k != "id" && k != "displayName" && row[k] != nil {
+		if k != "id" && k != "displayName" && k != wire.AttrVersion && row[k] != nil {
 			all = append(all, k+"="+plain(row[k]))
 		}
 	}
@@ -171,6 +177,9 @@ func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions)
 		return usage("want an object package:type/id and --set attribute=value")
 	}
 	row["id"] = id
+	if o.version > 0 {
+		row[wire.AttrVersion] = o.version
+	}
 	var page client.PageOfWireRow
 	if err := api.Call(ctx, method, client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project), []any{row}, &page); err != nil {
 		return err
@@ -182,16 +191,21 @@ func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions)
 	})
 }
 
-func (a *app) deleteObject(ctx context.Context, ref string) error {
+func (a *app) deleteObject(ctx context.Context, ref string, version int) error {
 	api, err := a.target.client()
 	if err != nil {
 		return err
 	}
-	path, err := objectPath(ref)
-	if err != nil {
+	if _, err := objectPath(ref); err != nil {
 		return err
 	}
-	if err := api.Call(ctx, "DELETE", client.Query(path, "project", a.target.project), nil, nil); err != nil {
+	typ, id, _ := strings.Cut(ref, "/")
+	row := wire.Row{wire.AttrID: wire.Raw(id)}
+	if version > 0 {
+		row[wire.AttrVersion] = wire.Raw(version)
+	}
+	body := objectdoc.Body{Changes: []objectdoc.Change{{Op: wire.OpDelete, Type: typ, Row: row}}}
+	if err := api.Call(ctx, "POST", client.Query(objectdoc.Path, "project", a.target.project), body, nil); err != nil {
 		return err
 	}
 	return a.show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })
@@ -217,11 +231,60 @@ func (a *app) path(ctx context.Context, ref, path string) error {
 	})
 }
 
-// importObjects hands a file to the CMDB's import service, as a run of one step.
+// importObjects brings the types and objects of a file to the platform, all or
+// nothing, and says in the places of the file what is wrong.
 func (a *app) importObjects(ctx context.Context, file string, dry bool) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	return a.call(ctx, "cmdb/import/yaml", map[string]any{"text": string(data), "dry_run": dry}, nil)
+	doc, err := objectdoc.Parse(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var answer objectdoc.Answer
+	err = api.Call(ctx, "POST", client.Query(objectdoc.Path, "project", a.target.project), doc.Body("cmdb", dry), &answer)
+	var refused *client.Error
+	if errors.As(err, &refused) {
+		return located(refused, doc)
+	}
+	if err != nil {
+		return err
+	}
+	done := doc.Summary(answer)
+	return a.show(done, func(w io.Writer) {
+		for _, t := range done.Types {
+			fmt.Fprintf(w, "type %s\t%s\t%s\n", t.Type, t.Result, strings.Join(slices.Concat(t.Created, t.Changed), " "))
+		}
+		fmt.Fprintf(w, "objects\t%d created, %d changed, %d unchanged\t\n", done.Created, done.Changed, done.Unchanged)
+		if dry {
+			fmt.Fprintln(w, "nothing was changed: this only checked")
+		}
+	})
+}
+
+// located tells a refusal in the places of a file.
+func located(refused *client.Error, doc objectdoc.Document) error {
+	var fields []objectdoc.Field
+	for _, f := range refused.Fields {
+		fields = append(fields, objectdoc.Field{Path: f.Path, Message: f.Message})
+	}
+	e := doc.Locate(fields)
+	if e == nil {
+		return refused
+	}
+	told := *refused
+	told.Fields = nil
+	for _, p := range e.Problems {
+		at := p.Object
+		if p.Attribute != "" {
+			at += ": " + p.Attribute
+		}
+		told.Fields = append(told.Fields, client.ErrsField{Path: at, Message: p.Message, Line: int64(p.Line), Column: int64(p.Column)})
+	}
+	return &told
 }

@@ -155,7 +155,7 @@ func (a *app) configCmd() *cobra.Command {
 func (a *app) pluginHostCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "plugin-host <name>", Short: "Run a built-in plugin as a process of its own", Hidden: true, Args: exactly(1, "the name of a plugin"),
-		Long: "Started by the platform with SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_LISTEN, SEXTANT_DATABASE_URL, SEXTANT_DATA and SEXTANT_REACH." + exitHelp,
+		Long: "Started by the platform with SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_KEY, SEXTANT_LISTEN, SEXTANT_DATABASE_URL, SEXTANT_DATA and SEXTANT_REACH." + exitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := server.Builtin(args[0])
 			if err != nil {

@@ -24,7 +24,7 @@ const TypeWrite = "type.write"
 // Change is one change that is asked for. A row that names a version changes that
 // one alone.
 type Change struct {
-	Op   string   `json:"op" enum:"create,update,put,delete"`
+	Op   string   `json:"op" pattern:"^(create|update|put|delete)$" doc:"create, update, put or delete; put creates an object or changes the one that is there"`
 	Type string   `json:"type" maxLength:"128" doc:"package:type"`
 	Row  wire.Row `json:"row" doc:"Attributes with the id; @version names the version that is to be changed"`
 }
@@ -320,8 +320,8 @@ func (w *set) problem() error {
 			e.Kind, e.Code, e.Params, e.Data = errs.Invalid, "object.changes", nil, nil
 		}
 		path := strings.TrimSuffix(w.options.place(f.at.index)+f.attr, ".")
-		if path == "" && len(w.faults) == 1 {
-			e.Fields = append(e.Fields, first.Fields...)
+		if f.attr == "" && len(w.items) == 1 {
+			e.Fields = append(e.Fields, f.err.Fields...)
 			continue
 		}
 		e.Fields = append(e.Fields, errs.Field{Path: cmp.Or(path, "row"), Code: f.err.Code, Message: f.err.Message})

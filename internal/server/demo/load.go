@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -11,6 +12,7 @@ import (
 	"sextant/internal/server/demo/stage"
 	"sextant/internal/server/demo/world"
 	"sextant/sdk/go/client"
+	"sextant/sdk/go/objectdoc"
 )
 
 // Load brings the objects of a stage, its credentials and the example processes
@@ -47,21 +49,17 @@ func Load(ctx context.Context, c *client.Client, st *stage.Stage) (objects, file
 	return objects, len(all), nil
 }
 
-// define makes the object types, by a run of one step.
+// define makes the object types.
 func define(ctx context.Context, c *client.Client) error {
-	var v client.ControlVerdict
-	body := map[string]any{"service": "cmdb/types/define", "variables": map[string]any{"types": world.Types()}}
-	if err := c.Call(ctx, "POST", "/api/v1/calls", body, &v); err != nil {
+	text, err := json.Marshal(map[string]any{"types": world.Types()})
+	if err != nil {
 		return err
 	}
-	var last client.ProcessRun
-	if err := c.Watch(ctx, v.Run, nil, func(u client.Update) bool { last = u.Run; return u.Run.State == "active" }); err != nil {
-		return err
+	doc, err := objectdoc.Parse(text)
+	if err != nil {
+		return fmt.Errorf("the object types cannot be read: %w", err)
 	}
-	if last.State != "completed" {
-		return fmt.Errorf("the object types cannot be defined: the run %s is %s:%s", v.Run, last.State, Trouble(ctx, c, v.Run))
-	}
-	return nil
+	return c.Call(ctx, "POST", objectdoc.Path, doc.Body("cmdb", false), nil)
 }
 
 // put creates an object, or changes the one that is there.

@@ -240,7 +240,10 @@ type AuditChanges struct {
 type AuditRecord struct {
 	Changes AuditChanges `json:"changes,omitempty"`
 	Detail  interface{}  `json:"detail,omitempty"`
-	Id      string       `json:"id"`
+
+	// Environment Environment of the object as of then
+	Environment string `json:"environment,omitempty"`
+	Id          string `json:"id"`
 
 	// Object What it was done to: pkg:type/id or domain/id
 	Object string `json:"object"`
@@ -460,6 +463,9 @@ type ErrorModel struct {
 	// Code Stable dotted code, also the key of its translations
 	Code string `json:"code"`
 
+	// Data More about it, by code; with object.stale: version, stored and yours
+	Data interface{} `json:"data,omitempty"`
+
 	// Fields The places at fault
 	Fields []ErrsField `json:"fields,omitempty"`
 
@@ -595,6 +601,28 @@ type MeOutBody struct {
 	Scope []string `json:"scope,omitempty"`
 }
 
+// ObjectChange defines model for ObjectChange.
+type ObjectChange struct {
+	// Op create, update, put or delete; put creates an object or changes the one that is there
+	Op string `json:"op"`
+
+	// Row Attributes with the id; @version names the version that is to be changed
+	Row map[string]interface{} `json:"row"`
+
+	// Type package:type
+	Type string `json:"type"`
+}
+
+// ObjectDone defines model for ObjectDone.
+type ObjectDone struct {
+	// Effect created, changed, unchanged or deleted
+	Effect string `json:"effect"`
+
+	// Object package:type/id
+	Object  string `json:"object"`
+	Version int64  `json:"version,omitempty"`
+}
+
 // ObjectFound defines model for ObjectFound.
 type ObjectFound struct {
 	Object string        `json:"object"`
@@ -645,14 +673,22 @@ type ObjectHit struct {
 
 // ObjectTypeInfo defines model for ObjectTypeInfo.
 type ObjectTypeInfo struct {
-	Attributes  []WireAttribute   `json:"attributes"`
+	Attributes []WireAttribute `json:"attributes"`
+
+	// Creatable Objects of this type can be created; definitions, by you
+	Creatable   bool              `json:"creatable"`
+	Definition  bool              `json:"definition,omitempty"`
 	Description string            `json:"description,omitempty"`
 	Display     string            `json:"display,omitempty"`
 	Paging      bool              `json:"paging,omitempty"`
 	Plugin      string            `json:"plugin"`
+	ReadOnly    bool              `json:"readOnly,omitempty"`
 	Scope       WireObjectScope   `json:"scope,omitempty"`
 	Title       map[string]string `json:"title,omitempty"`
 	Type        string            `json:"type"`
+
+	// Writable Objects of this type can be changed and deleted; definitions, by you
+	Writable bool `json:"writable"`
 }
 
 // ObjectTypeList defines model for ObjectTypeList.
@@ -892,6 +928,9 @@ type PluginCard struct {
 type Problem struct {
 	// Code Stable dotted code, also the key of its translations
 	Code string `json:"code"`
+
+	// Data More about it, by code; with object.stale: version, stored and yours
+	Data interface{} `json:"data,omitempty"`
 
 	// Fields The places at fault
 	Fields []ErrsField `json:"fields,omitempty"`
@@ -1173,6 +1212,21 @@ type SetBody struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// SetInBody defines model for SetInBody.
+type SetInBody struct {
+	// Changes Of objects of one plugin, each object once; references among them in any order
+	Changes []ObjectChange `json:"changes"`
+
+	// DryRun Tell what would become of it, and change nothing
+	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// SetOutBody defines model for SetOutBody.
+type SetOutBody struct {
+	// Items What became of the changes, in their order
+	Items []ObjectDone `json:"items"`
+}
+
 // SettingConnection defines model for SettingConnection.
 type SettingConnection struct {
 	Environment string `json:"environment,omitempty"`
@@ -1286,6 +1340,7 @@ type WireLogChunk struct {
 
 // WireManifest defines model for WireManifest.
 type WireManifest struct {
+	Changes        bool              `json:"changes,omitempty"`
 	Description    map[string]string `json:"description,omitempty"`
 	DynamicObjects bool              `json:"dynamicObjects,omitempty"`
 	Menus          []WireMenu        `json:"menus,omitempty"`
@@ -1319,9 +1374,11 @@ type WireObjectScope struct {
 // WireObjectType defines model for WireObjectType.
 type WireObjectType struct {
 	Attributes  []WireAttribute   `json:"attributes"`
+	Definition  bool              `json:"definition,omitempty"`
 	Description string            `json:"description,omitempty"`
 	Display     string            `json:"display,omitempty"`
 	Paging      bool              `json:"paging,omitempty"`
+	ReadOnly    bool              `json:"readOnly,omitempty"`
 	Scope       WireObjectScope   `json:"scope,omitempty"`
 	Title       map[string]string `json:"title,omitempty"`
 	Type        string            `json:"type"`
@@ -1553,6 +1610,14 @@ type NewsParams struct {
 	Ago     string `form:"ago,omitempty" json:"ago,omitempty"`
 }
 
+// ChangeObjectsParams defines parameters for ChangeObjects.
+type ChangeObjectsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// OverrideReason Why a lock does not bind this change; needs the right lock.override, and goes on record
+	OverrideReason string `json:"Override-Reason,omitempty"`
+}
+
 // EvaluatePathParams defines parameters for EvaluatePath.
 type EvaluatePathParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -1570,6 +1635,12 @@ type UpdateObjectsJSONBody = []map[string]interface{}
 // UpdateObjectsParams defines parameters for UpdateObjects.
 type UpdateObjectsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// OverrideReason Why a lock does not bind this change; needs the right lock.override, and goes on record
+	OverrideReason string `json:"Override-Reason,omitempty"`
+
+	// IfMatch Version of the one object that is to be changed, in quotes; of several, each row names its @version
+	IfMatch string `json:"If-Match,omitempty"`
 }
 
 // CreateObjectsJSONBody defines parameters for CreateObjects.
@@ -1593,6 +1664,12 @@ type QueryObjectsParams struct {
 // DeleteObjectParams defines parameters for DeleteObject.
 type DeleteObjectParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// OverrideReason Why a lock does not bind this change; needs the right lock.override, and goes on record
+	OverrideReason string `json:"Override-Reason,omitempty"`
+
+	// IfMatch Version that is to be deleted, in quotes; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
 }
 
 // GetObjectParams defines parameters for GetObject.
@@ -1801,6 +1878,9 @@ type ReportProgressJSONRequestBody = WireProgress
 
 // ChangeMyPasswordJSONRequestBody defines body for ChangeMyPassword for application/json ContentType.
 type ChangeMyPasswordJSONRequestBody = PasswordInBody
+
+// ChangeObjectsJSONRequestBody defines body for ChangeObjects for application/json ContentType.
+type ChangeObjectsJSONRequestBody = SetInBody
 
 // EvaluatePathJSONRequestBody defines body for EvaluatePath for application/json ContentType.
 type EvaluatePathJSONRequestBody = InBody

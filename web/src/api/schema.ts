@@ -413,6 +413,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/object-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Create, change and delete objects of several types together or not at all */
+        post: operations["changeObjects"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/object-paths/evaluate": {
         parameters: {
             query?: never;
@@ -527,7 +544,7 @@ export interface paths {
         get: operations["getObject"];
         put?: never;
         post?: never;
-        /** Delete an object */
+        /** Delete an object that nothing refers to */
         delete: operations["deleteObject"];
         options?: never;
         head?: never;
@@ -1179,6 +1196,8 @@ export interface components {
             /** @description Only in the history of an object */
             changes?: components["schemas"]["AuditChanges"];
             detail?: unknown;
+            /** @description Environment of the object as of then */
+            environment?: string;
             id: string;
             /** @description What it was done to: pkg:type/id or domain/id */
             object: string;
@@ -1369,6 +1388,8 @@ export interface components {
         ErrorModel: {
             /** @description Stable dotted code, also the key of its translations */
             code: string;
+            /** @description More about it, by code; with object.stale: version, stored and yours */
+            data?: unknown;
             /** @description The places at fault */
             fields?: components["schemas"]["ErrsField"][] | null;
             /** @description Parameters of the translated text */
@@ -1486,6 +1507,24 @@ export interface components {
             /** @description Permissions that the token is narrowed to */
             scope?: string[] | null;
         };
+        ObjectChange: {
+            /** @description create, update, put or delete; put creates an object or changes the one that is there */
+            op: string;
+            /** @description Attributes with the id; @version names the version that is to be changed */
+            row: {
+                [key: string]: unknown;
+            };
+            /** @description package:type */
+            type: string;
+        };
+        ObjectDone: {
+            /** @description created, changed, unchanged or deleted */
+            effect: string;
+            /** @description package:type/id */
+            object: string;
+            /** Format: int64 */
+            version?: number;
+        };
         ObjectFound: {
             object: string;
             values: unknown[] | null;
@@ -1523,15 +1562,21 @@ export interface components {
         };
         ObjectTypeInfo: {
             attributes: components["schemas"]["WireAttribute"][] | null;
+            /** @description Objects of this type can be created; definitions, by you */
+            creatable: boolean;
+            definition?: boolean;
             description?: string;
             display?: string;
             paging?: boolean;
             plugin: string;
+            readOnly?: boolean;
             scope?: components["schemas"]["WireObjectScope"];
             title?: {
                 [key: string]: string;
             };
             type: string;
+            /** @description Objects of this type can be changed and deleted; definitions, by you */
+            writable: boolean;
         };
         ObjectTypeList: {
             items: components["schemas"]["ObjectTypeInfo"][] | null;
@@ -1701,6 +1746,8 @@ export interface components {
         Problem: {
             /** @description Stable dotted code, also the key of its translations */
             code: string;
+            /** @description More about it, by code; with object.stale: version, stored and yours */
+            data?: unknown;
             /** @description The places at fault */
             fields?: components["schemas"]["ErrsField"][] | null;
             /** @description Parameters of the translated text */
@@ -1948,6 +1995,16 @@ export interface components {
             active: boolean;
             reason?: string;
         };
+        SetInBody: {
+            /** @description Of objects of one plugin, each object once; references among them in any order */
+            changes: components["schemas"]["ObjectChange"][] | null;
+            /** @description Tell what would become of it, and change nothing */
+            dryRun?: boolean;
+        };
+        SetOutBody: {
+            /** @description What became of the changes, in their order */
+            items: components["schemas"]["ObjectDone"][] | null;
+        };
         SettingConnection: {
             environment?: string;
             /** @description Plain fields; secrets are shown as {"$secret": …} */
@@ -2049,6 +2106,7 @@ export interface components {
             row: string;
         };
         WireManifest: {
+            changes?: boolean;
             description?: {
                 [key: string]: string;
             };
@@ -2082,9 +2140,11 @@ export interface components {
         };
         WireObjectType: {
             attributes: components["schemas"]["WireAttribute"][] | null;
+            definition?: boolean;
             description?: string;
             display?: string;
             paging?: boolean;
+            readOnly?: boolean;
             scope?: components["schemas"]["WireObjectScope"];
             title?: {
                 [key: string]: string;
@@ -2975,6 +3035,44 @@ export interface operations {
             };
         };
     };
+    changeObjects: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Why a lock does not bind this change; needs the right lock.override, and goes on record */
+                "Override-Reason"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     evaluatePath: {
         parameters: {
             query?: {
@@ -3116,7 +3214,12 @@ export interface operations {
             query?: {
                 project?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Why a lock does not bind this change; needs the right lock.override, and goes on record */
+                "Override-Reason"?: string;
+                /** @description Version of the one object that is to be changed, in quotes; of several, each row names its @version */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description package:type */
                 type: string;
@@ -3134,6 +3237,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3241,6 +3345,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3265,7 +3370,12 @@ export interface operations {
             query?: {
                 project?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Why a lock does not bind this change; needs the right lock.override, and goes on record */
+                "Override-Reason"?: string;
+                /** @description Version that is to be deleted, in quotes; without it any is */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description package:type */
                 type: string;

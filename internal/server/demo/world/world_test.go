@@ -20,6 +20,7 @@ import (
 	"sextant/internal/server/demo/world"
 	"sextant/plugins/cmdb"
 	"sextant/plugins/host"
+	"sextant/sdk/go/objectdoc"
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/sqldb"
 	"sextant/sdk/go/wire"
@@ -70,8 +71,15 @@ func post(t *testing.T, h http.Handler, path string, body any) string {
 func TestThePluginsTakeTheObjects(t *testing.T) {
 	t.Parallel()
 	owners := map[string]http.Handler{"cmdb": serve(t, cmdb.New()), "host": serve(t, host.New())}
-	answer := post(t, owners["cmdb"], "/v1/types/define", map[string]any{"inputs": []any{map[string]any{"callbackParameter": "1", "types": world.Types()}}})
-	if !strings.Contains(answer, `"outcome":"ok"`) {
+	doc, err := objectdoc.Parse(wire.Raw(map[string]any{"types": world.Types()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := wire.ChangeSet{}
+	for _, c := range doc.Body("cmdb", false).Changes {
+		set.Changes = append(set.Changes, wire.Change{Op: wire.OpCreate, Type: strings.TrimPrefix(c.Type, "cmdb:"), Row: c.Row})
+	}
+	if answer := post(t, owners["cmdb"], "/changes", set); !strings.Contains(answer, `"created"`) {
 		t.Fatalf("the types: %s", answer)
 	}
 	n := 0
