@@ -305,6 +305,9 @@ func (w *set) permit(ctx context.Context) error {
 	return nil
 }
 
+// mostFaults is how many are told.
+const mostFaults = 500
+
 // problem is the error for all faults; nil where there are none.
 func (w *set) problem() error {
 	if len(w.faults) == 0 {
@@ -316,8 +319,14 @@ func (w *set) problem() error {
 	failed := map[int]bool{}
 	for _, f := range w.faults {
 		failed[f.at.index] = true
+	}
+	for _, f := range w.faults {
 		if f.err.Kind != e.Kind || f.err.Code != e.Code {
 			e.Kind, e.Code, e.Params, e.Data = errs.Invalid, "object.changes", nil, nil
+		}
+		if len(e.Fields) == mostFaults {
+			e.Fields[mostFaults-1].Message += fmt.Sprintf(" (%d more problems follow: mend these first)", len(w.faults)-mostFaults)
+			break
 		}
 		path := strings.TrimSuffix(w.options.place(f.at.index)+f.attr, ".")
 		if f.attr == "" && len(w.items) == 1 {

@@ -131,6 +131,17 @@ func TestASetIsCheckedLikeAnyChange(t *testing.T) {
 	if got := fields(err); got != "changes[0].n changes[1].colour" {
 		t.Errorf("%s\n%v", got, err)
 	}
+	// Many references of one attribute that lead nowhere are one fault.
+	var nowhere []string
+	for i := range 3000 {
+		nowhere = append(nowhere, fmt.Sprint("x", i))
+	}
+	many := put("cmdb:use", "id", "many")
+	many.Row["host"] = wire.Raw(nowhere)
+	_, err = g.Change(ctx, in("a"), []object.Change{many, put("cmdb:use", "id", "one")}, object.Options{})
+	if got := fields(err); got != "changes[0].host" || !strings.Contains(err.Error(), "of 2999 more there is none") {
+		t.Error(err)
+	}
 	if g.there("cmdb:use/ok") || g.there("cmdb:use/fine") {
 		t.Error("a part of a set that was refused is there")
 	}

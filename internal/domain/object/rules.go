@@ -210,6 +210,39 @@ func (w *set) leads() (referred, deleted []string) {
 	return slices.Compact(referred), slices.Compact(deleted)
 }
 
+// link is a reference that a change makes.
+type link struct {
+	at   *item
+	attr wire.Attribute
+	id   string
+}
+
+// missing tells of references to what is not there, once for each attribute.
+func (w *set) missing(links []link, there map[string]map[string]wire.Row) {
+	type place struct {
+		at   *item
+		attr string
+	}
+	first, more := map[place]*errs.Error{}, map[place]int{}
+	for _, l := range links {
+		found := there[l.attr.To]
+		if found[l.id] != nil || found == nil && !w.defines(l.attr.To) {
+			continue
+		}
+		at := place{l.at, l.attr.Name}
+		if first[at] != nil {
+			more[at]++
+			continue
+		}
+		e := errs.New(errs.Invalid, "object.reference", "there is no object %s/%s in project %q", l.attr.To, l.id, w.scope.Project)
+		first[at] = e.At(errs.Field{Path: l.attr.Name, Message: e.Message})
+		w.add(l.at, l.attr.Name, e)
+	}
+	for at, n := range more {
+		first[at].Message += fmt.Sprintf(", and of %d more there is none", n)
+	}
+}
+
 // connect checks references both ways: they lead to objects that the subject of
 // ctx may see, and nothing that is deleted is referred to.
 func (w *set) connect(ctx context.Context) error {
@@ -220,11 +253,6 @@ func (w *set) connect(ctx context.Context) error {
 		}
 	}
 	wanted := map[string][]string{}
-	type link struct {
-		at   *item
-		attr wire.Attribute
-		id   string
-	}
 	var links []link
 	for _, i := range w.items {
 		if i.failed || i.Op == wire.OpDelete {
@@ -256,12 +284,7 @@ func (w *set) connect(ctx context.Context) error {
 		}
 		there[typ] = found
 	}
-	for _, l := range links {
-		if found := there[l.attr.To]; (found != nil || w.defines(l.attr.To)) && found[l.id] == nil {
-			e := errs.New(errs.Invalid, "object.reference", "there is no object %s/%s in project %q", l.attr.To, l.id, w.scope.Project)
-			w.add(l.at, l.attr.Name, e.At(errs.Field{Path: l.attr.Name, Message: e.Message}))
-		}
-	}
+	w.missing(links, there)
 	return w.referred(ctx)
 }
 
