@@ -155,20 +155,23 @@ func (a *alteration) values(ctx context.Context, t wire.ObjectType, was, is wire
 // scope sees to it that no object changes its project or its environment because
 // its type says otherwise where they stand: who may see it would change with them.
 func (a *alteration) scope(ctx context.Context, was, is wire.ObjectType, rows int) error {
-	if err := a.environment(ctx, was, is); err != nil {
-		return err
+	if from := environmentOf(was); from != "" && from != environmentOf(is) {
+		a.add(onType(was.Type, "scope_environment", "%s, which could be seen in another environment than that of %s: remove them first, or make another type and copy them", objects(rows), from))
 	}
 	from, to := projectOf(was), projectOf(is)
 	if from == to {
 		return nil
 	}
-	if from != "" {
-		values, err := a.tx.Values(ctx, was.Type, from, 2)
+	for _, attr := range []string{from, to} {
+		if attr == "" {
+			continue
+		}
+		values, err := a.tx.Values(ctx, was.Type, attr, 2)
 		if err != nil {
 			return err
 		}
 		if len(values) > 1 || len(values) == 1 && values[0] != "default" {
-			a.add(onType(was.Type, "scope_project", "there are objects in other projects than default: move them there first"))
+			a.add(onType(was.Type, "scope_project", "there are objects with another value than default in %s, which would change their project: set it to default there first", attr))
 		}
 	}
 	if to == "" {
@@ -177,19 +180,6 @@ func (a *alteration) scope(ctx context.Context, was, is wire.ObjectType, rows in
 	used, err := a.tx.Used(ctx, is.Type, to)
 	if err == nil && used < rows {
 		a.add(onType(is.Type, "scope_project", "%s without a value in %s, which would be in no project: add the attribute, give them one, then set the scope", objects(rows-used), to))
-	}
-	return err
-}
-
-// environment refuses to let go of the environments of objects.
-func (a *alteration) environment(ctx context.Context, was, is wire.ObjectType) error {
-	from, to := environmentOf(was), environmentOf(is)
-	if from == to || from == "" {
-		return nil
-	}
-	used, err := a.tx.Used(ctx, was.Type, from)
-	if err == nil && used > 0 {
-		a.add(onType(was.Type, "scope_environment", "%s with an environment in %s, which everybody could see then: set it to null there first", objects(used), from))
 	}
 	return err
 }

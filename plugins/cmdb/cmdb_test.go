@@ -555,11 +555,11 @@ func TestScopes(t *testing.T) {
 	r := start(t)
 	r.defined(`[{type: a, scope: {project: team, environment: stage}, attributes: [{name: x, type: int}]}]`)
 	r.must("a", "create", `[{"id":"1","team":"default","stage":"prod"},{"id":"2","team":"blue"}]`)
-	r.refused("object_type", "update", `[{"id":"a","scope_project":null}]`, "objects in other projects than default")
+	r.refused("object_type", "update", `[{"id":"a","scope_project":null}]`, "objects with another value than default in team")
 	// Who may see the objects of prod must not hang on a definition.
 	r.must("object_attribute", "create", `[{"object_type":"a","name":"place","type":"string"}]`)
 	for _, to := range []string{"null", `""`, `"place"`} {
-		r.refused("object_type", "update", `[{"id":"a","scope_environment":`+to+`}]`, "there is 1 object with an environment in stage")
+		r.refused("object_type", "update", `[{"id":"a","scope_environment":`+to+`}]`, "which could be seen in another environment than that of stage")
 	}
 	r.refused("object_attribute", "create", `[{"object_type":"a","name":"stage","type":"string","secret":true}]`, "there is 1 object with a value in stage")
 	if got := ids(r.query("history", `{"additionalFilters":[{"attrName":"project","op":"eq","condition":"blue"}]}`)); len(strings.Fields(got)) != 1 {
@@ -569,8 +569,15 @@ func TestScopes(t *testing.T) {
 	r.must("object_attribute", "create", `[{"object_type":"a","name":"team","type":"string"}]`)
 	r.must("object_type", "update", `[{"id":"a","scope_project":null}]`)
 	r.must("object_type", "update", `[{"id":"a","scope_project":"team"}]`)
+	// Those without an environment are for who may see every one.
 	r.must("a", "update", `[{"id":"1","stage":null}]`)
-	r.must("object_type", "update", `[{"id":"a","scope_environment":null}]`)
+	r.refused("object_type", "update", `[{"id":"a","scope_environment":null}]`, "which could be seen in another environment than that of stage")
+	// What stands in an attribute of a type without projects names none.
+	r.must("object_type", "update", `[{"id":"a","scope_project":null}]`)
+	r.must("a", "update", `[{"id":"1","team":"blue"}]`)
+	r.refused("object_type", "update", `[{"id":"a","scope_project":"team"}]`, "objects with another value than default in team")
+	r.must("a", "delete", `[{"id":"1"},{"id":"2"}]`)
+	r.must("object_type", "update", `[{"id":"a","scope_environment":null,"scope_project":"team"}]`)
 }
 
 // A definition with one attribute more must not take the rest away.
@@ -620,9 +627,9 @@ func TestADefinitionChangesWhatItNames(t *testing.T) {
 	}
 	r.must("a", "create", `[{"id":"1","x":"x","team":"t","stage":"prod","key":"hunter2"}]`)
 	for step, want := range map[string]string{
-		`[{type: a, scope: null}]`:                              "a: scope_environment: there is 1 object with an environment",
-		`[{type: a, scope: {environment: null}}]`:               "a: scope_environment: there is 1 object with an environment",
-		`[{type: a, scope: {project: ~}}]`:                      "objects in other projects than default",
+		`[{type: a, scope: null}]`:                              "a: scope_environment: there is 1 object, which could be seen in another environment",
+		`[{type: a, scope: {environment: null}}]`:               "a: scope_environment: there is 1 object, which could be seen in another environment",
+		`[{type: a, scope: {project: ~}}]`:                      "objects with another value than default in team",
 		`[{type: a, attributes: [{name: key, secret: null}]}]`:  "a.key: secret: there is 1 object with a value",
 		`[{type: a, attributes: [{name: key, secret: false}]}]`: "a.key: secret: there is 1 object with a value",
 		`[{type: a, attributes: [{name: key, type: text}]}]`:    "a.key: type: there is 1 object with a value",

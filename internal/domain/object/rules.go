@@ -275,6 +275,9 @@ func (w *set) connect(ctx context.Context) error {
 		slices.Sort(ids)
 		found, err := w.present(ctx, typ, Scope{Project: w.scope.Project}, slices.Compact(ids), wire.AttrID)
 		if err != nil && !w.defines(typ) {
+			if k := errs.As(err).Kind; k == errs.Unavailable || k == errs.Internal || ctx.Err() != nil {
+				return err
+			}
 			for _, l := range links {
 				if l.attr.To == typ && !l.at.failed {
 					w.add(l.at, l.attr.Name, errs.New(errs.Invalid, "object.reference", "%s", errs.As(err).Message))
