@@ -174,13 +174,15 @@ func (s *Service) present(ctx context.Context, ref string, scope Scope, ids []st
 	if err != nil {
 		return nil, err
 	}
-	if t.Definition {
-		scope.Project = DefaultProject
-		ctx = identity.AsSystem(ctx, "objects")
-	}
 	there := make(map[string]wire.Row, len(ids))
 	for some := range slices.Chunk(ids, namedAtOnce) {
-		rows, err := s.every(ctx, ref, scope, wire.Query{Fields: fields, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(some)}}})
+		q := wire.Query{Fields: fields, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(some)}}}
+		var rows []wire.Row
+		if t.Definition { // of the installation: whoever knows a type may know that it is there
+			rows, err = s.definitions(ctx, ref, q)
+		} else {
+			rows, err = s.every(ctx, ref, scope, q)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -189,6 +191,26 @@ func (s *Service) present(ctx context.Context, ref string, scope Scope, ids []st
 		}
 	}
 	return there, nil
+}
+
+// definitions reads all definitions that match.
+func (s *Service) definitions(ctx context.Context, ref string, q wire.Query) ([]wire.Row, error) {
+	var all []wire.Row
+	for {
+		var rows []wire.Row
+		var next string
+		err := s.under(ctx, ref, func(t wire.ObjectType, _ string) (held string, err error) {
+			rows, next, held, err = s.rows(ctx, t, ref, q)
+			return held, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+		if q.After = next; next == "" || len(rows) == 0 {
+			return all, nil
+		}
+	}
 }
 
 // leads tells to which types of other plugins the set makes references, and of
