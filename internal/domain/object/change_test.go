@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"sextant/internal/domain/audit"
@@ -411,8 +412,10 @@ func TestTypesAreThoseOfTheCommitThatChangedThem(t *testing.T) {
 		}
 	}
 	g.define("- {type: service, attributes: [{name: key, type: string, secret: true}]}")
-	_, err := other.Update(ctx, "cmdb:service", in("a"), []wire.Row{{"id": wire.Raw("shop"), "key": wire.Raw("hunter2")}})
-	g.must(err)
+	rows, err := other.Update(ctx, "cmdb:service", in("a"), []wire.Row{{"id": wire.Raw("shop"), "key": wire.Raw("hunter2")}})
+	if g.must(err); string(rows[0]["key"]) != `"***"` {
+		t.Errorf("the answer tells the secret: %v", rows)
+	}
 	for name, s := range map[string]*object.Service{"here": g.Service, "there": other} {
 		if got := read(s); got != `"***"` {
 			t.Errorf("%s it is %s", name, got)
@@ -553,6 +556,39 @@ func TestTheHistoryIsReadWithRightsInTheEnvironmentOfThen(t *testing.T) {
 	g.must(err)
 	if text := string(wire.Raw(rows)); strings.Contains(text, "of prod") || !strings.Contains(text, "of dev") {
 		t.Error(text)
+	}
+}
+
+// Several nodes read one outbox: each change is told of by one of them.
+func TestManyReadersTellOfEachChangeOnce(t *testing.T) {
+	t.Parallel()
+	g := newGraphRig(t)
+	nodes := []*object.Service{g.Service, object.New(g.deps), object.New(g.deps)}
+	for _, n := range nodes {
+		g.must(n.Collect(t.Context(), "cmdb"))
+	}
+	var wg sync.WaitGroup
+	const each = 15
+	for n, s := range nodes {
+		wg.Go(func() {
+			for i := range each {
+				id := fmt.Sprint("of-", n, "-", i)
+				if _, err := s.Create(as(t.Context(), "a"), "cmdb:service", in("a"), []wire.Row{{"id": wire.Raw(id)}}); err != nil {
+					t.Error(err)
+				}
+				if records, events := g.told("cmdb:service/" + id); records != 1 || events != 1 {
+					t.Errorf("%s: %d records, %d events when the answer came", id, records, events)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for n := range nodes {
+		for i := range each {
+			if records, events := g.told(fmt.Sprint("cmdb:service/of-", n, "-", i)); records != 1 || events != 1 {
+				t.Errorf("%d-%d: %d records, %d events", n, i, records, events)
+			}
+		}
 	}
 }
 

@@ -179,7 +179,10 @@ func (s *Service) Collect(ctx context.Context, pkg string) error {
 			return err
 		}
 		err = s.DB.Do(ctx, func(tx *db.Tx) error { return s.tell(ctx, tx, pkg, after, found) })
-		if err != nil && !errors.Is(err, errMoved) {
+		if errors.Is(err, errMoved) {
+			continue
+		}
+		if err != nil || found[len(found)-1].Seq >= last {
 			return err
 		}
 	}
