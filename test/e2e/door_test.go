@@ -232,22 +232,7 @@ func TestRowsThatCameLaterAreJudgedToo(t *testing.T) {
 
 func (w *world) move(host, environment string) {
 	w.t.Helper()
-	body := strings.NewReader(string(wire.Raw([]map[string]any{{"id": host, "environment": environment}})))
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPatch, w.URL+"/api/v1/objects/host:host", body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+w.Token)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Override-Reason", "the host has another use")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		w.t.Fatalf("%s is not moved: %d", host, resp.StatusCode)
-	}
+	w.Edit("host:host", map[string]any{"id": host, "environment": environment})
 }
 
 // Two runs that reach the same host from two boxes do not work on it at once,

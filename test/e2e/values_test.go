@@ -194,7 +194,7 @@ func TestARetryLooksAgainAtWhatIsBound(t *testing.T) {
 	hosts(p, "seed", "h1", "h2", "h3")
 	zone := func(zone string, ids ...string) {
 		for _, id := range ids {
-			p.Must("PATCH", "/api/v1/objects/host:host", []map[string]any{{"id": id, "zone": zone}}, nil)
+			p.Edit("host:host", map[string]any{"id": id, "zone": zone})
 		}
 	}
 	zone("here", "seed", "h1", "h2")

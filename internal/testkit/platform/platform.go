@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -82,6 +83,31 @@ func (p *Platform) Must(method, path string, in, out any) {
 	p.t.Helper()
 	if err := p.Call(p.t.Context(), method, path, in, out); err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
+	}
+}
+
+// Edit changes objects of a type, whoever holds them: with a reason, and on record.
+func (p *Platform) Edit(typ string, rows ...map[string]any) {
+	p.t.Helper()
+	body, err := json.Marshal(rows)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPatch, p.URL+"/api/v1/objects/"+typ, bytes.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.Token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Override-Reason", "a test")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		said, _ := io.ReadAll(resp.Body) // for the message alone
+		p.t.Fatalf("objects of %s are not changed: %s %s", typ, resp.Status, said)
 	}
 }
 

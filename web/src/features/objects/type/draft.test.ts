@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { draftOf, emptyAttribute, emptyDraft, placed, steps, type Draft } from './draft'
+import { draftOf, emptyAttribute, emptyDraft, placed, steps, together, type Draft } from './draft'
 
 const stored = () =>
   draftOf({ id: 'host', title_en: 'Host', display: 'name', scope_project: 'project' }, [
@@ -22,6 +22,15 @@ describe('the draft of an object type', () => {
     expect(steps(undefined, d)[0]!.rows).toEqual([{ id: 'rack', paging: true, title_en: 'Rack', scope_project: 'project' }])
     expect(steps(undefined, d)[1]!.rows[0]).toMatchObject({ id: 'rack.name', object_type: 'rack', name: 'name', type: 'string', position: 10 })
     expect(steps(undefined, d)[2]!.rows).toEqual([{ id: 'rack', display: 'name' }])
+  })
+
+  it('is asked for as one set, each row once', () => {
+    const d = emptyDraft()
+    Object.assign(d.type, { id: 'rack', display: 'name' })
+    const { changes, keys } = together('cmdb', steps(undefined, d))
+    expect(changes.map((c) => `${c.op} ${c.type} ${c.row.id}`)).toEqual(['create cmdb:object_type rack', 'create cmdb:object_attribute rack.name'])
+    expect(changes[0]!.row).toEqual({ id: 'rack', paging: true, scope_project: 'project', display: 'name' })
+    expect(placed({ keys }, d, [{ path: 'changes[1].type', message: 'a' }, { path: 'changes[0].display', message: 'b' }]).at).toEqual({ [`${keys[1]}.type`]: 'a', '.display': 'b' })
   })
 
   it('asks for what was changed and nothing else', () => {

@@ -5,9 +5,9 @@ import { compareText } from '@/ui/order'
 export const typeOfTypes = 'object_type'
 export const typeOfAttributes = 'object_attribute'
 
-/** The plugins whose object types people define. */
+/** The plugins whose object types people define, where this one may. */
 export function definable(all: ObjectType[]): string[] {
-  const has = (plugin: string, type: string) => all.some((t) => t.plugin === plugin && t.type === type)
+  const has = (plugin: string, type: string) => all.some((t) => t.plugin === plugin && t.type === type && t.creatable)
   return [...new Set(all.map((t) => t.plugin))].filter((p) => has(p, typeOfTypes) && has(p, typeOfAttributes))
 }
 
@@ -122,12 +122,28 @@ export function steps(before: Draft | undefined, after: Draft): Step[] {
   return out
 }
 
+/** Steps as one set, made together or not at all: what two of them say of one row is said at once. */
+export function together(plugin: string, todo: Step[]): { changes: { op: Step['verb']; type: string; row: Row }[]; keys: string[] } {
+  const changes: { op: Step['verb']; type: string; row: Row }[] = []
+  const keys: string[] = []
+  for (const s of todo) {
+    s.rows.forEach((row, i) => {
+      const type = `${plugin}:${s.of}`
+      const known = changes.find((c) => c.type === type && c.row.id === row.id)
+      if (known) return void Object.assign(known.row, row)
+      changes.push({ op: s.verb, type, row: { ...row } })
+      keys.push(s.keys[i]!)
+    })
+  }
+  return { changes, keys }
+}
+
 /** Errors by the field that they are about, key.field, and those that are about none. */
-export function placed(step: Step, draft: Draft, fields: { path: string; message: string }[]): { at: Record<string, string>; rest: string[] } {
+export function placed(step: Pick<Step, 'keys'>, draft: Draft, fields: { path: string; message: string }[]): { at: Record<string, string>; rest: string[] } {
   const at: Record<string, string> = {}
   const rest: string[] = []
   for (const f of fields) {
-    const row = /^(?:body\.)?(?:\[(\d+)\]\.)?([a-z_]+)$/.exec(f.path)
+    const row = /^(?:body\.)?(?:(?:changes)?\[(\d+)\]\.)?([a-z_]+)$/.exec(f.path)
     const other = /:(object_type|object_attribute)\/([^.]+)(?:\.(.+))?\.([a-z_]+)$/.exec(f.path)
     let of: string | undefined
     if (row) of = step.keys[Number(row[1] ?? 0)]

@@ -3,7 +3,7 @@ import { computed, reactive, ref, shallowRef, watch, type Ref } from 'vue'
 import { ask, client } from '@/api/client'
 import { Problem, problemOf } from '@/api/problem'
 import type { Row } from '@/parts/objects'
-import { copy, draftOf, emptyDraft, placed, steps, typeOfAttributes, typeOfTypes, type Draft, type Step } from './draft'
+import { copy, draftOf, emptyDraft, placed, steps, together, typeOfAttributes, typeOfTypes, type Draft } from './draft'
 
 /** Definitions of types belong to no project of their own. */
 const project = 'default'
@@ -22,13 +22,6 @@ async function read(plugin: string, name: string): Promise<Draft> {
   const [type] = await all(plugin, typeOfTypes, 'id', name)
   if (!type) throw new Problem({ status: 404, code: 'object.not_found', title: `${plugin}:${name}` })
   return draftOf(type, await all(plugin, typeOfAttributes, 'object_type', name))
-}
-
-async function send(plugin: string, s: Step): Promise<void> {
-  const params = { path: { type: `${plugin}:${s.of}` }, query: { project } }
-  if (s.verb === 'create') await ask(client.POST('/api/v1/objects/{type}', { params, body: s.rows as never }))
-  if (s.verb === 'update') await ask(client.PATCH('/api/v1/objects/{type}', { params, body: s.rows as never }))
-  if (s.verb === 'delete') for (const r of s.rows) await ask(client.DELETE('/api/v1/objects/{type}/{id}', { params: { ...params, path: { ...params.path, id: String(r.id) } } }))
 }
 
 /** A type that is drawn up or changed. It is stored through the objects of its definition, so that whoever may change those may change it. */
@@ -60,22 +53,14 @@ export function useTypeDraft(plugin: Ref<string>, name: Ref<string | undefined>)
   const save = useMutation({
     mutationFn: async () => {
       errors.value = { at: {}, rest: [] }
-      const isNew = !before.value
-      for (const s of todo.value) {
-        try {
-          await send(plugin.value, s)
-        } catch (cause) {
-          const id = draft.type.id.trim()
-          // A type without its attributes is none: what was begun is taken back.
-          if (isNew && s.of === typeOfAttributes) await ask(client.DELETE('/api/v1/objects/{type}/{id}', { params: { path: { type: `${plugin.value}:${typeOfTypes}`, id }, query: { project } } }))
-          // What was stored before the refusal stays, and what is to be done is found anew.
-          else if (!isNew || s.of !== typeOfTypes || s.verb === 'update') {
-            before.value = await read(plugin.value, id)
-            for (const a of draft.attributes) a.key = before.value.attributes.find((b) => b.name === a.name.trim())?.key ?? a.key
-          }
-          errors.value = placed(s, draft, problemOf(cause).fields)
-          throw cause
-        }
+      if (!todo.value.length) return
+      // All or nothing: what is refused leaves no type without its attributes.
+      const { changes, keys } = together(plugin.value, todo.value)
+      try {
+        await ask(client.POST('/api/v1/object-changes', { params: { query: { project } }, body: { changes: changes as never } }))
+      } catch (cause) {
+        errors.value = placed({ keys }, draft, problemOf(cause).fields)
+        throw cause
       }
     },
     onSuccess: async () => {
@@ -85,7 +70,7 @@ export function useTypeDraft(plugin: Ref<string>, name: Ref<string | undefined>)
     onSettled: () => Promise.all([queries.invalidateQueries({ queryKey: ['object-types'] }), queries.invalidateQueries({ queryKey: ['objects'] }), queries.invalidateQueries({ queryKey: ['audit'] })]),
   })
   const remove = useMutation({
-    mutationFn: () => send(plugin.value, { verb: 'delete', of: typeOfTypes, rows: [{ id: before.value!.type.id }], keys: [''] }),
+    mutationFn: () => ask(client.DELETE('/api/v1/objects/{type}/{id}', { params: { path: { type: `${plugin.value}:${typeOfTypes}`, id: before.value!.type.id }, query: { project } } })),
     onSuccess: () => Promise.all([queries.invalidateQueries({ queryKey: ['object-types'] }), queries.invalidateQueries({ queryKey: ['objects'] })]),
   })
   return { query, draft, before, dirty, errors, save, remove, reset }
