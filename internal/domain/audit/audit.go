@@ -91,7 +91,8 @@ func (l *Log) id() (string, error) {
 	return id.String(), err
 }
 
-// Write adds a record to the write that it is about. Detail holds no secret.
+// Write adds a record to the write that it is about. Detail holds no secret. A
+// record of what was done elsewhere has its time; else it is now.
 func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
 	if r.Outcome == "" {
 		r.Outcome = Done
@@ -110,8 +111,11 @@ func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
 	if err != nil {
 		return err
 	}
+	if r.Time.IsZero() {
+		r.Time = l.clock.Now()
+	}
 	_, err = tx.Exec("INSERT INTO audit_record (id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		id, clock.Micros(l.clock.Now()), r.Project, r.Environment, r.Subject, r.Name, r.Verb, r.Object, r.Outcome, cmp.Or(r.Request, obs.RequestID(ctx)), []byte(r.Detail), changes)
+		id, clock.Micros(r.Time), r.Project, r.Environment, r.Subject, r.Name, r.Verb, r.Object, r.Outcome, cmp.Or(r.Request, obs.RequestID(ctx)), []byte(r.Detail), changes)
 	return err
 }
 

@@ -640,7 +640,8 @@ func TestWhatAKilledPlatformLeftIsToldOnce(t *testing.T) {
 		}
 	}
 	page, err := started.History(ctx, cmdbRef("service", "last"), in("a"), api.Paging{Limit: 5})
-	if err != nil || len(page.Items) != 1 || page.Items[0].Subject != "user/ann" {
+	rows, _, err2 := g.Query(ctx, "cmdb:history", in("a"), wire.Query{Limit: 1, AdditionalFilters: []wire.Filter{{Attr: "object_id", Op: wire.OpEq, Condition: wire.Raw("last")}}})
+	if err != nil || err2 != nil || len(page.Items) != 1 || page.Items[0].Subject != "user/ann" || string(wire.Raw(page.Items[0].Time)) != string(rows[0]["time"]) {
 		t.Errorf("%+v %v", page.Items, err)
 	}
 }

@@ -223,10 +223,10 @@ func (s *Service) record(ctx context.Context, tx *db.Tx, pkg string, e wire.Entr
 		detail["overrideReason"] = by.Reason
 	}
 	data := wire.Raw(detail)
-	if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + e.Op + "d.v1", Subject: subject, Project: e.Project, Data: data}); err != nil {
+	if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + e.Op + "d.v1", Subject: subject, Project: e.Project, Time: e.Time, Data: data}); err != nil {
 		return err
 	}
-	r := audit.Record{Project: e.Project, Environment: e.Environment, Actor: by.Actor, Request: by.Request, Verb: recorded(e.Op), Object: subject, Detail: data}
+	r := audit.Record{Time: e.Time, Project: e.Project, Environment: e.Environment, Actor: by.Actor, Request: by.Request, Verb: recorded(e.Op), Object: subject, Detail: data}
 	if e.Op != wire.OpCreate { // of a new object they are what it is, which is no change
 		r.Changes = told(e)
 	}
