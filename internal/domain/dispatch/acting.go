@@ -13,7 +13,7 @@ import (
 
 // Acting gives the context in which a plugin acts on objects for a run, while it
 // is at work on a call of it: with the rights of the run, and of those only the
-// ones on objects and their types. The subject of ctx is the plugin.
+// ones on objects and their types, and in its project. The subject of ctx is the plugin.
 func (s *Service) Acting(ctx context.Context, key string) (context.Context, error) {
 	who := identity.From(ctx)
 	if who.Kind != identity.Plugin {
@@ -35,5 +35,6 @@ func (s *Service) Acting(ctx context.Context, key string) (context.Context, erro
 		return nil, err
 	}
 	run := itoa(r.run)
-	return object.OnBehalfOf(identity.With(ctx, m.Rights.Run(run).Narrow("object.*", "type.*")), run), nil
+	ctx = identity.With(ctx, m.Rights.Run(run).Narrow("object.*", "type.*"))
+	return object.Within(object.OnBehalfOf(ctx, run), m.Project), nil
 }

@@ -101,6 +101,9 @@ func (s *Service) Change(ctx context.Context, scope Scope, changes []Change, o O
 			return nil, errs.New(errs.Invalid, "object.packages", "objects of %s and of %s cannot be changed together: ask for each by itself", pkg, other)
 		}
 	}
+	if err := within(ctx, scope.Project); err != nil {
+		return nil, err
+	}
 	if o.place == nil {
 		o.place = func(i int) string { return fmt.Sprintf("changes[%d].", i) }
 	}

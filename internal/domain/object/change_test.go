@@ -346,6 +346,22 @@ func TestAPluginWritesWithTheRightsOfItsRun(t *testing.T) {
 	}
 }
 
+// Rights of the requester elsewhere are not the run's to use.
+func TestWhatIsDoneForARunStaysInItsProject(t *testing.T) {
+	t.Parallel()
+	g := newGraphRig(t)
+	ctx := object.Within(architect(t.Context()), "a")
+	_, err := g.Change(ctx, in("b"), []object.Change{put("cmdb:service", "id", "x")}, object.Options{})
+	refused(t, err, errs.Forbidden, "object.outside")
+	_, _, err = g.Query(ctx, "cmdb:service", in("b"), wire.Query{})
+	refused(t, err, errs.Forbidden, "object.outside")
+	_, err = g.Get(ctx, cmdbRef("service", "shop"), in("default"))
+	refused(t, err, errs.Forbidden, "object.outside")
+	if _, err = g.Change(ctx, in("a"), []object.Change{put("cmdb:service", "id", "x")}, object.Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // guard refuses objects of one name, and counts those who were let in and have
 // not left.
 type guard struct {

@@ -100,6 +100,23 @@ func OnBehalfOf(ctx context.Context, run string) context.Context {
 	return context.WithValue(ctx, runKey{}, run)
 }
 
+type withinKey struct{}
+
+// Within keeps all that is done in ctx to one project: a plugin that acts for a
+// run acts where the run is, wherever else its requester has rights.
+func Within(ctx context.Context, project string) context.Context {
+	return context.WithValue(ctx, withinKey{}, project)
+}
+
+// within refuses another project than that of the run.
+func within(ctx context.Context, project string) error {
+	own, kept := ctx.Value(withinKey{}).(string)
+	if !kept || own == project {
+		return nil
+	}
+	return errs.New(errs.Forbidden, "object.outside", "the run is in project %q: what is done for it stays there, and is not done in %q", own, project)
+}
+
 // Scope is the project in which objects are looked for and changed.
 type Scope struct {
 	Project string
@@ -138,6 +155,9 @@ func scoped(ctx context.Context, t wire.ObjectType, scope Scope, q wire.Query) (
 
 // Query finds rows of a type within a project.
 func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Query) ([]wire.Row, string, error) {
+	if err := within(ctx, scope.Project); err != nil {
+		return nil, "", err
+	}
 	if err := identity.Require(ctx, scope.permission(), scope.Project); err != nil {
 		return nil, "", err
 	}
