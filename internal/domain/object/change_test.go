@@ -202,6 +202,17 @@ func TestDefinitionsAreARightOfTheirOwn(t *testing.T) {
 	if _, err := g.Type(t.Context(), "cmdb:bad"); err == nil {
 		t.Error("a type whose creation was refused is there")
 	}
+	// With a type go its attributes, but not its objects.
+	err = g.Delete(architect(t.Context()), "cmdb:object_type", in("default"), []string{"rack"})
+	if err == nil || !strings.Contains(err.Error(), "there is 1 object of cmdb:rack: remove them first") {
+		t.Error(err)
+	}
+	g.must(g.Delete(as(t.Context(), "a"), "cmdb:rack", in("a"), []string{"r1"}))
+	g.must(g.Delete(architect(t.Context()), "cmdb:object_type", in("default"), []string{"rack"}))
+	left, _, err := g.Query(architect(t.Context()), "cmdb:object_attribute", in("default"), wire.Query{AdditionalFilters: []wire.Filter{{Attr: "object_type", Op: wire.OpEq, Condition: wire.Raw("rack")}}})
+	if err != nil || len(left) != 0 {
+		t.Errorf("%v %v", left, err)
+	}
 	// Who may see prod is not for a definition to change.
 	_, err = g.Update(architect(t.Context()), "cmdb:object_type", in("default"), []wire.Row{{"id": wire.Raw("host"), "scope_environment": json.RawMessage("null")}})
 	refused(t, err, errs.Invalid, "object.refused")

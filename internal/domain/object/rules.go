@@ -350,6 +350,9 @@ func (w *set) referred(ctx context.Context) error {
 			return err
 		}
 		for _, t := range types.types {
+			if t.Definition { // with a type go its attributes: their plugin sees to it
+				continue
+			}
 			for _, a := range t.Attributes {
 				if ids := gone[a.To]; len(ids) > 0 && (a.Type == wire.TypeRef || a.Type == wire.TypeMultiRef) {
 					if err := w.referrers(ctx, hop{m.Plugin + ":" + t.Type, t, a}, ids, changed, found); err != nil {
