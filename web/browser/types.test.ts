@@ -123,7 +123,7 @@ describe('the editor of object types', () => {
     await page.getByRole('dialog').getByText('Rack · site').waitFor()
     await page.getByRole('dialog').getByRole('textbox').fill('site')
     await page.getByRole('dialog').getByRole('button', { name: 'Delete type' }).click()
-    await page.getByRole('dialog').getByText('there is 1 object of cmdb:site: remove them first').waitFor()
+    await page.getByRole('dialog').getByText('there is 1 object of cmdb:site: remove them first').first().waitFor()
     expect(await type('site')).toBeDefined()
     await context.close()
     const free = await open('/object-types/cmdb/broken')
