@@ -155,7 +155,11 @@ func complete(t wire.ObjectType) wire.ObjectType {
 	if t.Scope == nil {
 		return t
 	}
-	for attr, title := range map[string]wire.Text{t.Scope.Project: {"en": "Project", "zh": "项目"}, t.Scope.Environment: {"en": "Environment", "zh": "环境"}} {
+	for _, holder := range []struct { // in this order, whenever it is asked
+		attr  string
+		title wire.Text
+	}{{t.Scope.Project, wire.Text{"en": "Project", "zh": "项目"}}, {t.Scope.Environment, wire.Text{"en": "Environment", "zh": "环境"}}} {
+		attr, title := holder.attr, holder.title
 		if attr != "" && !has(attr) {
 			t.Attributes = append(t.Attributes, wire.Attribute{Name: attr, Type: wire.TypeString, Title: title})
 		}
