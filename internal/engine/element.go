@@ -55,6 +55,9 @@ func (s *stepper) mapInputs(el *state.Element, node *program.Node) bool {
 			return false
 		}
 		s.set(el.Key, m.Target[0], v)
+		if s.full(el) {
+			return false
+		}
 	}
 	return true
 }
@@ -70,6 +73,9 @@ func (s *stepper) mapOutputs(el *state.Element, node *program.Node) bool {
 			return false
 		}
 		s.propagate(el.Parent, m.Target[0], v)
+		if s.full(el) {
+			return false
+		}
 	}
 	return true
 }
@@ -236,7 +242,9 @@ func (s *stepper) terminate(below map[state.Key][]*state.Element, el *state.Elem
 	for _, child := range below[el.Key] {
 		s.terminate(below, child)
 		s.clear(child)
-		s.fact(Fact{Kind: FactTerminated, Node: child.Node, Key: child.Key})
+		if child.Phase != state.Parked { // a token on its way has not come to anything
+			s.fact(Fact{Kind: FactTerminated, Node: child.Node, Key: child.Key})
+		}
 		s.run.Remove(child)
 	}
 }

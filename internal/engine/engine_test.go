@@ -53,6 +53,8 @@ type world struct {
 	trouble map[state.Key]engine.Effect
 	ended   *engine.Effect
 	facts   []engine.Fact
+	tune    func(*engine.Env) // for worlds with limits
+	turns   int
 }
 
 func newWorld(t testing.TB, p *program.Program, vars map[string]string) *world {
@@ -79,6 +81,9 @@ func (w *world) must(ev engine.Event) {
 
 func (w *world) step(ev engine.Event) error {
 	env := &engine.Env{Program: w.p, Now: w.now, Zone: time.LoadLocation, NextKey: func() state.Key { w.next++; return w.next }}
+	if w.tune != nil {
+		w.tune(env)
+	}
 	res, err := engine.Step(env, w.run, ev)
 	if err != nil {
 		return err
@@ -93,6 +98,11 @@ func (w *world) step(ev engine.Event) error {
 	w.facts = append(w.facts, res.Facts...)
 	for _, e := range res.Effects {
 		w.effect(e)
+	}
+	if res.More { // every turn is stored and read back before the next
+		w.turns++
+		w.reload()
+		return w.step(engine.Continue{Turn: res.Turn})
 	}
 	return nil
 }

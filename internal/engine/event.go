@@ -89,6 +89,9 @@ func (e Start) apply(s *stepper) error {
 	if len(s.run.Elements) > 0 {
 		return fmt.Errorf("%w: the run has begun", ErrRefused)
 	}
+	if message := tooLarge(e.Variables); message != "" {
+		return fmt.Errorf("%w: %s", ErrRefused, message)
+	}
 	root := &state.Element{Key: s.run.Key, Node: 0, Phase: state.Active}
 	s.run.Put(root)
 	s.fact(Fact{Kind: FactStarted, Key: root.Key})
@@ -104,6 +107,9 @@ func (e JobCompleted) apply(s *stepper) error {
 	el, err := s.job(e.Job)
 	if err != nil {
 		return err
+	}
+	if message := tooLarge(e.Variables); message != "" {
+		return JobFailed{Job: e.Job, Kind: IncidentLimit, Message: message}.apply(s)
 	}
 	s.fact(Fact{Kind: FactJobDone, Node: el.Node, Key: e.Job})
 	s.dropJob(el)
@@ -141,6 +147,9 @@ func (e JobThrew) apply(s *stepper) error {
 	if err != nil {
 		return err
 	}
+	if message := tooLarge(e.Variables); message != "" {
+		return JobFailed{Job: e.Job, Kind: IncidentLimit, Message: message}.apply(s)
+	}
 	s.fact(Fact{Kind: FactJobThrew, Node: el.Node, Key: e.Job, Text: e.Code + ": " + e.Message})
 	if s.throw(el, thrown{code: e.Code, message: e.Message, vars: e.Variables}) {
 		return nil
@@ -177,6 +186,9 @@ func (e TaskCompleted) apply(s *stepper) error {
 	if el.Incident != nil {
 		return fmt.Errorf("%w: the task has an incident, resolve it first", ErrRefused)
 	}
+	if message := tooLarge(e.Variables); message != "" {
+		return fmt.Errorf("%w: %s", ErrRefused, message)
+	}
 	s.dropTask(el)
 	s.results(el, e.Variables)
 	s.finish(el)
@@ -191,12 +203,20 @@ func (e Resolve) apply(s *stepper) error {
 	if e.Inputs != nil && el.Job == nil {
 		return fmt.Errorf("%w: the incident is not about a job, so there are no inputs to replace", ErrRefused)
 	}
+	if message := tooLarge(e.Variables); message != "" {
+		return fmt.Errorf("%w: %s", ErrRefused, message)
+	}
 	s.fact(Fact{Kind: FactResolved, Node: el.Node, Key: e.Incident})
+	held := s.held()
 	s.dropIncident(el)
 	if waits(s.p.Nodes[el.Node].Kind) || el.Parent == 0 {
 		s.setAll(el.Key, e.Variables)
 	} else { // what tokens only pass has no scope that would outlive this
 		s.propagateAll(s.run.Elements[el.Parent], e.Variables)
+	}
+	if held && el.Parent == 0 {
+		s.unpark()
+		return nil
 	}
 	s.takeUp(el, e.Inputs)
 	return nil
@@ -206,6 +226,9 @@ func (e Skip) apply(s *stepper) error {
 	el := s.run.Elements[e.Element]
 	if el == nil {
 		return ErrGone
+	}
+	if message := tooLarge(e.Variables); message != "" {
+		return fmt.Errorf("%w: %s", ErrRefused, message)
 	}
 	node := s.p.Nodes[el.Node]
 	if node.Kind == program.Process {
@@ -238,6 +261,16 @@ func (e Cancel) apply(s *stepper) error {
 	}
 	s.end(root, Cancelled, e.Reason)
 	return nil
+}
+
+// tooLarge names a variable that is larger than any may be.
+func tooLarge(vars Variables) string {
+	for _, name := range sortedNames(vars) {
+		if n := len(vars[name]); n > MaxVariableBytes {
+			return fmt.Sprintf("the variable %q has %d bytes: at most %d are possible", name, n, MaxVariableBytes)
+		}
+	}
+	return ""
 }
 
 func orDefault(s, def string) string {

@@ -96,14 +96,21 @@ func (s *stepper) beginLoop(body *state.Element, n int, items json.RawMessage) {
 // iterate starts the next iteration of a sequential body, all of a parallel one.
 func (s *stepper) iterate(body *state.Element) {
 	node := s.p.Nodes[body.Node]
-	var items []json.RawMessage
-	if raw, ok := s.run.Local(body.Key, itemsVariable); ok {
-		if err := json.Unmarshal(raw, &items); err != nil {
+	if raw, ok := s.run.Local(body.Key, itemsVariable); ok && body.Items == nil {
+		if err := json.Unmarshal(raw, &body.Items); err != nil {
 			s.incident(body, IncidentValue, "what the multi-instance runs over is damaged: "+err.Error())
 			return
 		}
 	}
-	for s.run.Elements[body.Key] == body && !s.ended && body.Loop.Started < body.Loop.Total {
+	items := body.Items
+	for first := true; s.run.Elements[body.Key] == body && !s.ended && body.Loop.Started < body.Loop.Total; first = false {
+		if !first {
+			if s.held() || s.tired() || s.over() != "" {
+				s.queue = append(s.queue, move{scope: body, iterate: true})
+				return
+			}
+			s.moves++
+		}
 		i := body.Loop.Started
 		body.Loop.Started++
 		s.run.Touch(body)

@@ -21,6 +21,7 @@ const (
 	IncidentValue     = "extract_value"
 	IncidentLimit     = "limit"
 	IncidentDeadlock  = "deadlock"
+	IncidentBudget    = "engine.budget"
 )
 
 // Env is what a step may know of the world.
@@ -32,27 +33,36 @@ type Env struct {
 	Random func() uint64
 	// NextKey gives keys for what the step creates.
 	NextKey func() state.Key
+	// Budget bounds what the run may use in all.
+	Budget Budget
+	// Moves is how many tokens may move before the step stops half-way, without
+	// end where it is 0; Tired, which may be nil, ends it earlier.
+	Moves int
+	Tired func() bool
+	// Still stops the step before its first expression.
+	Still bool
 }
 
 // Result is what a step calls for.
 type Result struct {
 	Effects []Effect
 	Facts   []Fact
+	// More says that the step has stopped half-way: the state holds what is left,
+	// and Continue with the Turn goes on.
+	More bool
+	Turn Turn
 }
 
 // Step applies an event to a run. On an error (ErrGone, ErrRefused) the state is
 // unchanged.
 func Step(env *Env, run *state.Run, event Event) (Result, error) {
-	s := &stepper{env: env, p: env.Program, run: run}
+	s := &stepper{env: env, p: env.Program, run: run, budget: env.Budget.WithDefaults()}
 	if err := event.apply(s); err != nil {
 		return Result{}, err
 	}
-	for len(s.queue) > 0 {
-		m := s.queue[0]
-		s.queue = s.queue[1:]
-		s.move(m)
-	}
+	s.drive()
 	s.settle()
+	s.run.Count(len(s.res.Facts))
 	return s.res, nil
 }
 
@@ -66,23 +76,18 @@ type move struct {
 }
 
 type stepper struct {
-	env    *Env
-	p      *program.Program
-	run    *state.Run
-	res    Result
-	queue  []move
-	visits map[int32]int
-	moves  int
-	before []counted
-	ended  bool
-	warned []feel.Warning // why the last expression became null
-}
-
-// counted remembers the child count that is stored for an element, so that an
-// element whose count comes back to it is not written.
-type counted struct {
-	el       *state.Element
-	children int32
+	env     *Env
+	p       *program.Program
+	run     *state.Run
+	res     Result
+	queue   []move
+	budget  Budget
+	visits  map[int32]int
+	moves   int                      // of this step
+	carried int                      // moves of the steps before since the run last waited
+	before  map[*state.Element]int32 // children that are stored, so that a count that comes back is not written
+	ended   bool
+	warned  []feel.Warning // why the last expression became null
 }
 
 func (s *stepper) fact(f Fact) {
@@ -94,18 +99,20 @@ func (s *stepper) effect(e Effect) { s.res.Effects = append(s.res.Effects, e) }
 
 // count changes the number of children of an element.
 func (s *stepper) count(el *state.Element, by int32) {
-	known := slices.ContainsFunc(s.before, func(c counted) bool { return c.el == el })
-	if !known {
-		s.before = append(s.before, counted{el, el.Children})
+	if s.before == nil {
+		s.before = map[*state.Element]int32{}
+	}
+	if _, known := s.before[el]; !known {
+		s.before[el] = el.Children
 	}
 	el.Children += by
 }
 
 // settle marks the elements whose number of children has changed.
 func (s *stepper) settle() {
-	for _, c := range s.before {
-		if c.el.Children != c.children && s.run.Elements[c.el.Key] == c.el {
-			s.run.Touch(c.el)
+	for el, stored := range s.before {
+		if el.Children != stored && s.run.Elements[el.Key] == el {
+			s.run.Touch(el)
 		}
 	}
 }
@@ -176,8 +183,7 @@ func (s *stepper) move(m move) {
 }
 
 func (s *stepper) tooOften(node int32) bool {
-	s.moves++
-	if s.moves < MaxVisits {
+	if s.carried+s.moves <= MaxVisits {
 		return false
 	}
 	if s.visits == nil {

@@ -116,6 +116,8 @@ func (s *stepper) takeUp(el *state.Element, inputs json.RawMessage) {
 		s.offer(el)
 	case el.Phase == state.Completing:
 		s.finish(el)
+	case s.unfinished(el):
+		s.queue = append(s.queue, move{scope: el, iterate: true})
 	case waits(node.Kind):
 		s.begin(el)
 	default: // a gateway or an event that tokens only pass
@@ -192,14 +194,11 @@ func (s *stepper) timer(el *state.Element, node *program.Node) (state.Timer, err
 		t.Due, err = program.ParseDate(text, s.env.Zone)
 		return t, err
 	case program.TimerCycle:
-		c, err := program.ParseCycle(text, s.env.Zone)
+		c, err := CheckCycle(text, s.budget.Cycle, s.env.Zone)
 		if err != nil {
 			return t, err
 		}
 		t.Repeat, t.Every = int32(max(c.Repeat-1, -1)), text
-		if c.Repeat == 0 {
-			return t, fmt.Errorf("the cycle %q repeats 0 times", text)
-		}
 		t.Due, err = c.First(s.env.Now)
 		return t, err
 	}
@@ -215,6 +214,10 @@ func (s *stepper) timer(el *state.Element, node *program.Node) (state.Timer, err
 func (s *stepper) fire(el *state.Element, i int) {
 	t := el.Timers[i]
 	node := s.p.Nodes[t.Node]
+	if s.held() && t.Every != "" && s.again(el, i) {
+		s.run.Touch(el) // a run that rests gathers no more to do
+		return
+	}
 	s.fact(Fact{Kind: FactTimer, Node: t.Node, Key: t.Key})
 	if node.Kind == program.BoundaryTimer && node.Interrupting {
 		s.interrupt(el, node, nil)
@@ -245,7 +248,7 @@ func (s *stepper) again(el *state.Element, i int) bool {
 	if err != nil {
 		return false
 	}
-	due, err := c.Next(t.Due)
+	due, err := s.following(t.Due, c)
 	if err != nil {
 		return false
 	}
@@ -255,4 +258,56 @@ func (s *stepper) again(el *state.Element, i int) bool {
 	t.Due = due
 	s.effect(Effect{Kind: TimerArmed, Key: t.Key, Element: el.Key, Node: t.Node, Due: due})
 	return true
+}
+
+// following is the first time after now in a row of times. What was missed while
+// nobody looked has fired once, and does not fire again.
+func (s *stepper) following(last time.Time, c program.Cycle) (time.Time, error) {
+	now := s.env.Now
+	if c.Cron != nil {
+		if now.After(last) {
+			last = now
+		}
+		return c.Next(last)
+	}
+	every := c.Every
+	if every.Months == 0 {
+		step := max(every.Time, s.budget.Cycle)
+		if due := last.Add(step); due.After(now) {
+			return due, nil
+		}
+		return last.Add(step * (now.Sub(last)/step + 1)), nil
+	}
+	if every.Negative() {
+		return last, fmt.Errorf("the cycle goes back in time")
+	}
+	for n := int64(1); ; n++ { // from the last, so that the 31st stays the last of a month
+		times := every
+		times.Months, times.Time = every.Months*n, every.Time*time.Duration(n)
+		due, err := times.After(last)
+		if err != nil || due.After(now) {
+			return due, err
+		}
+	}
+}
+
+// CheckCycle reads a repeating interval and refuses one that fires more often
+// than every shortest, 1 s where that is 0. Without zones every name of one may be
+// that of one.
+func CheckCycle(text string, shortest time.Duration, zones func(string) (*time.Location, error)) (program.Cycle, error) {
+	shortest = Budget{Cycle: shortest}.WithDefaults().Cycle
+	if zones == nil {
+		zones = func(string) (*time.Location, error) { return time.UTC, nil }
+	}
+	c, err := program.ParseCycle(text, zones)
+	if err != nil {
+		return c, err
+	}
+	if c.Repeat == 0 {
+		return c, fmt.Errorf("the cycle %q repeats 0 times", text)
+	}
+	if c.Cron == nil && (c.Every.Negative() || c.Every.Months == 0 && c.Every.Time < shortest) {
+		return c, fmt.Errorf("the cycle %q fires more often than every %s: make it slower, or lower the setting limits.cycle", text, shortest)
+	}
+	return c, nil
 }

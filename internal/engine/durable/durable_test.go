@@ -186,6 +186,9 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv("SEXTANT_TEST_KILL_FILE"); file != "" {
 		killedChild(file)
 	}
+	if dir := os.Getenv("SEXTANT_TEST_DIE"); dir != "" {
+		dying(dir)
+	}
 	os.Exit(m.Run())
 }
 

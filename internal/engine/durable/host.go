@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -73,6 +74,13 @@ type Deps struct {
 	Workers []Subscription
 	// Projector may be nil.
 	Projector Projector
+	// Budget is what one run may use, Moves how many tokens it moves before others
+	// have their turn; what is 0 has its default.
+	Budget engine.Budget
+	Moves  int
+	// Marks is the file that tells after a crash which runs were at work; empty for
+	// none.
+	Marks string
 }
 
 // Subscription hands the jobs of the types that Accepts likes to a worker.
@@ -84,6 +92,8 @@ type Subscription struct {
 // Host runs processes durably. It is safe for concurrent use.
 type Host struct {
 	deps   Deps
+	marks  *marks
+	held   holds
 	shards []*shard
 	timers *timers
 	wg     sync.WaitGroup
@@ -94,6 +104,7 @@ type Host struct {
 // Open loads the active runs and prepares their jobs and timers. Nothing moves
 // before Start.
 func Open(ctx context.Context, deps Deps) (*Host, error) {
+	deps.Moves = cmp.Or(deps.Moves, movesPerTurn)
 	h := &Host{deps: deps}
 	h.timers = newTimers(deps.Clock, h.due)
 	for i := range Shards {
@@ -102,16 +113,18 @@ func Open(ctx context.Context, deps Deps) (*Host, error) {
 	if err := reserveAll(ctx, deps.DB, h.shards); err != nil {
 		return nil, err
 	}
-	if err := h.recover(ctx); err != nil {
+	var err error
+	if h.marks, err = openMarks(deps.Marks); err != nil {
 		return nil, err
 	}
-	return h, nil
+	return h, h.recover(ctx)
 }
 
 // Start begins to work: recovered jobs are offered, timers run.
 func (h *Host) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.stop = cancel
+	h.settleHolds(ctx)
 	for _, s := range h.shards {
 		h.wg.Go(s.loop)
 	}
@@ -133,6 +146,7 @@ func (h *Host) Close() {
 		s.close()
 	}
 	h.wg.Wait()
+	h.marks.close()
 }
 
 // NewKey gives the key for a run that is about to start, on a random shard.
@@ -147,7 +161,8 @@ type StartRun struct {
 }
 
 // StartTx starts a run within a write of the caller, so that whatever admitted
-// it is stored in the same commit. The run begins to move after that commit.
+// it is stored in the same commit. Nothing is evaluated within that write: the run
+// goes as far as it gets without, and on from there after the commit.
 func (h *Host) StartTx(tx *db.Tx, start StartRun) error {
 	prog, err := h.deps.Programs(start.Program)
 	if err != nil {
@@ -155,7 +170,7 @@ func (h *Host) StartTx(tx *db.Tx, start StartRun) error {
 	}
 	s := h.shards[ShardOf(start.Key)]
 	r := &run{key: start.Key, programKey: start.Program, program: prog, state: state.New(start.Key)}
-	res, err := s.step(r, engine.Start{Variables: start.Variables, Mandate: start.Mandate})
+	res, err := s.stepStill(r, engine.Start{Variables: start.Variables, Mandate: start.Mandate})
 	if err != nil {
 		return err
 	}
@@ -176,6 +191,9 @@ func (h *Host) StartOne(ctx context.Context, start StartRun) error {
 // Apply applies an event to a run and returns after the commit. What with
 // writes shares the commit; its error undoes the event.
 func (h *Host) Apply(ctx context.Context, runKey state.Key, ev engine.Event, with func(*db.Tx) error) error {
+	if hold, ok := h.held.get(runKey); ok {
+		return h.applyHeld(ctx, runKey, hold, ev, with)
+	}
 	c := command{run: runKey, event: ev, with: with, reply: make(chan error, 1)}
 	if err := h.send(runKey, c); err != nil {
 		return err
@@ -223,6 +241,10 @@ func (h *Host) send(runKey state.Key, c command) error {
 // due is called by the timers.
 func (h *Host) due(e entry) {
 	s := h.shards[ShardOf(e.run)]
+	if e.more {
+		s.push(command{run: e.run, event: engine.Continue{}, more: true})
+		return
+	}
 	if e.job != 0 {
 		s.push(command{run: e.run, offer: e.element})
 		return

@@ -3,17 +3,26 @@ package durable
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sextant/internal/engine"
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
 )
 
-const waveLength = 256 // commands of different runs that one wave handles
+const (
+	waveLength   = 256                    // commands of different runs that one wave handles
+	movesPerTurn = 10_000                 // tokens that a run moves before others have their turn
+	turnFor      = 100 * time.Millisecond // how long such a turn takes at most, but for one move
+	stillMoves   = 100                    // tokens that a run moves in the write that starts it
+)
 
 // run is an active run in memory; only its shard's loop touches it.
 type run struct {
@@ -21,7 +30,9 @@ type run struct {
 	programKey int64
 	program    *program.Program
 	state      *state.Run
-	seq        int64 // number of the next history chunk
+	seq        int64        // number of the next history chunk
+	turn       *engine.Turn // of a run whose turn was over; nil where it waits
+	queued     bool         // its next turn is in the queue
 }
 
 // command is something for a shard's loop to do.
@@ -35,6 +46,7 @@ type command struct {
 	adopt     *run
 	res       engine.Result // with adopt
 	offer     state.Key     // offer the job of this element again
+	more      bool          // go on with a run whose turn was over
 	recovered bool
 }
 
@@ -123,12 +135,13 @@ type pending struct {
 	commands []*command
 	res      engine.Result
 	wait     <-chan error
+	poison   error // the step of one more command broke off
 }
 
 // takes reports whether a command may join: its step has no write of its own
 // that could fail alone.
 func (p *pending) takes(c *command) bool {
-	return c.event != nil && c.with == nil && p.commands[0].with == nil
+	return c.event != nil && c.with == nil && p.poison == nil && p.commands[0].with == nil
 }
 
 // wave handles commands up to the first that cannot share the wave: the steps of
@@ -137,11 +150,11 @@ func (p *pending) takes(c *command) bool {
 func (s *shard) wave(commands []command) int {
 	touched := make(map[state.Key]*pending, min(len(commands), waveLength))
 	var open []*pending
-	n := 0
+	n, began := 0, s.host.deps.Clock.Now()
 	for i := range commands {
 		c := &commands[i]
 		p := touched[c.run]
-		if p != nil && !p.takes(c) || n >= waveLength {
+		if p != nil && !p.takes(c) || n >= waveLength || n > 0 && s.host.deps.Clock.Now().Sub(began) > turnFor {
 			break
 		}
 		n++
@@ -166,13 +179,18 @@ func (s *shard) wave(commands []command) int {
 // plain handles a command that changes no state.
 func (s *shard) plain(c *command) {
 	switch {
-	case c.recovered:
+	case c.recovered && c.adopt == nil:
 		for _, r := range s.runs {
 			s.resume(r)
 		}
 	case c.adopt != nil:
 		s.keep(c.adopt)
+		if c.recovered {
+			s.resume(c.adopt)
+			return
+		}
 		s.release(c.adopt, c.res.Effects)
+		s.goOn(c.adopt)
 	case c.offer != 0:
 		if r := s.runs[c.run]; r != nil {
 			if el := r.state.Elements[c.offer]; el != nil && el.Job != nil && el.Incident == nil {
@@ -182,7 +200,7 @@ func (s *shard) plain(c *command) {
 	case c.read != nil:
 		r := s.runs[c.run]
 		if r == nil {
-			c.answer(ErrNoRun)
+			c.answer(s.host.absent(c.run))
 			return
 		}
 		c.read(r.state, r.program)
@@ -195,16 +213,29 @@ func (s *shard) plain(c *command) {
 func (s *shard) begin(c *command, p *pending) *pending {
 	r := s.runs[c.run]
 	if r == nil {
-		c.answer(ErrNoRun)
+		c.answer(s.host.absent(c.run))
 		return p
 	}
-	res, err := s.step(r, c.event)
-	if err != nil {
+	event := c.event
+	if c.more {
+		r.queued = false
+		if r.turn == nil {
+			return p // it has been read back meanwhile, and goes on anew
+		}
+		event = engine.Continue{Turn: *r.turn}
+	}
+	res, err := s.step(r, event)
+	if err != nil && !errors.Is(err, errPanicked) {
 		c.answer(err)
 		return p
 	}
 	if p == nil {
 		p = &pending{run: r}
+	}
+	if err != nil {
+		c.answer(errs.Wrap(err, errs.Internal, "internal", "internal error"))
+		p.poison = err
+		return p
 	}
 	p.commands = append(p.commands, c)
 	p.res.Effects = append(p.res.Effects, res.Effects...)
@@ -214,7 +245,13 @@ func (s *shard) begin(c *command, p *pending) *pending {
 
 // submit queues the write of pending work.
 func (s *shard) submit(p *pending) {
+	if p.poison != nil {
+		p.wait = failedWith(p.poison)
+		return
+	}
+	s.host.marks.at(s.keys.shard, p.run)
 	w, with := s.write(p.run, p.res), p.commands[0].with
+	s.host.marks.clear(s.keys.shard)
 	wait, err := s.host.deps.DB.Submit(context.Background(), func(tx *db.Tx) error {
 		if err := w.store(tx); err != nil || with == nil {
 			return err
@@ -222,11 +259,15 @@ func (s *shard) submit(p *pending) {
 		return with(tx)
 	})
 	if err != nil {
-		failed := make(chan error, 1)
-		failed <- err
-		wait = failed
+		wait = failedWith(err)
 	}
 	p.wait = wait
+}
+
+func failedWith(err error) <-chan error {
+	failed := make(chan error, 1)
+	failed <- err
+	return failed
 }
 
 // settle answers once the write is stored. Where it was not, the run is read
@@ -236,12 +277,15 @@ func (s *shard) settle(p *pending) {
 	err := <-p.wait
 	if err != nil {
 		s.reload(p.run)
-		if len(p.commands) > 1 {
+		if len(p.commands) > 1 || p.poison != nil {
 			for _, c := range p.commands {
 				if one := s.begin(c, nil); one != nil {
 					s.submit(one)
 					s.settle(one)
 				}
+			}
+			if p.poison != nil {
+				s.setAside(p.run.key, p.poison)
 			}
 			return
 		}
@@ -256,11 +300,23 @@ func (s *shard) settle(p *pending) {
 	for _, c := range p.commands {
 		c.answer(nil)
 	}
+	s.goOn(p.run)
+}
+
+// goOn queues the next turn of a run, behind whatever else waits for the shard:
+// a cancel is answered between two turns.
+func (s *shard) goOn(r *run) {
+	if r.turn != nil && s.runs[r.key] == r && !r.queued {
+		r.queued = s.push(command{run: r.key, event: engine.Continue{}, more: true})
+	}
 }
 
 // refuse answers a command whose step could not be stored; a timer comes again.
 func (s *shard) refuse(c *command, err error) {
-	if c.reply == nil && c.done == nil {
+	if c.more {
+		s.host.deps.Log.Error("a turn of a run could not be stored; it is tried again", "run", c.run, "err", err)
+		s.host.timers.add(entry{due: s.host.deps.Clock.Now().Add(retryAfter), run: c.run, more: true})
+	} else if c.reply == nil && c.done == nil {
 		s.host.deps.Log.Error("a timer's step could not be stored; it is tried again", "run", c.run, "err", err)
 		s.host.timers.retry(c.run, c.event)
 	}
@@ -275,25 +331,80 @@ func (s *shard) keep(r *run) {
 	s.active.Add(1)
 }
 
+// setAside takes a run out of the loop, whose stored state is kept.
+func (s *shard) setAside(key state.Key, why error) {
+	if s.runs[key] == nil {
+		return // the reading back has failed, and has set it aside
+	}
+	delete(s.runs, key)
+	s.active.Add(-1)
+	s.host.holdSoon(key, HeldPoison, why)
+}
+
 // reload puts the stored state of a run back in place of the one in memory.
 func (s *shard) reload(r *run) {
 	fresh, err := s.host.load(context.Background(), r.key)
 	if err != nil {
-		if !errors.Is(err, ErrNoRun) {
-			s.host.deps.Log.Error("a run cannot be read back; it rests until the server is restarted", "run", r.key, "err", err)
-		}
 		if s.runs[r.key] == r {
 			delete(s.runs, r.key)
 			s.active.Add(-1)
 		}
+		if !errors.Is(err, ErrNoRun) {
+			s.host.holdSoon(r.key, HeldDamaged, err)
+		}
 		return
 	}
 	s.runs[r.key] = fresh
+	s.goOn(fresh)
 }
 
+// step applies an event on the shard's loop, for one turn at most.
 func (s *shard) step(r *run, ev engine.Event) (engine.Result, error) {
-	env := engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone, Random: rand.Uint64, NextKey: s.keys.take}
-	return engine.Step(&env, r.state, ev)
+	s.host.marks.at(s.keys.shard, r)
+	defer s.host.marks.clear(s.keys.shard)
+	env := s.env(r)
+	var began time.Time
+	env.Moves, env.Tired = s.host.deps.Moves, func() bool {
+		now := s.host.deps.Clock.Now()
+		if began.IsZero() {
+			began = now
+		}
+		return now.Sub(began) > turnFor
+	}
+	return advance(env, r, ev)
+}
+
+// stepStill applies an event under the writer, as far as nothing is evaluated.
+func (s *shard) stepStill(r *run, ev engine.Event) (engine.Result, error) {
+	env := s.env(r)
+	env.Moves, env.Still = stillMoves, true
+	return advance(env, r, ev)
+}
+
+func (s *shard) env(r *run) *engine.Env {
+	return &engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone, Random: rand.Uint64, NextKey: s.keys.take, Budget: s.host.deps.Budget}
+}
+
+// errPanicked marks a step that found a fault of the engine: the state in memory
+// is not to be trusted, the stored one is.
+var errPanicked = errors.New("the step broke off")
+
+func advance(env *engine.Env, r *run, ev engine.Event) (res engine.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v\n%s", errPanicked, p, debug.Stack())
+		}
+	}()
+	if res, err = engine.Step(env, r.state, ev); err != nil {
+		return res, err
+	}
+	switch _, continued := ev.(engine.Continue); {
+	case res.More:
+		r.turn = &res.Turn
+	case continued || r.state.Root() == nil:
+		r.turn = nil
+	}
+	return res, nil
 }
 
 // release carries out the effects of a step that was stored.
@@ -338,4 +449,5 @@ func (s *shard) resume(r *run) {
 			s.host.timers.add(entry{due: t.Due, run: r.key, element: el.Key, timer: t.Key})
 		}
 	}
+	s.goOn(r)
 }

@@ -107,8 +107,12 @@ func scanRow(r scanner) (row, error) {
 	return v, r.Scan(&v.run, &v.rec, &v.kind, &v.data)
 }
 
-// recover loads every active run.
+// recover loads every active run, but for those that are set aside. One that
+// cannot be loaded is set aside too: the others go on.
 func (h *Host) recover(ctx context.Context) error {
+	if err := h.readHeld(ctx); err != nil {
+		return err
+	}
 	rows, err := h.deps.DB.Query(ctx, "SELECT run, rec, kind, data FROM engine_record ORDER BY run, rec")
 	all, err := db.Scan(rows, err, scanRow)
 	if err != nil {
@@ -123,12 +127,7 @@ func (h *Host) recover(ctx context.Context) error {
 		for n < len(all) && all[n].run == all[0].run {
 			n++
 		}
-		r, err := h.assemble(all[:n])
-		if err != nil {
-			return err
-		}
-		r.seq = seqs[int64(r.key)]
-		h.shards[ShardOf(r.key)].keep(r)
+		h.take(all[:n], seqs[all[0].run])
 		all = all[n:]
 	}
 	return nil
@@ -187,6 +186,9 @@ func (h *Host) assemble(rows []row) (*run, error) {
 	}
 	if r.state, err = state.Load(key, records); err != nil {
 		return nil, fmt.Errorf("run %d: %w", key, err)
+	}
+	if engine.Unfinished(r.program, r.state) {
+		r.turn = &engine.Turn{}
 	}
 	return r, nil
 }

@@ -21,6 +21,7 @@ type entry struct {
 	element state.Key
 	timer   state.Key
 	job     state.Key
+	more    bool // the next turn of the run
 }
 
 type entries []entry

@@ -140,6 +140,14 @@ func (r *Reader) fail() {
 	r.buf = nil
 }
 
+// encodeRoot adds to the process what the run has used; records from before have
+// nothing there.
+func encodeRoot(e *Element, facts int) []byte {
+	w := &Writer{encodeElement(e)}
+	w.Int(int64(facts))
+	return w.Data()
+}
+
 func encodeElement(e *Element) []byte {
 	w := NewWriter()
 	w.Int(int64(e.Parent))
@@ -196,9 +204,9 @@ func encodeJob(w *Writer, j *Job) {
 	w.Bytes(j.Override)
 }
 
-func decodeElement(key Key, data []byte) (*Element, error) {
+func decodeElement(key Key, data []byte) (e *Element, facts int, err error) {
 	r := NewReader(data)
-	e := &Element{Key: key, Parent: Key(r.Int()), Node: int32(r.Int()), Phase: Phase(r.Int()), Body: r.Bool(),
+	e = &Element{Key: key, Parent: Key(r.Int()), Node: int32(r.Int()), Phase: Phase(r.Int()), Body: r.Bool(),
 		Index: int32(r.Int()), Children: int32(r.Int()), Tokens: int32(r.Int()), Human: r.Bool()}
 	for range r.Len() {
 		e.Joins = append(e.Joins, Join{int32(r.Int()), int32(r.Int())})
@@ -215,7 +223,10 @@ func decodeElement(key Key, data []byte) (*Element, error) {
 	if r.Bool() {
 		e.Incident = &Incident{Key(r.Int()), r.String(), r.String(), r.Time()}
 	}
-	return e, r.Err()
+	if e.Parent == 0 && r.More() {
+		facts = int(r.Int())
+	}
+	return e, facts, r.Err()
 }
 
 func encodeVariable(v *Variable) []byte {

@@ -25,6 +25,9 @@ const (
 	Active
 	// Completing: the work is done, outputs are not mapped yet.
 	Completing
+	// Parked: no instance yet, but a token on its way to the node when the turn of
+	// the run was over. Joins has the flow on which it came.
+	Parked
 )
 
 // Element is an active element instance: the process itself, a sub-process, the
@@ -44,6 +47,8 @@ type Element struct {
 	Tokens   int32
 	Joins    []Join
 	Loop     *LoopState
+	// Items is what a body runs over, read once; it is stored as a variable.
+	Items    []json.RawMessage
 	Job      *Job
 	Timers   []Timer
 	Human    bool
@@ -139,7 +144,25 @@ type Run struct {
 	changed  map[Key]RecordKind
 	objects  map[Key]any // changed variables and outputs by key
 	fresh    map[Key]bool
+	bytes    int
+	// Facts counts the lines of the run's history, after a restart to a thousand.
+	Facts int
 }
+
+// Bytes is what the variables and outputs hold.
+func (r *Run) Bytes() int { return r.bytes }
+
+// Count adds to the facts, and has the root keep them every thousand.
+func (r *Run) Count(facts int) {
+	before := r.Facts
+	r.Facts += facts
+	if root := r.Root(); root != nil && before/factsStep != r.Facts/factsStep {
+		r.Touch(root)
+	}
+}
+
+// factsStep is how exact the stored count of facts is.
+const factsStep = 1000
 
 // New makes the state of a run that has not begun.
 func New(key Key) *Run {
@@ -185,10 +208,12 @@ func (r *Run) JobHolder(job Key) *Element {
 // Remove deletes an element instance with its variables and outputs.
 func (r *Run) Remove(e *Element) {
 	for _, v := range r.vars[e.Key] {
+		r.bytes -= len(v.Value)
 		r.forget(v.Key, RecordVariable)
 	}
 	delete(r.vars, e.Key)
 	for _, o := range r.outputs[e.Key] {
+		r.bytes -= len(o.Value)
 		r.forget(o.Key, RecordOutput)
 	}
 	delete(r.outputs, e.Key)
@@ -219,6 +244,7 @@ func (r *Run) Set(scope Key, name string, value json.RawMessage, key func() Key)
 		names[name] = v
 		r.fresh[v.Key] = true
 	}
+	r.bytes += len(value) - len(v.Value)
 	v.Value = value
 	r.changed[v.Key], r.objects[v.Key] = RecordVariable, v
 }
@@ -271,6 +297,7 @@ func (r *Run) AddOutput(body Key, index int32, value json.RawMessage, key Key) {
 	}
 	o := &Output{Key: key, Body: body, Index: index, Value: value}
 	r.outputs[body] = append(r.outputs[body], o)
+	r.bytes += len(value)
 	r.fresh[key] = true
 	r.changed[key], r.objects[key] = RecordOutput, o
 }
@@ -326,6 +353,9 @@ func (r *Run) encode(key Key, kind RecordKind) []byte {
 	switch kind {
 	case RecordElement:
 		if e := r.Elements[key]; e != nil {
+			if e.Parent == 0 {
+				return encodeRoot(e, r.Facts)
+			}
 			return encodeElement(e)
 		}
 	case RecordVariable:
@@ -360,10 +390,11 @@ func Load(key Key, records []Record) (*Run, error) {
 func (r *Run) load(rec Record) error {
 	switch rec.Kind {
 	case RecordElement:
-		e, err := decodeElement(rec.Key, rec.Data)
+		e, facts, err := decodeElement(rec.Key, rec.Data)
 		if err != nil {
 			return err
 		}
+		r.Facts += facts
 		r.Elements[e.Key] = e
 		r.indexJob(e)
 	case RecordVariable:
@@ -375,6 +406,7 @@ func (r *Run) load(rec Record) error {
 			r.vars[v.Scope] = map[string]*Variable{}
 		}
 		r.vars[v.Scope][v.Name] = v
+		r.bytes += len(v.Value)
 	case RecordOutput:
 		o, err := decodeOutput(rec.Key, rec.Data)
 		if err != nil {
@@ -384,6 +416,7 @@ func (r *Run) load(rec Record) error {
 			r.outputs = map[Key][]*Output{}
 		}
 		r.outputs[o.Body] = append(r.outputs[o.Body], o)
+		r.bytes += len(o.Value)
 	case RecordMandate:
 		read := NewReader(rec.Data)
 		r.Mandate = read.Bytes()
