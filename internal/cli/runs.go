@@ -57,7 +57,7 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
 	_ = cancel.MarkFlagRequired("reason") // the flag exists
-	return group("runs", "Runs", list, show, watch, log, cancel)
+	return group("runs", "Runs", list, show, watch, log, cancel, a.quarantineCmd())
 }
 
 func (a *app) listRuns(ctx context.Context, o runsOptions) error {

@@ -49,6 +49,32 @@ type Config struct {
 	Log Log `koanf:"log"`
 	// Plugins is how plugins run.
 	Plugins Plugins `koanf:"plugins"`
+	// Limits is what runs may use of this machine.
+	Limits Limits `koanf:"limits"`
+}
+
+// Limits bounds runs, so that one cannot take the others down. A run that has
+// used up its part rests with the incident engine.budget.
+type Limits struct {
+	// Elements is how many elements and tokens of one run may be active at once.
+	// Default 100000.
+	Elements int `koanf:"elements" unit:"number"`
+	// Bytes is how much the variables of one run may hold. Default 16777216.
+	Bytes int `koanf:"bytes" unit:"bytes"`
+	// Facts is how many lines the history of one run may have. Default 1000000.
+	Facts int `koanf:"facts" unit:"number"`
+	// Moves is how many tokens a run moves before others have their turn. Default
+	// 10000.
+	Moves int `koanf:"moves" unit:"number"`
+	// Runs is how many runs of one project may be active at once; a start beyond
+	// that is refused. Default 20000.
+	Runs int `koanf:"runs" unit:"number"`
+	// Calls is how many calls of one project a plugin works on at once; those that
+	// it has accepted and will call back for do not count. Default 64.
+	Calls int `koanf:"calls" unit:"number"`
+	// Cycle is the shortest time between two firings of a timer that repeats.
+	// Default 1000.
+	Cycle int `koanf:"cycle" unit:"milliseconds"`
 }
 
 // TLS protects connections.
@@ -93,6 +119,7 @@ func defaults() map[string]any {
 		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
 		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "",
+		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000,
 	}
 }
 
@@ -305,6 +332,12 @@ func (c *Config) validate() error {
 	}
 	if err := checkReach(c.Plugins.Reach); err != nil {
 		return err
+	}
+	for key, n := range map[string]int{"limits.elements": c.Limits.Elements, "limits.bytes": c.Limits.Bytes, "limits.facts": c.Limits.Facts, "limits.moves": c.Limits.Moves,
+		"limits.runs": c.Limits.Runs, "limits.calls": c.Limits.Calls, "limits.cycle": c.Limits.Cycle} {
+		if n < 1 || n > 1<<40 {
+			return fmt.Errorf("%s: %d is no limit: want 1 or more", key, n)
+		}
 	}
 	if c.Data == "" {
 		return errors.New("data: name a folder")

@@ -18,6 +18,7 @@ const dataFormat = 1
 type folder struct {
 	root string
 	lock *os.File
+	used bool // a first start was completed in it
 }
 
 // openFolder makes or takes the data folder. One that another server uses, or a
@@ -42,7 +43,38 @@ func openFolder(root string) (*folder, error) {
 			return nil, errors.Join(err, lock.Close())
 		}
 	}
-	return f, f.writeFormat()
+	_, err = os.Stat(f.path("format"))
+	f.used = err == nil
+	return f, nil
+}
+
+// whole refuses a folder that has been used and whose database is gone: a new and
+// empty platform in its place would look as if everything had been deleted.
+func (f *folder) whole() error {
+	if info, err := os.Stat(f.path("sextant.db")); f.used && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0) {
+		return f.lost("its database sextant.db is missing or empty")
+	}
+	return nil
+}
+
+func (f *folder) lost(what string) error {
+	return fmt.Errorf("data: a server has used the folder %s and %s: restore it from a backup, or name another folder with --data to begin anew", f.root, what)
+}
+
+// fresh reports whether nothing was kept in the folder yet.
+func (f *folder) fresh() bool {
+	info, err := os.Stat(f.path("sextant.db"))
+	return !f.used && (err != nil || info.Size() == 0)
+}
+
+// key is the file of the master key. It is made before the database, and with it
+// alone: a new one beside a database could open nothing of what is sealed there.
+func (f *folder) key() (string, error) {
+	file := f.path("keys", "master.key")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !f.fresh() {
+		return "", fmt.Errorf("data: the folder %s has a database and its key %s is missing, without which no secret can be opened: restore the file from a backup", f.root, file)
+	}
+	return file, nil
 }
 
 // checkMode refuses a folder in which every user of the machine could put files
@@ -73,12 +105,12 @@ func checkFormat(root string) error {
 	return nil
 }
 
-func (f *folder) writeFormat() error {
-	path := f.path("format")
-	if _, err := os.Stat(path); err == nil {
+// settled notes that the first start is complete.
+func (f *folder) settled() error {
+	if f.used {
 		return nil
 	}
-	return os.WriteFile(path, []byte(strconv.Itoa(dataFormat)+"\n"), 0o600)
+	return os.WriteFile(f.path("format"), []byte(strconv.Itoa(dataFormat)+"\n"), 0o600)
 }
 
 func (f *folder) path(parts ...string) string {

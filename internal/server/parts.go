@@ -18,13 +18,13 @@ import (
 	"sextant/internal/domain/resource"
 	"sextant/internal/domain/setting"
 	"sextant/internal/domain/worklist"
+	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/blob"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
-	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
 
@@ -62,10 +62,7 @@ type parts struct {
 
 // assemble makes every part and connects them; nothing moves yet.
 func assemble(ctx context.Context, s *Server) (*parts, error) {
-	box, err := secret.Open(s.folder.path("keys", "master.key"))
-	if err != nil {
-		return nil, err
-	}
+	box := s.box
 	blobs, err := blob.NewDir(s.folder.path("blobs"))
 	if err != nil {
 		return nil, err
@@ -81,9 +78,10 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	tasks := worklist.New(d, trail)
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings,
 		Changed: changed(func() *process.Service { return p.process })})
-	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks})
+	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
 	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
+		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
 		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}}})
 	if err != nil {
 		return nil, err
@@ -105,8 +103,12 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	return p, nil
 }
 
-// start lets everything move: the bus, plugins, then the engine, so that no job
-// comes before its plugin is there.
+// budget is what one run may use.
+func budget(s *Server) engine.Budget {
+	e := s.Config.Limits
+	return engine.Budget{Elements: e.Elements, Bytes: e.Bytes, Facts: e.Facts, Cycle: time.Duration(e.Cycle) * time.Millisecond}
+}
+
 // authenticate finds out who asks; a plugin that names the call it works on acts
 // for the run that made it.
 func (p *parts) authenticate(r *http.Request) (context.Context, string, error) {
@@ -121,6 +123,8 @@ func (p *parts) authenticate(r *http.Request) (context.Context, string, error) {
 	return ctx, identity.From(ctx).ID, nil
 }
 
+// start lets everything move: the bus, plugins, then the engine, so that no job
+// comes before its plugin is there.
 func (p *parts) start(ctx context.Context, s *Server) error {
 	g := s.group
 	s.metrics.Gauge("sextant_runs_active", "Runs in memory.", func() float64 { return float64(p.engine.Active()) })

@@ -31,6 +31,7 @@ import (
 	"sextant/internal/kit/errs"
 	"sextant/internal/kit/lifecycle"
 	"sextant/internal/kit/obs"
+	"sextant/internal/kit/secret"
 )
 
 const (
@@ -64,6 +65,7 @@ type Server struct {
 	First *identity.First
 
 	folder  *folder
+	box     *secret.Box
 	db      *db.DB
 	parts   *parts
 	group   *lifecycle.Group
@@ -90,16 +92,29 @@ func Open(ctx context.Context, o Options) (s *Server, err error) {
 		s.Log.Warn("the server runs as root: give it a user of its own")
 	}
 	s.group.OnStop("data folder", func(context.Context) error { return s.folder.close() })
+	if err := s.folder.whole(); err != nil {
+		return s, err
+	}
 	if err := s.listen(); err != nil {
 		return s, err
+	}
+	if s.folder.fresh() {
+		if err := s.openBox(); err != nil {
+			return s, err
+		}
 	}
 	if err := s.openDatabase(ctx); err != nil {
 		return s, err
 	}
+	if s.box == nil {
+		if err := s.openBox(); err != nil {
+			return s, err
+		}
+	}
 	if s.parts, err = assemble(ctx, s); err != nil {
 		return s, err
 	}
-	if s.First, err = s.parts.identity.Bootstrap(ctx, o.AdminPassword); err != nil {
+	if err := s.firstStart(ctx); err != nil {
 		return s, err
 	}
 	s.serve()
@@ -108,6 +123,32 @@ func Open(ctx context.Context, o Options) (s *Server, err error) {
 	}
 	close(s.ready)
 	return s, nil
+}
+
+// openBox reads the master key, and makes it at the very first start.
+func (s *Server) openBox() error {
+	file, err := s.folder.key()
+	if err == nil {
+		s.box, err = secret.Open(file)
+	}
+	return err
+}
+
+// firstStart creates the administrator where a folder is new. A database without
+// a single user in a folder that was used is not the one that belongs there.
+func (s *Server) firstStart(ctx context.Context) error {
+	if s.folder.used {
+		some, err := s.parts.identity.HasUsers(ctx)
+		if err == nil && !some {
+			err = s.folder.lost("its database holds nobody")
+		}
+		return err
+	}
+	var err error
+	if s.First, err = s.parts.identity.Bootstrap(ctx, s.AdminPassword); err != nil {
+		return err
+	}
+	return s.folder.settled()
 }
 
 // listen takes the ports first, so that a taken one is told at once.

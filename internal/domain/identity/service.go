@@ -52,6 +52,13 @@ type First struct {
 	Link string
 }
 
+// HasUsers reports whether there is anybody.
+func (s *Service) HasUsers(ctx context.Context) (bool, error) {
+	var n int
+	err := s.db.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM identity_user LIMIT 1)").Scan(&n)
+	return n > 0, err
+}
+
 // Bootstrap creates the administrator where there is no user yet; the password
 // is random unless given. It returns nil where users exist.
 func (s *Service) Bootstrap(ctx context.Context, password string) (*First, error) {

@@ -74,7 +74,15 @@ func (s *Service) callProcess(ctx context.Context, c Call) (Definition, error) {
 	return d.Definition, err
 }
 
-func callID(service string) string { return "call-" + strings.Map(idRune, service) }
+// callID is the id of the process of a call, within what an id may have.
+func callID(service string) string {
+	id := "call-" + strings.Map(idRune, service)
+	if len(id) > maxID {
+		sum := sha256.Sum256([]byte(service))
+		id = id[:maxID-17] + "-" + hex.EncodeToString(sum[:8])
+	}
+	return id
+}
 
 // oneStep is the process that calls a service and ends, with its drawing.
 func oneStep(service string) []byte {

@@ -201,7 +201,7 @@ func (s *Service) checkTasks(ctx context.Context, progs []*program.Program, prob
 				all = append(all, errs.Field{Path: n.ID, Code: e.Code, Message: e.Message, Line: n.Line})
 			}
 		}
-		all = append(all, s.checkBegin(ctx, p)...)
+		all = append(append(all, s.checkBegin(ctx, p)...), s.checkLimits(p)...)
 	}
 	if len(all) == 0 {
 		return nil
@@ -222,10 +222,19 @@ func at(all []errs.Field, n *program.Node) bool {
 func (s *Service) XML(ctx context.Context, d Definition) ([]byte, error) {
 	f, _, err := s.Blobs.Open(ctx, d.Digest)
 	if err != nil {
-		return nil, fmt.Errorf("process %s version %d: %w", d.Process, d.Version, err)
+		return nil, lost(d, err)
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, MaxXML+1))
+	xml, err := io.ReadAll(io.LimitReader(f, MaxXML+1))
+	if err != nil {
+		return nil, lost(d, err)
+	}
+	return xml, nil
+}
+
+// lost says that the file of a version cannot be read as it was deployed.
+func lost(d Definition, err error) error {
+	return errs.Wrap(err, errs.Unavailable, "process.file_lost", fmt.Sprintf("the file of process %s version %d is missing or damaged: restore blobs/%s/%s from a backup", d.Process, d.Version, d.Digest[:2], d.Digest))
 }
 
 // Program gives the compiled form of a version, for the engine.

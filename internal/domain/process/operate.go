@@ -167,6 +167,9 @@ func (s *Service) apply(ctx context.Context, run api.Key, ev engine.Event, with 
 			return errs.New(errs.Invalid, "run.variable", "the variable %q is not possible: names do not begin with $, values are JSON", name).At(errs.Field{Path: "variables." + name, Message: "not possible"})
 		}
 	}
+	if err := bounded(variablesOf(ev)); err != nil {
+		return err
+	}
 	err := s.host.Apply(ctx, state.Key(run), ev, with)
 	switch {
 	case errors.Is(err, durable.ErrNoRun):

@@ -41,6 +41,10 @@ type Deps struct {
 	Blobs    blob.Store
 	Dispatch *dispatch.Service
 	Tasks    *worklist.List
+	// MaxRuns is how many runs of a project may be active; 20,000 where it is 0.
+	MaxRuns int
+	// Cycle is the shortest time between two firings of a timer; 1 s where it is 0.
+	Cycle time.Duration
 }
 
 // Service keeps processes and runs. It is safe for concurrent use.
@@ -51,6 +55,7 @@ type Service struct {
 	programs *programs
 	schemas  schemas
 	news     *bus.Hub[int64]
+	active   active
 }
 
 // New makes the service over a migrated database; Attach connects it.
@@ -78,7 +83,13 @@ func (s *Service) Find(ctx context.Context, project, process string, version int
 }
 
 // Start starts a run within the write that admitted it. Only the door calls it.
-func (s *Service) Start(_ context.Context, tx *db.Tx, r control.Run) error {
+func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
+	if err := s.room(ctx, tx, r.Mandate.Project); err != nil {
+		return err
+	}
+	if err := bounded(r.Variables); err != nil {
+		return err
+	}
 	run := Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
 		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition}
 	if err := insertRun(tx, run); err != nil {
@@ -91,6 +102,7 @@ func (s *Service) Start(_ context.Context, tx *db.Tx, r control.Run) error {
 	if err := s.publish(tx, run, "started", nil); err != nil {
 		return err
 	}
+	tx.AfterCommit(func() { s.active.add(r.Mandate.Project, 1) })
 	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate})
 }
 
@@ -165,6 +177,7 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := endRun(tx, int64(r.Key), e, micros(now)); err != nil {
 		return err
 	}
+	tx.AfterCommit(func() { s.active.add(r.Project, -1) })
 	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package resource
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,10 +80,14 @@ func (f *Files) Routes(a *api.API) {
 			return err
 		}
 		defer file.Close()
+		whole := bufio.NewReader(file)
+		if _, err := whole.Peek(1); errors.Is(err, blob.ErrDamaged) {
+			return errs.Wrap(err, errs.Unavailable, "blob.damaged", "the file "+r.PathValue("sha256")+" is damaged: restore it from a backup, or store it anew")
+		}
 		w.Header().Set("Content-Type", "application/octet-stream")
 		w.Header().Set("Content-Disposition", "attachment")
 		w.Header().Set("Content-Length", fmt.Sprint(size))
-		_, _ = io.Copy(w, file) // the answer has begun: what is missing shows by its length
+		_, _ = io.Copy(w, whole) // the answer has begun: what is missing shows by its length
 		return nil
 	})
 }

@@ -35,7 +35,8 @@ type Store interface {
 	// hexadecimal and its size. When it returns without error the content is
 	// synced.
 	Put(ctx context.Context, r io.Reader, limit int64) (digest string, size int64, err error)
-	// Open reads a blob; the caller closes it.
+	// Open reads a blob; the caller closes it. Reading ends with ErrDamaged in
+	// place of io.EOF where the content is no longer what was stored.
 	Open(ctx context.Context, digest string) (io.ReadCloser, int64, error)
 }
 
@@ -107,7 +108,7 @@ func (d *Dir) settle(tmp string, sum hash.Hash, size int64) (string, int64, erro
 	return digest, size, syncDir(filepath.Dir(target))
 }
 
-// Open opens the file of the digest.
+// Open opens the file of the digest, and checks it while it is read.
 func (d *Dir) Open(_ context.Context, digest string) (io.ReadCloser, int64, error) {
 	if !digestForm.MatchString(digest) {
 		return nil, 0, fmt.Errorf("%w: %q is no SHA-256 in hexadecimal", ErrNotFound, digest)
@@ -123,7 +124,7 @@ func (d *Dir) Open(_ context.Context, digest string) (io.ReadCloser, int64, erro
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	return f, info.Size(), nil
+	return check(f, digest), info.Size(), nil
 }
 
 func (d *Dir) path(digest string) string { return filepath.Join(d.root, digest[:2], digest) }

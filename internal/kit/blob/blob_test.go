@@ -3,6 +3,7 @@ package blob_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -95,5 +96,43 @@ func TestAFullDisk(t *testing.T) {
 	}
 	if _, _, err := d.Put(t.Context(), bytes.NewReader([]byte("small")), 100); err != nil {
 		t.Errorf("the failed one keeps its space: %v", err)
+	}
+}
+
+// A blob that has changed is never taken for a whole one, whatever its size.
+func TestADamagedBlobIsNotRead(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	d, err := blob.NewDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{1, 1000, 64 << 10, 64<<10 + 1, 1 << 20} {
+		for name, harm := range map[string]func([]byte) []byte{
+			"first_byte": func(b []byte) []byte { b[0] ^= 1; return b },
+			"last_byte":  func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
+			"cut":        func(b []byte) []byte { return b[:len(b)-1] },
+			"longer":     func(b []byte) []byte { return append(b, 'x') },
+		} {
+			data := bytes.Repeat([]byte{7}, size)
+			digest, _, err := d.Put(t.Context(), bytes.NewReader(data), 2<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(root, digest[:2], digest), harm(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r, _, err := d.Open(t.Context(), digest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(r)
+			if !errors.Is(err, blob.ErrDamaged) || len(got) >= size {
+				t.Errorf("%d bytes, %s: %d bytes were read, %v", size, name, len(got), err)
+			}
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
