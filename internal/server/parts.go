@@ -71,7 +71,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p := &parts{clock: c, box: box, bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := audit.New(d, c)
 	p.identity = identity.New(d, c, trail)
-	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Observe: s.metrics.Requests()})
+	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum, Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})

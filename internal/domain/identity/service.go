@@ -3,7 +3,9 @@ package identity
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -184,6 +186,20 @@ func (s *Service) Subject(ctx context.Context, secret string) (Subject, error) {
 
 // userID is the id of the user that the subject is.
 func (s Subject) userID() string { return strings.TrimPrefix(s.ID, "user/") }
+
+// RightsSum names everything that the subject of ctx may do, in few characters.
+func RightsSum(ctx context.Context) string {
+	s := From(ctx)
+	h := sha256.New()
+	for _, p := range s.Scope {
+		_, _ = fmt.Fprintf(h, "%q ", p) // a hash takes everything
+	}
+	_, _ = fmt.Fprintf(h, "%t %q\n", s.Scope == nil, s.Kind)
+	for _, g := range s.Grants {
+		_, _ = fmt.Fprintf(h, "%q %q %q\n", g.Permission, g.Project, g.Environment)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
 
 // Authorize is the first check of every endpoint: may the subject do this on a
 // project, or on any at all where it is empty.

@@ -56,6 +56,9 @@ type Deps struct {
 	// Fresh checks that the subject of ctx proved lately who it is, for endpoints
 	// that ask for it; nil for no such check.
 	Fresh func(ctx context.Context) error
+	// Rights names what the subject of ctx may do: an answer is not repeated to one
+	// who may do something else meanwhile. May be nil.
+	Rights func(ctx context.Context) string
 	// Stall is how long a body may take before it comes at a pace, and an answer
 	// until it is taken so; 30 seconds where it is 0.
 	Stall time.Duration
@@ -72,6 +75,7 @@ type API struct {
 	// cross refuses what a page of another site sends with the user's cookie.
 	cross     *http.CrossOriginProtection
 	endpoints []Endpoint
+	patterns  map[string]Endpoint // endpoints by what the mux calls them
 }
 
 // New makes an API without endpoints.
@@ -84,7 +88,7 @@ func New(deps Deps) *API {
 	cfg.RejectUnknownQueryParameters = true
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: strict}
 	cfg.Formats = map[string]huma.Format{"application/json": format, "json": format}
-	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock), cross: http.NewCrossOriginProtection()}
+	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock), cross: http.NewCrossOriginProtection(), patterns: map[string]Endpoint{}}
 	cfg.Transformers = []huma.Transformer{a.problems}
 	a.huma = humago.New(mux, cfg)
 	return a
@@ -136,6 +140,7 @@ func (a *API) declare(e Endpoint) {
 		panic("api: the endpoint " + e.Method + " " + e.Path + " declares no permission")
 	}
 	a.endpoints = append(a.endpoints, e)
+	a.patterns[e.Method+" "+e.Path] = e
 }
 
 // Endpoints lists what was registered, by path and method.
@@ -302,13 +307,22 @@ func (a *API) Handler() http.Handler {
 			a.mux.ServeHTTP(w, r)
 		})
 		if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost && err == nil {
-			if err := a.idem.serve(sw, r, call{principal, key}, next); err != nil {
-				WriteProblem(sw, r, a.problem(r.Context(), err))
+			if _, pattern := a.mux.Handler(r); a.patterns[pattern].Method != "" { // what is mounted keeps no answers
+				if err := a.idem.serve(sw, r, call{principal, a.rights(r.Context()), key}, func() error { return a.allow(r.Context(), a.patterns[pattern]) }, next); err != nil {
+					WriteProblem(sw, r, a.problem(r.Context(), err))
+				}
+				return
 			}
-			return
 		}
 		next.ServeHTTP(sw, r)
 	})
+}
+
+func (a *API) rights(ctx context.Context) string {
+	if a.deps.Rights == nil {
+		return ""
+	}
+	return a.deps.Rights(ctx)
 }
 
 func (a *API) observe(w *statusWriter, start time.Time) {

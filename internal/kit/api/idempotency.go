@@ -23,11 +23,12 @@ const (
 )
 
 // call names a repeated request together with its route.
-type call struct{ principal, key string }
+type call struct{ principal, rights, key string }
 
 // idempotency answers a repeated POST with the first answer. That the first was
 // carried out is stored in the very commit of its first write; the answer
-// follows, unless its endpoint keeps it secret.
+// follows, unless its endpoint keeps it secret. A refusal is kept only where it
+// cannot change: a lock, a limit or a log-in of now is no answer for tomorrow.
 type idempotency struct {
 	db    *db.DB
 	clock clock.Clock
@@ -40,6 +41,7 @@ func newIdempotency(d *db.DB, c clock.Clock) *idempotency {
 }
 
 type answer struct {
+	rights string // of the subject, as they were
 	digest []byte
 	status int
 	media  string
@@ -48,7 +50,7 @@ type answer struct {
 
 // serve answers a request from memory or lets next do it. An error is returned
 // before anything was written.
-func (i *idempotency) serve(w http.ResponseWriter, r *http.Request, c call, next http.Handler) error {
+func (i *idempotency) serve(w http.ResponseWriter, r *http.Request, c call, may func() error, next http.Handler) error {
 	if len(c.key) > maxKey {
 		return errs.New(errs.Malformed, "idempotency.key", "the Idempotency-Key has %d characters: at most %d are possible", len(c.key), maxKey)
 	}
@@ -70,24 +72,43 @@ func (i *idempotency) serve(w http.ResponseWriter, r *http.Request, c call, next
 		return err
 	}
 	if first != nil {
-		return replay(w, first, digest[:])
+		if err := may(); err != nil {
+			return err
+		}
+		return replay(w, first, digest[:], c.rights)
 	}
 	rec := &recorder{ResponseWriter: w}
+	written := false
 	ctx := db.WithRider(r.Context(), func(tx *db.Tx) error {
-		return i.store(tx, c, route, answer{digest: digest[:]})
+		written = true
+		return i.store(tx, c, route, answer{rights: c.rights, digest: digest[:]})
 	})
 	secret := false
 	next.ServeHTTP(rec, r.WithContext(context.WithValue(ctx, noteKey{}, &secret)))
-	if rec.status >= http.StatusInternalServerError || rec.status == http.StatusTooManyRequests {
-		return nil // it may be tried again, unless something was written: then the rider has stored that
+	if !kept(rec.status) {
+		// It may be tried again. Where a failure came after something was written the
+		// rider has stored that; a refusal has done nothing that would count.
+		if written && rec.status < http.StatusInternalServerError {
+			_ = i.db.Do(context.WithoutCancel(r.Context()), func(tx *db.Tx) error { return i.forget(tx, c, route) })
+		}
+		return nil
 	}
-	done := answer{digest[:], rec.status, rec.Header().Get("Content-Type"), rec.body.Bytes()}
+	done := answer{c.rights, digest[:], rec.status, rec.Header().Get("Content-Type"), rec.body.Bytes()}
 	if rec.long || secret {
-		done = answer{digest: digest[:]} // too long, or a secret that is shown once
+		done = answer{rights: c.rights, digest: digest[:]} // too long, or a secret that is shown once
 	}
 	// The answer has gone out; that it cannot be stored only costs a replay.
 	_ = i.db.Do(context.WithoutCancel(r.Context()), func(tx *db.Tx) error { return i.store(tx, c, route, done) })
 	return nil
+}
+
+// kept reports whether an answer is the one for every repetition.
+func kept(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusGone, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return true
+	}
+	return status < http.StatusBadRequest
 }
 
 func (i *idempotency) claim(name string) bool {
@@ -109,8 +130,8 @@ func (i *idempotency) free(name string) {
 func (i *idempotency) find(ctx context.Context, c call, route string) (*answer, error) {
 	var a answer
 	var created int64
-	err := i.db.QueryRow(ctx, "SELECT digest, status, media, body, created FROM api_idempotency WHERE principal = ? AND route = ? AND key = ?",
-		c.principal, route, c.key).Scan(&a.digest, &a.status, &a.media, &a.body, &created)
+	err := i.db.QueryRow(ctx, "SELECT rights, digest, status, media, body, created FROM api_idempotency WHERE principal = ? AND route = ? AND key = ?",
+		c.principal, route, c.key).Scan(&a.rights, &a.digest, &a.status, &a.media, &a.body, &created)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && i.clock.Now().Sub(clock.FromMicros(created)) > rememberFor) {
 		return nil, nil
 	}
@@ -122,16 +143,24 @@ func (i *idempotency) store(tx *db.Tx, c call, route string, a answer) error {
 	if body == nil {
 		body = []byte{}
 	}
-	return tx.Upsert("api_idempotency", 3, []string{"principal", "route", "key", "digest", "status", "media", "body", "created"},
-		c.principal, route, c.key, a.digest, a.status, a.media, body, clock.Micros(i.clock.Now()))
+	return tx.Upsert("api_idempotency", 3, []string{"principal", "route", "key", "rights", "digest", "status", "media", "body", "created"},
+		c.principal, route, c.key, a.rights, a.digest, a.status, a.media, body, clock.Micros(i.clock.Now()))
 }
 
-func replay(w http.ResponseWriter, a *answer, digest []byte) error {
+func (i *idempotency) forget(tx *db.Tx, c call, route string) error {
+	_, err := tx.Exec("DELETE FROM api_idempotency WHERE principal = ? AND route = ? AND key = ?", c.principal, route, c.key)
+	return err
+}
+
+func replay(w http.ResponseWriter, a *answer, digest []byte, rights string) error {
 	if !bytes.Equal(a.digest, digest) {
 		return errs.New(errs.Invalid, "idempotency.reused", "this Idempotency-Key was used with another body")
 	}
 	if a.status == 0 {
 		return errs.New(errs.Gone, "idempotency.answer_lost", "the first request with this Idempotency-Key was carried out, but its answer is not kept: look at the result instead of repeating it")
+	}
+	if a.rights != rights { // which only the use case could check against the very object
+		return errs.New(errs.Gone, "idempotency.rights_changed", "the first request with this Idempotency-Key was carried out with other rights than yours now, so that its answer is not shown: look at the result instead")
 	}
 	if a.media != "" {
 		w.Header().Set("Content-Type", a.media)

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ func TestRefusalsAreRememberedAndFailuresAreNot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	n := map[string]int{}
-	status := map[string]int{"refused": 423, "failed": 500, "down": 503, "busy": 429, "empty": 204, "bare": 202}
+	status := map[string]int{"locked": 423, "unproved": 401, "full": 507, "exists": 409, "malformed": 400, "over": 410, "failed": 500, "down": 503, "busy": 429, "empty": 204, "bare": 202}
 	r.Handle(api.Endpoint{Method: "POST", Path: "/do/{what}", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
 		what := q.PathValue("what")
 		n[what]++
@@ -72,7 +73,7 @@ func TestRefusalsAreRememberedAndFailuresAreNot(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		calls int
-	}{{"refused", 1}, {"failed", 2}, {"down", 2}, {"busy", 2}, {"empty", 1}, {"bare", 1}} {
+	}{{"locked", 2}, {"unproved", 2}, {"full", 2}, {"exists", 2}, {"malformed", 1}, {"over", 1}, {"failed", 2}, {"down", 2}, {"busy", 2}, {"empty", 1}, {"bare", 1}} {
 		t.Run(c.what, func(t *testing.T) {
 			first := r.ask("POST", "/do/"+c.what, "", "Idempotency-Key", "k")
 			again := r.ask("POST", "/do/"+c.what, "", "Idempotency-Key", "k")
@@ -249,5 +250,64 @@ func TestWhereKeysMeanNothing(t *testing.T) {
 	}
 	if a := r.ask("POST", "/things", `{"name":"a"}`, "Idempotency-Key", "k"); a.StatusCode != 201 {
 		t.Errorf("after the log-in: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// An answer is repeated only to who may still do what was done, with the rights
+// of then.
+func TestAnAnswerIsNotRepeatedToWhoMayNoLonger(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	rights, may := "all", true
+	r.boot(func(d *api.Deps) {
+		d.Rights = func(context.Context) string { return rights }
+		d.Authorize = func(context.Context, string, string) error {
+			if !may {
+				return errs.New(errs.Forbidden, "x.forbidden", "no")
+			}
+			return nil
+		}
+	})
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do", Permission: "thing.write"}, func(w http.ResponseWriter, q *http.Request) error {
+		if err := r.insert(q, "x"); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, "the secret of the house")
+		return err
+	})
+	ask := func() reply { return r.ask("POST", "/do", "", "Idempotency-Key", "k") }
+	first := ask()
+	if again := ask(); again.body != first.body {
+		t.Fatalf("%s, then %s", first.body, again.body)
+	}
+	rights = "fewer"
+	r.wants(ask(), 410, "idempotency.rights_changed")
+	may = false
+	r.wants(ask(), 403, "x.forbidden")
+	rights, may = "all", true
+	if again := ask(); again.body != first.body || r.things() != 1 {
+		t.Errorf("with the rights of then: %s, %d things", again.body, r.things())
+	}
+}
+
+// A refusal that came after something was written is no answer for later either.
+func TestARefusalAfterAWriteIsForgotten(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	locked := true
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
+		if err := r.insert(q, fmt.Sprint(locked)); err != nil {
+			return err
+		}
+		if locked {
+			return errs.New(errs.Locked, "x.locked", "held")
+		}
+		_, err := io.WriteString(w, "done")
+		return err
+	})
+	r.wants(r.ask("POST", "/do", "", "Idempotency-Key", "k"), 423, "x.locked")
+	locked = false
+	if a := r.ask("POST", "/do", "", "Idempotency-Key", "k"); a.body != "done" {
+		t.Errorf("after the lock: %d %s", a.StatusCode, a.body)
 	}
 }

@@ -207,6 +207,12 @@ func WithRider(ctx context.Context, fn func(*Tx) error) context.Context {
 	return context.WithValue(ctx, riderKey{}, &rider{fn: fn})
 }
 
+// WithoutRider returns a context whose writes leave the rider of ctx alone: for
+// what is noted beside a command.
+func WithoutRider(ctx context.Context) context.Context {
+	return context.WithValue(ctx, riderKey{}, (*rider)(nil))
+}
+
 func translate(err error) error {
 	switch {
 	case err == nil:

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE api_idempotency ADD COLUMN rights TEXT NOT NULL DEFAULT '';
