@@ -35,6 +35,12 @@ type Config struct {
 	// any, a server on loopback takes those of this machine alone, and another one
 	// every name. Default none.
 	Hosts string `koanf:"hosts" unit:"names"`
+	// TrustedProxies are the addresses or networks, with commas between them, of
+	// the proxies in front, such as 10.0.0.5,10.1.0.0/16. What they say in
+	// X-Forwarded-For is taken for where a request comes from; what others say there
+	// is not read. Without any, everybody behind a proxy counts as one address.
+	// Default none.
+	TrustedProxies string `koanf:"trusted_proxies" unit:"addresses"`
 	// Environment is what the console names this platform, such as production; a
 	// name that begins with prod is shown so that nobody overlooks it. Default
 	// none.
@@ -116,7 +122,7 @@ type Plugins struct {
 
 func defaults() map[string]any {
 	return map[string]any{
-		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
+		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
 		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "",
 		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000,
@@ -306,6 +312,9 @@ func (c *Config) validate() error {
 			return fmt.Errorf("hosts: %q is no name such as ops.example.com, without a port", name)
 		}
 	}
+	if _, err := c.Proxies(); err != nil {
+		return err
+	}
 	if !basePath.MatchString(c.Base) {
 		return fmt.Errorf("base: %q is no path such as /ops/sextant", c.Base)
 	}
@@ -344,6 +353,25 @@ func (c *Config) validate() error {
 	}
 	c.Data, err = filepath.Abs(c.Data)
 	return err
+}
+
+// Proxies are the networks of the proxies in front.
+func (c *Config) Proxies() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for text := range strings.SplitSeq(c.TrustedProxies, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if a, single := netip.ParseAddr(text); single == nil {
+			p, err = a.Prefix(a.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies: %q is no address such as 10.0.0.5 and no network such as 10.1.0.0/16", text)
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
 }
 
 // Answers reports whether the platform may be asked under a name, as a request's

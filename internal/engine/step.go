@@ -83,9 +83,10 @@ type stepper struct {
 	queue   []move
 	budget  Budget
 	visits  map[int32]int
-	moves   int                      // of this step
-	carried int                      // moves of the steps before since the run last waited
-	before  map[*state.Element]int32 // children that are stored, so that a count that comes back is not written
+	moves   int // of this step
+	carried int // moves of the steps before since the run last waited
+	before  []counted
+	among   map[*state.Element]bool // the elements of before, once there are many
 	ended   bool
 	warned  []feel.Warning // why the last expression became null
 }
@@ -97,22 +98,45 @@ func (s *stepper) fact(f Fact) {
 
 func (s *stepper) effect(e Effect) { s.res.Effects = append(s.res.Effects, e) }
 
+// counted remembers the child count that is stored for an element, so that an
+// element whose count comes back to it is not written.
+type counted struct {
+	el       *state.Element
+	children int32
+}
+
+// fewCounted is up to how many elements a look at each is the fastest.
+const fewCounted = 16
+
+func (s *stepper) counted(el *state.Element) bool {
+	if len(s.before) < fewCounted {
+		return slices.ContainsFunc(s.before, func(c counted) bool { return c.el == el })
+	}
+	if s.among == nil {
+		s.among = make(map[*state.Element]bool, 4*fewCounted)
+		for _, c := range s.before {
+			s.among[c.el] = true
+		}
+	}
+	return s.among[el]
+}
+
 // count changes the number of children of an element.
 func (s *stepper) count(el *state.Element, by int32) {
-	if s.before == nil {
-		s.before = map[*state.Element]int32{}
-	}
-	if _, known := s.before[el]; !known {
-		s.before[el] = el.Children
+	if !s.counted(el) {
+		s.before = append(s.before, counted{el, el.Children})
+		if len(s.before) > fewCounted {
+			s.among[el] = true
+		}
 	}
 	el.Children += by
 }
 
 // settle marks the elements whose number of children has changed.
 func (s *stepper) settle() {
-	for el, stored := range s.before {
-		if el.Children != stored && s.run.Elements[el.Key] == el {
-			s.run.Touch(el)
+	for _, c := range s.before {
+		if c.el.Children != c.children && s.run.Elements[c.el.Key] == c.el {
+			s.run.Touch(c.el)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -21,18 +22,7 @@ type Budget struct {
 
 // WithDefaults fills in what is not given.
 func (b Budget) WithDefaults() Budget {
-	for _, d := range []struct {
-		field *int
-		value int
-	}{{&b.Elements, 100_000}, {&b.Bytes, 16 << 20}, {&b.Facts, 1_000_000}} {
-		if *d.field <= 0 {
-			*d.field = d.value
-		}
-	}
-	if b.Cycle <= 0 {
-		b.Cycle = time.Second
-	}
-	return b
+	return Budget{cmp.Or(b.Elements, 100_000), cmp.Or(b.Bytes, 16<<20), cmp.Or(b.Facts, 1_000_000), cmp.Or(b.Cycle, time.Second)}
 }
 
 // Turn is what a step that stopped half-way hands on to the next. The state is

@@ -28,7 +28,7 @@ func (g *gate) reopen(settings map[string]any) error {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	s, err := server.Open(g.t.Context(), server.Options{Config: l.Config, Settings: l.Items, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler)})
+	s, err := server.Open(g.t.Context(), server.Options{Config: l.Config, Settings: l.Items, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler), AdminPassword: g.first})
 	if err == nil {
 		g.server, g.url = s, s.URL() // the gate closes it
 	}

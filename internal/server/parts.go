@@ -134,6 +134,13 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	}
 	g.Go("bus", p.bus.Run)
 	g.Go("locks", p.door.Renew)
+	s.metrics.Gauge("sextant_database_writable", "1 while the platform's database takes writes, else 0.", func() float64 {
+		if s.db.Trouble() != nil {
+			return 0
+		}
+		return 1
+	})
+	g.Go("disk", func(ctx context.Context) error { return p.mend(ctx, s) })
 	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })
 	if err := p.registry.Load(ctx); err != nil {
 		return err
@@ -155,6 +162,31 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return nil
 	})
 	return nil
+}
+
+// mend looks every few seconds whether a full disk has room again.
+func (p *parts) mend(ctx context.Context, s *Server) error {
+	known := false
+	for {
+		if trouble := s.db.Trouble(); trouble != nil {
+			if !known {
+				s.Log.ErrorContext(ctx, "the database takes no writes", "err", trouble)
+			}
+			s.db.Mend(ctx)
+		}
+		if now := s.db.Trouble() != nil; now != known {
+			if known = now; !known {
+				s.Log.InfoContext(ctx, "the database takes writes again")
+			}
+		}
+		tick, stop := s.Clock.After(mendEvery)
+		select {
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		case <-tick:
+		}
+	}
 }
 
 // sweep forgets now and then what has had its time.

@@ -49,6 +49,7 @@ type gate struct {
 	url    string
 	data   string
 	tokens map[string]string
+	first  string // password of the administrator where the folder is new
 }
 
 func newGate(t *testing.T) *gate {

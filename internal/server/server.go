@@ -17,8 +17,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 	_ "time/tzdata" // time zones on machines without them
 
@@ -41,6 +44,9 @@ const (
 	idleFor     = 2 * time.Minute
 	maxHeaders  = 32 << 10 // bytes of a request's head
 	drainingFor = 5 * time.Second
+	mendEvery   = 5 * time.Second
+	// reserveBytes of the disk are kept for logging in and stopping when it is full.
+	reserveBytes = 16 << 20
 )
 
 // Options is what a server is started with.
@@ -188,6 +194,7 @@ func (s *Server) openDatabase(ctx context.Context) error {
 		return fmt.Errorf("database %s: %w", file, err)
 	}
 	s.db = d
+	d.Reserve(s.folder.path("reserve"), reserveBytes)
 	s.group.OnStop("database", func(context.Context) error { return d.Close() })
 	for _, m := range migrations() {
 		if err := d.Migrate(ctx, m.domain, m.files); err != nil {
@@ -226,11 +233,13 @@ func (s *Server) serve() {
 			http.Error(w, "use GET", http.StatusMethodNotAllowed)
 		case r.URL.Path == "/readyz" && !s.isReady():
 			http.Error(w, "starting", http.StatusServiceUnavailable)
+		case r.URL.Path == "/readyz" && s.db.Trouble() != nil:
+			http.Error(w, errs.As(s.db.Trouble()).Message, http.StatusServiceUnavailable)
 		default:
 			_, _ = w.Write([]byte("ok\n")) // the client is gone if this fails
 		}
 	})
-	s.http = limited(s.named(s.belowBase(front)))
+	s.http = limited(s.forwarded(s.named(s.belowBase(front))))
 	s.http.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)
 	s.run("http", s.http, s.main)
 	if s.admin == nil {
@@ -248,6 +257,29 @@ func (s *Server) serve() {
 // answers may take, the API bounds: uploads and live views take their time.
 func limited(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: headersFor, IdleTimeout: idleFor, MaxHeaderBytes: maxHeaders}
+}
+
+// forwarded takes from a trusted proxy where a request comes from: the last address
+// of X-Forwarded-For that is not one of the proxies. What stands before it is what
+// anybody may have written.
+func (s *Server) forwarded(next http.Handler) http.Handler {
+	proxies, err := s.Config.Proxies()
+	if err != nil || len(proxies) == 0 { // validated when it was loaded
+		return next
+	}
+	trusted := func(a netip.Addr) bool {
+		return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for at := from.Addr(); err == nil && trusted(at) && len(hops) > 0; hops = hops[:len(hops)-1] {
+			if at, err = netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
+				r.RemoteAddr = netip.AddrPortFrom(at.Unmap(), from.Port()).String()
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // named answers requests that ask for a name of this platform.

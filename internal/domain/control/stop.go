@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"database/sql"
 	"errors"
 	"time"
@@ -36,12 +37,17 @@ func (d *Door) SetStop(ctx context.Context, active bool, reason string) (Stop, e
 	if err := identity.Require(ctx, "control.stop", "*"); err != nil {
 		return Stop{}, err
 	}
+	ctx = db.Urgent(ctx) // also on a full disk
 	s := Stop{Active: active, Reason: reason, Subject: identity.From(ctx).Name, Since: d.Clock.Now()}
 	err := d.DB.Do(ctx, func(tx *db.Tx) error {
 		if err := tx.Upsert("control_stop", 1, []string{"id", "active", "reason", "subject", "since"}, 1, active, reason, s.Subject, clock.Micros(s.Since)); err != nil {
 			return err
 		}
-		return d.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "control.stop", Object: "platform"})
+		detail, err := json.Marshal(map[string]any{"active": active, "reason": reason})
+		if err != nil {
+			return err
+		}
+		return d.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "control.stop", Object: "platform", Detail: detail})
 	})
 	return s, err
 }

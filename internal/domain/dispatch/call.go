@@ -121,6 +121,13 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 	left := max(c.deadline.Sub(s.Clock.Now()), 0) + grace
 	limit, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
+	once := !t.svc.Action.Idempotent
+	if mayRun && once { // it was sent, and is not sent a second time
+		if t.svc.Action.Async {
+			return s.await(ctx, limit, t, c, arrived)
+		}
+		return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
+	}
 	for try := 0; ; try++ {
 		answer, err := s.Router.Do(limit, s.request(t, c, body))
 		switch {
@@ -131,7 +138,7 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 			return nil, context.Cause(ctx)
 		case err == nil && answer.Status == http.StatusAccepted:
 			return s.await(ctx, limit, t, c, arrived)
-		case err == nil && !again(answer.Status):
+		case err == nil && (once || !again(answer.Status)):
 			return t.interpret(c, answer, mayRun), nil
 		case limit.Err() != nil && !mayRun && errors.Is(err, gateway.ErrNotSent):
 			return t.all(c, unreached(false, err)), nil
@@ -143,7 +150,7 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 			}
 		default:
 			mayRun = true
-			if try+1 >= brokenMax {
+			if once || try+1 >= brokenMax {
 				return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin gave no answer: " + describe(answer, err)}), nil
 			}
 		}

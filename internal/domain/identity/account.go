@@ -29,7 +29,7 @@ type Change struct {
 
 // CreateUser makes a user.
 func (s *Service) CreateUser(ctx context.Context, n NewUser) (Account, error) {
-	if err := checkPassword(n.Password); err != nil {
+	if err := checkPassword(n.Name, n.Password); err != nil {
 		return Account{}, err
 	}
 	if err := s.grantable(ctx, n.Roles, n.Grants); err != nil {
@@ -193,7 +193,7 @@ func (s *Service) ResetPassword(ctx context.Context, id, password string) error 
 	if err != nil {
 		return err
 	}
-	if err := checkPassword(password); err != nil {
+	if err := checkPassword(u.Name, password); err != nil {
 		return err
 	}
 	return s.setPassword(ctx, u, password, "")

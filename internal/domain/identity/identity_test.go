@@ -191,11 +191,28 @@ func TestGuessingIsSlow(t *testing.T) {
 		_, _, err := r.Login(t.Context(), "ann", "wrong", "192.0.2.1")
 		refused(t, err, errs.Unauthenticated, "identity.wrong_password")
 	}
-	_, _, err := r.Login(t.Context(), "ann", password, "192.0.2.9")
-	refused(t, err, errs.Exhausted, "identity.too_many_tries")
+	blocked := func() {
+		t.Helper()
+		_, _, err := r.Login(t.Context(), "ann", password, "192.0.2.1")
+		refused(t, err, errs.Exhausted, "identity.too_many_tries")
+	}
+	blocked()
+	if _, _, err := r.Login(t.Context(), "ann", password, "192.0.2.9"); err != nil {
+		t.Errorf("strangers lock ann out: %v", err)
+	}
 	r.login("admin", password) // others are not held up
+	// Each further failure doubles the rest.
 	r.clock.Advance(time.Hour + time.Second)
-	r.login("ann", password)
+	_, _, err := r.Login(t.Context(), "ann", "wrong", "192.0.2.1")
+	refused(t, err, errs.Unauthenticated, "identity.wrong_password")
+	r.clock.Advance(time.Hour + time.Second)
+	blocked()
+	r.clock.Advance(time.Hour + time.Second)
+	if _, _, err := r.Login(t.Context(), "ann", password, "192.0.2.1"); err != nil {
+		t.Errorf("after the rest: %v", err)
+	}
+	_, _, err = r.Login(t.Context(), "ann", "wrong", "192.0.2.1") // who is right begins anew
+	refused(t, err, errs.Unauthenticated, "identity.wrong_password")
 }
 
 func TestAOneTimeLink(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/kit/clock"
@@ -40,11 +39,12 @@ type Service struct {
 	audit  *audit.Log
 	hasher *hasher
 	tries  *tries
+	seen   seen
 }
 
 // New makes the service over a migrated database.
 func New(d *db.DB, c clock.Clock, a *audit.Log) *Service {
-	return &Service{db: d, clock: c, audit: a, hasher: newHasher(), tries: newTries(c)}
+	return &Service{db: d, clock: c, audit: a, hasher: newHasher(), tries: newTries(c, d)}
 }
 
 // First is what the first start has to tell its owner, once.
@@ -71,7 +71,7 @@ func (s *Service) Bootstrap(ctx context.Context, password string) (*First, error
 	first := &First{Name: "admin", Password: password}
 	if password == "" {
 		first.Password = clock.NewToken("")[:20]
-	} else if err := checkPassword(password); err != nil {
+	} else if err := checkPassword(first.Name, password); err != nil {
 		return nil, err
 	}
 	u := Account{ID: clock.NewID(s.clock), Name: first.Name, password: s.hasher.hash(first.Password), Created: s.clock.Now(), Roles: []Membership{{Role: "admin", Project: "*", Environment: "*"}}}
@@ -84,14 +84,6 @@ func (s *Service) Bootstrap(ctx context.Context, password string) (*First, error
 		return err
 	})
 	return first, err
-}
-
-func checkPassword(p string) error {
-	if n := utf8.RuneCountInString(p); n < minPassword || n > maxPassword {
-		return errs.New(errs.Invalid, "identity.password", "a password has %d to %d characters", minPassword, maxPassword).
-			At(errs.Field{Path: "password", Message: "too short or too long"})
-	}
-	return nil
 }
 
 func digest(token string) []byte {
@@ -158,6 +150,9 @@ func (s *Service) Subject(ctx context.Context, secret string) (Subject, error) {
 		return Subject{}, err
 	}
 	now := s.clock.Now()
+	if t != nil {
+		t.Seen = s.seen.latest(t.ID, t.Seen)
+	}
 	if t == nil || t.Kind == kindLink || (!t.Expires.IsZero() && t.Expires.Before(now)) || t.Kind == kindSession && now.Sub(t.Seen) > idleFor {
 		return Subject{}, errs.New(errs.Unauthenticated, "identity.token", "the token is unknown or has expired: log in again")
 	}
@@ -172,9 +167,7 @@ func (s *Service) Subject(ctx context.Context, secret string) (Subject, error) {
 		return Subject{}, errs.New(errs.Unauthenticated, "identity.disabled", "the user is disabled")
 	}
 	if now.Sub(t.Seen) > seenEvery {
-		if err := s.touch(ctx, t); err != nil {
-			return Subject{}, err
-		}
+		s.touch(t, now)
 	}
 	sub := Subject{ID: "user/" + u.ID, Name: u.Name, Kind: User, Scope: t.Scope}
 	if t.Kind == kindSession {

@@ -23,6 +23,7 @@ const (
 
 // Login checks a password and gives a session. origin is the address that asks.
 func (s *Service) Login(ctx context.Context, name, password, origin string) (string, time.Time, error) {
+	ctx = db.Urgent(ctx)
 	u, err := s.oneUser(ctx, "name", name)
 	if err != nil {
 		return "", time.Time{}, err
@@ -36,11 +37,12 @@ func (s *Service) Login(ctx context.Context, name, password, origin string) (str
 // check compares a password within the limits of tries. A name that does not
 // exist and a user who is disabled answer as a wrong password does.
 func (s *Service) check(ctx context.Context, u Account, name, password, origin string) error {
-	if !s.tries.allowed(name, origin) {
-		return errs.New(errs.Exhausted, "identity.too_many_tries", "too many failed log-ins: at most %d for a name and %d from an address within an hour; wait some minutes", maxByName, maxByOrigin)
+	if !s.tries.allowed(name, origin, func() bool { return s.knows(ctx, u.ID, origin) }) {
+		return errs.New(errs.Exhausted, "identity.too_many_tries", "too many failed log-ins from here: at most %d for a name and %d from an address within an hour; wait, or log in from elsewhere", maxByName, maxByOrigin)
 	}
 	ok, busy := s.hasher.verify(u.password, password)
 	if busy {
+		s.tries.passed(name, origin, false)
 		return errs.New(errs.Exhausted, "identity.busy", "too many log-ins at once: try again in a moment")
 	}
 	if !ok || u.Disabled {
@@ -51,11 +53,19 @@ func (s *Service) check(ctx context.Context, u Account, name, password, origin s
 		}
 		return errs.New(errs.Unauthenticated, "identity.wrong_password", "name or password is wrong")
 	}
+	s.tries.passed(name, origin, true)
 	return nil
 }
 
+// self is the name under which a subject's proofs of itself are counted: apart
+// from the log-ins that anybody may try in its name.
+func (s Subject) self() string { return s.ID + " " + s.Session }
+
 // refused keeps that a log-in failed, whoever it named.
 func (s *Service) refused(ctx context.Context, name, origin string) error {
+	if sub := From(ctx); origin == "" { // the owner of a session, or who sits before it
+		name = sub.Name
+	}
 	detail, err := json.Marshal(map[string]string{"name": name, "from": origin})
 	if err != nil {
 		return err
@@ -67,6 +77,7 @@ func (s *Service) refused(ctx context.Context, name, origin string) error {
 
 // Redeem exchanges a one-time link for a session.
 func (s *Service) Redeem(ctx context.Context, link, origin string) (string, time.Time, error) {
+	ctx = db.Urgent(ctx)
 	t, err := s.tokenByHash(ctx, digest(link))
 	if err != nil || t == nil || t.Kind != kindLink || t.Expires.Before(s.clock.Now()) {
 		return "", time.Time{}, errs.New(errs.Unauthenticated, "identity.link", "the link was used or is too old")
@@ -133,7 +144,8 @@ func (s *Service) session(ctx context.Context, u Account, origin string, also fu
 
 // Prove renews the proof of who sits before a session, for what needs a fresh
 // one.
-func (s *Service) Prove(ctx context.Context, password, origin string) error {
+func (s *Service) Prove(ctx context.Context, password, _ string) error {
+	ctx = db.Urgent(ctx)
 	sub := From(ctx)
 	if sub.Session == "" {
 		return errs.New(errs.Invalid, "identity.no_session", "only a session can be confirmed: a token needs no password")
@@ -142,7 +154,7 @@ func (s *Service) Prove(ctx context.Context, password, origin string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(ctx, u, u.Name, password, origin); err != nil {
+	if err := s.check(ctx, u, sub.self(), password, ""); err != nil {
 		return err
 	}
 	return s.db.Do(ctx, func(tx *db.Tx) error {
@@ -163,6 +175,7 @@ func (s *Service) Fresh(ctx context.Context) error {
 
 // Logout ends the session or token that a request carries.
 func (s *Service) Logout(ctx context.Context, secret string) error {
+	ctx = db.Urgent(ctx)
 	return s.db.Do(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec("DELETE FROM identity_token WHERE hash = ?", digest(secret))
 		return err
@@ -171,6 +184,9 @@ func (s *Service) Logout(ctx context.Context, secret string) error {
 
 // EndSession ends a session of the subject of ctx.
 func (s *Service) EndSession(ctx context.Context, id string) error {
+	if err := whole(ctx); err != nil {
+		return err
+	}
 	return s.db.Do(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec("DELETE FROM identity_token WHERE id = ? AND user_id = ? AND kind = ?", id, From(ctx).userID(), kindSession)
 		if err != nil {
@@ -185,7 +201,7 @@ func (s *Service) EndSession(ctx context.Context, id string) error {
 
 // ChangePassword replaces the password of the subject of ctx and ends its other
 // sessions.
-func (s *Service) ChangePassword(ctx context.Context, current, next, origin string) error {
+func (s *Service) ChangePassword(ctx context.Context, current, next, _ string) error {
 	sub := From(ctx)
 	u, err := s.oneUser(ctx, "id", sub.userID())
 	if err != nil {
@@ -194,10 +210,10 @@ func (s *Service) ChangePassword(ctx context.Context, current, next, origin stri
 	if sub.Kind != User || sub.Scope != nil {
 		return errs.New(errs.Forbidden, "identity.forbidden", "only a user can change its password, not a narrowed token")
 	}
-	if err := checkPassword(next); err != nil {
+	if err := checkPassword(u.Name, next); err != nil {
 		return err
 	}
-	if err := s.check(ctx, u, u.Name, current, origin); err != nil {
+	if err := s.check(ctx, u, sub.self(), current, ""); err != nil {
 		if errs.Is(err, errs.Unauthenticated) {
 			return errs.New(errs.Invalid, "identity.current_password", "the current password is wrong").At(errs.Field{Path: "current", Message: "wrong"})
 		}

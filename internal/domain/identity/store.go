@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,11 +108,14 @@ func (s *Service) own(ctx context.Context, u *Account) error {
 	if err != nil {
 		return err
 	}
+	// A place that is blank is none: it does not widen a right to every place.
+	u.Roles = slices.DeleteFunc(u.Roles, func(m Membership) bool { return m.Project == "" || m.Environment == "" })
 	rows, err = s.db.Query(ctx, "SELECT permission, project, environment FROM identity_right WHERE user_id = ? ORDER BY project, permission", u.ID)
 	u.Grants, err = db.Scan(rows, err, func(r *sql.Rows) (Grant, error) {
 		var g Grant
 		return g, r.Scan(&g.Permission, &g.Project, &g.Environment)
 	})
+	u.Grants = slices.DeleteFunc(u.Grants, func(g Grant) bool { return g.Project == "" || g.Environment == "" })
 	return err
 }
 

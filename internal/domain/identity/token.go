@@ -36,8 +36,8 @@ func (s *Service) CreateToken(ctx context.Context, n NewToken) (Token, string, e
 	if sub.Kind != User {
 		return Token{}, "", errs.New(errs.Forbidden, "identity.forbidden", "only users have API tokens")
 	}
-	if sub.Scope != nil {
-		return Token{}, "", errs.New(errs.Forbidden, "identity.narrow_token", "a narrowed token cannot create tokens")
+	if err := whole(ctx); err != nil {
+		return Token{}, "", err
 	}
 	for _, p := range n.Scope {
 		if !permissionForm.MatchString(p) {
@@ -71,8 +71,20 @@ func (s *Service) Tokens(ctx context.Context, sessions bool, p api.Paging) (api.
 	return api.PageOf(all, p.Limit, func(t Token) string { return t.ID }), nil
 }
 
+// whole refuses what a narrowed token may not do for its user: whoever holds it was
+// given some permissions, and neither the user's sessions nor other tokens.
+func whole(ctx context.Context) error {
+	if From(ctx).Scope != nil {
+		return errs.New(errs.Forbidden, "identity.narrow_token", "a narrowed token cannot create or end tokens and sessions")
+	}
+	return nil
+}
+
 // RevokeToken ends an API token of the subject of ctx.
 func (s *Service) RevokeToken(ctx context.Context, id string) error {
+	if err := whole(ctx); err != nil {
+		return err
+	}
 	return s.db.Do(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec("DELETE FROM identity_token WHERE id = ? AND user_id = ? AND kind = ?", id, From(ctx).userID(), kindAPI)
 		if err != nil {

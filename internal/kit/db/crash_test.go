@@ -163,6 +163,68 @@ func TestAFullDiskAndSpaceAgain(t *testing.T) {
 	}
 }
 
+// On a full disk only what is urgent is written, in space that was kept for it;
+// reading goes on, and room that comes back is found.
+func TestTheReserveIsForWhatIsUrgent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
+		t.Skipf("no file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	d := openAt(t, filepath.Join(dir, "x.db"))
+	d.Reserve(filepath.Join(dir, "reserve"), 1<<20)
+	ballast := filepath.Join(dir, "ballast")
+	f, err := os.Create(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4<<10))
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put := func(ctx context.Context, id int) error {
+		return d.Do(ctx, func(tx *db.Tx) error {
+			_, err := tx.Exec("INSERT INTO t (id, name) VALUES (?, ?)", id, strings.Repeat("x", 8<<10))
+			return err
+		})
+	}
+	n := 0
+	for ; err == nil || n < 3; n++ { // the log may have some room of its own
+		if err = put(t.Context(), n); n > 1000 {
+			t.Fatal("the disk is never full")
+		}
+	}
+	before := ids(t, d)
+	if !errs.Is(err, errs.Full) || !errs.Is(d.Trouble(), errs.Full) {
+		t.Errorf("on a full disk: %v, trouble %v", err, d.Trouble())
+	}
+	if err := put(db.Urgent(t.Context()), 9000); err != nil {
+		t.Errorf("what is urgent: %v", err)
+	}
+	if err := put(t.Context(), 9001); !errs.Is(err, errs.Full) {
+		t.Errorf("what is not urgent: %v", err)
+	}
+	if got := ids(t, d); len(got) != len(before)+1 {
+		t.Errorf("%d rows, then %d", len(before), len(got))
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(t.Context(), 9002); err != nil || d.Trouble() != nil {
+		t.Errorf("with room again: %v, trouble %v", err, d.Trouble())
+	}
+	if info, err := os.Stat(filepath.Join(dir, "reserve")); err != nil || info.Size() != 1<<20 {
+		t.Errorf("the reserve afterwards: %v", err)
+	}
+}
+
 func TestAFileSystemThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	dir := small(t)
@@ -185,5 +247,8 @@ func TestAFileSystemThatCannotBeWritten(t *testing.T) {
 	}
 	if !errs.Is(err, errs.Unavailable) || !errs.HasCode(err, "database.read_only") {
 		t.Errorf("got %v", err)
+	}
+	if d != nil && !errs.HasCode(d.Trouble(), "database.read_only") {
+		t.Errorf("the trouble is %v", d.Trouble())
 	}
 }

@@ -38,15 +38,19 @@ type DB struct {
 	closed  bool
 	broken  atomic.Pointer[error] // set once the disk failed: nothing is written any more
 	commits atomic.Int64
+	reserve reserve
+	low     atomic.Bool           // the disk was full: urgent writes alone are taken
+	refused atomic.Pointer[error] // why the last write was not possible; nil when it was
 }
 
 type work struct {
-	ctx   context.Context // of the caller, looked at when the work is taken from the queue
-	fn    func(*Tx) error
-	rider *rider // nil for none
-	tx    *Tx
-	err   error
-	reply chan error
+	ctx    context.Context // of the caller, looked at when the work is taken from the queue
+	fn     func(*Tx) error
+	rider  *rider // nil for none
+	urgent bool
+	tx     *Tx
+	err    error
+	reply  chan error
 }
 
 // Open opens the database at address and starts its writer.
@@ -146,6 +150,7 @@ func (d *DB) Do(ctx context.Context, fn func(*Tx) error) error {
 func (d *DB) Submit(ctx context.Context, fn func(*Tx) error) (<-chan error, error) {
 	w := &work{ctx: ctx, fn: fn, reply: make(chan error, 1)}
 	w.rider, _ = ctx.Value(riderKey{}).(*rider)
+	w.urgent, _ = ctx.Value(urgentKey{}).(bool)
 	if err := d.enqueue(ctx, w); err != nil {
 		return nil, err
 	}
@@ -168,6 +173,9 @@ func (d *DB) enqueue(ctx context.Context, w *work) error {
 	if err := d.failed(); err != nil {
 		return err
 	}
+	if d.low.Load() && !w.urgent && w.fn != nil && !d.roomAgain() {
+		return errFull()
+	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.closed {
@@ -177,7 +185,7 @@ func (d *DB) enqueue(ctx context.Context, w *work) error {
 	case d.queue <- w:
 		return nil
 	default:
-		return errs.New(errs.Exhausted, "database.busy", "too many writes are waiting; try again shortly")
+		return errBusy()
 	}
 }
 

@@ -80,6 +80,12 @@ func (d *DB) group(group []*work) {
 }
 
 func (d *DB) answer(w *work) {
+	if d.note(w.err) && w.urgent { // the reserve has made room
+		w.undone()
+		if err := d.attempt([]*work{w}); err != nil && w.err == nil {
+			w.err = translate(err)
+		}
+	}
 	if w.err == nil {
 		for _, hook := range w.tx.after {
 			hook()

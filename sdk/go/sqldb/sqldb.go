@@ -105,6 +105,9 @@ func Classify(err error) Fault {
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
 		return FaultReadOnly
 	case sqlite3.SQLITE_IOERR:
+		if se.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the index of the log finds no space to grow
+			return FaultFull
+		}
 		return FaultIO
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return FaultCorrupt
