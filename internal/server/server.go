@@ -226,6 +226,9 @@ func (s *Server) AdminURL() string {
 func (s *Server) serve() {
 	platform := s.untilReady(s.parts.api.Handler())
 	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // a mux would lead unclean paths elsewhere
+		if r.Header.Get("Upgrade") != "" {
+			w.Header().Set("Connection", "close") // unless the protocol changes: what follows was not checked
+		}
 		switch {
 		case r.URL.Path != "/healthz" && r.URL.Path != "/readyz":
 			platform.ServeHTTP(w, r)
@@ -310,7 +313,7 @@ func (s *Server) untilReady(next http.Handler) http.Handler {
 
 func (s *Server) run(name string, h *http.Server, l net.Listener) {
 	s.group.Go(name, func(context.Context) error {
-		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := h.Serve(api.Strict(l)); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

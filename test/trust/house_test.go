@@ -474,3 +474,30 @@ func (h *house) raw(t *testing.T, text string) (a answer, closed bool) {
 	h.tells(t, answer{body: a.body, header: a.header, status: min(a.status, 499)})
 	return a, resp.Close
 }
+
+// answers sends raw text and gives the status of every answer until the server ends
+// the connection.
+func (h *house) answers(t *testing.T, text string) []int {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		_, _ = io.WriteString(conn, text) // the server may end it before
+	}()
+	var all []int
+	for r := bufio.NewReader(conn); ; {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			<-sent
+			return all
+		}
+		_, _ = io.Copy(io.Discard, resp.Body) // broken off with the connection
+		_ = resp.Body.Close()
+		all = append(all, resp.StatusCode)
+	}
+}

@@ -176,7 +176,11 @@ func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, er
 			a.write(hc, err)
 			return
 		}
-		if err := typed(hc); err != nil {
+		err := typed(hc)
+		if err == nil {
+			err = whole(hc, op.MaxBodyBytes)
+		}
+		if err != nil {
 			a.write(hc, err)
 			return
 		}

@@ -127,6 +127,18 @@ func typed(hc huma.Context) error {
 	return errs.New(errs.Media, "request.media_type", "the body does not say what it is: send the header Content-Type: application/json")
 }
 
+// whole reads the body of a typed endpoint, so that one that breaks off is the
+// client's fault: the library takes it for one of the server.
+func whole(hc huma.Context, limit int64) error {
+	r, w := humago.Unwrap(hc)
+	if r.Body == nil || r.Body == http.NoBody || hc.Operation().RequestBody == nil {
+		return nil
+	}
+	body, err := ReadBody(w, r, limit)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err
+}
+
 // known checks the query of a plain endpoint; the library checks that of others.
 func (e Endpoint) known(r *http.Request) error {
 	for name := range r.URL.Query() {
