@@ -5,15 +5,13 @@ package audit
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"embed"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/oklog/ulid/v2"
 
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
@@ -58,6 +56,7 @@ type Record struct {
 	// Environment is that of the object then, a star where it has none; empty for
 	// what is no object.
 	Environment string `json:"environment,omitempty" doc:"Environment of the object as of then"`
+	seq         int64  // in the order of writing, whatever the clock said
 }
 
 // The outcomes.
@@ -70,25 +69,27 @@ const (
 type Log struct {
 	db    *db.DB
 	clock clock.Clock
+	mu    sync.Mutex
+	last  int64 // number of the newest record; 0 before the first
+}
 
-	mu      sync.Mutex
-	entropy *ulid.MonotonicEntropy
-	stamp   uint64 // of the newest id, in milliseconds
+// number gives the next record its place, within the write: a clock that was set
+// back does not put what happened behind what is read already.
+func (l *Log) number(ctx context.Context, tx *db.Tx) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last == 0 {
+		if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM audit_record").Scan(&l.last); err != nil {
+			return 0, err
+		}
+	}
+	l.last++
+	return l.last, nil
 }
 
 // New makes a log over a migrated database.
 func New(d *db.DB, c clock.Clock) *Log {
-	return &Log{db: d, clock: c, entropy: ulid.Monotonic(rand.Reader, 0)}
-}
-
-// id makes an identifier that sorts after all before it, those of the same
-// millisecond too: records of one write are read in the order of their writing.
-func (l *Log) id() (string, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stamp = max(l.stamp, ulid.Timestamp(l.clock.Now()))
-	id, err := ulid.New(l.stamp, l.entropy)
-	return id.String(), err
+	return &Log{db: d, clock: c}
 }
 
 // Write adds a record to the write that it is about. Detail holds no secret. A
@@ -100,22 +101,21 @@ func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
 	if r.Detail == nil {
 		r.Detail = json.RawMessage("{}")
 	}
+	seq, err := l.number(ctx, tx)
+	if err != nil {
+		return err
+	}
 	changes := []byte{}
 	if r.Changes != nil {
-		var err error
 		if changes, err = json.Marshal(r.Changes); err != nil {
 			return err
 		}
 	}
-	id, err := l.id()
-	if err != nil {
-		return err
-	}
 	if r.Time.IsZero() {
 		r.Time = l.clock.Now()
 	}
-	_, err = tx.Exec("INSERT INTO audit_record (id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		id, clock.Micros(r.Time), r.Project, r.Environment, r.Subject, r.Name, r.Verb, r.Object, r.Outcome, cmp.Or(r.Request, obs.RequestID(ctx)), []byte(r.Detail), changes)
+	_, err = tx.Exec("INSERT INTO audit_record (seq, id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		seq, clock.NewID(l.clock), clock.Micros(r.Time), r.Project, r.Environment, r.Subject, r.Name, r.Verb, r.Object, r.Outcome, cmp.Or(r.Request, obs.RequestID(ctx)), []byte(r.Detail), changes)
 	return err
 }
 
@@ -137,9 +137,9 @@ type Filter struct {
 
 // List reads records of a project, newest first.
 func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
-	query := "SELECT id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes FROM audit_record WHERE project = ?"
+	query := "SELECT seq, id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes FROM audit_record WHERE project = ?"
 	args := []any{f.Project}
-	for _, c := range []struct{ where, value string }{{" AND object = ?", f.Object}, {" AND name = ?", f.Name}, {" AND outcome = ?", f.Outcome}, {" AND id < ?", f.After}} {
+	for _, c := range []struct{ where, value string }{{" AND object = ?", f.Object}, {" AND name = ?", f.Name}, {" AND outcome = ?", f.Outcome}} {
 		if c.value != "" {
 			query, args = query+c.where, append(args, c.value)
 		}
@@ -150,16 +150,23 @@ func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
 			args = append(args, e)
 		}
 	}
+	if f.After != "" {
+		before, err := strconv.ParseInt(f.After, 10, 64)
+		if err != nil {
+			return api.Page[Record]{}, api.BadCursor()
+		}
+		query, args = query+" AND seq < ?", append(args, before)
+	}
 	if f.Since != "" {
-		query += " AND id >= COALESCE((SELECT MAX(id) FROM audit_record WHERE project = ? AND object = ? AND verb = ?), '')"
+		query += " AND seq >= COALESCE((SELECT MAX(seq) FROM audit_record WHERE project = ? AND object = ? AND verb = ?), 0)"
 		args = append(args, f.Project, f.Object, f.Since)
 	}
-	rows, err := l.db.Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, f.Limit+1)...)
+	rows, err := l.db.Query(ctx, query+" ORDER BY seq DESC LIMIT ?", append(args, f.Limit+1)...)
 	all, err := db.Scan(rows, err, func(r *sql.Rows) (Record, error) {
 		var v Record
 		var at int64
 		var detail, changes []byte
-		err := r.Scan(&v.ID, &at, &v.Project, &v.Environment, &v.Subject, &v.Name, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail, &changes)
+		err := r.Scan(&v.seq, &v.ID, &at, &v.Project, &v.Environment, &v.Subject, &v.Name, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail, &changes)
 		v.Time, v.Detail = clock.FromMicros(at), detail
 		if err == nil && f.Values && len(changes) > 0 {
 			err = json.Unmarshal(changes, &v.Changes)
@@ -169,7 +176,7 @@ func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
 	if err != nil {
 		return api.Page[Record]{}, err
 	}
-	return api.PageOf(all, f.Limit, func(r Record) string { return r.ID }), nil
+	return api.PageOf(all, f.Limit, func(r Record) string { return strconv.FormatInt(r.seq, 10) }), nil
 }
 
 // Routes adds the endpoint that lists records.

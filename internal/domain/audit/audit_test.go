@@ -120,3 +120,39 @@ func TestARecordGoesWithItsChange(t *testing.T) {
 		t.Errorf("%v, and the record is there", err)
 	}
 }
+
+// After the clock was set back the newest record is still the one that was written
+// last, and a page goes on where the one before ended.
+func TestAClockThatIsSetBackHidesNothing(t *testing.T) {
+	t.Parallel()
+	l, d, c := open(t)
+	write := func(l *audit.Log, what string) {
+		t.Helper()
+		r := audit.Record{Project: "a", Actor: audit.Actor{Subject: "user/x", Name: "x"}, Verb: "thing.write", Object: "thing/" + what}
+		if err := d.Do(t.Context(), func(tx *db.Tx) error { return l.Write(t.Context(), tx, r) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(l, "1")
+	write(l, "2")
+	c.Advance(-time.Hour)
+	l = audit.New(d, c) // after a restart too
+	write(l, "3")
+	write(l, "4")
+	var seen []string
+	for after := ""; ; {
+		page := list(t, l, audit.Filter{Project: "a", Name: "x", Paging: api.Paging{Limit: 1, After: after}})
+		for _, r := range page.Items {
+			seen = append(seen, r.Object)
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if got := fmt.Sprint(seen); got != "[thing/4 thing/3 thing/2 thing/1]" {
+		t.Errorf("the order is %s", got)
+	}
+	if got := list(t, l, audit.Filter{Project: "a", Object: "thing/3", Since: "thing.write", Paging: api.Paging{Limit: 5}}).Items; len(got) != 1 {
+		t.Errorf("since the newest: %d records", len(got))
+	}
+}

@@ -65,7 +65,12 @@ func (s *Service) definitionRoutes(a *api.API) {
 			if err != nil {
 				return nil, err
 			}
-			return &page{api.PageOf(all, in.Limit, func(d Definition) string { return d.Process })}, nil
+			return &page{api.PageOf(all, in.Limit, func(d Definition) string {
+				if in.Process != "" {
+					return strconv.Itoa(d.Version)
+				}
+				return d.Process
+			})}, nil
 		})
 	a.Handle(api.Endpoint{ID: "getProcessXML", Tag: "processes", Summary: "The BPMN file of a version", Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read", Query: []string{"project"}}, s.xml)
 }

@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -83,8 +86,15 @@ func definitions(ctx context.Context, q db.Querier, project, process string, p a
 	query := "SELECT " + definitionColumns + " FROM process_definition d WHERE project = ? AND process > ? AND version = (SELECT MAX(version) FROM process_definition WHERE project = d.project AND process = d.process) ORDER BY process LIMIT ?"
 	args := []any{project, p.After, p.Limit + 1}
 	if process != "" {
-		query = "SELECT " + definitionColumns + " FROM process_definition WHERE project = ? AND process = ? ORDER BY version DESC LIMIT ?"
-		args = []any{project, process, p.Limit + 1}
+		before := math.MaxInt32
+		if p.After != "" {
+			var err error
+			if before, err = strconv.Atoi(p.After); err != nil {
+				return nil, api.BadCursor()
+			}
+		}
+		query = "SELECT " + definitionColumns + " FROM process_definition WHERE project = ? AND process = ? AND version < ? ORDER BY version DESC LIMIT ?"
+		args = []any{project, process, before, p.Limit + 1}
 	}
 	rows, err := q.Query(ctx, query, args...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Definition, error) { return scanDefinition(r.Scan) })
@@ -164,7 +174,11 @@ func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 	if !f.Until.IsZero() {
 		query, args = query+" AND r.started < ?", append(args, micros(f.Until))
 	}
-	if started, run, ok := strings.Cut(f.After, "."); ok {
+	if f.After != "" {
+		var started, run int64
+		if n, err := fmt.Sscanf(f.After, "%d.%d", &started, &run); err != nil || n != 2 {
+			return nil, api.BadCursor()
+		}
 		query, args = query+" AND (r.started < ? OR r.started = ? AND r.run < ?)", append(args, started, started, run)
 	}
 	rows, err := q.Query(ctx, query+" ORDER BY r.started DESC, r.run DESC LIMIT ?", append(args, f.Limit+1)...)
@@ -225,7 +239,11 @@ func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p
 		query, args = query+" AND i.run = ?", append(args, int64(run))
 	}
 	if p.After != "" {
-		query, args = query+" AND i.incident > ?", append(args, p.After)
+		last, err := strconv.ParseInt(p.After, 10, 64)
+		if err != nil {
+			return nil, api.BadCursor()
+		}
+		query, args = query+" AND i.incident > ?", append(args, last)
 	}
 	rows, err := q.Query(ctx, query+" ORDER BY i.incident LIMIT ?", append(args, p.Limit+1)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Incident, error) { return scanIncident(r.Scan) })

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -116,6 +119,43 @@ type Page[T any] struct {
 	Next  string `json:"next,omitempty" doc:"Pass as after to read the next page; absent on the last"`
 }
 
+// MarshalJSON seals where to go on: clients hand it back as it is.
+func (p Page[T]) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Items []T    `json:"items"`
+		Next  string `json:"next,omitempty"`
+	}{p.Items, seal(p.Next)})
+}
+
+// sumBytes of a hash tell that a cursor was not made up or cut.
+const sumBytes = 6
+
+func sumOf(mark string) []byte {
+	sum := sha256.Sum256([]byte("cursor\x00" + mark))
+	return sum[:sumBytes]
+}
+
+func seal(mark string) string {
+	if mark == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(append(sumOf(mark), mark...))
+}
+
+func unseal(text string) (mark string, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) <= sumBytes {
+		return "", false
+	}
+	mark = string(raw[sumBytes:])
+	return mark, bytes.Equal(raw[:sumBytes], sumOf(mark))
+}
+
+// BadCursor refuses an after that no page of this list has given.
+func BadCursor() error {
+	return errs.New(errs.Malformed, "request.malformed", "the parameter after is not the next of a page of this list: begin without it").At(errs.Field{Path: "query.after", Message: "not a next that was given"})
+}
+
 // PageOf cuts limit+1 read rows to a page; mark gives the key of a row.
 func PageOf[T any](rows []T, limit int, mark func(T) string) Page[T] {
 	p := Page[T]{Items: rows}
@@ -131,8 +171,29 @@ func PageOf[T any](rows []T, limit int, mark func(T) string) Page[T] {
 // Paging is the query of every list.
 type Paging struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Rows on a page"`
-	After string `query:"after" maxLength:"190" doc:"The next of the page before"`
+	After string `query:"after" maxLength:"400" doc:"The next of the page before"`
+	open  bool   // After was unsealed: the library may resolve twice
 }
+
+// Resolve reads the cursor. One that was not given by a page is refused: to begin
+// anew in silence would show rows twice.
+func (p *Paging) Resolve(huma.Context) []error {
+	if p.open || p.After == "" {
+		return nil
+	}
+	mark, ok := unseal(p.After)
+	if !ok {
+		return []error{&badCursor{huma.ErrorDetail{Location: "query.after", Message: "not a next that was given"}}}
+	}
+	p.After, p.open = mark, true
+	return nil
+}
+
+// badCursor is a cursor that the library answers 400 to.
+type badCursor struct{ huma.ErrorDetail }
+
+// GetStatus is the HTTP status.
+func (*badCursor) GetStatus() int { return http.StatusBadRequest }
 
 var entityTag = regexp.MustCompile(`^"([0-9]+)"$`)
 
