@@ -117,14 +117,19 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 type Page[T any] struct {
 	Items []T    `json:"items" doc:"The rows of this page"`
 	Next  string `json:"next,omitempty" doc:"Pass as after to read the next page; absent on the last"`
+	own   bool   // Next is ours, and not that of a plugin, which seals and checks its own
 }
 
 // MarshalJSON seals where to go on: clients hand it back as it is.
 func (p Page[T]) MarshalJSON() ([]byte, error) {
+	next := p.Next
+	if p.own {
+		next = seal(next)
+	}
 	return json.Marshal(struct {
 		Items []T    `json:"items"`
 		Next  string `json:"next,omitempty"`
-	}{p.Items, seal(p.Next)})
+	}{p.Items, next})
 }
 
 // sumBytes of a hash tell that a cursor was not made up or cut.
@@ -158,7 +163,7 @@ func BadCursor() error {
 
 // PageOf cuts limit+1 read rows to a page; mark gives the key of a row.
 func PageOf[T any](rows []T, limit int, mark func(T) string) Page[T] {
-	p := Page[T]{Items: rows}
+	p := Page[T]{Items: rows, own: true}
 	if len(rows) > limit {
 		p.Items, p.Next = rows[:limit], mark(rows[limit-1])
 	}
