@@ -12,7 +12,7 @@ DEMO ?=
 SOAK ?= 10
 DEMO_ARGS := $(if $(filter ci,$(DEMO)),--ci,)
 
-.PHONY: help build console demo run dev test bench browser chaos soak lint gen check clean packages unit engine databases chaos-stage demo-stage
+.PHONY: help build console demo run dev test bench browser chaos sabotage soak lint gen check clean packages unit engine databases chaos-stage demo-stage
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -85,6 +85,9 @@ chaos-stage:
 
 demo-stage:
 	@$(MAKE) --no-print-directory demo DEMO=ci
+
+sabotage: ## proof that tests can fail: one line broken at a time (ONLY=word for some)
+	@$(GO) run ./test/sabotage $(ONLY)
 
 bench: ## figures of this machine, build/bench.json
 	$(GO) run ./test/bench

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"sextant/internal/domain/audit"
@@ -25,6 +27,7 @@ import (
 	"sextant/internal/kit/blob"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
 	"sextant/sdk/go/wire"
 )
 
@@ -71,12 +74,12 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p := &parts{clock: c, box: box, bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := audit.New(d, c)
 	p.identity = identity.New(d, c, trail)
-	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum, Observe: s.metrics.Requests()})
+	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
 	tasks := worklist.New(d, trail)
-	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings,
+	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls,
 		Changed: changed(func() *process.Service { return p.process })})
 	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
@@ -101,6 +104,29 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	p.api.Mount("/", console)
 	return p, nil
+}
+
+// refusals keeps in the audit log who asked for what they may not do.
+func refusals(s *Server, trail *audit.Log) func(context.Context, *http.Request, string) {
+	return func(ctx context.Context, r *http.Request, route string) {
+		detail, err := json.Marshal(map[string]string{"route": route, "from": identity.Origin(r)})
+		if err == nil {
+			err = s.db.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
+				return trail.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "request.refused", Object: cut(r.Method + " " + r.URL.Path), Outcome: audit.Refused, Detail: detail})
+			})
+		}
+		if err != nil {
+			s.Log.WarnContext(ctx, "a refusal could not be recorded", "path", r.URL.Path, "err", err)
+		}
+	}
+}
+
+// cut keeps a text within what a key may have.
+func cut(text string) string {
+	if len(text) > 190 {
+		return strings.ToValidUTF8(text[:187], "") + "…"
+	}
+	return text
 }
 
 // budget is what one run may use.

@@ -31,6 +31,10 @@ const (
 // send makes the call of a chunk and stores what became of its rows. It returns
 // without rows when ctx ends.
 func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error) {
+	if err := s.turn(ctx, t, c); err != nil {
+		return nil, err
+	}
+	defer func() { c.free() }()
 	body, mask, err := s.open(t.scope.as(ctx), t.scope, t.svc, c.body)
 	if err != nil {
 		return nil, err
@@ -137,6 +141,7 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 			}
 			return nil, context.Cause(ctx)
 		case err == nil && answer.Status == http.StatusAccepted:
+			c.free() // until it calls back it works on nothing of ours
 			return s.await(ctx, limit, t, c, arrived)
 		case err == nil && (once || !again(answer.Status)):
 			return t.interpret(c, answer, mayRun), nil

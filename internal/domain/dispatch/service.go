@@ -59,6 +59,9 @@ type Deps struct {
 	Router   *gateway.Router
 	Objects  *object.Service
 	Settings *setting.Service
+	// Calls is how many calls of one project a plugin works on at once; 64 where it
+	// is 0.
+	Calls int
 	// Changed is told that there is news of a run: outcomes, output, progress.
 	Changed func(run state.Key)
 }
@@ -69,7 +72,8 @@ type Service struct {
 	engine    Engine
 	door      Door
 	ctx       context.Context
-	slots     chan struct{}
+	slots     chan struct{} // for jobs that the server itself works on
+	turns     *turns
 	wg        sync.WaitGroup
 	mu        sync.Mutex
 	jobs      map[state.Key]*running
@@ -84,6 +88,7 @@ type Service struct {
 // running is a job that is worked on; again is the same job offered meanwhile.
 type running struct {
 	cancel context.CancelCauseFunc
+	place  *place
 	again  *durable.Job
 }
 
@@ -97,7 +102,7 @@ func New(d Deps) *Service {
 	if d.Changed == nil {
 		d.Changed = func(state.Key) {}
 	}
-	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), jobs: map[state.Key]*running{}, progress: output.NewProgress(), wait: newCallbacks()}
+	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), turns: newTurns(d.Calls), jobs: map[state.Key]*running{}, progress: output.NewProgress(), wait: newCallbacks()}
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.
@@ -127,14 +132,13 @@ func (s *Service) Offer(j durable.Job) {
 // begin works on a job; the lock is held.
 func (s *Service) begin(j durable.Job) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
-	s.jobs[j.Key] = &running{cancel: cancel}
+	p := &place{all: s.slots}
+	s.jobs[j.Key] = &running{cancel: cancel, place: p}
 	s.wg.Go(func() {
 		defer s.end(j.Key)
-		select {
-		case s.slots <- struct{}{}:
-			defer func() { <-s.slots }()
+		defer p.leave()
+		if p.enter(ctx) {
 			s.work(ctx, j)
-		case <-ctx.Done():
 		}
 	})
 }

@@ -41,6 +41,7 @@ type chunk struct {
 	round, number int
 	sent          bool
 	answered      bool
+	free          func() // the place of the call
 	deadline      time.Time
 	digest        string
 	body          []byte
@@ -189,7 +190,7 @@ func storeAnswer(tx *db.Tx, job int64, c *chunk, rows []*result) (bool, error) {
 }
 
 func markSent(tx *db.Tx, job int64, c *chunk) error {
-	_, err := tx.Exec("UPDATE dispatch_chunk SET sent = 1 WHERE job = ? AND round = ? AND chunk = ?", job, c.round, c.number)
+	_, err := tx.Exec("UPDATE dispatch_chunk SET sent = 1, deadline = ? WHERE job = ? AND round = ? AND chunk = ?", clock.Micros(c.deadline), job, c.round, c.number)
 	return err
 }
 

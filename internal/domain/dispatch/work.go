@@ -51,13 +51,13 @@ func (s *Service) serve(ctx context.Context, j durable.Job) error {
 		return err
 	}
 	for {
-		if err := s.sendAll(ctx, t); err != nil {
+		if err := s.away(ctx, j.Key, func() error { return s.sendAll(ctx, t) }); err != nil {
 			return err
 		}
 		if t.record.tries >= t.retry.Max || !t.retryable() {
 			break
 		}
-		if err := s.pause(ctx, t.retry.Wait(t.record.tries)); err != nil {
+		if err := s.away(ctx, j.Key, func() error { return s.pause(ctx, t.retry.Wait(t.record.tries)) }); err != nil {
 			return err
 		}
 		if err := s.nextRound(ctx, t, t.record.tries+1); err != nil {

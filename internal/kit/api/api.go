@@ -59,6 +59,9 @@ type Deps struct {
 	// Rights names what the subject of ctx may do: an answer is not repeated to one
 	// who may do something else meanwhile. May be nil.
 	Rights func(ctx context.Context) string
+	// Refused keeps that a request was refused for want of a right; may be nil. It is
+	// not called for more than a few of a flood.
+	Refused func(ctx context.Context, r *http.Request, route string)
 	// Stall is how long a body may take before it comes at a pace, and an answer
 	// until it is taken so; 30 seconds where it is 0.
 	Stall time.Duration
@@ -75,6 +78,8 @@ type API struct {
 	// cross refuses what a page of another site sends with the user's cookie.
 	cross     *http.CrossOriginProtection
 	endpoints []Endpoint
+	streams   streams
+	told      told
 	patterns  map[string]Endpoint // endpoints by what the mux calls them
 }
 
@@ -310,6 +315,7 @@ func (a *API) Handler() http.Handler {
 			defer func() { sw.route = r.Pattern }() // the mux writes it into the request that it gets
 			a.mux.ServeHTTP(w, r)
 		})
+		defer a.refused(sw, r, principal)
 		if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost && err == nil {
 			if _, pattern := a.mux.Handler(r); a.patterns[pattern].Method != "" { // what is mounted keeps no answers
 				if err := a.idem.serve(sw, r, call{principal, a.rights(r.Context()), key}, func() error { return a.allow(r.Context(), a.patterns[pattern]) }, next); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"sextant/internal/kit/errs"
@@ -48,6 +49,12 @@ func (a *API) Stream(w http.ResponseWriter, r *http.Request, feed Feed) error {
 	if strings.ContainsAny(last, "\r\n") {
 		return errs.New(errs.Malformed, "stream.last_event_id", "the Last-Event-ID is not one that was sent")
 	}
+	id, _ := r.Context().Value(identityKey{}).(identity)
+	leave, err := a.streams.enter(id.principal)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	messages, done, err := feed.After(r.Context(), last)
 	if err != nil {
 		return err
@@ -75,6 +82,40 @@ func (a *API) Stream(w http.ResponseWriter, r *http.Request, feed Feed) error {
 			return nil // the client reconnects and gets the error as an answer
 		}
 	}
+}
+
+const (
+	streamsOfOne = 64  // live views of one subject at once
+	streamsOfAll = 512 // of everybody; each holds a connection
+)
+
+// streams counts live views, so that those of one leave connections to others.
+type streams struct {
+	mu  sync.Mutex
+	all int
+	of  map[string]int
+}
+
+// enter takes a place; the function that it gives leaves it.
+func (s *streams) enter(principal string) (func(), error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= streamsOfAll || s.of[principal] >= streamsOfOne {
+		return nil, errs.New(errs.Exhausted, "stream.too_many", "too many live views are open: %d of one subject and %d in all are possible; close some", streamsOfOne, streamsOfAll)
+	}
+	if s.of == nil {
+		s.of = map[string]int{}
+	}
+	s.all++
+	s.of[principal]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.all--
+		if s.of[principal]--; s.of[principal] == 0 {
+			delete(s.of, principal)
+		}
+	}, nil
 }
 
 // stream is a client that listens.

@@ -190,3 +190,39 @@ func TestAStreamThatCannotBegin(t *testing.T) {
 	r.wants(r.ask("GET", "/events?after=1%0A2", ""), 400, "stream.last_event_id")
 	r.wants(r.ask("GET", "/events", "", "Authorization", ""), 401, "x.unauthenticated")
 }
+
+// One subject cannot take every connection with live views, and what it closes it
+// may open again.
+func TestLiveViewsAreCounted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.Handle(api.Endpoint{Method: "GET", Path: "/quiet", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
+		return r.Stream(w, q, api.Feed{After: func(context.Context, string) ([]api.Message, bool, error) {
+			return []api.Message{{ID: "1", Event: "hello", Data: []byte("{}")}}, false, nil
+		}})
+	})
+	var leave func()
+	for range 64 {
+		_, leave = r.listen("/quiet")
+	}
+	r.wants(r.ask("GET", "/quiet", ""), 429, "stream.too_many")
+	if _, gone := r.listen("/quiet", "Authorization", "Bearer bob"); gone == nil {
+		t.Error("another subject is held up")
+	}
+	leave()
+	for r.ask("GET", "/things-that-are-not", "").StatusCode == 404 { // until the server has noticed that it left
+		resp, err := http.NewRequestWithContext(t.Context(), "GET", r.url+"/quiet", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Header.Set("Authorization", "Bearer ann")
+		a, err := http.DefaultClient.Do(resp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = a.Body.Close()
+		if a.StatusCode == 200 {
+			return
+		}
+	}
+}
