@@ -23,6 +23,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/kit/fair"
 )
 
 // Kinds of incidents that come from here.
@@ -73,7 +74,7 @@ type Service struct {
 	door      Door
 	ctx       context.Context
 	slots     chan struct{} // for jobs that the server itself works on
-	turns     *turns
+	turns     *fair.Turns
 	wg        sync.WaitGroup
 	mu        sync.Mutex
 	jobs      map[state.Key]*running
@@ -88,7 +89,7 @@ type Service struct {
 // running is a job that is worked on; again is the same job offered meanwhile.
 type running struct {
 	cancel context.CancelCauseFunc
-	place  *place
+	place  *fair.Place
 	again  *durable.Job
 }
 
@@ -132,12 +133,12 @@ func (s *Service) Offer(j durable.Job) {
 // begin works on a job; the lock is held.
 func (s *Service) begin(j durable.Job) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
-	p := &place{all: s.slots}
+	p := &fair.Place{All: s.slots}
 	s.jobs[j.Key] = &running{cancel: cancel, place: p}
 	s.wg.Go(func() {
 		defer s.end(j.Key)
-		defer p.leave()
-		if p.enter(ctx) {
+		defer p.Leave()
+		if p.Enter(ctx) {
 			s.work(ctx, j)
 		}
 	})
