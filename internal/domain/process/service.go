@@ -56,6 +56,7 @@ type Service struct {
 	schemas  schemas
 	news     *bus.Hub[int64]
 	active   active
+	views    views
 }
 
 // New makes the service over a migrated database; Attach connects it.

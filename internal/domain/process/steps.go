@@ -2,7 +2,6 @@ package process
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
@@ -46,6 +45,8 @@ type Step struct {
 	Service string `json:"service,omitempty"`
 	Tries   int    `json:"tries,omitempty"`
 	Rows    *Rows  `json:"rows,omitempty"`
+
+	seq int64 // number of the last history chunk that changed it
 }
 
 // Rows counts the objects of a service step by what became of them.
@@ -63,49 +64,43 @@ type fold struct {
 	steps []*Step
 	by    map[state.Key]*Step
 	jobs  map[string]*Step
+	stuck map[string]*Step // by incident
+	log   []*Step          // what changed, in order, so that a look costs what is new and not what is there
 }
 
 func newFold(run api.Key, p *program.Program) *fold {
-	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{}, jobs: map[string]*Step{}}
+	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{}, jobs: map[string]*Step{}, stuck: map[string]*Step{}}
 }
 
-// read takes in what the history has more and gives the steps that changed.
-func (f *fold) read(ctx context.Context, s *Service) ([]*Step, error) {
-	var changed []*Step
+// read takes in what the history has more.
+func (f *fold) read(ctx context.Context, s *Service) error {
 	for {
 		chunks, err := durable.History(ctx, s.DB, f.run, f.seq, historyPage)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, c := range chunks {
-			f.seq = c.Seq + 1
-			for _, fact := range c.Facts {
-				if step := f.add(fact); step != nil && !slices.Contains(changed, step) {
-					changed = append(changed, step)
-				}
-			}
+			f.take(c)
 		}
 		if len(chunks) < historyPage {
-			return changed, nil
+			return nil
 		}
 	}
 }
 
-// readUntil takes in the history before a chunk.
-func (f *fold) readUntil(ctx context.Context, s *Service, seq int64) error {
-	for f.seq < seq {
-		chunks, err := durable.History(ctx, s.DB, f.run, f.seq, int(min(historyPage, seq-f.seq)))
-		if err != nil || len(chunks) == 0 {
-			return err
-		}
-		for _, c := range chunks {
-			f.seq = c.Seq + 1
-			for _, fact := range c.Facts {
-				f.add(fact)
-			}
+func (f *fold) take(c durable.Chunk) {
+	f.seq = c.Seq + 1
+	for _, fact := range c.Facts {
+		if step := f.add(fact); step != nil {
+			f.touch(step)
 		}
 	}
-	return nil
+}
+
+// touch notes that the history changed a step.
+func (f *fold) touch(step *Step) {
+	step.seq = f.seq - 1
+	f.log = append(f.log, step)
 }
 
 func (f *fold) key(k state.Key) string { return strconv.FormatInt(int64(k), 10) }
@@ -158,17 +153,18 @@ func (f *fold) add(fact engine.Fact) *Step {
 	case engine.FactIncident:
 		if step := f.other(fact); step != nil {
 			step.State, step.Message, step.Incident = StepIncident, fact.Text, f.key(fact.Key)
+			f.stuck[step.Incident] = step
 			return step
 		}
 	case engine.FactResolved:
-		for _, step := range f.steps {
-			if step.Incident == f.key(fact.Key) {
-				step.State, step.Incident = StepActive, ""
-				return step
-			}
+		step := f.stuck[f.key(fact.Key)]
+		delete(f.stuck, f.key(fact.Key))
+		if step != nil && step.Incident == f.key(fact.Key) {
+			step.State, step.Incident = StepActive, ""
+			return step
 		}
 	case engine.FactEnded:
-		return f.ended(fact)
+		f.ended(fact)
 	}
 	return nil
 }
@@ -208,15 +204,13 @@ func (f *fold) leave(fact engine.Fact, how string) *Step {
 }
 
 // ended closes what was open when the run ended.
-func (f *fold) ended(fact engine.Fact) *Step {
-	var last *Step
+func (f *fold) ended(fact engine.Fact) {
 	for _, step := range f.steps {
 		if !step.Over() {
 			step.State, step.Left = StepTerminated, fact.Time
-			last = step
+			f.touch(step)
 		}
 	}
-	return last
 }
 
 // Over reports whether the step has ended.
@@ -244,10 +238,8 @@ func typeOf(k program.Kind) string {
 	return "service"
 }
 
-// dress adds to the steps what is known of their rows, and gives those whose
-// rows changed.
-func (f *fold) dress(known []dispatch.Step) []*Step {
-	var changed []*Step
+// dress adds to the steps what is known of their rows.
+func (f *fold) dress(known []dispatch.Step) {
 	for _, k := range known {
 		step := f.jobs[k.Job]
 		if step == nil {
@@ -255,11 +247,10 @@ func (f *fold) dress(known []dispatch.Step) []*Step {
 		}
 		rows := count(k)
 		if step.Rows == nil || step.Tries != k.Tries || !sameRows(step.Rows, rows) {
-			changed = append(changed, step)
+			f.log = append(f.log, step)
 		}
 		step.Service, step.Tries, step.Rows = k.Service, k.Tries, rows
 	}
-	return changed
 }
 
 func count(k dispatch.Step) *Rows {
@@ -299,7 +290,7 @@ func (s *Service) steps(ctx context.Context, r Run) (*fold, error) {
 		return nil, err
 	}
 	f := newFold(r.Key, p)
-	if _, err := f.read(ctx, s); err != nil {
+	if err := f.read(ctx, s); err != nil {
 		return nil, err
 	}
 	known, err := s.Dispatch.Outcomes(ctx, f.run)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"sextant/internal/domain/dispatch"
@@ -37,7 +38,9 @@ const viewEvery = 100 * time.Millisecond // between two messages of a live view
 type watch struct {
 	s    *Service
 	key  api.Key
-	fold *fold
+	view *view
+	told int   // how much of the log of changes; -1 before the first look
+	seq  int64 // how much of the history
 	done bool
 	// rows is what the view was told of objects; nil where it did not ask.
 	rows map[string]map[string]RowState
@@ -86,30 +89,93 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 	if err != nil {
 		return nil, false, err
 	}
-	return []api.Message{{ID: strconv.FormatInt(v.fold.seq, 10), Event: "run", Data: data}}, v.done, nil
+	return []api.Message{{ID: strconv.FormatInt(v.seq, 10), Event: "run", Data: data}}, v.done, nil
 }
 
 // changes gives what changed since the last look; fresh is true at the first.
 func (v *watch) changes(ctx context.Context, r Run, from int64) (u Update, fresh bool, err error) {
-	if fresh = v.fold == nil; fresh {
-		if v.fold, err = v.begin(ctx, r, from); err != nil {
-			return u, true, err
+	fresh = v.told < 0
+	v.view.mu.Lock()
+	defer v.view.mu.Unlock()
+	if v.view.fold == nil {
+		p, err := v.s.Program(r.definition)
+		if err != nil {
+			return u, fresh, err
 		}
+		v.view.fold = newFold(r.Key, p)
 	}
-	if u.Steps, err = v.fold.read(ctx, v.s); err != nil {
+	f := v.view.fold
+	if err := f.read(ctx, v.s); err != nil {
 		return u, fresh, err
 	}
-	known, err := v.s.Dispatch.Outcomes(ctx, v.fold.run)
+	known, err := v.s.Dispatch.Outcomes(ctx, f.run)
 	if err != nil {
 		return u, fresh, err
 	}
-	for _, step := range v.fold.dress(known) {
-		if !contains(u.Steps, step) {
-			u.Steps = append(u.Steps, step)
-		}
-	}
+	f.dress(known)
+	u.Steps = v.news(f, from)
+	v.told, v.seq = len(f.log), f.seq
 	u.Rows = v.moved(known)
 	return u, fresh, nil
+}
+
+// news are copies of the steps that the view was not told of as they are: all that
+// the history changed from a chunk on, and afterwards what is new in the log.
+func (v *watch) news(f *fold, from int64) []*Step {
+	var all []*Step
+	if v.told < 0 {
+		for _, step := range f.steps {
+			if step.seq >= from || step.Rows != nil {
+				known := *step
+				all = append(all, &known)
+			}
+		}
+		return all
+	}
+	seen := map[*Step]bool{}
+	for _, step := range f.log[v.told:] {
+		if !seen[step] {
+			seen[step] = true
+			known := *step
+			all = append(all, &known)
+		}
+	}
+	return all
+}
+
+// view is what all who watch a run share: its history is folded once.
+type view struct {
+	mu    sync.Mutex
+	fold  *fold
+	users int // counted by views
+}
+
+// views are the runs that somebody watches.
+type views struct {
+	mu sync.Mutex
+	of map[api.Key]*view
+}
+
+// open gives the view of a run; the function closes it for one who watches.
+func (s *views) open(run api.Key) (*view, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.of[run]
+	if v == nil {
+		v = &view{}
+		if s.of == nil {
+			s.of = map[api.Key]*view{}
+		}
+		s.of[run] = v
+	}
+	v.users++
+	return v, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if v.users--; v.users == 0 {
+			delete(s.of, run)
+		}
+	}
 }
 
 // moved gives the objects that are further than the view was told.
@@ -138,25 +204,6 @@ func (v *watch) moved(known []dispatch.Step) []RowState {
 	return all
 }
 
-func contains(all []*Step, s *Step) bool {
-	for _, o := range all {
-		if o == s {
-			return true
-		}
-	}
-	return false
-}
-
-// begin folds the history up to where a resumed view left off.
-func (v *watch) begin(ctx context.Context, r Run, from int64) (*fold, error) {
-	p, err := v.s.Program(r.definition)
-	if err != nil {
-		return nil, err
-	}
-	f := newFold(r.Key, p)
-	return f, f.readUntil(ctx, v.s, from)
-}
-
 // Events streams a run as server-sent events until it is over.
 func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) error {
 	key, err := strconv.ParseInt(r.PathValue("run"), 10, 64)
@@ -165,7 +212,9 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 	}
 	news, stop := s.news.Listen(key)
 	defer stop()
-	v := &watch{s: s, key: api.Key(key)}
+	shared, leave := s.views.open(api.Key(key))
+	defer leave()
+	v := &watch{s: s, key: api.Key(key), view: shared, told: -1}
 	if r.URL.Query().Get("rows") == "true" {
 		v.rows = map[string]map[string]RowState{}
 	}
