@@ -120,7 +120,7 @@ func (s *Service) stored(ctx context.Context, t *task, c *chunk) ([]*result, err
 // ask sends a chunk until there is an answer, or until it is clear that there
 // will be none.
 func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRun bool) ([]*result, error) {
-	arrived, forget := s.wait.expect(t.callKey(c))
+	arrived, forget := s.wait.Listen(t.callKey(c))
 	defer forget()
 	left := max(c.deadline.Sub(s.Clock.Now()), 0) + grace
 	limit, cancel := context.WithTimeout(ctx, left)

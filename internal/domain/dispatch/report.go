@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"sync"
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch/output"
@@ -20,39 +19,6 @@ import (
 const (
 	maxLogPost = 2 << 20
 )
-
-// callbacks wakes whoever waits for the result of an accepted call.
-type callbacks struct {
-	mu   sync.Mutex
-	open map[string]chan struct{}
-}
-
-func newCallbacks() *callbacks { return &callbacks{open: map[string]chan struct{}{}} }
-
-func (c *callbacks) expect(key string) (<-chan struct{}, func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ch := make(chan struct{}, 1)
-	c.open[key] = ch
-	return ch, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.open[key] == ch {
-			delete(c.open, key)
-		}
-	}
-}
-
-func (c *callbacks) arrived(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if ch := c.open[key]; ch != nil {
-		select {
-		case ch <- struct{}{}:
-		default:
-		}
-	}
-}
 
 // Output stores live output that a plugin sends about a call of its own. What
 // passes the limit of a job is dropped.
@@ -150,7 +116,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	if !stored {
 		return errs.New(errs.Gone, "dispatch.answered", "the call %s has its answer already", key)
 	}
-	s.wait.arrived(key)
+	s.wait.Poke(key)
 	s.Changed(state.Key(r.run))
 	return nil
 }

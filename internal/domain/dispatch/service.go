@@ -79,7 +79,7 @@ type Service struct {
 	mu        sync.Mutex
 	jobs      map[state.Key]*running
 	progress  *output.Progress
-	wait      *callbacks
+	wait      bus.Hub[string] // pokes who waits for the result of an accepted call
 	waits     waits
 	masks     masks
 	streams   output.Masked
@@ -103,7 +103,7 @@ func New(d Deps) *Service {
 	if d.Changed == nil {
 		d.Changed = func(state.Key) {}
 	}
-	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), turns: newTurns(d.Calls), jobs: map[state.Key]*running{}, progress: output.NewProgress(), wait: newCallbacks()}
+	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), turns: newTurns(d.Calls), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.
