@@ -208,7 +208,7 @@ func (s *Service) request(t *task, c *chunk, body []byte) gateway.Call {
 	h.Set("requestId", t.callKey(c))
 	h.Set("transactionId", fmt.Sprint(int64(t.job.Element)))
 	h.Set(wire.HeaderTraceparent, traceparent(int64(t.job.Run), t.callKey(c)))
-	return gateway.Call{Plugin: t.svc.Plugin, Method: method, Path: t.svc.Action.Path, Header: h, Body: body}
+	return gateway.Call{Plugin: t.svc.Plugin, Method: method, Path: t.svc.Action.Path, Header: h, Body: body, Once: !t.svc.Action.Idempotent}
 }
 
 // traceparent makes the run a trace and the call a span of it: the same call

@@ -35,6 +35,7 @@ type Router struct {
 	mu     sync.RWMutex
 	routes map[string]Route
 	client *http.Client
+	once   *http.Client // never sends a request a second time by itself
 }
 
 // New makes a router without routes.
@@ -43,7 +44,10 @@ func New() *Router {
 	// A redirect is an answer like any other: followed, the plugin could send the
 	// call and its token elsewhere.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Router{routes: map[string]Route{}, client: &http.Client{Transport: t, CheckRedirect: stay}}
+	// The library sends a request again by itself where a connection that was used
+	// before breaks, a POST too if it has an Idempotency-Key: not on fresh ones.
+	fresh := &http.Transport{DisableKeepAlives: true}
+	return &Router{routes: map[string]Route{}, client: &http.Client{Transport: t, CheckRedirect: stay}, once: &http.Client{Transport: fresh, CheckRedirect: stay}}
 }
 
 // Set makes calls to a plugin go to a route.
@@ -60,6 +64,8 @@ type Call struct {
 	Path   string
 	Header http.Header
 	Body   []byte
+	// Once has it sent a single time, whatever becomes of the connection.
+	Once bool
 }
 
 // Answer is what a plugin said.
@@ -100,7 +106,11 @@ func (r *Router) Ask(ctx context.Context, to Route, c Call) (*Answer, error) {
 	if to.Handler != nil {
 		return direct(ctx, to.Handler, req)
 	}
-	resp, err := r.client.Do(req)
+	client := r.client
+	if c.Once {
+		client, req.GetBody = r.once, nil
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		if connecting(err) {
 			return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
