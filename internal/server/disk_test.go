@@ -60,6 +60,16 @@ func TestWorkOnAFullDisk(t *testing.T) {
 	if status, data := g.ask("GET", "/readyz", "", nil); status != 503 || !strings.Contains(string(data), "full") {
 		t.Errorf("readiness says %d %s", status, data)
 	}
+	for i := range 200 { // a plugin's database is on the same disk
+		status, data := g.ask("POST", "/api/v1/objects/host:host", admin, []map[string]any{{"id": fmt.Sprint("h", i), "name": fmt.Sprint("h", i, strings.Repeat("x", 100)), "address": "192.0.2.1"}})
+		if status == 507 && !strings.Contains(string(data), "SQL") {
+			break
+		}
+		if status >= 300 || i == 199 {
+			t.Errorf("an object on a full disk: %d %s", status, data)
+			break
+		}
+	}
 	again := g.login("admin", adminPass)
 	if status, data := g.ask("PUT", "/api/v1/stop", again, map[string]any{"active": true, "reason": "the disk is full"}); status >= 300 {
 		t.Errorf("stopping everything: %d %s", status, data)
