@@ -30,7 +30,7 @@ func (s *Service) Call(ctx context.Context, c Call) (control.Verdict, error) {
 	if err != nil {
 		return control.Verdict{}, err
 	}
-	return s.door.Admit(ctx, req)
+	return s.admit(ctx, req)
 }
 
 // PreviewCall tells what a call would do now. Like a call it keeps the process

@@ -121,7 +121,7 @@ func (s *Service) startRoutes(a *api.API) {
 	type out struct{ Body control.Verdict }
 	api.Register(a, api.Endpoint{ID: "startRun", Method: http.MethodPost, Path: "/api/v1/runs", Tag: "runs", Summary: "Ask the door for a run", Permission: "run.start", Status: http.StatusCreated},
 		func(ctx context.Context, i *in) (*out, error) {
-			v, err := s.door.Admit(ctx, i.Body.request())
+			v, err := s.admit(ctx, i.Body.request())
 			return &out{v}, err
 		})
 	type callIn struct{ Body Call }

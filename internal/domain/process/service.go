@@ -27,6 +27,7 @@ import (
 type Host interface {
 	NewKey() state.Key
 	StartTx(tx *db.Tx, start durable.StartRun) error
+	Began(ctx context.Context, run state.Key)
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
 }
@@ -105,6 +106,15 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	}
 	tx.AfterCommit(func() { s.active.add(r.Mandate.Project, 1) })
 	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate})
+}
+
+// admit asks the door for a run, and answers once it has had its first turn.
+func (s *Service) admit(ctx context.Context, req control.Request) (control.Verdict, error) {
+	v, err := s.door.Admit(ctx, req)
+	if err == nil {
+		s.host.Began(ctx, state.Key(v.Run))
+	}
+	return v, err
 }
 
 func (s *Service) publish(tx *db.Tx, r Run, what string, data map[string]any) error {

@@ -359,3 +359,17 @@ func TestWhatKilledTheLastTwoProcessesIsSetAside(t *testing.T) {
 	}
 	<-p.jobs
 }
+
+// Who started a run finds what came of its first expressions.
+func TestWhoStartsARunFindsWhatCameOfIt(t *testing.T) {
+	t.Parallel()
+	stuck := compile(t, strings.ReplaceAll(spinning, "&lt; 0 or go", "+ nothing"))
+	p := newPlace(t, func(int64) (*program.Program, error) { return stuck, nil })
+	for range 50 {
+		key := p.start(1, nil)
+		p.h.Began(t.Context(), key)
+		if _, kind := p.told.of(key); kind != engine.IncidentCondition {
+			t.Fatalf("the incident of the run is %q", kind)
+		}
+	}
+}

@@ -97,6 +97,7 @@ type Host struct {
 	shards []*shard
 	timers *timers
 	wg     sync.WaitGroup
+	begun  sync.Map // runs whose first turn is still to come, for Began
 	closed atomic.Bool
 	stop   context.CancelFunc
 }
@@ -179,8 +180,28 @@ func (h *Host) StartTx(tx *db.Tx, start StartRun) error {
 	if err := w.store(tx); err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { s.push(command{run: start.Key, adopt: r, res: res}) })
+	tx.AfterCommit(func() {
+		if r.fresh = res.More; r.fresh {
+			h.begun.Store(start.Key, true)
+		}
+		s.push(command{run: start.Key, adopt: r, res: res})
+	})
 	return nil
+}
+
+// Began returns once a run that was started has had its first turn, so that who
+// started it finds what came of that. It waits for no other turn.
+func (h *Host) Began(ctx context.Context, key state.Key) {
+	if _, more := h.begun.Load(key); !more {
+		return
+	}
+	// The run is adopted before the first look, its turn is queued by then, and is
+	// stored before the third.
+	for range 3 {
+		if err := h.Read(ctx, key, func(*state.Run, *program.Program) {}); err != nil {
+			return // it is over
+		}
+	}
 }
 
 // Start starts a run in a write of its own.

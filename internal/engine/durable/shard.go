@@ -33,6 +33,7 @@ type run struct {
 	seq        int64        // number of the next history chunk
 	turn       *engine.Turn // of a run whose turn was over; nil where it waits
 	queued     bool         // its next turn is in the queue
+	fresh      bool         // its first turn is still to come
 }
 
 // command is something for a shard's loop to do.
@@ -299,6 +300,10 @@ func (s *shard) settle(p *pending) {
 	s.release(p.run, p.res.Effects)
 	for _, c := range p.commands {
 		c.answer(nil)
+	}
+	if p.run.fresh {
+		p.run.fresh = false
+		s.host.begun.Delete(p.run.key)
 	}
 	s.goOn(p.run)
 }
