@@ -16,6 +16,12 @@
 // sub-processes, bodies of multi-instances, the process itself, and whatever
 // has an incident. Tokens pass everything else within one step.
 //
+// A step may stop half-way: after so many moves, when the host says so, before the
+// first expression, or with an incident when the budget of the run is used up. The
+// tokens that are on their way are then parked in the state, and Continue, or the
+// end of the incident, takes them up in the same order. However often a run stops,
+// it does the same.
+//
 // # Invariants
 //
 //   - A scope completes when it has no child, no token in flight and no token

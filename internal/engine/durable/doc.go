@@ -8,14 +8,18 @@
 // answered after its commit was synced. A crash loses what was not answered;
 // afterwards jobs are offered again and timers armed again from the records.
 //
+// A run that cannot be loaded, whose step breaks off, or at which two processes
+// died in a row is set aside: its records stay, one incident tells, the others go
+// on. Which runs are at work stands in a file that outlives the process.
+//
 // Towards the outside a job may be offered more than once; in the state it is
 // completed once: a second completion gets engine.ErrGone.
 package durable
 
 import "embed"
 
-// Migrations holds the tables of the host: engine_record, engine_history and
-// engine_key.
+// Migrations holds the tables of the host: engine_record, engine_history,
+// engine_key and engine_held.
 //
 //go:embed migrations
 var Migrations embed.FS
