@@ -2,8 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"sextant/internal/domain/gateway"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/kit/obs"
 	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
@@ -207,16 +206,8 @@ func (s *Service) request(t *task, c *chunk, body []byte) gateway.Call {
 	h.Set(wire.HeaderFence, itoa(c.fence))
 	h.Set("requestId", t.callKey(c))
 	h.Set("transactionId", fmt.Sprint(int64(t.job.Element)))
-	h.Set(wire.HeaderTraceparent, traceparent(int64(t.job.Run), t.callKey(c)))
+	h.Set(wire.HeaderTraceparent, obs.Traceparent(int64(t.job.Run), t.callKey(c)))
 	return gateway.Call{Plugin: t.svc.Plugin, Method: method, Path: t.svc.Action.Path, Header: h, Body: body, Once: !t.svc.Action.Idempotent}
-}
-
-// traceparent makes the run a trace and the call a span of it: the same call
-// has the same ids when it is sent again.
-func traceparent(run int64, key string) string {
-	trace := sha256.Sum256(fmt.Appendf(nil, "run/%d", run))
-	span := sha256.Sum256([]byte(key))
-	return "00-" + hex.EncodeToString(trace[:16]) + "-" + hex.EncodeToString(span[:8]) + "-01"
 }
 
 // await waits for the call-back of an accepted call.

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,7 +104,7 @@ func New(d Deps) *Service {
 	if d.Changed == nil {
 		d.Changed = func(state.Key) {}
 	}
-	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), turns: newTurns(d.Calls), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
+	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.

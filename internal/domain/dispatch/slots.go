@@ -1,12 +1,10 @@
 package dispatch
 
 import (
-	"cmp"
 	"context"
 	"time"
 
 	"sextant/internal/engine/state"
-	"sextant/internal/kit/fair"
 	"sextant/internal/lang/manifest"
 	"sextant/sdk/go/wire"
 )
@@ -15,10 +13,6 @@ const (
 	callsAtWork = 64        // calls of one project that a plugin works on at once
 	longWait    = time.Hour // a reading action that may take so long waits for something
 )
-
-// newTurns shares out the calls at work: each project has its own places with each
-// plugin, and none of its services takes all of them.
-func newTurns(limit int) *fair.Turns { return fair.New(cmp.Or(limit, callsAtWork)) }
 
 // turn waits until a chunk may be sent. What waits for something, and works on
 // nothing, holds no place. The time that a call waited is not part of its own.
@@ -48,17 +42,7 @@ func idle(a wire.Action) bool {
 // call it.
 func (s *Service) away(ctx context.Context, job state.Key, do func() error) error {
 	s.mu.Lock()
-	r := s.jobs[job]
+	p := s.jobs[job].place
 	s.mu.Unlock()
-	if r == nil || r.place == nil {
-		return do()
-	}
-	r.place.Leave()
-	if err := do(); err != nil {
-		return err
-	}
-	if !r.place.Enter(ctx) {
-		return context.Cause(ctx)
-	}
-	return nil
+	return p.Away(ctx, do)
 }

@@ -17,10 +17,11 @@ const looping = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL
 // from wherever a view goes on, all are told the same.
 func TestViewsOfALongRun(t *testing.T) {
 	t.Parallel()
-	_, p, err := read([]byte(looping))
+	_, all, err := read([]byte(looping))
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := all[0]
 	node, _ := p.Lookup("u")
 	const passes = 24_000
 	f, at := newFold(1, p), time.Unix(1, 0)

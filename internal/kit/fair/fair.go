@@ -120,6 +120,18 @@ func (p *Place) Leave() {
 	}
 }
 
+// Away does what takes its time without a place, and comes back.
+func (p *Place) Away(ctx context.Context, do func() error) error {
+	p.Leave()
+	if err := do(); err != nil {
+		return err
+	}
+	if !p.Enter(ctx) {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
 // Groups counts the groups in which somebody has a place or waits for one.
 func (t *Turns) Groups() int {
 	t.mu.Lock()
