@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"sextant/internal/kit/fair"
 )
@@ -12,6 +13,10 @@ import (
 // the others alone.
 func TestNobodyTakesThePlacesOfOthers(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, nobodyTakesThePlacesOfOthers)
+}
+
+func nobodyTakesThePlacesOfOthers(t *testing.T) {
 	s := fair.New(8)
 	hold := func(project, plugin, service string) func() {
 		t.Helper()
@@ -38,6 +43,7 @@ func TestNobodyTakesThePlacesOfOthers(t *testing.T) {
 	for _, other := range [][3]string{{"a", "p", "p/s/stop"}, {"a", "p", "p/t/run"}, {"a", "q", "q/s/run"}, {"b", "p", "p/s/run"}} {
 		defer hold(other[0], other[1], other[2])()
 	}
+	synctest.Wait()
 	select {
 	case <-given:
 		t.Fatal("a service has more than its share")
