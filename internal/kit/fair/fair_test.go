@@ -40,14 +40,14 @@ func nobodyTakesThePlacesOfOthers(t *testing.T) {
 		}
 		waiting <- free
 	}()
-	for _, other := range [][3]string{{"a", "p", "p/s/stop"}, {"a", "p", "p/t/run"}, {"a", "q", "q/s/run"}, {"b", "p", "p/s/run"}} {
-		defer hold(other[0], other[1], other[2])()
-	}
 	synctest.Wait()
 	select {
 	case <-given:
 		t.Fatal("a service has more than its share")
 	default:
+	}
+	for _, other := range [][3]string{{"a", "p", "p/s/stop"}, {"a", "p", "p/t/run"}, {"a", "q", "q/s/run"}, {"b", "p", "p/s/run"}} {
+		defer hold(other[0], other[1], other[2])()
 	}
 	frees[0]()
 	frees[0]() // twice is once
