@@ -28,6 +28,7 @@ import (
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
 

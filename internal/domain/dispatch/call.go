@@ -38,7 +38,7 @@ func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error
 	if err != nil {
 		return nil, err
 	}
-	defer s.masks.set(t.callKey(c), mask)()
+	defer s.masks.Set(t.callKey(c), mask)()
 	// From here on nobody can say that the plugin has not got it. The write that
 	// says so finds out that the run still holds what the call acts on.
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {

@@ -87,6 +87,10 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	if err != nil {
 		return err
 	}
+	answered := errs.New(errs.Gone, "dispatch.answered", "the call %s has its answer already", key)
+	if c.answered {
+		return answered
+	}
 	svc, err := s.Plugins.Resolve(r.service)
 	if err != nil {
 		return err
@@ -114,7 +118,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 		return err
 	}
 	if !stored {
-		return errs.New(errs.Gone, "dispatch.answered", "the call %s has its answer already", key)
+		return answered
 	}
 	s.wait.Poke(key)
 	s.Changed(state.Key(r.run))

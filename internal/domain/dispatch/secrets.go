@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
-	"sync"
 
 	"sextant/internal/domain/plugin"
 	"sextant/internal/kit/secret"
@@ -43,39 +42,10 @@ func (s *Service) open(ctx context.Context, sc *scope, svc plugin.Service, body 
 	return body, secret.NewMask(o.Opened()), err
 }
 
-// masks is what has to be hidden of each call that is at work.
-type masks struct {
-	mu sync.Mutex
-	by map[string]*secret.Mask
-}
-
-func (m *masks) set(key string, mask *secret.Mask) (forget func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.by == nil {
-		m.by = map[string]*secret.Mask{}
-	}
-	m.by[key] = mask
-	return func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if m.by[key] == mask {
-			delete(m.by, key)
-		}
-	}
-}
-
-func (m *masks) of(key string) (*secret.Mask, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	mask, ok := m.by[key]
-	return mask, ok
-}
-
 // maskOf gives what has to be hidden in what a plugin reports about a call: after
 // a restart, and when it reports late, the secrets are opened for that alone.
 func (s *Service) maskOf(ctx context.Context, key string, r *record, c *chunk) (*secret.Mask, error) {
-	if mask, ok := s.masks.of(key); ok {
+	if mask, ok := s.masks.Of(key); ok {
 		return mask, nil
 	}
 	svc, err := s.Plugins.Resolve(r.service)
@@ -90,6 +60,6 @@ func (s *Service) maskOf(ctx context.Context, key string, r *record, c *chunk) (
 	if err != nil {
 		return nil, err
 	}
-	s.masks.set(key, mask) // a plugin that reports late does so more than once
+	s.masks.Set(key, mask) // a plugin that reports late does so more than once
 	return mask, nil
 }

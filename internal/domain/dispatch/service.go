@@ -82,7 +82,7 @@ type Service struct {
 	progress  *output.Progress
 	wait      bus.Hub[string] // pokes who waits for the result of an accepted call
 	waits     waits
-	masks     masks
+	masks     output.Masks
 	streams   output.Masked
 	followers bus.Hub[state.Key]
 }

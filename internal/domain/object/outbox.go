@@ -105,6 +105,9 @@ func (s *Service) author(pkg string, e wire.Entry) author {
 // expect begins to read an outbox before the first change through this platform:
 // what is in it already was told of before there were outboxes.
 func (s *Service) expect(ctx context.Context, pkg string) error {
+	if err := s.DB.Trouble(); err != nil {
+		return err // what cannot be put on record is not done
+	}
 	m := s.outbox.of(pkg)
 	m.mu.Lock()
 	defer m.mu.Unlock()
