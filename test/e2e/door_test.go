@@ -31,8 +31,10 @@ func touchManifest() wire.Manifest {
 				{Name: "env", Type: wire.TypeObject, Secret: true}, {Name: "note", Type: wire.TypeList}},
 			Output: []wire.Param{{Name: "state", Type: wire.TypeString, To: ".state@observed"}}}
 	}
-	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true}, Requires: nil, Services: []wire.Service{{Name: "touch", Title: title, Actions: []wire.Action{
-		action("change", wire.RiskChange, wire.Lock{Mode: "exclusive", On: "target"}), action("look", wire.RiskRead, wire.Lock{Mode: "shared", On: "target"}), action("peek", wire.RiskRead)}}}}
+	peek := action("peek", wire.RiskRead) // it holds nothing, so that it writes nothing to what others hold
+	peek.Output = []wire.Param{{Name: "state", Type: wire.TypeString}}
+	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "touch", Title: title, Actions: []wire.Action{
+		action("change", wire.RiskChange, wire.Lock{Mode: "exclusive", On: "target"}), action("look", wire.RiskRead, wire.Lock{Mode: "shared", On: "target"}), peek}}}}
 }
 
 func (x *toucher) serve(string) http.Handler {
