@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"sextant/internal/domain/dispatch/record"
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/identity"
@@ -23,18 +24,18 @@ func (s *Service) Acting(ctx context.Context, key string) (context.Context, erro
 	if err != nil {
 		return nil, err
 	}
-	if !c.sent || c.answered || r.state != stateOpen || c.round != r.round {
+	if !c.Sent || c.Answered || r.State != record.Open || c.Round != r.Round {
 		return nil, errs.New(errs.Gone, "dispatch.answered", "the call %s is over: nothing is done for its run any more", key)
 	}
 	var mandate []byte
-	if err := s.engine.Read(ctx, state.Key(r.run), func(run *state.Run, _ *program.Program) { mandate = run.Mandate }); err != nil {
+	if err := s.engine.Read(ctx, state.Key(r.Run), func(run *state.Run, _ *program.Program) { mandate = run.Mandate }); err != nil {
 		return nil, errs.New(errs.Gone, "dispatch.answered", "the run of the call %s is over", key)
 	}
 	m, err := control.ReadMandate(mandate)
 	if err != nil {
 		return nil, err
 	}
-	run := itoa(r.run)
+	run := itoa(r.Run)
 	ctx = identity.With(ctx, m.Rights.Run(run).Narrow("object.*", "type.*"))
 	return object.Within(object.OnBehalfOf(ctx, run), m.Project), nil
 }

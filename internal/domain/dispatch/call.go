@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sextant/internal/domain/dispatch/record"
 	"strings"
 	"time"
 
@@ -29,12 +30,12 @@ const (
 
 // send makes the call of a chunk and stores what became of its rows. It returns
 // without rows when ctx ends.
-func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error) {
+func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record.Row, error) {
 	if err := s.turn(ctx, t, c); err != nil {
 		return nil, err
 	}
-	defer func() { c.free() }()
-	body, mask, err := s.open(t.scope.as(ctx), t.scope, t.svc, c.body)
+	defer func() { c.Free() }()
+	body, mask, err := s.open(t.scope.as(ctx), t.scope, t.svc, c.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -42,31 +43,31 @@ func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error
 	// From here on nobody can say that the plugin has not got it. The write that
 	// says so finds out that the run still holds what the call acts on.
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
-		fences, err := s.door.Held(ctx, tx, int64(t.job.Run), c.claims)
+		fences, err := s.door.Held(ctx, tx, int64(t.job.Run), c.Claims)
 		if err != nil {
 			return err
 		}
-		c.fence = 0
+		c.Fence = 0
 		for _, f := range fences {
-			c.fence = max(c.fence, f)
+			c.Fence = max(c.Fence, f)
 		}
-		if c.sent {
+		if c.Sent {
 			return nil
 		}
-		return markSent(tx, keyOf(t.job), c)
+		return record.MarkSent(tx, keyOf(t.job), c)
 	})
 	if err != nil {
 		return nil, err
 	}
-	resumed := c.sent
-	c.sent = true
+	resumed := c.Sent
+	c.Sent = true
 	rows, err := s.ask(ctx, t, c, body, resumed)
 	if err != nil || rows == nil {
 		return nil, err
 	}
 	hide(mask, rows)
 	if rest := s.streams.Rest(t.callKey(c), mask); len(rest) > 0 {
-		if err := s.keepOutput(context.WithoutCancel(ctx), keyOf(t.job), c.round, rest); err != nil {
+		if err := s.keepOutput(context.WithoutCancel(ctx), keyOf(t.job), c.Round, rest); err != nil {
 			return nil, err
 		}
 		s.followers.Poke(t.job.Key)
@@ -74,13 +75,13 @@ func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error
 	stored := false
 	err = s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
 		var err error
-		stored, err = storeAnswer(tx, keyOf(t.job), c, rows)
+		stored, err = record.StoreAnswer(tx, keyOf(t.job), c, rows)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.answered = true
+	c.Answered = true
 	s.Changed(t.job.Run)
 	if stored {
 		return rows, nil
@@ -89,7 +90,7 @@ func (s *Service) send(ctx context.Context, t *task, c *chunk) ([]*result, error
 }
 
 // hide takes secrets out of what a plugin said of rows.
-func hide(mask *secret.Mask, rows []*result) {
+func hide(mask *secret.Mask, rows []*record.Row) {
 	if mask == nil {
 		return
 	}
@@ -102,14 +103,14 @@ func hide(mask *secret.Mask, rows []*result) {
 }
 
 // stored reads the outcomes of a chunk that was answered already.
-func (s *Service) stored(ctx context.Context, t *task, c *chunk) ([]*result, error) {
-	all, err := rowsOf(context.WithoutCancel(ctx), s.DB, keyOf(t.job))
+func (s *Service) stored(ctx context.Context, t *task, c *record.Chunk) ([]*record.Row, error) {
+	all, err := record.Rows(context.WithoutCancel(ctx), s.DB, keyOf(t.job))
 	if err != nil {
 		return nil, err
 	}
-	var rows []*result
+	var rows []*record.Row
 	for _, r := range all {
-		if r.Round == c.round && r.Chunk == c.number {
+		if r.Round == c.Round && r.Chunk == c.Number {
 			rows = append(rows, r)
 		}
 	}
@@ -118,10 +119,10 @@ func (s *Service) stored(ctx context.Context, t *task, c *chunk) ([]*result, err
 
 // ask sends a chunk until there is an answer, or until it is clear that there
 // will be none.
-func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRun bool) ([]*result, error) {
+func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte, mayRun bool) ([]*record.Row, error) {
 	arrived, forget := s.wait.Listen(t.callKey(c))
 	defer forget()
-	left := max(c.deadline.Sub(s.Clock.Now()), 0) + grace
+	left := max(c.Deadline.Sub(s.Clock.Now()), 0) + grace
 	limit, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	once := !t.svc.Action.Idempotent
@@ -129,7 +130,7 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 		if t.svc.Action.Async {
 			return s.await(ctx, limit, t, c, arrived)
 		}
-		return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
+		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
 	}
 	for try := 0; ; try++ {
 		answer, err := s.Router.Do(limit, s.request(t, c, body))
@@ -140,7 +141,7 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 			}
 			return nil, context.Cause(ctx)
 		case err == nil && answer.Status == http.StatusAccepted:
-			c.free() // until it calls back it works on nothing of ours
+			c.Free() // until it calls back it works on nothing of ours
 			return s.await(ctx, limit, t, c, arrived)
 		case err == nil && (once || !again(answer.Status)):
 			return t.interpret(c, answer, mayRun), nil
@@ -155,7 +156,7 @@ func (s *Service) ask(ctx context.Context, t *task, c *chunk, body []byte, mayRu
 		default:
 			mayRun = true
 			if once || try+1 >= brokenMax {
-				return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin gave no answer: " + describe(answer, err)}), nil
+				return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin gave no answer: " + describe(answer, err)}), nil
 			}
 		}
 		wait := retry.Policy{First: resendFirst, Longest: resendMax}.Wait(try)
@@ -186,24 +187,24 @@ func describe(a *gateway.Answer, err error) string {
 }
 
 // unreached is what became of rows whose call could not be delivered.
-func unreached(mayRun bool, err error) result {
+func unreached(mayRun bool, err error) record.Row {
 	if mayRun {
-		return result{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin had the call and cannot be reached any more: " + err.Error()}
+		return record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin had the call and cannot be reached any more: " + err.Error()}
 	}
-	return result{Outcome: wire.OutcomeFailed, Code: "sextant.not_sent", Retry: "transport", Message: "the plugin cannot be reached, nothing was done: " + err.Error()}
+	return record.Row{Outcome: wire.OutcomeFailed, Code: "sextant.not_sent", Retry: "transport", Message: "the plugin cannot be reached, nothing was done: " + err.Error()}
 }
 
-func (s *Service) request(t *task, c *chunk, body []byte) gateway.Call {
+func (s *Service) request(t *task, c *record.Chunk, body []byte) gateway.Call {
 	method := t.svc.Action.Method
 	if method == "" {
 		method = http.MethodPost
 	}
 	h := http.Header{}
 	h.Set(wire.HeaderIdempotencyKey, t.callKey(c))
-	h.Set(wire.HeaderDeadline, c.deadline.UTC().Format(time.RFC3339Nano))
+	h.Set(wire.HeaderDeadline, c.Deadline.UTC().Format(time.RFC3339Nano))
 	h.Set(wire.HeaderRun, fmt.Sprint(int64(t.job.Run)))
 	h.Set(wire.HeaderProject, t.scope.project())
-	h.Set(wire.HeaderFence, itoa(c.fence))
+	h.Set(wire.HeaderFence, itoa(c.Fence))
 	h.Set("requestId", t.callKey(c))
 	h.Set("transactionId", fmt.Sprint(int64(t.job.Element)))
 	h.Set(wire.HeaderTraceparent, obs.Traceparent(int64(t.job.Run), t.callKey(c)))
@@ -211,7 +212,7 @@ func (s *Service) request(t *task, c *chunk, body []byte) gateway.Call {
 }
 
 // await waits for the call-back of an accepted call.
-func (s *Service) await(ctx, limit context.Context, t *task, c *chunk, arrived <-chan struct{}) ([]*result, error) {
+func (s *Service) await(ctx, limit context.Context, t *task, c *record.Chunk, arrived <-chan struct{}) ([]*record.Row, error) {
 	select {
 	case <-arrived:
 		return s.stored(ctx, t, c)
@@ -228,14 +229,14 @@ func (s *Service) await(ctx, limit context.Context, t *task, c *chunk, arrived <
 
 // tooLate gives a call up whose deadline has passed without the plugin's word:
 // it is told to stop, and nobody knows what it did.
-func (s *Service) tooLate(ctx context.Context, t *task, c *chunk) []*result {
+func (s *Service) tooLate(ctx context.Context, t *task, c *record.Chunk) []*record.Row {
 	s.cancel(ctx, t, c)
-	return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.timed_out",
-		Message: fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known", c.deadline.Format(time.RFC3339))})
+	return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.timed_out",
+		Message: fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known", c.Deadline.Format(time.RFC3339))})
 }
 
 // cancel tells a plugin that nobody wants a call any more.
-func (s *Service) cancel(ctx context.Context, t *task, c *chunk) {
+func (s *Service) cancel(ctx context.Context, t *task, c *record.Chunk) {
 	if !t.svc.Action.Cancel {
 		return
 	}
@@ -249,10 +250,10 @@ func (s *Service) cancel(ctx context.Context, t *task, c *chunk) {
 }
 
 // all gives every row of a chunk the same outcome.
-func (t *task) all(c *chunk, with result) []*result {
-	var rows []*result
+func (t *task) all(c *record.Chunk, with record.Row) []*record.Row {
+	var rows []*record.Row
 	for _, r := range t.rows {
-		if r.Round == c.round && r.Chunk == c.number {
+		if r.Round == c.Round && r.Chunk == c.Number {
 			row := with
 			row.Pos, row.Object, row.Round, row.Chunk = r.Pos, r.Object, r.Round, r.Chunk
 			if row.Outputs == nil {
@@ -266,7 +267,7 @@ func (t *task) all(c *chunk, with result) []*result {
 
 // interpret turns the answer of a plugin into outcomes. What is not an answer
 // leaves it open what was done.
-func (t *task) interpret(c *chunk, a *gateway.Answer, mayRun bool) []*result {
+func (t *task) interpret(c *record.Chunk, a *gateway.Answer, mayRun bool) []*record.Row {
 	var resp wire.Response
 	err := json.Unmarshal(a.Body, &resp)
 	switch {
@@ -275,23 +276,23 @@ func (t *task) interpret(c *chunk, a *gateway.Answer, mayRun bool) []*result {
 		if err != nil || message == "" {
 			message = fmt.Sprintf("status %d", a.Status)
 		}
-		return t.all(c, result{Outcome: wire.OutcomeFailed, Code: "sextant.refused", Message: "the plugin refused the call: " + message})
+		return t.all(c, record.Row{Outcome: wire.OutcomeFailed, Code: "sextant.refused", Message: "the plugin refused the call: " + message})
 	case a.Status >= 400:
-		return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.plugin_failed", Message: fmt.Sprintf("the plugin answered with status %d: %.200s", a.Status, a.Body)})
+		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.plugin_failed", Message: fmt.Sprintf("the plugin answered with status %d: %.200s", a.Status, a.Body)})
 	case err != nil:
-		return t.all(c, result{Outcome: wire.OutcomeUnknown, Code: "sextant.garbage", Message: fmt.Sprintf("the plugin's answer is not the JSON of a service call: %.100q", a.Body)})
+		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.garbage", Message: fmt.Sprintf("the plugin's answer is not the JSON of a service call: %.100q", a.Body)})
 	}
 	return t.outcomes(c, resp)
 }
 
 // outcomes takes the outcome of each row of a chunk from an answer. A row that
 // the plugin does not mention is unknown.
-func (t *task) outcomes(c *chunk, resp wire.Response) []*result {
+func (t *task) outcomes(c *record.Chunk, resp wire.Response) []*record.Row {
 	byID := map[string]wire.Row{}
 	for _, o := range resp.Results.Outputs {
 		byID[plain(o[wire.FieldCallback])] = o
 	}
-	rows := t.all(c, result{})
+	rows := t.all(c, record.Row{})
 	for _, r := range rows {
 		o, ok := byID[r.Object]
 		if !ok {
@@ -312,7 +313,7 @@ func (t *task) outcomes(c *chunk, resp wire.Response) []*result {
 
 // alone is the id of a row's object where no other row of the call has the same:
 // a plugin may answer by it, too.
-func alone(rows []*result, r *result) string {
+func alone(rows []*record.Row, r *record.Row) string {
 	id := idOf(r.Object)
 	for _, other := range rows {
 		if other != r && idOf(other.Object) == id {
@@ -331,7 +332,7 @@ func idOf(ref string) string {
 	return id
 }
 
-func (t *task) outcome(r *result, o wire.Row) {
+func (t *task) outcome(r *record.Row, o wire.Row) {
 	r.Code, r.Message, r.Retry = plain(o[wire.FieldErrorCode]), plain(o[wire.FieldErrorMessage]), plain(o["retryOn"])
 	r.Outcome = wire.Outcome(plain(o[wire.FieldOutcome]))
 	switch {
@@ -343,7 +344,7 @@ func (t *task) outcome(r *result, o wire.Row) {
 		r.Message = fmt.Sprintf("the plugin says %q, which is no outcome", r.Outcome)
 		r.Outcome, r.Code = wire.OutcomeUnknown, "sextant.garbage"
 	}
-	if r.done() {
+	if r.Done() {
 		r.Code = ""
 	}
 	r.Outputs = wire.Row{}
@@ -363,21 +364,21 @@ func plain(raw json.RawMessage) string {
 }
 
 // owns finds the job of a call key that a plugin reports about.
-func (s *Service) owns(ctx context.Context, key, name string) (*record, *chunk, error) {
+func (s *Service) owns(ctx context.Context, key, name string) (*record.Job, *record.Chunk, error) {
 	var job int64
 	var round, number int
 	if n, err := fmt.Sscanf(key, "%d.%d.%d", &job, &round, &number); err != nil || n != 3 || key != fmt.Sprintf("%d.%d.%d", job, round, number) {
 		return nil, nil, errs.New(errs.Malformed, "dispatch.key", "%q is no call key", key)
 	}
-	r, err := findJob(ctx, s.DB, job)
+	r, err := record.Find(ctx, s.DB, job)
 	if err != nil {
 		return nil, nil, err
 	}
 	missing := errs.New(errs.NotFound, "dispatch.call_not_found", "there is no call %s of this plugin", key)
-	if r == nil || name != "plugin/"+r.plugin {
+	if r == nil || name != "plugin/"+r.Plugin {
 		return nil, nil, missing
 	}
-	all, err := chunksOf(ctx, s.DB, job, round)
+	all, err := record.Chunks(ctx, s.DB, job, round)
 	if err != nil {
 		return nil, nil, err
 	}

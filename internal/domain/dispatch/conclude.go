@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sextant/internal/domain/dispatch/record"
 	"slices"
 	"strings"
 
@@ -62,7 +63,7 @@ func (s *Service) conclude(ctx context.Context, t *task) error {
 		s.failed(ctx, t, IncidentUnknown, t.describe(wire.OutcomeUnknown))
 	case failed > 0:
 		code, message := t.failure()
-		s.report(ctx, t.job, engine.JobThrew{Job: t.job.Key, Code: code, Message: message, Kind: IncidentService, Variables: vars}, s.marking(t, stateFailed))
+		s.report(ctx, t.job, engine.JobThrew{Job: t.job.Key, Code: code, Message: message, Kind: IncidentService, Variables: vars}, s.marking(t, record.Failed))
 	default:
 		s.report(ctx, t.job, engine.JobCompleted{Job: t.job.Key, Variables: vars}, nil)
 	}
@@ -70,11 +71,11 @@ func (s *Service) conclude(ctx context.Context, t *task) error {
 }
 
 func (s *Service) failed(ctx context.Context, t *task, kind, message string) {
-	s.report(ctx, t.job, engine.JobFailed{Job: t.job.Key, Kind: kind, Message: message}, s.marking(t, stateFailed))
+	s.report(ctx, t.job, engine.JobFailed{Job: t.job.Key, Kind: kind, Message: message}, s.marking(t, record.Failed))
 }
 
 func (s *Service) marking(t *task, state string) func(*db.Tx) error {
-	return func(tx *db.Tx) error { return setState(tx, keyOf(t.job), state, s.Clock.Now()) }
+	return func(tx *db.Tx) error { return record.SetState(tx, keyOf(t.job), state, s.Clock.Now()) }
 }
 
 func (t *task) count(outcomes ...wire.Outcome) int {
@@ -91,7 +92,7 @@ func (t *task) count(outcomes ...wire.Outcome) int {
 func (t *task) failure() (code, message string) {
 	for _, r := range t.rows {
 		switch {
-		case r.done():
+		case r.Done():
 		case r.Code != "" && r.Code != wire.CodeFailed:
 			return r.Code, t.describe(wire.OutcomeFailed, wire.OutcomeTimedOut, wire.OutcomeCancelled)
 		case r.Outcome == wire.OutcomeTimedOut:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sextant/internal/domain/dispatch/record"
 
 	"sextant/internal/domain/dispatch/output"
 	"sextant/internal/domain/identity"
@@ -53,8 +54,8 @@ func (s *Service) follow(a *api.API, w http.ResponseWriter, r *http.Request) err
 // readableJob checks that the subject may see a job; another one is as if it were
 // not there.
 func (s *Service) readableJob(ctx context.Context, job api.Key) error {
-	r, err := findJob(ctx, s.DB, int64(job))
-	if err == nil && (r == nil || identity.Require(ctx, "run.read", r.project) != nil) {
+	r, err := record.Find(ctx, s.DB, int64(job))
+	if err == nil && (r == nil || identity.Require(ctx, "run.read", r.Project) != nil) {
 		err = errs.New(errs.NotFound, "job.not_found", "there is no job %d", job)
 	}
 	return err

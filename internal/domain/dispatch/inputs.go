@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"sextant/internal/domain/dispatch/record"
 	"slices"
 	"strconv"
 	"strings"
@@ -342,14 +343,14 @@ func (s *Service) recorded(ctx context.Context, sc *scope, res *stepResult) erro
 	if err != nil {
 		return errs.New(errs.Invalid, "dispatch.step", "is no step that called a service")
 	}
-	r, err := findJob(ctx, s.DB, job)
+	r, err := record.Find(ctx, s.DB, job)
 	if err != nil {
 		return err
 	}
-	if r == nil || r.run != int64(sc.run) {
+	if r == nil || r.Run != int64(sc.run) {
 		return errs.New(errs.Invalid, "dispatch.step", "left its outputs in a record that is not there any more")
 	}
-	rows, err := rowsOf(ctx, s.DB, job)
+	rows, err := record.Rows(ctx, s.DB, job)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sextant/internal/domain/dispatch/record"
 	"slices"
 
 	"sextant/internal/domain/control"
@@ -31,7 +32,7 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 	if err != nil {
 		return err
 	}
-	job := state.Key(r.job)
+	job := state.Key(r.ID)
 	var pieces []wire.LogChunk
 	for _, piece := range batch.Chunks {
 		if piece.Offset < 0 || len(piece.Row) > 190 {
@@ -41,10 +42,10 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 	for _, piece := range batch.Chunks {
 		pieces = append(pieces, s.streams.Take(key, piece, mask))
 	}
-	err = s.keepOutput(ctx, r.job, c.round, pieces)
+	err = s.keepOutput(ctx, r.ID, c.Round, pieces)
 	if err == nil {
 		s.followers.Poke(job)
-		s.Changed(state.Key(r.run))
+		s.Changed(state.Key(r.Run))
 	}
 	return err
 }
@@ -75,8 +76,8 @@ func (s *Service) Progress(ctx context.Context, key string, p wire.Progress) err
 		return err
 	}
 	p.Message = mask.Text(p.Message)
-	s.progress.Set(state.Key(r.job), p)
-	s.Changed(state.Key(r.run))
+	s.progress.Set(state.Key(r.ID), p)
+	s.Changed(state.Key(r.Run))
 	return nil
 }
 
@@ -88,14 +89,14 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 		return err
 	}
 	answered := errs.New(errs.Gone, "dispatch.answered", "the call %s has its answer already", key)
-	if c.answered {
+	if c.Answered {
 		return answered
 	}
-	svc, err := s.Plugins.Resolve(r.service)
+	svc, err := s.Plugins.Resolve(r.Service)
 	if err != nil {
 		return err
 	}
-	all, err := rowsOf(ctx, s.DB, r.job)
+	all, err := record.Rows(ctx, s.DB, r.ID)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	if len(rows) > 0 {
 		err = s.DB.Do(ctx, func(tx *db.Tx) error {
 			var err error
-			stored, err = storeAnswer(tx, r.job, c, rows)
+			stored, err = record.StoreAnswer(tx, r.ID, c, rows)
 			return err
 		})
 	}
@@ -121,7 +122,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 		return answered
 	}
 	s.wait.Poke(key)
-	s.Changed(state.Key(r.run))
+	s.Changed(state.Key(r.Run))
 	return nil
 }
 
@@ -133,7 +134,7 @@ type Step struct {
 	Version  string                   `json:"version" doc:"Version of the plugin that was asked"`
 	Round    int                      `json:"round"`
 	Tries    int                      `json:"tries"`
-	Rows     []*result                `json:"rows"`
+	Rows     []*record.Row            `json:"rows"`
 	Progress map[string]wire.Progress `json:"progress,omitempty"`
 	Waits    []*control.Lock          `json:"waits,omitempty" doc:"What stands against its claims: who holds it, and who came first"`
 }
@@ -149,17 +150,17 @@ func (s *Service) Outcomes(ctx context.Context, run state.Key) ([]Step, error) {
 }
 
 func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([]Step, error) {
-	jobs, err := jobsOf(ctx, s.DB, int64(run))
+	jobs, err := record.JobsOf(ctx, s.DB, int64(run))
 	if err != nil || len(jobs) == 0 {
 		return []Step{}, err
 	}
-	rows, err := rowsOfRun(ctx, s.DB, int64(run), outputs)
+	rows, err := record.RowsOfRun(ctx, s.DB, int64(run), outputs)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]Step, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, Step{Job: itoa(j.job), Element: j.node, Service: j.service, Version: j.version, Round: j.round, Tries: j.tries, Rows: append([]*result{}, rows[j.job]...), Progress: s.progress.Of(state.Key(j.job)), Waits: s.waits.of(state.Key(j.job))})
+		all = append(all, Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries, Rows: append([]*record.Row{}, rows[j.ID]...), Progress: s.progress.Of(state.Key(j.ID)), Waits: s.waits.of(state.Key(j.ID))})
 	}
 	return all, nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sextant/internal/domain/dispatch/record"
 	"time"
 
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
-	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/wire"
 )
@@ -33,10 +33,10 @@ type RowCall struct {
 // RowView is all that is known of an object in a step: what became of it and
 // the calls that it went out with, the newest first.
 type RowView struct {
-	Row     *result   `json:"row"`
-	Percent int       `json:"percent,omitempty"`
-	Said    string    `json:"said,omitempty" doc:"What the plugin says it is doing"`
-	Calls   []RowCall `json:"calls"`
+	Row     *record.Row `json:"row"`
+	Percent int         `json:"percent,omitempty"`
+	Said    string      `json:"said,omitempty" doc:"What the plugin says it is doing"`
+	Calls   []RowCall   `json:"calls"`
 }
 
 // Row looks an object of a job up.
@@ -45,15 +45,14 @@ func (s *Service) Row(ctx context.Context, job api.Key, object string) (RowView,
 	if err := s.readableJob(ctx, job); err != nil {
 		return v, err
 	}
-	rows, err := s.DB.Query(ctx, "SELECT "+rowColumns+", outputs FROM dispatch_row r WHERE job = ? AND object = ?", int64(job), object)
-	found, err := db.Scan(rows, err, scanRow)
+	row, err := record.FindRow(ctx, s.DB, int64(job), object)
 	if err != nil {
 		return v, err
 	}
-	if len(found) == 0 {
+	if row == nil {
 		return v, errs.New(errs.NotFound, "job.row_not_found", "the job %d has no object %.190q", job, object)
 	}
-	v.Row = found[0].result
+	v.Row = row
 	if p := s.progress.Of(state.Key(job))[object]; v.Row.Outcome == "" {
 		v.Percent, v.Said = p.Percent, p.Message
 	}
@@ -63,14 +62,14 @@ func (s *Service) Row(ctx context.Context, job api.Key, object string) (RowView,
 
 // callsOf reads the calls that a row went out with, one of each round.
 func (s *Service) callsOf(ctx context.Context, job int64, row string) ([]RowCall, error) {
-	r, err := findJob(ctx, s.DB, job)
+	r, err := record.Find(ctx, s.DB, job)
 	if err != nil || r == nil {
 		return nil, err
 	}
-	svc, unknown := s.Plugins.Resolve(r.service)
+	svc, unknown := s.Plugins.Resolve(r.Service)
 	calls := []RowCall{}
-	for round := r.round; round >= 0 && round > r.round-maxRounds; round-- {
-		chunks, err := chunksOf(ctx, s.DB, job, round)
+	for round := r.Round; round >= 0 && round > r.Round-maxRounds; round-- {
+		chunks, err := record.Chunks(ctx, s.DB, job, round)
 		if err != nil {
 			return nil, err
 		}
@@ -92,14 +91,14 @@ func (s *Service) callsOf(ctx context.Context, job int64, row string) ([]RowCall
 }
 
 // callOf finds a row in a chunk.
-func callOf(job int64, c *chunk, row string) (RowCall, bool, error) {
+func callOf(job int64, c *record.Chunk, row string) (RowCall, bool, error) {
 	var req wire.Request
-	if err := json.Unmarshal(c.body, &req); err != nil {
+	if err := json.Unmarshal(c.Body, &req); err != nil {
 		return RowCall{}, false, err
 	}
 	for _, in := range req.Inputs {
 		if string(in[wire.FieldCallback]) == string(wire.Raw(row)) {
-			return RowCall{callKey(job, c), c.round, len(req.Inputs), c.sent, c.answered, c.deadline, in}, true, nil
+			return RowCall{callKey(job, c), c.Round, len(req.Inputs), c.Sent, c.Answered, c.Deadline, in}, true, nil
 		}
 	}
 	return RowCall{}, false, nil

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"sextant/internal/domain/dispatch/record"
 
 	"sextant/internal/domain/plugin"
 	"sextant/internal/kit/secret"
@@ -44,11 +45,11 @@ func (s *Service) open(ctx context.Context, sc *scope, svc plugin.Service, body 
 
 // maskOf gives what has to be hidden in what a plugin reports about a call: after
 // a restart, and when it reports late, the secrets are opened for that alone.
-func (s *Service) maskOf(ctx context.Context, key string, r *record, c *chunk) (*secret.Mask, error) {
+func (s *Service) maskOf(ctx context.Context, key string, r *record.Job, c *record.Chunk) (*secret.Mask, error) {
 	if mask, ok := s.masks.Of(key); ok {
 		return mask, nil
 	}
-	svc, err := s.Plugins.Resolve(r.service)
+	svc, err := s.Plugins.Resolve(r.Service)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (s *Service) maskOf(ctx context.Context, key string, r *record, c *chunk) (
 	if err != nil {
 		return nil, err
 	}
-	_, mask, err := s.open(sc.as(ctx), sc, svc, c.body)
+	_, mask, err := s.open(sc.as(ctx), sc, svc, c.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"sextant/internal/domain/dispatch/record"
 	"strings"
 	"sync"
 
@@ -189,7 +190,7 @@ func (s *Service) work(ctx context.Context, j durable.Job) {
 	}
 	s.Log.WarnContext(ctx, "a job cannot be done", "job", j.Key, "type", j.Type, "err", err)
 	s.report(ctx, j, engine.JobFailed{Job: j.Key, Kind: kind, Message: e.Error()}, func(tx *db.Tx) error {
-		return setState(tx, int64(j.Key), stateFailed, s.Clock.Now())
+		return record.SetState(tx, int64(j.Key), record.Failed, s.Clock.Now())
 	})
 }
 
@@ -271,8 +272,8 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 
 // scopeOf is the scope of a job whose run may be over: its mandate is gone then,
 // and nothing of it can be opened.
-func (s *Service) scopeOf(ctx context.Context, r *record) (*scope, error) {
-	sc := &scope{run: state.Key(r.run)}
+func (s *Service) scopeOf(ctx context.Context, r *record.Job) (*scope, error) {
+	sc := &scope{run: state.Key(r.Run)}
 	var mandate []byte
 	err := s.engine.Read(ctx, sc.run, func(run *state.Run, _ *program.Program) { mandate = run.Mandate })
 	if err == nil {

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"sextant/internal/domain/dispatch/record"
 	"time"
 
 	"sextant/internal/engine/state"
@@ -16,8 +17,8 @@ const (
 
 // turn waits until a chunk may be sent. What waits for something, and works on
 // nothing, holds no place. The time that a call waited is not part of its own.
-func (s *Service) turn(ctx context.Context, t *task, c *chunk) error {
-	c.free = func() {}
+func (s *Service) turn(ctx context.Context, t *task, c *record.Chunk) error {
+	c.Free = func() {}
 	if idle(t.svc.Action) {
 		return nil
 	}
@@ -26,8 +27,8 @@ func (s *Service) turn(ctx context.Context, t *task, c *chunk) error {
 	if err != nil {
 		return err
 	}
-	if c.free = free; !c.sent {
-		c.deadline = c.deadline.Add(s.Clock.Now().Sub(began))
+	if c.Free = free; !c.Sent {
+		c.Deadline = c.Deadline.Add(s.Clock.Now().Sub(began))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sextant/internal/domain/dispatch/record"
 	"slices"
 	"sync"
 	"time"
@@ -36,9 +37,9 @@ type task struct {
 	job    durable.Job
 	svc    plugin.Service
 	scope  *scope
-	record *record
-	rows   []*result // of all rounds, in the order of the rows
-	chunks []*chunk  // of the round under way
+	record *record.Job
+	rows   []*record.Row   // of all rounds, in the order of the rows
+	chunks []*record.Chunk // of the round under way
 	retry  retry.Policy
 	// corrected are outputs that a person gave in place of those of the service.
 	corrected wire.Row
@@ -54,13 +55,13 @@ func (s *Service) serve(ctx context.Context, j durable.Job) error {
 		if err := s.away(ctx, j.Key, func() error { return s.sendAll(ctx, t) }); err != nil {
 			return err
 		}
-		if t.record.tries >= t.retry.Max || !t.retryable() {
+		if t.record.Tries >= t.retry.Max || !t.retryable() {
 			break
 		}
-		if err := s.away(ctx, j.Key, func() error { return s.pause(ctx, t.retry.Wait(t.record.tries)) }); err != nil {
+		if err := s.away(ctx, j.Key, func() error { return s.pause(ctx, t.retry.Wait(t.record.Tries)) }); err != nil {
 			return err
 		}
-		if err := s.nextRound(ctx, t, t.record.tries+1); err != nil {
+		if err := s.nextRound(ctx, t, t.record.Tries+1); err != nil {
 			return err
 		}
 	}
@@ -98,20 +99,20 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 	if t.scope, err = s.read(ctx, j, variables(all)); err != nil {
 		return nil, err
 	}
-	if t.record, err = findJob(ctx, s.DB, keyOf(j)); err != nil {
+	if t.record, err = record.Find(ctx, s.DB, keyOf(j)); err != nil {
 		return nil, err
 	}
 	if t.record != nil {
-		if t.rows, err = rowsOf(ctx, s.DB, keyOf(j)); err != nil {
+		if t.rows, err = record.Rows(ctx, s.DB, keyOf(j)); err != nil {
 			return nil, err
 		}
-		if t.record.state == stateOpen && int(j.Round) <= t.record.round {
-			t.chunks, err = chunksOf(ctx, s.DB, keyOf(j), t.record.round)
+		if t.record.State == record.Open && int(j.Round) <= t.record.Round {
+			t.chunks, err = record.Chunks(ctx, s.DB, keyOf(j), t.record.Round)
 			return t, err
 		}
 	}
 	if t.record == nil {
-		t.record = &record{job: keyOf(j), run: int64(j.Run), node: j.Node.ID, project: t.scope.project(), round: -1}
+		t.record = &record.Job{ID: keyOf(j), Run: int64(j.Run), Node: j.Node.ID, Project: t.scope.project(), Round: -1}
 	}
 	return t, s.round(ctx, t, all, 0)
 }
@@ -134,15 +135,15 @@ func (s *Service) round(ctx context.Context, t *task, all []source, tries int) e
 		return err
 	}
 	r := *t.record
-	r.plugin, r.service, r.version = t.svc.Plugin, t.svc.Name(), t.svc.Version
-	r.round, r.tries, r.state = max(r.round+1, int(t.job.Round)), tries, stateOpen
+	r.Plugin, r.Service, r.Version = t.svc.Plugin, t.svc.Name(), t.svc.Version
+	r.Round, r.Tries, r.State = max(r.Round+1, int(t.job.Round)), tries, record.Open
 	chunks, rows, err := s.cut(t, r, todo)
 	if err != nil {
 		return err
 	}
 	rows = append(rows, todo.gone...)
 	now := s.Clock.Now()
-	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return storeRound(tx, &r, chunks, rows, now) }); err != nil {
+	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return record.StoreRound(tx, &r, chunks, rows, now) }); err != nil {
 		return err
 	}
 	t.record, t.chunks = &r, chunks
@@ -158,7 +159,7 @@ type intent struct {
 	inputs  []wire.Row
 	touched touch
 	fences  map[string]int64
-	gone    []*result // rows of earlier rounds that the step does not act on any more
+	gone    []*record.Row // rows of earlier rounds that the step does not act on any more
 }
 
 // intend finds out what a round does and claims it. Where somebody else held a
@@ -220,26 +221,26 @@ func (s *Service) claim(ctx context.Context, t *task, claims []control.Claim) (w
 
 // wants reports whether a row has to be done in the next round.
 func (t *task) wants(ref object.Ref, tries int) bool {
-	i := slices.IndexFunc(t.rows, func(r *result) bool { return r.Object == refText(ref) })
+	i := slices.IndexFunc(t.rows, func(r *record.Row) bool { return r.Object == refText(ref) })
 	if i < 0 {
 		return true
 	}
 	if tries > 0 {
 		return t.again(t.rows[i])
 	}
-	return !t.rows[i].done()
+	return !t.rows[i].Done()
 }
 
 // unbound gives the rows that are not done and that the step does not act on any
 // more: nobody waits for them.
-func (t *task) unbound(targets []object.Ref) []*result {
+func (t *task) unbound(targets []object.Ref) []*record.Row {
 	bound := make(map[string]bool, len(targets))
 	for _, r := range targets {
 		bound[refText(r)] = true
 	}
-	var gone []*result
+	var gone []*record.Row
 	for _, r := range t.rows {
-		if r.done() || bound[r.Object] {
+		if r.Done() || bound[r.Object] {
 			continue
 		}
 		row := *r
@@ -249,16 +250,16 @@ func (t *task) unbound(targets []object.Ref) []*result {
 	return gone
 }
 
-func (t *task) again(r *result) bool {
+func (t *task) again(r *record.Row) bool {
 	return r.Outcome == wire.OutcomeFailed && r.Retry != "" && slices.Contains(t.retry.On, r.Retry)
 }
 
 func (t *task) retryable() bool { return slices.ContainsFunc(t.rows, t.again) }
 
 // merge takes over newer results of rows.
-func (t *task) merge(rows []*result) {
+func (t *task) merge(rows []*record.Row) {
 	for _, r := range rows {
-		i := slices.IndexFunc(t.rows, func(o *result) bool { return o.Object == r.Object })
+		i := slices.IndexFunc(t.rows, func(o *record.Row) bool { return o.Object == r.Object })
 		if i < 0 {
 			t.rows = append(t.rows, r)
 			continue
@@ -275,7 +276,7 @@ func refText(r object.Ref) string {
 }
 
 // cut makes the chunks of a round: their bytes are fixed from here on.
-func (s *Service) cut(t *task, r record, todo intent) ([]*chunk, []*result, error) {
+func (s *Service) cut(t *task, r record.Job, todo intent) ([]*record.Chunk, []*record.Row, error) {
 	size := batchOf(t.svc)
 	timeout := defaultTimeout
 	if t.svc.Action.Timeout != "" {
@@ -285,10 +286,10 @@ func (s *Service) cut(t *task, r record, todo intent) ([]*chunk, []*result, erro
 		}
 		timeout = d
 	}
-	var chunks []*chunk
-	var rows []*result
+	var chunks []*record.Chunk
+	var rows []*record.Row
 	for from := 0; from < len(todo.rows); {
-		c := &chunk{round: r.round, number: len(chunks), deadline: s.Clock.Now().Add(timeout)}
+		c := &record.Chunk{Round: r.Round, Number: len(chunks), Deadline: s.Clock.Now().Add(timeout)}
 		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.requester(), ServiceName: t.svc.Name(), ServicePath: t.svc.Action.Path}
 		fence, to := t.fence(todo, from), from
 		for ; to < len(todo.rows) && to-from < size && t.fence(todo, to) == fence; to++ {
@@ -299,20 +300,20 @@ func (s *Service) cut(t *task, r record, todo intent) ([]*chunk, []*result, erro
 			if target.Type != "" {
 				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: target.ID})
 			}
-			c.claims = append(c.claims, claimsOf(t.svc, todo.touched.by[target])...)
-			found := &result{Pos: t.position(ref, len(rows)), Object: ref, Round: r.round, Chunk: c.number, Outputs: wire.Row{}}
-			if r.round > 0 && found.Pos >= len(t.rows) {
+			c.Claims = append(c.Claims, claimsOf(t.svc, todo.touched.by[target])...)
+			found := &record.Row{Pos: t.position(ref, len(rows)), Object: ref, Round: r.Round, Chunk: c.Number, Outputs: wire.Row{}}
+			if r.Round > 0 && found.Pos >= len(t.rows) {
 				found.Message = "it came with the new round: what the step is bound to has changed"
 			}
 			rows = append(rows, found)
 		}
-		c.claims, from = control.Merge(c.claims), to
+		c.Claims, from = control.Merge(c.Claims), to
 		body, err := json.Marshal(req)
 		if err != nil {
 			return nil, nil, err
 		}
 		sum := sha256.Sum256(body)
-		c.body, c.digest = body, hex.EncodeToString(sum[:8])
+		c.Body, c.Digest = body, hex.EncodeToString(sum[:8])
 		chunks = append(chunks, c)
 	}
 	return chunks, rows, nil
@@ -340,9 +341,9 @@ func (t *task) position(ref string, fresh int) int {
 
 // sendAll sends every chunk of the round that has no answer yet.
 func (s *Service) sendAll(ctx context.Context, t *task) error {
-	var open []*chunk
+	var open []*record.Chunk
 	for _, c := range t.chunks {
-		if !c.answered {
+		if !c.Answered {
 			open = append(open, c)
 		}
 	}
@@ -370,6 +371,8 @@ func (s *Service) sendAll(ctx context.Context, t *task) error {
 	return errors.Join(failures...)
 }
 
-func (t *task) callKey(c *chunk) string { return callKey(keyOf(t.job), c) }
+func (t *task) callKey(c *record.Chunk) string { return callKey(keyOf(t.job), c) }
 
-func callKey(job int64, c *chunk) string { return fmt.Sprintf("%d.%d.%d", job, c.round, c.number) }
+func callKey(job int64, c *record.Chunk) string {
+	return fmt.Sprintf("%d.%d.%d", job, c.Round, c.Number)
+}

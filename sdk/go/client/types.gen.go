@@ -402,18 +402,6 @@ type CreateOutBody struct {
 	Token string `json:"token"`
 }
 
-// DispatchResult defines model for DispatchResult.
-type DispatchResult struct {
-	Code    string `json:"code,omitempty"`
-	Message string `json:"message,omitempty"`
-	Object  string `json:"object"`
-
-	// Outcome Empty while it is not known
-	Outcome string                 `json:"outcome,omitempty"`
-	Outputs map[string]interface{} `json:"outputs,omitempty"`
-	Round   int64                  `json:"round"`
-}
-
 // DispatchRowCall defines model for DispatchRowCall.
 type DispatchRowCall struct {
 	Answered bool      `json:"answered"`
@@ -435,7 +423,7 @@ type DispatchRowCall struct {
 type DispatchRowView struct {
 	Calls   []DispatchRowCall `json:"calls"`
 	Percent int64             `json:"percent,omitempty"`
-	Row     DispatchResult    `json:"row"`
+	Row     RecordRow         `json:"row"`
 
 	// Said What the plugin says it is doing
 	Said string `json:"said,omitempty"`
@@ -447,7 +435,7 @@ type DispatchStep struct {
 	Job      string                  `json:"job"`
 	Progress map[string]WireProgress `json:"progress,omitempty"`
 	Round    int64                   `json:"round"`
-	Rows     []DispatchResult        `json:"rows"`
+	Rows     []RecordRow             `json:"rows"`
 	Service  string                  `json:"service"`
 	Tries    int64                   `json:"tries"`
 
@@ -1170,6 +1158,18 @@ type PutBody struct {
 type PutInBody struct {
 	Description string   `json:"description,omitempty"`
 	Permissions []string `json:"permissions"`
+}
+
+// RecordRow defines model for RecordRow.
+type RecordRow struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+	Object  string `json:"object"`
+
+	// Outcome Empty while it is not known
+	Outcome string                 `json:"outcome,omitempty"`
+	Outputs map[string]interface{} `json:"outputs,omitempty"`
+	Round   int64                  `json:"round"`
 }
 
 // RedeemInBody defines model for RedeemInBody.

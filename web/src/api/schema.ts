@@ -1329,18 +1329,6 @@ export interface components {
             /** @description The secret, shown once */
             token: string;
         };
-        DispatchResult: {
-            code?: string;
-            message?: string;
-            object: string;
-            /** @description Empty while it is not known */
-            outcome?: string;
-            outputs?: {
-                [key: string]: unknown;
-            };
-            /** Format: int64 */
-            round: number;
-        };
         DispatchRowCall: {
             answered: boolean;
             /** Format: date-time */
@@ -1364,7 +1352,7 @@ export interface components {
             calls: components["schemas"]["DispatchRowCall"][] | null;
             /** Format: int64 */
             percent?: number;
-            row: components["schemas"]["DispatchResult"];
+            row: components["schemas"]["RecordRow"];
             /** @description What the plugin says it is doing */
             said?: string;
         };
@@ -1376,7 +1364,7 @@ export interface components {
             };
             /** Format: int64 */
             round: number;
-            rows: components["schemas"]["DispatchResult"][] | null;
+            rows: components["schemas"]["RecordRow"][] | null;
             service: string;
             /** Format: int64 */
             tries: number;
@@ -1968,6 +1956,18 @@ export interface components {
         PutInBody: {
             description?: string;
             permissions: string[] | null;
+        };
+        RecordRow: {
+            code?: string;
+            message?: string;
+            object: string;
+            /** @description Empty while it is not known */
+            outcome?: string;
+            outputs?: {
+                [key: string]: unknown;
+            };
+            /** Format: int64 */
+            round: number;
         };
         RedeemInBody: {
             link: string;
