@@ -81,7 +81,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
 	tasks := worklist.New(d, trail)
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls,
-		Changed: changed(func() *process.Service { return p.process })})
+		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) }})
 	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
 	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
@@ -181,13 +181,19 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g.Go("objects", p.objects.Run) // begins with what a server that was killed has left
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	p.dispatch.Attach(work, p.engine, p.door)
-	p.engine.Start()
 	g.OnStop("engine", func(context.Context) error {
 		cancel(errStopping)
 		p.dispatch.Wait()
 		p.engine.Close()
 		return nil
 	})
+	if err := p.dispatch.Resume(ctx, p.engine.WaitsFor); err != nil {
+		return err
+	}
+	p.engine.Start()
+	if err := p.process.Settle(ctx); err != nil {
+		return err
+	}
 	return nil
 }
 

@@ -399,8 +399,12 @@ func (d *Door) record(ctx context.Context, tx *db.Tx, req Request, v Verdict, ke
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec("INSERT INTO control_verdict (id, run, project, time, subject, process, verdict, code, reason, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		v.ID, key, req.Project, clock.Micros(v.Time), v.Subject, v.Process, v.Verdict, v.Code, v.Reason, steps); err != nil {
+	mandate, err := Mandate{Project: req.Project, Rights: identity.From(ctx).Rights()}.Encode()
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec("INSERT INTO control_verdict (id, run, project, time, subject, process, verdict, code, reason, detail, mandate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		v.ID, key, req.Project, clock.Micros(v.Time), v.Subject, v.Process, v.Verdict, v.Code, v.Reason, steps, string(mandate)); err != nil {
 		return err
 	}
 	outcome := audit.Done

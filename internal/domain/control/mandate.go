@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 
 	"sextant/internal/domain/identity"
@@ -17,6 +18,15 @@ type Mandate struct {
 
 // Encode gives the form in which a run keeps its mandate.
 func (m Mandate) Encode() ([]byte, error) { return json.Marshal(m) }
+
+// Mandate reads with which rights a run was admitted, after it is over too.
+func (d *Door) Mandate(ctx context.Context, run int64) (Mandate, error) {
+	var data string
+	if err := d.DB.QueryRow(ctx, "SELECT mandate FROM control_verdict WHERE run = ? AND verdict = ?", run, Admitted).Scan(&data); err != nil {
+		return Mandate{}, err
+	}
+	return ReadMandate([]byte(data))
+}
 
 // ReadMandate reads what Encode wrote.
 func ReadMandate(data []byte) (Mandate, error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/setting"
@@ -54,10 +55,10 @@ func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) error
 	b := binding{s: s, w: w, f: f, touched: todo.touched.all, known: map[string]*usable{}}
 	for i, row := range todo.inputs {
 		for _, src := range f.sources {
-			if missing(row[src.param.Name]) {
+			if source.Missing(row[src.Param.Name]) {
 				continue
 			}
-			g := referencesIn(src.param, row[src.param.Name])
+			g := referencesIn(src.Param, row[src.Param.Name])
 			if g.file != "" {
 				if err := mayRead(ctx, w.project); err != nil {
 					return err
@@ -170,11 +171,11 @@ func (b *binding) meant(c *usable, row wire.Row, touched []object.Ref) error {
 // came from elsewhere: from a person, a variable or a constant.
 func (f *form) typed(row wire.Row) string {
 	for _, src := range f.sources {
-		if src.param.From != fromPath || missing(row[src.param.Name]) {
+		if src.Param.From != source.FromPath || source.Missing(row[src.Param.Name]) {
 			continue
 		}
-		if _, replaced := f.given[src.param.Name]; replaced || src.path == nil {
-			return src.param.Name
+		if _, replaced := f.given[src.Param.Name]; replaced || src.Path == nil {
+			return src.Param.Name
 		}
 	}
 	return ""

@@ -29,38 +29,30 @@ const (
 )
 
 // send makes the call of a chunk and stores what became of its rows. It returns
-// without rows when ctx ends.
+// without rows when ctx ends before the call, or when the server stops.
 func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record.Row, error) {
-	if err := s.turn(ctx, t, c); err != nil {
-		return nil, err
+	resumed, wanted := c.Sent, ctx.Err() == nil
+	if !wanted && !resumed {
+		return nil, context.Cause(ctx)
+	}
+	c.Free = func() {}
+	if wanted {
+		if err := s.turn(ctx, t, c); err != nil {
+			return nil, err
+		}
 	}
 	defer func() { c.Free() }()
-	body, mask, err := s.open(t.scope.as(ctx), t.scope, t.svc, c.Body)
+	body, mask, err := s.open(t.scope.as(context.WithoutCancel(ctx)), t.scope, t.svc, c.Body)
 	if err != nil {
 		return nil, err
 	}
 	defer s.masks.Set(t.callKey(c), mask)()
-	// From here on nobody can say that the plugin has not got it. The write that
-	// says so finds out that the run still holds what the call acts on.
-	err = s.DB.Do(ctx, func(tx *db.Tx) error {
-		fences, err := s.door.Held(ctx, tx, int64(t.job.Run), c.Claims)
-		if err != nil {
-			return err
+	s.touching(t, c)
+	if wanted {
+		if err := s.markSent(ctx, t, c); err != nil {
+			return nil, err
 		}
-		c.Fence = 0
-		for _, f := range fences {
-			c.Fence = max(c.Fence, f)
-		}
-		if c.Sent {
-			return nil
-		}
-		return record.MarkSent(tx, keyOf(t.job), c)
-	})
-	if err != nil {
-		return nil, err
 	}
-	resumed := c.Sent
-	c.Sent = true
 	rows, err := s.ask(ctx, t, c, body, resumed)
 	if err != nil || rows == nil {
 		return nil, err
@@ -87,6 +79,31 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record
 		return rows, nil
 	}
 	return s.stored(ctx, t, c) // a call-back came first
+}
+
+// markSent notes that from here on nobody can say that the plugin has not got a
+// call. The write that says so finds out that the run still holds what the call
+// acts on, and that the step is still wanted.
+func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk) error {
+	err := s.DB.Do(ctx, func(tx *db.Tx) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		fences, err := s.door.Held(ctx, tx, int64(t.job.Run), c.Claims)
+		if err != nil {
+			return err
+		}
+		c.Fence = 0
+		for _, f := range fences {
+			c.Fence = max(c.Fence, f)
+		}
+		if c.Sent {
+			return nil
+		}
+		return record.MarkSent(tx, keyOf(t.job), c)
+	})
+	c.Sent = c.Sent || err == nil
+	return err
 }
 
 // hide takes secrets out of what a plugin said of rows.
@@ -122,33 +139,30 @@ func (s *Service) stored(ctx context.Context, t *task, c *record.Chunk) ([]*reco
 func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte, mayRun bool) ([]*record.Row, error) {
 	arrived, forget := s.wait.Listen(t.callKey(c))
 	defer forget()
-	left := max(c.Deadline.Sub(s.Clock.Now()), 0) + grace
-	limit, cancel := context.WithTimeout(ctx, left)
-	defer cancel()
+	l := s.limit(ctx, t, c)
+	defer l.end()
 	once := !t.svc.Action.Idempotent
 	if mayRun && once { // it was sent, and is not sent a second time
 		if t.svc.Action.Async {
-			return s.await(ctx, limit, t, c, arrived)
+			return s.await(l, arrived)
 		}
 		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
 	}
 	for try := 0; ; try++ {
-		answer, err := s.Router.Do(limit, s.request(t, c, body))
+		answer, err := s.Router.Do(l.ctx, l.request(body))
 		switch {
-		case ctx.Err() != nil:
-			if errors.Is(context.Cause(ctx), errWithdrawn) {
-				s.cancel(ctx, t, c)
-			}
-			return nil, context.Cause(ctx)
+		case s.ctx.Err() != nil:
+			return nil, context.Cause(s.ctx)
 		case err == nil && answer.Status == http.StatusAccepted:
 			c.Free() // until it calls back it works on nothing of ours
-			return s.await(ctx, limit, t, c, arrived)
-		case err == nil && (once || !again(answer.Status)):
+			return s.await(l, arrived)
+		case err == nil && (once || !again(answer.Status)) && !(l.over() && answer.Status == http.StatusNotFound):
 			return t.interpret(c, answer, mayRun), nil
-		case limit.Err() != nil && !mayRun && errors.Is(err, gateway.ErrNotSent):
+		case l.ctx.Err() != nil && !mayRun && errors.Is(err, gateway.ErrNotSent):
 			return t.all(c, unreached(false, err)), nil
-		case limit.Err() != nil:
-			return s.tooLate(ctx, t, c), nil
+		case l.ctx.Err() != nil:
+			return l.tooLate(), nil
+		case l.over() && t.svc.Action.Settles: // until it is certain
 		case err != nil && errors.Is(err, gateway.ErrNotSent):
 			if try+1 >= notSentMax {
 				return t.all(c, unreached(mayRun, err)), nil
@@ -159,12 +173,13 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 				return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin gave no answer: " + describe(answer, err)}), nil
 			}
 		}
+		mayRun = mayRun || !errors.Is(err, gateway.ErrNotSent)
 		wait := retry.Policy{First: resendFirst, Longest: resendMax}.Wait(try)
-		if s.pause(limit, wait) != nil && ctx.Err() == nil {
+		if s.pause(l.ctx, wait) != nil && s.ctx.Err() == nil {
 			if !mayRun {
 				return t.all(c, unreached(false, err)), nil
 			}
-			return s.tooLate(ctx, t, c), nil
+			return l.tooLate(), nil
 		}
 	}
 }
@@ -212,41 +227,58 @@ func (s *Service) request(t *task, c *record.Chunk, body []byte) gateway.Call {
 }
 
 // await waits for the call-back of an accepted call.
-func (s *Service) await(ctx, limit context.Context, t *task, c *record.Chunk, arrived <-chan struct{}) ([]*record.Row, error) {
+func (s *Service) await(l *limit, arrived <-chan struct{}) ([]*record.Row, error) {
 	select {
 	case <-arrived:
-		return s.stored(ctx, t, c)
-	case <-limit.Done():
+		return s.stored(l.ctx, l.t, l.c)
+	case <-l.ctx.Done():
 	}
-	if ctx.Err() != nil {
-		if errors.Is(context.Cause(ctx), errWithdrawn) {
-			s.cancel(ctx, t, c)
-		}
-		return nil, context.Cause(ctx)
+	if s.ctx.Err() != nil {
+		return nil, context.Cause(s.ctx)
 	}
-	return s.tooLate(ctx, t, c), nil
+	return l.tooLate(), nil
 }
 
-// tooLate gives a call up whose deadline has passed without the plugin's word:
-// it is told to stop, and nobody knows what it did.
-func (s *Service) tooLate(ctx context.Context, t *task, c *record.Chunk) []*record.Row {
-	s.cancel(ctx, t, c)
-	return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.timed_out",
-		Message: fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known", c.Deadline.Format(time.RFC3339))})
+// request is the call of a chunk. One that is over carries a deadline that is over
+// too: a plugin that gets it anew ends what runs, and begins nothing.
+func (l *limit) request(body []byte) gateway.Call {
+	call := l.s.request(l.t, l.c, body)
+	if l.over() {
+		call.Header.Set(wire.HeaderDeadline, l.s.Clock.Now().Add(-time.Second).UTC().Format(time.RFC3339Nano))
+	}
+	return call
 }
 
-// cancel tells a plugin that nobody wants a call any more.
-func (s *Service) cancel(ctx context.Context, t *task, c *record.Chunk) {
+// tooLate gives a call up on which the plugin has not said its word in time: it is
+// told to stop, and nobody knows what it did.
+func (l *limit) tooLate() []*record.Row {
+	message := fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known", l.c.Deadline.Format(time.RFC3339))
+	switch {
+	case errors.Is(context.Cause(l.ctx), errGivenUp):
+		message = "a person has given up waiting for the plugin's word that everything has ended: what it did is not known"
+	case l.over():
+		message = "the plugin was told to stop and has not said that everything has ended: what it did is not known"
+	default:
+		l.s.cancel(context.WithoutCancel(l.ctx), l.t, l.c)
+	}
+	return l.t.all(l.c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.timed_out", Message: message})
+}
+
+// cancel tells a plugin that nobody wants a call any more; it reports whether the
+// plugin has heard.
+func (s *Service) cancel(ctx context.Context, t *task, c *record.Chunk) bool {
 	if !t.svc.Action.Cancel {
-		return
+		return true
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelFor)
+	ctx, stop := context.WithTimeout(ctx, cancelFor)
 	defer stop()
 	call := s.request(t, c, []byte("{}"))
 	call.Method, call.Path = http.MethodPost, call.Path+"/cancel"
-	if _, err := s.Router.Do(ctx, call); err != nil {
+	_, err := s.Router.Do(ctx, call)
+	if err != nil {
 		s.Log.WarnContext(ctx, "a plugin could not be told to stop a call", "key", t.callKey(c), "err", err)
 	}
+	return err == nil
 }
 
 // all gives every row of a chunk the same outcome.

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
-	"sextant/internal/lang/bpmn"
 	"sextant/internal/lang/feel"
 	"sextant/internal/lang/feel/value"
 	"sextant/internal/lang/manifest"
@@ -23,77 +23,8 @@ import (
 	"sextant/sdk/go/wire"
 )
 
-// The words for where an input comes from. A parameter for which neither the
-// process nor the manifest says anything is the variable of its name.
-const (
-	fromPath     = "path"
-	fromFeel     = "feel"
-	fromStep     = "step"
-	fromConstant = "constant"
-	fromSetting  = "setting"
-	fromVariable = "variable"
-)
-
 // varRow is the object of a row, as a FEEL input sees it: id, type, object.
 const varRow = "row"
-
-// source is where a parameter comes from.
-type source struct {
-	param wire.Param
-	from  string
-	text  string
-	// own means that the manifest says so: it holds for rows of the action's
-	// target type alone.
-	own   bool
-	expr  *feel.Expr
-	path  *objectpath.Path
-	index int // of the path in the plan
-}
-
-// sources finds out where each parameter of an action comes from: what the
-// process says, else what the manifest says, else a variable of the same name.
-func sources(svc plugin.Service, ext bpmn.Extensions) ([]source, error) {
-	var all []source
-	for _, in := range ext.ServiceInputs {
-		if !slices.ContainsFunc(svc.Action.Input, func(p wire.Param) bool { return p.Name == in.Name }) {
-			return nil, errs.New(errs.Invalid, "dispatch.unknown_input", "%s has no input %q; it has %s", svc.Name(), in.Name, paramNames(svc.Action.Input))
-		}
-	}
-	for _, p := range svc.Action.Input {
-		s := source{param: p, from: p.From, text: p.Expr, own: p.From != "", index: -1}
-		if s.from == "" {
-			s.from, s.text = fromVariable, p.Name
-		}
-		for _, in := range ext.ServiceInputs {
-			if in.Name == p.Name {
-				s.from, s.text, s.own = in.From, in.Value, false
-			}
-		}
-		if s.from == fromConstant && p.Secret && p.Type != wire.TypeConnection && !strings.Contains(s.text, `"$secret"`) {
-			return nil, errs.New(errs.Invalid, "dispatch.secret_constant", "the input %s is secret, and the process says it in clear: put it into a connection and write {\"$secret\": \"connection/<name>#<field>\"}, or let it be given with the start", p.Name)
-		}
-		if s.from == fromFeel {
-			x, err := feel.Compile(strings.TrimPrefix(s.text, "="))
-			if err != nil {
-				return nil, errs.New(errs.Invalid, "dispatch.feel", "the input %s does not read as FEEL: %s", p.Name, err)
-			}
-			if unknown := x.Unknown(); unknown != nil {
-				return nil, errs.New(errs.Invalid, "dispatch.feel", "the input %s cannot be evaluated: %s", p.Name, unknown[0])
-			}
-			s.expr = x
-		}
-		all = append(all, s)
-	}
-	return all, nil
-}
-
-func paramNames(params []wire.Param) string {
-	var all []string
-	for _, p := range params {
-		all = append(all, p.Name)
-	}
-	return strings.Join(all, ", ")
-}
 
 // CheckTask finds out whether a service task fits the service that it names.
 func (s *Service) CheckTask(ctx context.Context, n *program.Node) error {
@@ -104,13 +35,13 @@ func (s *Service) CheckTask(ctx context.Context, n *program.Node) error {
 	if err != nil {
 		return err
 	}
-	all, err := sources(svc, n.Ext)
+	all, err := source.Of(svc, n.Ext)
 	if err != nil {
 		return err
 	}
 	for _, out := range n.Ext.ServiceOutputs {
 		if !slices.ContainsFunc(svc.Action.Output, func(p wire.Param) bool { return p.Name == out.Name }) {
-			return errs.New(errs.Invalid, "dispatch.unknown_output", "%s has no output %q; it has %s", svc.Name(), out.Name, paramNames(svc.Action.Output))
+			return errs.New(errs.Invalid, "dispatch.unknown_output", "%s has no output %q; it has %s", svc.Name(), out.Name, source.Names(svc.Action.Output))
 		}
 	}
 	return s.checkPaths(ctx, n, all)
@@ -121,14 +52,14 @@ const boundPath = "the bound path"
 
 // checkPaths reads the paths of a task and finds out whether their types exist,
 // where they say which those are.
-func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source) error {
+func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source.Source) error {
 	texts := map[string]string{}
 	if n.Ext.Bind != nil {
 		texts[boundPath] = n.Ext.Bind.Path
 	}
 	for _, src := range all {
-		if src.from == fromPath && !src.own {
-			texts["the input "+src.param.Name] = src.text
+		if src.From == source.FromPath && !src.Own {
+			texts["the input "+src.Param.Name] = src.Text
 		}
 	}
 	for _, out := range n.Ext.ServiceOutputs {
@@ -156,26 +87,9 @@ func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source)
 	return nil
 }
 
-// variables lists the variables that sources need.
-func variables(all []source) []string {
-	var names []string
-	for _, s := range all {
-		switch {
-		case s.expr != nil:
-			names = append(names, s.expr.Names()...)
-		case s.from == fromVariable:
-			names = append(names, s.text)
-		case s.from == fromStep:
-			step, _, _ := strings.Cut(s.text, ".")
-			names = append(names, step)
-		}
-	}
-	return names
-}
-
 // form is what the rows of a call are made of.
 type form struct {
-	sources []source
+	sources []source.Source
 	svc     plugin.Service // its target is the type for which the manifest's own sources hold
 	given   wire.Row
 	shared  wire.Row
@@ -208,38 +122,34 @@ func (s *Service) build(ctx context.Context, sc *scope, f *form, rows []object.R
 func (s *Service) row(ctx context.Context, sc *scope, f *form, ref object.Ref) (wire.Row, error) {
 	row := wire.Row{}
 	for _, src := range f.sources {
-		raw := f.shared[src.param.Name]
+		raw := f.shared[src.Param.Name]
 		var err error
 		switch {
-		case src.path != nil:
-			raw, err = single(src, ref, f.values.At(ref.ID, src.index))
-		case src.from == fromStep:
+		case src.Path != nil:
+			raw, err = single(src, ref, f.values.At(ref.ID, src.Index))
+		case src.From == source.FromStep:
 			raw, err = s.fromEarlier(ctx, sc, src, ref)
-		case src.expr != nil && slices.Contains(src.expr.Names(), varRow):
+		case src.Expr != nil && slices.Contains(src.Expr.Names(), varRow):
 			raw, err = evaluate(src, sc.vars, s, &ref)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if v, ok := f.given[src.param.Name]; ok {
+		if v, ok := f.given[src.Param.Name]; ok {
 			raw = v
 		}
-		if missing(raw) {
-			raw = manifest.Standard(src.param)
+		if source.Missing(raw) {
+			raw = manifest.Standard(src.Param)
 		}
-		if raw = manifest.Typed(src.param, raw); missing(raw) {
-			if src.param.Required {
-				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)", src.param.Name, ref, src.from, src.text).With("input", src.param.Name)
+		if raw = manifest.Typed(src.Param, raw); source.Missing(raw) {
+			if src.Param.Required {
+				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)", src.Param.Name, ref, src.From, src.Text).With("input", src.Param.Name)
 			}
 			continue
 		}
-		row[src.param.Name] = raw
+		row[src.Param.Name] = raw
 	}
 	return row, nil
-}
-
-func missing(raw json.RawMessage) bool {
-	return len(raw) == 0 || string(raw) == "null" || string(raw) == `""`
 }
 
 // paths evaluates all sources that are object paths together.
@@ -249,17 +159,17 @@ func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.R
 		return &objectpath.Values{}, nil
 	}
 	for i, src := range f.sources {
-		if src.from != fromPath || src.own && f.svc.Action.Target != "" && f.svc.Action.Target != rows[0].TypeRef() {
+		if src.From != source.FromPath || src.Own && f.svc.Action.Target != "" && f.svc.Action.Target != rows[0].TypeRef() {
 			continue
 		}
-		p, err := object.ParsePath(src.text, rows[0].TypeRef())
+		p, err := object.ParsePath(src.Text, rows[0].TypeRef())
 		if err != nil {
 			return nil, err
 		}
 		if first := p.Nodes[0].TypeRef(); first != rows[0].TypeRef() {
-			return nil, errs.New(errs.Invalid, "dispatch.path_start", "the input %s starts at %s, but the step acts on %s: begin the path with a dot", src.param.Name, first, rows[0].TypeRef())
+			return nil, errs.New(errs.Invalid, "dispatch.path_start", "the input %s starts at %s, but the step acts on %s: begin the path with a dot", src.Param.Name, first, rows[0].TypeRef())
 		}
-		f.sources[i].path, f.sources[i].index = p, len(paths)
+		f.sources[i].Path, f.sources[i].Index = p, len(paths)
 		paths = append(paths, p)
 	}
 	if len(paths) == 0 {
@@ -272,17 +182,17 @@ func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.R
 	return s.Objects.Evaluate(ctx, object.Scope{Project: sc.project()}, ids, paths)
 }
 
-func single(src source, ref object.Ref, values []json.RawMessage) (json.RawMessage, error) {
-	if src.param.Multiple || src.param.Type == wire.TypeList {
+func single(src source.Source, ref object.Ref, values []json.RawMessage) (json.RawMessage, error) {
+	if src.Param.Multiple || src.Param.Type == wire.TypeList {
 		return wire.Raw(values), nil
 	}
 	var found json.RawMessage
 	for _, v := range values {
-		if missing(v) || string(v) == string(found) {
+		if source.Missing(v) || string(v) == string(found) {
 			continue
 		}
 		if found != nil {
-			return nil, errs.New(errs.Invalid, "dispatch.input_many", "the input %s of %s has several values (%s and %s), but takes one", src.param.Name, ref, found, v)
+			return nil, errs.New(errs.Invalid, "dispatch.input_many", "the input %s of %s has several values (%s and %s), but takes one", src.Param.Name, ref, found, v)
 		}
 		found = v
 	}
@@ -292,14 +202,14 @@ func single(src source, ref object.Ref, values []json.RawMessage) (json.RawMessa
 // fromEarlier takes an output of an earlier step, <element>.<output>: that of
 // the same object, else that of the step's only row, else all of them for a
 // parameter that takes a list.
-func (s *Service) fromEarlier(ctx context.Context, sc *scope, src source, ref object.Ref) (json.RawMessage, error) {
-	step, output, ok := strings.Cut(src.text, ".")
+func (s *Service) fromEarlier(ctx context.Context, sc *scope, src source.Source, ref object.Ref) (json.RawMessage, error) {
+	step, output, ok := strings.Cut(src.Text, ".")
 	if !ok {
-		return nil, errs.New(errs.Invalid, "dispatch.step", "the input %s comes from step %q: write <element>.<output>", src.param.Name, src.text)
+		return nil, errs.New(errs.Invalid, "dispatch.step", "the input %s comes from step %q: write <element>.<output>", src.Param.Name, src.Text)
 	}
 	earlier, err := s.earlier(ctx, sc, step)
 	if err != nil {
-		return nil, errs.New(errs.As(err).Kind, errs.As(err).Code, "the input %s comes from the step %s, which %s", src.param.Name, step, errs.As(err).Message)
+		return nil, errs.New(errs.As(err).Kind, errs.As(err).Code, "the input %s comes from the step %s, which %s", src.Param.Name, step, errs.As(err).Message)
 	}
 	var values []json.RawMessage
 	for _, r := range earlier.Rows {
@@ -365,41 +275,41 @@ func (s *Service) recorded(ctx context.Context, sc *scope, res *stepResult) erro
 }
 
 // shared evaluates the sources that are the same for all rows.
-func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all []source) (wire.Row, error) {
+func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all []source.Source) (wire.Row, error) {
 	row := wire.Row{}
 	for _, src := range all {
 		switch {
-		case src.from == fromConstant:
-			row[src.param.Name] = wire.Raw(src.text)
-		case src.from == fromVariable:
-			row[src.param.Name] = sc.vars[src.text]
-		case src.from == fromSetting:
-			v, ok, err := s.Settings.Read(ctx, sc.project(), src.text)
+		case src.From == source.FromConstant:
+			row[src.Param.Name] = wire.Raw(src.Text)
+		case src.From == source.FromVariable:
+			row[src.Param.Name] = sc.vars[src.Text]
+		case src.From == source.FromSetting:
+			v, ok, err := s.Settings.Read(ctx, sc.project(), src.Text)
 			if err != nil {
 				return nil, err
 			}
 			if !ok {
-				v, ok = settingDefault(svc, src.text)
+				v, ok = settingDefault(svc, src.Text)
 			}
 			if ok {
-				row[src.param.Name] = wire.Raw(v)
+				row[src.Param.Name] = wire.Raw(v)
 			}
-		case src.expr != nil && !slices.Contains(src.expr.Names(), varRow):
+		case src.Expr != nil && !slices.Contains(src.Expr.Names(), varRow):
 			raw, err := evaluate(src, sc.vars, s, nil)
 			if err != nil {
 				return nil, err
 			}
-			row[src.param.Name] = raw
+			row[src.Param.Name] = raw
 		}
 	}
 	return row, nil
 }
 
-func evaluate(src source, vars map[string]json.RawMessage, s *Service, ref *object.Ref) (json.RawMessage, error) {
-	if raw, ok := vars[src.expr.Source()]; ok && ref == nil { // a variable and nothing else keeps its text
+func evaluate(src source.Source, vars map[string]json.RawMessage, s *Service, ref *object.Ref) (json.RawMessage, error) {
+	if raw, ok := vars[src.Expr.Source()]; ok && ref == nil { // a variable and nothing else keeps its text
 		return raw, nil
 	}
-	v, err := src.expr.Eval(&feel.Env{Now: s.Clock.Now(), Zone: time.LoadLocation, Random: rand.Uint64, Lookup: func(name string) (value.Value, bool) {
+	v, err := src.Expr.Eval(&feel.Env{Now: s.Clock.Now(), Zone: time.LoadLocation, Random: rand.Uint64, Lookup: func(name string) (value.Value, bool) {
 		raw, ok := vars[name]
 		if name == varRow && ref != nil {
 			raw, ok = wire.Raw(map[string]string{"id": ref.ID, "type": ref.TypeRef(), "object": ref.String()}), true
@@ -411,11 +321,11 @@ func evaluate(src source, vars map[string]json.RawMessage, s *Service, ref *obje
 		return v, err == nil
 	}})
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "dispatch.feel", "the input %s: %s", src.param.Name, err)
+		return nil, errs.New(errs.Invalid, "dispatch.feel", "the input %s: %s", src.Param.Name, err)
 	}
 	raw, err := value.ToJSON(v)
 	if err != nil {
-		return nil, fmt.Errorf("the input %s: %w", src.param.Name, err)
+		return nil, fmt.Errorf("the input %s: %w", src.Param.Name, err)
 	}
 	return raw, nil
 }

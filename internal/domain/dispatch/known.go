@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/kit/errs"
 	"sextant/internal/lang/manifest"
@@ -58,5 +59,5 @@ func known(service, kind string, params []wire.Param, names []string) error {
 	if near := manifest.Nearest(first, params); near != "" {
 		hint = "; did you mean " + near + "?"
 	}
-	return errs.New(errs.Invalid, code, "%s has no %s %q%s; it has %s", service, kind, first, hint, paramNames(params)).At(all...)
+	return errs.New(errs.Invalid, code, "%s has no %s %q%s; it has %s", service, kind, first, hint, source.Names(params)).At(all...)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/program"
@@ -86,19 +87,19 @@ func (s *Service) planStep(ctx context.Context, ask control.Ask, n *program.Node
 
 // secretVariables lists the variables that a step takes whole for secret inputs.
 func (s *Service) secretVariables(svc plugin.Service, n *program.Node) (names []string) {
-	all, err := sources(svc, n.Ext)
+	all, err := source.Of(svc, n.Ext)
 	if err != nil {
 		return nil // it is a problem of the step already
 	}
 	for _, src := range all {
-		if !src.param.Secret || src.param.Type == wire.TypeConnection {
+		if !src.Param.Secret || src.Param.Type == wire.TypeConnection {
 			continue
 		}
 		switch {
-		case src.from == fromVariable:
-			names = append(names, src.text)
-		case src.expr != nil && len(src.expr.Names()) == 1 && src.expr.Source() == src.expr.Names()[0]:
-			names = append(names, src.expr.Source())
+		case src.From == source.FromVariable:
+			names = append(names, src.Text)
+		case src.Expr != nil && len(src.Expr.Names()) == 1 && src.Expr.Source() == src.Expr.Names()[0]:
+			names = append(names, src.Expr.Source())
 		}
 	}
 	return names
@@ -121,7 +122,7 @@ type step struct {
 
 // planTouch fills in what a step would touch: its rows, and what it is given.
 func (s *Service) planTouch(ctx context.Context, one *control.Planned, w step, ask control.Ask) error {
-	all, err := sources(w.svc, w.node.Ext)
+	all, err := source.Of(w.svc, w.node.Ext)
 	if err != nil {
 		return err
 	}
@@ -153,9 +154,9 @@ func (s *Service) planTouch(ctx context.Context, one *control.Planned, w step, a
 			one.Problem = errs.As(nothing(w.node.Ext.Bind.Path)).Message
 			return nil
 		}
-		return fits(w.svc, all, object.Ref{}, len(ask.Objects) > 0)
+		return source.Fits(w.svc, all, object.Ref{}, len(ask.Objects) > 0)
 	}
-	if err := fits(w.svc, all, reached[0], true); err != nil {
+	if err := source.Fits(w.svc, all, reached[0], true); err != nil {
 		return err
 	}
 	// What is read of the rows is read now, so that a right that is missing is
@@ -190,12 +191,12 @@ func (s *Service) touched(ctx context.Context, w step, f *form, rows []object.Re
 		t.by[r], seen[r] = []object.Ref{r}, true
 	}
 	for _, src := range f.sources {
-		if !src.through(w.svc) {
+		if !src.Through(w.svc) {
 			continue
 		}
-		last := src.path.Last()
+		last := src.Path.Last()
 		for _, r := range rows {
-			for _, id := range f.values.Reached(r.ID, src.index) {
+			for _, id := range f.values.Reached(r.ID, src.Index) {
 				ref := object.Ref{Package: last.Package, Type: last.Type, ID: id}
 				if !slices.Contains(t.by[r], ref) {
 					t.by[r] = append(t.by[r], ref)
@@ -209,47 +210,23 @@ func (s *Service) touched(ctx context.Context, w step, f *form, rows []object.Re
 	return t, s.Objects.Permit(ctx, w.project, "run.start", t.all[len(rows):])
 }
 
-// through reports whether a source takes from another object what the manifest
-// takes from the object that the service acts on.
-func (src source) through(svc plugin.Service) bool {
-	return src.path != nil && !src.own && src.param.From == fromPath && !src.path.None && src.path.Last().TypeRef() == svc.Action.Target
-}
-
-// fits refuses a step on rows of a type from which its service cannot take its
-// inputs.
-func fits(svc plugin.Service, all []source, row object.Ref, rows bool) error {
-	target := svc.Action.Target
-	if target == "" || rows && row.Type == "" || row.Type != "" && row.TypeRef() == target {
-		return nil
-	}
-	for _, src := range all {
-		if src.own && src.from == fromPath && src.param.Required && src.param.Default == "" {
-			if row.Type == "" {
-				return errs.New(errs.Invalid, "dispatch.wrong_type", "%s acts on objects of %s: name some", svc.Name(), target)
-			}
-			return errs.New(errs.Invalid, "dispatch.wrong_type", "%s acts on objects of %s, but here it would get %s: start it on others, or bind a path that leads to them", svc.Name(), target, row.TypeRef())
-		}
-	}
-	return nil
-}
-
 // planGiven finds the connections and files that a step is given by its
 // constants and by what the run is started with.
-func (s *Service) planGiven(ctx context.Context, one *control.Planned, w step, all []source, vars map[string]json.RawMessage) error {
+func (s *Service) planGiven(ctx context.Context, one *control.Planned, w step, all []source.Source, vars map[string]json.RawMessage) error {
 	for _, src := range all {
 		var raw json.RawMessage
 		switch {
-		case src.from == fromConstant:
-			raw = wire.Raw(src.text)
-		case src.from == fromVariable:
-			raw = vars[src.text]
-		case src.expr != nil && len(src.expr.Names()) == 1 && src.expr.Source() == src.expr.Names()[0]:
-			raw = vars[src.expr.Source()]
+		case src.From == source.FromConstant:
+			raw = wire.Raw(src.Text)
+		case src.From == source.FromVariable:
+			raw = vars[src.Text]
+		case src.Expr != nil && len(src.Expr.Names()) == 1 && src.Expr.Source() == src.Expr.Names()[0]:
+			raw = vars[src.Expr.Source()]
 		}
-		if raw = manifest.Typed(src.param, raw); missing(raw) {
+		if raw = manifest.Typed(src.Param, raw); source.Missing(raw) {
 			continue
 		}
-		given := referencesIn(src.param, raw)
+		given := referencesIn(src.Param, raw)
 		for _, name := range given.connections {
 			if _, err := s.Settings.Usable(ctx, w.project, name); err != nil {
 				return err

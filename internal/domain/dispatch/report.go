@@ -160,7 +160,7 @@ func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([
 	}
 	all := make([]Step, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries, Rows: append([]*record.Row{}, rows[j.ID]...), Progress: s.progress.Of(state.Key(j.ID)), Waits: s.waits.of(state.Key(j.ID))})
+		all = append(all, Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries, Rows: append([]*record.Row{}, rows[j.ID]...), Progress: s.progress.Of(state.Key(j.ID)), Waits: s.waits.Of(state.Key(j.ID))})
 	}
 	return all, nil
 }

@@ -51,6 +51,7 @@ type Engine interface {
 type Door interface {
 	Claim(ctx context.Context, h control.Holder, claims []control.Claim, told func([]*control.Lock)) error
 	Held(ctx context.Context, q db.Querier, run int64, claims []control.Claim) (map[string]int64, error)
+	Mandate(ctx context.Context, run int64) (control.Mandate, error)
 }
 
 // Deps is what the service needs.
@@ -67,6 +68,8 @@ type Deps struct {
 	Calls int
 	// Changed is told that there is news of a run: outcomes, output, progress.
 	Changed func(run state.Key)
+	// Stopped is told that nothing of a run is being stopped any more.
+	Stopped func(ctx context.Context, run state.Key)
 }
 
 // Service does jobs. It is safe for concurrent use.
@@ -82,7 +85,7 @@ type Service struct {
 	jobs      map[state.Key]*running
 	progress  *output.Progress
 	wait      bus.Hub[string] // pokes who waits for the result of an accepted call
-	waits     waits
+	waits     output.Waits
 	masks     output.Masks
 	streams   output.Masked
 	followers bus.Hub[state.Key]
@@ -93,6 +96,7 @@ type running struct {
 	cancel context.CancelCauseFunc
 	place  *fair.Place
 	again  *durable.Job
+	stopping
 }
 
 var (
@@ -136,7 +140,7 @@ func (s *Service) Offer(j durable.Job) {
 func (s *Service) begin(j durable.Job) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	p := &fair.Place{All: s.slots}
-	s.jobs[j.Key] = &running{cancel: cancel, place: p}
+	s.jobs[j.Key] = &running{cancel: cancel, place: p, stopping: newStopping(j.Run)}
 	s.wg.Go(func() {
 		defer s.end(j.Key)
 		defer p.Leave()
@@ -151,6 +155,7 @@ func (s *Service) end(key state.Key) {
 	defer s.mu.Unlock()
 	r := s.jobs[key]
 	r.cancel(nil)
+	close(r.over)
 	delete(s.jobs, key)
 	s.progress.Forget(key)
 	if r.again != nil && s.ctx.Err() == nil {
@@ -158,12 +163,13 @@ func (s *Service) end(key state.Key) {
 	}
 }
 
-// Withdraw cancels the calls of a job.
+// Withdraw says that a job is wanted no more: its plugin is told to stop, and its
+// word that everything has ended is awaited.
 func (s *Service) Withdraw(job state.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.jobs[job]; r != nil {
-		r.again = nil
+		r.again, r.withdrawn = nil, true
 		r.cancel(errWithdrawn)
 	}
 }
@@ -270,14 +276,15 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 	return sc, nil
 }
 
-// scopeOf is the scope of a job whose run may be over: its mandate is gone then,
-// and nothing of it can be opened.
+// scopeOf is the scope of a job whose run may be over.
 func (s *Service) scopeOf(ctx context.Context, r *record.Job) (*scope, error) {
 	sc := &scope{run: state.Key(r.Run)}
 	var mandate []byte
 	err := s.engine.Read(ctx, sc.run, func(run *state.Run, _ *program.Program) { mandate = run.Mandate })
 	if err == nil {
 		sc.mandate, err = control.ReadMandate(mandate)
+	} else { // it is over, and the door remembers
+		sc.mandate, err = s.door.Mandate(ctx, r.Run)
 	}
 	if err != nil {
 		return nil, errs.New(errs.Gone, "dispatch.answered", "the run of the call is over")

@@ -18,7 +18,6 @@ const (
 // turn waits until a chunk may be sent. What waits for something, and works on
 // nothing, holds no place. The time that a call waited is not part of its own.
 func (s *Service) turn(ctx context.Context, t *task, c *record.Chunk) error {
-	c.Free = func() {}
 	if idle(t.svc.Action) {
 		return nil
 	}

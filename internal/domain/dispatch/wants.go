@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/program"
 	"sextant/sdk/go/wire"
@@ -28,20 +29,20 @@ func (s *Service) Wants(n *program.Node) []Want {
 }
 
 func wants(svc plugin.Service, n *program.Node) []Want {
-	all, err := sources(svc, n.Ext)
+	all, err := source.Of(svc, n.Ext)
 	if err != nil {
 		return nil
 	}
 	var out []Want
 	for _, src := range all {
-		if src.from == fromVariable && !src.param.Required {
+		if src.From == source.FromVariable && !src.Param.Required {
 			continue
 		}
-		for _, name := range variables([]source{src}) {
+		for _, name := range source.Variables([]source.Source{src}) {
 			w := Want{Name: name}
-			whole := src.from == fromVariable || src.expr != nil && src.expr.Source() == name
+			whole := src.From == source.FromVariable || src.Expr != nil && src.Expr.Source() == name
 			if whole {
-				w.Param = &src.param
+				w.Param = &src.Param
 			}
 			out = append(out, w)
 		}

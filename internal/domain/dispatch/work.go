@@ -14,6 +14,7 @@ import (
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch/retry"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/durable"
@@ -52,7 +53,14 @@ func (s *Service) serve(ctx context.Context, j durable.Job) error {
 		return err
 	}
 	for {
-		if err := s.away(ctx, j.Key, func() error { return s.sendAll(ctx, t) }); err != nil {
+		err := s.away(ctx, j.Key, func() error { return s.sendAll(ctx, t) })
+		if errors.Is(context.Cause(ctx), errWithdrawn) {
+			if s.ctx.Err() == nil { // else the next start goes on stopping it
+				s.stopped(ctx, t)
+			}
+			return errWithdrawn
+		}
+		if err != nil {
 			return err
 		}
 		if t.record.Tries >= t.retry.Max || !t.retryable() {
@@ -92,11 +100,11 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 	if _, t.corrected, err = readOverride(j.Override); err != nil {
 		return nil, err
 	}
-	all, err := sources(svc, j.Node.Ext)
+	all, err := source.Of(svc, j.Node.Ext)
 	if err != nil {
 		return nil, err
 	}
-	if t.scope, err = s.read(ctx, j, variables(all)); err != nil {
+	if t.scope, err = s.read(ctx, j, source.Variables(all)); err != nil {
 		return nil, err
 	}
 	if t.record, err = record.Find(ctx, s.DB, keyOf(j)); err != nil {
@@ -119,7 +127,7 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 
 // nextRound begins a round for the rows that may be tried again.
 func (s *Service) nextRound(ctx context.Context, t *task, tries int) error {
-	all, err := sources(t.svc, t.job.Node.Ext)
+	all, err := source.Of(t.svc, t.job.Node.Ext)
 	if err != nil {
 		return err
 	}
@@ -129,7 +137,7 @@ func (s *Service) nextRound(ctx context.Context, t *task, tries int) error {
 // round finds the rows that are not done, claims what they act on, makes their
 // inputs and stores them as chunks. A round of tries has only the rows that the
 // plugin let be tried again.
-func (s *Service) round(ctx context.Context, t *task, all []source, tries int) error {
+func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries int) error {
 	todo, err := s.intend(ctx, t, all, tries)
 	if err != nil {
 		return err
@@ -164,7 +172,7 @@ type intent struct {
 
 // intend finds out what a round does and claims it. Where somebody else held a
 // part of it, it looks again once it has all, for what it read may have changed.
-func (s *Service) intend(ctx context.Context, t *task, all []source, tries int) (intent, error) {
+func (s *Service) intend(ctx context.Context, t *task, all []source.Source, tries int) (intent, error) {
 	as := t.scope.as(ctx)
 	w := step{t.scope.project(), t.job.Program, t.job.Node, t.svc}
 	for {
@@ -195,6 +203,9 @@ func (s *Service) intend(ctx context.Context, t *task, all []source, tries int) 
 		if err := s.bound(as, w, f, todo); err != nil {
 			return todo, err
 		}
+		if err := s.settled(ctx, t, todo); err != nil {
+			return todo, err
+		}
 		claims := claimsOf(t.svc, todo.touched.all)
 		waited, err := s.claim(ctx, t, claims)
 		if err != nil {
@@ -210,10 +221,10 @@ func (s *Service) intend(ctx context.Context, t *task, all []source, tries int) 
 // claim takes what a round acts on; waited tells that it was not free at once.
 func (s *Service) claim(ctx context.Context, t *task, claims []control.Claim) (waited bool, err error) {
 	h := control.Holder{Run: int64(t.job.Run), Job: keyOf(t.job), Project: t.scope.project(), Subject: t.scope.requester()}
-	defer s.waits.forget(t.job.Key)
+	defer s.waits.Forget(t.job.Key)
 	err = s.door.Claim(ctx, h, claims, func(against []*control.Lock) {
 		waited = true
-		s.waits.set(t.job.Key, against)
+		s.waits.Set(t.job.Key, against)
 		s.Changed(t.job.Run)
 	})
 	return waited, err

@@ -212,6 +212,10 @@ func (s *Service) actRoutes(a *api.API) {
 		func(ctx context.Context, in *cancel) (*struct{}, error) {
 			return nil, s.Cancel(ctx, in.Run.Key, in.Body.Reason)
 		})
+	api.Register(a, api.Endpoint{ID: "giveUpRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/give-up", Tag: "runs", Summary: "End a run that is stopping although a plugin gives no word; what it began is unknown", Permission: "lock.override", Status: http.StatusNoContent},
+		func(ctx context.Context, in *cancel) (*struct{}, error) {
+			return nil, s.GiveUp(ctx, in.Run.Key, in.Body.Reason)
+		})
 	type vars struct{ Body map[string]json.RawMessage }
 	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet, Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of an active run", Permission: "run.read"},
 		func(ctx context.Context, in *RunKey) (*vars, error) {

@@ -10,6 +10,9 @@ import (
 const (
 	StateActive   = "active"
 	StateIncident = "incident"
+	// StateStopping is a run that is over but for what it began and what has not
+	// ended yet.
+	StateStopping = "stopping"
 )
 
 // Run is a process acting on named objects.
@@ -21,7 +24,7 @@ type Run struct {
 	Title     string   `json:"title,omitempty"`
 	Subject   string   `json:"subject" doc:"Who started it"`
 	Verdict   string   `json:"verdict" doc:"Why it was admitted"`
-	State     string   `json:"state" enum:"active,incident,completed,failed,cancelled"`
+	State     string   `json:"state" enum:"active,incident,stopping,completed,failed,cancelled"`
 	Code      string   `json:"code,omitempty" doc:"Error code of a failed run, reason of a cancelled one"`
 	Incidents int      `json:"incidents"`
 	Objects   []string `json:"objects" doc:"What it acts on; a list names the first five"`

@@ -185,6 +185,19 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
+	at, err := dispatch.Stopping(context.Background(), tx, int64(r.Key))
+	if err != nil {
+		return err
+	}
+	if at { // it has ended when what it began has: until then it keeps its locks
+		if err := stopRun(tx, int64(r.Key), e); err != nil {
+			return err
+		}
+		if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
+			return err
+		}
+		return s.publish(tx, r, "stopping", map[string]any{"code": e.Code})
+	}
 	if err := endRun(tx, int64(r.Key), e, micros(now)); err != nil {
 		return err
 	}
@@ -196,6 +209,63 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 		return err
 	}
 	return s.publish(tx, r, e.State, map[string]any{"code": e.Code})
+}
+
+// Stopped ends a run that was only waiting for what it had begun.
+func (s *Service) Stopped(ctx context.Context, run state.Key) {
+	err := s.DB.Do(ctx, func(tx *db.Tx) error {
+		final, code, err := finalOf(ctx, tx, int64(run))
+		if err != nil || final == "" {
+			return err
+		}
+		at, err := dispatch.Stopping(ctx, tx, int64(run))
+		if err != nil || at {
+			return err
+		}
+		project, process, err := projectOf(ctx, tx, int64(run))
+		if err != nil {
+			return err
+		}
+		return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process}, engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, s.Clock.Now())
+	})
+	if err != nil {
+		s.Log.ErrorContext(ctx, "a run that has stopped could not be ended", "run", run, "err", err)
+		return
+	}
+	s.news.Poke(int64(run))
+}
+
+// Settle ends the runs that were stopping when the server was ended and of which
+// nothing is at work any more.
+func (s *Service) Settle(ctx context.Context) error {
+	all, err := stoppingRuns(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	for _, run := range all {
+		s.Stopped(ctx, state.Key(run))
+	}
+	return nil
+}
+
+// GiveUp ends a run that is stopping although a plugin gives no word: what it
+// began is unknown, and whoever has the right says so with a reason.
+func (s *Service) GiveUp(ctx context.Context, run api.Key, reason string) error {
+	r, err := s.readable(ctx, run)
+	if err != nil {
+		return err
+	}
+	if err := s.Dispatch.MayOperate(ctx, "lock.override", r.Project, int64(run), "", r.Objects); err != nil {
+		return err
+	}
+	if r.State != StateStopping {
+		return errs.New(errs.Conflict, "run.not_stopping", "the run %d is %s: only a run that is stopping is given up", run, r.State)
+	}
+	if err := s.DB.Do(ctx, s.audited(ctx, r.Project, "run.give_up", run, map[string]any{"reason": reason})); err != nil {
+		return err
+	}
+	s.Dispatch.GiveUp(state.Key(run))
+	return nil
 }
 
 // readable finds a run that the subject may see; one of another project is as

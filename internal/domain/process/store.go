@@ -141,7 +141,7 @@ func findRun(ctx context.Context, q db.Querier, key api.Key) (Run, error) {
 // Filter selects runs.
 type Filter struct {
 	Project string    `query:"project" default:"default" maxLength:"64"`
-	State   string    `query:"state" enum:"active,incident,completed,failed,cancelled" doc:"Only runs in this state"`
+	State   string    `query:"state" enum:"active,incident,stopping,completed,failed,cancelled" doc:"Only runs in this state"`
 	Process string    `query:"process" maxLength:"190" doc:"Only runs of this process"`
 	Subject string    `query:"subject" maxLength:"190" doc:"Only runs that this user or token asked for"`
 	Object  string    `query:"object" maxLength:"190" doc:"Only runs that were given this object"`
@@ -251,11 +251,36 @@ func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p
 
 // endRun closes the row of a run.
 func endRun(tx *db.Tx, run int64, e engine.Effect, now int64) error {
-	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0 WHERE run = ?", e.State, e.Code, now, run); err != nil {
+	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0, final = '' WHERE run = ?", e.State, e.Code, now, run); err != nil {
 		return err
 	}
 	_, err := tx.Exec("DELETE FROM process_incident WHERE run = ?", run)
 	return err
+}
+
+// stopRun notes that a run has ended but for what it began.
+func stopRun(tx *db.Tx, run int64, e engine.Effect) error {
+	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, final = ?, incidents = 0 WHERE run = ?", StateStopping, e.Code, e.State, run); err != nil {
+		return err
+	}
+	_, err := tx.Exec("DELETE FROM process_incident WHERE run = ?", run)
+	return err
+}
+
+// finalOf gives how a run that is stopping ends; empty for another one.
+func finalOf(ctx context.Context, q db.Querier, run int64) (final, code string, err error) {
+	err = q.QueryRow(ctx, "SELECT final, code FROM process_run WHERE run = ? AND state = ?", run, StateStopping).Scan(&final, &code)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", "", nil
+	}
+	return final, code, err
+}
+
+const maxStopping = 10_000 // runs that are stopping at a start
+
+func stoppingRuns(ctx context.Context, q db.Querier) ([]int64, error) {
+	rows, err := q.Query(ctx, "SELECT run FROM process_run WHERE state = ? LIMIT ?", StateStopping, maxStopping)
+	return db.Scan(rows, err, func(r *sql.Rows) (run int64, err error) { return run, r.Scan(&run) })
 }
 
 func projectOf(ctx context.Context, tx *db.Tx, run int64) (project, process string, err error) {

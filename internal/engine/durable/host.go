@@ -135,6 +135,20 @@ func (h *Host) Start() {
 	}
 }
 
+// WaitsFor reports whether a run waits for a job, or is set aside so that nobody
+// knows. It may be asked before Start alone.
+func (h *Host) WaitsFor(run, job state.Key) bool {
+	if _, held := h.held.get(run); held {
+		return true
+	}
+	i := ShardOf(run)
+	if i < 0 || i >= Shards {
+		return false
+	}
+	r := h.shards[i].runs[run]
+	return r != nil && r.state.JobHolder(job) != nil
+}
+
 // Close stops the loops after what was queued. State is on disk already.
 func (h *Host) Close() {
 	if h.closed.Swap(true) {

@@ -68,6 +68,7 @@ const (
 	ProcessRunStateCompleted ProcessRunState = "completed"
 	ProcessRunStateFailed    ProcessRunState = "failed"
 	ProcessRunStateIncident  ProcessRunState = "incident"
+	ProcessRunStateStopping  ProcessRunState = "stopping"
 )
 
 // Valid indicates whether the value is a known member of the ProcessRunState enum.
@@ -82,6 +83,8 @@ func (e ProcessRunState) Valid() bool {
 	case ProcessRunStateFailed:
 		return true
 	case ProcessRunStateIncident:
+		return true
+	case ProcessRunStateStopping:
 		return true
 	default:
 		return false
@@ -200,6 +203,7 @@ const (
 	ListRunsParamsStateCompleted ListRunsParamsState = "completed"
 	ListRunsParamsStateFailed    ListRunsParamsState = "failed"
 	ListRunsParamsStateIncident  ListRunsParamsState = "incident"
+	ListRunsParamsStateStopping  ListRunsParamsState = "stopping"
 )
 
 // Valid indicates whether the value is a known member of the ListRunsParamsState enum.
@@ -214,6 +218,8 @@ func (e ListRunsParamsState) Valid() bool {
 	case ListRunsParamsStateFailed:
 		return true
 	case ListRunsParamsStateIncident:
+		return true
+	case ListRunsParamsStateStopping:
 		return true
 	default:
 		return false
@@ -1294,6 +1300,7 @@ type WireAction struct {
 	Path        string            `json:"path"`
 	Retry       WireRetry         `json:"retry,omitempty"`
 	Risk        string            `json:"risk,omitempty"`
+	Settles     bool              `json:"settles,omitempty"`
 	Target      string            `json:"target,omitempty"`
 	Timeout     string            `json:"timeout,omitempty"`
 	Title       map[string]string `json:"title,omitempty"`
@@ -1908,6 +1915,9 @@ type PreviewRunJSONRequestBody = ProcessStartBody
 
 // CancelRunJSONRequestBody defines body for CancelRun for application/json ContentType.
 type CancelRunJSONRequestBody = CancelBody
+
+// GiveUpRunJSONRequestBody defines body for GiveUpRun for application/json ContentType.
+type GiveUpRunJSONRequestBody = CancelBody
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginInBody

@@ -136,7 +136,7 @@ func Action[I, O any](p *Plugin, s Spec, fn Func[I, O]) {
 
 func (s Spec) wire(in, out []param) wire.Action {
 	a := wire.Action{Action: s.Action, Title: s.Title, Description: s.Description, Path: "/v1/" + s.Service + "/" + s.Action, Method: "POST",
-		Target: s.Target, Batch: s.Batch, Risk: s.Risk, Idempotent: s.Idempotent, Async: s.Async, Cancel: true, Retry: s.Retry, Effects: s.Effects}
+		Target: s.Target, Batch: s.Batch, Risk: s.Risk, Idempotent: s.Idempotent, Async: s.Async, Cancel: true, Settles: s.Settles, Retry: s.Retry, Effects: s.Effects}
 	if a.Batch == 0 {
 		a.Batch = defaultBatch
 	}

@@ -142,6 +142,9 @@ type Action struct {
 	Idempotent  bool     `json:"idempotent,omitempty" yaml:"idempotent,omitempty"`
 	Async       bool     `json:"async,omitempty" yaml:"async,omitempty"`
 	Cancel      bool     `json:"cancel,omitempty" yaml:"cancel,omitempty"`
+	// Settles says that the action answers for a row only once it is certain that
+	// what it began has ended: its word is awaited beyond the deadline.
+	Settles bool `json:"settles,omitempty" yaml:"settles,omitempty"`
 	Locks       []Lock   `json:"locks,omitempty" yaml:"locks,omitempty"`
 	Effects     []string `json:"effects,omitempty" yaml:"effects,omitempty"`
 	Input       []Param  `json:"input,omitempty" yaml:"input,omitempty"`

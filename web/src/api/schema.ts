@@ -827,6 +827,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run}/give-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a run that is stopping although a plugin gives no word; what it began is unknown */
+        post: operations["giveUpRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run}/jobs": {
         parameters: {
             query?: never;
@@ -1870,7 +1887,7 @@ export interface components {
             /** Format: date-time */
             started: string;
             /** @enum {string} */
-            state: "active" | "incident" | "completed" | "failed" | "cancelled";
+            state: "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
             /** @description Who started it */
             subject: string;
             title?: string;
@@ -2067,6 +2084,7 @@ export interface components {
             path: string;
             retry?: components["schemas"]["WireRetry"];
             risk?: string;
+            settles?: boolean;
             target?: string;
             timeout?: string;
             title?: {
@@ -3851,7 +3869,7 @@ export interface operations {
             query?: {
                 project?: string;
                 /** @description Only runs in this state */
-                state?: "active" | "incident" | "completed" | "failed" | "cancelled";
+                state?: "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
                 /** @description Only runs of this process */
                 process?: string;
                 /** @description Only runs that this user or token asked for */
@@ -4047,6 +4065,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    giveUpRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
         };
     };

@@ -17,8 +17,9 @@ import (
 
 // The states of a job.
 const (
-	Open   = "open"   // a round is under way
-	Failed = "failed" // the last round ended in an incident: the next offer begins a new one
+	Open    = "open"    // a round is under way
+	Failed  = "failed"  // the last round ended in an incident: the next offer begins a new one
+	Stopped = "stopped" // nobody waits for it any more, and nothing of it is at work
 )
 
 const maxSteps = 10_000 // jobs of a run that are shown
@@ -184,6 +185,23 @@ func FindRow(ctx context.Context, q db.Querier, job int64, object string) (*Row,
 		return nil, err
 	}
 	return found[0].Row, nil
+}
+
+// AtWork reports whether a call of a run is at work, or may be: it was sent and
+// has no answer.
+func AtWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
+	var n int
+	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.run = ? AND j.state = ? AND c.sent = 1 AND c.answered = 0", run, Open).Scan(&n)
+	return n > 0, err
+}
+
+// Orphans lists open jobs with calls that were sent and have no answer.
+func Orphans(ctx context.Context, q db.Querier) ([]Job, error) {
+	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0 LIMIT ?", Open, maxSteps)
+	return db.Scan(rows, err, func(s *sql.Rows) (Job, error) {
+		var r Job
+		return r, s.Scan(&r.ID, &r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State)
+	})
 }
 
 // StoreAnswer keeps the outcomes of a chunk's rows; it reports false where they

@@ -1,4 +1,4 @@
-package dispatch
+package output
 
 import (
 	"sync"
@@ -7,14 +7,15 @@ import (
 	"sextant/internal/engine/state"
 )
 
-// waits is which jobs wait for locks, and what stands against them. It is kept
+// Waits is which jobs wait for locks, and what stands against them. It is kept
 // in memory alone: after a restart each job asks again.
-type waits struct {
+type Waits struct {
 	mu sync.Mutex
 	by map[state.Key][]*control.Lock
 }
 
-func (w *waits) set(job state.Key, against []*control.Lock) {
+// Set notes what stands against the claims of a job.
+func (w *Waits) Set(job state.Key, against []*control.Lock) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.by == nil {
@@ -23,13 +24,15 @@ func (w *waits) set(job state.Key, against []*control.Lock) {
 	w.by[job] = against
 }
 
-func (w *waits) of(job state.Key) []*control.Lock {
+// Of gives what stands against the claims of a job.
+func (w *Waits) Of(job state.Key) []*control.Lock {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.by[job]
 }
 
-func (w *waits) forget(job state.Key) {
+// Forget notes that a job waits no more.
+func (w *Waits) Forget(job state.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.by, job)

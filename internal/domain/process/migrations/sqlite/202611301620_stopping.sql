@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE process_run ADD COLUMN final TEXT NOT NULL DEFAULT '';
