@@ -212,23 +212,16 @@ func (s *Service) stopped(ctx context.Context, t *task) {
 	}
 }
 
-// Stopping reports whether calls of a run are at work that nobody has the word of.
-func Stopping(ctx context.Context, q db.Querier, run int64) (bool, error) {
-	return record.AtWork(ctx, q, run)
-}
-
 // GiveUp ends the stops of a run whose plugins give no word: what they began is
 // unknown from here on.
-func (s *Service) GiveUp(run state.Key) (n int) {
+func (s *Service) GiveUp(run state.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.jobs {
 		if r.run == run && r.withdrawn {
-			n++
 			r.giveUp()
 		}
 	}
-	return n
 }
 
 // Resume takes up the stops that were under way when the server was ended: calls

@@ -9,6 +9,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
@@ -185,7 +186,7 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
-	at, err := dispatch.Stopping(context.Background(), tx, int64(r.Key))
+	at, err := record.AtWork(context.Background(), tx, int64(r.Key))
 	if err != nil {
 		return err
 	}
@@ -218,7 +219,7 @@ func (s *Service) Stopped(ctx context.Context, run state.Key) {
 		if err != nil || final == "" {
 			return err
 		}
-		at, err := dispatch.Stopping(ctx, tx, int64(run))
+		at, err := record.AtWork(ctx, tx, int64(run))
 		if err != nil || at {
 			return err
 		}
