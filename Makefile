@@ -89,8 +89,10 @@ demo-stage:
 sabotage: ## proof that tests can fail: one line broken at a time (ONLY=word for some)
 	@$(GO) run ./test/sabotage $(ONLY)
 
-bench: ## figures of this machine, build/bench.json
+bench: build ## figures of this machine, build/bench.json; then what people feel in the console
 	$(GO) run ./test/bench
+	@.ci/packages chromium-headless-shell fonts-noto-cjk
+	@cd web && SEXTANT_BIN=$(abspath $(BIN)) npm run --silent measure || echo "the console could not be measured"
 
 soak: build ## releases and kills for SOAK minutes; appends to build/soak.txt
 	SEXTANT_SOAK_MINUTES=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./test/chaos | tee -a build/soak.txt
