@@ -250,15 +250,17 @@ func (w *world) watchFor(run string, d time.Duration) (over bool) {
 	return w.Watch(ctx, run, nil, func(u client.Update) bool { over = u.Run.State != "active"; return !over }) == nil && over
 }
 
-// compare looks at what a release told the hosts: each command once.
+// compare looks at what a release told the hosts: each command as often as the
+// process says.
 func (w *world) compare(before map[string]int, version string) {
 	w.t.Helper()
 	after := w.commands()
 	want := map[string]int{}
 	for _, h := range w.stage.Hosts {
-		for _, c := range []string{"app version", "app install " + filepath.Join(h.Home, "incoming", "package.tar.gz") + " " + version, "app switch " + version, "app restart"} {
+		for _, c := range []string{"app install " + filepath.Join(h.Home, "incoming", "package.tar.gz") + " " + version, "app switch " + version, "app restart"} {
 			want[h.Name+" "+c] = 1
 		}
+		want[h.Name+" app version"] = 2 // what it was, and what it is then
 		want[w.stage.Balancer.Name+" lb out "+h.AppAddress] = 1
 		want[w.stage.Balancer.Name+" lb in "+h.AppAddress] = 1
 	}
