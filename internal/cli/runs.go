@@ -42,12 +42,6 @@ func (a *app) runsCmd() *cobra.Command {
 			return a.follow(c.Context(), api, args[0])
 		},
 	}
-	var object string
-	log := &cobra.Command{
-		Use: "log <run>", Short: "Output of the services of a run", Args: exactly(1, "the key of a run"),
-		RunE: func(c *cobra.Command, args []string) error { return a.logs(c.Context(), args[0], object) },
-	}
-	log.Flags().StringVar(&object, "object", "", "only the output about this object")
 	var reason string
 	cancel := &cobra.Command{
 		Use: "cancel <run>", Short: "End a run; what it has begun is told to stop", Args: exactly(1, "the key of a run"),
@@ -57,7 +51,7 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
 	_ = cancel.MarkFlagRequired("reason") // the flag exists
-	return group("runs", "Runs", list, show, watch, log, cancel, a.quarantineCmd())
+	return group("runs", "Runs", list, show, watch, a.logCmd(), cancel, a.quarantineCmd())
 }
 
 func (a *app) listRuns(ctx context.Context, o runsOptions) error {
@@ -128,45 +122,6 @@ func (a *app) showStep(w io.Writer, s client.ProcessStep, job client.DispatchSte
 		}
 		fmt.Fprintf(w, "\t  %s\t%s\t%s\n", r.Object, r.Outcome, text)
 	}
-}
-
-func (a *app) logs(ctx context.Context, run, object string) error {
-	api, err := a.target.client()
-	if err != nil {
-		return err
-	}
-	var jobs client.PageOfDispatchStep
-	if err := api.Call(ctx, "GET", "/api/v1/runs/"+url.PathEscape(run)+"/jobs", nil, &jobs); err != nil {
-		return err
-	}
-	all := []client.OutputPiece{}
-	newline := "" // after output that did not end its line
-	for _, j := range jobs.Items {
-		var page client.PageOfOutputPiece
-		if err := api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", object), nil, &page); err != nil {
-			return err
-		}
-		all = append(all, page.Items...)
-		if a.json {
-			continue
-		}
-		row := ""
-		for _, p := range page.Items {
-			if p.Object != row {
-				row = p.Object
-				fmt.Fprintf(a.Out, "%s── %s · %s\n", newline, j.Element, row)
-			}
-			fmt.Fprint(a.Out, p.Text)
-			if newline = "\n"; strings.HasSuffix(p.Text, "\n") {
-				newline = ""
-			}
-		}
-	}
-	if a.json {
-		return a.show(all, nil)
-	}
-	_, err = io.WriteString(a.Out, newline)
-	return err
 }
 
 // act makes a call that answers nothing.

@@ -55,6 +55,8 @@ type Config struct {
 	Log Log `koanf:"log"`
 	// Plugins is how plugins run.
 	Plugins Plugins `koanf:"plugins"`
+	// Output is how much of what services write while they work is kept.
+	Output Output `koanf:"output"`
 	// Limits is what runs may use of this machine.
 	Limits Limits `koanf:"limits"`
 }
@@ -120,11 +122,21 @@ type Plugins struct {
 	Reach string `koanf:"reach" unit:"networks"`
 }
 
+// Output is how much of the output of jobs is kept, on disk in data/output.
+type Output struct {
+	// Job is how much is kept of what one job writes; what comes after is counted
+	// and told as a gap. Default 256.
+	Job int64 `koanf:"job" unit:"MiB"`
+	// Total is how much of the disk all output may take; beyond it the output of
+	// the runs that ended longest ago is removed. Default 5120.
+	Total int64 `koanf:"total" unit:"MiB"`
+}
+
 func defaults() map[string]any {
 	return map[string]any{
 		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
-		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "",
+		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "", "output.job": 256, "output.total": 5120,
 		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000,
 	}
 }
@@ -350,6 +362,9 @@ func (c *Config) validate() error {
 	}
 	if c.Data == "" {
 		return errors.New("data: name a folder")
+	}
+	if c.Output.Job < 1 || c.Output.Total < c.Output.Job || c.Output.Total > 1<<30 {
+		return fmt.Errorf("output: job is %d and total %d MiB: both are at least 1, and total is at least job", c.Output.Job, c.Output.Total)
 	}
 	c.Data, err = filepath.Abs(c.Data)
 	return err

@@ -38,7 +38,7 @@ func openFolder(root string) (*folder, error) {
 		return nil, errors.Join(fmt.Errorf("data: another server uses the folder %s: stop it, or set another folder with --data", root), lock.Close())
 	}
 	f := &folder{root: root, lock: lock}
-	for _, sub := range []string{"keys", "blobs", "plugins", "run"} {
+	for _, sub := range []string{"keys", "blobs", "plugins", "run", "output"} {
 		if err := os.MkdirAll(f.path(sub), 0o700); err != nil {
 			return nil, errors.Join(err, lock.Close())
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/output"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
@@ -59,6 +61,7 @@ type parts struct {
 	router   *gateway.Router
 	objects  *object.Service
 	dispatch *dispatch.Service
+	output   *output.Store
 	process  *process.Service
 	door     *control.Door
 	engine   *durable.Host
@@ -80,7 +83,11 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
 	tasks := worklist.New(d, trail)
-	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls,
+	if p.output, err = output.Open(s.folder.path("output"), output.Options{PerJob: s.Config.Output.Job << 20, Total: s.Config.Output.Total << 20, Clock: c, Log: s.Log}); err != nil {
+		return nil, fmt.Errorf("output: %w", err)
+	}
+	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
+	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls, Store: p.output,
 		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) }})
 	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
@@ -168,6 +175,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return 1
 	})
 	g.Go("disk", func(ctx context.Context) error { return p.mend(ctx, s) })
+	g.Go("output", p.output.Run)
 	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })
 	if err := p.registry.Load(ctx); err != nil {
 		return err

@@ -59,10 +59,9 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record
 	}
 	hide(mask, rows)
 	if rest := s.streams.Rest(t.callKey(c), mask); len(rest) > 0 {
-		if err := s.keepOutput(context.WithoutCancel(ctx), keyOf(t.job), c.Round, rest); err != nil {
+		if err := s.keepOutput(int64(t.job.Run), keyOf(t.job), c.Round, rest); err != nil {
 			return nil, err
 		}
-		s.followers.Poke(t.job.Key)
 	}
 	stored := false
 	err = s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {

@@ -19,7 +19,7 @@ package dispatch
 
 import "embed"
 
-// Migrations holds jobs, chunks, rows and live output.
+// Migrations holds jobs, chunks and rows.
 //
 //go:embed migrations
 var Migrations embed.FS

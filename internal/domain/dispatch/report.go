@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"sextant/internal/domain/dispatch/record"
-	"slices"
 
 	"sextant/internal/domain/control"
-	"sextant/internal/domain/dispatch/output"
+	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
@@ -19,10 +17,10 @@ import (
 
 const (
 	maxLogPost = 2 << 20
+	maxOffset  = 1 << 50 // bytes of output of a row
 )
 
-// Output stores live output that a plugin sends about a call of its own. What
-// passes the limit of a job is dropped.
+// Output stores live output that a plugin sends about a call of its own.
 func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) error {
 	r, c, err := s.owns(ctx, key, identity.From(ctx).ID)
 	if err != nil {
@@ -32,37 +30,26 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 	if err != nil {
 		return err
 	}
-	job := state.Key(r.ID)
 	var pieces []wire.LogChunk
 	for _, piece := range batch.Chunks {
-		if piece.Offset < 0 || len(piece.Row) > 190 {
-			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q and the offset %d", piece.Row, piece.Offset)
+		if min(piece.Offset, piece.Lost, piece.Lines) < 0 || max(piece.Offset, piece.Lost, piece.Lines) > maxOffset || len(piece.Row) > 190 {
+			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q, the offset %d and %d lost bytes", piece.Row, piece.Offset, piece.Lost)
 		}
 	}
 	for _, piece := range batch.Chunks {
-		pieces = append(pieces, s.streams.Take(key, piece, mask))
+		pieces = append(pieces, s.streams.Take(key, piece, mask)...)
 	}
-	err = s.keepOutput(ctx, r.ID, c.Round, pieces)
-	if err == nil {
-		s.followers.Poke(job)
-		s.Changed(state.Key(r.Run))
-	}
-	return err
+	return s.keepOutput(r.Run, r.ID, c.Round, pieces)
 }
 
-// keepOutput stores pieces of output; what passes the limit of a job is dropped.
-func (s *Service) keepOutput(ctx context.Context, job int64, round int, pieces []wire.LogChunk) error {
-	return s.DB.Do(ctx, func(tx *db.Tx) error {
-		for _, piece := range pieces {
-			if !s.progress.Room(state.Key(job), len(piece.Bytes)) {
-				return nil
-			}
-			if err := output.Store(tx, job, round, piece, s.Clock.Now()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// keepOutput stores pieces of output and tells who follows.
+func (s *Service) keepOutput(run, job int64, round int, pieces []wire.LogChunk) error {
+	if err := s.Store.Keep(run, job, round, pieces); err != nil {
+		return err
+	}
+	s.followers.Poke(state.Key(job))
+	s.Changed(state.Key(run))
+	return nil
 }
 
 // Progress notes how far a row of a plugin's call is.
@@ -199,27 +186,6 @@ func (s *Service) Routes(a *api.API) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	})
-	s.showRoute(a)
+	s.Store.Routes(a, s)
 	s.rowRoute(a)
-}
-
-func (s *Service) showRoute(a *api.API) {
-	type in struct {
-		Job    api.KeyParam `path:"job"`
-		Object string       `query:"object" maxLength:"190" doc:"Only the output of this object's row"`
-	}
-	type out struct{ Body api.Page[output.Piece] }
-	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output", Tag: "jobs", Summary: "Live output of a job, by row and offset", Permission: "run.read"},
-		func(ctx context.Context, i *in) (*out, error) {
-			if err := s.readableJob(ctx, i.Job.Key); err != nil {
-				return nil, err
-			}
-			pieces, err := output.Of(ctx, s.DB, int64(i.Job.Key), i.Object)
-			if err != nil {
-				return nil, err
-			}
-			return &out{api.Page[output.Piece]{Items: slices.Clip(pieces)}}, nil
-		})
-	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Query: []string{"object", "after"}, Tag: "jobs", Summary: "Output of an object's row while it comes, as server-sent events", Permission: "run.read"},
-		func(w http.ResponseWriter, r *http.Request) error { return s.follow(a, w, r) })
 }

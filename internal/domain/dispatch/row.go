@@ -42,7 +42,7 @@ type RowView struct {
 // Row looks an object of a job up.
 func (s *Service) Row(ctx context.Context, job api.Key, object string) (RowView, error) {
 	v := RowView{Calls: []RowCall{}}
-	if err := s.readableJob(ctx, job); err != nil {
+	if _, err := s.RunOf(ctx, job); err != nil {
 		return v, err
 	}
 	row, err := record.FindRow(ctx, s.DB, int64(job), object)

@@ -66,6 +66,7 @@ type Deps struct {
 	// Calls is how many calls of one project a plugin works on at once; 64 where it
 	// is 0.
 	Calls int
+	Store *output.Store
 	// Changed is told that there is news of a run: outcomes, output, progress.
 	Changed func(run state.Key)
 	// Stopped is told that nothing of a run is being stopped any more.
@@ -113,7 +114,10 @@ func New(d Deps) *Service {
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.
-func (s *Service) Attach(ctx context.Context, e Engine, d Door) { s.ctx, s.engine, s.door = ctx, e, d }
+func (s *Service) Attach(ctx context.Context, e Engine, d Door) {
+	s.ctx, s.engine, s.door = ctx, e, d
+	s.Store.Ended(s.over)
+}
 
 // Wait returns once no job is worked on any more; the context given to Attach
 // must have ended.

@@ -61,6 +61,36 @@ func (e ControlVerdictVerdict) Valid() bool {
 	}
 }
 
+// Defines values for OutputLostReason.
+const (
+	Damaged    OutputLostReason = "damaged"
+	Dropped    OutputLostReason = "dropped"
+	JobLimit   OutputLostReason = "job_limit"
+	Missing    OutputLostReason = "missing"
+	Sender     OutputLostReason = "sender"
+	TotalLimit OutputLostReason = "total_limit"
+)
+
+// Valid indicates whether the value is a known member of the OutputLostReason enum.
+func (e OutputLostReason) Valid() bool {
+	switch e {
+	case Damaged:
+		return true
+	case Dropped:
+		return true
+	case JobLimit:
+		return true
+	case Missing:
+		return true
+	case Sender:
+		return true
+	case TotalLimit:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProcessRunState.
 const (
 	ProcessRunStateActive    ProcessRunState = "active"
@@ -703,9 +733,43 @@ type OutBody struct {
 	Waiting []ControlLock `json:"waiting"`
 }
 
+// OutputHit defines model for OutputHit.
+type OutputHit struct {
+	Line   string     `json:"line"`
+	Lost   OutputLost `json:"lost,omitempty"`
+	Object string     `json:"object"`
+
+	// Offset Where the line begins in what the row wrote in this round, in bytes
+	Offset int64     `json:"offset"`
+	Round  int64     `json:"round"`
+	Time   time.Time `json:"time"`
+}
+
+// OutputLost defines model for OutputLost.
+type OutputLost struct {
+	// Bytes How many bytes are missing; of damaged output, how many cannot be read
+	Bytes int64 `json:"bytes"`
+
+	// Lines How many lines ended in them, where it is known
+	Lines int64 `json:"lines,omitempty"`
+
+	// Reason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+	Reason OutputLostReason `json:"reason"`
+}
+
+// OutputLostReason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+type OutputLostReason string
+
 // OutputPiece defines model for OutputPiece.
 type OutputPiece struct {
-	Object string    `json:"object"`
+	// End Where it ends
+	End  int64      `json:"end"`
+	Lost OutputLost `json:"lost,omitempty"`
+
+	// Object Empty in a gap that may concern any row
+	Object string `json:"object"`
+
+	// Offset Where it begins in what the row wrote in this round, in bytes
 	Offset int64     `json:"offset"`
 	Round  int64     `json:"round"`
 	Text   string    `json:"text"`
@@ -770,6 +834,15 @@ type PageOfIdentityToken struct {
 type PageOfObjectFound struct {
 	// Items The rows of this page
 	Items []ObjectFound `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfOutputHit defines model for PageOfOutputHit.
+type PageOfOutputHit struct {
+	// Items The rows of this page
+	Items []OutputHit `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1340,7 +1413,9 @@ type WireLogBatch struct {
 
 // WireLogChunk defines model for WireLogChunk.
 type WireLogChunk struct {
-	Bytes  string `json:"bytes"`
+	Bytes  string `json:"bytes,omitempty"`
+	Lines  int64  `json:"lines,omitempty"`
+	Lost   int64  `json:"lost,omitempty"`
 	Offset int64  `json:"offset"`
 	Row    string `json:"row"`
 }
@@ -1578,12 +1653,45 @@ type ListIncidentsParams struct {
 type GetJobOutputParams struct {
 	// Object Only the output of this object's row
 	Object string `form:"object,omitempty" json:"object,omitempty"`
+
+	// Since Only what came from this time on
+	Since time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// After The mark of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Last Only so many lines at the end
+	Last int64 `form:"last,omitempty" json:"last,omitempty"`
 }
 
 // FollowJobOutputParams defines parameters for FollowJobOutput.
 type FollowJobOutputParams struct {
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 	After  string `form:"after,omitempty" json:"after,omitempty"`
+	Last   string `form:"last,omitempty" json:"last,omitempty"`
+}
+
+// SearchJobOutputParams defines parameters for SearchJobOutput.
+type SearchJobOutputParams struct {
+	// Object Only the output of this object's row
+	Object string `form:"object,omitempty" json:"object,omitempty"`
+
+	// Since Only what came from this time on
+	Since time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// After The mark of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Q Words that a line must have, "phrases", and -words that it must not have; case does not matter
+	Q string `form:"q" json:"q"`
+
+	// Limit How many lines at most
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// DownloadJobOutputParams defines parameters for DownloadJobOutput.
+type DownloadJobOutputParams struct {
+	Object string `form:"object,omitempty" json:"object,omitempty"`
 }
 
 // GetJobRowParams defines parameters for GetJobRow.

@@ -46,13 +46,13 @@ type item struct {
 
 // snapshot gives the blocks from a position on; where there are none, what is in
 // the journal.
-func (l *Log) snapshot(from uint64, holes bool) (items []item, tail *content, err error) {
+func (l *Log) snapshot(from uint64, holes, whole bool) (items []item, tail *content, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, nil, errClosed
 	}
-	first := true
+	oldest := true
 	for _, f := range l.files {
 		if holes {
 			for _, h := range f.holes {
@@ -62,10 +62,10 @@ func (l *Log) snapshot(from uint64, holes bool) (items []item, tail *content, er
 			}
 		}
 		for _, b := range f.blocks {
-			if first && holes && b.before > 0 && from < b.seq && f == l.files[0] {
+			if oldest && holes && b.before > 0 && from < b.seq && f == l.files[0] {
 				items = append(items, item{hole: Record{Seq: b.seq - 1, Time: b.from, Lost: &Lost{b.before, 0, Dropped}}})
 			}
-			first = false
+			oldest = false
 			if b.last >= from {
 				items = append(items, item{block: b})
 			}
@@ -75,7 +75,11 @@ func (l *Log) snapshot(from uint64, holes bool) (items []item, tail *content, er
 	if len(items) > 0 || l.journal.out == nil {
 		return items, &content{}, nil
 	}
-	records, err := l.journal.records(from)
+	first := from
+	if whole {
+		first = 0
+	}
+	records, err := l.journal.records(first)
 	var later []Record
 	for _, h := range l.journal.holes {
 		if h.Seq >= from {
@@ -95,6 +99,7 @@ func (i *item) place() uint64 {
 // visitor is how a log is gone through.
 type visitor struct {
 	want   func(*block) bool
+	whole  bool           // blocks are given from their beginning
 	block  func(*content) // before the records of a block, which may be nil
 	record func(*Record) bool
 }
@@ -103,7 +108,7 @@ type visitor struct {
 func (l *Log) visit(ctx context.Context, from uint64, v visitor) error {
 	until := l.Next()
 	for first := true; ; first = false {
-		items, tail, err := l.snapshot(from, first)
+		items, tail, err := l.snapshot(from, first, v.whole)
 		if err != nil {
 			return err
 		}
@@ -151,7 +156,7 @@ func (v *visitor) all(c *content, from uint64) bool {
 		v.block(c)
 	}
 	for i := range c.records {
-		if c.records[i].Seq >= from && !v.record(&c.records[i]) {
+		if (v.whole || c.records[i].Seq >= from) && !v.record(&c.records[i]) {
 			return false
 		}
 	}

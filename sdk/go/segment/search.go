@@ -131,6 +131,7 @@ type Match struct {
 func (l *Log) Search(ctx context.Context, q *Query, s Select, fn func(Match) bool) error {
 	f := &finder{l: l, q: q, s: s, fn: fn, open: map[string]line{}}
 	err := l.visit(ctx, s.From, visitor{
+		whole:  true,
 		want:   func(b *block) bool { return s.block(b) && (b.gap || q.mayStandIn(b.filter())) },
 		block:  f.begin,
 		record: f.record,
@@ -185,6 +186,9 @@ func (f *finder) begin(c *content) {
 }
 
 func (f *finder) tell(m Match) bool {
+	if m.Seq < f.s.From {
+		return true
+	}
 	if f.done = !f.fn(m); f.done {
 		return false
 	}
@@ -192,7 +196,7 @@ func (f *finder) tell(m Match) bool {
 }
 
 func (f *finder) record(r *Record) bool {
-	if !f.s.record(r) {
+	if !f.s.wants(r.Stream) && (r.Stream != "" || r.Lost == nil) {
 		return true
 	}
 	if r.Lost != nil {

@@ -172,6 +172,22 @@ func compare(t *testing.T, rt *rapid.T, l *segment.Log, m *model) {
 			rt.Fatalf("from %d: record %d is %+v, want %+v", from, i, got[i], want[i])
 		}
 	}
+	// A search goes on in the middle of a block as if it had begun at its beginning.
+	q, _ := segment.ParseQuery("error")
+	var all, later []string
+	for into, s := range map[*[]string]segment.Select{&all: {}, &later: {From: from}} {
+		if err := l.Search(t.Context(), q, s, func(m segment.Match) bool {
+			if m.Seq >= from {
+				*into = append(*into, fmt.Sprintf("%s@%d:%s", m.Stream, m.Offset, m.Line))
+			}
+			return true
+		}); err != nil {
+			rt.Fatal(err)
+		}
+	}
+	if !slices.Equal(all, later) {
+		rt.Fatalf("from %d the search finds %q, want %q", from, later, all)
+	}
 	for _, query := range []string{"error", `"rror"`, "error disk", "错误", "满", `"full error"`, "10.0.0.1", "full -disk", "é"} {
 		q, _ := segment.ParseQuery(query)
 		var want []string

@@ -104,13 +104,16 @@ type LogBatch struct {
 	Chunks []LogChunk `json:"chunks"`
 }
 
-// LogChunk is output of one row,
-// appended at an offset in bytes. A chunk whose offset was already stored is
-// ignored, so sending again is harmless.
+// LogChunk is output of one row, appended at an offset in bytes. What was stored
+// up to an offset is not stored again, so sending again is harmless. A chunk with
+// Lost stands for as many bytes that were written and are not sent; the chunk
+// after it begins behind them.
 type LogChunk struct {
 	Row    string `json:"row"`
 	Offset int64  `json:"offset"`
-	Bytes  []byte `json:"bytes"`
+	Bytes  []byte `json:"bytes,omitempty"`
+	Lost   int64  `json:"lost,omitempty"`
+	Lines  int64  `json:"lines,omitempty"` // that ended in what is lost
 }
 
 // Progress is the body of POST /api/v1/jobs/{key}/progress.

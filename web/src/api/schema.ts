@@ -216,7 +216,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Live output of a job, by row and offset */
+        /** Output of a job in the order in which it came, about 1 MiB at once */
         get: operations["getJobOutput"];
         put?: never;
         post?: never;
@@ -233,8 +233,42 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Output of an object's row while it comes, as server-sent events */
+        /** Output of an object's row while it comes, as server-sent events; last begins with so many lines at the end */
         get: operations["followJobOutput"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/output/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lines of a job's output in which words are found, and the gaps between them */
+        get: operations["searchJobOutput"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/output/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole output of a job, or of one object's row, as text; a gap is a line that says so */
+        get: operations["downloadJobOutput"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1596,9 +1630,52 @@ export interface components {
             /** @description Who waits, in the order of the queue */
             waiting: components["schemas"]["ControlLock"][] | null;
         };
-        OutputPiece: {
+        OutputHit: {
+            line: string;
+            /** @description Set where output is missing, and so could not be searched */
+            lost?: components["schemas"]["OutputLost"];
             object: string;
+            /**
+             * Format: int64
+             * @description Where the line begins in what the row wrote in this round, in bytes
+             */
+            offset: number;
             /** Format: int64 */
+            round: number;
+            /** Format: date-time */
+            time: string;
+        };
+        OutputLost: {
+            /**
+             * Format: int64
+             * @description How many bytes are missing; of damaged output, how many cannot be read
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description How many lines ended in them, where it is known
+             */
+            lines?: number;
+            /**
+             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+             * @enum {string}
+             */
+            reason: "job_limit" | "total_limit" | "sender" | "missing" | "damaged" | "dropped";
+        };
+        OutputPiece: {
+            /**
+             * Format: int64
+             * @description Where it ends
+             */
+            end: number;
+            /** @description Set where output is missing */
+            lost?: components["schemas"]["OutputLost"];
+            /** @description Empty in a gap that may concern any row */
+            object: string;
+            /**
+             * Format: int64
+             * @description Where it begins in what the row wrote in this round, in bytes
+             */
             offset: number;
             /** Format: int64 */
             round: number;
@@ -1645,6 +1722,12 @@ export interface components {
         PageOfObjectFound: {
             /** @description The rows of this page */
             items: components["schemas"]["ObjectFound"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfOutputHit: {
+            /** @description The rows of this page */
+            items: components["schemas"]["OutputHit"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2118,7 +2201,11 @@ export interface components {
             chunks: components["schemas"]["WireLogChunk"][] | null;
         };
         WireLogChunk: {
-            bytes: string;
+            bytes?: string;
+            /** Format: int64 */
+            lines?: number;
+            /** Format: int64 */
+            lost?: number;
             /** Format: int64 */
             offset: number;
             row: string;
@@ -2698,6 +2785,12 @@ export interface operations {
             query?: {
                 /** @description Only the output of this object's row */
                 object?: string;
+                /** @description Only what came from this time on */
+                since?: string;
+                /** @description The mark of the page before */
+                after?: string;
+                /** @description Only so many lines at the end */
+                last?: number;
             };
             header?: never;
             path: {
@@ -2733,6 +2826,72 @@ export interface operations {
             query?: {
                 object?: string;
                 after?: string;
+                last?: string;
+            };
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success, or a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    searchJobOutput: {
+        parameters: {
+            query: {
+                /** @description Only the output of this object's row */
+                object?: string;
+                /** @description Only what came from this time on */
+                since?: string;
+                /** @description The mark of the page before */
+                after?: string;
+                /** @description Words that a line must have, "phrases", and -words that it must not have; case does not matter */
+                q: string;
+                /** @description How many lines at most */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfOutputHit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    downloadJobOutput: {
+        parameters: {
+            query?: {
+                object?: string;
             };
             header?: never;
             path: {

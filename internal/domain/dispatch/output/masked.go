@@ -17,27 +17,36 @@ type Masked struct {
 }
 
 // Take gives what may be stored of a piece of a call's output.
-func (m *Masked) Take(call string, c wire.LogChunk, mask *secret.Mask) wire.LogChunk {
+func (m *Masked) Take(call string, c wire.LogChunk, mask *secret.Mask) []wire.LogChunk {
 	if mask == nil {
-		return c
+		return []wire.LogChunk{c}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.kept == nil {
+		m.kept = map[string]map[string]wire.LogChunk{}
+	}
+	if m.kept[call] == nil {
+		m.kept[call] = map[string]wire.LogChunk{}
+	}
 	rows := m.kept[call]
-	if k, ok := rows[c.Row]; ok && k.Offset+int64(len(k.Bytes)) == c.Offset {
+	k, goesOn := rows[c.Row]
+	goesOn = goesOn && len(k.Bytes) > 0 && k.Offset+int64(len(k.Bytes)) == c.Offset
+	if c.Lost > 0 { // nothing goes on behind a gap
+		delete(rows, c.Row)
+		if !goesOn {
+			return []wire.LogChunk{c}
+		}
+		k.Bytes = mask.Bytes(k.Bytes)
+		return []wire.LogChunk{k, c}
+	}
+	if goesOn {
 		c = wire.LogChunk{Row: c.Row, Offset: k.Offset, Bytes: slices.Concat(k.Bytes, c.Bytes)}
 	}
 	masked := mask.Bytes(c.Bytes)
 	n := len(masked) - mask.Tail(masked)
-	if m.kept == nil {
-		m.kept = map[string]map[string]wire.LogChunk{}
-	}
-	if rows == nil {
-		rows = map[string]wire.LogChunk{}
-		m.kept[call] = rows
-	}
 	rows[c.Row] = wire.LogChunk{Row: c.Row, Offset: c.Offset + int64(n), Bytes: slices.Clone(c.Bytes[n:])}
-	return wire.LogChunk{Row: c.Row, Offset: c.Offset, Bytes: masked[:n]}
+	return []wire.LogChunk{{Row: c.Row, Offset: c.Offset, Bytes: masked[:n]}}
 }
 
 // Rest gives what was kept back of a call that is over.

@@ -8,19 +8,16 @@ import (
 	"sextant/sdk/go/wire"
 )
 
-const maxLogPerJob = 64 << 20 // bytes of live output kept of a job
-
 // Progress is how far rows are, as their plugins say. It is kept in memory
 // alone: after a restart it comes again.
 type Progress struct {
-	mu  sync.Mutex
-	by  map[state.Key]map[string]wire.Progress
-	log map[state.Key]int64 // bytes of live output stored
+	mu sync.Mutex
+	by map[state.Key]map[string]wire.Progress
 }
 
 // NewProgress makes an empty one.
 func NewProgress() *Progress {
-	return &Progress{by: map[state.Key]map[string]wire.Progress{}, log: map[state.Key]int64{}}
+	return &Progress{by: map[state.Key]map[string]wire.Progress{}}
 }
 
 // Set notes how far a row is.
@@ -40,18 +37,9 @@ func (p *Progress) Of(job state.Key) map[string]wire.Progress {
 	return maps.Clone(p.by[job])
 }
 
-// Room counts n more bytes of output and reports whether they may be kept.
-func (p *Progress) Room(job state.Key, n int) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.log[job] += int64(n)
-	return p.log[job] <= maxLogPerJob
-}
-
 // Forget drops what is known of a job.
 func (p *Progress) Forget(job state.Key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.by, job)
-	delete(p.log, job)
 }

@@ -37,7 +37,7 @@ _sxt_group() {
 # _sxt_emit sends what is new of both streams, at most 256 KiB of each. It also
 # finds out that nobody listens any more.
 _sxt_emit() {
-  if [ "$_sxt_live" = live ] && [ $((_sxt_o + _sxt_e)) -lt 67108864 ]; then
+  if [ "$_sxt_live" = live ] && [ $((_sxt_o + _sxt_e)) -lt 1073741824 ]; then
     set -- $(wc -c out err 2>/dev/null)
     set -- $((${1:-0} - _sxt_o)) $((${3:-0} - _sxt_e))
   else

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sextant/sdk/go/client"
+)
+
+// logOptions is what of a run's output is wanted.
+type logOptions struct {
+	object, search string
+	last           int
+}
+
+func (a *app) logCmd() *cobra.Command {
+	var o logOptions
+	c := &cobra.Command{
+		Use: "log <run>", Short: "Output of the services of a run", Args: exactly(1, "the key of a run"),
+		Long: "Output of the services of a run, whole and in the order in which it came. Where output is missing, a line says how much and why." + exitHelp,
+		RunE: func(c *cobra.Command, args []string) error { return a.logs(c.Context(), args[0], o) },
+	}
+	c.Flags().StringVar(&o.object, "object", "", "only the output about this object")
+	c.Flags().StringVar(&o.search, "search", "", `only lines with these words or "phrases", without -words`)
+	c.Flags().IntVar(&o.last, "last", 0, "only so many lines at the end of each step")
+	c.MarkFlagsMutuallyExclusive("search", "last")
+	return c
+}
+
+func (a *app) logs(ctx context.Context, run string, o logOptions) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var jobs client.PageOfDispatchStep
+	if err := api.Call(ctx, "GET", "/api/v1/runs/"+url.PathEscape(run)+"/jobs", nil, &jobs); err != nil {
+		return err
+	}
+	l := logView{a: a, api: api, o: o, pieces: []client.OutputPiece{}, hits: []client.OutputHit{}}
+	for _, j := range jobs.Items {
+		if o.search != "" {
+			err = l.find(ctx, j)
+		} else {
+			err = l.read(ctx, j)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case a.json && o.search != "":
+		return a.show(l.hits, nil)
+	case a.json:
+		return a.show(l.pieces, nil)
+	}
+	_, err = io.WriteString(a.Out, l.newline)
+	return err
+}
+
+// logView shows output page by page.
+type logView struct {
+	a       *app
+	api     *client.Client
+	o       logOptions
+	pieces  []client.OutputPiece
+	hits    []client.OutputHit
+	newline string // after output that did not end its line
+	head    string
+}
+
+func (l *logView) under(j client.DispatchStep, object string) {
+	if head := fmt.Sprintf("── %s · %s\n", j.Element, object); head != l.head && object != "" {
+		l.print(head)
+		l.head = head
+	}
+}
+
+// print writes a line of our own.
+func (l *logView) print(line string) {
+	fmt.Fprint(l.a.Out, l.newline, line)
+	l.newline = ""
+}
+
+func (l *logView) read(ctx context.Context, j client.DispatchStep) error {
+	last := ""
+	if l.o.last > 0 {
+		last = strconv.Itoa(l.o.last)
+	}
+	l.head = ""
+	for after := ""; ; {
+		var page client.PageOfOutputPiece
+		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", l.o.object, "last", last, "after", after), nil, &page); err != nil {
+			return err
+		}
+		if l.a.json {
+			l.pieces = append(l.pieces, page.Items...)
+		} else {
+			for _, p := range page.Items {
+				l.piece(j, p)
+			}
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
+}
+
+func (l *logView) piece(j client.DispatchStep, p client.OutputPiece) {
+	l.under(j, p.Object)
+	if p.Lost.Reason != "" {
+		l.print(lostLine(p.Lost))
+		return
+	}
+	fmt.Fprint(l.a.Out, p.Text)
+	if l.newline = "\n"; strings.HasSuffix(p.Text, "\n") {
+		l.newline = ""
+	}
+}
+
+func (l *logView) find(ctx context.Context, j client.DispatchStep) error {
+	l.head = ""
+	for after := ""; ; {
+		var page client.PageOfOutputHit
+		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output/search", "q", l.o.search, "object", l.o.object, "after", after), nil, &page); err != nil {
+			return err
+		}
+		l.hits = append(l.hits, page.Items...)
+		for _, h := range page.Items {
+			if l.a.json {
+				break
+			}
+			l.under(j, h.Object)
+			if h.Lost.Reason != "" {
+				l.print(lostLine(h.Lost))
+				continue
+			}
+			l.print(h.Line + "\n")
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
+}
+
+// lostLine is a gap as a line.
+func lostLine(l client.OutputLost) string {
+	size := fmt.Sprintf("%d bytes", l.Bytes)
+	if l.Lines > 0 {
+		size += fmt.Sprintf(" (%d lines)", l.Lines)
+	}
+	why := map[client.OutputLostReason]string{
+		"job_limit": "the job wrote more than is kept of one", "total_limit": "all output together passed its limit", "sender": "they came faster than they could be sent",
+		"missing": "they never came", "damaged": "they cannot be read any more", "dropped": "old output was removed to make room",
+	}[l.Reason]
+	return fmt.Sprintf("── %s of output are missing here: %s ──\n", size, why)
+}

@@ -1,0 +1,370 @@
+package output
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/segment"
+)
+
+const (
+	maxPage = 1 << 20 // bytes of output in one answer
+	maxHits = 1000    // lines in one answer of a search
+)
+
+var errEnough = errors.New("output: enough")
+
+// Lost is output that is not there.
+type Lost struct {
+	Bytes  int64  `json:"bytes" doc:"How many bytes are missing; of damaged output, how many cannot be read"`
+	Lines  int64  `json:"lines,omitempty" doc:"How many lines ended in them, where it is known"`
+	Reason string `json:"reason" enum:"job_limit,total_limit,sender,missing,damaged,dropped" doc:"The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room"`
+}
+
+// Piece is output of a row from an offset on, or a gap in it.
+type Piece struct {
+	Object string    `json:"object" doc:"Empty in a gap that may concern any row"`
+	Round  int       `json:"round"`
+	Offset int64     `json:"offset" doc:"Where it begins in what the row wrote in this round, in bytes"`
+	End    int64     `json:"end" doc:"Where it ends"`
+	Time   time.Time `json:"time"`
+	Text   string    `json:"text"`
+	Lost   *Lost     `json:"lost,omitempty" doc:"Set where output is missing"`
+}
+
+// Selection is what of a job's output is read.
+type Selection struct {
+	Run, Job int64
+	// Object is the row; empty is all of them.
+	Object string
+	// After is the mark of a reader: what it has seen already.
+	After string
+	// Last begins with so many lines at the end, where there is no mark.
+	Last int64
+	// Since begins at a time, where there is no mark.
+	Since time.Time
+}
+
+// streamOf names what a row writes in a round.
+func streamOf(round int, row string) string { return strconv.Itoa(round) + " " + row }
+
+func parts(stream string) (round int, row string) {
+	head, row, _ := strings.Cut(stream, " ")
+	round, _ = strconv.Atoi(head) // streamOf made it
+	return round, row
+}
+
+func (sel Selection) streams() func(string) bool {
+	if sel.Object == "" {
+		return nil
+	}
+	return func(stream string) bool { _, row := parts(stream); return row == sel.Object }
+}
+
+// mark reads what a reader gave back: the next position, and how many lines of it
+// it has.
+func mark(after string) (at uint64, seen int, err error) {
+	place, lines, more := strings.Cut(after, ".")
+	if at, err = strconv.ParseUint(place, 10, 64); err == nil && more {
+		seen, err = strconv.Atoi(lines)
+	}
+	if err != nil || seen < 0 {
+		return 0, 0, errs.New(errs.Malformed, "stream.last_event_id", "the mark %.40q is not one that was sent", after)
+	}
+	return at, seen, nil
+}
+
+// begin is where reading begins.
+func (sel Selection) begin(ctx context.Context, l *segment.Log) (s segment.Select, seen int, err error) {
+	s.Stream = sel.streams()
+	switch {
+	case sel.After != "":
+		s.From, seen, err = mark(sel.After)
+	case sel.Last > 0:
+		s.From, err = l.Last(ctx, s, sel.Last)
+	case !sel.Since.IsZero():
+		s.From, err = l.At(ctx, sel.Since.UnixNano())
+	}
+	return s, seen, err
+}
+
+// Read gives a page of output in the order in which it came. next is the mark
+// behind it; more says that there is more now.
+func (s *Store) Read(ctx context.Context, sel Selection) (all []Piece, next string, more bool, err error) {
+	at := uint64(0)
+	if all, at = s.gone(sel); len(all) > 0 || at > 0 {
+		return all, "1", false, nil
+	}
+	size := 0
+	err = s.each(ctx, sel, func(r segment.Record) error {
+		if size > maxPage {
+			more = true
+			return errEnough
+		}
+		size += len(r.Body) + len(r.Stream)
+		at = r.Seq + 1
+		all = add(all, pieceOf(r))
+		return nil
+	})
+	if next = sel.After; at > 0 {
+		next = strconv.FormatUint(at, 10)
+	}
+	if len(all) > 0 && sel.After == "" && sel.Last > 0 {
+		all = lastLines(all, sel.Last)
+	}
+	return all, next, more, err
+}
+
+// gone tells that the output of a run had to make room, to readers from the start.
+func (s *Store) gone(sel Selection) ([]Piece, uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, dropped := s.dropped[sel.Run]
+	if !dropped || s.runs[sel.Run] != nil {
+		return nil, 0
+	}
+	if sel.After != "" {
+		return nil, 1
+	}
+	return []Piece{{Object: sel.Object, Lost: &Lost{Bytes: n, Reason: segment.Dropped}}}, 1
+}
+
+func (s *Store) each(ctx context.Context, sel Selection, fn func(segment.Record) error) error {
+	h, release, err := s.hold(place{sel.Run, sel.Job})
+	if err != nil {
+		return err
+	}
+	defer release()
+	from, _, err := sel.begin(ctx, h.log)
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = h.log.Read(ctx, from, func(r segment.Record) bool {
+		failed = fn(r)
+		return failed == nil
+	})
+	if failed != nil && !errors.Is(failed, errEnough) {
+		return failed
+	}
+	return err
+}
+
+func pieceOf(r segment.Record) Piece {
+	round, row := parts(r.Stream)
+	p := Piece{Object: row, Round: round, Offset: r.Offset, End: r.Offset + int64(len(r.Body)), Time: clock.FromMicros(r.Time / 1000), Text: string(r.Body)}
+	if r.Lost != nil {
+		p.End = r.Offset + r.Lost.Bytes
+		p.Lost = &Lost{r.Lost.Bytes, r.Lost.Lines, r.Lost.Reason}
+	}
+	return p
+}
+
+// add appends a piece; gaps of one reason that follow each other are one, and so
+// are pieces that cut a sign in two.
+func add(all []Piece, p Piece) []Piece {
+	if n := len(all) - 1; n >= 0 && all[n].Object == p.Object && all[n].Round == p.Round && all[n].End == p.Offset {
+		last := &all[n]
+		switch {
+		case last.Lost != nil && p.Lost != nil && last.Lost.Reason == p.Lost.Reason:
+			last.Lost.Bytes, last.Lost.Lines, last.End = last.Lost.Bytes+p.Lost.Bytes, last.Lost.Lines+p.Lost.Lines, p.End
+			return all
+		case last.Lost == nil && p.Lost == nil && torn(last.Text):
+			last.Text, last.End = last.Text+p.Text, p.End
+			return all
+		}
+	}
+	return append(all, p)
+}
+
+// torn reports whether a text ends within a sign.
+func torn(text string) bool {
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if c := text[len(text)-i]; utf8.RuneStart(c) {
+			return c >= utf8.RuneSelf && !utf8.FullRuneInString(text[len(text)-i:])
+		}
+	}
+	return false
+}
+
+// lastLines cuts what comes before the last lines.
+func lastLines(all []Piece, n int64) []Piece {
+	for i := len(all) - 1; i >= 0; i-- {
+		text := all[i].Text
+		if lines := int64(strings.Count(text, "\n")); lines <= n {
+			n -= lines
+			continue
+		}
+		for at := len(text); ; n-- {
+			at = strings.LastIndexByte(text[:at], '\n')
+			if n == 0 {
+				all[i].Offset += int64(at + 1)
+				all[i].Text = text[at+1:]
+				break
+			}
+		}
+		if all = all[i:]; all[0].Text == "" {
+			all = all[1:]
+		}
+		return all
+	}
+	return all
+}
+
+// Hit is a line that a search found, or a gap within what was searched.
+type Hit struct {
+	Object string    `json:"object"`
+	Round  int       `json:"round"`
+	Offset int64     `json:"offset" doc:"Where the line begins in what the row wrote in this round, in bytes"`
+	Time   time.Time `json:"time"`
+	Line   string    `json:"line"`
+	Lost   *Lost     `json:"lost,omitempty" doc:"Set where output is missing, and so could not be searched"`
+}
+
+// Search gives the lines in which a text is found, oldest first. next is the mark
+// from which it goes on; empty at the end.
+func (s *Store) Search(ctx context.Context, sel Selection, text string, limit int) (all []Hit, next string, err error) {
+	q, err := segment.ParseQuery(text)
+	if err != nil {
+		return nil, "", errs.New(errs.Invalid, "dispatch.output_query", "the search %.100q has no word to look for: give words, or a \"phrase\"; a word after - must not be there", text)
+	}
+	if gone, _ := s.gone(sel); len(gone) > 0 {
+		return []Hit{{Object: sel.Object, Lost: gone[0].Lost}}, "", nil
+	}
+	h, release, err := s.hold(place{sel.Run, sel.Job})
+	if err != nil {
+		return nil, "", err
+	}
+	defer release()
+	from, skip, err := sel.begin(ctx, h.log)
+	if err != nil {
+		return nil, "", err
+	}
+	size, at, same := 0, uint64(0), 0
+	err = h.log.Search(ctx, q, from, func(m segment.Match) bool {
+		if m.Seq != at {
+			at, same = m.Seq, 0
+		}
+		if same++; m.Seq == from.From && same <= skip {
+			return true
+		}
+		if len(all) >= limit || size > maxPage {
+			next = fmt.Sprintf("%d.%d", m.Seq, same-1)
+			return false
+		}
+		size += len(m.Line)
+		p := pieceOf(segment.Record{Time: m.Time, Stream: m.Stream, Offset: m.Offset, Body: m.Line, Lost: m.Lost})
+		if n := len(all) - 1; n >= 0 && p.Lost != nil && all[n].Lost != nil && all[n].Object == p.Object && all[n].Round == p.Round && all[n].Lost.Reason == p.Lost.Reason && all[n].Offset+all[n].Lost.Bytes == p.Offset {
+			all[n].Lost.Bytes, all[n].Lost.Lines = all[n].Lost.Bytes+p.Lost.Bytes, all[n].Lost.Lines+p.Lost.Lines
+			return true
+		}
+		all = append(all, Hit{p.Object, p.Round, p.Offset, p.Time, p.Text, p.Lost})
+		return true
+	})
+	return slices.Clip(all), next, err
+}
+
+// Write writes the whole output as text: of one row its very bytes, of several a
+// heading wherever the row changes, and a line in place of each gap.
+func (s *Store) Write(ctx context.Context, w io.Writer, sel Selection) error {
+	if gone, _ := s.gone(sel); len(gone) > 0 {
+		_, err := io.WriteString(w, gone[0].Lost.sentence())
+		return err
+	}
+	out := &text{w: w, heads: sel.Object == ""}
+	err := s.each(ctx, sel, out.record)
+	return errors.Join(err, out.flush())
+}
+
+// text writes records for people.
+type text struct {
+	w      io.Writer
+	heads  bool
+	stream string
+	begun  bool
+	open   bool // the last line has no end
+	gap    segment.Record
+}
+
+func (t *text) record(r segment.Record) error {
+	if r.Lost != nil && t.gap.Lost != nil && t.gap.Stream == r.Stream && t.gap.Lost.Reason == r.Lost.Reason {
+		t.gap.Lost.Bytes, t.gap.Lost.Lines = t.gap.Lost.Bytes+r.Lost.Bytes, t.gap.Lost.Lines+r.Lost.Lines
+		return nil
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if err := t.head(r.Stream); err != nil {
+		return err
+	}
+	if r.Lost != nil {
+		lost := *r.Lost
+		r.Lost, t.gap = &lost, r
+		t.gap.Lost = &lost
+		return nil
+	}
+	t.open = !bytes.HasSuffix(r.Body, []byte{'\n'})
+	_, err := t.w.Write(r.Body)
+	return err
+}
+
+// head tells whose output follows, and a new attempt.
+func (t *text) head(stream string) error {
+	if t.begun && t.stream == stream || stream == "" {
+		return nil
+	}
+	round, row := parts(stream)
+	before, _ := parts(t.stream)
+	first := !t.begun
+	t.begun, t.stream = true, stream
+	switch {
+	case t.heads && round > 0:
+		return t.say(fmt.Sprintf("── %s · attempt %d ──\n", row, round+1))
+	case t.heads:
+		return t.say(fmt.Sprintf("── %s ──\n", row))
+	case !first && round != before:
+		return t.say(fmt.Sprintf("── attempt %d ──\n", round+1))
+	}
+	return nil
+}
+
+func (t *text) say(line string) error {
+	if t.open {
+		line = "\n" + line
+	}
+	t.open = false
+	_, err := io.WriteString(t.w, line)
+	return err
+}
+
+func (t *text) flush() error {
+	if t.gap.Lost == nil {
+		return nil
+	}
+	l := t.gap.Lost
+	t.gap = segment.Record{}
+	return t.say((&Lost{l.Bytes, l.Lines, l.Reason}).sentence())
+}
+
+// sentence is a gap as a line of text.
+func (l *Lost) sentence() string {
+	size := fmt.Sprintf("%d bytes", l.Bytes)
+	if l.Lines > 0 {
+		size += fmt.Sprintf(" (%d lines)", l.Lines)
+	}
+	why := map[string]string{
+		overJob: "the job wrote more than is kept of one", overTotal: "all output together passed its limit", fromRow: "they came faster than they could be sent",
+		missing: "they never came", segment.Damaged: "they cannot be read any more", segment.Dropped: "old output was removed to make room",
+	}[l.Reason]
+	return fmt.Sprintf("── %s of output are missing here: %s ──\n", size, why)
+}
