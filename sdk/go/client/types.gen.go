@@ -1669,6 +1669,7 @@ type FollowJobOutputParams struct {
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 	After  string `form:"after,omitempty" json:"after,omitempty"`
 	Last   string `form:"last,omitempty" json:"last,omitempty"`
+	Tail   string `form:"tail,omitempty" json:"tail,omitempty"`
 }
 
 // SearchJobOutputParams defines parameters for SearchJobOutput.

@@ -233,7 +233,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Output of an object's row while it comes, as server-sent events; last begins with so many lines at the end */
+        /** Output of a job or of one object's row while it comes, as server-sent events; last begins with so many lines at the end, tail gives never more than so many at once */
         get: operations["followJobOutput"];
         put?: never;
         post?: never;
@@ -2827,6 +2827,7 @@ export interface operations {
                 object?: string;
                 after?: string;
                 last?: string;
+                tail?: string;
             };
             header?: never;
             path: {

@@ -51,6 +51,8 @@ type Selection struct {
 	After string
 	// Last begins with so many lines at the end, where there is no mark.
 	Last int64
+	// Tail gives never more than Last lines, whatever was not seen before them.
+	Tail bool
 	// Since begins at a time, where there is no mark.
 	Since time.Time
 }
@@ -89,7 +91,12 @@ func (sel Selection) begin(ctx context.Context, l *segment.Log) (s segment.Selec
 	s.Stream = sel.streams()
 	switch {
 	case sel.After != "":
-		s.From, seen, err = mark(sel.After)
+		if s.From, seen, err = mark(sel.After); err != nil || !sel.Tail {
+			break
+		}
+		var at uint64
+		at, err = l.Last(ctx, s, sel.Last)
+		s.From = max(s.From, at)
 	case sel.Last > 0:
 		s.From, err = l.Last(ctx, s, sel.Last)
 	case !sel.Since.IsZero():
@@ -119,7 +126,7 @@ func (s *Store) Read(ctx context.Context, sel Selection) (all []Piece, next stri
 	if next = sel.After; at > 0 {
 		next = strconv.FormatUint(at, 10)
 	}
-	if len(all) > 0 && sel.After == "" && sel.Last > 0 {
+	if len(all) > 0 && sel.Last > 0 && (sel.After == "" || sel.Tail) {
 		all = lastLines(all, sel.Last)
 	}
 	return all, next, more, err

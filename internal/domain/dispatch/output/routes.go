@@ -74,7 +74,7 @@ func (s *Store) Routes(a *api.API, jobs Jobs) {
 		})
 	a.Handle(api.Endpoint{ID: "downloadJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/text", Query: []string{"object"}, Tag: "jobs", Summary: "The whole output of a job, or of one object's row, as text; a gap is a line that says so", Permission: "run.read"},
 		func(w http.ResponseWriter, r *http.Request) error { return s.download(w, r, jobs) })
-	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Query: []string{"object", "after", "last"}, Tag: "jobs", Summary: "Output of an object's row while it comes, as server-sent events; last begins with so many lines at the end", Permission: "run.read"},
+	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Query: []string{"object", "after", "last", "tail"}, Tag: "jobs", Summary: "Output of a job or of one object's row while it comes, as server-sent events; last begins with so many lines at the end, tail gives never more than so many at once", Permission: "run.read"},
 		func(w http.ResponseWriter, r *http.Request) error { return s.follow(a, w, r, jobs) })
 }
 
@@ -102,21 +102,33 @@ func (s *Store) download(w http.ResponseWriter, r *http.Request, jobs Jobs) erro
 	return nil
 }
 
-// follow streams output while it comes.
+// tailEvery is the shortest time between two looks at the newest lines.
+const tailEvery = 200 * time.Millisecond
+
+// follow streams output while it comes. The event latest says that all that is
+// there now was sent.
 func (s *Store) follow(a *api.API, w http.ResponseWriter, r *http.Request, jobs Jobs) error {
 	job, err := fromPath(r)
 	if err != nil {
 		return err
 	}
 	sel := Selection{Job: int64(job), Object: r.URL.Query().Get("object")}
-	if last := r.URL.Query().Get("last"); last != "" {
-		if sel.Last, err = strconv.ParseInt(last, 10, 64); err != nil || sel.Last < 0 {
-			return errs.New(errs.Malformed, "dispatch.output_last", "%.40q is no number of lines", last)
+	every := time.Duration(0)
+	for _, name := range []string{"last", "tail"} {
+		n := r.URL.Query().Get(name)
+		if n == "" {
+			continue
+		}
+		if sel.Last, err = strconv.ParseInt(n, 10, 64); err != nil || sel.Last < 1 {
+			return errs.New(errs.Malformed, "dispatch.output_last", "%.40q is no number of lines", n)
+		}
+		if sel.Tail = name == "tail"; sel.Tail {
+			every = tailEvery
 		}
 	}
 	news, stop := jobs.News(job)
 	defer stop()
-	return a.Stream(w, r, api.Feed{News: news, After: func(ctx context.Context, id string) ([]api.Message, bool, error) {
+	return a.Stream(w, r, api.Feed{News: news, Every: every, After: func(ctx context.Context, id string) ([]api.Message, bool, error) {
 		sel := sel
 		sel.After = id
 		if sel.Run, err = jobs.RunOf(ctx, job); err != nil {
@@ -129,7 +141,8 @@ func (s *Store) follow(a *api.API, w http.ResponseWriter, r *http.Request, jobs 
 		data, err := json.Marshal(pieces)
 		if more { // the rest is read at once
 			jobs.Poke(job)
+			return []api.Message{{ID: next, Event: "output", Data: data}}, false, err
 		}
-		return []api.Message{{ID: next, Event: "output", Data: data}}, false, err
+		return []api.Message{{ID: next, Event: "output", Data: data}, {ID: next, Event: "latest", Data: []byte("{}")}}, false, err
 	}})
 }
