@@ -95,7 +95,7 @@ func (l *logView) read(ctx context.Context, j client.DispatchStep) error {
 	l.head = ""
 	for after := ""; ; {
 		var page client.PageOfOutputPiece
-		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", l.o.object, "last", last, "after", after), nil, &page); err != nil {
+		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", l.o.object, "last", last, "limit", "500", "after", after), nil, &page); err != nil {
 			return err
 		}
 		if l.a.json {
@@ -127,7 +127,7 @@ func (l *logView) find(ctx context.Context, j client.DispatchStep) error {
 	l.head = ""
 	for after := ""; ; {
 		var page client.PageOfOutputHit
-		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output/search", "q", l.o.search, "object", l.o.object, "after", after), nil, &page); err != nil {
+		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output/search", "q", l.o.search, "object", l.o.object, "limit", "500", "after", after), nil, &page); err != nil {
 			return err
 		}
 		l.hits = append(l.hits, page.Items...)

@@ -1657,7 +1657,10 @@ type GetJobOutputParams struct {
 	// Since Only what came from this time on
 	Since time.Time `form:"since,omitempty" json:"since,omitempty"`
 
-	// After The mark of the page before
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
 	After string `form:"after,omitempty" json:"after,omitempty"`
 
 	// Last Only so many lines at the end
@@ -1680,14 +1683,14 @@ type SearchJobOutputParams struct {
 	// Since Only what came from this time on
 	Since time.Time `form:"since,omitempty" json:"since,omitempty"`
 
-	// After The mark of the page before
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
 	After string `form:"after,omitempty" json:"after,omitempty"`
 
 	// Q Words that a line must have, "phrases", and -words that it must not have; case does not matter
 	Q string `form:"q" json:"q"`
-
-	// Limit How many lines at most
-	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // DownloadJobOutputParams defines parameters for DownloadJobOutput.

@@ -195,9 +195,9 @@ func (l *Log) At(ctx context.Context, time int64) (uint64, error) {
 	return at, err
 }
 
-// Last is the position from which on the chosen streams have n lines, or all
-// that they have.
-func (l *Log) Last(ctx context.Context, s Select, n int64) (uint64, error) {
+// Last is the position from which on the chosen streams have n lines and skip
+// more, which come before them, or all that they have.
+func (l *Log) Last(ctx context.Context, s Select, n int64) (at uint64, skip int64, err error) {
 	l.mu.Lock()
 	tail, err := l.journal.tail()
 	var all []*block
@@ -206,10 +206,10 @@ func (l *Log) Last(ctx context.Context, s Select, n int64) (uint64, error) {
 	}
 	l.mu.Unlock()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	if at, enough := lastOf(tail, s, &n); enough {
-		return at, nil
+	if at, skip, enough := lastOf(tail, s, &n); enough {
+		return at, skip, nil
 	}
 	for _, b := range slices.Backward(all) {
 		var lines int64
@@ -224,30 +224,30 @@ func (l *Log) Last(ctx context.Context, s Select, n int64) (uint64, error) {
 		}
 		c, err := b.read(l.o.Codec)
 		if errors.Is(err, errDamaged) {
-			return b.seq, nil
+			return b.seq, 0, nil
 		}
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		if at, enough := lastOf(c.records, s, &n); enough {
-			return at, nil
+		if at, skip, enough := lastOf(c.records, s, &n); enough {
+			return at, skip, nil
 		}
-		return b.seq, ctx.Err()
+		return b.seq, 0, ctx.Err()
 	}
-	return 0, ctx.Err()
+	return 0, 0, ctx.Err()
 }
 
 // lastOf counts lines from the end.
-func lastOf(records []Record, s Select, n *int64) (uint64, bool) {
+func lastOf(records []Record, s Select, n *int64) (at uint64, skip int64, enough bool) {
 	for _, r := range slices.Backward(records) {
 		if !s.record(&r) {
 			continue
 		}
-		if lines := int64(bytes.Count(r.Body, newline)); lines > *n {
-			return r.Seq, true
-		} else {
-			*n -= lines
+		lines := int64(bytes.Count(r.Body, newline))
+		if lines > *n {
+			return r.Seq, lines - *n, true
 		}
+		*n -= lines
 	}
-	return 0, false
+	return 0, 0, false
 }

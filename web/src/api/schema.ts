@@ -2787,7 +2787,9 @@ export interface operations {
                 object?: string;
                 /** @description Only what came from this time on */
                 since?: string;
-                /** @description The mark of the page before */
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
                 after?: string;
                 /** @description Only so many lines at the end */
                 last?: number;
@@ -2853,12 +2855,12 @@ export interface operations {
                 object?: string;
                 /** @description Only what came from this time on */
                 since?: string;
-                /** @description The mark of the page before */
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
                 after?: string;
                 /** @description Words that a line must have, "phrases", and -words that it must not have; case does not matter */
                 q: string;
-                /** @description How many lines at most */
-                limit?: number;
             };
             header?: never;
             path: {

@@ -19,7 +19,6 @@ import (
 
 const (
 	maxPage = 1 << 20 // bytes of output in one answer
-	maxHits = 1000    // lines in one answer of a search
 )
 
 var errEnough = errors.New("output: enough")
@@ -53,6 +52,8 @@ type Selection struct {
 	Last int64
 	// Tail gives never more than Last lines, whatever was not seen before them.
 	Tail bool
+	// Limit is how many pieces are read at most; 0 is no limit but that of a page.
+	Limit int
 	// Since begins at a time, where there is no mark.
 	Since time.Time
 }
@@ -86,8 +87,9 @@ func mark(after string) (at uint64, seen int, err error) {
 	return at, seen, nil
 }
 
-// begin is where reading begins.
-func (sel Selection) begin(ctx context.Context, l *segment.Log) (s segment.Select, seen int, err error) {
+// begin is where reading begins, how many lines of that place were seen, and how
+// many lines come before those that are wanted.
+func (sel Selection) begin(ctx context.Context, l *segment.Log) (s segment.Select, seen int, skip int64, err error) {
 	s.Stream = sel.streams()
 	switch {
 	case sel.After != "":
@@ -95,14 +97,16 @@ func (sel Selection) begin(ctx context.Context, l *segment.Log) (s segment.Selec
 			break
 		}
 		var at uint64
-		at, err = l.Last(ctx, s, sel.Last)
+		if at, skip, err = l.Last(ctx, s, sel.Last); at < s.From {
+			skip = 0
+		}
 		s.From = max(s.From, at)
 	case sel.Last > 0:
-		s.From, err = l.Last(ctx, s, sel.Last)
+		s.From, skip, err = l.Last(ctx, s, sel.Last)
 	case !sel.Since.IsZero():
 		s.From, err = l.At(ctx, sel.Since.UnixNano())
 	}
-	return s, seen, err
+	return s, seen, skip, err
 }
 
 // Read gives a page of output in the order in which it came. next is the mark
@@ -114,7 +118,7 @@ func (s *Store) Read(ctx context.Context, sel Selection) (all []Piece, next stri
 	}
 	size := 0
 	err = s.each(ctx, sel, func(r segment.Record) error {
-		if size > maxPage {
+		if size > maxPage || sel.Limit > 0 && len(all) >= sel.Limit {
 			more = true
 			return errEnough
 		}
@@ -125,9 +129,6 @@ func (s *Store) Read(ctx context.Context, sel Selection) (all []Piece, next stri
 	})
 	if next = sel.After; at > 0 {
 		next = strconv.FormatUint(at, 10)
-	}
-	if len(all) > 0 && sel.Last > 0 && (sel.After == "" || sel.Tail) {
-		all = lastLines(all, sel.Last)
 	}
 	return all, next, more, err
 }
@@ -152,12 +153,22 @@ func (s *Store) each(ctx context.Context, sel Selection, fn func(segment.Record)
 		return err
 	}
 	defer release()
-	from, _, err := sel.begin(ctx, h.log)
+	from, _, skip, err := sel.begin(ctx, h.log)
 	if err != nil {
 		return err
 	}
 	var failed error
 	err = h.log.Read(ctx, from, func(r segment.Record) bool {
+		for skip > 0 && r.Lost == nil {
+			i := int64(bytes.IndexByte(r.Body, '\n')) + 1
+			if i == 0 {
+				return true
+			}
+			skip--
+			if r.Offset, r.Body = r.Offset+i, r.Body[i:]; len(r.Body) == 0 {
+				return true
+			}
+		}
 		failed = fn(r)
 		return failed == nil
 	})
@@ -204,30 +215,6 @@ func torn(text string) bool {
 	return false
 }
 
-// lastLines cuts what comes before the last lines.
-func lastLines(all []Piece, n int64) []Piece {
-	for i := len(all) - 1; i >= 0; i-- {
-		text := all[i].Text
-		if lines := int64(strings.Count(text, "\n")); lines <= n {
-			n -= lines
-			continue
-		}
-		for at := len(text); ; n-- {
-			at = strings.LastIndexByte(text[:at], '\n')
-			if n == 0 {
-				all[i].Offset += int64(at + 1)
-				all[i].Text = text[at+1:]
-				break
-			}
-		}
-		if all = all[i:]; all[0].Text == "" {
-			all = all[1:]
-		}
-		return all
-	}
-	return all
-}
-
 // Hit is a line that a search found, or a gap within what was searched.
 type Hit struct {
 	Object string    `json:"object"`
@@ -253,7 +240,7 @@ func (s *Store) Search(ctx context.Context, sel Selection, text string, limit in
 		return nil, "", err
 	}
 	defer release()
-	from, skip, err := sel.begin(ctx, h.log)
+	from, skip, _, err := sel.begin(ctx, h.log)
 	if err != nil {
 		return nil, "", err
 	}

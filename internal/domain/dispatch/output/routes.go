@@ -38,8 +38,8 @@ func (in *JobIn) of(ctx context.Context, jobs Jobs) (Selection, error) {
 func (s *Store) Routes(a *api.API, jobs Jobs) {
 	type readIn struct {
 		JobIn
-		After string `query:"after" maxLength:"40" doc:"The mark of the page before"`
-		Last  int64  `query:"last" minimum:"0" maximum:"10000" doc:"Only so many lines at the end"`
+		api.Paging
+		Last int64 `query:"last" minimum:"0" maximum:"10000" doc:"Only so many lines at the end"`
 	}
 	type readOut struct{ Body api.Page[Piece] }
 	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output", Tag: "jobs", Summary: "Output of a job in the order in which it came, about 1 MiB at once", Permission: "run.read"},
@@ -48,18 +48,20 @@ func (s *Store) Routes(a *api.API, jobs Jobs) {
 			if err != nil {
 				return nil, err
 			}
-			sel.After, sel.Last = in.After, in.Last
+			sel.After, sel.Last, sel.Limit = in.After, in.Last, in.Limit
 			pieces, next, more, err := s.Read(ctx, sel)
+			if err != nil {
+				return nil, foreign(sel, err)
+			}
 			if !more {
 				next = ""
 			}
-			return &readOut{api.Page[Piece]{Items: append([]Piece{}, pieces...), Next: next}}, err
+			return &readOut{page(pieces, next)}, nil
 		})
 	type searchIn struct {
 		JobIn
-		After string `query:"after" maxLength:"40" doc:"The mark of the page before"`
+		api.Paging
 		Query string `query:"q" required:"true" minLength:"1" maxLength:"500" doc:"Words that a line must have, \"phrases\", and -words that it must not have; case does not matter"`
-		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"How many lines at most"`
 	}
 	type searchOut struct{ Body api.Page[Hit] }
 	api.Register(a, api.Endpoint{ID: "searchJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/search", Tag: "jobs", Summary: "Lines of a job's output in which words are found, and the gaps between them", Permission: "run.read"},
@@ -69,13 +71,34 @@ func (s *Store) Routes(a *api.API, jobs Jobs) {
 				return nil, err
 			}
 			sel.After = in.After
-			hits, next, err := s.Search(ctx, sel, in.Query, min(in.Limit, maxHits))
-			return &searchOut{api.Page[Hit]{Items: append([]Hit{}, hits...), Next: next}}, err
+			hits, next, err := s.Search(ctx, sel, in.Query, in.Limit)
+			if err != nil {
+				return nil, foreign(sel, err)
+			}
+			return &searchOut{page(hits, next)}, nil
 		})
 	a.Handle(api.Endpoint{ID: "downloadJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/text", Query: []string{"object"}, Tag: "jobs", Summary: "The whole output of a job, or of one object's row, as text; a gap is a line that says so", Permission: "run.read"},
 		func(w http.ResponseWriter, r *http.Request) error { return s.download(w, r, jobs) })
 	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Query: []string{"object", "after", "last", "tail"}, Tag: "jobs", Summary: "Output of a job or of one object's row while it comes, as server-sent events; last begins with so many lines at the end, tail gives never more than so many at once", Permission: "run.read"},
 		func(w http.ResponseWriter, r *http.Request) error { return s.follow(a, w, r, jobs) })
+}
+
+// page is a page that goes on at next, where there is more.
+func page[T any](items []T, next string) api.Page[T] {
+	n := len(items)
+	if next != "" {
+		var more T
+		items = append(items, more)
+	}
+	return api.PageOf(items, n, func(T) string { return next })
+}
+
+// foreign refuses the mark of another list.
+func foreign(sel Selection, err error) error {
+	if _, _, bad := mark(sel.After); sel.After != "" && bad != nil {
+		return api.BadCursor()
+	}
+	return err
 }
 
 func fromPath(r *http.Request) (job api.Key, err error) {
