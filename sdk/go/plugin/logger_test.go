@@ -44,6 +44,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, c := range batch.Chunks {
 		switch {
+		case c.Offset+max(c.Lost, int64(len(c.Bytes))) <= s.end: // sent again
 		case c.Offset != s.end:
 			fmt.Fprintf(&s.text, "<%d after %d>", c.Offset, s.end)
 		case c.Lost > 0:

@@ -101,6 +101,8 @@ _sxt_follow() {
     [ $? -ne 1 ] || sleep 1
     [ $_sxt_stop = 0 ] || { _sxt_stop=0; continue; }
     _sxt_emit
+    # Who writes faster than this looks is caught up with at once.
+    while [ $_sxt_new -ge 262144 ] && [ $_sxt_stop = 0 ]; do _sxt_emit; done
     case $_sxt_r$_sxt_new in
       0.10) _sxt_r=0.2 ;;
       0.20) _sxt_r=0.4 ;;
