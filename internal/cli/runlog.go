@@ -24,12 +24,16 @@ func (a *app) logCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "log <run>", Short: "Output of the services of a run", Args: exactly(1, "the key of a run"),
 		Long: "Output of the services of a run, whole and in the order in which it came. Where output is missing, a line says how much and why." + exitHelp,
-		RunE: func(c *cobra.Command, args []string) error { return a.logs(c.Context(), args[0], o) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.search != "" && o.last > 0 {
+				return usage("give --search or --last, not both")
+			}
+			return a.logs(c.Context(), args[0], o)
+		},
 	}
 	c.Flags().StringVar(&o.object, "object", "", "only the output about this object")
 	c.Flags().StringVar(&o.search, "search", "", `only lines with these words or "phrases", without -words`)
 	c.Flags().IntVar(&o.last, "last", 0, "only so many lines at the end of each step")
-	c.MarkFlagsMutuallyExclusive("search", "last")
 	return c
 }
 
