@@ -71,9 +71,9 @@ describe('the console', () => {
 
   it('tells on every page what is going on', async () => {
     const { page, context, complaints } = await rig.open('/objects')
-    await page.getByRole('button', { name: 'What is going on: one run at work' }).click()
-    const shown = page.getByRole('dialog', { name: 'What is going on' })
-    await shown.getByText('Nothing has ended yet.').waitFor()
+    await page.getByRole('button', { name: 'Activity: 1 run in progress' }).click()
+    const shown = page.getByRole('dialog', { name: 'Activity' })
+    await shown.getByText('No run has ended yet.').waitFor()
     expect(await faults(page, ['region'])).toEqual([])
     await shown.getByRole('link', { name: `Ask ${evil}` }).click()
     await page.getByRole('heading', { level: 1, name: `Ask ${evil}` }).waitFor()
@@ -147,10 +147,12 @@ describe('the console', () => {
   it('stops everything, says so to everybody, and allows it again', async () => {
     const { page, context } = await rig.open('/')
     await page.getByRole('button', { name: 'Stop everything' }).click()
-    await page.getByLabel('Why').fill('a drill')
+    await page.getByText('1 run goes on until it ends.').waitFor()
+    await page.getByLabel('Reason').fill('a drill')
     await page.getByRole('dialog').getByRole('button', { name: 'Stop everything' }).click()
     await page.getByText('Everything is stopped').waitFor()
-    await page.getByRole('button', { name: 'Allow starts again' }).click()
+    expect((await rig.api<{ state: string }>('GET', `/api/v1/runs/${run}`)).state, 'what runs goes on').toBe('active')
+    await page.getByRole('button', { name: 'Allow starts' }).click()
     await page.getByText('Everything is stopped').waitFor({ state: 'detached' })
     await context.close()
   })

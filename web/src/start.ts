@@ -5,6 +5,7 @@ import { base } from './api/base'
 import { applyTheme, keptTheme } from './app/dark'
 import { showFailure, showFrame, showHead } from './app/early'
 import { firstOf } from './app/first'
+import { listenForPalette } from './app/keys'
 import { fetchPage, pageOf } from './app/pages'
 import { preferred, texts } from './i18n/texts'
 
@@ -13,6 +14,7 @@ import { preferred, texts } from './i18n/texts'
 const path = location.pathname.slice(base.length - 1)
 const page = pageOf(path)
 applyTheme(keptTheme())
+listenForPalette()
 // The router reads where pages were scrolled to, and a first visit has none: the
 // exception that it catches costs a second reading of all that is loaded.
 sessionStorage['vue-router:scroll'] ??= '{}'

@@ -1,6 +1,7 @@
 import createClient from 'openapi-fetch'
 import { takeAhead } from './ahead'
 import { base } from './base'
+import { noteTime } from './clock'
 import { Problem } from './problem'
 import type { components, paths } from './schema'
 
@@ -10,19 +11,22 @@ export type Schemas = components['schemas']
 export const hooks = {
   /** Asks for the password once more; false where the person gave up. */
   confirm: async (): Promise<boolean> => false,
-  /** The session has ended. */
-  signedOut: (): void => {},
+  /** The session has ended: asks to sign in again where one is; false where the person gave up. */
+  signIn: async (): Promise<boolean> => false,
 }
 
 /** Sends a request of the console; what was sent ahead is not sent again. */
 export async function send(request: Request): Promise<Response> {
   const again = request.clone()
   const response = await (takeAhead(request) ?? fetch(request))
+  noteTime(response.headers.get('Date'))
   if (response.status !== 401) return response
-  const problem = await Problem.of(response.clone())
-  if (problem.code === 'identity.reauth') return (await hooks.confirm()) ? fetch(again) : response
-  if (!request.url.includes('/api/v1/session')) hooks.signedOut()
-  return response
+  const { code } = await Problem.of(response.clone())
+  const prove = code === 'identity.reauth' ? hooks.confirm : code === 'identity.unauthenticated' || code === 'identity.token' ? hooks.signIn : undefined
+  if (!(await prove?.())) return response
+  // It is asked anew: under the old key the server would tell its refusal again.
+  if (again.headers.has('Idempotency-Key')) again.headers.set('Idempotency-Key', crypto.randomUUID())
+  return fetch(again)
 }
 
 /** The typed client, made from the API's own description. */

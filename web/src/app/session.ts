@@ -2,6 +2,7 @@ import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import { ask, client, type Schemas } from '@/api/client'
 import { keptProject } from './project'
+import { forgetVisits } from './recent'
 
 type Me = Schemas['MeOutBody']
 
@@ -19,6 +20,7 @@ export const useSession = defineStore('session', () => {
   }
   function forget() {
     me.value = undefined
+    forgetVisits()
   }
   /** Whether a control is shown; the server decides for itself. */
   function can(permission: string, where = project.value): boolean {

@@ -1,14 +1,15 @@
+import { serverNow } from '@/api/clock'
 import { onScopeDispose, ref, type Ref } from 'vue'
 
-const now = ref(Date.now())
+const now = ref(serverNow())
 let users = 0
 let timer: ReturnType<typeof setInterval> | undefined
 
-/** The time, renewed every few seconds for as long as somebody looks. */
+/** The time as the server has it, renewed every few seconds for as long as somebody looks. */
 export function useNow(): Readonly<Ref<number>> {
   if (users++ === 0) {
-    now.value = Date.now()
-    timer = setInterval(() => (now.value = Date.now()), 5000)
+    now.value = serverNow()
+    timer = setInterval(() => (now.value = serverNow()), 5000)
   }
   onScopeDispose(() => {
     if (--users === 0) clearInterval(timer)
