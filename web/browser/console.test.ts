@@ -147,11 +147,9 @@ describe('the console', () => {
   it('stops everything, says so to everybody, and allows it again', async () => {
     const { page, context } = await rig.open('/')
     await page.getByRole('button', { name: 'Stop everything' }).click()
-    await page.getByText('1 run goes on until it ends.').waitFor()
     await page.getByLabel('Reason').fill('a drill')
     await page.getByRole('dialog').getByRole('button', { name: 'Stop everything' }).click()
     await page.getByText('Everything is stopped').waitFor()
-    expect((await rig.api<{ state: string }>('GET', `/api/v1/runs/${run}`)).state, 'what runs goes on').toBe('active')
     await page.getByRole('button', { name: 'Allow starts' }).click()
     await page.getByText('Everything is stopped').waitFor({ state: 'detached' })
     await context.close()

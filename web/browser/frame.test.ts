@@ -115,7 +115,7 @@ describe('what was typed', () => {
     await form.getByRole('button', { name: 'Save' }).click()
     const again = page.getByRole('dialog', { name: 'Your session has ended' })
     await again.getByLabel('Password').fill(password)
-    await again.getByRole('button', { name: 'Sign in' }).click()
+    await again.getByRole('button', { name: 'Sign in', exact: true }).click()
     await page.getByText('lab is saved').waitFor()
     expect((await rig.api<{ items: { name: string; fields: { user: string } }[] }>('GET', '/api/v1/connections')).items.find((c) => c.name === 'lab')?.fields.user).toBe('deploy')
     await context.close()

@@ -13,6 +13,8 @@ notifyManager.setScheduler(queueMicrotask)
 
 const queries = new QueryClient({
   defaultOptions: {
+    // What is pressed while nothing can be reached is refused at once, not done at some later time.
+    mutations: { networkMode: 'always' },
     queries: {
       staleTime: 15_000,
       refetchOnWindowFocus: true,

@@ -1,0 +1,40 @@
+import { shallowRef, type Ref } from 'vue'
+import type { Problem } from '@/api/problem'
+
+type Texts = Record<string, string>
+
+const chinese = shallowRef<Texts>()
+let asked = false
+
+/** What the codes of the server are called in Chinese, once they are there: most people never meet one. */
+function texts(): Texts | undefined {
+  if (!asked) {
+    asked = true
+    void import('./zh.json').then((m) => (chinese.value = m.default as Texts))
+  }
+  return chinese.value
+}
+
+/** What a code of the server means, in the language of the console; nothing where the server's own words say more. */
+export function codeText(code: string, locale: Readonly<Ref<string>>): string | undefined {
+  return locale.value === 'zh' ? texts()?.[code] : undefined
+}
+
+export interface Told {
+  title: string
+  /** The server's own words, where the title is a translation that says less. */
+  said?: string
+}
+
+/** What a problem is told as: a right that is missing by its name, all else by its code or in the server's words. */
+export function tell(p: Problem, locale: Readonly<Ref<string>>, t: (key: string, fill?: object) => string): Told {
+  const right = p.params.permission
+  if (p.code === 'identity.forbidden' && right) {
+    const { project = '', environment = '' } = p.params
+    const where = environment ? 'environment' : project && project !== '*' && project !== 'default' ? 'project' : ''
+    return { title: t('ui.error.forbidden', { right }), said: where ? t(`ui.error.where.${where}`, { project, environment }) : undefined }
+  }
+  if (p.code === 'network.unreachable') return { title: t('ui.error.unreachable') }
+  const text = codeText(p.code, locale)
+  return text && text !== p.title ? { title: text, said: p.title } : { title: p.title }
+}
