@@ -51,7 +51,7 @@ func scoped(name string, more ...wire.Attribute) wire.ObjectType {
 
 func manifest() wire.Manifest {
 	return wire.Manifest{Plugin: "p", Version: "1.0.0", Objects: []wire.ObjectType{
-		scoped("thing", wire.Attribute{Name: "password", Type: wire.TypeString, Secret: true, Observed: true}, wire.Attribute{Name: "zone", Type: wire.TypeRef, To: "p:zone"}),
+		scoped("thing", wire.Attribute{Name: "password", Type: wire.TypeString, Secret: true, Observed: true}, wire.Attribute{Name: "zone", Type: wire.TypeRef, To: "p:zone"}, wire.Attribute{Name: "state", Type: wire.TypeEnum, Values: []string{"up", "down"}}),
 		scoped("part", wire.Attribute{Name: "of", Type: wire.TypeRef, To: "p:thing"}),
 		{Type: "zone", Attributes: []wire.Attribute{{Name: "id", Type: wire.TypeString}}},
 		{Type: "box", Paging: true, Scope: &wire.ObjectScope{Project: "project", Environment: "stage"}, Attributes: []wire.Attribute{

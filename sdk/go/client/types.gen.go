@@ -406,6 +406,15 @@ type ControlVerdict struct {
 // ControlVerdictVerdict defines model for ControlVerdict.Verdict.
 type ControlVerdictVerdict string
 
+// CountInBody defines model for CountInBody.
+type CountInBody struct {
+	AdditionalFilters []WireFilter `json:"additionalFilters,omitempty"`
+
+	// By An attribute of few values (enum or bool), whose values are counted too
+	By       string     `json:"by,omitempty"`
+	Criteria WireFilter `json:"criteria,omitempty"`
+}
+
 // CreateInBody defines model for CreateInBody.
 type CreateInBody struct {
 	// Days Days until it expires
@@ -635,6 +644,18 @@ type ObjectChange struct {
 
 	// Type package:type
 	Type string `json:"type"`
+}
+
+// ObjectCount defines model for ObjectCount.
+type ObjectCount struct {
+	// By How many have each value of the attribute; those without a value stand under the empty text
+	By map[string]int64 `json:"by,omitempty"`
+
+	// More There are more: objects are counted up to 100,000
+	More bool `json:"more,omitempty"`
+
+	// Total Objects that the query finds
+	Total int64 `json:"total"`
 }
 
 // ObjectDone defines model for ObjectDone.
@@ -1775,6 +1796,11 @@ type ListObjectCardsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
+// CountObjectsParams defines parameters for CountObjects.
+type CountObjectsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
 // QueryObjectsParams defines parameters for QueryObjects.
 type QueryObjectsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -2009,6 +2035,9 @@ type UpdateObjectsJSONRequestBody = UpdateObjectsJSONBody
 
 // CreateObjectsJSONRequestBody defines body for CreateObjects for application/json ContentType.
 type CreateObjectsJSONRequestBody = CreateObjectsJSONBody
+
+// CountObjectsJSONRequestBody defines body for CountObjects for application/json ContentType.
+type CountObjectsJSONRequestBody = CountInBody
 
 // QueryObjectsJSONRequestBody defines body for QueryObjects for application/json ContentType.
 type QueryObjectsJSONRequestBody = WireQuery

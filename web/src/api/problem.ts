@@ -13,6 +13,8 @@ interface Body {
   requestId?: string
   fields?: FieldProblem[]
   params?: Record<string, string>
+  /** More about it, by code. */
+  data?: unknown
 }
 
 /** A refusal as the API tells it (RFC 9457). `code` is the key for its translation. */
@@ -23,6 +25,7 @@ export class Problem extends Error implements Body {
   requestId?: string
   fields: FieldProblem[]
   params: Record<string, string>
+  data?: unknown
 
   constructor(body: Body) {
     super(body.title)
@@ -33,6 +36,7 @@ export class Problem extends Error implements Body {
     this.requestId = body.requestId
     this.fields = body.fields ?? []
     this.params = body.params ?? {}
+    this.data = body.data
   }
 
   static from(body: unknown, status: number): Problem {

@@ -550,6 +550,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/objects/{type}/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How many objects a query finds */
+        post: operations["countObjects"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/objects/{type}/query": {
         parameters: {
             query?: never;
@@ -1348,6 +1365,12 @@ export interface components {
             /** @enum {string} */
             verdict: "ADMIT" | "REJECTED";
         };
+        CountInBody: {
+            additionalFilters?: components["schemas"]["WireFilter"][] | null;
+            /** @description An attribute of few values (enum or bool), whose values are counted too */
+            by?: string;
+            criteria?: components["schemas"]["WireFilter"];
+        };
         CreateInBody: {
             /**
              * Format: int64
@@ -1555,6 +1578,19 @@ export interface components {
             };
             /** @description package:type */
             type: string;
+        };
+        ObjectCount: {
+            /** @description How many have each value of the attribute; those without a value stand under the empty text */
+            by?: {
+                [key: string]: number;
+            };
+            /** @description There are more: objects are counted up to 100,000 */
+            more?: boolean;
+            /**
+             * Format: int64
+             * @description Objects that the query finds
+             */
+            total: number;
         };
         ObjectDone: {
             /** @description created, changed, unchanged or deleted */
@@ -3456,6 +3492,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfPluginCard"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    countObjects: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                /** @description package:type */
+                type: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectCount"];
                 };
             };
             /** @description Error */

@@ -9,9 +9,12 @@ export type Attribute = Schemas['WireAttribute']
 export type Row = Record<string, unknown>
 
 export const observedSuffix = '@observed'
+/** The version of a row, by which a change says what it is based on. */
+export const versionKey = '@version'
 
 /** A text in the language of the console, else in English, else whatever there is. */
-export function inLocale(text: Record<string, string> | undefined, locale: string): string {
+export function inLocale(text: Record<string, string> | string | undefined, locale: string): string {
+  if (typeof text === 'string') return text
   return text?.[locale] || text?.en || Object.values(text ?? {})[0] || ''
 }
 
@@ -42,8 +45,9 @@ export function useObjectTypes() {
     const t = find(ref)
     return t ? title(t) : ref.slice(ref.indexOf(':') + 1)
   }
+  const description = (t: ObjectType) => inLocale(t.description, locale.value)
   const attributeTitle = (a: { name: string; title?: Record<string, string> }) => inLocale(a.title, locale.value) || a.name
-  return { query, all, find, title, titleOf, attributeTitle }
+  return { query, all, find, title, titleOf, description, attributeTitle }
 }
 
 /** Whether what is wanted differs from what is there. Where nothing is wanted, nothing has drifted. */

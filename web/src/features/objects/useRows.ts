@@ -1,12 +1,32 @@
-import { keepPreviousData, useInfiniteQuery } from '@tanstack/vue-query'
+import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/vue-query'
 import { computed, type Ref } from 'vue'
 import { ask, client, type Schemas } from '@/api/client'
 import { useSession } from '@/app/session'
-import { typeRef, type Attribute, type ObjectType, type Row } from '@/parts/objects'
+import { observedSuffix, typeRef, type Attribute, type ObjectType, type Row } from '@/parts/objects'
+import { useSettled } from '@/ui/settled'
 import type { TableState } from '@/ui/table/state'
 
 /** Attributes whose filter is one of few values, and not a part of a text. */
 export const chosenFrom = (a: Attribute) => a.type === 'enum' || a.type === 'bool'
+
+/** The column that names an object, and what the server orders it by. */
+export const nameKey = 'displayName'
+
+/** As many objects one start takes, and as many are chosen at once. */
+export const mostChosen = 5000
+
+/** What a list can be narrowed by: its attributes, and of those that are observed what is seen. */
+export function filterable(type: ObjectType): Attribute[] {
+  return (type.attributes ?? []).filter((a) => !a.secret).flatMap((a) => (a.observed && a.type === 'enum' ? [a, { ...a, name: a.name + observedSuffix, observed: false }] : [a]))
+}
+
+/** The attribute whose values are the states of objects: one called so, else the first that is seen. */
+export function stateOf(type: ObjectType): Attribute | undefined {
+  const few = (type.attributes ?? []).filter((a) => a.type === 'enum' && !a.secret)
+  return few.find((a) => /^(state|status|health|phase)$/i.test(a.name)) ?? few.find((a) => a.observed)
+}
+/** What is counted: what is seen, where that is told apart from what is wanted. */
+export const stateKey = (a: Attribute) => a.name + (a.observed ? observedSuffix : '')
 
 function filterOf(a: Attribute, text: string): Schemas['WireFilter'] {
   if (a.type === 'bool') return { attrName: a.name, op: 'eq', condition: text === 'true' }
@@ -14,24 +34,56 @@ function filterOf(a: Attribute, text: string): Schemas['WireFilter'] {
   return { attrName: a.name, op: a.type === 'string' || a.type === 'text' ? 'like' : 'eq', condition: text }
 }
 
-/** The objects of a type, page by page, as the address asks for them. */
+/** The objects of a type, page by page, as the address asks for them, and how many there are. */
 export function useRows(type: ObjectType, asked: TableState['asked']) {
   const session = useSession()
   const ref = typeRef(type)
-  const attributes = type.attributes ?? []
+  const named = type.display || 'id'
+  const attributes = filterable(type)
+  const params = computed(() => ({ path: { type: ref }, query: { project: session.project } }))
+  const narrowed = (but?: string): Schemas['WireFilter'][] => {
+    const { text, filters } = asked.value
+    const by: Schemas['WireFilter'][] = text ? [{ attrName: named, op: 'like', condition: text }] : []
+    for (const a of attributes) if (filters[a.name] && a.name !== but) by.push(filterOf(a, filters[a.name]!))
+    return by
+  }
   const body = computed(() => {
-    const { text, sort, filters } = asked.value
-    const by: Schemas['WireFilter'][] = text ? [{ attrName: type.display || 'id', op: 'like', condition: text }] : []
-    for (const a of attributes) if (filters[a.name]) by.push(filterOf(a, filters[a.name]!))
-    return { limit: 100, additionalFilters: by, orderBy: sort ? [`${sort.desc ? '-' : ''}${sort.key}`] : [] }
+    const { sort } = asked.value
+    return { limit: 100, additionalFilters: narrowed(), orderBy: sort ? [`${sort.desc ? '-' : ''}${sort.key === nameKey ? named : sort.key}`] : [] }
   })
   const query = useInfiniteQuery({
     queryKey: computed(() => ['objects', session.project, ref, 'rows', body.value]),
-    queryFn: ({ pageParam, signal }) => ask(client.POST('/api/v1/objects/{type}/query', { params: { path: { type: ref }, query: { project: session.project } }, body: { ...body.value, after: pageParam || undefined }, signal })),
+    queryFn: ({ pageParam, signal }) => ask(client.POST('/api/v1/objects/{type}/query', { params: params.value, body: { ...body.value, after: pageParam || undefined }, signal })),
     initialPageParam: '',
     getNextPageParam: (page) => page.next || undefined,
     placeholderData: keepPreviousData,
   })
   const rows: Readonly<Ref<Row[]>> = computed(() => (query.data.value?.pages ?? []).flatMap((p) => (p.items ?? []) as Row[]))
-  return { query, rows }
+
+  // The rows come first, then how many there are.
+  const settled = useSettled()
+  const count = (name: string, filters: () => Schemas['WireFilter'][], by?: string) =>
+    useQuery({
+      queryKey: computed(() => ['objects', session.project, ref, name, by, filters()]),
+      queryFn: ({ signal }) => ask(client.POST('/api/v1/objects/{type}/count', { params: params.value, body: { additionalFilters: filters(), by }, signal })),
+      placeholderData: keepPreviousData,
+      enabled: settled,
+      retry: false,
+    })
+  const total = count('total', () => narrowed())
+  const state = stateOf(type)
+  // The states of what is found otherwise: to choose another one, it has to stand there.
+  const states = state ? count('states', () => narrowed(stateKey(state)), stateKey(state)) : undefined
+
+  /** The ids of all that is found, as many as may be chosen at once. */
+  async function allIds(): Promise<string[]> {
+    const ids: string[] = []
+    for (let after: string | undefined, more = true; more && ids.length < mostChosen; more = !!after) {
+      const page = await ask(client.POST('/api/v1/objects/{type}/query', { params: params.value, body: { limit: 1000, fields: ['id'], additionalFilters: narrowed(), orderBy: body.value.orderBy, after } }))
+      ids.push(...((page.items ?? []) as Row[]).map((r) => String(r.id)))
+      after = page.next || undefined
+    }
+    return ids.slice(0, mostChosen)
+  }
+  return { query, rows, total: computed(() => total.data.value), state, states: computed(() => states?.data.value), allIds }
 }

@@ -9,7 +9,8 @@ import chinese from './zh.json'
 
 const page = readFileSync(join(import.meta.dirname, '../../../../docs/reference/errors.md'), 'utf8')
 const rows = [...page.matchAll(/^\| `([\w.]+)` \| ?([^|]*)\|/gm)].map((m) => ({ code: m[1]!, status: m[2]!.trim() }))
-const t = i18n.global.t as (key: string, fill?: object) => string
+const global: unknown = i18n.global
+const t = (key: string, fill?: object) => (global as { t: (key: string, fill: object) => string }).t(key, fill ?? {})
 
 describe('what the server refuses', () => {
   it('has a Chinese text for each code that an answer can have', () => {
