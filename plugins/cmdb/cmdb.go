@@ -54,12 +54,12 @@ func New() *plugin.Plugin {
 func services(p *plugin.Plugin, s *store) {
 	plugin.Action(p, plugin.Spec{
 		Service: "types", Action: "define", Title: wire.Text{"en": "Define object types", "zh": "定义对象类型"},
-		Description: "Creates the object types and attributes of a definition that are missing and changes of the others what it names. What it does not mention stays.",
+		Description: wire.Text{"en": "Creates the object types and attributes of a definition that are missing and changes of the others what it names. What it does not mention stays.", "zh": "创建定义中缺少的对象类型和属性，并修改其中提到的内容；未提到的保持不变。"},
 		Batch:       1, Parallel: 1, Timeout: 10 * time.Minute, Risk: wire.RiskChange, Idempotent: true,
 	}, s.define)
 	plugin.Action(p, plugin.Spec{
 		Service: "import", Action: "yaml", Title: wire.Text{"en": "Import from YAML", "zh": "从 YAML 导入"},
-		Description: "Defines the types and creates or changes the objects of a YAML document, all or nothing. Objects and attributes that it does not mention stay.",
+		Description: wire.Text{"en": "Defines the types and creates or changes the objects of a YAML document, all or nothing. Objects and attributes that it does not mention stay.", "zh": "按 YAML 文档定义类型、新建或修改对象，全部成功或全部不做；未提到的对象和属性保持不变。"},
 		Batch:       1, Parallel: 1, Timeout: 10 * time.Minute, Risk: wire.RiskChange, Idempotent: true,
 	}, s.importYAML)
 }
@@ -85,7 +85,7 @@ func builtin() []wire.ObjectType {
 	return []wire.ObjectType{
 		{
 			Type: typeType, Title: wire.Text{"en": "Object type", "zh": "对象类型"}, Paging: true, Definition: true, Display: wire.AttrID,
-			Description: "A type of objects; its id is its name.",
+			Description: wire.Text{"en": "A type of objects; its id is its name.", "zh": "对象类型，其标识即名称。"},
 			Attributes: []wire.Attribute{
 				id(),
 				attr("title_en", wire.TypeString, "Title (English)", "标题（英文）"),
@@ -99,7 +99,7 @@ func builtin() []wire.ObjectType {
 		},
 		{
 			Type: typeAttribute, Title: wire.Text{"en": "Attribute", "zh": "属性"}, Paging: true, Definition: true, Display: wire.AttrID,
-			Description: "An attribute of an object type; its id is <type>.<name>.",
+			Description: wire.Text{"en": "An attribute of an object type; its id is <type>.<name>.", "zh": "对象类型的属性，其标识为 <类型>.<名称>。"},
 			Attributes: []wire.Attribute{
 				id(), of, called,
 				attr("title", wire.TypeString, "Title (English)", "标题（英文）"),

@@ -310,7 +310,7 @@ func TestTheModelIsWhatIsDefined(t *testing.T) {
 		t.Fatal(diff)
 	}
 	host := e.Data[3]
-	if host.Title["zh"] != "主机" || host.Display != "name" || !host.Paging || host.Description != "A machine." {
+	if host.Title["zh"] != "主机" || host.Display != "name" || !host.Paging || host.Description["en"] != "A machine." {
 		t.Errorf("%+v", host)
 	}
 	names = nil
@@ -639,7 +639,7 @@ func TestADefinitionChangesWhatItNames(t *testing.T) {
 		}
 	}
 	r.defined(`[{type: a, display: null, description: null}]`)
-	if got := model(); got.Display != "" || got.Description != "" || got.Scope == nil {
+	if got := model(); got.Display != "" || len(got.Description) != 0 || got.Scope == nil {
 		t.Errorf("what was taken away by name is there still: %+v", got)
 	}
 }

@@ -11,12 +11,12 @@ import (
 )
 
 type defineIn struct {
-	Types json.RawMessage `sx:"types,type=text,required" title:"en=Types;zh=类型" doc:"List of object types with their attributes, as YAML or JSON: type, title, description, display, scope, paging, attributes (name, type, title, required, unique, values, to, observed, secret, default, position). What a definition does not name stays; null takes it away."`
+	Types json.RawMessage `sx:"types,type=text,required" title:"en=Types;zh=类型" doc:"List of object types with their attributes, as YAML or JSON: type, title, description, display, scope, paging, attributes (name, type, title, required, unique, values, to, observed, secret, default, position). What a definition does not name stays; null takes it away." zh:"对象类型及其属性的列表，YAML 或 JSON 格式：type、title、description、display、scope、paging、attributes（name、type、title、required、unique、values、to、observed、secret、default、position）。未提到的保持不变，null 表示移除。"`
 }
 
 type defineOut struct {
-	Types    []objectdoc.TypeResult `sx:"types" title:"en=Types;zh=类型" doc:"What was done about each type."`
-	Problems []objectdoc.Problem    `sx:"problems" title:"en=Problems;zh=问题" doc:"What is wrong, with line and column; then nothing was changed."`
+	Types    []objectdoc.TypeResult `sx:"types" title:"en=Types;zh=类型" doc:"What was done about each type." zh:"对各类型所做的处理。"`
+	Problems []objectdoc.Problem    `sx:"problems" title:"en=Problems;zh=问题" doc:"What is wrong, with line and column; then nothing was changed." zh:"错误及其行列位置；有错误时未做任何修改。"`
 }
 
 // define brings definitions to the platform, with the rights of the run.
@@ -33,16 +33,16 @@ func (s *store) define(ctx context.Context, call *plugin.Call, in defineIn) (def
 }
 
 type importIn struct {
-	Text   string `sx:"text,type=text,required" title:"en=Document;zh=文档" doc:"YAML document with types (see types/define) and objects: for each type a list of objects with id and attributes; attribute@observed for observed values; null removes a value. The objects are those of the project of the run."`
-	DryRun bool   `sx:"dry_run" title:"en=Only try;zh=仅预演" doc:"Find out what would change, and change nothing."`
+	Text   string `sx:"text,type=text,required" title:"en=Document;zh=文档" doc:"YAML document with types (see types/define) and objects: for each type a list of objects with id and attributes; attribute@observed for observed values; null removes a value. The objects are those of the project of the run." zh:"YAML 文档，包含 types（见 types/define）和 objects：每个类型一组对象，含 id 和属性；实际值写作 属性@observed；null 清除该值。对象属于运行所在的项目。"`
+	DryRun bool   `sx:"dry_run" title:"en=Only try;zh=仅预演" doc:"Find out what would change, and change nothing." zh:"只查看将有哪些变更，不做修改。"`
 }
 
 type importOut struct {
-	Created   int                    `sx:"created" title:"en=Created;zh=新建" doc:"Objects that were created."`
-	Changed   int                    `sx:"changed" title:"en=Changed;zh=有变更" doc:"Objects that were changed."`
-	Unchanged int                    `sx:"unchanged" title:"en=Unchanged;zh=未变" doc:"Objects that were as the document wants them."`
-	Types     []objectdoc.TypeResult `sx:"types" title:"en=Types;zh=类型" doc:"What was done about each type."`
-	Problems  []objectdoc.Problem    `sx:"problems" title:"en=Problems;zh=问题" doc:"What is wrong, with line and column; then nothing was changed."`
+	Created   int                    `sx:"created" title:"en=Created;zh=新建" doc:"Objects that were created." zh:"新建的对象数。"`
+	Changed   int                    `sx:"changed" title:"en=Changed;zh=有变更" doc:"Objects that were changed." zh:"已修改的对象数。"`
+	Unchanged int                    `sx:"unchanged" title:"en=Unchanged;zh=未变" doc:"Objects that were as the document wants them." zh:"与文档一致、无需修改的对象数。"`
+	Types     []objectdoc.TypeResult `sx:"types" title:"en=Types;zh=类型" doc:"What was done about each type." zh:"对各类型所做的处理。"`
+	Problems  []objectdoc.Problem    `sx:"problems" title:"en=Problems;zh=问题" doc:"What is wrong, with line and column; then nothing was changed." zh:"错误及其行列位置；有错误时未做任何修改。"`
 }
 
 // importYAML brings the types and objects of a document to the platform, all or

@@ -116,7 +116,7 @@ func readAll(ctx context.Context, tx *objectstore.Tx, typ string) ([]wire.Row, e
 }
 
 func typeOf(row wire.Row) wire.ObjectType {
-	t := wire.ObjectType{Type: text(row[wire.AttrID]), Title: titles(row, "title_en", "title_zh"), Description: text(row["description"]), Display: text(row["display"]), Paging: flag(row["paging"])}
+	t := wire.ObjectType{Type: text(row[wire.AttrID]), Title: titles(row, "title_en", "title_zh"), Description: plain(text(row["description"])), Display: text(row["display"]), Paging: flag(row["paging"])}
 	if p, e := text(row["scope_project"]), text(row["scope_environment"]); p != "" || e != "" {
 		t.Scope = &wire.ObjectScope{Project: p, Environment: e}
 	}
@@ -343,4 +343,12 @@ func enumProblems(a wire.Attribute) []string {
 		}
 	}
 	return out
+}
+
+// plain is a text in whatever language somebody wrote it.
+func plain(text string) wire.Text {
+	if text == "" {
+		return nil
+	}
+	return wire.Text{"en": text}
 }

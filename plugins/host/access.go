@@ -23,12 +23,12 @@ const sshPort = 22
 
 // access is how a row reaches its host.
 type access struct {
-	Address string `sx:"address,required,from=path,expr=.address" title:"en=Address;zh=地址" doc:"Host, or host and port with a colon between."`
-	Port    int    `sx:"port,from=path,expr=.port" title:"en=Port;zh=端口" doc:"SSH port where the address has none; else that of the connection, else 22."`
-	User    string `sx:"user,from=path,expr=.user" title:"en=User;zh=用户" doc:"User on the host; else that of the connection."`
-	HostKey string `sx:"host_key,type=text,from=path,expr=.host_key" title:"en=Host keys;zh=主机密钥" doc:"Host keys, one a line: public keys or fingerprints SHA256:…; else those of the connection."`
+	Address string `sx:"address,required,from=path,expr=.address" title:"en=Address;zh=地址" doc:"Host, or host and port with a colon between." zh:"主机，或“主机:端口”。"`
+	Port    int    `sx:"port,from=path,expr=.port" title:"en=Port;zh=端口" doc:"SSH port where the address has none; else that of the connection, else 22." zh:"地址中没有端口时使用的 SSH 端口；不填则取连接中的，否则为 22。"`
+	User    string `sx:"user,from=path,expr=.user" title:"en=User;zh=用户" doc:"User on the host; else that of the connection." zh:"主机上的用户；不填则取连接中的。"`
+	HostKey string `sx:"host_key,type=text,from=path,expr=.host_key" title:"en=Host keys;zh=主机密钥" doc:"Host keys, one a line: public keys or fingerprints SHA256:…; else those of the connection." zh:"主机密钥，每行一个：公钥或 SHA256:… 指纹；不填则取连接中的。"`
 
-	Credential connection `sx:"credential,type=connection,required,secret" title:"en=Connection;zh=连接" doc:"Connection that logs in to the host."`
+	Credential connection `sx:"credential,type=connection,required,secret" title:"en=Connection;zh=连接" doc:"Connection that logs in to the host." zh:"用于登录主机的连接。"`
 }
 
 // connection is what a connection of the platform holds for SSH.

@@ -33,9 +33,9 @@ type factsOut struct {
 	Arch       string `sx:"arch,to=.arch" title:"en=Architecture;zh=架构"`
 	CPUs       *int64 `sx:"cpus,to=.cpus" title:"en=CPUs;zh=CPU 数"`
 	MemoryMB   *int64 `sx:"memory_mb,to=.memory_mb" title:"en=Memory (MB);zh=内存 (MB)"`
-	DiskFreeMB *int64 `sx:"disk_free_mb" title:"en=Free disk (MB);zh=空闲磁盘 (MB)" doc:"Free space of the root file system."`
-	UptimeS    *int64 `sx:"uptime_s" title:"en=Up for (s);zh=已运行 (秒)" doc:"Seconds since the host started."`
-	State      string `sx:"state,to=.state@observed" title:"en=State;zh=状态" doc:"State of the host: up, down or unknown."`
+	DiskFreeMB *int64 `sx:"disk_free_mb" title:"en=Free disk (MB);zh=空闲磁盘 (MB)" doc:"Free space of the root file system." zh:"根文件系统的空闲空间。"`
+	UptimeS    *int64 `sx:"uptime_s" title:"en=Up for (s);zh=已运行 (秒)" doc:"Seconds since the host started." zh:"主机启动以来的秒数。"`
+	State      string `sx:"state,to=.state@observed" title:"en=State;zh=状态" doc:"State of the host: up, down or unknown." zh:"主机状态：up、down 或 unknown。"`
 }
 
 // collectFacts asks one host what it is.

@@ -26,28 +26,28 @@ var errTooLarge = fmt.Errorf("the result has more than %d bytes", maxRendered)
 
 type copyIn struct {
 	access
-	Source   plugin.File     `sx:"source,required" title:"en=File;zh=文件" doc:"File to place."`
-	Path     string          `sx:"path,required" title:"en=Path on the host;zh=主机上的路径" doc:"Absolute path on the host; missing folders are made."`
-	Mode     string          `sx:"mode" title:"en=Permissions;zh=权限" doc:"Permissions, octal; else those of the file that is there, or 0644."`
-	Links    string          `sx:"links,values=follow|refuse,default=follow" title:"en=Symbolic links;zh=符号链接" doc:"Where the path is a symbolic link: follow it and replace the file it leads to, or refuse."`
-	Checksum string          `sx:"checksum" title:"en=SHA-256;zh=SHA-256 校验和" doc:"SHA-256 that the file must have; else that of the source."`
+	Source   plugin.File     `sx:"source,required" title:"en=File;zh=文件" doc:"File to place." zh:"要分发的文件。"`
+	Path     string          `sx:"path,required" title:"en=Path on the host;zh=主机上的路径" doc:"Absolute path on the host; missing folders are made." zh:"主机上的绝对路径；缺少的目录会自动创建。"`
+	Mode     string          `sx:"mode" title:"en=Permissions;zh=权限" doc:"Permissions, octal; else those of the file that is there, or 0644." zh:"八进制权限；不填则沿用已有文件的权限，否则为 0644。"`
+	Links    string          `sx:"links,values=follow|refuse,default=follow" title:"en=Symbolic links;zh=符号链接" doc:"Where the path is a symbolic link: follow it and replace the file it leads to, or refuse." zh:"路径是符号链接时：follow 跟随并替换其指向的文件，refuse 拒绝。"`
+	Checksum string          `sx:"checksum" title:"en=SHA-256;zh=SHA-256 校验和" doc:"SHA-256 that the file must have; else that of the source." zh:"文件应有的 SHA-256；不填则取源文件的。"`
 	Timeout  plugin.Duration `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限"`
 }
 
 type renderIn struct {
 	access
-	Template string          `sx:"template,type=text,required" title:"en=Template;zh=模板" doc:"Go text/template; a value that is missing is an error."`
-	Values   json.RawMessage `sx:"values,type=object" title:"en=Values;zh=取值" doc:"Values for the template."`
-	Path     string          `sx:"path,required" title:"en=Path on the host;zh=主机上的路径" doc:"Absolute path on the host; missing folders are made."`
-	Mode     string          `sx:"mode" title:"en=Permissions;zh=权限" doc:"Permissions, octal; else those of the file that is there, or 0644."`
-	Links    string          `sx:"links,values=follow|refuse,default=follow" title:"en=Symbolic links;zh=符号链接" doc:"Where the path is a symbolic link: follow it and replace the file it leads to, or refuse."`
+	Template string          `sx:"template,type=text,required" title:"en=Template;zh=模板" doc:"Go text/template; a value that is missing is an error." zh:"Go text/template 模板；缺少取值视为错误。"`
+	Values   json.RawMessage `sx:"values,type=object" title:"en=Values;zh=取值" doc:"Values for the template." zh:"模板的取值。"`
+	Path     string          `sx:"path,required" title:"en=Path on the host;zh=主机上的路径" doc:"Absolute path on the host; missing folders are made." zh:"主机上的绝对路径；缺少的目录会自动创建。"`
+	Mode     string          `sx:"mode" title:"en=Permissions;zh=权限" doc:"Permissions, octal; else those of the file that is there, or 0644." zh:"八进制权限；不填则沿用已有文件的权限，否则为 0644。"`
+	Links    string          `sx:"links,values=follow|refuse,default=follow" title:"en=Symbolic links;zh=符号链接" doc:"Where the path is a symbolic link: follow it and replace the file it leads to, or refuse." zh:"路径是符号链接时：follow 跟随并替换其指向的文件，refuse 拒绝。"`
 	Timeout  plugin.Duration `sx:"timeout,default=PT2M" title:"en=Time limit;zh=时限"`
 }
 
 type fileOut struct {
-	Checksum string `sx:"checksum" title:"en=SHA-256;zh=SHA-256 校验和" doc:"SHA-256 of the file on the host."`
-	Changed  bool   `sx:"changed" title:"en=Changed;zh=有变更" doc:"False where the host had the file already."`
-	Bytes    int64  `sx:"bytes" title:"en=Size (bytes);zh=大小 (字节)" doc:"Size of the file."`
+	Checksum string `sx:"checksum" title:"en=SHA-256;zh=SHA-256 校验和" doc:"SHA-256 of the file on the host." zh:"主机上文件的 SHA-256。"`
+	Changed  bool   `sx:"changed" title:"en=Changed;zh=有变更" doc:"False where the host had the file already." zh:"主机上已有该文件时为 false。"`
+	Bytes    int64  `sx:"bytes" title:"en=Size (bytes);zh=大小 (字节)" doc:"Size of the file." zh:"文件大小。"`
 }
 
 // placed is a file on its way to one host.

@@ -314,6 +314,25 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// The keys that a scan tells are those that a host can be pinned with, and a scan
+// needs neither a pinned key nor a connection.
+func TestScannedKeysCanBePinned(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	got := r.do("/v1/keys/scan", "k", map[string]any{"callbackParameter": "a", "address": r.sshd.Address})[0]
+	expect(t, "scan", got, map[string]any{"outcome": "ok", "state": "up"})
+	keys, prints := fmt.Sprint(got["keys"]), fmt.Sprint(got["fingerprints"])
+	if !strings.HasPrefix(strings.TrimSpace(r.sshd.HostKey), keys) || !strings.HasPrefix(prints, "ssh-ed25519 SHA256:") {
+		t.Errorf("%q, %q of %q", keys, prints, r.sshd.HostKey)
+	}
+	_, print, _ := strings.Cut(prints, " ")
+	for _, pin := range []string{keys, print} {
+		facts := r.do("/v1/facts/collect", "with "+pin, r.input(map[string]any{"host_key": pin}))[0]
+		expect(t, "facts with "+pin, facts, map[string]any{"outcome": "ok"})
+	}
+	expect(t, "no host", r.do("/v1/keys/scan", "none", map[string]any{"callbackParameter": "a", "address": "127.0.0.1:1"})[0], map[string]any{"errorCode": "host.refused", "state": "down"})
+}
+
 func TestFacts(t *testing.T) {
 	t.Parallel()
 	r := start(t)

@@ -18,25 +18,25 @@ const maxScript = 4 << 20 // bytes
 
 type scriptIn struct {
 	access
-	Script     string          `sx:"script,type=text,risk=script" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names."`
-	ScriptFile plugin.File     `sx:"script_file,risk=script" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text."`
-	Args       []string        `sx:"args" title:"en=Arguments;zh=参数" doc:"Arguments, each passed as it is."`
-	Env        environment     `sx:"env" title:"en=Environment variables;zh=环境变量" doc:"Environment variables; numbers and true or false become text."`
-	SecretEnv  environment     `sx:"secret_env,secret" title:"en=Secret variables;zh=保密变量" doc:"Environment variables that nobody may see."`
-	Workdir    string          `sx:"workdir" title:"en=Working folder;zh=工作目录" doc:"Folder to run in; else the user's home."`
-	Stdin      string          `sx:"stdin,type=text" title:"en=Standard input;zh=标准输入" doc:"Standard input, byte for byte."`
-	Timeout    plugin.Duration `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限" doc:"After this the script and its children are ended."`
-	Grace      plugin.Duration `sx:"grace,default=PT3S" title:"en=Time to end;zh=结束宽限" doc:"How long the script has to end by itself once it is told to, before it is killed."`
-	Background string          `sx:"background,values=keep|end,default=keep" title:"en=Processes left behind;zh=遗留进程" doc:"What becomes of processes that the script leaves running when it ends by itself: keep them, as for a service that it started, or end them before the row is done."`
-	ExpectExit []int           `sx:"expect_exit,default=[0]" title:"en=Exit codes of success;zh=成功的退出码" doc:"Exit codes that mean success."`
+	Script     string          `sx:"script,type=text,risk=script" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names." zh:"脚本内容，由 sh 或首行指定的解释器执行。"`
+	ScriptFile plugin.File     `sx:"script_file,risk=script" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text." zh:"脚本文件，用于代替脚本内容。"`
+	Args       []string        `sx:"args" title:"en=Arguments;zh=参数" doc:"Arguments, each passed as it is." zh:"参数，逐个原样传递。"`
+	Env        environment     `sx:"env" title:"en=Environment variables;zh=环境变量" doc:"Environment variables; numbers and true or false become text." zh:"环境变量；数字和布尔值按文本传递。"`
+	SecretEnv  environment     `sx:"secret_env,secret" title:"en=Secret variables;zh=保密变量" doc:"Environment variables that nobody may see." zh:"保密的环境变量，任何人都看不到。"`
+	Workdir    string          `sx:"workdir" title:"en=Working folder;zh=工作目录" doc:"Folder to run in; else the user's home." zh:"运行目录；不填则为用户主目录。"`
+	Stdin      string          `sx:"stdin,type=text" title:"en=Standard input;zh=标准输入" doc:"Standard input, byte for byte." zh:"标准输入，逐字节传递。"`
+	Timeout    plugin.Duration `sx:"timeout,default=PT10M" title:"en=Time limit;zh=时限" doc:"After this the script and its children are ended." zh:"超过该时间则结束脚本及其子进程。"`
+	Grace      plugin.Duration `sx:"grace,default=PT3S" title:"en=Time to end;zh=结束宽限" doc:"How long the script has to end by itself once it is told to, before it is killed." zh:"通知脚本结束后，强制终止前的等待时间。"`
+	Background string          `sx:"background,values=keep|end,default=keep" title:"en=Processes left behind;zh=遗留进程" doc:"What becomes of processes that the script leaves running when it ends by itself: keep them, as for a service that it started, or end them before the row is done." zh:"脚本自行结束后遗留进程的处理方式：keep 保留（例如脚本启动的服务），end 在完成前结束它们。"`
+	ExpectExit []int           `sx:"expect_exit,default=[0]" title:"en=Exit codes of success;zh=成功的退出码" doc:"Exit codes that mean success." zh:"视为成功的退出码。"`
 }
 
 type scriptOut struct {
 	ExitCode *int   `sx:"exit_code" title:"en=Exit code;zh=退出码"`
-	Stdout   string `sx:"stdout,type=text" title:"en=Standard output;zh=标准输出" doc:"Standard output, of much the beginning and the end."`
-	Stderr   string `sx:"stderr,type=text" title:"en=Standard error;zh=标准错误" doc:"Standard error, of much the beginning and the end."`
-	Cut      bool   `sx:"cut" title:"en=Output cut;zh=输出已截断" doc:"True where a part of the output stands in the live output alone."`
-	State    string `sx:"state,to=.state@observed" title:"en=State;zh=状态" doc:"State of the host: up, down or unknown."`
+	Stdout   string `sx:"stdout,type=text" title:"en=Standard output;zh=标准输出" doc:"Standard output, of much the beginning and the end." zh:"标准输出；过长时只保留开头和结尾。"`
+	Stderr   string `sx:"stderr,type=text" title:"en=Standard error;zh=标准错误" doc:"Standard error, of much the beginning and the end." zh:"标准错误；过长时只保留开头和结尾。"`
+	Cut      bool   `sx:"cut" title:"en=Output cut;zh=输出已截断" doc:"True where a part of the output stands in the live output alone." zh:"部分输出只保留在实时输出中时为 true。"`
+	State    string `sx:"state,to=.state@observed" title:"en=State;zh=状态" doc:"State of the host: up, down or unknown." zh:"主机状态：up、down 或 unknown。"`
 }
 
 // runScript runs a script on one host.

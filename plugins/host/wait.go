@@ -27,30 +27,30 @@ const (
 )
 
 type portIn struct {
-	Address  string          `sx:"address,required,from=path,expr=.address" title:"en=Address;zh=地址" doc:"Host; a port in it is used where port is not given."`
-	Port     int             `sx:"port" title:"en=Port;zh=端口" doc:"TCP port to wait for."`
+	Address  string          `sx:"address,required,from=path,expr=.address" title:"en=Address;zh=地址" doc:"Host; a port in it is used where port is not given." zh:"主机；未填端口时使用其中的端口。"`
+	Port     int             `sx:"port" title:"en=Port;zh=端口" doc:"TCP port to wait for." zh:"等待的 TCP 端口。"`
 	Timeout  plugin.Duration `sx:"timeout,default=PT5M" title:"en=Time limit;zh=时限"`
-	Interval plugin.Duration `sx:"interval,default=PT2S" title:"en=Between attempts;zh=尝试间隔" doc:"Time between attempts."`
+	Interval plugin.Duration `sx:"interval,default=PT2S" title:"en=Between attempts;zh=尝试间隔" doc:"Time between attempts." zh:"两次尝试的间隔。"`
 }
 
 type portOut struct {
-	State    string `sx:"state" title:"en=State;zh=状态" doc:"up, or closed where the port took no connection."`
+	State    string `sx:"state" title:"en=State;zh=状态" doc:"up, or closed where the port took no connection." zh:"端口可连接时为 up，否则为 closed。"`
 	WaitedMS int64  `sx:"waited_ms" title:"en=Waited (ms);zh=等待 (毫秒)"`
 }
 
 type httpIn struct {
-	URL          string          `sx:"url,required" title:"en=Address;zh=网址" doc:"Address, http or https."`
-	ExpectStatus []int           `sx:"expect_status,default=[200]" title:"en=Expected status;zh=期望状态码" doc:"Status codes to wait for."`
-	ExpectBody   string          `sx:"expect_body,type=text" title:"en=Text of the answer;zh=应答须包含" doc:"Text that the answer must contain."`
-	ExpectMatch  string          `sx:"expect_match" title:"en=Pattern of the answer;zh=应答须匹配" doc:"Regular expression that the answer must match."`
+	URL          string          `sx:"url,required" title:"en=Address;zh=网址" doc:"Address, http or https." zh:"网址，http 或 https。"`
+	ExpectStatus []int           `sx:"expect_status,default=[200]" title:"en=Expected status;zh=期望状态码" doc:"Status codes to wait for." zh:"等待出现的状态码。"`
+	ExpectBody   string          `sx:"expect_body,type=text" title:"en=Text of the answer;zh=应答须包含" doc:"Text that the answer must contain." zh:"应答中必须包含的文本。"`
+	ExpectMatch  string          `sx:"expect_match" title:"en=Pattern of the answer;zh=应答须匹配" doc:"Regular expression that the answer must match." zh:"应答必须匹配的正则表达式。"`
 	Timeout      plugin.Duration `sx:"timeout,default=PT5M" title:"en=Time limit;zh=时限"`
-	Interval     plugin.Duration `sx:"interval,default=PT2S" title:"en=Between attempts;zh=尝试间隔" doc:"Time between attempts."`
+	Interval     plugin.Duration `sx:"interval,default=PT2S" title:"en=Between attempts;zh=尝试间隔" doc:"Time between attempts." zh:"两次尝试的间隔。"`
 }
 
 type httpOut struct {
-	Status   int    `sx:"status" title:"en=Status;zh=状态码" doc:"Status of the last answer; 0 for none."`
-	Matched  bool   `sx:"matched" title:"en=Matched;zh=已匹配" doc:"True where the last answer had the expected text and pattern. The answer itself is not given back."`
-	State    string `sx:"state" title:"en=State;zh=状态" doc:"up, or down where the answer was not as expected."`
+	Status   int    `sx:"status" title:"en=Status;zh=状态码" doc:"Status of the last answer; 0 for none." zh:"最后一次应答的状态码；没有应答则为 0。"`
+	Matched  bool   `sx:"matched" title:"en=Matched;zh=已匹配" doc:"True where the last answer had the expected text and pattern. The answer itself is not given back." zh:"最后一次应答含有期望的文本并匹配时为 true；不返回应答内容。"`
+	State    string `sx:"state" title:"en=State;zh=状态" doc:"up, or down where the answer was not as expected." zh:"应答符合预期时为 up，否则为 down。"`
 	WaitedMS int64  `sx:"waited_ms" title:"en=Waited (ms);zh=等待 (毫秒)"`
 }
 

@@ -120,7 +120,7 @@ func (p property) into(n *Need) {
 		n.Title = wire.Text{"en": p.Title}
 	}
 	if p.Description != "" {
-		n.Description = p.Description
+		n.Description = wire.Text{"en": p.Description}
 	}
 	if len(p.Default) > 0 {
 		if json.Unmarshal(p.Default, &n.Default) != nil {
@@ -149,7 +149,7 @@ func note(params map[string]wire.Param, w dispatch.Want) {
 	// What a service calls it says what a variable is only where the process
 	// calls it the same.
 	if p.Name != w.Name {
-		p.Title, p.Description = nil, ""
+		p.Title, p.Description = nil, nil
 	}
 	p.Name, p.From, p.Expr = w.Name, "", ""
 	params[w.Name] = p

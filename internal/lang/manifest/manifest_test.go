@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -51,6 +52,28 @@ func TestTheExampleIsRight(t *testing.T) {
 	want := []any{"host", "0.1.0", "主机", ">=0.1", "PT30S", "env", true, 50, "transport", "target", "host:host.state", "script", ".state@observed", "bin/host", 0.5, "host:host"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A description is a text by language, or a plain one, which is English.
+func TestDescriptionsMayBePlain(t *testing.T) {
+	t.Parallel()
+	m, err := manifest.Parse([]byte("plugin: p\nversion: 1.0.0\nrun: {builtin: true}\ndescription: Plain.\nobjects: [{type: a, description: {en: A thing., zh: 物}, attributes: [{name: id, type: string}]}, {type: b, description: Another., attributes: [{name: id, type: string}]}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Description["en"] != "Plain." || m.Objects[0].Description["zh"] != "物" || m.Objects[1].Description["en"] != "Another." {
+		t.Errorf("%+v", m)
+	}
+	var read wire.Manifest
+	if err := json.Unmarshal([]byte(`{"plugin":"p","objects":[{"type":"a","description":"Plain."},{"type":"b","description":{"zh":"物"}},{"type":"c","description":""}]}`), &read); err != nil {
+		t.Fatal(err)
+	}
+	if read.Objects[0].Description["en"] != "Plain." || read.Objects[1].Description["zh"] != "物" || read.Objects[2].Description != nil {
+		t.Errorf("%+v", read.Objects)
+	}
+	if json.Unmarshal([]byte(`{"objects":[{"description":7}]}`), &read) == nil {
+		t.Error("a number was taken as a description")
 	}
 }
 

@@ -15,6 +15,7 @@ func (c *checker) objects() {
 		o, path := &c.m.Objects[i], fmt.Sprintf("objects[%d]", i)
 		c.name(path+".type", o.Type, partName, seen)
 		c.title(path+".title", o.Title)
+		c.title(path+".description", o.Description)
 		if o.Scope != nil {
 			c.scopeName(path+".scope.project", o.Scope.Project)
 			c.scopeName(path+".scope.environment", o.Scope.Environment)
@@ -100,6 +101,7 @@ func (c *checker) services() {
 
 func (c *checker) action(path string, a *wire.Action, routes map[string]bool) {
 	c.title(path+".title", a.Title)
+	c.title(path+".description", a.Description)
 	c.route(path+".path", a.Path)
 	c.optionalWord(path+".method", a.Method, Methods())
 	method := a.Method
@@ -184,6 +186,7 @@ func (c *checker) params(list string, a *wire.Action, params []wire.Param) {
 		p, path := &params[i], fmt.Sprintf("%s[%d]", list, i)
 		c.name(path+".name", p.Name, settingName, seen)
 		c.title(path+".title", p.Title)
+		c.title(path+".description", p.Description)
 		if c.word(path+".type", p.Type, ParamTypes()) {
 			c.enumValues(path+".values", p.Type, p.Values)
 			c.defaultValue(path+".default", p.Type, p.Default, p.Values)

@@ -221,6 +221,12 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 }
 
 func (d *decoder) texts(n *yaml.Node, v reflect.Value, path string) {
+	// A plain description is one in English.
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && (path == "description" || strings.HasSuffix(path, ".description")) {
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("en"), reflect.ValueOf(n.Value))
+		return
+	}
 	if n.Kind != yaml.MappingNode {
 		d.wrong(n, v, path)
 		return

@@ -71,6 +71,9 @@ func compare(t *testing.T, root, n node, typ reflect.Type, path string) {
 	if strings.HasSuffix(path, ".default") || strings.HasSuffix(path, ".values[]") {
 		want = []any{"string", "number", "boolean"}
 	}
+	if strings.HasSuffix(path, ".description") {
+		want = []any{"string", "object"}
+	}
 	if !reflect.DeepEqual(n.Type, want) {
 		t.Errorf("%s is %v, not %v", path, n.Type, want)
 	}

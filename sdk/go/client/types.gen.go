@@ -723,7 +723,7 @@ type ObjectTypeInfo struct {
 	// Creatable Objects of this type can be created; definitions, by you
 	Creatable   bool              `json:"creatable"`
 	Definition  bool              `json:"definition,omitempty"`
-	Description string            `json:"description,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
 	Display     string            `json:"display,omitempty"`
 	Paging      bool              `json:"paging,omitempty"`
 	Plugin      string            `json:"plugin"`
@@ -1092,10 +1092,10 @@ type ProcessIncident struct {
 
 // ProcessNeed defines model for ProcessNeed.
 type ProcessNeed struct {
-	Default     string `json:"default,omitempty"`
-	Description string `json:"description,omitempty"`
-	Expr        string `json:"expr,omitempty"`
-	From        string `json:"from,omitempty"`
+	Default     string            `json:"default,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
+	Expr        string            `json:"expr,omitempty"`
+	From        string            `json:"from,omitempty"`
 
 	// Later Only conditions read it: a person or a service may give it on the way
 	Later    bool   `json:"later,omitempty"`
@@ -1384,7 +1384,7 @@ type WireAction struct {
 	Async       bool              `json:"async,omitempty"`
 	Batch       int64             `json:"batch,omitempty"`
 	Cancel      bool              `json:"cancel,omitempty"`
-	Description string            `json:"description,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
 	Effects     []string          `json:"effects,omitempty"`
 	Idempotent  bool              `json:"idempotent,omitempty"`
 	Input       []WireParam       `json:"input,omitempty"`
@@ -1478,7 +1478,7 @@ type WireObjectScope struct {
 type WireObjectType struct {
 	Attributes  []WireAttribute   `json:"attributes"`
 	Definition  bool              `json:"definition,omitempty"`
-	Description string            `json:"description,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
 	Display     string            `json:"display,omitempty"`
 	Paging      bool              `json:"paging,omitempty"`
 	ReadOnly    bool              `json:"readOnly,omitempty"`
@@ -1490,7 +1490,7 @@ type WireObjectType struct {
 // WireParam defines model for WireParam.
 type WireParam struct {
 	Default     string            `json:"default,omitempty"`
-	Description string            `json:"description,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
 	Expr        string            `json:"expr,omitempty"`
 	From        string            `json:"from,omitempty"`
 	Multiple    bool              `json:"multiple,omitempty"`

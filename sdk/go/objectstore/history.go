@@ -47,7 +47,7 @@ func HistoryType(name string) wire.ObjectType {
 	op := attr("op", wire.TypeEnum, "Operation", "操作")
 	op.Values = []string{"create", "update", "delete"}
 	return wire.ObjectType{
-		Type: name, Title: wire.Text{"en": "History", "zh": "历史"}, Description: "Every change of every object, newest first. It cannot be written.",
+		Type: name, Title: wire.Text{"en": "History", "zh": "历史"}, Description: wire.Text{"en": "Every change of every object, newest first. It cannot be written.", "zh": "所有对象的变更记录，最新的在前，不可修改。"},
 		Scope: &wire.ObjectScope{Project: "project", Environment: "environment"}, Paging: true, ReadOnly: true, Display: "object_id",
 		Attributes: []wire.Attribute{
 			{Name: wire.AttrID, Type: wire.TypeString, Required: true, Unique: true, Title: wire.Text{"en": "Id", "zh": "标识"}},

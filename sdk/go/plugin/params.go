@@ -54,9 +54,23 @@ func paramsOf[T any]() ([]param, error) {
 	return all, nil
 }
 
+// described reads what a field says of its parameter: doc in English, zh in Chinese.
+func described(tag reflect.StructTag) wire.Text {
+	by := wire.Text{}
+	for language, key := range map[string]string{"en": "doc", "zh": "zh"} {
+		if text := tag.Get(key); text != "" {
+			by[language] = text
+		}
+	}
+	if len(by) == 0 {
+		return nil
+	}
+	return by
+}
+
 func readTag(f reflect.StructField, tag string) (param, error) {
 	parts := strings.Split(tag, ",")
-	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: f.Tag.Get("doc"), Secret: f.Type == reflect.TypeFor[Secret]()}}
+	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: described(f.Tag), Secret: f.Type == reflect.TypeFor[Secret]()}}
 	if p.Name == "" {
 		return p, fmt.Errorf("the tag names no parameter")
 	}

@@ -58,7 +58,7 @@ func New(m wire.Manifest) *Plugin {
 type Spec struct {
 	Service, Action string
 	Title           wire.Text
-	Description     string
+	Description     wire.Text
 	Target          string // the type of object that a row stands for
 	Batch           int    // rows in one call at most
 	Parallel        int    // rows of a call worked on at once

@@ -28,6 +28,24 @@ type Manifest struct {
 // Text is a text by language code, such as en and zh.
 type Text map[string]string
 
+// UnmarshalJSON reads a text by language, or a plain one, which is taken as English.
+func (t *Text) UnmarshalJSON(data []byte) error {
+	var plain string
+	if json.Unmarshal(data, &plain) == nil {
+		*t = nil
+		if plain != "" {
+			*t = Text{"en": plain}
+		}
+		return nil
+	}
+	var by map[string]string
+	if err := json.Unmarshal(data, &by); err != nil {
+		return err
+	}
+	*t = by
+	return nil
+}
+
 // Requirement is a plugin that must be present, with a version constraint.
 type Requirement struct {
 	Plugin  string `json:"plugin" yaml:"plugin"`
@@ -77,7 +95,7 @@ const (
 type ObjectType struct {
 	Type        string       `json:"type" yaml:"type"`
 	Title       Text         `json:"title,omitempty" yaml:"title,omitempty"`
-	Description string       `json:"description,omitempty" yaml:"description,omitempty"`
+	Description Text         `json:"description,omitempty" yaml:"description,omitempty"`
 	Scope       *ObjectScope `json:"scope,omitempty" yaml:"scope,omitempty"`
 	Paging      bool         `json:"paging,omitempty" yaml:"paging,omitempty"`
 	// Display names the attribute shown for a row; empty means displayName is
@@ -131,7 +149,7 @@ const (
 type Action struct {
 	Action      string   `json:"action" yaml:"action"`
 	Title       Text     `json:"title,omitempty" yaml:"title,omitempty"`
-	Description string   `json:"description,omitempty" yaml:"description,omitempty"`
+	Description Text     `json:"description,omitempty" yaml:"description,omitempty"`
 	Path        string   `json:"path" yaml:"path"`
 	Method      string   `json:"method,omitempty" yaml:"method,omitempty"`
 	Target      string   `json:"target,omitempty" yaml:"target,omitempty"`
@@ -176,7 +194,7 @@ type Param struct {
 	Name        string   `json:"name" yaml:"name"`
 	Type        string   `json:"type" yaml:"type"`
 	Title       Text     `json:"title,omitempty" yaml:"title,omitempty"`
-	Description string   `json:"description,omitempty" yaml:"description,omitempty"`
+	Description Text     `json:"description,omitempty" yaml:"description,omitempty"`
 	Required    bool     `json:"required,omitempty" yaml:"required,omitempty"`
 	Secret      bool     `json:"secret,omitempty" yaml:"secret,omitempty"`
 	Multiple    bool     `json:"multiple,omitempty" yaml:"multiple,omitempty"`

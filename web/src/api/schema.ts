@@ -1640,7 +1640,9 @@ export interface components {
             /** @description Objects of this type can be created; definitions, by you */
             creatable: boolean;
             definition?: boolean;
-            description?: string;
+            description?: {
+                [key: string]: string;
+            };
             display?: string;
             paging?: boolean;
             plugin: string;
@@ -1935,7 +1937,9 @@ export interface components {
         };
         ProcessNeed: {
             default?: string;
-            description?: string;
+            description?: {
+                [key: string]: string;
+            };
             expr?: string;
             from?: string;
             /** @description Only conditions read it: a person or a service may give it on the way */
@@ -2193,7 +2197,9 @@ export interface components {
             /** Format: int64 */
             batch?: number;
             cancel?: boolean;
-            description?: string;
+            description?: {
+                [key: string]: string;
+            };
             effects?: string[] | null;
             idempotent?: boolean;
             input?: components["schemas"]["WireParam"][] | null;
@@ -2282,7 +2288,9 @@ export interface components {
         WireObjectType: {
             attributes: components["schemas"]["WireAttribute"][] | null;
             definition?: boolean;
-            description?: string;
+            description?: {
+                [key: string]: string;
+            };
             display?: string;
             paging?: boolean;
             readOnly?: boolean;
@@ -2294,7 +2302,9 @@ export interface components {
         };
         WireParam: {
             default?: string;
-            description?: string;
+            description?: {
+                [key: string]: string;
+            };
             expr?: string;
             from?: string;
             multiple?: boolean;
