@@ -47,7 +47,8 @@ describe('the first run', () => {
 
     await page.getByRole('link', { name: 'Home' }).first().click()
     await page.getByRole('link', { name: 'A host' }).click()
-    await page.getByRole('button', { name: 'New object' }).first().click()
+    await page.getByRole('button', { name: 'New', exact: true }).first().click()
+    await page.getByRole('button', { name: 'Enter all fields myself' }).click()
     const form = page.getByRole('dialog')
     await form.getByRole('textbox', { name: 'Name', exact: true }).fill('this machine')
     await form.getByRole('textbox', { name: 'Address', exact: true }).fill('127.0.0.1')
@@ -97,7 +98,7 @@ describe('an object', () => {
     const note = 'Racks are moved on Sunday; whoever needs the console before asks the people on call.'
     await rig.api('PATCH', '/api/v1/objects/host:host', [{ id: 'db-1', port: 22, zone: note }])
     await expect.poll(() => newest.getByRole('definition').allTextContents(), { message: 'what others change comes by itself' }).toEqual(['222222', `north${note}`])
-    await newest.getByRole('button', { name: 'All 2 changes' }).click()
+    await newest.getByRole('button', { name: 'Show all 2 changes' }).click()
     await newest.getByRole('list', { name: 'What changed' }).getByText(note).waitFor()
     expect(await faults(page)).toEqual([])
     // The refusal above is all that the page had to complain of.
