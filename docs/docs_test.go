@@ -208,6 +208,31 @@ func TestBothReadmesSayTheSame(t *testing.T) {
 	}
 }
 
+// A translation has the parts of its original, and the very same commands and files.
+func TestTranslationsSayTheSame(t *testing.T) {
+	t.Parallel()
+	fences := regexp.MustCompile("(?ms)^```.*?^```$")
+	headings := regexp.MustCompile(`(?m)^(#+) `)
+	n := 0
+	for _, doc := range documents(t) {
+		original, ok := strings.CutSuffix(doc, ".zh-CN.md")
+		if !ok || !strings.HasPrefix(doc, "docs/") {
+			continue
+		}
+		n++
+		en, zh := read(t, original+".md"), read(t, doc)
+		if want, got := fences.FindAllString(en, -1), fences.FindAllString(zh, -1); !slices.Equal(want, got) {
+			t.Errorf("%s shows other commands or files than %s.md:\n%q\n%q", doc, original, want, got)
+		}
+		if want, got := headings.FindAllString(prose(en), -1), headings.FindAllString(prose(zh), -1); !slices.Equal(want, got) {
+			t.Errorf("%s has other parts than %s.md: %d, not %d", doc, original, len(got), len(want))
+		}
+	}
+	if n < 5 {
+		t.Errorf("%d translations are found, want at least 5", n)
+	}
+}
+
 // current compares a part of a document with what the code gives.
 func current(t *testing.T, file, want string) {
 	t.Helper()
