@@ -32,7 +32,7 @@ describe('the console', () => {
     await page.getByLabel('Name').fill('admin')
     await page.getByLabel('Password').fill('not this one')
     await page.getByRole('button', { name: 'Sign in' }).click()
-    await page.getByText('Name or password is wrong.').waitFor()
+    await page.getByText('Wrong name or password.').waitFor()
     await page.getByLabel('Password').fill(password)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor()

@@ -18,6 +18,9 @@ export const plain = (c?: Connection) => Object.fromEntries(Object.entries(c?.fi
 /** The names of those that may not. */
 export const secrets = (c?: Connection) => Object.keys(c?.fields ?? {}).filter((k) => sealed(c!.fields[k])).sort()
 
+/** What stands in several lines, without those that are empty. */
+export const linesOf = (text: string) => text.split('\n').map((l) => l.trim()).filter(Boolean)
+
 export const fieldText = (value: unknown) => (value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value))
 
 /** What stands in a field: JSON where it reads as a number, a truth value, a list or an object, else the text itself. */
