@@ -99,7 +99,7 @@ describe('an object', () => {
     await rig.api('PATCH', '/api/v1/objects/host:host', [{ id: 'db-1', port: 22, zone: note }])
     await expect.poll(() => newest.getByRole('definition').allTextContents(), { message: 'what others change comes by itself' }).toEqual(['222222', `north${note}`])
     await newest.getByRole('button', { name: 'Show all 2 changes' }).click()
-    await newest.getByRole('list', { name: 'What changed' }).getByText(note).waitFor()
+    await newest.getByRole('list', { name: 'Changes' }).getByText(note).waitFor()
     expect(await faults(page)).toEqual([])
     // The refusal above is all that the page had to complain of.
     expect(complaints.filter((c) => !c.includes('422'))).toEqual([])

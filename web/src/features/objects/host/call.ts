@@ -1,7 +1,16 @@
-import { ask, client, type Schemas } from '@/api/client'
+import { ask, client } from '@/api/client'
 import { Problem } from '@/api/problem'
 
 type Outputs = Record<string, unknown>
+
+/** What became of the object. */
+interface Told {
+  object: string
+  outcome?: string
+  code?: string
+  message?: string
+  outputs?: Outputs
+}
 
 const [first, slowest] = [150, 1000]
 
@@ -23,7 +32,7 @@ export async function callOn(project: string, service: string, object: string, v
   }
 }
 
-async function outputsOf(job: string | undefined, row: Schemas['DispatchResult'] | undefined, signal: AbortSignal): Promise<Outputs> {
+async function outputsOf(job: string | undefined, row: Told | undefined, signal: AbortSignal): Promise<Outputs> {
   if (!job || !row || row.outcome !== 'ok') throw new Problem({ status: 422, code: row?.code ?? 'console.error', title: row?.message || row?.code || row?.outcome || '–' })
   if (row.outputs) return row.outputs
   const view = await ask(client.GET('/api/v1/jobs/{job}/row', { params: { path: { job }, query: { object: row.object } }, signal }))
