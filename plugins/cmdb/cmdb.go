@@ -52,6 +52,8 @@ func New() *plugin.Plugin {
 }
 
 func services(p *plugin.Plugin, s *store) {
+	p.Service("types", wire.Text{"en": "Object types", "zh": "对象类型"})
+	p.Service("import", wire.Text{"en": "Import", "zh": "导入"})
 	plugin.Action(p, plugin.Spec{
 		Service: "types", Action: "define", Title: wire.Text{"en": "Define object types", "zh": "定义对象类型"},
 		Description: wire.Text{"en": "Creates the object types and attributes of a definition that are missing and changes of the others what it names. What it does not mention stays.", "zh": "创建定义中缺少的对象类型和属性，并修改其中提到的内容；未提到的保持不变。"},

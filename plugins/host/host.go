@@ -70,6 +70,11 @@ func New() *plugin.Plugin {
 }
 
 func (h *hosts) services(p *plugin.Plugin) {
+	p.Service("script", wire.Text{"en": "Scripts", "zh": "脚本"})
+	p.Service("file", wire.Text{"en": "Files", "zh": "文件"})
+	p.Service("facts", wire.Text{"en": "Facts", "zh": "主机信息"})
+	p.Service("keys", wire.Text{"en": "Host keys", "zh": "主机密钥"})
+	p.Service("wait", wire.Text{"en": "Waiting", "zh": "等待就绪"})
 	again := &wire.Retry{Max: 2, Backoff: "PT5S..PT60S", On: []string{"transport"}}
 	plugin.Action(p, plugin.Spec{
 		Service: "script", Action: "run", Title: wire.Text{"en": "Run a script", "zh": "执行脚本"}, Target: objectType,

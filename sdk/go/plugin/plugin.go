@@ -126,12 +126,21 @@ func Action[I, O any](p *Plugin, s Spec, fn Func[I, O]) {
 		p.err = fmt.Errorf("action %s is added twice", a.name)
 	}
 	p.actions[a.spec.Path] = a
-	i := slices.IndexFunc(p.manifest.Services, func(v wire.Service) bool { return v.Name == s.Service })
+	of := p.service(s.Service)
+	of.Actions = append(of.Actions, a.spec)
+}
+
+// Service gives a service its title. Its actions are added by Action.
+func (p *Plugin) Service(name string, title wire.Text) { p.service(name).Title = title }
+
+// service is the one of a name, a new one where there is none.
+func (p *Plugin) service(name string) *wire.Service {
+	i := slices.IndexFunc(p.manifest.Services, func(v wire.Service) bool { return v.Name == name })
 	if i < 0 {
-		p.manifest.Services = append(p.manifest.Services, wire.Service{Name: s.Service})
+		p.manifest.Services = append(p.manifest.Services, wire.Service{Name: name})
 		i = len(p.manifest.Services) - 1
 	}
-	p.manifest.Services[i].Actions = append(p.manifest.Services[i].Actions, a.spec)
+	return &p.manifest.Services[i]
 }
 
 func (s Spec) wire(in, out []param) wire.Action {
