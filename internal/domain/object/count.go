@@ -16,17 +16,22 @@ import (
 type Count struct {
 	Total int `json:"total" doc:"Objects that the query finds"`
 	// More says that there are more than are counted.
-	More bool           `json:"more,omitempty" doc:"There are more: objects are counted up to 100,000"`
+	More bool           `json:"more,omitempty" doc:"There are more than were to be counted"`
 	By   map[string]int `json:"by,omitempty" doc:"How many have each value of the attribute; those without a value stand under the empty text"`
 }
 
 // countPage is how many objects are asked for at once.
 const countPage = 1000
 
-// Count counts what a query finds, and the values of an attribute among it; by
-// may be empty. Owners answer rows alone, so that a count reads their ids.
+// Count counts what a query finds, up to the limit of the query or MaxRows, and
+// the values of an attribute among it; by may be empty. Owners answer rows alone,
+// so that a count reads their ids.
 func (s *Service) Count(ctx context.Context, ref string, scope Scope, q wire.Query, by string) (Count, error) {
-	q.Fields, q.Limit, q.After, q.OrderBy = []string{}, countPage, "", nil
+	most := q.Limit
+	if most <= 0 || most > MaxRows {
+		most = MaxRows
+	}
+	q.Limit, q.After, q.OrderBy = min(countPage, most), "", nil
 	c := Count{}
 	if by != "" {
 		if err := s.countable(ctx, ref, by); err != nil {
@@ -50,11 +55,11 @@ func (s *Service) Count(ctx context.Context, ref string, scope Scope, q wire.Que
 		if next == "" {
 			return c, nil
 		}
-		if c.Total >= MaxRows || len(rows) == 0 || next == q.After {
+		if c.Total >= most || len(rows) == 0 || next == q.After {
 			c.More = true
 			return c, nil
 		}
-		q.After = next
+		q.After, q.Limit = next, min(countPage, most-c.Total)
 	}
 }
 
@@ -93,13 +98,14 @@ func (s *Service) countRoute(a *api.API) {
 		Body struct {
 			Criteria          *wire.Filter  `json:"criteria,omitempty"`
 			AdditionalFilters []wire.Filter `json:"additionalFilters,omitempty"`
+			Most              int           `json:"most,omitempty" minimum:"1" maximum:"100000" default:"100000" doc:"Count no further than this"`
 			By                string        `json:"by,omitempty" maxLength:"64" doc:"An attribute of few values (enum or bool), whose values are counted too"`
 		}
 	}
 	type countOut struct{ Body Count }
 	api.Register(a, api.Endpoint{ID: "countObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}/count", Tag: "objects", Summary: "How many objects a query finds", Permission: "object.read"},
 		func(ctx context.Context, in *countIn) (*countOut, error) {
-			c, err := s.Count(ctx, in.Type, Scope{Project: in.Project}, wire.Query{Criteria: in.Body.Criteria, AdditionalFilters: in.Body.AdditionalFilters}, in.Body.By)
+			c, err := s.Count(ctx, in.Type, Scope{Project: in.Project}, wire.Query{Criteria: in.Body.Criteria, AdditionalFilters: in.Body.AdditionalFilters, Limit: in.Body.Most}, in.Body.By)
 			return &countOut{c}, err
 		})
 }

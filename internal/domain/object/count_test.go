@@ -35,6 +35,12 @@ func TestCounts(t *testing.T) {
 	if got.Total != 10 || got.By != nil {
 		t.Errorf("%+v", got)
 	}
+	r.owner.asked = nil
+	got, err = r.Count(ctx, "p:thing", in("a"), wire.Query{Limit: 10}, "")
+	r.must(err)
+	if n := len(r.owner.asked); got.Total != 10 || !got.More || n > 2 {
+		t.Errorf("%+v with %d calls", got, n)
+	}
 	for by, code := range map[string]string{"nothing": "object.unknown_attribute", "name": "object.count_by", "password": "object.count_by", "state@observed": "object.count_by"} {
 		_, err = r.Count(ctx, "p:thing", in("a"), wire.Query{}, by)
 		refused(t, err, errs.Invalid, code)

@@ -413,6 +413,9 @@ type CountInBody struct {
 	// By An attribute of few values (enum or bool), whose values are counted too
 	By       string     `json:"by,omitempty"`
 	Criteria WireFilter `json:"criteria,omitempty"`
+
+	// Most Count no further than this
+	Most int64 `json:"most,omitempty"`
 }
 
 // CreateInBody defines model for CreateInBody.
@@ -651,7 +654,7 @@ type ObjectCount struct {
 	// By How many have each value of the attribute; those without a value stand under the empty text
 	By map[string]int64 `json:"by,omitempty"`
 
-	// More There are more: objects are counted up to 100,000
+	// More There are more than were to be counted
 	More bool `json:"more,omitempty"`
 
 	// Total Objects that the query finds

@@ -1370,6 +1370,12 @@ export interface components {
             /** @description An attribute of few values (enum or bool), whose values are counted too */
             by?: string;
             criteria?: components["schemas"]["WireFilter"];
+            /**
+             * Format: int64
+             * @description Count no further than this
+             * @default 100000
+             */
+            most: number;
         };
         CreateInBody: {
             /**
@@ -1584,7 +1590,7 @@ export interface components {
             by?: {
                 [key: string]: number;
             };
-            /** @description There are more: objects are counted up to 100,000 */
+            /** @description There are more than were to be counted */
             more?: boolean;
             /**
              * Format: int64

@@ -22,6 +22,7 @@ export function useChanges(type: string) {
   const header = (reason?: string) => (reason ? { 'Override-Reason': reason } : {})
   const renew = () => {
     void queries.invalidateQueries({ queryKey: ['audit'] })
+    void queries.invalidateQueries({ queryKey: ['object-counts'] })
     return queries.invalidateQueries({ queryKey: ['objects'] })
   }
   /** Several objects as one set; an owner that makes none is asked in portions. */

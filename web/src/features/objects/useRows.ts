@@ -15,6 +15,9 @@ export const nameKey = 'displayName'
 /** As many objects one start takes, and as many are chosen at once. */
 export const mostChosen = 5000
 
+/** Further is not counted for a list. */
+const mostCounted = 20_000
+
 /** What a list can be narrowed by: its attributes, and of those that are observed what is seen. */
 export function filterable(type: ObjectType): Attribute[] {
   return (type.attributes ?? []).filter((a) => !a.secret).flatMap((a) => (a.observed && a.type === 'enum' ? [a, { ...a, name: a.name + observedSuffix, observed: false }] : [a]))
@@ -64,11 +67,13 @@ export function useRows(type: ObjectType, asked: TableState['asked']) {
   const settled = useSettled()
   const count = (name: string, filters: () => Schemas['WireFilter'][], by?: string) =>
     useQuery({
-      queryKey: computed(() => ['objects', session.project, ref, name, by, filters()]),
-      queryFn: ({ signal }) => ask(client.POST('/api/v1/objects/{type}/count', { params: params.value, body: { additionalFilters: filters(), by }, signal })),
+      queryKey: computed(() => ['object-counts', session.project, ref, name, by, filters()]),
+      queryFn: ({ signal }) => ask(client.POST('/api/v1/objects/{type}/count', { params: params.value, body: { additionalFilters: filters(), by, most: mostCounted }, signal })),
       placeholderData: keepPreviousData,
       enabled: settled,
       retry: false,
+      // A count reads all that it counts: not with every change of one object.
+      refetchInterval: 15_000,
     })
   const total = count('total', () => narrowed())
   const state = stateOf(type)

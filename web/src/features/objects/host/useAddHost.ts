@@ -73,6 +73,7 @@ export function useAddHost(close: () => void) {
       const page = await ask(client.POST('/api/v1/objects/{type}', { params: { path: { type }, query }, body: [{ ...(id ? { id } : {}), ...row }] as never }))
       made.value = String((page.items?.[0] as { id?: unknown } | undefined)?.id ?? id)
     }
+    void queries.invalidateQueries({ queryKey: ['object-counts'] })
     void queries.invalidateQueries({ queryKey: ['objects'] })
   }
   const connect = () =>
