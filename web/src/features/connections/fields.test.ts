@@ -9,6 +9,13 @@ describe('fields of a connection', () => {
     expect(secrets(c)).toEqual(['private_key'])
     expect(secrets(undefined)).toEqual([])
   })
+  it('hold several keys, one a line', () => {
+    const keys = ['ssh-ed25519 AAAA', 'SHA256:b']
+    expect(fieldText(keys, 'host_keys')).toBe('ssh-ed25519 AAAA\nSHA256:b')
+    expect(fieldValue('ssh-ed25519 AAAA\n\nSHA256:b\n', 'host_keys')).toEqual(keys)
+    expect(fieldValue('["a"]', 'host_keys')).toEqual(['a'])
+    expect(fieldText(['a'], 'other')).toBe('["a"]')
+  })
   it('have targets, one a line', () => {
     expect(linesOf(" host:host{environment eq 'dev'} \n\n10.1.*\n")).toEqual(["host:host{environment eq 'dev'}", '10.1.*'])
     expect(linesOf('')).toEqual([])
