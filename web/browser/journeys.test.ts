@@ -124,7 +124,7 @@ describe('an auditor', () => {
     expect(new URL(page.url()).searchParams.get('outcome')).toBe('refused')
 
     await page.getByRole('button', { name: 'Clear' }).click()
-    await page.getByRole('textbox', { name: 'By a name' }).fill('admin')
+    await page.getByRole('textbox', { name: 'Name', exact: true }).fill('admin')
     await page.keyboard.press('Enter')
     await page.getByRole('row').filter({ hasText: 'user/audrey' }).filter({ hasText: 'user.create' }).waitFor()
     expect(await page.getByRole('row').filter({ hasText: 'audrey' }).filter({ hasText: 'identity.login' }).count(), 'what she did herself').toBe(0)

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Page } from 'playwright-core'
 import { connect, prepare, startFleet, type Job } from './fleet'
 import { faults, looks, password, start, type Rig } from './rig'
@@ -19,7 +19,7 @@ beforeAll(async () => {
   const rows = all.map((o, i) => ({ id: o.split('/')[1], port: 1000 + i, 'state@observed': i < 22 ? 'down' : 'up' }))
   await rig.api('PATCH', '/api/v1/objects/host:host', rows)
   held = await startFleet(rig, [all[300]!], { version: '1' })
-  await expect.poll(async () => (await rig.api<{ lock?: unknown }>('GET', `/api/v1/locks?object=${encodeURIComponent(all[300]!)}`)).lock).toBeTruthy()
+  await vi.waitFor(async () => expect((await rig.api<{ lock?: unknown }>('GET', `/api/v1/locks?object=${encodeURIComponent(all[300]!)}`)).lock).toBeTruthy(), 10_000)
   await rig.api('POST', '/api/v1/users', { name: 'ann', password, roles: [{ role: 'operator', project: 'default' }] })
 })
 afterAll(async () => {

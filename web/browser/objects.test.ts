@@ -74,7 +74,7 @@ describe('the graph of an object', () => {
     const { page, context } = await rig.open('/objects/cmdb:room/alone')
     await page.getByRole('tab', { name: 'Graph and impact' }).click()
     await page.getByText('alone has no relations').waitFor()
-    await page.route('**/graph?*', (r) => r.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"code":"object.owner","title":"no"}' }))
+    await page.route('**/graph?*', (r) => r.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"code":"object.owner","title":"no"}' }))
     await page.getByText('What depends on it').click()
     await page.getByRole('button', { name: 'Try again' }).waitFor()
     await context.close()

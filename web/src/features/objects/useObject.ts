@@ -10,7 +10,6 @@ export function useObject(type: Ref<string>, id: Ref<string>) {
   const query = useQuery({
     queryKey: computed(() => ['objects', session.project, type.value, 'one', id.value]),
     queryFn: () => ask(client.GET('/api/v1/objects/{type}/{id}', { params: { path: { type: type.value, id: id.value }, query: { project: session.project } } })),
-    retry: false,
   })
   return { query, row: computed(() => query.data.value as Row | undefined) }
 }
