@@ -72,7 +72,7 @@ describe('the graph of an object', () => {
 
   it('says so where there is nothing, and where it cannot be told', async () => {
     const { page, context } = await rig.open('/objects/cmdb:room/alone')
-    await page.getByRole('tab', { name: 'Graph and impact' }).click()
+    await page.getByRole('tab', { name: 'Relations and impact' }).click()
     await page.getByText('alone has no relations').waitFor()
     await page.route('**/graph?*', (r) => r.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"code":"object.owner","title":"no"}' }))
     await page.getByText('What depends on it').click()
