@@ -144,7 +144,7 @@ describe('a change of an object', () => {
 describe('a page that is forbidden', () => {
   it('says which right is missing and whom to ask, and offers no second try', async () => {
     const { page, context } = await rig.open('/objects/host:host/web-0001')
-    await page.route('**/api/v1/objects/host:host/web-0002?*', (r) => r.fulfill({ status: 403, contentType: 'application/problem+json', body: '{"status":403,"code":"identity.forbidden","title":"no","params":{"permission":"object.read","project":"default","environment":"prod"}}' }))
+    await page.route(/\/objects\/host(:|%3A)host\/web-0002\?/, (r) => r.fulfill({ status: 403, contentType: 'application/problem+json', body: '{"status":403,"code":"identity.forbidden","title":"no","params":{"permission":"object.read","project":"default","environment":"prod"}}' }))
     await page.evaluate(() => (history.pushState({}, '', '/objects/host:host/web-0002'), dispatchEvent(new PopStateEvent('popstate', { state: {} }))))
     await page.getByText('Ask an administrator for the right object.read').waitFor()
     expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
