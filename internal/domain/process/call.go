@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"sextant/internal/domain/control"
@@ -21,6 +23,7 @@ type Call struct {
 	Service   string                     `json:"service" minLength:"5" maxLength:"190" doc:"plugin/service/action"`
 	Objects   []string                   `json:"objects,omitempty" maxItems:"5000" doc:"What the service acts on: package:type/id"`
 	Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Inputs that are not taken from the objects, by name"`
+	Title     string                     `json:"title,omitempty" maxLength:"200" doc:"How the run is called; without one, what it does to what"`
 }
 
 // Call asks the door for a run of one step that calls a service. The process of
@@ -57,8 +60,36 @@ func (s *Service) callRequest(ctx context.Context, c Call) (control.Request, err
 	if err != nil {
 		return control.Request{}, err
 	}
-	return control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: c.Service, Source: "call"}, nil
+	return control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: s.callTitle(c), Source: "call"}, nil
 }
+
+// callTitle says what a call does to what.
+func (s *Service) callTitle(c Call) string {
+	if c.Title != "" {
+		return c.Title
+	}
+	title := s.Dispatch.Title(c.Service)
+	if len(c.Objects) == 0 {
+		return title
+	}
+	kind, id, _ := strings.Cut(c.Objects[0], "/")
+	if len(c.Objects) == 1 && len(id) > 0 && len(id) <= maxNamed && !made.MatchString(id) {
+		return title + " on " + id
+	}
+	what := "object"
+	if !slices.ContainsFunc(c.Objects, func(o string) bool { return !strings.HasPrefix(o, kind+"/") }) {
+		what = kind[strings.LastIndex(kind, ":")+1:]
+	}
+	if len(c.Objects) > 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%s on %d %s", title, len(c.Objects), what)
+}
+
+// made are ids that the platform has made: they say nothing to a reader.
+var made = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`)
+
+const maxNamed = 60 // letters of an id in a title
 
 // callProcess finds the process that calls a service, or deploys it.
 func (s *Service) callProcess(ctx context.Context, c Call) (Definition, error) {
