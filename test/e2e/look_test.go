@@ -24,7 +24,7 @@ func stepsOf(p *platform.Platform, run string) string {
 			line += strings.Repeat(" !", int(s.Failures))
 		}
 		if len(s.Stopped) > 0 && !s.Stopped[0].To.IsZero() {
-			line += " helped"
+			line += " waited"
 		}
 		if s.Message != "" {
 			line += " (" + s.Message + ")"
@@ -76,7 +76,7 @@ func TestAStepThatWasRepairedIsDone(t *testing.T) {
 	}
 	p.Must("POST", "/api/v1/incidents/"+p.Incidents()[0].Key+"/retry", map[string]any{}, nil)
 	p.Until(run, 10*time.Second, func(u client.Update) bool { return u.Run.State == "completed" })
-	if got := stepsOf(p, run); !strings.Contains(got, "call completed ! helped\n") {
+	if got := stepsOf(p, run); !strings.Contains(got, "call completed ! waited\n") {
 		t.Errorf("the repaired step is %q", got)
 	}
 	var said struct{ Items []client.ProcessDecision }
@@ -99,7 +99,7 @@ func TestACancelledRunSaysWhoAndWhatWasStuck(t *testing.T) {
 	p.Until(run, 10*time.Second, func(u client.Update) bool { return u.Run.State == "incident" && u.Run.Tasks == 0 })
 	p.Must("POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "the wrong day"}, nil)
 	p.Until(run, 10*time.Second, func(u client.Update) bool { return u.Run.State == "cancelled" })
-	if got := stepsOf(p, run); !strings.Contains(got, "g failed (") {
+	if got := stepsOf(p, run); !strings.Contains(got, "g failed waited (") {
 		t.Errorf("the steps are\n%s", got)
 	}
 	var said struct{ Items []client.ProcessDecision }
