@@ -1,17 +1,22 @@
 import { onScopeDispose, ref, type Ref } from 'vue'
 
-const now = ref(Date.now())
-let users = 0
-let timer: ReturnType<typeof setInterval> | undefined
+interface Clock {
+  now: Ref<number>
+  users: number
+  timer?: ReturnType<typeof setInterval>
+}
+const clocks = new Map<number, Clock>()
 
-/** The time, renewed every few seconds for as long as somebody looks. */
-export function useNow(): Readonly<Ref<number>> {
-  if (users++ === 0) {
-    now.value = Date.now()
-    timer = setInterval(() => (now.value = Date.now()), 5000)
+/** The time, renewed every few milliseconds for as long as somebody looks: all who look are renewed together. */
+export function useNow(every = 5000): Readonly<Ref<number>> {
+  const clock = clocks.get(every) ?? { now: ref(Date.now()), users: 0 }
+  clocks.set(every, clock)
+  if (clock.users++ === 0) {
+    clock.now.value = Date.now()
+    clock.timer = setInterval(() => (clock.now.value = Date.now()), every)
   }
   onScopeDispose(() => {
-    if (--users === 0) clearInterval(timer)
+    if (--clock.users === 0) clearInterval(clock.timer)
   })
-  return now
+  return clock.now
 }
