@@ -119,11 +119,11 @@ describe('a step that failed', () => {
     await failing.log('web-0003', 4096, '\x1b[31merror:\x1b[0m the signature does not fit\n')
     await failing.end({ 'web-0003': 'the package 2.4.0 is not signed' })
     const { page, context, complaints } = await rig.open(`/runs/${run}`)
-    const card = page.locator('aside section').filter({ hasText: 'needs help' })
+    const card = page.locator('main section').filter({ hasText: 'is stuck' }).first()
     await card.getByText('the package 2.4.0 is not signed').waitFor()
 
     // What went wrong can be read: what it was sent, what it wrote, and that something of it is missing.
-    await card.getByRole('button', { name: /needs help/ }).click()
+    await card.getByRole('button', { name: /is stuck/ }).click()
     const drawer = page.getByRole('dialog')
     await drawer.getByText('agent.refused').waitFor()
     await drawer.getByText('the signature does not fit').waitFor()
