@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"sextant/internal/domain/setting"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
@@ -104,29 +106,47 @@ func (s *Service) Variables(ctx context.Context, key api.Key) (map[string]json.R
 		return nil, err
 	}
 	vars := map[string]json.RawMessage{}
+	err := s.host.Read(ctx, state.Key(key), func(r *state.Run, _ *program.Program) {
+		for _, name := range r.Names(r.Key) {
+			vars[name], _ = r.Local(r.Key, name)
+		}
+	})
+	if errors.Is(err, durable.ErrNoRun) {
+		err = s.lastVariables(ctx, key, vars)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for name, v := range vars {
+		switch {
+		case strings.HasPrefix(name, "$"):
+			delete(vars, name)
+		case setting.Sealed(v):
+			vars[name] = json.RawMessage(hiddenValue)
+		}
+	}
+	return vars, nil
+}
+
+// lastVariables reads from the history what the variables of a run were last.
+func (s *Service) lastVariables(ctx context.Context, key api.Key, vars map[string]json.RawMessage) error {
 	for from := int64(0); ; {
 		chunks, err := durable.History(ctx, s.DB, state.Key(key), from, historyPage)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, c := range chunks {
 			from = c.Seq + 1
 			for _, fact := range c.Facts {
-				if fact.Kind == engine.FactVariable && fact.Key == state.Key(key) && !strings.HasPrefix(fact.Text, "$") {
+				if fact.Kind == engine.FactVariable && fact.Key == state.Key(key) {
 					vars[fact.Text] = json.RawMessage(fact.Data)
 				}
 			}
 		}
 		if len(chunks) < historyPage {
-			break
+			return nil
 		}
 	}
-	for name, v := range vars {
-		if setting.Sealed(v) {
-			vars[name] = json.RawMessage(hiddenValue)
-		}
-	}
-	return vars, nil
 }
 
 // Hour counts the runs that began within an hour and are in one state.

@@ -15,6 +15,7 @@ import (
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
 )
 
 // CompleteTask ends a user task of a run, for the inbox.
@@ -75,7 +76,8 @@ func (s *Service) explain(ctx context.Context, r Run, t *worklist.Task) error {
 			given[i] = known(run, state.Key(t.Key), q)
 		}
 	})
-	if err != nil && !errors.Is(err, durable.ErrNoRun) {
+	// A run that is over or held cannot be looked into: then all has to be answered.
+	if err != nil && !errors.Is(err, durable.ErrNoRun) && !errs.Is(err, errs.Conflict) {
 		return err
 	}
 	needs := s.needs(p)
