@@ -93,7 +93,7 @@ const maxNamed = 60 // letters of an id in a title
 
 // callProcess finds the process that calls a service, or deploys it.
 func (s *Service) callProcess(ctx context.Context, c Call) (Definition, error) {
-	xml := oneStep(c.Service)
+	xml := oneStep(c.Service, s.Dispatch.Title(c.Service))
 	last, err := newest(ctx, s.DB, c.Project, callID(c.Service))
 	if err != nil {
 		return Definition{}, err
@@ -116,15 +116,16 @@ func callID(service string) string {
 }
 
 // oneStep is the process that calls a service and ends, with its drawing.
-func oneStep(service string) []byte {
-	var name bytes.Buffer
+func oneStep(service, title string) []byte {
+	var name, step bytes.Buffer
 	_ = xml.EscapeText(&name, []byte(service)) // a buffer takes everything
+	_ = xml.EscapeText(&step, []byte(title))
 	return fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:bpmndi="http://www.omg.org/spec/BPMN/20100524/DI" xmlns:dc="http://www.omg.org/spec/DD/20100524/DC" xmlns:di="http://www.omg.org/spec/DD/20100524/DI" targetNamespace="urn:sextant:calls">
   <process id="%[1]s" name="%[2]s" isExecutable="true">
     <startEvent id="start"/>
     <sequenceFlow id="to_call" sourceRef="start" targetRef="call"/>
-    <serviceTask id="call" name="%[2]s"><extensionElements><zeebe:taskDefinition type="plugin:%[2]s"/></extensionElements></serviceTask>
+    <serviceTask id="call" name="%[3]s"><extensionElements><zeebe:taskDefinition type="plugin:%[2]s"/></extensionElements></serviceTask>
     <sequenceFlow id="to_end" sourceRef="call" targetRef="end"/>
     <endEvent id="end"/>
   </process>
@@ -136,7 +137,7 @@ func oneStep(service string) []byte {
     <bpmndi:BPMNEdge id="to_end_di" bpmnElement="to_end"><di:waypoint x="340" y="140"/><di:waypoint x="404" y="140"/></bpmndi:BPMNEdge>
   </bpmndi:BPMNPlane></bpmndi:BPMNDiagram>
 </definitions>
-`, callID(service), name.String())
+`, callID(service), name.String(), step.String())
 }
 
 // idRune keeps what an XML id may hold.

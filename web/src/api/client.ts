@@ -21,7 +21,12 @@ export async function send(request: Request): Promise<Response> {
   const response = await (takeAhead(request) ?? fetch(request))
   if (response.status !== 401) return response
   const problem = await Problem.of(response.clone())
-  if (problem.code === 'identity.reauth') return (await hooks.confirm()) ? fetch(again) : response
+  if (problem.code === 'identity.reauth') {
+    if (!(await hooks.confirm())) return response
+    // What was refused did nothing: asked once more it is another request.
+    if (again.headers.has('Idempotency-Key')) again.headers.set('Idempotency-Key', crypto.randomUUID())
+    return fetch(again)
+  }
   if (!request.url.includes('/api/v1/session')) hooks.signedOut()
   return response
 }
