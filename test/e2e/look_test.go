@@ -10,8 +10,8 @@ import (
 	"sextant/sdk/go/client"
 )
 
-// stepsOf tells element, state and what matters of each step.
-func stepsOf(p *platform.Platform, run string) string {
+// toldSteps tells element, state and what matters of each step.
+func toldSteps(p *platform.Platform, run string) string {
 	var page client.PageOfProcessStep
 	p.Must("GET", "/api/v1/runs/"+run+"/steps", nil, &page)
 	var all []string
@@ -49,7 +49,7 @@ func TestStepsTellWhatWentWrong(t *testing.T) {
 	if r := p.Ended(run); r.State != "failed" || r.Code != "too-late" {
 		t.Fatalf("the run is %s %s", r.State, r.Code)
 	}
-	if got, want := stepsOf(p, run), "s completed\nslow timed_out caught\nlate completed\nbad failed (too-late)"; got != want {
+	if got, want := toldSteps(p, run), "s completed\nslow timed_out caught\nlate completed\nbad failed (too-late)"; got != want {
 		t.Errorf("the steps are\n%s\nwant\n%s", got, want)
 	}
 }
@@ -71,12 +71,12 @@ func TestAStepThatWasRepairedIsDone(t *testing.T) {
 	if r := p.Ended(run); r.State != "incident" {
 		t.Fatalf("the run is %s", r.State)
 	}
-	if got := stepsOf(p, run); !strings.Contains(got, "call incident ! (") {
+	if got := toldSteps(p, run); !strings.Contains(got, "call incident ! (") {
 		t.Errorf("the stuck step is %q", got)
 	}
 	p.Must("POST", "/api/v1/incidents/"+p.Incidents()[0].Key+"/retry", map[string]any{}, nil)
 	p.Until(run, 10*time.Second, func(u client.Update) bool { return u.Run.State == "completed" })
-	if got := stepsOf(p, run); !strings.Contains(got, "call completed ! waited\n") {
+	if got := toldSteps(p, run); !strings.Contains(got, "call completed ! waited\n") {
 		t.Errorf("the repaired step is %q", got)
 	}
 	var said struct{ Items []client.ProcessDecision }
@@ -99,7 +99,7 @@ func TestACancelledRunSaysWhoAndWhatWasStuck(t *testing.T) {
 	p.Until(run, 10*time.Second, func(u client.Update) bool { return u.Run.State == "incident" && u.Run.Tasks == 0 })
 	p.Must("POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "the wrong day"}, nil)
 	p.Until(run, 10*time.Second, func(u client.Update) bool { return u.Run.State == "cancelled" })
-	if got := stepsOf(p, run); !strings.Contains(got, "g failed waited (") {
+	if got := toldSteps(p, run); !strings.Contains(got, "g failed waited (") {
 		t.Errorf("the steps are\n%s", got)
 	}
 	var said struct{ Items []client.ProcessDecision }

@@ -96,6 +96,7 @@ const (
 	IncidentRetry ProcessDecisionVerb = "incident.retry"
 	IncidentSkip  ProcessDecisionVerb = "incident.skip"
 	RunCancel     ProcessDecisionVerb = "run.cancel"
+	RunGiveUp     ProcessDecisionVerb = "run.give_up"
 	TaskComplete  ProcessDecisionVerb = "task.complete"
 )
 
@@ -107,6 +108,8 @@ func (e ProcessDecisionVerb) Valid() bool {
 	case IncidentSkip:
 		return true
 	case RunCancel:
+		return true
+	case RunGiveUp:
 		return true
 	case TaskComplete:
 		return true

@@ -1921,7 +1921,7 @@ export interface components {
             /** Format: date-time */
             time: string;
             /** @enum {string} */
-            verb: "run.cancel" | "task.complete" | "incident.retry" | "incident.skip";
+            verb: "run.cancel" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip";
             who: string;
         };
         ProcessDefinition: {

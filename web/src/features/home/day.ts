@@ -1,7 +1,7 @@
 import type { Schemas } from '@/api/client'
 
 const hour = 3_600_000
-const order = ['completed', 'cancelled', 'active', 'incident', 'failed']
+const order = ['completed', 'cancelled', 'stopping', 'active', 'incident', 'failed']
 
 export interface Column {
   at: number
