@@ -33,15 +33,6 @@ func (s *Service) CheckInputs(service string, names []string) error {
 	return known(svc.Name(), "input", svc.Action.Input, names)
 }
 
-// Title is what a service calls itself in English, else its name.
-func (s *Service) Title(service string) string {
-	svc, err := s.Plugins.Resolve(plugin.JobPrefix + strings.TrimPrefix(service, plugin.JobPrefix))
-	if err != nil || svc.Action.Title["en"] == "" {
-		return service
-	}
-	return svc.Action.Title["en"]
-}
-
 // known refuses names that are none of the parameters, with the nearest that is.
 func known(service, kind string, params []wire.Param, names []string) error {
 	slices.Sort(names)

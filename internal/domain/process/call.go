@@ -14,6 +14,7 @@ import (
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/plugin"
 	"sextant/internal/kit/errs"
 )
 
@@ -63,12 +64,21 @@ func (s *Service) callRequest(ctx context.Context, c Call) (control.Request, err
 	return control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: s.callTitle(c), Source: "call"}, nil
 }
 
+// titleOf is what a service calls itself in English, else its name.
+func (s *Service) titleOf(service string) string {
+	svc, err := s.Dispatch.Plugins.Resolve(plugin.JobPrefix + strings.TrimPrefix(service, plugin.JobPrefix))
+	if err != nil || svc.Action.Title["en"] == "" {
+		return service
+	}
+	return svc.Action.Title["en"]
+}
+
 // callTitle says what a call does to what.
 func (s *Service) callTitle(c Call) string {
 	if c.Title != "" {
 		return c.Title
 	}
-	title := s.Dispatch.Title(c.Service)
+	title := s.titleOf(c.Service)
 	if len(c.Objects) == 0 {
 		return title
 	}
@@ -93,7 +103,7 @@ const maxNamed = 60 // letters of an id in a title
 
 // callProcess finds the process that calls a service, or deploys it.
 func (s *Service) callProcess(ctx context.Context, c Call) (Definition, error) {
-	xml := oneStep(c.Service, s.Dispatch.Title(c.Service))
+	xml := oneStep(c.Service, s.titleOf(c.Service))
 	last, err := newest(ctx, s.DB, c.Project, callID(c.Service))
 	if err != nil {
 		return Definition{}, err
