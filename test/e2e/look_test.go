@@ -154,3 +154,27 @@ func TestRunsAreCounted(t *testing.T) {
 		t.Errorf("the counts of another process are %+v", none)
 	}
 }
+
+// The run of a call says what it does to what, unless whoever asks names it.
+func TestACallIsTitledByWhatItDoes(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	o := &odd{}
+	p.Plug(manifestOf("PT10M"), o.serve(echo))
+	for _, id := range []string{"h1", "h2"} {
+		p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": id, "name": id, "address": "127.0.0.1"}}, nil)
+	}
+	for want, body := range map[string]map[string]any{
+		"Do":            {},
+		"Do on h1":      {"objects": []string{"host:host/h1"}},
+		"Do on 2 hosts": {"objects": []string{"host:host/h1", "host:host/h2"}},
+		"As I call it":  {"objects": []string{"host:host/h2"}, "title": "As I call it"},
+	} {
+		body["service"], body["variables"] = "odd/task/do", map[string]any{"text": "x"}
+		var v client.ControlVerdict
+		p.Must("POST", "/api/v1/calls", body, &v)
+		if r := p.Ended(v.Run); r.Title != want || r.State != "completed" {
+			t.Errorf("the run is %q and %s, want %q", r.Title, r.State, want)
+		}
+	}
+}

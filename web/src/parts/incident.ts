@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/vue-query'
 import { computed, type Ref } from 'vue'
 import { ask, askExact, client, type Schemas } from '@/api/client'
-import { useServices } from './services'
+import { useServices, type Param } from './services'
 
 export type Incident = Schemas['ProcessIncident']
 
@@ -31,7 +31,8 @@ export function useStopped(incident: Incident, enabled: Ref<boolean>) {
     inputs: computed<Record<string, unknown>>(() => look.data.value?.inputs ?? {}),
     open: computed(() => rows.value.filter((r) => !isDone(r.outcome)).map((r) => r.object)),
     done: computed(() => rows.value.filter((r) => isDone(r.outcome)).map((r) => r.object)),
-    /** The inputs that the service takes, where it is known. */
+    /** The results that can be given in place of those that could not be written, and the inputs that the service takes, where it is known. */
+    outputs: computed<Param[]>(() => (['write_back', 'result'].includes(incident.kind) ? (services.find(look.data.value?.step?.service ?? '')?.action.output ?? []) : [])),
     params: computed(() => services.find(look.data.value?.step?.service ?? '')?.action.input ?? []),
   }
 }
