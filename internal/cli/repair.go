@@ -112,11 +112,31 @@ func (a *app) tasks(ctx context.Context) error {
 	}
 	a.cut(page.Next)
 	return a.show(page, func(w io.Writer) {
-		fmt.Fprintln(w, "TASK\tRUN\tNAME\tFOR\tSINCE")
+		fmt.Fprintln(w, "TASK\tRUN\tNAME\tASKS\tFOR\tSINCE")
 		for _, t := range page.Items {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Key, t.Run, t.Name, people(t), t.Created.Local().Format("2006-01-02 15:04:05"))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Key, t.Run, t.Name, asks(t), people(t), t.Created.Local().Format("2006-01-02 15:04:05"))
 		}
 	})
+}
+
+// asks is what has to be answered to complete a task: decision=retry|stop.
+func asks(t client.WorklistTask) string {
+	var all []string
+	for _, q := range t.Questions {
+		said := q.Name
+		if !q.Required {
+			said = "[" + said + "]"
+		}
+		var values []string
+		for _, c := range q.Choices {
+			values = append(values, c.Value)
+		}
+		if len(values) > 0 {
+			said += "=" + strings.Join(values, "|")
+		}
+		all = append(all, said)
+	}
+	return strings.Join(all, " ")
 }
 
 // people is whom a task is for.

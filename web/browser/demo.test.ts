@@ -57,10 +57,10 @@ describe('the demo', () => {
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('link', { name: /1\.2\.0-broken/ }).click()
     await page.getByText('Stop or try again?').first().waitFor()
-    await page.locator('.diagram .is-terminated').first().waitFor()
+    await page.locator('.diagram .is-caught').first().waitFor()
     await page.screenshot({ path: `${inject('shots')}/demo-rolled-back.png` })
     expect(await faults(page)).toEqual([])
-    await page.getByLabel('decision').fill('stop')
+    await page.getByRole('radio', { name: 'Stop' }).click()
     await page.getByRole('button', { name: 'Complete', exact: true }).click()
     await page.getByRole('heading', { level: 1 }).locator('xpath=..').getByText('Failed').waitFor()
 

@@ -73,15 +73,18 @@ export async function connect(rig: Rig, accepted: (job: Job) => void): Promise<{
       if (request.url!.endsWith('/cancel')) return
       const key = String(request.headers['idempotency-key'])
       const rows = (JSON.parse(got) as { inputs: Row[] }).inputs
+      /** A host by its name alone; a row is known by the whole reference. */
+      const whole = (name: string) => rows.find((r) => r.callbackParameter.endsWith(`/${name}`))?.callbackParameter ?? name
+      const failure = (failed: Record<string, string>, r: Row) => failed[r.callbackParameter.slice(r.callbackParameter.indexOf('/') + 1)]
       accepted({
         key,
         rows,
-        progress: (row, percent, message) => tell(`/api/v1/jobs/${key}/progress`, { row, percent, message }),
-        log: (row, offset, said) => tell(`/api/v1/jobs/${key}/log`, { chunks: [{ row, offset, bytes: Buffer.from(said).toString('base64') }] }),
+        progress: (row, percent, message) => tell(`/api/v1/jobs/${key}/progress`, { row: whole(row), percent, message }),
+        log: (row, offset, said) => tell(`/api/v1/jobs/${key}/log`, { chunks: [{ row: whole(row), offset, bytes: Buffer.from(said).toString('base64') }] }),
         end: (failed = {}) =>
           tell(`/api/v1/jobs/${key}/result`, {
             resultCode: Object.keys(failed).length ? '1' : '0',
-            results: { outputs: rows.map((r) => ({ callbackParameter: r.callbackParameter, errorCode: failed[r.callbackParameter] ? 'agent.refused' : '0', errorMessage: failed[r.callbackParameter] ?? '', was: '2.3.1' })) },
+            results: { outputs: rows.map((r) => ({ callbackParameter: r.callbackParameter, errorCode: failure(failed, r) ? 'agent.refused' : '0', errorMessage: failure(failed, r) ?? '', was: '2.3.1' })) },
           }),
       })
     })

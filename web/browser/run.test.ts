@@ -119,11 +119,14 @@ describe('a step that failed', () => {
     await failing.log('web-0003', 4096, '\x1b[31merror:\x1b[0m the signature does not fit\n')
     await failing.end({ 'web-0003': 'the package 2.4.0 is not signed' })
     const { page, context, complaints } = await rig.open(`/runs/${run}`)
-    const card = page.locator('aside section').filter({ hasText: 'needs help' })
-    await card.getByText('the package 2.4.0 is not signed').waitFor()
+    const card = page.locator('main section').filter({ hasText: 'is stuck' }).first()
+    // The reason stands once, beside the object that it is about.
+    await page.getByText('the package 2.4.0 is not signed').waitFor()
+    await page.getByText('the signature does not fit').first().waitFor()
+    expect(await page.getByText('the package 2.4.0 is not signed').count()).toBe(1)
 
     // What went wrong can be read: what it was sent, what it wrote, and that something of it is missing.
-    await card.getByRole('button', { name: /needs help/ }).click()
+    await card.getByRole('button', { name: /is stuck/ }).click()
     const drawer = page.getByRole('dialog')
     await drawer.getByText('agent.refused').waitFor()
     await drawer.getByText('the signature does not fit').waitFor()
@@ -144,7 +147,7 @@ describe('a step that failed', () => {
     expect(await faults(page)).toEqual([])
     await dialog.getByRole('button', { name: 'Try again' }).click()
     const again = (await calls(1))[0]!
-    expect(again.rows.map((r) => [r.callbackParameter, r.version])).toEqual([['web-0003', '2.4.1']])
+    expect(again.rows.map((r) => [r.callbackParameter, r.version])).toEqual([['host:host/web-0003', '2.4.1']])
     await again.end()
     await page.getByRole('heading', { level: 1 }).locator('xpath=..').getByText('Completed').waitFor()
     await card.waitFor({ state: 'detached' })

@@ -8,10 +8,13 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/plugin"
 	"sextant/internal/kit/errs"
 )
 
@@ -21,6 +24,7 @@ type Call struct {
 	Service   string                     `json:"service" minLength:"5" maxLength:"190" doc:"plugin/service/action"`
 	Objects   []string                   `json:"objects,omitempty" maxItems:"5000" doc:"What the service acts on: package:type/id"`
 	Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Inputs that are not taken from the objects, by name"`
+	Title     string                     `json:"title,omitempty" maxLength:"200" doc:"How the run is called; without one, what it does to what"`
 }
 
 // Call asks the door for a run of one step that calls a service. The process of
@@ -57,12 +61,49 @@ func (s *Service) callRequest(ctx context.Context, c Call) (control.Request, err
 	if err != nil {
 		return control.Request{}, err
 	}
-	return control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: c.Service, Source: "call"}, nil
+	return control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: s.callTitle(c), Source: "call"}, nil
 }
+
+// titleOf is what a service calls itself in English, else its name.
+func (s *Service) titleOf(service string) string {
+	svc, err := s.Dispatch.Plugins.Resolve(plugin.JobPrefix + strings.TrimPrefix(service, plugin.JobPrefix))
+	if err != nil || svc.Action.Title["en"] == "" {
+		return service
+	}
+	return svc.Action.Title["en"]
+}
+
+// callTitle says what a call does to what.
+func (s *Service) callTitle(c Call) string {
+	if c.Title != "" {
+		return c.Title
+	}
+	title := s.titleOf(c.Service)
+	if len(c.Objects) == 0 {
+		return title
+	}
+	kind, id, _ := strings.Cut(c.Objects[0], "/")
+	if len(c.Objects) == 1 && len(id) > 0 && len(id) <= maxNamed && !made.MatchString(id) {
+		return title + " on " + id
+	}
+	what := "object"
+	if !slices.ContainsFunc(c.Objects, func(o string) bool { return !strings.HasPrefix(o, kind+"/") }) {
+		what = kind[strings.LastIndex(kind, ":")+1:]
+	}
+	if len(c.Objects) > 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%s on %d %s", title, len(c.Objects), what)
+}
+
+// made are ids that the platform has made: they say nothing to a reader.
+var made = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`)
+
+const maxNamed = 60 // letters of an id in a title
 
 // callProcess finds the process that calls a service, or deploys it.
 func (s *Service) callProcess(ctx context.Context, c Call) (Definition, error) {
-	xml := oneStep(c.Service)
+	xml := oneStep(c.Service, s.titleOf(c.Service))
 	last, err := newest(ctx, s.DB, c.Project, callID(c.Service))
 	if err != nil {
 		return Definition{}, err
@@ -85,15 +126,16 @@ func callID(service string) string {
 }
 
 // oneStep is the process that calls a service and ends, with its drawing.
-func oneStep(service string) []byte {
-	var name bytes.Buffer
+func oneStep(service, title string) []byte {
+	var name, step bytes.Buffer
 	_ = xml.EscapeText(&name, []byte(service)) // a buffer takes everything
+	_ = xml.EscapeText(&step, []byte(title))
 	return fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:bpmndi="http://www.omg.org/spec/BPMN/20100524/DI" xmlns:dc="http://www.omg.org/spec/DD/20100524/DC" xmlns:di="http://www.omg.org/spec/DD/20100524/DI" targetNamespace="urn:sextant:calls">
   <process id="%[1]s" name="%[2]s" isExecutable="true">
     <startEvent id="start"/>
     <sequenceFlow id="to_call" sourceRef="start" targetRef="call"/>
-    <serviceTask id="call" name="%[2]s"><extensionElements><zeebe:taskDefinition type="plugin:%[2]s"/></extensionElements></serviceTask>
+    <serviceTask id="call" name="%[3]s"><extensionElements><zeebe:taskDefinition type="plugin:%[2]s"/></extensionElements></serviceTask>
     <sequenceFlow id="to_end" sourceRef="call" targetRef="end"/>
     <endEvent id="end"/>
   </process>
@@ -105,7 +147,7 @@ func oneStep(service string) []byte {
     <bpmndi:BPMNEdge id="to_end_di" bpmnElement="to_end"><di:waypoint x="340" y="140"/><di:waypoint x="404" y="140"/></bpmndi:BPMNEdge>
   </bpmndi:BPMNPlane></bpmndi:BPMNDiagram>
 </definitions>
-`, callID(service), name.String())
+`, callID(service), name.String(), step.String())
 }
 
 // idRune keeps what an XML id may hold.

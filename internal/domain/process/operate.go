@@ -9,7 +9,6 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
-	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/state"
@@ -137,21 +136,6 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 		return err
 	}
 	return s.apply(ctx, run, engine.Cancel{Reason: reason}, s.audited(ctx, r.Project, "run.cancel", run, map[string]any{"reason": reason}))
-}
-
-// CompleteTask ends a user task of a run, for the inbox.
-func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error {
-	r, err := findRun(ctx, s.DB, t.Run)
-	if err != nil {
-		return err
-	}
-	if err := s.Dispatch.MayOperate(ctx, "task.complete", t.Project, int64(t.Run), t.Element, r.Objects); err != nil {
-		return err
-	}
-	if err := s.mayGive(ctx, t.Project, vars); err != nil {
-		return err
-	}
-	return s.apply(ctx, t.Run, engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, with)
 }
 
 func (s *Service) audited(ctx context.Context, project, verb string, run api.Key, detail map[string]any) func(*db.Tx) error {

@@ -3,7 +3,6 @@ package process
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
-	"sextant/internal/engine/durable"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
@@ -163,6 +161,9 @@ func (s *Service) runRoutes(a *api.API) {
 			if err != nil {
 				return nil, err
 			}
+			if err := s.withTasks(ctx, all); err != nil {
+				return nil, err
+			}
 			for i := range all {
 				all[i].Objects = all[i].Objects[:min(len(all[i].Objects), listedObjects)]
 			}
@@ -199,6 +200,7 @@ func (s *Service) runRoutes(a *api.API) {
 		})
 	a.Handle(api.Endpoint{ID: "watchRun", Tag: "runs", Summary: "Live view of a run as server-sent events, resumed by Last-Event-ID", Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read", Query: []string{"after", "rows"}}, func(w http.ResponseWriter, r *http.Request) error { return s.events(a, w, r) })
 	s.actRoutes(a)
+	s.lookRoutes(a)
 }
 
 func (s *Service) actRoutes(a *api.API) {
@@ -215,18 +217,6 @@ func (s *Service) actRoutes(a *api.API) {
 	api.Register(a, api.Endpoint{ID: "giveUpRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/give-up", Tag: "runs", Summary: "End a run that is stopping although a plugin gives no word; what it began is unknown", Permission: "lock.override", Status: http.StatusNoContent},
 		func(ctx context.Context, in *cancel) (*struct{}, error) {
 			return nil, s.GiveUp(ctx, in.Run.Key, in.Body.Reason)
-		})
-	type vars struct{ Body map[string]json.RawMessage }
-	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet, Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of an active run", Permission: "run.read"},
-		func(ctx context.Context, in *RunKey) (*vars, error) {
-			v, err := s.Variables(ctx, in.Run.Key)
-			if err == nil {
-				return &vars{v}, nil
-			}
-			if errors.Is(err, durable.ErrNoRun) {
-				err = errs.New(errs.Conflict, "run.over", "the run %d is over and has no variables any more", in.Run.Key)
-			}
-			return nil, err
 		})
 }
 

@@ -27,6 +27,7 @@ type Run struct {
 	State     string   `json:"state" enum:"active,incident,stopping,completed,failed,cancelled"`
 	Code      string   `json:"code,omitempty" doc:"Error code of a failed run, reason of a cancelled one"`
 	Incidents int      `json:"incidents"`
+	Tasks     int      `json:"tasks,omitempty" doc:"Open tasks: it waits for people"`
 	Objects   []string `json:"objects" doc:"What it acts on; a list names the first five"`
 	// ObjectCount is how many there are.
 	ObjectCount int       `json:"objectCount"`

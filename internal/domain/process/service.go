@@ -2,7 +2,6 @@ package process
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -279,7 +278,24 @@ func (s *Service) readable(ctx context.Context, key api.Key) (Run, error) {
 	if identity.Require(ctx, "run.read", r.Project) != nil {
 		return r, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
 	}
-	return r, nil
+	one := []Run{r}
+	err = s.withTasks(ctx, one)
+	return one[0], err
+}
+
+// withTasks adds to runs how many tasks of theirs wait for people.
+func (s *Service) withTasks(ctx context.Context, all []Run) error {
+	var keys []api.Key
+	for _, r := range all {
+		if !r.Over() {
+			keys = append(keys, r.Key)
+		}
+	}
+	open, err := s.Tasks.Open(ctx, keys)
+	for i := range all {
+		all[i].Tasks = open[all[i].Key]
+	}
+	return err
 }
 
 // Preview tells what a start would do now: what the door would say, and every
@@ -302,21 +318,4 @@ type Preview struct {
 	Version int               `json:"version"`
 	Door    []control.Step    `json:"door" doc:"Every check of the door, with each obstacle"`
 	Steps   []control.Planned `json:"steps"`
-}
-
-// Variables gives the variables of a run that is active, as its process sees
-// them.
-func (s *Service) Variables(ctx context.Context, key api.Key) (map[string]json.RawMessage, error) {
-	if _, err := s.readable(ctx, key); err != nil {
-		return nil, err
-	}
-	vars := map[string]json.RawMessage{}
-	err := s.host.Read(ctx, state.Key(key), func(r *state.Run, _ *program.Program) {
-		for _, name := range r.Names(r.Key) {
-			if name[0] != '$' {
-				vars[name], _ = r.Local(r.Key, name)
-			}
-		}
-	})
-	return vars, err
 }

@@ -20,6 +20,10 @@ const (
 	StepCompleted  = "completed"
 	StepTerminated = "terminated"
 	StepSkipped    = "skipped"
+	// StepFailed and StepTimedOut are how a step ended that did not do its work,
+	// be it that the process caught that.
+	StepFailed   = "failed"
+	StepTimedOut = "timed_out"
 )
 
 const historyPage = 500 // chunks of history read at once
@@ -32,21 +36,30 @@ type Step struct {
 	Element string    `json:"element"`
 	Name    string    `json:"name,omitempty"`
 	Type    string    `json:"type" enum:"start,end,timer,boundary,service,user,script,gateway,subprocess"`
-	State   string    `json:"state" enum:"active,incident,completed,terminated,skipped"`
+	State   string    `json:"state" enum:"active,incident,completed,terminated,skipped,failed,timed_out"`
 	Loop    bool      `json:"loop,omitempty" doc:"It runs many times; its iterations lie within it"`
 	Index   int       `json:"index,omitempty" doc:"Number of the iteration, from 1"`
 	Entered time.Time `json:"entered"`
 	Left    time.Time `json:"left,omitzero"`
 	Message string    `json:"message,omitempty" doc:"What an incident, an error or a skip says"`
+	Caught  bool      `json:"caught,omitempty" doc:"It failed, and the process goes on by a way of its own for that"`
+	// Stopped are the times in which the step waited for help.
+	Stopped []Span `json:"stopped,omitempty" doc:"When it waited for help"`
 	// Incident is the open one of the step.
 	Incident string `json:"incident,omitempty"`
 	// Service and Rows are of service tasks.
-	Job     string `json:"job,omitempty"`
-	Service string `json:"service,omitempty"`
-	Tries   int    `json:"tries,omitempty"`
-	Rows    *Rows  `json:"rows,omitempty"`
+	Job      string `json:"job,omitempty"`
+	Service  string `json:"service,omitempty"`
+	Failures int    `json:"failures,omitempty" doc:"How often its calls have failed; a step that is done took one try more"`
+	Rows     *Rows  `json:"rows,omitempty"`
 
 	seq int64 // number of the last history chunk that changed it
+}
+
+// Span is a time from one moment to another, or until now.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to,omitzero"`
 }
 
 // Rows counts the objects of a service step by what became of them.
@@ -66,10 +79,14 @@ type fold struct {
 	jobs  map[string]*Step
 	stuck map[string]*Step // by incident
 	log   []*Step          // what changed, in order, so that a look costs what is new and not what is there
+	// thrown is the step whose error goes outwards, fired the activity whose time
+	// is over.
+	thrown *Step
+	fired  int32
 }
 
 func newFold(run api.Key, p *program.Program) *fold {
-	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{}, jobs: map[string]*Step{}, stuck: map[string]*Step{}}
+	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{}, jobs: map[string]*Step{}, stuck: map[string]*Step{}, fired: program.None}
 }
 
 // read takes in what the history has more.
@@ -121,6 +138,9 @@ func (f *fold) add(fact engine.Fact) *Step {
 	case engine.FactPassed:
 		step := f.begin(fact)
 		step.State, step.Left = StepCompleted, fact.Time
+		if f.prog.Nodes[fact.Node].Kind == program.ErrorEnd {
+			step.State, step.Message, f.thrown = StepFailed, f.prog.Nodes[fact.Node].ErrorCode, step
+		}
 		return step
 	case engine.FactVariable:
 		if step := f.by[fact.Key]; step != nil && fact.Text == "loopCounter" && step.Index == 0 {
@@ -132,7 +152,11 @@ func (f *fold) add(fact engine.Fact) *Step {
 	case engine.FactLeft:
 		return f.leave(fact, StepCompleted)
 	case engine.FactTerminated:
-		return f.leave(fact, StepTerminated)
+		return f.terminated(fact)
+	case engine.FactTimer:
+		if n := f.prog.Nodes[fact.Node]; n.Kind == program.BoundaryTimer && n.Interrupting {
+			f.fired = n.AttachedTo
+		}
 	case engine.FactSkipped:
 		step := f.leave(fact, StepSkipped)
 		if step != nil {
@@ -147,13 +171,13 @@ func (f *fold) add(fact engine.Fact) *Step {
 		}
 	case engine.FactJobFailed, engine.FactJobThrew:
 		if step := f.jobs[f.key(fact.Key)]; step != nil {
-			step.Message = fact.Text
-			return step
+			return f.failed(step, fact)
 		}
 	case engine.FactIncident:
 		if step := f.other(fact); step != nil {
 			step.State, step.Message, step.Incident = StepIncident, fact.Text, f.key(fact.Key)
-			f.stuck[step.Incident] = step
+			step.Stopped = append(step.Stopped, Span{From: fact.Time})
+			f.stuck[step.Incident], f.thrown = step, nil
 			return step
 		}
 	case engine.FactResolved:
@@ -161,6 +185,7 @@ func (f *fold) add(fact engine.Fact) *Step {
 		delete(f.stuck, f.key(fact.Key))
 		if step != nil && step.Incident == f.key(fact.Key) {
 			step.State, step.Incident = StepActive, ""
+			step.goOn(fact.Time)
 			return step
 		}
 	case engine.FactEnded:
@@ -200,6 +225,71 @@ func (f *fold) leave(fact engine.Fact, how string) *Step {
 		return nil
 	}
 	step.State, step.Left, step.Incident = how, fact.Time, ""
+	step.goOn(fact.Time)
+	if how == StepCompleted {
+		step.Message = "" // it is done: what failed before is told by its tries
+	}
+	return step
+}
+
+// goOn ends the time in which a step waited for help.
+func (s *Step) goOn(at time.Time) {
+	if n := len(s.Stopped); n > 0 && s.Stopped[n-1].To.IsZero() {
+		s.Stopped[n-1].To = at
+	}
+}
+
+// terminated closes a step that was interrupted: by its own error or its own
+// timer, which the process catches, or with what lies around it.
+func (f *fold) terminated(fact engine.Fact) *Step {
+	how := StepTerminated
+	step := f.by[fact.Key]
+	if step != nil && step.State == StepIncident {
+		if step = f.leave(fact, StepFailed); step != nil {
+			return step // it waited for help, and none came
+		}
+	}
+	switch {
+	case step != nil && f.fired == fact.Node:
+		how, f.fired = StepTimedOut, program.None
+	case step != nil && f.thrown != nil && f.within(f.thrown, step):
+		how = StepFailed
+	}
+	if step = f.leave(fact, how); step != nil && how != StepTerminated {
+		step.Caught = true
+		if step.Message == "" && f.thrown != nil && how == StepFailed {
+			step.Message = f.thrown.Message
+		}
+		if f.thrown != nil {
+			f.thrown.Caught = true
+			f.touch(f.thrown)
+		}
+	}
+	return step
+}
+
+// within reports whether a step is another or lies in it.
+func (f *fold) within(inner, outer *Step) bool {
+	for at := inner; at != nil; {
+		if at == outer {
+			return true
+		}
+		n, err := strconv.ParseInt(at.Parent, 10, 64)
+		if err != nil {
+			return false
+		}
+		at = f.by[state.Key(n)]
+	}
+	return false
+}
+
+// failed notes that calls of a step failed, or that it threw.
+func (f *fold) failed(step *Step, fact engine.Fact) *Step {
+	step.Message = fact.Text
+	step.Failures++
+	if fact.Kind == engine.FactJobThrew {
+		f.thrown = step
+	}
 	return step
 }
 
@@ -246,10 +336,14 @@ func (f *fold) dress(known []dispatch.Step) {
 			continue
 		}
 		rows := count(k)
-		if step.Rows == nil || step.Tries != k.Tries || !sameRows(step.Rows, rows) {
+		late := step.State == StepFailed && rows.Outcomes["timed_out"] > 0 && rows.Outcomes["failed"] == 0
+		if step.Rows == nil || late || !sameRows(step.Rows, rows) {
 			f.log = append(f.log, step)
 		}
-		step.Service, step.Tries, step.Rows = k.Service, k.Tries, rows
+		if late {
+			step.State = StepTimedOut
+		}
+		step.Service, step.Rows = k.Service, rows
 	}
 }
 

@@ -138,30 +138,35 @@ func findRun(ctx context.Context, q db.Querier, key api.Key) (Run, error) {
 	return *r, nil
 }
 
-// Filter selects runs.
-type Filter struct {
+// Choice is what runs are chosen by.
+type Choice struct {
 	Project string    `query:"project" default:"default" maxLength:"64"`
-	State   string    `query:"state" enum:"active,incident,stopping,completed,failed,cancelled" doc:"Only runs in this state"`
 	Process string    `query:"process" maxLength:"190" doc:"Only runs of this process"`
 	Subject string    `query:"subject" maxLength:"190" doc:"Only runs that this user or token asked for"`
 	Object  string    `query:"object" maxLength:"190" doc:"Only runs that were given this object"`
 	Text    string    `query:"text" maxLength:"100" doc:"Only runs with this text in their title"`
 	Since   time.Time `query:"since" doc:"Only runs that started at this time or later"`
 	Until   time.Time `query:"until" doc:"Only runs that started before this time"`
+}
+
+// Filter selects runs.
+type Filter struct {
+	Choice
+	State string `query:"state" enum:"active,incident,stopping,completed,failed,cancelled" doc:"Only runs in this state"`
 	api.Paging
 }
 
 var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
-	query, args := "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition", []any{}
-	query, args = query+" WHERE r.project = ?", append(args, f.Project)
+// where gives the conditions on process_run r.
+func (f Filter) where() (query string, args []any) {
+	query, args = "r.project = ?", []any{f.Project}
 	if f.Object != "" {
 		query, args = query+" AND r.run IN (SELECT run FROM process_run_object WHERE project = ? AND object = ?)", append(args, f.Project, f.Object)
 	}
-	for column, v := range map[string]string{"r.state": f.State, "r.process": f.Process, "r.subject": f.Subject} {
-		if v != "" {
-			query, args = query+" AND "+column+" = ?", append(args, v)
+	for _, c := range []struct{ column, value string }{{"r.state", f.State}, {"r.process", f.Process}, {"r.subject", f.Subject}} {
+		if c.value != "" {
+			query, args = query+" AND "+c.column+" = ?", append(args, c.value)
 		}
 	}
 	if f.Text != "" {
@@ -174,14 +179,19 @@ func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 	if !f.Until.IsZero() {
 		query, args = query+" AND r.started < ?", append(args, micros(f.Until))
 	}
+	return query, args
+}
+
+func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
+	where, args := f.where()
 	if f.After != "" {
 		var started, run int64
 		if n, err := fmt.Sscanf(f.After, "%d.%d", &started, &run); err != nil || n != 2 {
 			return nil, api.BadCursor()
 		}
-		query, args = query+" AND (r.started < ? OR r.started = ? AND r.run < ?)", append(args, started, started, run)
+		where, args = where+" AND (r.started < ? OR r.started = ? AND r.run < ?)", append(args, started, started, run)
 	}
-	rows, err := q.Query(ctx, query+" ORDER BY r.started DESC, r.run DESC LIMIT ?", append(args, f.Limit+1)...)
+	rows, err := q.Query(ctx, "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition WHERE "+where+" ORDER BY r.started DESC, r.run DESC LIMIT ?", append(args, f.Limit+1)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Run, error) { return scanRun(r.Scan) })
 }
 

@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/sdk/go/wire"
 )
 
 // Migrations holds the open tasks.
@@ -45,11 +47,38 @@ type Task struct {
 	People   []string  `json:"people,omitempty" doc:"Groups and users that are asked"`
 	Form     string    `json:"form,omitempty"`
 	Created  time.Time `json:"created"`
+	// What the run says of it.
+	Process       string     `json:"process,omitempty"`
+	Title         string     `json:"title,omitempty" doc:"Title of the run"`
+	Objects       []string   `json:"objects,omitempty" doc:"What the run acts on, the first five"`
+	ObjectCount   int        `json:"objectCount,omitempty"`
+	Documentation string     `json:"documentation,omitempty" doc:"What the author of the process says about the task"`
+	Questions     []Question `json:"questions,omitempty" doc:"What has to be answered"`
 }
 
-// Completer completes the task of a run; with shares the commit.
+// Question is a variable that the person who completes a task gives.
+type Question struct {
+	Name        string    `json:"name" doc:"Name of the variable"`
+	Title       wire.Text `json:"title,omitempty"`
+	Description wire.Text `json:"description,omitempty"`
+	Type        string    `json:"type,omitempty" doc:"Type of the parameter that takes it, where one does"`
+	Choices     []Choice  `json:"choices,omitempty" doc:"The answers that the process tells apart; others are possible"`
+	Required    bool      `json:"required,omitempty" doc:"The task is not completed without it"`
+	Secret      bool      `json:"secret,omitempty" doc:"The answer is kept in no record"`
+}
+
+// Choice is an answer that the process tells apart from others.
+type Choice struct {
+	Value string `json:"value"`
+	Title string `json:"title,omitempty" doc:"What the process calls the way that it leads to"`
+	Else  bool   `json:"else,omitempty" doc:"It stands for every answer that is not another choice"`
+}
+
+// Completer is the run of a task: it completes tasks, where with shares the
+// commit, and tells what they ask.
 type Completer interface {
 	CompleteTask(ctx context.Context, t Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error
+	ExplainTasks(ctx context.Context, tasks []Task) error
 }
 
 // List is the inbox. It is safe for concurrent use.
@@ -125,8 +154,43 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 	if err != nil {
 		return api.Page[Task]{}, err
 	}
+	if err := l.runs.ExplainTasks(ctx, all[:min(len(all), f.Limit)]); err != nil {
+		return api.Page[Task]{}, err
+	}
 	return api.PageOf(all, f.Limit, func(t Task) string { return t.Key.String() }), nil
 }
+
+// Open counts the open tasks of runs; a run without one is not in the answer.
+func (l *List) Open(ctx context.Context, runs []api.Key) (map[api.Key]int, error) {
+	open := map[api.Key]int{}
+	for len(runs) > 0 {
+		some := runs[:min(len(runs), maxKeys)]
+		runs = runs[len(some):]
+		args := make([]any, len(some))
+		for i, k := range some {
+			args[i] = int64(k)
+		}
+		rows, err := l.db.Query(ctx, "SELECT run, COUNT(*) FROM worklist_task WHERE run IN (?"+strings.Repeat(", ?", len(some)-1)+") GROUP BY run", args...)
+		if _, err = db.Scan(rows, err, func(r *sql.Rows) (struct{}, error) {
+			var run int64
+			var n int
+			err := r.Scan(&run, &n)
+			open[api.Key(run)] = n
+			return struct{}{}, err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return open, nil
+}
+
+// Count tells how many tasks of a project are open.
+func (l *List) Count(ctx context.Context, project string) (n int, err error) {
+	err = l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE project = ?", project).Scan(&n)
+	return n, err
+}
+
+const maxKeys = 500 // keys asked for in one query
 
 // Complete ends a task with its results.
 func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.RawMessage) error {
@@ -148,13 +212,80 @@ func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.R
 	if t.Assignee != "" && t.Assignee != who.Name && !who.Can("task.manage", t.Project) {
 		return errs.New(errs.Forbidden, "task.assigned", "the task is assigned to %s", t.Assignee).With("assignee", t.Assignee)
 	}
-	detail, err := json.Marshal(map[string]any{"run": t.Run.String(), "element": t.Element})
+	one := []Task{t}
+	if err := l.runs.ExplainTasks(ctx, one); err != nil {
+		return err
+	}
+	if err := answered(one[0], vars); err != nil {
+		return err
+	}
+	detail, err := json.Marshal(kept(one[0], vars))
 	if err != nil {
 		return err
 	}
 	return l.runs.CompleteTask(ctx, t, vars, func(tx *db.Tx) error {
 		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Actor: who.Actor(), Verb: "task.complete", Object: "task/" + key.String(), Detail: detail})
 	})
+}
+
+// answered refuses a task that leaves a question open.
+func answered(t Task, vars map[string]json.RawMessage) error {
+	var open []errs.Field
+	var names []string
+	for _, q := range t.Questions {
+		if q.Required && blank(vars[q.Name]) {
+			open = append(open, errs.Field{Path: "variables." + q.Name, Message: "needs an answer" + options(q)})
+			names = append(names, q.Name)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "task.unanswered", "the task %q asks for %s: answer that to complete it", t.Name, strings.Join(names, ", ")).At(open...)
+}
+
+func options(q Question) string {
+	var values []string
+	for _, c := range q.Choices {
+		values = append(values, c.Value)
+	}
+	if len(values) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(values, " or ")
+}
+
+// blank reports whether a value says nothing.
+func blank(v json.RawMessage) bool {
+	var text string
+	if json.Unmarshal(v, &text) == nil {
+		return strings.TrimSpace(text) == ""
+	}
+	return len(v) == 0 || strings.TrimSpace(string(v)) == "null"
+}
+
+const maxAnswer = 500 // bytes of an answer in the audit log
+
+// kept is what the audit log keeps of a completion: the answers to questions that
+// are no secrets, and the names of all else.
+func kept(t Task, vars map[string]json.RawMessage) map[string]any {
+	detail := map[string]any{"run": t.Run.String(), "element": t.Element}
+	answers, others := map[string]json.RawMessage{}, []string{}
+	for name, v := range vars {
+		i := slices.IndexFunc(t.Questions, func(q Question) bool { return q.Name == name })
+		if i < 0 || t.Questions[i].Secret || len(v) > maxAnswer || !json.Valid(v) {
+			others = append(others, name)
+			continue
+		}
+		answers[name] = v
+	}
+	if len(answers) > 0 {
+		detail["answers"] = answers
+	}
+	if slices.Sort(others); len(others) > 0 {
+		detail["variables"] = others
+	}
+	return detail
 }
 
 // Routes adds the endpoints.

@@ -29,6 +29,7 @@ type runs struct {
 	r    *rig
 	fail error
 	vars map[string]json.RawMessage
+	asks []worklist.Question
 }
 
 func (c *runs) CompleteTask(ctx context.Context, t worklist.Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error {
@@ -36,6 +37,14 @@ func (c *runs) CompleteTask(ctx context.Context, t worklist.Task, vars map[strin
 	return c.r.db.Do(ctx, func(tx *db.Tx) error {
 		return errors.Join(with(tx), c.r.Drop(tx, int64(t.Key)), c.fail)
 	})
+}
+
+// ExplainTasks asks whatever the test wants of every task.
+func (c *runs) ExplainTasks(_ context.Context, tasks []worklist.Task) error {
+	for i := range tasks {
+		tasks[i].Questions = c.asks
+	}
+	return nil
 }
 
 type rig struct {
@@ -232,5 +241,33 @@ func TestTheEndpoints(t *testing.T) {
 	}
 	if got := string(r.runs.vars["n"]); got != "12345678901234567890.10" {
 		t.Errorf("a number became %s", got)
+	}
+}
+
+// What a task asks has to be answered, and the answer stands in the audit log;
+// secrets and what nobody asked for do not.
+func TestATaskIsNotCompletedWithoutItsAnswers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.runs.asks = []worklist.Question{{Name: "decision", Required: true, Choices: []worklist.Choice{{Value: "retry"}, {Value: "stop", Else: true}}}, {Name: "note"}, {Name: "pin", Secret: true}}
+	r.put(task(10, "p"))
+	ctx := as(t.Context(), "ana", "p", "read", "complete")
+	for name, v := range map[string]string{"nothing": "", "null": "null", "empty": `""`, "blank": `"  "`} {
+		vars := map[string]json.RawMessage{"note": json.RawMessage(`"x"`)}
+		if v != "" {
+			vars["decision"] = json.RawMessage(v)
+		}
+		err := r.Complete(ctx, 10, vars)
+		refused(t, err, errs.Invalid, "task.unanswered")
+		var e *errs.Error
+		if !errors.As(err, &e) || len(e.Fields) != 1 || e.Fields[0].Path != "variables.decision" || !strings.Contains(e.Fields[0].Message, "retry or stop") {
+			t.Errorf("%s: the refusal is %v, fields %v", name, err, e.Fields)
+		}
+	}
+	r.must(r.Complete(ctx, 10, map[string]json.RawMessage{"decision": json.RawMessage(`"stop"`), "pin": json.RawMessage(`"1234"`), "more": json.RawMessage("1.10")}))
+	page, err := r.trail.List(t.Context(), audit.Filter{Project: "p", Paging: api.Paging{Limit: 10}})
+	r.must(err)
+	if got, want := string(page.Items[0].Detail), `{"answers":{"decision":"stop"},"element":"approve","run":"1","variables":["more","pin"]}`; got != want {
+		t.Errorf("the record keeps %s, want %s", got, want)
 	}
 }

@@ -160,7 +160,7 @@ func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 }
 
 func (c *compiler) flow(f *bpmn.Flow) {
-	flow := &Flow{Index: int32(len(c.p.Flows)), ID: f.ID, Source: c.p.byID[f.Source], Target: c.p.byID[f.Target]}
+	flow := &Flow{Index: int32(len(c.p.Flows)), ID: f.ID, Name: f.Name, Source: c.p.byID[f.Source], Target: c.p.byID[f.Target]}
 	c.p.Flows = append(c.p.Flows, flow)
 	source, target := c.p.Nodes[flow.Source], c.p.Nodes[flow.Target]
 	source.Outgoing = append(source.Outgoing, flow.Index)

@@ -63,7 +63,7 @@ func (c *compiler) userTask(n *Node, e *bpmn.Element) {
 		c.problem(e.Node, "process.form", "the task has a formKey and a formId: remove one")
 	}
 	n.Human = &Human{Assignee: c.value(e.Node, "assignee", e.Ext.Assignee), CandidateGroups: c.value(e.Node, "candidate groups", e.Ext.CandidateGroups),
-		CandidateUsers: c.value(e.Node, "candidate users", e.Ext.CandidateUsers), Form: c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID)}
+		CandidateUsers: c.value(e.Node, "candidate users", e.Ext.CandidateUsers), Form: c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID), Documentation: strings.TrimSpace(document(e.Node))}
 }
 
 // services refuses what says how a service of a plugin is called where none is.

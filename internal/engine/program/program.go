@@ -112,7 +112,7 @@ type Begin struct {
 // Flow is a sequence flow.
 type Flow struct {
 	Index          int32
-	ID             string
+	ID, Name       string
 	Source, Target int32
 	Condition      *feel.Expr
 	conditional    bool // it has a condition, be it one that does not compile
@@ -139,7 +139,11 @@ type Task struct {
 }
 
 // Human is a user task.
-type Human struct{ Assignee, CandidateGroups, CandidateUsers, Form Value }
+type Human struct {
+	Assignee, CandidateGroups, CandidateUsers, Form Value
+	// Documentation is what its author says about the task.
+	Documentation string
+}
 
 // Script is a FEEL script.
 type Script struct {

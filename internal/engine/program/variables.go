@@ -2,7 +2,6 @@ package program
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -117,10 +116,9 @@ func (f finder) asks(n *Node) {
 // compares notes which texts a condition compares its variables with.
 func (f finder) compares(x *feel.Expr) {
 	for _, name := range x.Names() {
-		is := regexp.MustCompile(`(?:^|[^\w.])` + regexp.QuoteMeta(name) + `\s*=\s*"([^"\\]*)"`)
-		for _, m := range is.FindAllStringSubmatch(x.Source(), -1) {
-			if v := f.by[name]; !slices.Contains(v.Values, m[1]) {
-				v.Values = append(v.Values, m[1])
+		for _, value := range comparedWith(x, name) {
+			if v := f.by[name]; !slices.Contains(v.Values, value) {
+				v.Values = append(v.Values, value)
 			}
 		}
 	}

@@ -91,6 +91,33 @@ func (e OutputLostReason) Valid() bool {
 	}
 }
 
+// Defines values for ProcessDecisionVerb.
+const (
+	IncidentRetry ProcessDecisionVerb = "incident.retry"
+	IncidentSkip  ProcessDecisionVerb = "incident.skip"
+	RunCancel     ProcessDecisionVerb = "run.cancel"
+	RunGiveUp     ProcessDecisionVerb = "run.give_up"
+	TaskComplete  ProcessDecisionVerb = "task.complete"
+)
+
+// Valid indicates whether the value is a known member of the ProcessDecisionVerb enum.
+func (e ProcessDecisionVerb) Valid() bool {
+	switch e {
+	case IncidentRetry:
+		return true
+	case IncidentSkip:
+		return true
+	case RunCancel:
+		return true
+	case RunGiveUp:
+		return true
+	case TaskComplete:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProcessRunState.
 const (
 	ProcessRunStateActive    ProcessRunState = "active"
@@ -125,9 +152,11 @@ func (e ProcessRunState) Valid() bool {
 const (
 	ProcessStepStateActive     ProcessStepState = "active"
 	ProcessStepStateCompleted  ProcessStepState = "completed"
+	ProcessStepStateFailed     ProcessStepState = "failed"
 	ProcessStepStateIncident   ProcessStepState = "incident"
 	ProcessStepStateSkipped    ProcessStepState = "skipped"
 	ProcessStepStateTerminated ProcessStepState = "terminated"
+	ProcessStepStateTimedOut   ProcessStepState = "timed_out"
 )
 
 // Valid indicates whether the value is a known member of the ProcessStepState enum.
@@ -137,11 +166,15 @@ func (e ProcessStepState) Valid() bool {
 		return true
 	case ProcessStepStateCompleted:
 		return true
+	case ProcessStepStateFailed:
+		return true
 	case ProcessStepStateIncident:
 		return true
 	case ProcessStepStateSkipped:
 		return true
 	case ProcessStepStateTerminated:
+		return true
+	case ProcessStepStateTimedOut:
 		return true
 	default:
 		return false
@@ -890,6 +923,15 @@ type PageOfPluginCard struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfProcessDecision defines model for PageOfProcessDecision.
+type PageOfProcessDecision struct {
+	// Items The rows of this page
+	Items []ProcessDecision `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfProcessDefinition defines model for PageOfProcessDefinition.
 type PageOfProcessDefinition struct {
 	// Items The rows of this page
@@ -1048,9 +1090,34 @@ type ProcessCall struct {
 	// Service plugin/service/action
 	Service string `json:"service"`
 
+	// Title How the run is called; without one, what it does to what
+	Title string `json:"title,omitempty"`
+
 	// Variables Inputs that are not taken from the objects, by name
 	Variables map[string]interface{} `json:"variables,omitempty"`
 }
+
+// ProcessDecision defines model for ProcessDecision.
+type ProcessDecision struct {
+	// Answers What a task was answered
+	Answers map[string]interface{} `json:"answers,omitempty"`
+
+	// Changed Names of the inputs, outputs and variables that were given anew
+	Changed []string `json:"changed,omitempty"`
+
+	// Element Id of the step that it was about
+	Element string `json:"element,omitempty"`
+
+	// Name Name of that step
+	Name   string              `json:"name,omitempty"`
+	Reason string              `json:"reason,omitempty"`
+	Time   time.Time           `json:"time"`
+	Verb   ProcessDecisionVerb `json:"verb"`
+	Who    string              `json:"who"`
+}
+
+// ProcessDecisionVerb defines model for ProcessDecision.Verb.
+type ProcessDecisionVerb string
 
 // ProcessDefinition defines model for ProcessDefinition.
 type ProcessDefinition struct {
@@ -1070,6 +1137,14 @@ type ProcessDefinition struct {
 	// Subject Who deployed it
 	Subject string `json:"subject"`
 	Version int64  `json:"version"`
+}
+
+// ProcessHour defines model for ProcessHour.
+type ProcessHour struct {
+	// Hour When it began
+	Hour  time.Time `json:"hour"`
+	Runs  int64     `json:"runs"`
+	State string    `json:"state"`
 }
 
 // ProcessIncident defines model for ProcessIncident.
@@ -1166,7 +1241,10 @@ type ProcessRun struct {
 
 	// Subject Who started it
 	Subject string `json:"subject"`
-	Title   string `json:"title,omitempty"`
+
+	// Tasks Open tasks: it waits for people
+	Tasks int64  `json:"tasks,omitempty"`
+	Title string `json:"title,omitempty"`
 
 	// Verdict Why it was admitted
 	Verdict string `json:"verdict"`
@@ -1186,6 +1264,12 @@ type ProcessSkip struct {
 
 	// Variables Results that the step would have given
 	Variables map[string]interface{} `json:"variables,omitempty"`
+}
+
+// ProcessSpan defines model for ProcessSpan.
+type ProcessSpan struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to,omitempty"`
 }
 
 // ProcessStart defines model for ProcessStart.
@@ -1215,9 +1299,14 @@ type ProcessStartBody struct {
 
 // ProcessStep defines model for ProcessStep.
 type ProcessStep struct {
-	Element  string    `json:"element"`
-	Entered  time.Time `json:"entered"`
-	Incident string    `json:"incident,omitempty"`
+	// Caught It failed, and the process goes on by a way of its own for that
+	Caught  bool      `json:"caught,omitempty"`
+	Element string    `json:"element"`
+	Entered time.Time `json:"entered"`
+
+	// Failures How often its calls have failed; a step that is done took one try more
+	Failures int64  `json:"failures,omitempty"`
+	Incident string `json:"incident,omitempty"`
 
 	// Index Number of the iteration, from 1
 	Index int64     `json:"index,omitempty"`
@@ -1237,8 +1326,10 @@ type ProcessStep struct {
 	Rows    ProcessRows      `json:"rows,omitempty"`
 	Service string           `json:"service,omitempty"`
 	State   ProcessStepState `json:"state"`
-	Tries   int64            `json:"tries,omitempty"`
-	Type    ProcessStepType  `json:"type"`
+
+	// Stopped When it waited for help
+	Stopped []ProcessSpan   `json:"stopped,omitempty"`
+	Type    ProcessStepType `json:"type"`
 }
 
 // ProcessStepState defines model for ProcessStep.State.
@@ -1246,6 +1337,19 @@ type ProcessStepState string
 
 // ProcessStepType defines model for ProcessStep.Type.
 type ProcessStepType string
+
+// ProcessSummary defines model for ProcessSummary.
+type ProcessSummary struct {
+	// Hours Runs by the hour in which they began and by state, where a beginning is given
+	Hours []ProcessHour `json:"hours"`
+
+	// States Runs by state
+	States map[string]int64 `json:"states"`
+	Total  int64            `json:"total"`
+
+	// Waiting Open tasks of people
+	Waiting int64 `json:"waiting"`
+}
 
 // ProveInBody defines model for ProveInBody.
 type ProveInBody struct {
@@ -1587,26 +1691,70 @@ type WireUIPage struct {
 	Path   string `json:"path"`
 }
 
+// WorklistChoice defines model for WorklistChoice.
+type WorklistChoice struct {
+	// Else It stands for every answer that is not another choice
+	Else bool `json:"else,omitempty"`
+
+	// Title What the process calls the way that it leads to
+	Title string `json:"title,omitempty"`
+	Value string `json:"value"`
+}
+
+// WorklistQuestion defines model for WorklistQuestion.
+type WorklistQuestion struct {
+	// Choices The answers that the process tells apart; others are possible
+	Choices     []WorklistChoice `json:"choices,omitempty"`
+	Description string           `json:"description,omitempty"`
+
+	// Name Name of the variable
+	Name string `json:"name"`
+
+	// Required The task is not completed without it
+	Required bool `json:"required,omitempty"`
+
+	// Secret The answer is kept in no record
+	Secret bool              `json:"secret,omitempty"`
+	Title  map[string]string `json:"title,omitempty"`
+
+	// Type Type of the parameter that takes it, where one does
+	Type string `json:"type,omitempty"`
+}
+
 // WorklistTask defines model for WorklistTask.
 type WorklistTask struct {
 	// Assignee Only this user may complete it
 	Assignee string    `json:"assignee,omitempty"`
 	Created  time.Time `json:"created"`
 
+	// Documentation What the author of the process says about the task
+	Documentation string `json:"documentation,omitempty"`
+
 	// Element Id of the step
 	Element string `json:"element"`
 	Form    string `json:"form,omitempty"`
 
 	// Key Engine key, decimal digits
-	Key  string `json:"key"`
-	Name string `json:"name"`
+	Key         string `json:"key"`
+	Name        string `json:"name"`
+	ObjectCount int64  `json:"objectCount,omitempty"`
+
+	// Objects What the run acts on, the first five
+	Objects []string `json:"objects,omitempty"`
 
 	// People Groups and users that are asked
 	People  []string `json:"people,omitempty"`
+	Process string   `json:"process,omitempty"`
 	Project string   `json:"project"`
+
+	// Questions What has to be answered
+	Questions []WorklistQuestion `json:"questions,omitempty"`
 
 	// Run Engine key, decimal digits
 	Run string `json:"run"`
+
+	// Title Title of the run
+	Title string `json:"title,omitempty"`
 }
 
 // WhoCanParams defines parameters for WhoCan.
@@ -1889,9 +2037,6 @@ type PutRoleParams struct {
 type ListRunsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 
-	// State Only runs in this state
-	State ListRunsParamsState `form:"state,omitempty" json:"state,omitempty"`
-
 	// Process Only runs of this process
 	Process string `form:"process,omitempty" json:"process,omitempty"`
 
@@ -1910,6 +2055,9 @@ type ListRunsParams struct {
 	// Until Only runs that started before this time
 	Until time.Time `form:"until,omitempty" json:"until,omitempty"`
 
+	// State Only runs in this state
+	State ListRunsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
 	// Limit Rows on a page
 	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -1919,6 +2067,29 @@ type ListRunsParams struct {
 
 // ListRunsParamsState defines parameters for ListRuns.
 type ListRunsParamsState string
+
+// SummarizeRunsParams defines parameters for SummarizeRuns.
+type SummarizeRunsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Process Only runs of this process
+	Process string `form:"process,omitempty" json:"process,omitempty"`
+
+	// Subject Only runs that this user or token asked for
+	Subject string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// Object Only runs that were given this object
+	Object string `form:"object,omitempty" json:"object,omitempty"`
+
+	// Text Only runs with this text in their title
+	Text string `form:"text,omitempty" json:"text,omitempty"`
+
+	// Since Only runs that started at this time or later
+	Since time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only runs that started before this time
+	Until time.Time `form:"until,omitempty" json:"until,omitempty"`
+}
 
 // WatchRunParams defines parameters for WatchRun.
 type WatchRunParams struct {

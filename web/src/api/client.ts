@@ -2,6 +2,7 @@ import createClient from 'openapi-fetch'
 import { takeAhead } from './ahead'
 import { base } from './base'
 import { noteTime } from './clock'
+import { readExact, writeExact } from './exact'
 import { Problem } from './problem'
 import type { components, paths } from './schema'
 
@@ -30,7 +31,7 @@ export async function send(request: Request): Promise<Response> {
 }
 
 /** The typed client, made from the API's own description. */
-export const client = createClient<paths>({ baseUrl: base.replace(/\/$/, ''), fetch: send })
+export const client = createClient<paths>({ baseUrl: base.replace(/\/$/, ''), fetch: send, bodySerializer: (body: unknown) => writeExact(body) })
 
 client.use({
   onRequest({ request }) {
@@ -56,4 +57,9 @@ export async function ask<T>(call: Promise<Answer<T>>): Promise<T> {
   }
   if (answer.response.ok) return answer.data as T
   throw Problem.from(answer.error, answer.response.status)
+}
+
+/** Gives what a call answered as text, with every digit of its numbers: for what is sent back. Calls say parseAs: 'text'. */
+export async function askExact<T>(call: Promise<Answer<string>>): Promise<T> {
+  return readExact(await ask(call)) as T
 }

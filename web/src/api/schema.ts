@@ -827,6 +827,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many runs there are by state and hour */
+        get: operations["summarizeRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run}": {
         parameters: {
             query?: never;
@@ -855,6 +872,23 @@ export interface paths {
         put?: never;
         /** End a run; what it has begun is told to stop */
         post: operations["cancelRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people decided about a run, oldest first */
+        get: operations["listRunDecisions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -953,7 +987,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Variables of an active run */
+        /** Variables of a run: of now, or of its end */
         get: operations["getRunVariables"];
         put?: never;
         post?: never;
@@ -1787,6 +1821,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfProcessDecision: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ProcessDecision"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfProcessDefinition: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessDefinition"][] | null;
@@ -1903,10 +1943,30 @@ export interface components {
             project: string;
             /** @description plugin/service/action */
             service: string;
+            /** @description How the run is called; without one, what it does to what */
+            title?: string;
             /** @description Inputs that are not taken from the objects, by name */
             variables?: {
                 [key: string]: unknown;
             };
+        };
+        ProcessDecision: {
+            /** @description What a task was answered */
+            answers?: {
+                [key: string]: unknown;
+            };
+            /** @description Names of the inputs, outputs and variables that were given anew */
+            changed?: string[] | null;
+            /** @description Id of the step that it was about */
+            element?: string;
+            /** @description Name of that step */
+            name?: string;
+            reason?: string;
+            /** Format: date-time */
+            time: string;
+            /** @enum {string} */
+            verb: "run.cancel" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip";
+            who: string;
         };
         ProcessDefinition: {
             /** Format: date-time */
@@ -1923,6 +1983,16 @@ export interface components {
             subject: string;
             /** Format: int64 */
             version: number;
+        };
+        ProcessHour: {
+            /**
+             * Format: date-time
+             * @description When it began
+             */
+            hour: string;
+            /** Format: int64 */
+            runs: number;
+            state: string;
         };
         ProcessIncident: {
             /** @description Id of the step */
@@ -2019,6 +2089,11 @@ export interface components {
             state: "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
             /** @description Who started it */
             subject: string;
+            /**
+             * Format: int64
+             * @description Open tasks: it waits for people
+             */
+            tasks?: number;
             title?: string;
             /** @description Why it was admitted */
             verdict: string;
@@ -2034,6 +2109,12 @@ export interface components {
             variables?: {
                 [key: string]: unknown;
             };
+        };
+        ProcessSpan: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to?: string;
         };
         ProcessStart: {
             objects: string[] | null;
@@ -2064,9 +2145,16 @@ export interface components {
             version?: number;
         };
         ProcessStep: {
+            /** @description It failed, and the process goes on by a way of its own for that */
+            caught?: boolean;
             element: string;
             /** Format: date-time */
             entered: string;
+            /**
+             * Format: int64
+             * @description How often its calls have failed; a step that is done took one try more
+             */
+            failures?: number;
             incident?: string;
             /**
              * Format: int64
@@ -2087,11 +2175,26 @@ export interface components {
             rows?: components["schemas"]["ProcessRows"];
             service?: string;
             /** @enum {string} */
-            state: "active" | "incident" | "completed" | "terminated" | "skipped";
-            /** Format: int64 */
-            tries?: number;
+            state: "active" | "incident" | "completed" | "terminated" | "skipped" | "failed" | "timed_out";
+            /** @description When it waited for help */
+            stopped?: components["schemas"]["ProcessSpan"][] | null;
             /** @enum {string} */
             type: "start" | "end" | "timer" | "boundary" | "service" | "user" | "script" | "gateway" | "subprocess";
+        };
+        ProcessSummary: {
+            /** @description Runs by the hour in which they began and by state, where a beginning is given */
+            hours: components["schemas"]["ProcessHour"][] | null;
+            /** @description Runs by state */
+            states: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            total: number;
+            /**
+             * Format: int64
+             * @description Open tasks of people
+             */
+            waiting: number;
         };
         ProveInBody: {
             password: string;
@@ -2389,22 +2492,56 @@ export interface components {
             export: string;
             path: string;
         };
+        WorklistChoice: {
+            /** @description It stands for every answer that is not another choice */
+            else?: boolean;
+            /** @description What the process calls the way that it leads to */
+            title?: string;
+            value: string;
+        };
+        WorklistQuestion: {
+            /** @description The answers that the process tells apart; others are possible */
+            choices?: components["schemas"]["WorklistChoice"][] | null;
+            description?: string;
+            /** @description Name of the variable */
+            name: string;
+            /** @description The task is not completed without it */
+            required?: boolean;
+            /** @description The answer is kept in no record */
+            secret?: boolean;
+            title?: {
+                [key: string]: string;
+            };
+            /** @description Type of the parameter that takes it, where one does */
+            type?: string;
+        };
         WorklistTask: {
             /** @description Only this user may complete it */
             assignee?: string;
             /** Format: date-time */
             created: string;
+            /** @description What the author of the process says about the task */
+            documentation?: string;
             /** @description Id of the step */
             element: string;
             form?: string;
             /** @description Engine key, decimal digits */
             key: string;
             name: string;
+            /** Format: int64 */
+            objectCount?: number;
+            /** @description What the run acts on, the first five */
+            objects?: string[] | null;
             /** @description Groups and users that are asked */
             people?: string[] | null;
+            process?: string;
             project: string;
+            /** @description What has to be answered */
+            questions?: components["schemas"]["WorklistQuestion"][] | null;
             /** @description Engine key, decimal digits */
             run: string;
+            /** @description Title of the run */
+            title?: string;
         };
     };
     responses: never;
@@ -4120,8 +4257,6 @@ export interface operations {
         parameters: {
             query?: {
                 project?: string;
-                /** @description Only runs in this state */
-                state?: "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
                 /** @description Only runs of this process */
                 process?: string;
                 /** @description Only runs that this user or token asked for */
@@ -4134,6 +4269,8 @@ export interface operations {
                 since?: string;
                 /** @description Only runs that started before this time */
                 until?: string;
+                /** @description Only runs in this state */
+                state?: "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
                 /** @description Rows on a page */
                 limit?: number;
                 /** @description The next of the page before */
@@ -4231,6 +4368,49 @@ export interface operations {
             };
         };
     };
+    summarizeRuns: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description Only runs of this process */
+                process?: string;
+                /** @description Only runs that this user or token asked for */
+                subject?: string;
+                /** @description Only runs that were given this object */
+                object?: string;
+                /** @description Only runs with this text in their title */
+                text?: string;
+                /** @description Only runs that started at this time or later */
+                since?: string;
+                /** @description Only runs that started before this time */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessSummary"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     getRun: {
         parameters: {
             query?: never;
@@ -4285,6 +4465,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listRunDecisions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfProcessDecision"];
+                };
             };
             /** @description Error */
             default: {

@@ -1,18 +1,23 @@
 import { serverNow } from '@/api/clock'
 import { onScopeDispose, ref, type Ref } from 'vue'
 
-const now = ref(serverNow())
-let users = 0
-let timer: ReturnType<typeof setInterval> | undefined
+interface Clock {
+  now: Ref<number>
+  users: number
+  timer?: ReturnType<typeof setInterval>
+}
+const clocks = new Map<number, Clock>()
 
-/** The time as the server has it, renewed every few seconds for as long as somebody looks. */
-export function useNow(): Readonly<Ref<number>> {
-  if (users++ === 0) {
-    now.value = serverNow()
-    timer = setInterval(() => (now.value = serverNow()), 5000)
+/** The time as the server has it, renewed every few milliseconds for as long as somebody looks: all who look are renewed together. */
+export function useNow(every = 5000): Readonly<Ref<number>> {
+  const clock = clocks.get(every) ?? { now: ref(serverNow()), users: 0 }
+  clocks.set(every, clock)
+  if (clock.users++ === 0) {
+    clock.now.value = serverNow()
+    clock.timer = setInterval(() => (clock.now.value = serverNow()), every)
   }
   onScopeDispose(() => {
-    if (--users === 0) clearInterval(timer)
+    if (--clock.users === 0) clearInterval(clock.timer)
   })
-  return now
+  return clock.now
 }

@@ -2,6 +2,7 @@ import { computed, ref, shallowRef, triggerRef } from 'vue'
 import type { Schemas } from '@/api/client'
 import { listen } from '@/api/stream'
 import type { Mark } from '@/parts/Diagram.vue'
+import { over, stateOfStep } from '@/parts/states'
 
 export type Run = Schemas['ProcessRun']
 export type Step = Schemas['ProcessStep']
@@ -16,8 +17,8 @@ export interface Row {
 /** Objects by the job that acts on them. */
 export type Rows = Map<string, Map<string, Row>>
 
-const over = new Set(['completed', 'failed', 'cancelled'])
-const weight: Record<string, number> = { incident: 4, active: 3, skipped: 2, completed: 1, terminated: 0 }
+/** What goes on or is stuck is shown before what is over; of that, the newest. */
+const weight: Record<string, number> = { incident: 3, active: 2, waiting: 2 }
 
 /** A run as it goes on: the server sends it, and each of its steps and objects whenever they change. */
 export function useRun(key: string) {
@@ -53,8 +54,10 @@ export function useRun(key: string) {
   const marks = computed(() => {
     const all: Record<string, Mark & { done: number; total: number }> = {}
     for (const s of list.value) {
-      const m = (all[s.element] ??= { state: s.state, count: 0, done: 0, total: 0 })
-      if ((weight[s.state] ?? 0) >= (weight[m.state] ?? 0) || m.count === 0) m.state = s.state
+      const state = stateOfStep(s)
+      const m = (all[s.element] ??= { state, count: 0, done: 0, total: 0 })
+      if ((weight[state] ?? 0) >= (weight[m.state] ?? 0)) m.state = state
+      m.caught ||= s.caught
       m.count++
       m.total += s.rows?.total ?? 0
       m.done += s.rows?.outcomes?.ok ?? 0

@@ -1,3 +1,4 @@
+import { Exact } from '@/api/exact'
 import { isRecord, joinPath, type Json, type Step } from '../paths'
 
 export interface Node {
@@ -20,12 +21,15 @@ export function children(value: Json): [Step, Json][] {
   return []
 }
 
+/** A number by its digits is no object, though it is kept as one. */
+const exact = (value: unknown) => value instanceof Exact
+
 /** The lines of a tree that are in view, given which of its branches are open. */
 export function nodes(root: Json, open: ReadonlySet<string>, secrets: readonly string[] = []): Node[] {
   const list: Node[] = []
   const walk = (value: Json, path: string, depth: number, key: Step | undefined, hidden: boolean) => {
     const secret = hidden || secrets.includes(path) || (typeof key === 'string' && telling.test(key))
-    const branch = typeof value === 'object' && value !== null && !secret
+    const branch = typeof value === 'object' && value !== null && !exact(value) && !secret
     const within = branch ? children(value) : []
     const isOpen = branch && open.has(path)
     list.push({ path, key, depth, value, size: branch ? within.length : undefined, open: isOpen, secret })

@@ -1,0 +1,223 @@
+package process
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/setting"
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+)
+
+// Decision is what a person decided about a run: he ended it, answered a task, or
+// took a step up again or left it out.
+type Decision struct {
+	Time    time.Time                  `json:"time"`
+	Who     string                     `json:"who"`
+	Verb    string                     `json:"verb" enum:"run.cancel,run.give_up,task.complete,incident.retry,incident.skip"`
+	Element string                     `json:"element,omitempty" doc:"Id of the step that it was about"`
+	Name    string                     `json:"name,omitempty" doc:"Name of that step"`
+	Reason  string                     `json:"reason,omitempty"`
+	Answers map[string]json.RawMessage `json:"answers,omitempty" doc:"What a task was answered"`
+	Changed []string                   `json:"changed,omitempty" doc:"Names of the inputs, outputs and variables that were given anew"`
+}
+
+const (
+	maxDecisions = 200 // decisions that are told of a run
+	maxAsked     = 50  // tasks of a run whose answers are looked up
+)
+
+// decisionVerbs are the acts that are told, by what the audit log calls them.
+func decisionVerbs(verb string) bool {
+	return slices.Contains([]string{"run.cancel", "run.give_up", "task.complete", "incident.retry", "incident.skip"}, verb)
+}
+
+// Decisions lists what people decided about a run, oldest first.
+func (s *Service) Decisions(ctx context.Context, key api.Key) ([]Decision, error) {
+	r, err := s.readable(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.steps(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	objects := []string{"run/" + key.String()}
+	for _, step := range slices.Backward(f.steps) {
+		if step.Type == "user" && step.Over() && len(objects) <= maxAsked {
+			objects = append(objects, "task/"+step.Key)
+		}
+	}
+	all := []Decision{}
+	for _, o := range objects {
+		page, err := s.Audit.List(ctx, audit.Filter{Project: r.Project, Object: o, Outcome: audit.Done, Paging: api.Paging{Limit: maxDecisions}})
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range page.Items {
+			if decisionVerbs(record.Verb) {
+				all = append(all, f.decision(record))
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Decision) int { return a.Time.Compare(b.Time) })
+	return all, nil
+}
+
+func (f *fold) decision(r audit.Record) Decision {
+	var detail struct {
+		Element   string                     `json:"element"`
+		Reason    string                     `json:"reason"`
+		Answers   map[string]json.RawMessage `json:"answers"`
+		Inputs    []string                   `json:"inputs"`
+		Outputs   []string                   `json:"outputs"`
+		Variables []string                   `json:"variables"`
+	}
+	_ = json.Unmarshal(r.Detail, &detail) // what an older server kept may be of another form
+	d := Decision{Time: r.Time, Who: r.Name, Verb: r.Verb, Element: detail.Element, Reason: detail.Reason, Answers: detail.Answers,
+		Changed: slices.Concat(detail.Inputs, detail.Outputs, detail.Variables)}
+	if n, ok := f.prog.Lookup(detail.Element); ok {
+		d.Name = n.Name
+	}
+	return d
+}
+
+// hiddenValue stands for a secret that was given to a run.
+const hiddenValue = `"***"`
+
+// Variables gives the variables of a run as its process sees them: those of now,
+// or of its end. Secrets are not told.
+func (s *Service) Variables(ctx context.Context, key api.Key) (map[string]json.RawMessage, error) {
+	if _, err := s.readable(ctx, key); err != nil {
+		return nil, err
+	}
+	vars := map[string]json.RawMessage{}
+	err := s.host.Read(ctx, state.Key(key), func(r *state.Run, _ *program.Program) {
+		for _, name := range r.Names(r.Key) {
+			vars[name], _ = r.Local(r.Key, name)
+		}
+	})
+	if errors.Is(err, durable.ErrNoRun) {
+		err = s.lastVariables(ctx, key, vars)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for name, v := range vars {
+		switch {
+		case strings.HasPrefix(name, "$"):
+			delete(vars, name)
+		case setting.Sealed(v):
+			vars[name] = json.RawMessage(hiddenValue)
+		}
+	}
+	return vars, nil
+}
+
+// lastVariables reads from the history what the variables of a run were last.
+func (s *Service) lastVariables(ctx context.Context, key api.Key, vars map[string]json.RawMessage) error {
+	for from := int64(0); ; {
+		chunks, err := durable.History(ctx, s.DB, state.Key(key), from, historyPage)
+		if err != nil {
+			return err
+		}
+		for _, c := range chunks {
+			from = c.Seq + 1
+			for _, fact := range c.Facts {
+				if fact.Kind == engine.FactVariable && fact.Key == state.Key(key) {
+					vars[fact.Text] = json.RawMessage(fact.Data)
+				}
+			}
+		}
+		if len(chunks) < historyPage {
+			return nil
+		}
+	}
+}
+
+// Hour counts the runs that began within an hour and are in one state.
+type Hour struct {
+	Hour  time.Time `json:"hour" doc:"When it began"`
+	State string    `json:"state"`
+	Runs  int       `json:"runs"`
+}
+
+// Summary counts runs.
+type Summary struct {
+	Total   int            `json:"total"`
+	States  map[string]int `json:"states" doc:"Runs by state"`
+	Waiting int            `json:"waiting" doc:"Open tasks of people"`
+	Hours   []Hour         `json:"hours" doc:"Runs by the hour in which they began and by state, where a beginning is given"`
+}
+
+// Summarize counts the runs that a filter selects. Its state is left out, so that
+// the counts are those of all states that could be chosen.
+func (s *Service) Summarize(ctx context.Context, f Filter) (Summary, error) {
+	if err := identity.Require(ctx, "run.read", f.Project); err != nil {
+		return Summary{}, err
+	}
+	out := Summary{States: map[string]int{}, Hours: []Hour{}}
+	f.State = ""
+	hour := "0"
+	if !f.Since.IsZero() {
+		hour = "r.started - r.started % " + strconv.FormatInt(time.Hour.Microseconds(), 10)
+	}
+	where, args := f.where()
+	rows, err := s.DB.Query(ctx, "SELECT r.state, "+hour+", COUNT(*) FROM process_run r WHERE "+where+" GROUP BY 1, 2 ORDER BY 2, 1", args...)
+	hours, err := db.Scan(rows, err, func(r *sql.Rows) (Hour, error) {
+		var h Hour
+		var at int64
+		err := r.Scan(&h.State, &at, &h.Runs)
+		h.Hour = clock.FromMicros(at)
+		return h, err
+	})
+	if err != nil {
+		return out, err
+	}
+	for _, h := range hours {
+		out.Total += h.Runs
+		out.States[h.State] += h.Runs
+	}
+	if !f.Since.IsZero() {
+		out.Hours = append(out.Hours, hours...)
+	}
+	if identity.Require(ctx, "task.read", f.Project) == nil {
+		out.Waiting, err = s.Tasks.Count(ctx, f.Project)
+	}
+	return out, err
+}
+
+func (s *Service) lookRoutes(a *api.API) {
+	type decisions struct{ Body api.Page[Decision] }
+	api.Register(a, api.Endpoint{ID: "listRunDecisions", Method: http.MethodGet, Path: "/api/v1/runs/{run}/decisions", Tag: "runs", Summary: "What people decided about a run, oldest first", Permission: "run.read"},
+		func(ctx context.Context, in *RunKey) (*decisions, error) {
+			all, err := s.Decisions(ctx, in.Run.Key)
+			return &decisions{api.Page[Decision]{Items: all}}, err
+		})
+	type vars struct{ Body map[string]json.RawMessage }
+	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet, Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of a run: of now, or of its end", Permission: "run.read"},
+		func(ctx context.Context, in *RunKey) (*vars, error) {
+			v, err := s.Variables(ctx, in.Run.Key)
+			return &vars{v}, err
+		})
+	type summary struct{ Body Summary }
+	api.Register(a, api.Endpoint{ID: "summarizeRuns", Method: http.MethodGet, Path: "/api/v1/runs/summary", Tag: "runs", Summary: "How many runs there are by state and hour", Permission: "run.read"},
+		func(ctx context.Context, in *Choice) (*summary, error) {
+			v, err := s.Summarize(ctx, Filter{Choice: *in})
+			return &summary{v}, err
+		})
+}

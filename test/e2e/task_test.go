@@ -1,0 +1,113 @@
+package e2e_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"sextant/internal/testkit/platform"
+	"sextant/sdk/go/client"
+)
+
+// decide is a task that maps its answer out, before a gateway with a default.
+const decide = opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="ask"/>
+<userTask id="ask" name="Go on?"><documentation>Say what to do.</documentation><extensionElements><zeebe:userTask/><zeebe:ioMapping>INPUT<zeebe:output source="=decision" target="decision"/></zeebe:ioMapping></extensionElements></userTask>
+<sequenceFlow id="f2" sourceRef="ask" targetRef="g"/><exclusiveGateway id="g" default="stop"/>
+<sequenceFlow id="again" name="Try again" sourceRef="g" targetRef="ask"><conditionExpression>=decision = "retry"</conditionExpression></sequenceFlow>
+<sequenceFlow id="stop" sourceRef="g" targetRef="e"/>` + closed
+
+func coded(err error, code string) bool {
+	var refused *client.Error
+	return errors.As(err, &refused) && refused.Code == code
+}
+
+func questions(t *testing.T, p *platform.Platform, run, name string) (client.WorklistTask, string) {
+	t.Helper()
+	task(t, p, run, name)
+	var page client.PageOfWorklistTask
+	p.Must("GET", "/api/v1/tasks?run="+run, nil, &page)
+	var said []string
+	for _, q := range page.Items[0].Questions {
+		line := q.Name
+		if q.Required {
+			line += "!"
+		}
+		for _, c := range q.Choices {
+			line += " " + c.Value
+		}
+		said = append(said, line)
+	}
+	return page.Items[0], strings.Join(said, "; ")
+}
+
+// A task that decides says what it asks, and is not completed without it; an older
+// answer is none.
+func TestATaskSaysWhatItAsks(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	for name, c := range map[string]struct {
+		input string
+		vars  map[string]any
+		want  string
+	}{
+		"nothing_given":         {"", nil, "decision! retry stop"},
+		"cleared":               {`<zeebe:input source="=null" target="decision"/>`, map[string]any{"decision": "retry"}, "decision! retry stop"},
+		"given_with_the_start":  {"", map[string]any{"decision": "retry"}, "decision! retry stop"},
+		"a_default_of_the_task": {`<zeebe:input source="=&quot;stop&quot;" target="decision"/>`, nil, "decision retry stop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := p.Deploy([]byte(strings.Replace(decide, "INPUT", c.input, 1))); err != nil {
+				t.Fatal(err)
+			}
+			run := p.Run(platform.Request{Process: "p", Variables: c.vars})
+			got, said := questions(t, p, run, "Go on?")
+			if said != c.want || got.Documentation != "Say what to do." || got.Process != "p" {
+				t.Errorf("the task is %+v and asks %q, want %q", got, said, c.want)
+			}
+			err := p.Call(t.Context(), "POST", "/api/v1/tasks/"+got.Key+"/complete", map[string]any{"variables": map[string]any{"other": 1}}, nil)
+			if strings.Contains(c.want, "!") {
+				if !coded(err, "task.unanswered") {
+					t.Fatalf("a task was completed with nothing: %v", err)
+				}
+				complete(p, got.Key, map[string]any{"decision": "retry"})
+				if _, said = questions(t, p, run, "Go on?"); said != c.want {
+					t.Errorf("the second time it asks %q, want %q", said, c.want)
+				}
+				complete(p, task(t, p, run, "Go on?"), map[string]any{"decision": "stop"})
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if r := p.Ended(run); r.State != "completed" {
+				t.Errorf("the run is %+v", r)
+			}
+		})
+	}
+}
+
+// Without a mapping a task asks what the gateways after it decide by, unless the
+// run knows it.
+func TestATaskAsksWhatIsDecidedAfterIt(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	if err := p.Deploy([]byte(asked)); err != nil {
+		t.Fatal(err)
+	}
+	run := p.Run(platform.Request{Process: "p"})
+	if _, said := questions(t, p, run, "First"); said != "answer! yes no" {
+		t.Errorf("it asks %q", said)
+	}
+	run = p.Run(platform.Request{Process: "p", Variables: map[string]any{"answer": "yes"}})
+	first, said := questions(t, p, run, "First")
+	if said != "answer yes no" {
+		t.Errorf("it asks %q for what the start gave", said)
+	}
+	complete(p, first.Key, nil)
+	second, said := questions(t, p, run, "Second")
+	if said != "" {
+		t.Errorf("a task that decides nothing asks %q", said)
+	}
+	complete(p, second.Key, nil)
+	if r := p.Ended(run); r.State != "completed" {
+		t.Errorf("the run is %+v", r)
+	}
+}
