@@ -18,8 +18,8 @@ const maxScript = 4 << 20 // bytes
 
 type scriptIn struct {
 	access
-	Script     string          `sx:"script,type=text,risk=script" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names."`
-	ScriptFile plugin.File     `sx:"script_file,risk=script" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text."`
+	Script     string          `sx:"script,type=text" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names."`
+	ScriptFile plugin.File     `sx:"script_file" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text."`
 	Args       []string        `sx:"args" title:"en=Arguments;zh=参数" doc:"Arguments, each passed as it is."`
 	Env        environment     `sx:"env" title:"en=Environment variables;zh=环境变量" doc:"Environment variables; numbers and true or false become text."`
 	SecretEnv  environment     `sx:"secret_env,secret" title:"en=Secret variables;zh=保密变量" doc:"Environment variables that nobody may see."`

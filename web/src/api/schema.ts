@@ -643,7 +643,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Plugins with their manifests */
+        /** Plugins with their manifests and states */
         get: operations["listPlugins"];
         put?: never;
         post?: never;
@@ -660,12 +660,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A plugin's manifest */
+        /** A plugin's manifest and state */
         get: operations["getPlugin"];
         /** Register a plugin that runs elsewhere by its own manifest */
         put: operations["connectPlugin"];
         post?: never;
-        delete?: never;
+        /** Un-register a plugin that runs elsewhere */
+        delete: operations["removePlugin"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1777,6 +1778,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginListed: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginListed"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfProcessDecision: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessDecision"][] | null;
@@ -1831,12 +1838,6 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
-        PageOfWireManifest: {
-            /** @description The rows of this page */
-            items: components["schemas"]["WireManifest"][] | null;
-            /** @description Pass as after to read the next page; absent on the last */
-            next?: string;
-        };
         PageOfWireRow: {
             /** @description The rows of this page */
             items: {
@@ -1869,6 +1870,39 @@ export interface components {
             };
             /** @description It comes with the platform and runs within the console; others run in a frame without rights */
             trusted: boolean;
+            version: string;
+        };
+        PluginListed: {
+            changes?: boolean;
+            description?: {
+                [key: string]: string;
+            };
+            dynamicObjects?: boolean;
+            menus?: components["schemas"]["WireMenu"][] | null;
+            objects?: components["schemas"]["WireObjectType"][] | null;
+            permissions?: string[] | null;
+            plugin: string;
+            /** @description Why it is unreachable */
+            reason?: string;
+            requires?: components["schemas"]["WireRequirement"][] | null;
+            resources?: components["schemas"]["WireResources"];
+            run?: components["schemas"]["WireRun"];
+            services?: components["schemas"]["WireService"][] | null;
+            settings?: components["schemas"]["WireSetting"][] | null;
+            /**
+             * Format: date-time
+             * @description When the state began, as far as this start of the server knows
+             */
+            since: string;
+            /**
+             * @description Whether the plugin answers
+             * @enum {string}
+             */
+            state: "running" | "starting" | "unreachable";
+            title?: {
+                [key: string]: string;
+            };
+            ui?: components["schemas"]["WireUI"];
             version: string;
         };
         Problem: {
@@ -3842,7 +3876,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfWireManifest"];
+                    "application/json": components["schemas"]["PageOfPluginListed"];
                 };
             };
             /** @description Error */
@@ -3873,7 +3907,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WireManifest"];
+                    "application/json": components["schemas"]["PluginListed"];
                 };
             };
             /** @description Error */
@@ -3910,6 +3944,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["WireManifest"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    removePlugin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
