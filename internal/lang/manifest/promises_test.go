@@ -70,7 +70,7 @@ var promises = map[string]string{
 	"services[].actions[].action": resolved, "services[].actions[].title": listed, "services[].actions[].description": listed, "services[].actions[].path": called,
 	"services[].actions[].method": called, "services[].actions[].target": previews, "services[].actions[].batch": "test/e2e TestAutomaticRetriesKeepToTheRowsThatFailed", "services[].actions[].timeout": slow,
 	"services[].actions[].retry.max": retried, "services[].actions[].retry.backoff": retried, "services[].actions[].retry.on[]": retried,
-	"services[].actions[].risk": previews, "services[].actions[].idempotent": once, "services[].actions[].async": later, "services[].actions[].cancel": ended,
+	"services[].actions[].risk": previews, "services[].actions[].idempotent": once, "services[].actions[].async": later, "services[].actions[].cancel": ended, "services[].actions[].settles": "test/e2e TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded",
 	"services[].actions[].locks[].mode": locked, "services[].actions[].locks[].on": locked, "services[].actions[].effects[]": listed,
 
 	"services[].actions[].input[].name": called, "services[].actions[].input[].type": given, "services[].actions[].input[].title": listed, "services[].actions[].input[].description": listed,
