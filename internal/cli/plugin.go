@@ -15,7 +15,7 @@ import (
 
 func (a *app) pluginCmd() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "Plugins with their services", Args: exactly(0, "no arguments"),
+		Use: "list", Short: "Plugins with their states and services", Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.plugins(c.Context()) },
 	}
 	var o runOptions
@@ -33,7 +33,20 @@ func (a *app) pluginCmd() *cobra.Command {
 	}
 	call.Flags().StringArrayVar(&o.objects, "object", nil, "what the service acts on, package:type/id; may be given many times")
 	call.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, an input; may be given many times")
-	return group("plugin", "Plugins and their services", list, call)
+	remove := &cobra.Command{
+		Use: "remove <name>", Short: "Un-register a plugin that runs elsewhere", Args: exactly(1, "a plugin"),
+		Long: "Un-registers a plugin that was connected from elsewhere. It stays while runs wait for its calls, other plugins require it, or their types refer to its objects." + exitHelp,
+		RunE: func(c *cobra.Command, args []string) error { return a.removePlugin(c.Context(), args[0]) },
+	}
+	return group("plugin", "Plugins and their services", list, call, remove)
+}
+
+func (a *app) removePlugin(ctx context.Context, name string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	return api.Call(ctx, "DELETE", "/api/v1/plugins/"+url.PathEscape(name), nil, nil)
 }
 
 func (a *app) plugins(ctx context.Context) error {
@@ -41,13 +54,13 @@ func (a *app) plugins(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var page client.PageOfWireManifest
+	var page client.PageOfPluginListed
 	if err := api.Call(ctx, "GET", "/api/v1/plugins", nil, &page); err != nil {
 		return err
 	}
 	return a.show(page, func(w io.Writer) {
 		for _, m := range page.Items {
-			fmt.Fprintf(w, "%s %s\t%s\n", m.Plugin, m.Version, m.Title["en"])
+			fmt.Fprintf(w, "%s %s\t%s\t%s\n", m.Plugin, m.Version, strings.TrimSpace(string(m.State)+" "+m.Reason), m.Title["en"])
 			for _, s := range m.Services {
 				for _, act := range s.Actions {
 					fmt.Fprintf(w, "  %s/%s/%s\t%s\t%s\n", m.Plugin, s.Name, act.Action, act.Risk, act.Title["en"])

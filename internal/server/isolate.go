@@ -63,6 +63,7 @@ func supervise(ctx context.Context, s *Server, p *parts, of supervised) error {
 			wait = superviseEvery
 			continue
 		}
+		p.registry.Health.Poke()
 		s.Log.WarnContext(ctx, "a plugin's process has ended; it is started again", "plugin", of.Name, "err", err)
 		wait = min(2*wait, superviseMax)
 		state, err := s.local.Ensure(ctx, of.Process)

@@ -100,7 +100,9 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP")})
 	p.objects.Attach(p.door)
 	p.process.Attach(p.engine, p.door)
-	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin}
+	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
+	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
+	p.router.Unreached = func(string) { p.registry.Health.Poke() }
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
 	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.process} {
 		r.Routes(p.api)
@@ -186,6 +188,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	if err := startPlugins(ctx, s, p); err != nil {
 		return err
 	}
+	g.Go("plugins' health", p.registry.Health.Run)
 	g.Go("objects", p.objects.Run) // begins with what a server that was killed has left
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	p.dispatch.Attach(work, p.engine, p.door)

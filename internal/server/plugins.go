@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/gateway"
+	"sextant/internal/domain/object"
 	"sextant/plugins/cmdb"
 	"sextant/plugins/host"
 	sdk "sextant/sdk/go/plugin"
@@ -47,6 +49,9 @@ func startPlugins(ctx context.Context, s *Server, p *parts) error {
 		if err != nil {
 			return fmt.Errorf("plugin %s: %w", b.name, err)
 		}
+		if err := p.registry.Check(m, false); err != nil {
+			return fmt.Errorf("plugin %s: %w", b.name, err)
+		}
 		if err := p.registry.Register(ctx, m); err != nil {
 			return err
 		}
@@ -68,6 +73,15 @@ func startPlugins(ctx context.Context, s *Server, p *parts) error {
 	}
 	return nil
 }
+
+// use tells what would miss a plugin.
+type use struct {
+	*object.Service
+	calls *dispatch.Service
+}
+
+// AtWork are the runs that wait for a call of a plugin.
+func (u use) AtWork(name string) []string { return u.calls.AtWork(name) }
 
 // instance is a plugin about to be started.
 type instance struct {

@@ -29,12 +29,8 @@ func New() *plugin.Plugin {
 		Plugin: name, Version: "0.1.0",
 		Title:       wire.Text{"en": "Configuration database", "zh": "配置管理数据库"},
 		Description: wire.Text{"en": "Objects of types that people define, with references, desired and observed values, and history.", "zh": "由用户定义类型的配置对象，支持引用、期望值与实际值以及变更历史。"},
-		Menus: []wire.Menu{
-			{ID: "types", Dimension: "design", Title: wire.Text{"en": "Object types", "zh": "对象类型"}, Path: "/objects/cmdb:object_type"},
-			{ID: "history", Dimension: "monitor", Title: wire.Text{"en": "Object history", "zh": "对象变更历史"}, Path: "/objects/cmdb:history"},
-		},
-		Objects:   builtin(),
-		Resources: &wire.Resources{Database: true},
+		Objects:     builtin(),
+		Resources:   &wire.Resources{Database: true},
 	})
 	s := &store{model: model{}}
 	p.Model(s.types)

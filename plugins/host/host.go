@@ -39,7 +39,6 @@ func New() *plugin.Plugin {
 		Plugin: name, Version: "0.1.0",
 		Title:       wire.Text{"en": "Hosts", "zh": "主机"},
 		Description: wire.Text{"en": "Scripts, files, facts and waiting on machines over SSH.", "zh": "通过 SSH 在主机上执行脚本、分发文件、采集信息和等待就绪。"},
-		Menus:       []wire.Menu{{ID: "hosts", Dimension: "execute", Title: wire.Text{"en": "Hosts", "zh": "主机"}, Path: "/objects/host:host"}},
 		Objects:     []wire.ObjectType{hostType()},
 		Changes:     true,
 		Resources:   &wire.Resources{Database: true},

@@ -18,8 +18,8 @@ const maxScript = 4 << 20 // bytes
 
 type scriptIn struct {
 	access
-	Script     string          `sx:"script,type=text,risk=script" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names." zh:"脚本内容，由 sh 或首行指定的解释器执行。"`
-	ScriptFile plugin.File     `sx:"script_file,risk=script" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text." zh:"脚本文件，用于代替脚本内容。"`
+	Script     string          `sx:"script,type=text" title:"en=Script;zh=脚本" doc:"Text of the script, run by sh or by what its first line names." zh:"脚本内容，由 sh 或首行指定的解释器执行。"`
+	ScriptFile plugin.File     `sx:"script_file" title:"en=Script file;zh=脚本文件" doc:"File with the script, instead of its text." zh:"脚本文件，用于代替脚本内容。"`
 	Args       []string        `sx:"args" title:"en=Arguments;zh=参数" doc:"Arguments, each passed as it is." zh:"参数，逐个原样传递。"`
 	Env        environment     `sx:"env" title:"en=Environment variables;zh=环境变量" doc:"Environment variables; numbers and true or false become text." zh:"环境变量；数字和布尔值按文本传递。"`
 	SecretEnv  environment     `sx:"secret_env,secret" title:"en=Secret variables;zh=保密变量" doc:"Environment variables that nobody may see." zh:"保密的环境变量，任何人都看不到。"`

@@ -250,8 +250,8 @@ func (d *Door) Release(tx *db.Tx, run int64) error {
 	return nil
 }
 
-// RenewOnce keeps the claims of all runs of this node, and their places in the
-// queue, for another lease. A server that starts does it before it takes
+// RenewOnce keeps all claims there are, and all places in the queue, for another
+// lease: one server works on a database, so that all are its own. A server that starts does it before it takes
 // requests: the runs go on and still hold what they held.
 func (d *Door) RenewOnce(ctx context.Context) error {
 	return d.renew(ctx, "control_claim", "control_wait")
@@ -269,7 +269,7 @@ func (d *Door) renew(ctx context.Context, tables ...string) error {
 	})
 }
 
-// Renew keeps the claims of all runs of this node for another lease; who waits
+// Renew keeps all claims there are for another lease; who waits
 // renews his place himself. It returns when ctx ends.
 func (d *Door) Renew(ctx context.Context) error {
 	for {

@@ -96,6 +96,7 @@ type Service struct {
 type running struct {
 	cancel context.CancelCauseFunc
 	place  *fair.Place
+	of     durable.Job
 	again  *durable.Job
 	stopping
 }
@@ -144,7 +145,7 @@ func (s *Service) Offer(j durable.Job) {
 func (s *Service) begin(j durable.Job) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	p := &fair.Place{All: s.slots}
-	s.jobs[j.Key] = &running{cancel: cancel, place: p, stopping: newStopping(j.Run)}
+	s.jobs[j.Key] = &running{cancel: cancel, place: p, of: j, stopping: newStopping(j.Run)}
 	s.wg.Go(func() {
 		defer s.end(j.Key)
 		defer p.Leave()

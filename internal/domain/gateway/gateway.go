@@ -36,6 +36,8 @@ type Router struct {
 	routes map[string]Route
 	client *http.Client
 	once   *http.Client // never sends a request a second time by itself
+	// Unreached is told of a plugin that gave no answer; set before the first call.
+	Unreached func(plugin string)
 }
 
 // New makes a router without routes.
@@ -55,6 +57,21 @@ func (r *Router) Set(plugin string, to Route) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.routes[plugin] = to
+}
+
+// Unset forgets where a plugin is.
+func (r *Router) Unset(plugin string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.routes, plugin)
+}
+
+// Route tells where calls to a plugin go.
+func (r *Router) Route(plugin string) (Route, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	to, ok := r.routes[plugin]
+	return to, ok
 }
 
 // Call is a request to a plugin.
@@ -81,13 +98,15 @@ var ErrNotSent = errors.New("the plugin was not reached")
 // Do makes a call. An error wraps ErrNotSent where the plugin certainly did not
 // get it; after any other error nobody knows.
 func (r *Router) Do(ctx context.Context, c Call) (*Answer, error) {
-	r.mu.RLock()
-	to, ok := r.routes[c.Plugin]
-	r.mu.RUnlock()
+	to, ok := r.Route(c.Plugin)
 	if !ok {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, errs.New(errs.Unavailable, "plugin.not_running", "the plugin %q does not run", c.Plugin))
 	}
-	return r.Ask(ctx, to, c)
+	got, err := r.Ask(ctx, to, c)
+	if err != nil && r.Unreached != nil && ctx.Err() == nil {
+		r.Unreached(c.Plugin)
+	}
+	return got, err
 }
 
 // Ask makes a call by a route that is not known yet.

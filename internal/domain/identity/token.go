@@ -14,12 +14,18 @@ import (
 func (s *Service) IssuePlugin(ctx context.Context, plugin string) (string, error) {
 	secret, now := clock.NewToken("sxp_"), s.clock.Now()
 	err := s.db.Do(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec("DELETE FROM identity_token WHERE user_id = ? AND kind = ?", plugin, kindPlugin); err != nil {
+		if err := s.RevokePlugin(tx, plugin); err != nil {
 			return err
 		}
 		return insertToken(tx, Token{ID: clock.NewID(s.clock), user: plugin, Name: plugin, Kind: kindPlugin, hash: digest(secret), Created: now})
 	})
 	return secret, err
+}
+
+// RevokePlugin ends the token of a plugin.
+func (s *Service) RevokePlugin(tx *db.Tx, plugin string) error {
+	_, err := tx.Exec("DELETE FROM identity_token WHERE user_id = ? AND kind = ?", plugin, kindPlugin)
+	return err
 }
 
 // NewToken describes an API token to create.

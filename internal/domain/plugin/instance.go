@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync"
 	"time"
 
 	"sextant/internal/domain/audit"
@@ -25,6 +27,7 @@ const manifestWithin = 10 * time.Second
 // Tokens issues and checks the tokens of plugins.
 type Tokens interface {
 	IssuePlugin(ctx context.Context, plugin string) (string, error)
+	RevokePlugin(tx *db.Tx, plugin string) error
 }
 
 // Remote knows the plugins that run elsewhere, started by somebody else: those of
@@ -39,6 +42,10 @@ type Remote struct {
 	Audit    *audit.Log
 	// Reserved are the names of built-in plugins.
 	Reserved func(name string) bool
+	// Use tells what would miss a plugin.
+	Use Use
+
+	mu sync.Mutex // held while a plugin comes or goes
 }
 
 // Token gives the plugin of a name a new token, with which it has to be started.
@@ -98,6 +105,14 @@ func (r *Remote) Connect(ctx context.Context, name, address string) (wire.Manife
 	if err != nil {
 		return m, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.Registry.Check(m, true); err != nil {
+		return m, err
+	}
+	if all := r.Registry.dependents(name, m.Version); len(all) > 0 {
+		return m, errs.New(errs.Conflict, "plugin.required", "version %s of the plugin %s will not do for %s", m.Version, name, strings.Join(all, ", "))
+	}
 	err = r.Registry.db.Do(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec("UPDATE plugin_instance SET url = ? WHERE plugin = ?", address, name)
 		return err
@@ -107,6 +122,9 @@ func (r *Remote) Connect(ctx context.Context, name, address string) (wire.Manife
 	}
 	if err == nil {
 		r.Router.Set(name, gateway.Route{URL: address, Token: string(token)})
+		if h := r.Registry.Health; h != nil {
+			h.note(ctx, name, StateRunning, "")
+		}
 	}
 	return m, err
 }
@@ -176,6 +194,8 @@ func (r *Remote) Routes(a *api.API) {
 			o.Body.Token = token
 			return o, err
 		})
+	api.Register(a, api.Endpoint{ID: "removePlugin", Method: http.MethodDelete, Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "Un-register a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusNoContent},
+		func(ctx context.Context, in *Named) (*struct{}, error) { return nil, r.Remove(ctx, in.Name) })
 	type connect struct {
 		Named
 		Body struct {

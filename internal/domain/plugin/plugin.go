@@ -36,6 +36,9 @@ const JobPrefix = "plugin:"
 
 // Registry knows the plugins. It is safe for concurrent use.
 type Registry struct {
+	// Health tells how plugins are; set before they are listed.
+	Health *Health
+
 	db    *db.DB
 	clock clock.Clock
 	mu    sync.RWMutex
@@ -181,23 +184,41 @@ func services(m wire.Manifest) string {
 	return strings.Join(all, ", ")
 }
 
+// Listed is a plugin as it is listed: what its manifest says, and how it is.
+type Listed struct {
+	wire.Manifest
+	Condition
+}
+
+func (r *Registry) listed(m wire.Manifest) Listed {
+	l := Listed{m, Condition{State: StateStarting}}
+	if r.Health != nil {
+		l.Condition = r.Health.Of(m.Plugin)
+	}
+	return l
+}
+
 // Routes adds the endpoints.
 func (r *Registry) Routes(a *api.API) {
-	type list struct{ Body api.Page[wire.Manifest] }
-	api.Register(a, api.Endpoint{ID: "listPlugins", Method: http.MethodGet, Path: "/api/v1/plugins", Tag: "plugins", Summary: "Plugins with their manifests", Permission: "plugin.read"},
+	type list struct{ Body api.Page[Listed] }
+	api.Register(a, api.Endpoint{ID: "listPlugins", Method: http.MethodGet, Path: "/api/v1/plugins", Tag: "plugins", Summary: "Plugins with their manifests and states", Permission: "plugin.read"},
 		func(context.Context, *struct{}) (*list, error) {
-			return &list{api.Page[wire.Manifest]{Items: r.All()}}, nil
+			all := []Listed{}
+			for _, m := range r.All() {
+				all = append(all, r.listed(m))
+			}
+			return &list{api.Page[Listed]{Items: all}}, nil
 		})
 	type in struct {
 		Name string `path:"name"`
 	}
-	type one struct{ Body wire.Manifest }
-	api.Register(a, api.Endpoint{ID: "getPlugin", Method: http.MethodGet, Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "A plugin's manifest", Permission: "plugin.read"},
+	type one struct{ Body Listed }
+	api.Register(a, api.Endpoint{ID: "getPlugin", Method: http.MethodGet, Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "A plugin's manifest and state", Permission: "plugin.read"},
 		func(_ context.Context, i *in) (*one, error) {
 			m, ok := r.Manifest(i.Name)
 			if !ok {
 				return nil, errs.New(errs.NotFound, "plugin.not_found", "there is no plugin %q", i.Name)
 			}
-			return &one{m}, nil
+			return &one{r.listed(m)}, nil
 		})
 }

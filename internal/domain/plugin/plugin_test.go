@@ -81,7 +81,7 @@ func refused(t *testing.T, err error, kind errs.Kind, code string) {
 // manifest is a plugin with one service; of each version the action's path
 // tells which it is.
 func manifest(name, version string) wire.Manifest {
-	return wire.Manifest{Plugin: name, Version: version, Run: &wire.Run{Binary: "bin/x"}, Services: []wire.Service{{Name: "script", Actions: []wire.Action{{Action: "run", Path: "/" + version}}}}}
+	return wire.Manifest{Plugin: name, Version: version, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "script", Actions: []wire.Action{{Action: "run", Path: "/" + version}}}}}
 }
 
 func TestTheNewestEnabledVersion(t *testing.T) {

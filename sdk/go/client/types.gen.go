@@ -91,6 +91,27 @@ func (e OutputLostReason) Valid() bool {
 	}
 }
 
+// Defines values for PluginListedState.
+const (
+	Running     PluginListedState = "running"
+	Starting    PluginListedState = "starting"
+	Unreachable PluginListedState = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the PluginListedState enum.
+func (e PluginListedState) Valid() bool {
+	switch e {
+	case Running:
+		return true
+	case Starting:
+		return true
+	case Unreachable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProcessDecisionVerb.
 const (
 	IncidentRetry ProcessDecisionVerb = "incident.retry"
@@ -923,6 +944,15 @@ type PageOfPluginCard struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfPluginListed defines model for PageOfPluginListed.
+type PageOfPluginListed struct {
+	// Items The rows of this page
+	Items []PluginListed `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfProcessDecision defines model for PageOfProcessDecision.
 type PageOfProcessDecision struct {
 	// Items The rows of this page
@@ -1004,15 +1034,6 @@ type PageOfSettingValue struct {
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfWireManifest defines model for PageOfWireManifest.
-type PageOfWireManifest struct {
-	// Items The rows of this page
-	Items []WireManifest `json:"items"`
-
-	// Next Pass as after to read the next page; absent on the last
-	Next string `json:"next,omitempty"`
-}
-
 // PageOfWireRow defines model for PageOfWireRow.
 type PageOfWireRow struct {
 	// Items The rows of this page
@@ -1056,6 +1077,37 @@ type PluginCard struct {
 	Trusted bool   `json:"trusted"`
 	Version string `json:"version"`
 }
+
+// PluginListed defines model for PluginListed.
+type PluginListed struct {
+	Changes        bool              `json:"changes,omitempty"`
+	Description    map[string]string `json:"description,omitempty"`
+	DynamicObjects bool              `json:"dynamicObjects,omitempty"`
+	Menus          []WireMenu        `json:"menus,omitempty"`
+	Objects        []WireObjectType  `json:"objects,omitempty"`
+	Permissions    []string          `json:"permissions,omitempty"`
+	Plugin         string            `json:"plugin"`
+
+	// Reason Why it is unreachable
+	Reason    string            `json:"reason,omitempty"`
+	Requires  []WireRequirement `json:"requires,omitempty"`
+	Resources WireResources     `json:"resources,omitempty"`
+	Run       WireRun           `json:"run,omitempty"`
+	Services  []WireService     `json:"services,omitempty"`
+	Settings  []WireSetting     `json:"settings,omitempty"`
+
+	// Since When the state began, as far as this start of the server knows
+	Since time.Time `json:"since"`
+
+	// State Whether the plugin answers
+	State   PluginListedState `json:"state"`
+	Title   map[string]string `json:"title,omitempty"`
+	Ui      WireUI            `json:"ui,omitempty"`
+	Version string            `json:"version"`
+}
+
+// PluginListedState Whether the plugin answers
+type PluginListedState string
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -1704,8 +1756,8 @@ type WorklistChoice struct {
 // WorklistQuestion defines model for WorklistQuestion.
 type WorklistQuestion struct {
 	// Choices The answers that the process tells apart; others are possible
-	Choices     []WorklistChoice `json:"choices,omitempty"`
-	Description string           `json:"description,omitempty"`
+	Choices     []WorklistChoice  `json:"choices,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
 
 	// Name Name of the variable
 	Name string `json:"name"`

@@ -660,7 +660,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Plugins with their manifests */
+        /** Plugins with their manifests and states */
         get: operations["listPlugins"];
         put?: never;
         post?: never;
@@ -677,12 +677,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A plugin's manifest */
+        /** A plugin's manifest and state */
         get: operations["getPlugin"];
         /** Register a plugin that runs elsewhere by its own manifest */
         put: operations["connectPlugin"];
         post?: never;
-        delete?: never;
+        /** Un-register a plugin that runs elsewhere */
+        delete: operations["removePlugin"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1821,6 +1822,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginListed: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginListed"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfProcessDecision: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessDecision"][] | null;
@@ -1875,12 +1882,6 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
-        PageOfWireManifest: {
-            /** @description The rows of this page */
-            items: components["schemas"]["WireManifest"][] | null;
-            /** @description Pass as after to read the next page; absent on the last */
-            next?: string;
-        };
         PageOfWireRow: {
             /** @description The rows of this page */
             items: {
@@ -1913,6 +1914,39 @@ export interface components {
             };
             /** @description It comes with the platform and runs within the console; others run in a frame without rights */
             trusted: boolean;
+            version: string;
+        };
+        PluginListed: {
+            changes?: boolean;
+            description?: {
+                [key: string]: string;
+            };
+            dynamicObjects?: boolean;
+            menus?: components["schemas"]["WireMenu"][] | null;
+            objects?: components["schemas"]["WireObjectType"][] | null;
+            permissions?: string[] | null;
+            plugin: string;
+            /** @description Why it is unreachable */
+            reason?: string;
+            requires?: components["schemas"]["WireRequirement"][] | null;
+            resources?: components["schemas"]["WireResources"];
+            run?: components["schemas"]["WireRun"];
+            services?: components["schemas"]["WireService"][] | null;
+            settings?: components["schemas"]["WireSetting"][] | null;
+            /**
+             * Format: date-time
+             * @description When the state began, as far as this start of the server knows
+             */
+            since: string;
+            /**
+             * @description Whether the plugin answers
+             * @enum {string}
+             */
+            state: "running" | "starting" | "unreachable";
+            title?: {
+                [key: string]: string;
+            };
+            ui?: components["schemas"]["WireUI"];
             version: string;
         };
         Problem: {
@@ -2502,7 +2536,9 @@ export interface components {
         WorklistQuestion: {
             /** @description The answers that the process tells apart; others are possible */
             choices?: components["schemas"]["WorklistChoice"][] | null;
-            description?: string;
+            description?: {
+                [key: string]: string;
+            };
             /** @description Name of the variable */
             name: string;
             /** @description The task is not completed without it */
@@ -3932,7 +3968,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfWireManifest"];
+                    "application/json": components["schemas"]["PageOfPluginListed"];
                 };
             };
             /** @description Error */
@@ -3963,7 +3999,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WireManifest"];
+                    "application/json": components["schemas"]["PluginListed"];
                 };
             };
             /** @description Error */
@@ -4000,6 +4036,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["WireManifest"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    removePlugin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
