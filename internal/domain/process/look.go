@@ -2,12 +2,10 @@ package process
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +17,6 @@ import (
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
-	"sextant/internal/kit/clock"
-	"sextant/internal/kit/db"
 )
 
 // Decision is what a person decided about a run: he ended it, answered a task, or
@@ -172,19 +168,7 @@ func (s *Service) Summarize(ctx context.Context, f Filter) (Summary, error) {
 	}
 	out := Summary{States: map[string]int{}, Hours: []Hour{}}
 	f.State = ""
-	hour := "0"
-	if !f.Since.IsZero() {
-		hour = "r.started - r.started % " + strconv.FormatInt(time.Hour.Microseconds(), 10)
-	}
-	where, args := f.where()
-	rows, err := s.DB.Query(ctx, "SELECT r.state, "+hour+", COUNT(*) FROM process_run r WHERE "+where+" GROUP BY 1, 2 ORDER BY 2, 1", args...)
-	hours, err := db.Scan(rows, err, func(r *sql.Rows) (Hour, error) {
-		var h Hour
-		var at int64
-		err := r.Scan(&h.State, &at, &h.Runs)
-		h.Hour = clock.FromMicros(at)
-		return h, err
-	})
+	hours, err := runsByHour(ctx, s.DB, f)
 	if err != nil {
 		return out, err
 	}

@@ -195,6 +195,24 @@ func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 	return db.Scan(rows, err, func(r *sql.Rows) (Run, error) { return scanRun(r.Scan) })
 }
 
+// runsByHour counts the runs that a filter selects by state, and by the hour in
+// which they began where it gives a beginning.
+func runsByHour(ctx context.Context, q db.Querier, f Filter) ([]Hour, error) {
+	hour := "0"
+	if !f.Since.IsZero() {
+		hour = "r.started - r.started % " + strconv.FormatInt(time.Hour.Microseconds(), 10)
+	}
+	where, args := f.where()
+	rows, err := q.Query(ctx, "SELECT r.state, "+hour+", COUNT(*) FROM process_run r WHERE "+where+" GROUP BY 1, 2 ORDER BY 2, 1", args...)
+	return db.Scan(rows, err, func(r *sql.Rows) (Hour, error) {
+		var h Hour
+		var at int64
+		err := r.Scan(&h.State, &at, &h.Runs)
+		h.Hour = clock.FromMicros(at)
+		return h, err
+	})
+}
+
 const incidentColumns = "incident, run, project, element, node, name, kind, message, since"
 
 // incidentQuery reads incidents with the title of their run.

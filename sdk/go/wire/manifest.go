@@ -147,26 +147,26 @@ const (
 
 // Action is one callable operation of a service.
 type Action struct {
-	Action      string   `json:"action" yaml:"action"`
-	Title       Text     `json:"title,omitempty" yaml:"title,omitempty"`
-	Description Text     `json:"description,omitempty" yaml:"description,omitempty"`
-	Path        string   `json:"path" yaml:"path"`
-	Method      string   `json:"method,omitempty" yaml:"method,omitempty"`
-	Target      string   `json:"target,omitempty" yaml:"target,omitempty"`
-	Batch       int      `json:"batch,omitempty" yaml:"batch,omitempty"`
-	Timeout     string   `json:"timeout,omitempty" yaml:"timeout,omitempty"`
-	Retry       *Retry   `json:"retry,omitempty" yaml:"retry,omitempty"`
-	Risk        string   `json:"risk,omitempty" yaml:"risk,omitempty"`
-	Idempotent  bool     `json:"idempotent,omitempty" yaml:"idempotent,omitempty"`
-	Async       bool     `json:"async,omitempty" yaml:"async,omitempty"`
-	Cancel      bool     `json:"cancel,omitempty" yaml:"cancel,omitempty"`
+	Action      string `json:"action" yaml:"action"`
+	Title       Text   `json:"title,omitempty" yaml:"title,omitempty"`
+	Description Text   `json:"description,omitempty" yaml:"description,omitempty"`
+	Path        string `json:"path" yaml:"path"`
+	Method      string `json:"method,omitempty" yaml:"method,omitempty"`
+	Target      string `json:"target,omitempty" yaml:"target,omitempty"`
+	Batch       int    `json:"batch,omitempty" yaml:"batch,omitempty"`
+	Timeout     string `json:"timeout,omitempty" yaml:"timeout,omitempty"`
+	Retry       *Retry `json:"retry,omitempty" yaml:"retry,omitempty"`
+	Risk        string `json:"risk,omitempty" yaml:"risk,omitempty"`
+	Idempotent  bool   `json:"idempotent,omitempty" yaml:"idempotent,omitempty"`
+	Async       bool   `json:"async,omitempty" yaml:"async,omitempty"`
+	Cancel      bool   `json:"cancel,omitempty" yaml:"cancel,omitempty"`
 	// Settles says that the action answers for a row only once it is certain that
 	// what it began has ended: its word is awaited beyond the deadline.
-	Settles bool `json:"settles,omitempty" yaml:"settles,omitempty"`
-	Locks       []Lock   `json:"locks,omitempty" yaml:"locks,omitempty"`
-	Effects     []string `json:"effects,omitempty" yaml:"effects,omitempty"`
-	Input       []Param  `json:"input,omitempty" yaml:"input,omitempty"`
-	Output      []Param  `json:"output,omitempty" yaml:"output,omitempty"`
+	Settles bool     `json:"settles,omitempty" yaml:"settles,omitempty"`
+	Locks   []Lock   `json:"locks,omitempty" yaml:"locks,omitempty"`
+	Effects []string `json:"effects,omitempty" yaml:"effects,omitempty"`
+	Input   []Param  `json:"input,omitempty" yaml:"input,omitempty"`
+	Output  []Param  `json:"output,omitempty" yaml:"output,omitempty"`
 }
 
 // Retry is the policy for outcomes that may be tried again. Backoff is an ISO
