@@ -89,6 +89,7 @@ func builtin() []wire.ObjectType {
 				attr("title_en", wire.TypeString, "Title (English)", "标题（英文）"),
 				attr("title_zh", wire.TypeString, "Title (Chinese)", "标题（中文）"),
 				attr("description", wire.TypeText, "Description", "说明"),
+				attr("description_zh", wire.TypeText, "Description (Chinese)", "说明（中文）"),
 				attr("display", wire.TypeString, "Attribute shown as name", "显示属性"),
 				attr("scope_project", wire.TypeString, "Attribute that holds the project", "项目属性"),
 				attr("scope_environment", wire.TypeString, "Attribute that holds the environment", "环境属性"),

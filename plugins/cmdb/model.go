@@ -116,7 +116,7 @@ func readAll(ctx context.Context, tx *objectstore.Tx, typ string) ([]wire.Row, e
 }
 
 func typeOf(row wire.Row) wire.ObjectType {
-	t := wire.ObjectType{Type: text(row[wire.AttrID]), Title: titles(row, "title_en", "title_zh"), Description: plain(text(row["description"])), Display: text(row["display"]), Paging: flag(row["paging"])}
+	t := wire.ObjectType{Type: text(row[wire.AttrID]), Title: texts(row, "title_en", "title_zh"), Description: texts(row, "description", "description_zh"), Display: text(row["display"]), Paging: flag(row["paging"])}
 	if p, e := text(row["scope_project"]), text(row["scope_environment"]); p != "" || e != "" {
 		t.Scope = &wire.ObjectScope{Project: p, Environment: e}
 	}
@@ -125,12 +125,12 @@ func typeOf(row wire.Row) wire.ObjectType {
 
 func attributeOf(row wire.Row) wire.Attribute {
 	return wire.Attribute{
-		Name: text(row["name"]), Type: text(row["type"]), Title: titles(row, "title", "title_zh"), Required: flag(row["required"]), Unique: flag(row["unique"]),
+		Name: text(row["name"]), Type: text(row["type"]), Title: texts(row, "title", "title_zh"), Required: flag(row["required"]), Unique: flag(row["unique"]),
 		Values: valuesOf(row["values"]), To: text(row["to"]), Observed: flag(row["observed"]), Secret: flag(row["secret"]), Default: text(row["default"]),
 	}
 }
 
-func titles(row wire.Row, en, zh string) wire.Text {
+func texts(row wire.Row, en, zh string) wire.Text {
 	out := wire.Text{}
 	for lang, attr := range map[string]string{"en": en, "zh": zh} {
 		if s := strings.TrimSpace(text(row[attr])); s != "" {
@@ -343,12 +343,4 @@ func enumProblems(a wire.Attribute) []string {
 		}
 	}
 	return out
-}
-
-// plain is a text in whatever language somebody wrote it.
-func plain(text string) wire.Text {
-	if text == "" {
-		return nil
-	}
-	return wire.Text{"en": text}
 }

@@ -305,17 +305,17 @@ func (r *reader) into(e *Entry, attr string) func(*yaml.Node) {
 	}
 }
 
-// title reads a text, or one by language.
-func (r *reader) title(e *Entry, en string) func(*yaml.Node) {
+// text reads a text, or one by language.
+func (r *reader) text(e *Entry, en, zh string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if null(n) {
-			r.into(e, "title_zh")(n)
+			r.into(e, zh)(n)
 		}
 		if n.Kind == yaml.ScalarNode {
 			r.into(e, en)(n)
 			return
 		}
-		r.mapping(n, e.ID, map[string]func(*yaml.Node){"en": r.into(e, en), "zh": r.into(e, "title_zh")})
+		r.mapping(n, e.ID, map[string]func(*yaml.Node){"en": r.into(e, en), "zh": r.into(e, zh)})
 	}
 }
 
@@ -359,8 +359,8 @@ func (r *reader) definition(n *yaml.Node, typ string) Definition {
 	d := Definition{Type: typ, Row: named(n, TypeType, typ)}
 	r.mapping(n, typ, map[string]func(*yaml.Node){
 		"type":        func(v *yaml.Node) { d.Row.Values[wire.AttrID] = at(v) },
-		"title":       r.title(&d.Row, "title_en"),
-		"description": r.into(&d.Row, "description"),
+		"title":       r.text(&d.Row, "title_en", "title_zh"),
+		"description": r.text(&d.Row, "description", "description_zh"),
 		"display":     r.into(&d.Row, "display"),
 		"paging":      r.into(&d.Row, "paging"),
 		"scope": func(v *yaml.Node) {
@@ -394,7 +394,7 @@ func (r *reader) attribute(n *yaml.Node, typ, attr string) Entry {
 	e.Row["object_type"], e.Row["name"] = wire.Raw(typ), wire.Raw(attr)
 	known := map[string]func(*yaml.Node){
 		"name":  func(v *yaml.Node) { e.Values["name"] = at(v) },
-		"title": r.title(&e, "title"),
+		"title": r.text(&e, "title", "title_zh"),
 		"values": func(v *yaml.Node) {
 			if null(v) {
 				r.into(&e, "values")(v)

@@ -16,7 +16,7 @@ export const defined = (all: ObjectType[], t: ObjectType) => definable(all).incl
 
 export const kinds = ['string', 'text', 'int', 'number', 'bool', 'datetime', 'enum', 'ref', 'multiref'] as const
 export const flags = ['required', 'unique', 'observed', 'secret'] as const
-const typeTexts = ['title_en', 'title_zh', 'description', 'display', 'scope_project', 'scope_environment'] as const
+const typeTexts = ['title_en', 'title_zh', 'description', 'description_zh', 'display', 'scope_project', 'scope_environment'] as const
 const attributeTexts = ['type', 'title', 'title_zh', 'values', 'to', 'default'] as const
 
 export type TypeDraft = Record<(typeof typeTexts)[number], string> & { id: string }
@@ -44,7 +44,7 @@ export function emptyAttribute(): AttributeDraft {
   return { key: key(), name: '', position: 0, type: 'string', title: '', title_zh: '', values: '', to: '', default: '', required: false, unique: false, observed: false, secret: false }
 }
 
-export const emptyDraft = (): Draft => ({ type: { id: '', title_en: '', title_zh: '', description: '', display: '', scope_project: 'project', scope_environment: '' }, attributes: [{ ...emptyAttribute(), name: 'name', title: 'Name', title_zh: '名称' }] })
+export const emptyDraft = (): Draft => ({ type: { id: '', title_en: '', title_zh: '', description: '', description_zh: '', display: '', scope_project: 'project', scope_environment: '' }, attributes: [{ ...emptyAttribute(), name: 'name', title: 'Name', title_zh: '名称' }] })
 
 /** What is stored, as it is edited. */
 export function draftOf(type: Row, attributes: Row[]): Draft {
