@@ -29,6 +29,9 @@ export function fieldText(value: unknown, name = ''): string {
   return value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value)
 }
 
+/** What stands in the fields that may be read. */
+export const textsOf = (c?: Connection): Record<string, string> => Object.fromEntries(Object.entries(plain(c)).map(([k, v]) => [k, fieldText(v, k)]))
+
 /** What stands in a field: JSON where it reads as a number, a truth value, a list or an object, else the text itself. */
 export function fieldValue(text: string, name = ''): unknown {
   if (several.includes(name) && !/^\s*\[/.test(text)) return linesOf(text)
