@@ -477,6 +477,55 @@ func TestWhoOperatesARunNeedsTheRightOnWhatItTouches(t *testing.T) {
 	}
 }
 
+// Who lets a run go on needs the right on all that it claims for what is to come,
+// and what he gives names no connection that he may not use.
+func TestWhoLetsARunGoOnNeedsTheRightOnWhatComes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	step := func(middle string) string {
+		return opened + middle + `<sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>` + closed
+	}
+	asks := step(`<sequenceFlow id="f0" sourceRef="s" targetRef="a"/><userTask id="a" name="Ask"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f1" sourceRef="a" targetRef="w"/>`)
+	stuck := step(`<sequenceFlow id="f0" sourceRef="s" targetRef="g"/><exclusiveGateway id="g"/><sequenceFlow id="f1" sourceRef="g" targetRef="w"><conditionExpression>=go</conditionExpression></sequenceFlow>`)
+
+	if err := w.Deploy([]byte(asks)); err != nil {
+		t.Fatal(err)
+	}
+	run := w.Run(platform.Request{Process: "p", Objects: []string{"cmdb:box/mixed"}})
+	complete := "/api/v1/tasks/" + task(t, w.Platform, run, "Ask") + "/complete"
+	w.refusedAs(w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": "mine"}}, nil), 403, "object.right", "host:host/prod-1", "task.complete")
+	w.Must("POST", complete, map[string]any{}, nil)
+	w.Ended(run)
+
+	if err := w.Deploy([]byte(stuck)); err != nil {
+		t.Fatal(err)
+	}
+	run = w.Run(platform.Request{Process: "p", Objects: []string{"cmdb:box/mixed"}})
+	if r := w.Ended(run); r.State != "incident" {
+		t.Fatal(r.State)
+	}
+	retry := "/api/v1/incidents/" + w.Incidents()[0].Key + "/retry"
+	w.refusedAs(w.dev.Call(t.Context(), "POST", retry, map[string]any{"variables": map[string]any{"go": true}}, nil), 403, "object.right", "host:host/prod-1", "run.operate")
+	w.Must("POST", retry, map[string]any{"variables": map[string]any{"go": true}}, nil)
+	w.Ended(run)
+
+	if err := w.Deploy([]byte(asks)); err != nil {
+		t.Fatal(err)
+	}
+	run = w.Run(platform.Request{Process: "p", Objects: []string{"cmdb:box/clean"}})
+	complete = "/api/v1/tasks/" + task(t, w.Platform, run, "Ask") + "/complete"
+	for _, given := range []string{"connection/prodlab", "connection/prodlab#password", "use connection/prodlab here", `{"$secret": "connection/prodlab#password"}`} {
+		err := w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": given}}, nil)
+		var e *client.Error
+		if !errors.As(err, &e) || e.Status != 404 {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+	if err := w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": "use connection/lab or connection/nothing"}}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 // A process says what it is started on and with; what does not fit is refused
 // with what is missing.
 func TestAProcessDeclaresItsStart(t *testing.T) {

@@ -236,8 +236,7 @@ func locked(l *Lock, project string) error {
 
 // Release gives up what a run holds and waits for, in the write that ends it.
 func (d *Door) Release(tx *db.Tx, run int64) error {
-	rows, err := tx.Query(context.Background(), "SELECT object FROM control_claim WHERE run = ? UNION SELECT object FROM control_wait WHERE run = ?", run, run)
-	objects, err := db.Scan(rows, err, func(r *sql.Rows) (o string, err error) { return o, r.Scan(&o) })
+	objects, err := d.Claimed(context.Background(), tx, run)
 	if err != nil || len(objects) == 0 {
 		return err
 	}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"database/sql"
 
 	"sextant/internal/domain/identity"
 	"sextant/internal/kit/db"
@@ -18,6 +19,12 @@ func (d *Door) LocksOf(ctx context.Context, object string) (holders, waiting []*
 // LocksOfRun tells what a run holds and waits for.
 func (d *Door) LocksOfRun(ctx context.Context, run int64) (holders, waiting []*Lock, err error) {
 	return d.locksWhere(ctx, "run = ?", run)
+}
+
+// Claimed names what a run holds and waits for.
+func (d *Door) Claimed(ctx context.Context, q db.Querier, run int64) ([]string, error) {
+	rows, err := q.Query(ctx, "SELECT object FROM control_claim WHERE run = ? UNION SELECT object FROM control_wait WHERE run = ?", run, run)
+	return db.Scan(rows, err, func(r *sql.Rows) (o string, err error) { return o, r.Scan(&o) })
 }
 
 // shownLocks is how many claims are listed.

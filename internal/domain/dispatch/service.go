@@ -52,6 +52,7 @@ type Door interface {
 	Claim(ctx context.Context, h control.Holder, claims []control.Claim, told func([]*control.Lock)) error
 	Held(ctx context.Context, q db.Querier, run int64, claims []control.Claim) (map[string]int64, error)
 	Mandate(ctx context.Context, run int64) (control.Mandate, error)
+	Claimed(ctx context.Context, q db.Querier, run int64) ([]string, error)
 }
 
 // Deps is what the service needs.

@@ -30,7 +30,7 @@ type Retry struct {
 // Retry takes up what an incident stopped. Rows that were done are not done
 // again.
 func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
-	i, err := s.operable(ctx, incident)
+	i, err := s.operable(ctx, incident, len(r.Variables)+len(r.Inputs) > 0)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ type Skip struct {
 
 // Skip leaves the step that an incident stopped as if it had completed.
 func (s *Service) Skip(ctx context.Context, incident api.Key, k Skip) error {
-	i, err := s.operable(ctx, incident)
+	i, err := s.operable(ctx, incident, true)
 	if err != nil {
 		return err
 	}
@@ -99,8 +99,9 @@ func (s *Service) Skip(ctx context.Context, incident api.Key, k Skip) error {
 	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
 }
 
-// operable finds an incident that the subject may act on.
-func (s *Service) operable(ctx context.Context, key api.Key) (*Incident, error) {
+// operable finds an incident that the subject may act on: on what its step acts
+// on, or on all that the run does where he gives what later steps read.
+func (s *Service) operable(ctx context.Context, key api.Key, gives bool) (*Incident, error) {
 	i, err := incidentByKey(ctx, s.DB, key)
 	if err != nil {
 		return nil, err
@@ -112,7 +113,11 @@ func (s *Service) operable(ctx context.Context, key api.Key) (*Incident, error) 
 	if err != nil {
 		return nil, err
 	}
-	return i, s.Dispatch.MayOperate(ctx, "run.operate", i.Project, int64(i.Run), i.Element, r.Objects)
+	step := i.Element
+	if gives {
+		step = ""
+	}
+	return i, s.Dispatch.MayOperate(ctx, "run.operate", i.Project, int64(i.Run), step, r.Objects)
 }
 
 // mayGive checks the references in what a person gives a run: they are resolved

@@ -24,7 +24,7 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 	if err != nil {
 		return err
 	}
-	if err := s.Dispatch.MayOperate(ctx, "task.complete", t.Project, int64(t.Run), t.Element, r.Objects); err != nil {
+	if err := s.Dispatch.MayOperate(ctx, "task.complete", t.Project, int64(t.Run), "", r.Objects); err != nil {
 		return err
 	}
 	if err := s.mayGive(ctx, t.Project, vars); err != nil {

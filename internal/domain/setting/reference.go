@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// connectionForm is a text that is the reference to a connection.
-var connectionForm = regexp.MustCompile(`^connection/[a-z0-9][a-z0-9._-]*$`)
+// connectionForm is the reference to a connection, or to a secret of it, in a text.
+var connectionForm = regexp.MustCompile(`connection/([a-z0-9][a-z0-9._-]*)`)
 
 // Secrets lists the connections whose secrets a value takes, wherever they
 // stand in it.
@@ -66,14 +66,15 @@ func Named(raw json.RawMessage) []Naming {
 		switch v := v.(type) {
 		case string:
 			var inner any
-			switch {
-			case connectionForm.MatchString(v):
-				all = append(all, Naming{strings.TrimPrefix(v, Prefix), false})
-			case strings.Contains(v, Prefix) && json.Unmarshal([]byte(v), &inner) == nil: // a structure that was typed as text
+			if strings.Contains(v, Prefix) && json.Unmarshal([]byte(v), &inner) == nil { // a structure that was typed as text
 				for _, name := range Secrets(json.RawMessage(v)) {
 					all = append(all, Naming{name, true})
 				}
 				walk(inner)
+				return
+			}
+			for _, m := range connectionForm.FindAllStringSubmatch(v, -1) {
+				all = append(all, Naming{m[1], false})
 			}
 		case map[string]any:
 			for _, inner := range v {
