@@ -66,6 +66,16 @@ func (a *app) objectCmd() *cobra.Command {
 	return group("object", "Objects", types, list, show, create, set, remove, load, path)
 }
 
+// anyType takes every value as JSON where it is some.
+func anyType(pairs []string) map[string]string {
+	types := map[string]string{}
+	for _, p := range pairs {
+		name, _, _ := strings.Cut(p, "=")
+		types[name] = typeAny
+	}
+	return types
+}
+
 func (a *app) objectTypes(ctx context.Context) error {
 	api, err := a.target.client()
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -133,96 +132,4 @@ func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessR
 		return err
 	}
 	return outcome{ExitFailed}
-}
-
-func (a *app) connectionCmd() *cobra.Command {
-	list := &cobra.Command{
-		Use: "list", Short: "Connections without their secrets", Args: exactly(0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error { return a.connections(c.Context()) },
-	}
-	var typ string
-	var fields, secrets, files []string
-	set := &cobra.Command{
-		Use: "set <name>", Short: "Create or replace a connection", Args: exactly(1, "a name"),
-		Long: "Creates or replaces a connection. Secrets are read from files, or given as name=value where others cannot see your commands; they are sealed and never shown again." + exitHelp,
-		RunE: func(c *cobra.Command, args []string) error {
-			in, err := connectionInput(typ, fields, secrets, files)
-			if err != nil {
-				return err
-			}
-			return a.setConnection(c.Context(), args[0], in)
-		},
-	}
-	set.Flags().StringVar(&typ, "type", "ssh", "what it connects to")
-	set.Flags().StringArrayVar(&fields, "field", nil, "name=value; may be given many times")
-	set.Flags().StringArrayVar(&secrets, "secret", nil, "name=value; may be given many times")
-	set.Flags().StringArrayVar(&files, "secret-file", nil, "name=file; may be given many times")
-	return group("connection", "Connections to foreign systems", list, set)
-}
-
-// anyType takes every value as JSON where it is some.
-func anyType(pairs []string) map[string]string {
-	types := map[string]string{}
-	for _, p := range pairs {
-		name, _, _ := strings.Cut(p, "=")
-		types[name] = typeAny
-	}
-	return types
-}
-
-func connectionInput(typ string, fields, secrets, files []string) (client.SettingInput, error) {
-	in := client.SettingInput{Type: typ, Secrets: map[string]string{}}
-	plain := runOptions{vars: fields}
-	var err error
-	if in.Fields, err = plain.variables(anyType(fields)); err != nil {
-		return in, err
-	}
-	for _, s := range secrets {
-		name, v, ok := strings.Cut(s, "=")
-		if !ok {
-			return in, usage("--secret: want name=value")
-		}
-		in.Secrets[name] = v
-	}
-	for _, s := range files {
-		name, file, ok := strings.Cut(s, "=")
-		if !ok {
-			return in, usage("--secret-file %q: want name=file", s)
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return in, err
-		}
-		in.Secrets[name] = string(data)
-	}
-	return in, nil
-}
-
-func (a *app) setConnection(ctx context.Context, name string, in client.SettingInput) error {
-	api, err := a.target.client()
-	if err != nil {
-		return err
-	}
-	var out client.SettingConnection
-	if err := api.Call(ctx, "PUT", client.Query("/api/v1/connections/"+url.PathEscape(name), "project", a.target.project), in, &out); err != nil {
-		return err
-	}
-	return a.show(out, func(w io.Writer) { fmt.Fprintf(w, "connection/%s\tversion %d\n", out.Name, out.Version) })
-}
-
-func (a *app) connections(ctx context.Context) error {
-	api, err := a.target.client()
-	if err != nil {
-		return err
-	}
-	var page client.PageOfSettingConnection
-	if err := api.Call(ctx, "GET", client.Query("/api/v1/connections", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
-		return err
-	}
-	a.cut(page.Next)
-	return a.show(page, func(w io.Writer) {
-		for _, c := range page.Items {
-			fmt.Fprintf(w, "connection/%s\t%s\t%s\n", c.Name, c.Type, c.Updated.Local().Format("2006-01-02 15:04"))
-		}
-	})
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -45,13 +46,15 @@ func (p *Error) Error() string {
 // ErrUnreachable says that no server answered.
 var ErrUnreachable = errors.New("the server cannot be reached")
 
-func (c *Client) do(ctx context.Context, method, path, media string, body io.Reader) (*http.Response, error) {
+func (c *Client) do(ctx context.Context, method, path string, header map[string]string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, body)
 	if err != nil {
 		return nil, err
 	}
-	if media != "" {
-		req.Header.Set("Content-Type", media)
+	for name, value := range header {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
 	}
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
@@ -94,16 +97,24 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 // Call sends in as JSON, unless it is nil, and reads the answer into out, unless
 // that is nil.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
+	return c.CallWith(ctx, method, path, nil, in, out)
+}
+
+// CallWith is Call with headers, such as If-Match; empty ones are left out.
+func (c *Client) CallWith(ctx context.Context, method, path string, header map[string]string, in, out any) error {
 	var body io.Reader
-	media := ""
+	all := maps.Clone(header)
 	if in != nil {
 		data, err := json.Marshal(in)
 		if err != nil {
 			return err
 		}
-		body, media = bytes.NewReader(data), "application/json"
+		if all == nil {
+			all = map[string]string{}
+		}
+		body, all["Content-Type"] = bytes.NewReader(data), "application/json"
 	}
-	resp, err := c.do(ctx, method, path, media, body)
+	resp, err := c.do(ctx, method, path, all, body)
 	if err != nil {
 		return err
 	}
@@ -125,7 +136,7 @@ func decode(resp *http.Response, out any) error {
 
 // Upload sends a body as it is.
 func (c *Client) Upload(ctx context.Context, path, media string, body io.Reader, out any) error {
-	resp, err := c.do(ctx, http.MethodPost, path, media, body)
+	resp, err := c.do(ctx, http.MethodPost, path, map[string]string{"Content-Type": media}, body)
 	if err != nil {
 		return err
 	}
@@ -134,7 +145,7 @@ func (c *Client) Upload(ctx context.Context, path, media string, body io.Reader,
 
 // Download reads a body as it is.
 func (c *Client) Download(ctx context.Context, path string) ([]byte, error) {
-	resp, err := c.do(ctx, http.MethodGet, path, "", nil)
+	resp, err := c.do(ctx, http.MethodGet, path, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,158 @@
+package cli_test
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"sextant/internal/testkit/platform"
+	"sextant/sdk/go/client"
+)
+
+// connectionRig is a platform behind a proxy that may meddle with requests.
+type connectionRig struct {
+	*platform.Platform
+	t      *testing.T
+	meddle func(*http.Request)
+	base   []string
+}
+
+func newConnectionRig(t *testing.T) *connectionRig {
+	t.Helper()
+	r := &connectionRig{Platform: platform.Start(t, nil), t: t}
+	to, err := url.Parse(r.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if r.meddle != nil {
+			r.meddle(q)
+		}
+		proxy.ServeHTTP(w, q)
+	}))
+	t.Cleanup(s.Close)
+	r.base = []string{"--url", s.URL, "--token", r.Token}
+	return r
+}
+
+func (r *connectionRig) do(args ...string) said {
+	r.t.Helper()
+	return sextant(r.t, "", slices.Concat(r.base, []string{"connection"}, args)...)
+}
+
+func (r *connectionRig) set(args ...string) {
+	r.t.Helper()
+	if got := r.do(append([]string{"set"}, args...)...); got.code != 0 {
+		r.t.Fatalf("%q: %+v", args, got)
+	}
+}
+
+func (r *connectionRig) named(name string) client.SettingConnection {
+	r.t.Helper()
+	var page client.PageOfSettingConnection
+	r.Must("GET", "/api/v1/connections?limit=500", nil, &page)
+	i := slices.IndexFunc(page.Items, func(c client.SettingConnection) bool { return c.Name == name })
+	if i < 0 {
+		r.t.Fatalf("there is no connection %s", name)
+	}
+	return page.Items[i]
+}
+
+// has fails unless a connection is so; fields are the names of all of them.
+func (r *connectionRig) has(name, typ, environment string, targets []string, fields ...string) {
+	r.t.Helper()
+	c := r.named(name)
+	if got := slices.Sorted(maps.Keys(c.Fields)); c.Type != typ || c.Environment != environment || !slices.Equal(c.Targets, targets) || !slices.Equal(got, fields) {
+		r.t.Errorf("connection/%s is %+v, want type %s, environment %q, targets %q, fields %q", name, c, typ, environment, targets, fields)
+	}
+}
+
+// What a command does not name stays: a rotated secret opens a connection to
+// nothing new.
+func TestAConnectionKeepsWhatIsNotNamed(t *testing.T) {
+	t.Parallel()
+	r := newConnectionRig(t)
+	targets := []string{"host:host{environment eq 'prod'}", "10.1.*"}
+	r.set("prod-pw", "--type", "http", "--environment", "prod", "--target", targets[0], "--target", targets[1],
+		"--field", "user=deploy", "--field", "port=8443", "--secret", "password=old", "--secret", "token=kept")
+	r.has("prod-pw", "http", "prod", targets, "password", "port", "token", "user")
+
+	r.set("prod-pw", "--secret", "password=new")
+	r.has("prod-pw", "http", "prod", targets, "password", "port", "token", "user")
+	if c := r.named("prod-pw"); c.Fields["user"] != "deploy" || plainly(c.Fields["port"]) != "8443" || c.Version != 2 {
+		t.Errorf("%+v", c)
+	}
+	r.set("prod-pw", "--type", "mysql", "--field", "port=3306", "--field", "user=")
+	r.has("prod-pw", "mysql", "prod", targets, "password", "port", "token")
+	r.set("prod-pw", "--target", "10.2.*")
+	r.has("prod-pw", "mysql", "prod", []string{"10.2.*"}, "password", "port", "token")
+	if got := r.do("list"); !strings.Contains(got.out, "prod") || !strings.Contains(got.out, "10.2.*") {
+		t.Errorf("the list hides where a connection serves: %s", got.out)
+	}
+	r.set("prod-pw", "--environment", "", "--target", "")
+	r.has("prod-pw", "mysql", "", nil, "password", "port", "token")
+	if got := r.do("list"); !strings.Contains(got.out, "every environment  every object") {
+		t.Errorf("the list hides that a connection serves everything: %s", got.out)
+	}
+
+	r.set("new", "--field", "key=clear")
+	r.has("new", "ssh", "", nil, "key")
+	r.set("new", "--secret", "key=sealed")
+	if c := r.named("new"); plainly(c.Fields["key"]) == "clear" {
+		t.Errorf("a field that became a secret is shown: %+v", c)
+	}
+	for _, f := range []string{"key=", "key=clear", "nothing", "=x"} {
+		if got := r.do("set", "new", "--field", f); got.code != 2 || !strings.Contains(got.err, "--field") {
+			t.Errorf("--field %s: %+v", f, got)
+		}
+	}
+}
+
+func plainly(v any) string {
+	if s, ok := v.(interface{ String() string }); ok {
+		return s.String()
+	}
+	s, _ := v.(string)
+	return s
+}
+
+// A connection is found on any page of the list.
+func TestAConnectionOnALaterPageIsKept(t *testing.T) {
+	t.Parallel()
+	r := newConnectionRig(t)
+	for _, name := range []string{"a", "b", "c"} {
+		r.set(name, "--environment", "prod", "--field", "user="+name)
+	}
+	r.meddle = func(q *http.Request) {
+		if q.Method == http.MethodGet {
+			v := q.URL.Query()
+			v.Set("limit", "1")
+			q.URL.RawQuery = v.Encode()
+		}
+	}
+	r.set("c", "--secret", "password=new")
+	r.has("c", "ssh", "prod", nil, "password", "user")
+}
+
+// A change that came between reading and writing is not overwritten.
+func TestAConnectionThatSomebodyElseChanges(t *testing.T) {
+	t.Parallel()
+	r := newConnectionRig(t)
+	r.meddle = func(q *http.Request) {
+		if q.Method == http.MethodPut {
+			r.Must("PUT", q.URL.Path, client.SettingInput{Type: "http", Environment: "prod"}, nil)
+		}
+	}
+	for _, what := range []string{"there is none", "there is one"} {
+		if got := r.do("set", "web", "--environment", "dev"); got.code != 4 || !strings.Contains(got.err, "read it again") {
+			t.Errorf("%s: %+v", what, got)
+		}
+		r.has("web", "http", "prod", nil)
+	}
+}
