@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -35,23 +36,33 @@ func (a *app) objectCmd() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return a.object(c.Context(), args[0]) },
 	}
 	var o runOptions
+	var past override
 	set := &cobra.Command{
 		Use: "set <package:type/id>", Short: "Change attributes of an object", Args: exactly(1, "an object"),
-		RunE: func(c *cobra.Command, args []string) error { return a.writeObject(c.Context(), "PATCH", args[0], o) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.writeObject(c.Context(), "PATCH", args[0], o, past)
+		},
 	}
+	past.flag(set)
 	set.Flags().StringArrayVar(&o.vars, "set", nil, "attribute=value; may be given many times")
 	set.Flags().IntVar(&o.version, "if-version", 0, "change this version alone, as show tells it")
 	var fresh runOptions
 	create := &cobra.Command{
 		Use: "create <package:type/id>", Short: "Create an object", Args: exactly(1, "an object"),
-		RunE: func(c *cobra.Command, args []string) error { return a.writeObject(c.Context(), "POST", args[0], fresh) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.writeObject(c.Context(), "POST", args[0], fresh, override{})
+		},
 	}
 	create.Flags().StringArrayVar(&fresh.vars, "set", nil, "attribute=value; may be given many times")
 	remove := &cobra.Command{
 		Use: "delete <package:type/id>", Short: "Delete an object that nothing refers to", Args: exactly(1, "an object"),
 	}
 	var version int
-	remove.RunE = func(c *cobra.Command, args []string) error { return a.deleteObject(c.Context(), args[0], version) }
+	var pastToo override
+	remove.RunE = func(c *cobra.Command, args []string) error {
+		return a.deleteObject(c.Context(), args[0], version, pastToo)
+	}
+	pastToo.flag(remove)
 	remove.Flags().IntVar(&version, "if-version", 0, "delete this version alone, as show tells it")
 	var dry bool
 	load := &cobra.Command{
@@ -64,6 +75,20 @@ func (a *app) objectCmd() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return a.path(c.Context(), args[0], args[1]) },
 	}
 	return group("object", "Objects", types, list, show, create, set, remove, load, path)
+}
+
+// override is why the lock of a run does not bind a change.
+type override struct{ reason string }
+
+func (o *override) flag(c *cobra.Command) {
+	c.Flags().StringVar(&o.reason, "override-reason", "", "why the lock of a run does not bind this change; needs the right lock.override, and goes on record")
+}
+
+func (o *override) header() (map[string]string, error) {
+	if strings.ContainsFunc(o.reason, unicode.IsControl) {
+		return nil, usage("--override-reason: want one line of text")
+	}
+	return map[string]string{"Override-Reason": o.reason}, nil
 }
 
 // anyType takes every value as JSON where it is some.
@@ -173,8 +198,12 @@ func (a *app) object(ctx context.Context, ref string) error {
 }
 
 // writeObject creates an object, or changes attributes of one.
-func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions) error {
+func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions, past override) error {
 	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	header, err := past.header()
 	if err != nil {
 		return err
 	}
@@ -191,7 +220,7 @@ func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions)
 		row[wire.AttrVersion] = o.version
 	}
 	var page client.PageOfWireRow
-	if err := api.Call(ctx, method, client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project), []any{row}, &page); err != nil {
+	if err := api.CallWith(ctx, method, client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project), header, []any{row}, &page); err != nil {
 		return err
 	}
 	return a.show(page.Items, func(w io.Writer) {
@@ -201,8 +230,12 @@ func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions)
 	})
 }
 
-func (a *app) deleteObject(ctx context.Context, ref string, version int) error {
+func (a *app) deleteObject(ctx context.Context, ref string, version int, past override) error {
 	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	header, err := past.header()
 	if err != nil {
 		return err
 	}
@@ -215,7 +248,7 @@ func (a *app) deleteObject(ctx context.Context, ref string, version int) error {
 		row[wire.AttrVersion] = wire.Raw(version)
 	}
 	body := objectdoc.Body{Changes: []objectdoc.Change{{Op: wire.OpDelete, Type: typ, Row: row}}}
-	if err := api.Call(ctx, "POST", client.Query(objectdoc.Path, "project", a.target.project), body, nil); err != nil {
+	if err := api.CallWith(ctx, "POST", client.Query(objectdoc.Path, "project", a.target.project), header, body, nil); err != nil {
 		return err
 	}
 	return a.show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })

@@ -1,0 +1,59 @@
+package cli_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"sextant/internal/testkit/platform"
+	"sextant/sdk/go/client"
+	"sextant/sdk/go/ssh/sshtest"
+)
+
+// An object that keeps a run from going on is corrected past the run's lock, for
+// a reason that is kept, and the run goes on.
+func TestAnObjectThatAStoppedRunHoldsIsCorrected(t *testing.T) {
+	t.Parallel()
+	p, s, other := platform.Start(t, nil), sshtest.Start(t), sshtest.Start(t)
+	do := func(args ...string) said {
+		t.Helper()
+		return sextant(t, "", append([]string{"--url", p.URL, "--token", p.Token}, args...)...)
+	}
+	p.Must("PUT", "/api/v1/connections/h1", client.SettingInput{Type: "ssh", Fields: map[string]any{"user": s.User}, Secrets: map[string]string{"private_key": s.PrivateKey}}, nil)
+	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": s.Address, "host_key": strings.TrimSpace(other.HostKey)}}, nil)
+	run := p.Service("host/script/run", map[string]any{"script": "echo done", "credential": "connection/h1"}, "host:host/h1")
+	if r := p.Ended(run); r.State != "incident" {
+		t.Fatalf("with the key of another host the run is %s", r.State)
+	}
+	correct := []string{"object", "set", "host:host/h1", "--set", "host_key=" + strings.TrimSpace(s.HostKey)}
+	remove := []string{"object", "delete", "host:host/h1"}
+	for _, args := range [][]string{correct, remove} {
+		if got := do(args...); got.code != 4 || !strings.Contains(got.err, "is held by run "+run) {
+			t.Errorf("%q without a reason: %+v", args[:2], got)
+		}
+		if got := do(append(args, "--override-reason", "two\nlines")...); got.code != 2 || !strings.Contains(got.err, "--override-reason") {
+			t.Errorf("%q with two lines: %+v", args[:2], got)
+		}
+	}
+	if got := do(append(correct, "--override-reason", "主机换了密钥")...); got.code != 0 {
+		t.Fatalf("with a reason: %+v", got)
+	}
+	var changes client.PageOfAuditRecord
+	p.Must("GET", "/api/v1/objects/host:host/h1/history", nil, &changes)
+	if len(changes.Items) == 0 || !strings.Contains(fmt.Sprint(changes.Items[0].Detail), "主机换了密钥") {
+		t.Errorf("the reason is not on record: %+v", changes.Items)
+	}
+	if got := do("incident", "retry", p.Incidents()[0].Key); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	if r := p.Ended(run); r.State != "completed" {
+		t.Errorf("with the right key the run is %s", r.State)
+	}
+	run = p.Service("host/script/run", map[string]any{"script": "exit 3", "credential": "connection/h1"}, "host:host/h1")
+	if r := p.Ended(run); r.State != "incident" {
+		t.Fatalf("the script fails and the run is %s", r.State)
+	}
+	if got := do(append(remove, "--override-reason", "it is scrap")...); got.code != 0 {
+		t.Errorf("delete with a reason: %+v", got)
+	}
+}
