@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { faults, start, type Rig } from './rig'
+import { sshd } from './sshd'
+
+let rig: Rig
+let host: Awaited<ReturnType<typeof sshd>>
+const dir = mkdtempSync(join(tmpdir(), 'sextant-output-'))
+beforeAll(async () => {
+  host = await sshd()
+  rig = await start({ SEXTANT_OUTPUT_JOB: '2' })
+  const answer = await fetch(`${rig.url}/api/v1/processes`, { method: 'POST', headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' }, body: process })
+  if (!answer.ok) throw new Error(await answer.text())
+  await rig.api('PUT', '/api/v1/connections/mine', { type: 'ssh', fields: { user: host.user }, secrets: { private_key: host.key } })
+  await rig.api('POST', '/api/v1/objects/host:host', [{ id: 'h1', name: 'h1', address: `127.0.0.1:${host.port}`, host_key: host.hostKey }])
+})
+afterAll(async () => {
+  await rig?.close()
+  await host?.close()
+  rmSync(dir, { recursive: true })
+})
+
+/** A process of one step that runs a script. */
+const process = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="urn:t"><process id="talk" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="w"/><serviceTask id="w" name="Talk"><extensionElements><zeebe:taskDefinition type="plugin:host/script/run"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><endEvent id="e"/></process></definitions>`
+
+/** Runs a script as the step of a process and gives its run. */
+async function run(script: string): Promise<string> {
+  return (await rig.api<{ run: string }>('POST', '/api/v1/runs', { process: 'talk', objects: ['host:host/h1'], variables: { script, credential: 'connection/mine' } })).run
+}
+
+describe('the output of a script', () => {
+  it('stands on the run page while it comes, its newest lines', async () => {
+    const go = join(dir, 'go')
+    const { page, context, complaints } = await rig.open(`/runs/${await run(`seq 1 50000; echo waiting; while [ ! -f ${go} ]; do sleep 0.1; done; echo gone on`)}`)
+    const tail = page.locator('pre[aria-label="Newest output"]')
+    await tail.getByText('waiting', { exact: true }).waitFor()
+    expect(await tail.locator('span').allInnerTexts()).toEqual(['49997', '49998', '49999', '50000', 'waiting'])
+    writeFileSync(go, '')
+    await tail.getByText('gone on', { exact: true }).waitFor()
+    expect(await tail.locator('span').allInnerTexts()).toEqual(['49998', '49999', '50000', 'waiting', 'gone on'])
+    expect(await faults(page)).toEqual([])
+    await page.screenshot({ path: `${inject('shots')}/run-output.png` })
+    expect(complaints).toEqual([])
+    await context.close()
+  })
+
+  it('is whole where the step is looked at, and a gap tells what passed the limit', async () => {
+    const { page, context, complaints } = await rig.open(`/runs/${await run('seq 1 700000')}`)
+    await page.getByRole('button', { name: 'Open the output' }).click()
+    const log = page.getByRole('dialog').getByRole('log')
+    // Two MiB of 4,788,895 bytes are kept, in whole pieces; each time that something is left out is told.
+    await log.getByText(/bytes are missing here/).first().waitFor()
+    await log.focus()
+    await log.press('End')
+    const missing = async () => [...(await log.innerText()).matchAll(/([\d,]+) bytes are missing here/g)].reduce((all, m) => all + Number(m[1]!.replaceAll(',', '')), 0)
+    await expect.poll(missing, { timeout: 30_000 }).toBeGreaterThanOrEqual(4_788_895 - (2 << 20))
+    expect(await missing()).toBeLessThan(4_788_895 - (2 << 20) + 4096)
+    await log.press('Home')
+    await log.getByText('1', { exact: true }).first().waitFor()
+    expect(complaints).toEqual([])
+    await context.close()
+  })
+})
