@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -304,6 +305,57 @@ func TestInputsThatNobodyKnowsAreRefused(t *testing.T) {
 	}
 	if n := len(s.got("text")); n != 1 {
 		t.Errorf("%d rows were sent", n)
+	}
+}
+
+// An input that the manifest fills is refused with where it comes from, unless
+// something may read a variable of that name.
+func TestInputsThatAreTakenFromElsewhereAreRefused(t *testing.T) {
+	t.Parallel()
+	p, _ := plug(t, fine)
+	host := hosts(p, "h")
+	refused := func(path string, body map[string]any, want ...string) {
+		t.Helper()
+		var problem *client.Error
+		err := p.Call(t.Context(), "POST", path, body, nil)
+		if !errors.As(err, &problem) || problem.Status != 422 || problem.Code != "dispatch.input_elsewhere" {
+			t.Fatalf("%s %v: %v", path, body, err)
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s does not say %q", err, w)
+			}
+		}
+	}
+	for _, path := range []string{"/api/v1/calls", "/api/v1/calls/preview"} {
+		refused(path, map[string]any{"service": "odd/task/do", "variables": map[string]any{"text": "x", "colour": "red"}}, "colour of odd/task/do", "the setting odd.colour")
+		for _, name := range []string{"address", "port", "user", "host_key"} {
+			refused(path, map[string]any{"service": "host/script/run", "objects": host, "variables": map[string]any{"script": "whoami", name: "1"}}, name+" of host/script/run", "(host:host."+name+")")
+		}
+	}
+	person := `<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/do"/></extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="w" targetRef="e"/>`
+	declared := `<extensionElements><sextant:start title="=&quot;in &quot; + colour"/></extensionElements>`
+	for _, c := range []struct {
+		name string
+		xml  []byte
+		ok   bool
+	}{
+		{"nobody reads it", tasks(``), false},
+		{"it is bound to another", tasks(`<sextant:input name="text" from="feel" value="=text"/>`), false},
+		{"it is bound", tasks(`<sextant:input name="colour" from="feel" value="=colour"/>`), true},
+		{"another step reads it", tasks(``, `<sextant:input name="text" from="feel" value="=colour"/>`), true},
+		{"the title reads it", []byte(strings.Replace(string(tasks(``)), `<startEvent id="s"/>`, `<startEvent id="s">`+declared+`</startEvent>`, 1)), true},
+		{"a person may read it", []byte(opened + person + closed), true},
+	} {
+		if err := p.Deploy(c.xml); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		start := map[string]any{"process": "p", "variables": map[string]any{"colour": "red"}}
+		if !c.ok {
+			refused("/api/v1/runs", start, "colour of odd/task/do", "the setting odd.colour")
+		} else if err := p.Call(t.Context(), "POST", "/api/v1/runs", start, nil); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/kit/errs"
+	"sextant/internal/lang/bpmn"
 	"sextant/internal/lang/manifest"
 	"sextant/sdk/go/wire"
 )
@@ -24,13 +25,20 @@ func settingDefault(svc plugin.Service, name string) (string, bool) {
 }
 
 // CheckInputs refuses inputs that a service does not know, with the nearest that
-// it does.
+// it does, and those that it takes from elsewhere.
 func (s *Service) CheckInputs(service string, names []string) error {
 	svc, err := s.Plugins.Resolve(plugin.JobPrefix + strings.TrimPrefix(service, plugin.JobPrefix))
 	if err != nil {
 		return err
 	}
-	return known(svc.Name(), "input", svc.Action.Input, names)
+	if err := known(svc.Name(), "input", svc.Action.Input, names); err != nil {
+		return err
+	}
+	all, err := source.Of(svc, bpmn.Extensions{})
+	if err != nil {
+		return err
+	}
+	return source.Elsewhere(svc, all, source.Variables(all), "inputs.", names)
 }
 
 // known refuses names that are none of the parameters, with the nearest that is.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/message"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
@@ -29,6 +30,9 @@ import (
 func (s *Service) Fit(_ context.Context, f control.Found, req control.Request) control.Fitness {
 	fit := control.Fitness{Title: req.Title, Input: s.lacking(f.Program, req.Variables)}
 	b := f.Program.Begin
+	if fit.Input == nil {
+		fit.Input = s.unused(f.Program, req.Variables)
+	}
 	if b == nil {
 		return fit
 	}
@@ -60,6 +64,19 @@ func (s *Service) lacking(p *program.Program, vars map[string]json.RawMessage) e
 		names = append(names, strings.TrimPrefix(f.Path, "variables."))
 	}
 	return errs.New(errs.Invalid, "process.variable_missing", "these variables have no value: %s; give them with the start", strings.Join(names, ", ")).At(all...)
+}
+
+// unused refuses variables that would be given for nothing. What the process
+// declares is given for a reason.
+func (s *Service) unused(p *program.Program, vars map[string]json.RawMessage) error {
+	given := names(vars)
+	if b := p.Begin; b != nil {
+		all := declared(b, nil)
+		given = slices.DeleteFunc(given, func(name string) bool {
+			return b.Title.Expr != nil && slices.Contains(b.Title.Expr.Names(), name) || slices.ContainsFunc(all, func(n Need) bool { return n.Name == name })
+		})
+	}
+	return source.CheckStart(p, s.Dispatch.Plugins.Resolve, given)
 }
 
 func fitObjects(b *program.Begin, objects []string) error {

@@ -19,8 +19,8 @@ export interface Service {
 
 export const riskTone: Record<string, Tone> = { read: 'idle', change: 'warn', destructive: 'bad' }
 
-/** Whether an input is taken from the object that the service is called on. */
-export const fromObject = (p: Param) => p.from === 'path'
+/** Whether the manifest takes an input from elsewhere: the object that the service is called on, or a setting. */
+export const fromElsewhere = (p: Param) => Boolean(p.from)
 
 export function usePlugins() {
   const session = useSession()
