@@ -455,3 +455,54 @@ func TestOutputsAreWrittenInTheTypeOfTheAttribute(t *testing.T) {
 		t.Errorf("%s: %v, %+v", r.State, get("port"), p.Incidents())
 	}
 }
+
+// A path does not read what is secret: it is refused at deployment where its types
+// are known, else at the start, else at the call.
+func TestNoPathReadsASecret(t *testing.T) {
+	t.Parallel()
+	p, s := plug(t, fine)
+	defined := p.Service("cmdb/types/define", map[string]any{"types": []wire.ObjectType{{Type: "svc", Display: "name", Paging: true, Attributes: []wire.Attribute{
+		{Name: "name", Type: wire.TypeString}, {Name: "pw", Type: wire.TypeString, Secret: true}, {Name: "host", Type: wire.TypeRef, To: "host:host"}}}}})
+	if r := p.Ended(defined); r.State != "completed" {
+		t.Fatalf("%s: %+v", r.State, p.Incidents())
+	}
+	host := hosts(p, "h")[0]
+	const says = "the attribute pw of cmdb:svc is secret and is not read by a path; use a connection"
+	refused := func(what string, err error) {
+		t.Helper()
+		var problem *client.Error
+		if !errors.As(err, &problem) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "text") {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	refused("deployment", p.Deploy(tasks(`<sextant:input name="text" from="path" value="host:host~(host)cmdb:svc.pw"/>`)))
+	must := func(xml []byte) {
+		t.Helper()
+		if err := p.Deploy(xml); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := platform.Request{Process: "p", Objects: []string{host}}
+	must(tasks(`<sextant:input name="text" from="path" value="~(host)cmdb:svc.pw"/>`))
+	refused("start", p.Call(t.Context(), "POST", "/api/v1/runs", start, nil))
+
+	must(tasks(`<sextant:bind path="~(host)cmdb:svc"/><sextant:input name="text" from="path" value=".pw"/>`))
+	run := p.Run(start) // nothing is bound yet
+	if r := p.Ended(run); r.State != "incident" {
+		t.Fatal(r.State)
+	}
+	p.Must("POST", "/api/v1/objects/cmdb:svc", []map[string]any{{"id": "one", "name": "one", "pw": "hunter2", "host": "h"}}, nil)
+	p.Must("POST", "/api/v1/incidents/"+p.Incidents()[0].Key+"/retry", map[string]any{}, nil)
+	p.Until(run, time.Minute, func(client.Update) bool {
+		open := p.Incidents()
+		return len(open) == 1 && strings.Contains(open[0].Message, says)
+	})
+	if open := p.Incidents(); len(open) != 1 || open[0].Kind != "input" || !strings.Contains(open[0].Message, "the input text") {
+		t.Errorf("%+v", open)
+	}
+	if got := s.got("text"); len(got) != 0 {
+		t.Errorf("%v were sent", got)
+	}
+
+	must(tasks(`<sextant:output name="stdout" to="host:host~(host)cmdb:svc.pw"/>`)) // it may be written
+}

@@ -50,6 +50,9 @@ func (s *Service) CheckTask(ctx context.Context, n *program.Node) error {
 // boundPath is what messages call the path of the rows.
 const boundPath = "the bound path"
 
+// inputPrefix is what stands in messages before the name of an input.
+const inputPrefix = "the input "
+
 // checkPaths reads the paths of a task and finds out whether their types exist,
 // where they say which those are.
 func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source.Source) error {
@@ -59,7 +62,7 @@ func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source.
 	}
 	for _, src := range all {
 		if src.From == source.FromPath && !src.Own {
-			texts["the input "+src.Param.Name] = src.Text
+			texts[inputPrefix+src.Param.Name] = src.Text
 		}
 	}
 	for _, out := range n.Ext.ServiceOutputs {
@@ -75,6 +78,9 @@ func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source.
 		}
 		if err == nil && !p.Relative {
 			err = s.Objects.CheckPath(ctx, p)
+			if err == nil && strings.HasPrefix(what, inputPrefix) {
+				err = s.Objects.CheckReadable(ctx, p)
+			}
 		}
 		if err != nil {
 			e := errs.As(err)
@@ -168,6 +174,11 @@ func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.R
 		}
 		if first := p.Nodes[0].TypeRef(); first != rows[0].TypeRef() {
 			return nil, errs.New(errs.Invalid, "dispatch.path_start", "the input %s starts at %s, but the step acts on %s: begin the path with a dot", src.Param.Name, first, rows[0].TypeRef())
+		}
+		if err := s.Objects.CheckReadable(ctx, p); err != nil {
+			e := *errs.As(err)
+			e.Message = inputPrefix + src.Param.Name + ": " + e.Message
+			return nil, &e
 		}
 		f.sources[i].Path, f.sources[i].Index = p, len(paths)
 		paths = append(paths, p)

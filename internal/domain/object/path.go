@@ -81,6 +81,19 @@ func (s *Service) checkPath(ctx context.Context, p *objectpath.Path) error {
 	return nil
 }
 
+// CheckReadable refuses a path that ends at a secret attribute: nobody is told
+// its value.
+func (s *Service) CheckReadable(ctx context.Context, p *objectpath.Path) error {
+	if p.Attr == "" || p.None {
+		return nil
+	}
+	t, err := s.Type(ctx, p.Last().TypeRef())
+	if err == nil && slices.Contains(secrets(t), p.Attr) {
+		err = errs.New(errs.Invalid, "object.secret_path", "the attribute %s of %s is secret and is not read by a path; use a connection", p.Attr, p.Last().TypeRef())
+	}
+	return err
+}
+
 func has(t wire.ObjectType, attr string) bool {
 	attr = strings.TrimSuffix(attr, wire.ObservedSuffix)
 	return attr == wire.AttrID || attr == wire.AttrDisplayName || slices.ContainsFunc(t.Attributes, func(a wire.Attribute) bool { return a.Name == attr })
