@@ -127,7 +127,8 @@ describe('an auditor', () => {
     await page.getByRole('textbox', { name: 'Name', exact: true }).fill('admin')
     await page.keyboard.press('Enter')
     await page.getByRole('row').filter({ hasText: 'user/audrey' }).filter({ hasText: 'user.create' }).waitFor()
-    expect(await page.getByRole('row').filter({ hasText: 'audrey' }).filter({ hasText: 'identity.login' }).count(), 'what she did herself').toBe(0)
+    // What she did herself goes from the list once the narrowed one is there.
+    await page.getByRole('row').filter({ hasText: 'audrey' }).filter({ hasText: 'identity.login' }).waitFor({ state: 'detached' })
     await context.close()
   })
 })

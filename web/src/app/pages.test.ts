@@ -18,6 +18,14 @@ describe('what a page asks for first', () => {
   it('names the values of its path, and the project', () => {
     expect(firstOf(page, '/things/a:b/x%2Fy/z', '')).toEqual(['api/v1/me', 'api/v1/things/a%3Ab/x%2Fy%2Fz?project=default', 'api/v1/kinds'])
   })
+  it('is a document in the language that is read', () => {
+    const help = { path: '/help', component: {}, meta: { first: ['docs/a{translated}.md'] } }
+    localStorage.setItem('sextant.locale', 'zh')
+    expect(firstOf(help, '/help', '')).toContain('docs/a.zh-CN.md')
+    localStorage.setItem('sextant.locale', 'en')
+    expect(firstOf(help, '/help', '')).toContain('docs/a.md')
+    localStorage.removeItem('sextant.locale')
+  })
   it('is who is signed in alone, where a filter stands in the address', () => {
     expect(firstOf(page, '/things/a/b', '?state=failed')).toEqual(['api/v1/me'])
     expect(firstOf(undefined, '/nowhere', '')).toEqual(['api/v1/me'])

@@ -14,7 +14,7 @@ declare module 'vue-router' {
     public?: boolean
     /** The permission without which the page is not offered. */
     permission?: string
-    /** What the page asks the server for at once, below the base: sent for before the console is read. `{project}` and the names in the page's path stand for their values. */
+    /** What the page asks the server for at once, below the base: sent for before the console is read. `{project}`, the names in the page's path and `{translated}`, the ending of a document in the language that is read, stand for their values. */
     first?: string[]
     /** The document that explains the page, below docs/. */
     help?: string
