@@ -33,7 +33,8 @@ async function run(script: string): Promise<string> {
 describe('the output of a script', () => {
   it('stands on the run page while it comes, its newest lines', async () => {
     const go = join(dir, 'go')
-    const { page, context, complaints } = await rig.open(`/runs/${await run(`seq 1 50000; echo waiting; while [ ! -f ${go} ]; do sleep 0.1; done; echo gone on`)}`)
+    const end = join(dir, 'end')
+    const { page, context, complaints } = await rig.open(`/runs/${await run(`seq 1 50000; echo waiting; while [ ! -f ${go} ]; do sleep 0.1; done; echo gone on; while [ ! -f ${end} ]; do sleep 0.1; done`)}`)
     const tail = page.locator('pre[aria-label="Newest output"]')
     await tail.getByText('waiting', { exact: true }).waitFor()
     expect(await tail.locator('span').allInnerTexts()).toEqual(['49997', '49998', '49999', '50000', 'waiting'])
@@ -42,6 +43,8 @@ describe('the output of a script', () => {
     expect(await tail.locator('span').allInnerTexts()).toEqual(['49998', '49999', '50000', 'waiting', 'gone on'])
     expect(await faults(page)).toEqual([])
     await page.screenshot({ path: `${inject('shots')}/run-output.png` })
+    writeFileSync(end, '')
+    await tail.waitFor({ state: 'detached' }) // what it said stands with its step now
     expect(complaints).toEqual([])
     await context.close()
   })
