@@ -492,6 +492,12 @@ func TestWhoLetsARunGoOnNeedsTheRightOnWhatComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := w.Run(platform.Request{Process: "p", Objects: []string{"cmdb:box/mixed"}})
+	for object, seen := range map[string]bool{"host:host/dev-1": true, "host:host/prod-1": false} {
+		var lock struct{ Held bool }
+		if err := w.dev.Call(t.Context(), "GET", client.Query("/api/v1/locks", "object", object), nil, &lock); err != nil || lock.Held != seen {
+			t.Errorf("the lock of %s: %v %v", object, lock.Held, err)
+		}
+	}
 	complete := "/api/v1/tasks/" + task(t, w.Platform, run, "Ask") + "/complete"
 	w.refusedAs(w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": "mine"}}, nil), 403, "object.right", "host:host/prod-1", "task.complete")
 	w.Must("POST", complete, map[string]any{}, nil)

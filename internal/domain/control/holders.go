@@ -3,8 +3,10 @@ package control
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/object"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
@@ -25,6 +27,25 @@ func (d *Door) LocksOfRun(ctx context.Context, run int64) (holders, waiting []*L
 func (d *Door) Claimed(ctx context.Context, q db.Querier, run int64) ([]string, error) {
 	rows, err := q.Query(ctx, "SELECT object FROM control_claim WHERE run = ? UNION SELECT object FROM control_wait WHERE run = ?", run, run)
 	return db.Scan(rows, err, func(r *sql.Rows) (o string, err error) { return o, r.Scan(&o) })
+}
+
+// inSight leaves out the locks of an object in an environment where the subject of
+// ctx may not read runs: they would tell that it is there.
+func (d *Door) inSight(ctx context.Context, name string, holders, waiting []*Lock) (h, w []*Lock, err error) {
+	ref, err := object.ParseRef(name)
+	all := slices.Concat(holders, waiting)
+	if err != nil || len(all) == 0 {
+		return holders, waiting, nil // a lock of another name lies in no environment
+	}
+	project := all[0].project
+	if _, everywhere := identity.From(ctx).Environments("run.read", project); everywhere {
+		return holders, waiting, nil
+	}
+	err = d.Objects.Exist(ctx, ref.TypeRef(), object.Scope{Project: project, For: "run.read"}, []string{ref.ID})
+	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Forbidden) {
+		return []*Lock{}, []*Lock{}, nil
+	}
+	return holders, waiting, err
 }
 
 // shownLocks is how many claims are listed.

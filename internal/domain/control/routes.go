@@ -97,7 +97,9 @@ func (d *Door) lockRoutes(a *api.API) {
 			case (i.Object == "") == (i.Run.Key == 0):
 				return nil, errs.New(errs.Invalid, "control.lock_query", "name an object or a run, and not both")
 			case i.Object != "":
-				o.Body.Holders, o.Body.Waiting, err = d.LocksOf(ctx, i.Object)
+				if o.Body.Holders, o.Body.Waiting, err = d.LocksOf(ctx, i.Object); err == nil {
+					o.Body.Holders, o.Body.Waiting, err = d.inSight(ctx, i.Object, o.Body.Holders, o.Body.Waiting)
+				}
 			default:
 				o.Body.Holders, o.Body.Waiting, err = d.LocksOfRun(ctx, int64(i.Run.Key))
 			}
