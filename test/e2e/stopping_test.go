@@ -79,9 +79,9 @@ func answer(w http.ResponseWriter, req wire.Request, outcome wire.Outcome) {
 func slowManifest() wire.Manifest {
 	title := wire.Text{"en": "Slow", "zh": "慢"}
 	action := func(name string) wire.Action {
-		return wire.Action{Action: name, Title: title, Path: "/v1/work/" + name, Method: "POST", Target: "host:host", Timeout: "PT1H", Risk: wire.RiskChange, Idempotent: true, Cancel: true, Settles: true}
+		return wire.Action{Action: name, Title: title, Path: "/v1/task/" + name, Method: "POST", Target: "host:host", Timeout: "PT1H", Risk: wire.RiskChange, Idempotent: true, Cancel: true, Settles: true}
 	}
-	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "work", Title: title, Actions: []wire.Action{action("long"), action("quick")}}}}
+	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "task", Title: title, Actions: []wire.Action{action("long"), action("quick")}}}}
 }
 
 func received(t *testing.T, c <-chan string, what string) string {
@@ -108,7 +108,7 @@ func TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded(t *testing.T) {
 	p, x := platform.Start(t, nil), newSlow()
 	p.Plug(slowManifest(), x.serve)
 	refs := hosts(p, "h1")
-	run := p.Service("odd/work/long", nil, refs...)
+	run := p.Service("odd/task/long", nil, refs...)
 	key := received(t, x.begun, "the work does not begin")
 	p.Must("POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "not wanted"}, nil)
 	if told := received(t, x.told, "the plugin is not told"); told != key {
@@ -117,7 +117,7 @@ func TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded(t *testing.T) {
 	if got := stateOf(p, run); got != "stopping" {
 		t.Errorf("the run is %s", got)
 	}
-	err := p.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/work/quick", "objects": refs}, nil)
+	err := p.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/task/quick", "objects": refs}, nil)
 	if err == nil || !strings.Contains(err.Error(), "is held by run "+run) {
 		t.Errorf("while it is stopping: %v", err)
 	}
@@ -128,7 +128,7 @@ func TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded(t *testing.T) {
 	if row := p.Jobs(run)[0].Rows[0]; row.Outcome != "cancelled" {
 		t.Errorf("%+v", row)
 	}
-	if r := p.Ended(p.Service("odd/work/quick", nil, refs...)); r.State != "completed" {
+	if r := p.Ended(p.Service("odd/task/quick", nil, refs...)); r.State != "completed" {
 		t.Errorf("after it: %s", r.State)
 	}
 	if got := x.order(); got != "begin, end, quick host:host/h1" {
@@ -142,9 +142,9 @@ func TestALaterStepWaitsForWhatATimeOutInterrupted(t *testing.T) {
 	p, x := platform.Start(t, nil), newSlow()
 	p.Plug(slowManifest(), x.serve)
 	refs := hosts(p, "h1")
-	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/work/long"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="w" targetRef="e"/>
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/long"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="w" targetRef="e"/>
 <boundaryEvent id="late" attachedToRef="w"><timerEventDefinition><timeDuration>PT0.2S</timeDuration></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="late" targetRef="back"/>
-<serviceTask id="back"><extensionElements><zeebe:taskDefinition type="plugin:odd/work/quick"/></extensionElements></serviceTask><sequenceFlow id="f4" sourceRef="back" targetRef="e"/>` + closed
+<serviceTask id="back"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/quick"/></extensionElements></serviceTask><sequenceFlow id="f4" sourceRef="back" targetRef="e"/>` + closed
 	if err := p.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestAStopGoesOnAfterARestart(t *testing.T) {
 	p, x := platform.Start(t, nil), newSlow()
 	p.Plug(slowManifest(), x.serve)
 	refs := hosts(p, "h1")
-	run := p.Service("odd/work/long", nil, refs...)
+	run := p.Service("odd/task/long", nil, refs...)
 	key := received(t, x.begun, "the work does not begin")
 	p.Must("POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "not wanted"}, nil)
 	received(t, x.told, "the plugin is not told")
@@ -203,7 +203,7 @@ func TestAStopThatNeverEndsIsGivenUp(t *testing.T) {
 	p.Plug(slowManifest(), x.serve)
 	t.Cleanup(func() { close(x.end) })
 	refs := hosts(p, "h1")
-	run := p.Service("odd/work/long", nil, refs...)
+	run := p.Service("odd/task/long", nil, refs...)
 	received(t, x.begun, "the work does not begin")
 	if err := p.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/give-up", map[string]any{"reason": "too early"}, nil); err == nil || !strings.Contains(err.Error(), "only a run that is stopping") {
 		t.Errorf("a run at work: %v", err)
