@@ -110,10 +110,16 @@ func (w *world) box(id, env string, hosts ...string) {
 	w.Must("POST", "/api/v1/objects/cmdb:box", []map[string]any{{"id": id, "name": id, "environment": env, "hosts": hosts, "host": hosts[len(hosts)-1]}}, nil)
 }
 
+// user makes a user with permissions in an environment; those on processes,
+// plugins and files hold for the whole project.
 func (w *world) user(name, env string, permissions ...string) *client.Client {
 	w.t.Helper()
 	var grants []client.IdentityGrant
 	for _, p := range permissions {
+		env := env
+		if domain, _, _ := strings.Cut(p, "."); domain == "process" || domain == "plugin" || domain == "blob" {
+			env = "*"
+		}
 		grants = append(grants, client.IdentityGrant{Permission: p, Project: "default", Environment: env})
 	}
 	w.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: name, Password: "a long password", Grants: grants}, nil)
