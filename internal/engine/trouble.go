@@ -138,7 +138,11 @@ func (s *stepper) stuck(scope *state.Element) {
 	s.incident(scope, IncidentDeadlock, fmt.Sprintf("the parallel gateway %s waits for a token that cannot come any more", node.ID))
 }
 
-func waits(kind program.Kind) bool {
+func waits(kind program.Kind) bool { return Scoped(kind) }
+
+// Scoped reports whether elements of a kind have variables of their own: those
+// with which their incidents are resolved are set there.
+func Scoped(kind program.Kind) bool {
 	switch kind {
 	case program.ServiceTask, program.UserTask, program.ScriptTask, program.SubProcess, program.TimerCatch, program.BoundaryError, program.BoundaryTimer:
 		return true

@@ -300,7 +300,7 @@ func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all
 				return nil, err
 			}
 			if !ok {
-				v, ok = settingDefault(svc, src.Text)
+				v, ok = source.SettingDefault(svc, src.Text)
 			}
 			if ok {
 				row[src.Param.Name] = wire.Raw(v)

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"encoding/json"
 
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/wire"
@@ -81,10 +82,10 @@ func (s *Service) CheckOverride(n *program.Node, o Override) error {
 	if err != nil {
 		return err
 	}
-	if err := known(svc.Name(), "input", svc.Action.Input, names(o.Inputs)); err != nil {
+	if err := source.Known(svc.Name(), "input", svc.Action.Input, names(o.Inputs)); err != nil {
 		return err
 	}
-	return known(svc.Name(), "output", svc.Action.Output, names(o.Outputs))
+	return source.Known(svc.Name(), "output", svc.Action.Output, names(o.Outputs))
 }
 
 func names(m map[string]json.RawMessage) []string {

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"sextant/internal/domain/dispatch/record"
 	"strings"
 	"sync"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/gift"
 	"sextant/internal/domain/dispatch/output"
+	"sextant/internal/domain/dispatch/record"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
@@ -77,6 +79,7 @@ type Deps struct {
 // Service does jobs. It is safe for concurrent use.
 type Service struct {
 	Deps
+	Gifts     gift.Store
 	engine    Engine
 	door      Door
 	ctx       context.Context
@@ -233,7 +236,8 @@ func (s *Service) later(j durable.Job) {
 type scope struct {
 	run     state.Key
 	mandate control.Mandate
-	rows    []object.Ref // the batch, or the objects of the run
+	given   []identity.Given // who gave what the step uses
+	rows    []object.Ref     // the batch, or the objects of the run
 	vars    map[string]json.RawMessage
 	earlier map[string]*stepResult // results of earlier steps that were read
 }
@@ -243,25 +247,36 @@ func (sc *scope) project() string { return sc.mandate.Project }
 // requester is the name of who asked for the run.
 func (sc *scope) requester() string { return sc.mandate.Rights.Name }
 
-// read looks at the run of a job: its mandate, the rows it starts from, and the
-// variables with the given names as its element sees them.
+// read looks at the run of a job: its mandate, the rows it starts from, the
+// variables with the given names as its element sees them, and who gave them. Where
+// something was given meanwhile it looks again, so that each value is known with
+// who gave it.
 func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*scope, error) {
-	sc := &scope{run: j.Run, vars: map[string]json.RawMessage{}}
+	sc := &scope{run: j.Run}
 	var mandate []byte
 	var batch json.RawMessage
 	batched := false
-	err := s.engine.Read(ctx, j.Run, func(r *state.Run, p *program.Program) {
-		mandate = r.Mandate
-		batch, batched = engine.Batch(r, p, j.Element)
-		for _, n := range names {
-			if raw, ok := r.Lookup(j.Element, n); ok {
-				sc.vars[n] = raw
+	for {
+		given, version := s.Gifts.Of(j.Run)
+		sc.vars = map[string]json.RawMessage{}
+		err := s.engine.Read(ctx, j.Run, func(r *state.Run, p *program.Program) {
+			mandate = r.Mandate
+			batch, batched = engine.Batch(r, p, j.Element)
+			for _, n := range names {
+				if raw, ok := r.Lookup(j.Element, n); ok {
+					sc.vars[n] = raw
+				}
 			}
+			sc.given = gift.Touching(given, gift.Look{Run: r, Program: p, Element: j.Element, Names: append(source.Chooses(j.Node), names...), Reads: s.Takes})
+		})
+		if err != nil {
+			return nil, err
 		}
-	})
-	if err != nil {
-		return nil, err
+		if _, now := s.Gifts.Of(j.Run); now == version {
+			break
+		}
 	}
+	var err error
 	if sc.mandate, err = control.ReadMandate(mandate); err != nil {
 		return nil, errs.New(errs.Internal, "dispatch.mandate", "it is not known on whose behalf the run acts: cancel it and start it again")
 	}
@@ -295,14 +310,21 @@ func (s *Service) scopeOf(ctx context.Context, r *record.Job) (*scope, error) {
 	if err != nil {
 		return nil, errs.New(errs.Gone, "dispatch.answered", "the run of the call is over")
 	}
-	return sc, nil
+	sc.given, err = gift.Decode(r.Given)
+	return sc, err
+}
+
+// Takes lists the variables that the service of a step takes.
+func (s *Service) Takes(n *program.Node) (names []string, all bool) {
+	return source.Takes(n, s.Plugins.Resolve)
 }
 
 // as is the context of all that a run does: it has the rights that its requester
-// had when it was admitted, and no others.
+// had when it was admitted, and of those no others than each has had who gave what
+// it uses here.
 func (sc *scope) as(ctx context.Context) context.Context {
 	key := itoa(int64(sc.run))
-	return object.OnBehalfOf(identity.With(ctx, sc.mandate.Rights.Run(key)), key)
+	return object.OnBehalfOf(identity.With(ctx, sc.mandate.Rights.With(sc.given).Run(key)), key)
 }
 
 // nothing refuses a step that would be green without having done anything: a

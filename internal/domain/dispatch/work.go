@@ -7,12 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sextant/internal/domain/dispatch/record"
 	"slices"
 	"sync"
 	"time"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/dispatch/retry"
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
@@ -115,6 +116,9 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 			return nil, err
 		}
 		if t.record.State == record.Open && int(j.Round) <= t.record.Round {
+			if t.scope.given, err = gift.Decode(t.record.Given); err != nil {
+				return nil, err
+			}
 			t.chunks, err = record.Chunks(ctx, s.DB, keyOf(j), t.record.Round)
 			return t, err
 		}
@@ -145,6 +149,9 @@ func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries
 	r := *t.record
 	r.Plugin, r.Service, r.Version = t.svc.Plugin, t.svc.Name(), t.svc.Version
 	r.Round, r.Tries, r.State = max(r.Round+1, int(t.job.Round)), tries, record.Open
+	if r.Given, err = gift.Encode(t.scope.given); err != nil {
+		return err
+	}
 	chunks, rows, err := s.cut(t, r, todo)
 	if err != nil {
 		return err

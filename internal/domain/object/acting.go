@@ -36,7 +36,7 @@ func permitted(ctx context.Context, t wire.ObjectType, ref string, scope Scope, 
 			continue
 		}
 		name := ref + "/" + unquote(row[wire.AttrID])
-		return errs.New(errs.Forbidden, "object.right", "%s has no right %s on %s, which is in environment %q", who.Name, scope.permission(), name, environment).
+		return errs.New(errs.Forbidden, "object.right", "%s has no right %s on %s, which is in environment %q", who.Lacking(scope.permission(), scope.Project, environment), scope.permission(), name, environment).
 			With("object", name).With("permission", scope.permission()).With("environment", environment)
 	}
 	return nil

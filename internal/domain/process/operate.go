@@ -8,6 +8,7 @@ import (
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/gift"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -51,7 +52,7 @@ func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 	if len(r.Variables) > 0 {
 		detail["variables"] = names(r.Variables)
 	}
-	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.retry", i.Run, detail))
+	return s.hand(ctx, i.Run, r.given(ev), s.audited(ctx, i.Project, "incident.retry", i.Run, detail))
 }
 
 // override checks what a person gives in place of inputs and outputs of a step.
@@ -96,7 +97,7 @@ func (s *Service) Skip(ctx context.Context, incident api.Key, k Skip) error {
 		return err
 	}
 	ev := engine.Skip{Element: state.Key(i.element), Variables: k.Variables, Reason: k.Reason, Flow: k.Flow}
-	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
+	return s.hand(ctx, i.Run, gift.Giving{Event: ev}, s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
 }
 
 // operable finds an incident that the subject may act on: on what its step acts
@@ -159,7 +160,11 @@ func (s *Service) apply(ctx context.Context, run api.Key, ev engine.Event, with 
 	if err := bounded(variablesOf(ev)); err != nil {
 		return err
 	}
-	err := s.host.Apply(ctx, state.Key(run), ev, with)
+	return s.refusal(run, s.host.Apply(ctx, state.Key(run), ev, with))
+}
+
+// refusal tells what the engine's refusals mean.
+func (s *Service) refusal(run api.Key, err error) error {
 	switch {
 	case errors.Is(err, durable.ErrNoRun):
 		return errs.New(errs.Conflict, "run.over", "the run %d is over", run)

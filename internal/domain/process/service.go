@@ -205,6 +205,9 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 		return err
 	}
+	if err := s.Dispatch.Gifts.Forget(tx, state.Key(r.Key)); err != nil {
+		return err
+	}
 	if err := s.door.Release(tx, int64(r.Key)); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/gift"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -30,7 +31,7 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 	if err := s.mayGive(ctx, t.Project, vars); err != nil {
 		return err
 	}
-	return s.apply(ctx, t.Run, engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, with)
+	return s.hand(ctx, t.Run, gift.Giving{Event: engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, Chosen: t.Chosen(vars)}, with)
 }
 
 // ExplainTasks adds to open tasks which run they belong to and what they ask, for

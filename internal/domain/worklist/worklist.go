@@ -223,7 +223,7 @@ func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.R
 	if err != nil {
 		return err
 	}
-	return l.runs.CompleteTask(ctx, t, vars, func(tx *db.Tx) error {
+	return l.runs.CompleteTask(ctx, one[0], vars, func(tx *db.Tx) error {
 		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Actor: who.Actor(), Verb: "task.complete", Object: "task/" + key.String(), Detail: detail})
 	})
 }
@@ -262,6 +262,24 @@ func blank(v json.RawMessage) bool {
 		return strings.TrimSpace(text) == ""
 	}
 	return len(v) == 0 || strings.TrimSpace(string(v)) == "null"
+}
+
+// Chosen names the answers that are one of the choices of their question: true or
+// false where that is asked, else a text that the process itself has written down.
+func (t Task) Chosen(vars map[string]json.RawMessage) []string {
+	var names []string
+	for _, q := range t.Questions {
+		v, given := vars[q.Name]
+		if !given {
+			continue
+		}
+		var text string
+		choice := json.Unmarshal(v, &text) == nil && slices.ContainsFunc(q.Choices, func(c Choice) bool { return c.Value == text })
+		if choice || q.Type == wire.TypeBool && (string(v) == "true" || string(v) == "false") {
+			names = append(names, q.Name)
+		}
+	}
+	return names
 }
 
 const maxAnswer = 500 // bytes of an answer in the audit log
