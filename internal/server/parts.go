@@ -88,16 +88,23 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls, Store: p.output,
-		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) }})
+		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) },
+		Reached: func(tx *db.Tx, run int64, environments []string) error {
+			return p.process.Reached(tx, run, environments)
+		},
+		InSight: func(ctx context.Context, project string, run int64) (bool, error) {
+			return p.process.InSight(ctx, project, run)
+		}})
 	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
+	tasks.Seen = p.process.Seen
 	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
 		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
 		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}}})
 	if err != nil {
 		return nil, err
 	}
-	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP")})
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.process.Seen})
 	p.objects.Attach(p.door)
 	p.process.Attach(p.engine, p.door)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
@@ -202,10 +209,8 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return err
 	}
 	p.engine.Start()
-	if err := p.process.Settle(ctx); err != nil {
-		return err
-	}
-	return nil
+	g.Go("places", func(ctx context.Context) error { return p.process.Place(ctx) })
+	return p.process.Settle(ctx)
 }
 
 // mend looks every few seconds whether a full disk has room again.

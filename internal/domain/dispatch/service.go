@@ -74,6 +74,10 @@ type Deps struct {
 	Changed func(run state.Key)
 	// Stopped is told that nothing of a run is being stopped any more.
 	Stopped func(ctx context.Context, run state.Key)
+	// Reached is told in which environments a run acts, in the write that says so.
+	Reached func(tx *db.Tx, run int64, environments []string) error
+	// InSight reports whether the subject of ctx may see a run of a project.
+	InSight func(ctx context.Context, project string, run int64) (bool, error)
 }
 
 // Service does jobs. It is safe for concurrent use.
@@ -114,6 +118,9 @@ var (
 func New(d Deps) *Service {
 	if d.Changed == nil {
 		d.Changed = func(state.Key) {}
+	}
+	if d.InSight == nil {
+		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
 	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
 }
@@ -339,7 +346,12 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.reach(sc.as(ctx), sc.project(), sc.rows, j.Node.Ext.Bind.Path)
+	as, noted := object.Noting(sc.as(ctx))
+	rows, err := s.reach(as, sc.project(), sc.rows, j.Node.Ext.Bind.Path)
+	if err != nil {
+		return err
+	}
+	places, err := s.places(ctx, sc, noted, rows)
 	if err != nil {
 		return err
 	}
@@ -354,5 +366,39 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	if err != nil {
 		return err
 	}
-	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, nil)
+	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, func(tx *db.Tx) error { return s.reached(tx, int64(j.Run), places) })
+}
+
+// places are the environments of what a run acts on, besides what it starts from:
+// that is noted already.
+func (s *Service) places(ctx context.Context, sc *scope, noted *object.Noted, all []object.Ref) ([]string, error) {
+	if s.Reached == nil {
+		return nil, nil
+	}
+	known := make(map[object.Ref]bool, len(sc.rows))
+	for _, r := range sc.rows {
+		known[r] = true
+	}
+	var refs []object.Ref
+	for _, r := range all {
+		if !known[r] {
+			refs = append(refs, r)
+		}
+	}
+	places, unread := noted.Of(refs)
+	if len(unread) == 0 {
+		return places, nil
+	}
+	found, err := s.Objects.Where(ctx, sc.project(), unread)
+	for _, place := range found {
+		places = append(places, place)
+	}
+	return places, err
+}
+
+func (s *Service) reached(tx *db.Tx, run int64, places []string) error {
+	if s.Reached == nil || len(places) == 0 {
+		return nil
+	}
+	return s.Reached(tx, run, places)
 }

@@ -13,6 +13,7 @@ import (
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/override"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/dispatch/retry"
 	"sextant/internal/domain/dispatch/source"
@@ -98,7 +99,7 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 	if t.retry, err = retry.Of(svc.Action.Retry); err != nil {
 		return nil, errs.New(errs.Invalid, "dispatch.retry", "the retry policy of %s is not understood: %s", svc.Name(), err)
 	}
-	if _, t.corrected, err = readOverride(j.Override); err != nil {
+	if _, t.corrected, err = override.Read(j.Override); err != nil {
 		return nil, err
 	}
 	all, err := source.Of(svc, j.Node.Ext)
@@ -158,7 +159,12 @@ func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries
 	}
 	rows = append(rows, todo.gone...)
 	now := s.Clock.Now()
-	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return record.StoreRound(tx, &r, chunks, rows, now) }); err != nil {
+	if err := s.DB.Do(ctx, func(tx *db.Tx) error {
+		if err := s.reached(tx, r.Run, todo.places); err != nil {
+			return err
+		}
+		return record.StoreRound(tx, &r, chunks, rows, now)
+	}); err != nil {
 		return err
 	}
 	t.record, t.chunks = &r, chunks
@@ -174,16 +180,17 @@ type intent struct {
 	inputs  []wire.Row
 	touched touch
 	fences  map[string]int64
+	places  []string      // environments of what is acted on, where they were found now
 	gone    []*record.Row // rows of earlier rounds that the step does not act on any more
 }
 
 // intend finds out what a round does and claims it. Where somebody else held a
 // part of it, it looks again once it has all, for what it read may have changed.
 func (s *Service) intend(ctx context.Context, t *task, all []source.Source, tries int) (intent, error) {
-	as := t.scope.as(ctx)
 	w := step{t.scope.project(), t.job.Program, t.job.Node, t.svc}
 	for {
 		var todo intent
+		as, noted := object.Noting(t.scope.as(ctx))
 		targets, err := s.targets(as, w, t.scope.rows)
 		if err != nil {
 			return todo, err
@@ -205,6 +212,9 @@ func (s *Service) intend(ctx context.Context, t *task, all []source.Source, trie
 			return todo, err
 		}
 		if todo.touched, err = s.touched(as, w, f, todo.rows); err != nil {
+			return todo, err
+		}
+		if todo.places, err = s.places(ctx, t.scope, noted, todo.touched.all); err != nil {
 			return todo, err
 		}
 		if err := s.bound(as, w, f, todo); err != nil {

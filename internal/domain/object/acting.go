@@ -58,13 +58,7 @@ func (s *Service) Permit(ctx context.Context, project, permission string, refs [
 	if _, everywhere := identity.From(ctx).Environments(permission, project); everywhere {
 		return nil
 	}
-	byType := map[string][]string{}
-	for _, r := range refs {
-		if r.Type != "" {
-			byType[r.TypeRef()] = append(byType[r.TypeRef()], r.ID)
-		}
-	}
-	for typ, ids := range byType {
+	for typ, ids := range byType(refs) {
 		if err := s.Exist(ctx, typ, Scope{Project: project, For: permission}, ids); err != nil {
 			return err
 		}

@@ -177,6 +177,7 @@ func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Que
 		rows, next, held, err = s.rows(ctx, t, ref, narrow)
 		if err == nil && acting(ctx) && !scope.blind {
 			err = permitted(ctx, t, ref, scope, rows)
+			note(ctx, t, ref, rows)
 		}
 		return held, err
 	})

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"sextant/internal/domain/audit"
-	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/override"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -39,7 +39,7 @@ func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 		return err
 	}
 	ev := engine.Resolve{Incident: state.Key(i.Key), Variables: r.Variables}
-	if ev.Inputs, err = s.override(ctx, i, dispatch.Override{Inputs: r.Inputs, Outputs: r.Outputs}); err != nil {
+	if ev.Inputs, err = s.override(ctx, i, override.Values{Inputs: r.Inputs, Outputs: r.Outputs}); err != nil {
 		return err
 	}
 	detail := map[string]any{"element": i.Element, "kind": i.Kind}
@@ -56,7 +56,7 @@ func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 }
 
 // override checks what a person gives in place of inputs and outputs of a step.
-func (s *Service) override(ctx context.Context, i *Incident, o dispatch.Override) (json.RawMessage, error) {
+func (s *Service) override(ctx context.Context, i *Incident, o override.Values) (json.RawMessage, error) {
 	r, err := findRun(ctx, s.DB, i.Run)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (s *Service) operable(ctx context.Context, key api.Key, gives bool) (*Incid
 	if err != nil {
 		return nil, err
 	}
-	if i == nil || identity.Require(ctx, "run.read", i.Project) != nil {
+	if i == nil || identity.Require(ctx, "run.read", i.Project) != nil || !identity.InSight(ctx, "run.read", i.Project, i.places) {
 		return nil, errs.New(errs.NotFound, "incident.not_found", "there is no open incident %d", key)
 	}
 	r, err := findRun(ctx, s.DB, i.Run)

@@ -93,7 +93,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 		return err
 	}
 	run := Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
-		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition}
+		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition, places: identity.Places(r.Places)}
 	if err := insertRun(tx, run); err != nil {
 		return err
 	}
@@ -271,15 +271,16 @@ func (s *Service) GiveUp(ctx context.Context, run api.Key, reason string) error 
 	return nil
 }
 
-// readable finds a run that the subject may see; one of another project is as
-// if it were not there.
+// readable finds a run that the subject may see; one of another project, or one that
+// was started on or acts on something in another environment, is as if it were not
+// there.
 func (s *Service) readable(ctx context.Context, key api.Key) (Run, error) {
 	r, err := findRun(ctx, s.DB, key)
 	if err != nil {
 		return r, err
 	}
-	if identity.Require(ctx, "run.read", r.Project) != nil {
-		return r, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
+	if identity.Require(ctx, "run.read", r.Project) != nil || !identity.InSight(ctx, "run.read", r.Project, r.places) {
+		return Run{}, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
 	}
 	one := []Run{r}
 	err = s.withTasks(ctx, one)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"sextant/internal/domain/identity"
 	"sextant/internal/engine"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
@@ -100,13 +101,13 @@ func definitions(ctx context.Context, q db.Querier, project, process string, p a
 	return db.Scan(rows, err, func(r *sql.Rows) (Definition, error) { return scanDefinition(r.Scan) })
 }
 
-const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, r.code, r.incidents, r.objects, r.started, r.ended, d.version"
+const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, r.code, r.incidents, r.objects, r.started, r.ended, r.places, d.version"
 
 func scanRun(read func(...any) error) (Run, error) {
 	var r Run
 	var objects string
 	var started, ended int64
-	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject, &r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.Version)
+	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject, &r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.places, &r.Version)
 	r.Objects = []string{}
 	if objects != "" {
 		r.Objects = strings.Split(objects, "\n")
@@ -117,8 +118,8 @@ func scanRun(read func(...any) error) (Run, error) {
 }
 
 func insertRun(tx *db.Tx, r Run) error {
-	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0)",
-		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, StateActive, strings.Join(r.Objects, "\n"), micros(r.Started))
+	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended, places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0, ?)",
+		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, StateActive, strings.Join(r.Objects, "\n"), micros(r.Started), r.places)
 	for _, o := range r.Objects {
 		if err == nil {
 			_, err = tx.Exec("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, int64(r.Key))
@@ -158,9 +159,13 @@ type Filter struct {
 
 var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-// where gives the conditions on process_run r.
-func (f Filter) where() (query string, args []any) {
+// where gives the conditions on process_run r, with those of what the subject of
+// ctx may see.
+func (f Filter) where(ctx context.Context) (query string, args []any) {
 	query, args = "r.project = ?", []any{f.Project}
+	if seen, some := identity.Sight(ctx, "run.read", f.Project, "r.places"); seen != "" {
+		query, args = query+" AND "+seen, append(args, some...)
+	}
 	if f.Object != "" {
 		query, args = query+" AND r.run IN (SELECT run FROM process_run_object WHERE project = ? AND object = ?)", append(args, f.Project, f.Object)
 	}
@@ -183,7 +188,7 @@ func (f Filter) where() (query string, args []any) {
 }
 
 func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
-	where, args := f.where()
+	where, args := f.where(ctx)
 	if f.After != "" {
 		var started, run int64
 		if n, err := fmt.Sscanf(f.After, "%d.%d", &started, &run); err != nil || n != 2 {
@@ -202,7 +207,7 @@ func runsByHour(ctx context.Context, q db.Querier, f Filter) ([]Hour, error) {
 	if !f.Since.IsZero() {
 		hour = "r.started - r.started % " + strconv.FormatInt(time.Hour.Microseconds(), 10)
 	}
-	where, args := f.where()
+	where, args := f.where(ctx)
 	rows, err := q.Query(ctx, "SELECT r.state, "+hour+", COUNT(*) FROM process_run r WHERE "+where+" GROUP BY 1, 2 ORDER BY 2, 1", args...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Hour, error) {
 		var h Hour
@@ -216,12 +221,12 @@ func runsByHour(ctx context.Context, q db.Querier, f Filter) ([]Hour, error) {
 const incidentColumns = "incident, run, project, element, node, name, kind, message, since"
 
 // incidentQuery reads incidents with the title of their run.
-const incidentQuery = "SELECT i.incident, i.run, i.project, i.element, i.node, i.name, i.kind, i.message, i.since, r.title, r.process FROM process_incident i JOIN process_run r ON r.run = i.run WHERE "
+const incidentQuery = "SELECT i.incident, i.run, i.project, i.element, i.node, i.name, i.kind, i.message, i.since, r.title, r.process, r.places FROM process_incident i JOIN process_run r ON r.run = i.run WHERE "
 
 func scanIncident(read func(...any) error) (Incident, error) {
 	var i Incident
 	var since int64
-	err := read(&i.Key, &i.Run, &i.Project, &i.element, &i.Element, &i.Name, &i.Kind, &i.Message, &since, &i.Title, &i.Process)
+	err := read(&i.Key, &i.Run, &i.Project, &i.element, &i.Element, &i.Name, &i.Kind, &i.Message, &since, &i.Title, &i.Process, &i.places)
 	i.Since = clock.FromMicros(since)
 	return i, err
 }
@@ -263,6 +268,9 @@ func incidentByKey(ctx context.Context, q db.Querier, key api.Key) (*Incident, e
 
 func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p api.Paging) ([]Incident, error) {
 	query, args := incidentQuery+"i.project = ?", []any{project}
+	if seen, some := identity.Sight(ctx, "run.read", project, "r.places"); seen != "" {
+		query, args = query+" AND "+seen, append(args, some...)
+	}
 	if run != 0 {
 		query, args = query+" AND i.run = ?", append(args, int64(run))
 	}

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -116,7 +116,7 @@ func (s *Service) question(p *program.Program, asked program.Question, needs []N
 		}
 	}
 	q.Secret = q.Secret || slices.ContainsFunc(p.Nodes, func(n *program.Node) bool {
-		return slices.ContainsFunc(s.Dispatch.Wants(n), func(w dispatch.Want) bool { return w.Name == asked.Name && w.Param != nil && w.Param.Secret })
+		return slices.ContainsFunc(s.Dispatch.Wants(n), func(w source.Want) bool { return w.Name == asked.Name && w.Param != nil && w.Param.Secret })
 	})
 	return q
 }
