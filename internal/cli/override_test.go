@@ -57,3 +57,21 @@ func TestAnObjectThatAStoppedRunHoldsIsCorrected(t *testing.T) {
 		t.Errorf("delete with a reason: %+v", got)
 	}
 }
+
+// A call that failed is found among the failed runs, and holds nothing.
+func TestACallThatFailedIsListedAsFailed(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	do := func(args ...string) said {
+		t.Helper()
+		return sextant(t, "", append([]string{"--url", p.URL, "--token", p.Token}, args...)...)
+	}
+	if got := do("plugin", "call", "cmdb/import/yaml", "--var", "text=- a"); got.code != 1 || !strings.Contains(got.err, "a mapping is wanted") {
+		t.Fatalf("%+v", got)
+	}
+	for state, there := range map[string]bool{"failed": true, "cancelled": false, "incident": false} {
+		if got := do("runs", "list", "--state", state); got.code != 0 || strings.Contains(got.out, "call-cmdb-import-yaml") != there {
+			t.Errorf("among those that are %s: %+v", state, got)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/live"
 	"sextant/sdk/go/client"
 )
 
@@ -115,8 +116,8 @@ func showRows(w io.Writer, jobs []client.DispatchStep) {
 	}
 }
 
-// stopped tells why a run of one step did not complete, and ends it: nobody
-// would come back to it.
+// stopped tells why a run of one step did not complete, and ends it as failed:
+// nobody would come back to it, and it would keep its objects.
 func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessRun) error {
 	if r.State != "incident" {
 		return outcome{ExitFailed}
@@ -125,11 +126,24 @@ func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessR
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", r.Project, "run", r.Key), nil, &page); err != nil {
 		return err
 	}
-	for _, i := range page.Items {
-		fmt.Fprintf(a.Err, "%s\n", i.Message)
+	why := "the call failed"
+	for i, one := range page.Items {
+		fmt.Fprintf(a.Err, "%s\n", one.Message)
+		if i == 0 {
+			why += ": " + live.Short(one.Message)
+		}
 	}
-	if err := api.Call(ctx, "POST", "/api/v1/runs/"+r.Key+"/cancel", client.CancelBody{Reason: "the call failed"}, nil); err != nil {
+	if err := api.Call(ctx, "POST", "/api/v1/runs/"+r.Key+"/cancel", client.CancelBody{Reason: short(why), Failed: true}, nil); err != nil {
 		return err
 	}
 	return outcome{ExitFailed}
+}
+
+// short keeps a reason within what the server takes.
+func short(text string) string {
+	const most = 500
+	if all := []rune(text); len(all) > most {
+		return string(all[:most])
+	}
+	return text
 }

@@ -683,6 +683,22 @@ func TestAPluginActsForTheRunThatCalledIt(t *testing.T) {
 		_ = resp.Body.Close()
 		return resp.StatusCode
 	}
+	var seen client.PageOfWireRow
+	look, err := http.NewRequestWithContext(t.Context(), "POST", w.URL+"/api/v1/objects/host:host/query", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json", wire.HeaderJob: key} {
+		look.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&seen); err != nil || len(seen.Items) != 2 || strings.Contains(string(wire.Raw(seen)), "prod-1") {
+		t.Errorf("it sees %+v: %v", seen, err)
+	}
+	_ = resp.Body.Close()
 	change := func(id string) int {
 		return as("PATCH", "/api/v1/objects/host:host", []map[string]any{{"id": id, "user": "touched"}})
 	}

@@ -224,7 +224,7 @@ func TestAPluginActsForThoseWhoGaveWhatItIsAbout(t *testing.T) {
 		})
 	})
 	xml := asks("", reading("odd/touch/peek", input("note", "=[x]")))
-	for id, want := range map[string][2]int{"prod-1": {403, 200}, "dev-1": {200, 200}} {
+	for id, want := range map[string][2]int{"prod-1": {404, 200}, "dev-1": {200, 200}} {
 		for i, by := range []*client.Client{w.dev, w.Client} {
 			run := w.asked(xml, by, map[string]any{"x": id}, "host:host/dev-1")
 			if r := w.Ended(run); r.State != "completed" {

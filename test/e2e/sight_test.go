@@ -183,3 +183,84 @@ func TestAPreviewTellsNothingOfObjectsOutOfSight(t *testing.T) {
 		}
 	}
 }
+
+// A run that stands still can be ended as one that failed: it gives up what it
+// holds, and is found among the failed ones.
+func TestARunThatStandsStillEndsAsFailed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.x.fail = true
+	run, err := w.call(w.dev, "odd/touch/change", nil, "host:host/dev-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stopped(run)
+	end := map[string]any{"reason": "the call failed", "failed": true}
+	w.refusedAs(w.sees("olga").Call(t.Context(), "POST", "/api/v1/runs/"+w.Run(platform.Request{Process: "call-odd-touch-change", Objects: []string{"host:host/prod-1"}})+"/cancel", end, nil), 403, "object.right")
+	if err := w.dev.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/cancel", end, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.Ended(run); r.State != "failed" || r.Code != "service_failed" {
+		t.Errorf("%+v", r)
+	}
+	var failed client.PageOfProcessRun
+	if err := w.dev.Call(t.Context(), "GET", "/api/v1/runs?state=failed", nil, &failed); err != nil || len(failed.Items) != 1 || failed.Items[0].Key != run {
+		t.Errorf("%+v %v", failed, err)
+	}
+	var lock struct{ Held bool }
+	w.Must("GET", "/api/v1/locks?object=host:host/dev-1", nil, &lock)
+	if lock.Held {
+		t.Error("it still holds its object")
+	}
+	if err := w.Deploy([]byte(asks("", reading("odd/touch/change", "")))); err != nil {
+		t.Fatal(err)
+	}
+	waits := w.Run(platform.Request{Process: "p", Objects: []string{"host:host/dev-1"}})
+	task(t, w.Platform, waits, "Ask")
+	w.refusedAs(w.Call(t.Context(), "POST", "/api/v1/runs/"+waits+"/cancel", end, nil), 409, "run.not_stuck")
+}
+
+// Who asks for an incident that is over is told of the newer one of its step, where
+// he may see it.
+func TestAnOldIncidentTellsOfTheNewOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.x.fail = true
+	run, err := w.call(w.Client, "odd/touch/change", nil, "host:host/prod-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := w.stopped(run)
+	if r := w.retried(old, w.Client, map[string]any{"inputs": map[string]any{"note": []string{"again"}}}); r.State != "incident" {
+		t.Fatal(r.State)
+	}
+	now := w.stopped(run)
+	again := func(c *client.Client) error {
+		return c.Call(t.Context(), "POST", "/api/v1/incidents/"+old.Key+"/retry", map[string]any{}, nil)
+	}
+	w.refusedAs(again(w.Client), 404, "incident.not_found", now.Key, "has stopped again")
+	if err := again(w.dev); err == nil || strings.Contains(err.Error(), now.Key) {
+		t.Errorf("who may not see it is told %v", err)
+	}
+	w.Must("POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "it is enough"}, nil)
+	w.Ended(run)
+	if err := again(w.Client); err == nil || strings.Contains(err.Error(), "stopped again") {
+		t.Errorf("the run is over, and it says %v", err)
+	}
+}
+
+// A lock says what to do about it.
+func TestALockSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.x.hold = make(chan struct{})
+	defer close(w.x.hold)
+	run, err := w.call(w.dev, "odd/touch/change", nil, "host:host/dev-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.call(w.dev, "odd/touch/change", nil, "host:host/dev-1")
+	w.refusedAs(err, 423, "control.locked", run, "dana", "wait until it has ended")
+	err = w.dev.Call(t.Context(), "PATCH", "/api/v1/objects/host:host", []map[string]any{{"id": "dev-1", "user": "x"}}, nil)
+	w.refusedAs(err, 423, "control.locked", run, "dana", "wait until it has ended", "--override-reason", "lock.override")
+}

@@ -249,7 +249,7 @@ func (d *Door) locks(ctx context.Context, q db.Querier, req Request, claims []Cl
 	case err != nil:
 		c.err = err
 	case len(against) > 0:
-		c.err = locked(against[0], req.Project)
+		c.err = locked(against[0], req.Project, toStart)
 	}
 	return c
 }

@@ -136,7 +136,7 @@ func (d *Door) Edit(ctx context.Context, project string, objects []string, reaso
 				return nil, err
 			}
 			leave()
-			return nil, locked(l, project)
+			return nil, locked(l, project, toChange)
 		}
 	}
 	return leave, nil
@@ -149,7 +149,7 @@ const minReason = 3
 // reason and the right in the environment of the object.
 func (d *Door) overrides(ctx context.Context, project, name, reason string) error {
 	if len(reason) < minReason {
-		return errs.New(errs.Invalid, "control.override_reason", "say in at least %d characters why the lock does not hold you", minReason)
+		return errs.New(errs.Invalid, "control.override_reason", "say why in at least %d characters: why the lock does not hold you", minReason)
 	}
 	ref, err := object.ParseRef(name)
 	if err != nil {

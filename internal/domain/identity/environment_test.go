@@ -110,7 +110,7 @@ func TestTheRightsOfTwoAreThoseThatBothHave(t *testing.T) {
 	holds := func(r identity.Rights, permission, project, environment string) bool {
 		return r.Run("1").CanIn(permission, project, environment)
 	}
-	for range 20_000 {
+	for range 3_000 {
 		a, b := one("a"), one("b")
 		both := a.And(b)
 		for _, permission := range []string{"run.start", "run.read", "object.read", "process.deploy", "blob.read"} {

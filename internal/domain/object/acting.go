@@ -12,8 +12,15 @@ import (
 
 // acting reports whether a run asks. A person is shown less where rights are
 // missing; a run that silently acted on less would report as done what is not, so
-// it is told instead.
-func acting(ctx context.Context) bool { return identity.From(ctx).Kind == identity.Run }
+// it is told instead. A plugin that looks around for a run is shown less, too: what
+// is out of sight is not named to it.
+func acting(ctx context.Context, scope Scope) bool {
+	if identity.From(ctx).Kind != identity.Run {
+		return false
+	}
+	_, plugin := ctx.Value(withinKey{}).(string)
+	return !plugin || scope.permission() != "object.read"
+}
 
 // withEnvironment asks for the environment of rows besides what is asked for.
 func withEnvironment(t wire.ObjectType, q wire.Query) wire.Query {
@@ -69,7 +76,7 @@ func (s *Service) Permit(ctx context.Context, project, permission string, refs [
 // dangling refuses ids that a path was to lead to and that are not there: a run
 // would act on the rest and call it done. What filters leave out is meant.
 func (s *Service) dangling(ctx context.Context, scope Scope, hop *objectpath.Hop, want []string, found []wire.Row) error {
-	if !acting(ctx) || hop.Node.Link.Kind == objectpath.RefBy || len(found) >= len(want) {
+	if !acting(ctx, scope) || hop.Node.Link.Kind == objectpath.RefBy || len(found) >= len(want) {
 		return nil
 	}
 	there := make(map[string]bool, len(found))

@@ -77,6 +77,9 @@ func (s *Service) override(ctx context.Context, i *Incident, o override.Values) 
 	return o.Encode()
 }
 
+// minReason is the shortest reason that says something.
+const minReason = 3
+
 // Skip is how a person leaves a step out.
 type Skip struct {
 	Reason    string                     `json:"reason" minLength:"3" maxLength:"500" doc:"Why; it is kept for ever"`
@@ -90,8 +93,8 @@ func (s *Service) Skip(ctx context.Context, incident api.Key, k Skip) error {
 	if err != nil {
 		return err
 	}
-	if len(strings.TrimSpace(k.Reason)) < 3 {
-		return errs.New(errs.Invalid, "incident.reason", "say why the step is skipped").At(errs.Field{Path: "reason", Message: "is needed"})
+	if len(strings.TrimSpace(k.Reason)) < minReason {
+		return errs.New(errs.Invalid, "incident.reason", "say why in at least %d characters", minReason).At(errs.Field{Path: "reason", Message: "say why"})
 	}
 	if err := s.mayGive(ctx, i.Project, k.Variables); err != nil {
 		return err
@@ -107,8 +110,18 @@ func (s *Service) operable(ctx context.Context, key api.Key, gives bool) (*Incid
 	if err != nil {
 		return nil, err
 	}
-	if i == nil || identity.Require(ctx, "run.read", i.Project) != nil || !identity.InSight(ctx, "run.read", i.Project, i.places) {
-		return nil, errs.New(errs.NotFound, "incident.not_found", "there is no open incident %d", key)
+	hidden := func(i *Incident) bool {
+		return i == nil || identity.Require(ctx, "run.read", i.Project) != nil || !identity.InSight(ctx, "run.read", i.Project, i.places)
+	}
+	if hidden(i) {
+		missing := errs.New(errs.NotFound, "incident.not_found", "there is no open incident %d", key)
+		if now, err := newerIncident(ctx, s.DB, key); err != nil || !hidden(now) {
+			if err != nil {
+				return nil, err
+			}
+			missing = errs.New(errs.NotFound, "incident.not_found", "the incident %d is over: its step %s has stopped again since, with the incident %d", key, now.Element, now.Key).With("incident", now.Key.String())
+		}
+		return nil, missing
 	}
 	r, err := findRun(ctx, s.DB, i.Run)
 	if err != nil {
@@ -142,6 +155,27 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 		return err
 	}
 	return s.apply(ctx, run, engine.Cancel{Reason: reason}, s.audited(ctx, r.Project, "run.cancel", run, map[string]any{"reason": reason}))
+}
+
+// Fail ends a run that stands still as one that failed, with the kind of its first
+// incident as its code: for a run to which nobody would come back. What its steps
+// have begun is told to stop.
+func (s *Service) Fail(ctx context.Context, run api.Key, reason string) error {
+	r, err := s.readable(ctx, run)
+	if err != nil {
+		return err
+	}
+	if err := s.Dispatch.MayOperate(ctx, "run.operate", r.Project, int64(run), "", r.Objects); err != nil {
+		return err
+	}
+	open, err := incidents(ctx, s.DB, r.Project, run, api.Paging{Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(open) == 0 {
+		return errs.New(errs.Conflict, "run.not_stuck", "the run %d is %s: only one that stands still with an incident ends as failed; cancel it", run, r.State)
+	}
+	return s.apply(ctx, run, engine.Cancel{Reason: open[0].Kind, Failed: true}, s.audited(ctx, r.Project, "run.fail", run, map[string]any{"reason": reason, "element": open[0].Element}))
 }
 
 func (s *Service) audited(ctx context.Context, project, verb string, run api.Key, detail map[string]any) func(*db.Tx) error {

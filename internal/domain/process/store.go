@@ -250,7 +250,16 @@ func cutText(s string) string {
 	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }
 
+// pastIncidents keeps which step the incidents were of that are about to go.
+func pastIncidents(tx *db.Tx, column string, key int64) error {
+	_, err := tx.Exec("INSERT INTO process_incident_past (incident, run, node) SELECT incident, run, node FROM process_incident WHERE "+column+" = ?", key)
+	return err
+}
+
 func dropIncident(tx *db.Tx, run, incident int64) error {
+	if err := pastIncidents(tx, "incident", incident); err != nil {
+		return err
+	}
 	n, err := tx.Exec("DELETE FROM process_incident WHERE incident = ?", incident)
 	if err != nil || n == 0 {
 		return err
@@ -264,6 +273,12 @@ func dropIncident(tx *db.Tx, run, incident int64) error {
 
 func incidentByKey(ctx context.Context, q db.Querier, key api.Key) (*Incident, error) {
 	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.incident = ?", int64(key)).Scan))
+}
+
+// newerIncident finds the incident with which the step of an incident that is over
+// stands still now; nil where it does not.
+func newerIncident(ctx context.Context, q db.Querier, key api.Key) (*Incident, error) {
+	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.incident = (SELECT MAX(n.incident) FROM process_incident n JOIN process_incident_past p ON p.run = n.run AND p.node = n.node WHERE p.incident = ?)", int64(key)).Scan))
 }
 
 func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p api.Paging) ([]Incident, error) {
@@ -290,6 +305,13 @@ func endRun(tx *db.Tx, run int64, e engine.Effect, now int64) error {
 	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0, final = '' WHERE run = ?", e.State, e.Code, now, run); err != nil {
 		return err
 	}
+	return dropIncidents(tx, run)
+}
+
+func dropIncidents(tx *db.Tx, run int64) error {
+	if err := pastIncidents(tx, "run", run); err != nil {
+		return err
+	}
 	_, err := tx.Exec("DELETE FROM process_incident WHERE run = ?", run)
 	return err
 }
@@ -299,8 +321,7 @@ func stopRun(tx *db.Tx, run int64, e engine.Effect) error {
 	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, final = ?, incidents = 0 WHERE run = ?", StateStopping, e.Code, e.State, run); err != nil {
 		return err
 	}
-	_, err := tx.Exec("DELETE FROM process_incident WHERE run = ?", run)
-	return err
+	return dropIncidents(tx, run)
 }
 
 // finalOf gives how a run that is stopping ends; empty for another one.

@@ -117,6 +117,7 @@ const (
 	IncidentRetry ProcessDecisionVerb = "incident.retry"
 	IncidentSkip  ProcessDecisionVerb = "incident.skip"
 	RunCancel     ProcessDecisionVerb = "run.cancel"
+	RunFail       ProcessDecisionVerb = "run.fail"
 	RunGiveUp     ProcessDecisionVerb = "run.give_up"
 	TaskComplete  ProcessDecisionVerb = "task.complete"
 )
@@ -129,6 +130,8 @@ func (e ProcessDecisionVerb) Valid() bool {
 	case IncidentSkip:
 		return true
 	case RunCancel:
+		return true
+	case RunFail:
 		return true
 	case RunGiveUp:
 		return true
@@ -356,6 +359,8 @@ type AuditRecord struct {
 
 // CancelBody defines model for CancelBody.
 type CancelBody struct {
+	// Failed End it as a run that failed, which stands still with an incident
+	Failed bool   `json:"failed,omitempty"`
 	Reason string `json:"reason"`
 }
 
@@ -579,6 +584,11 @@ type ErrsField struct {
 	Line    int64  `json:"line,omitempty"`
 	Message string `json:"message"`
 	Path    string `json:"path"`
+}
+
+// GiveUpBody defines model for GiveUpBody.
+type GiveUpBody struct {
+	Reason string `json:"reason"`
 }
 
 // IdentityAccess defines model for IdentityAccess.
@@ -2284,7 +2294,7 @@ type PreviewRunJSONRequestBody = ProcessStartBody
 type CancelRunJSONRequestBody = CancelBody
 
 // GiveUpRunJSONRequestBody defines body for GiveUpRun for application/json ContentType.
-type GiveUpRunJSONRequestBody = CancelBody
+type GiveUpRunJSONRequestBody = GiveUpBody
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginInBody

@@ -1318,6 +1318,8 @@ export interface components {
             verb: string;
         };
         CancelBody: {
+            /** @description End it as a run that failed, which stands still with an incident */
+            failed?: boolean;
             reason: string;
         };
         CompleteBody: {
@@ -1517,6 +1519,9 @@ export interface components {
             line?: number;
             message: string;
             path: string;
+        };
+        GiveUpBody: {
+            reason: string;
         };
         IdentityAccess: {
             /** @description Environment of objects and connections; * for all */
@@ -1999,7 +2004,7 @@ export interface components {
             /** Format: date-time */
             time: string;
             /** @enum {string} */
-            verb: "run.cancel" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip";
+            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip";
             who: string;
         };
         ProcessDefinition: {
@@ -4609,7 +4614,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CancelBody"];
+                "application/json": components["schemas"]["GiveUpBody"];
             };
         };
         responses: {
