@@ -289,3 +289,27 @@ func TestWhoGaveWhatIsKnownAfterARestart(t *testing.T) {
 	complete(w.Platform, task(t, w.Platform, run, "Wait"), nil)
 	w.stopped(run, "dana, who gave x,", "object.write")
 }
+
+// A value that is given anew to one step is given to that one alone: what others
+// read is still what was given before.
+func TestWhatIsGivenAnewToOneStepIsGivenToItAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	step := func(id, next string) string {
+		return `<serviceTask id="` + id + `"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` + input("credential", `="connection/" + x`) + `</extensionElements></serviceTask><sequenceFlow id="from_` + id + `" sourceRef="` + id + `" targetRef="` + next + `"/>`
+	}
+	run := w.asked(asks("", `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`+step("w", "v")+step("v", "e")), w.dev, map[string]any{"x": "prodlab"}, "host:host/dev-1")
+	i := w.stopped(run, "dana, who gave x,")
+	if r := w.retried(i, w.Client, map[string]any{"variables": map[string]any{"x": "prodlab"}}); r.State != "incident" {
+		t.Fatalf("the second step is %s", r.State)
+	}
+	if i = w.stopped(run, "dana, who gave x,"); i.Element != "v" {
+		t.Errorf("it stands still at %s", i.Element)
+	}
+	if r := w.retried(i, w.Client, map[string]any{"variables": map[string]any{"x": "prodlab"}}); r.State != "completed" {
+		t.Errorf("%s: %+v", r.State, w.Incidents())
+	}
+	if got := strings.Count(w.x.seen(), "secret-of-prodlab"); got != 2 {
+		t.Errorf("the plugin got it %d times: %s", got, w.x.seen())
+	}
+}

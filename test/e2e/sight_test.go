@@ -3,9 +3,12 @@ package e2e_test
 import (
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"sextant/internal/kit/db"
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
 )
@@ -263,4 +266,47 @@ func TestALockSaysWhatToDo(t *testing.T) {
 	w.refusedAs(err, 423, "control.locked", run, "dana", "wait until it has ended")
 	err = w.dev.Call(t.Context(), "PATCH", "/api/v1/objects/host:host", []map[string]any{{"id": "dev-1", "user": "x"}}, nil)
 	w.refusedAs(err, 423, "control.locked", run, "dana", "wait until it has ended", "--override-reason", "lock.override")
+}
+
+// Runs from before it was noted where they act are looked up after the start.
+func TestWhereOlderRunsActIsLookedUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	vic := w.user("vic", "dev", "run.read")
+	if err := w.Deploy([]byte(asks("", reading("odd/touch/peek", `<sextant:bind path=".hosts&gt;host:host"/>`)))); err != nil {
+		t.Fatal(err)
+	}
+	runs := map[string]string{}
+	for _, box := range []string{"mixed", "clean", "twin"} {
+		runs[box] = w.Run(platform.Request{Process: "p", Objects: []string{"cmdb:box/" + box}})
+		w.complete(runs[box], w.Client, nil)
+		if r := w.Ended(runs[box]); r.State != "completed" {
+			t.Fatalf("%s: %+v", r.State, w.Incidents())
+		}
+	}
+	w.Must("DELETE", "/api/v1/objects/cmdb:box/twin", nil, nil)
+	if err := w.Server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(w.Data, "sextant.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("UPDATE process_run SET places = ?", "\n?\n"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.Platform = platform.Start(t, map[string]any{"data": w.Data})
+	vic.URL = w.URL
+	seen := func(box string) bool { return vic.Call(t.Context(), "GET", "/api/v1/runs/"+runs[box], nil, nil) == nil }
+	for until := time.Now().Add(time.Minute); !seen("clean"); {
+		if time.Now().After(until) {
+			t.Fatal("the run on the clean box stays out of sight")
+		}
+	}
+	if seen("mixed") || seen("twin") {
+		t.Error("a run that acted on prod, or on what is gone, is in sight")
+	}
 }

@@ -30,3 +30,23 @@ func placed(g Grant) error {
 	return errs.New(errs.Invalid, "identity.grant_environment", "%s holds for a whole project and cannot be granted in the environment %q alone: leave the environment out; those that know environments are %s", g.Permission, g.Environment, strings.Join(environmental, ", ")).
 		With("permission", g.Permission).At(errs.Field{Path: "grants", Code: "identity.grant_environment", Message: g.Permission + " knows no environment"})
 }
+
+// effective are grants as they come out: those that are kept to an environment
+// name one by one what they bring there.
+func effective(grants []Grant) []Grant {
+	all := []Grant{}
+	for _, g := range grants {
+		if g.place() == "*" {
+			all = append(all, g)
+			continue
+		}
+		for _, p := range environmental {
+			if matches(g.Permission, p) {
+				one := g
+				one.Permission = p
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}

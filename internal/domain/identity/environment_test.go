@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"sextant/internal/domain/identity"
+	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
 
@@ -46,6 +49,34 @@ func TestARightInOneEnvironmentBringsNothingOfTheWholeProject(t *testing.T) {
 	err := identity.Require(ctx, "process.deploy", "default")
 	if !errs.Is(err, errs.Forbidden) || !strings.Contains(err.Error(), "a right in one environment does not bring it") {
 		t.Errorf("it says %v", err)
+	}
+}
+
+// Who asks what he may do is told what a pattern in one environment brings.
+func TestARightInOneEnvironmentIsToldAsWhatItBrings(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	secret := r.user("ann", identity.Grant{Permission: "run.*", Project: "default", Environment: "dev"}, identity.Grant{Permission: "process.*", Project: "default", Environment: "dev"}, identity.Grant{Permission: "blob.*", Project: "default"})
+	sub, err := r.Subject(t.Context(), secret)
+	r.must(err)
+	if sub.Can("process.deploy", "default") || !sub.Can("blob.read", "default") || !sub.CanIn("run.start", "default", "dev") {
+		t.Errorf("%+v", sub.Grants)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "GET", r.url+"/api/v1/me", nil)
+	r.must(err)
+	req.Header.Set("Authorization", "Bearer "+secret)
+	resp, err := http.DefaultClient.Do(req)
+	r.must(err)
+	defer resp.Body.Close()
+	var me struct{ Grants []identity.Grant }
+	r.must(json.NewDecoder(resp.Body).Decode(&me))
+	var told []string
+	for _, g := range me.Grants {
+		told = append(told, g.Permission+" "+g.Environment)
+	}
+	slices.Sort(told)
+	if want := []string{"blob.* *", "run.operate dev", "run.read dev", "run.start dev"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
 	}
 }
 
@@ -147,5 +178,56 @@ func TestARefusalNamesWhoGave(t *testing.T) {
 	}
 	if !run.CanIn("run.start", "default", "dev") {
 		t.Error("what both may is refused")
+	}
+}
+
+// A text of environments is in sight for who has the right in each of them.
+func TestWhatIsInSightLiesWhereOneHasTheRight(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.must(r.db.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("CREATE TABLE placed (places TEXT)"); return err }))
+	names := []string{"dev", "prod", "test", "de", "v", "*", identity.Unplaced, "dev\n\nprod", "%", "日本"}
+	random := rand.New(rand.NewPCG(3, 5))
+	some := func() (all []string) {
+		for _, n := range names {
+			if random.IntN(4) == 0 {
+				all = append(all, n)
+			}
+		}
+		return all
+	}
+	for range 300 {
+		held, lies := some(), some()
+		var grants []identity.Grant
+		for _, e := range held {
+			grants = append(grants, identity.Grant{Permission: "run.read", Project: "default", Environment: e})
+		}
+		ctx := identity.With(t.Context(), subject(grants...))
+		want := true
+		for _, e := range lies {
+			want = want && slices.Contains(held, e) && e != identity.Unplaced && !strings.Contains(e, "\n")
+		}
+		want = want || slices.Contains(held, "*")
+		places := identity.Join(identity.Places(lies), lies)
+		if places != identity.Places(lies) || identity.InSight(ctx, "run.read", "default", places) != want {
+			t.Fatalf("%q with rights in %q: want %v", lies, held, want)
+		}
+		condition, args := identity.Sight(ctx, "run.read", "default", "places")
+		if condition == "" {
+			condition = "1 = 1"
+		}
+		var n int
+		r.must(r.db.Do(t.Context(), func(tx *db.Tx) error {
+			if _, err := tx.Exec("DELETE FROM placed"); err != nil {
+				return err
+			}
+			if _, err := tx.Exec("INSERT INTO placed (places) VALUES (?)", places); err != nil {
+				return err
+			}
+			return tx.QueryRow(t.Context(), "SELECT COUNT(*) FROM placed WHERE "+condition, args...).Scan(&n)
+		}))
+		if (n == 1) != want {
+			t.Fatalf("%q with rights in %q: the store says %d, want %v", lies, held, n, want)
+		}
 	}
 }

@@ -45,6 +45,9 @@ func Sight(ctx context.Context, permission, project, column string) (condition s
 	}
 	condition = column
 	for _, e := range environments {
+		if e == Unplaced || strings.ContainsAny(e, "\n\x00") {
+			continue // Places writes no such name
+		}
 		condition, args = "REPLACE("+condition+", ?, '')", append(args, "\n"+e+"\n")
 	}
 	return condition + " = ''", args
@@ -53,5 +56,5 @@ func Sight(ctx context.Context, permission, project, column string) (condition s
 // InSight is Sight for one text.
 func InSight(ctx context.Context, permission, project, places string) bool {
 	environments, everywhere := From(ctx).Environments(permission, project)
-	return everywhere || !slices.ContainsFunc(placesIn(places), func(e string) bool { return !slices.Contains(environments, e) })
+	return everywhere || !slices.ContainsFunc(placesIn(places), func(e string) bool { return e == Unplaced || !slices.Contains(environments, e) })
 }

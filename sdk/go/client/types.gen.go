@@ -692,6 +692,7 @@ type LoginInBody struct {
 
 // MeOutBody defines model for MeOutBody.
 type MeOutBody struct {
+	// Grants Those in one environment name one by one what is judged there
 	Grants []IdentityGrant `json:"grants"`
 	Id     string          `json:"id"`
 	Kind   string          `json:"kind"`

@@ -1608,6 +1608,7 @@ export interface components {
             password: string;
         };
         MeOutBody: {
+            /** @description Those in one environment name one by one what is judged there */
             grants: components["schemas"]["IdentityGrant"][] | null;
             id: string;
             kind: string;
