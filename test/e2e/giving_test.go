@@ -313,3 +313,48 @@ func TestWhatIsGivenAnewToOneStepIsGivenToItAlone(t *testing.T) {
 		t.Errorf("the plugin got it %d times: %s", got, w.x.seen())
 	}
 }
+
+// Once its call is over a plugin acts for a run no more, be it that the run goes on.
+func TestAPluginActsNoMoreOnceItsCallIsOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	calls, answer := make(chan string, 1), make(chan struct{})
+	var token string
+	w.Plug(func() wire.Manifest { m := touchManifest(); m.Version = "1.0.4"; return m }(), func(issued string) http.Handler {
+		token = issued
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			calls <- r.Header.Get(wire.HeaderIdempotencyKey)
+			<-answer
+			echo(rw, r)
+		})
+	})
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="w" targetRef="a"/><userTask id="a" name="Ask"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f3" sourceRef="a" targetRef="e"/>` + closed
+	if err := w.Deploy([]byte(xml)); err != nil {
+		t.Fatal(err)
+	}
+	run := w.Run(platform.Request{Process: "p", Objects: []string{"host:host/dev-1"}})
+	key := <-calls
+	look := func() int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", w.URL+"/api/v1/objects/host:host/dev-1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set(wire.HeaderJob, key)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := look(); got != 200 {
+		t.Errorf("while it works: %d", got)
+	}
+	close(answer)
+	task(t, w.Platform, run, "Ask")
+	if got := look(); got != 410 {
+		t.Errorf("once it has answered: %d", got)
+	}
+}
