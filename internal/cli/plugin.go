@@ -79,7 +79,7 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 	if err != nil {
 		return err
 	}
-	body := map[string]any{"project": a.target.project, "service": service, "variables": vars}
+	body := map[string]any{"project": a.target.project, "service": service, "variables": vars, "onFailure": "fail"}
 	if len(objects) > 0 {
 		body["objects"] = objects
 	}
@@ -116,10 +116,19 @@ func showRows(w io.Writer, jobs []client.DispatchStep) {
 	}
 }
 
-// stopped tells why a run of one step did not complete, and ends it as failed:
-// nobody would come back to it, and it would keep its objects.
+// stopped tells why a run of one step did not complete. One that stands still is
+// ended as failed: nobody would come back to it, and it would keep its objects.
 func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessRun) error {
 	if r.State != "incident" {
+		var steps client.PageOfProcessStep
+		if err := api.Call(ctx, "GET", "/api/v1/runs/"+r.Key+"/steps", nil, &steps); err != nil {
+			return err
+		}
+		for _, step := range steps.Items {
+			if step.Type == "service" && step.Message != "" {
+				fmt.Fprintf(a.Err, "%s\n", step.Message)
+			}
+		}
 		return outcome{ExitFailed}
 	}
 	var page client.PageOfProcessIncident

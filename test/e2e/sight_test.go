@@ -11,6 +11,7 @@ import (
 	"sextant/internal/kit/db"
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
+	"sextant/sdk/go/wire"
 )
 
 // seenBy asks for all that tells of a run, and gives what tells of this one.
@@ -309,4 +310,36 @@ func TestWhereOlderRunsActIsLookedUp(t *testing.T) {
 	if seen("mixed") || seen("twin") {
 		t.Error("a run that acted on prod, or on what is gone, is in sight")
 	}
+}
+
+// A call may be asked for that ends as failed where its service fails, whoever
+// looks at it meanwhile.
+func TestACallEndsAsFailedWhereThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for fails, state := range map[bool]string{true: "failed", false: "completed"} {
+		w.x.mu.Lock()
+		w.x.fail = fails
+		w.x.mu.Unlock()
+		var v client.ControlVerdict
+		if err := w.dev.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/touch/change", "objects": []string{"host:host/dev-1"}, "onFailure": "fail"}, &v); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.Ended(v.Run); string(r.State) != state || fails && r.Code != "call.failed" {
+			t.Errorf("%+v: %+v", r, w.Incidents())
+		}
+		var lock struct{ Held bool }
+		w.Must("GET", "/api/v1/locks?object=host:host/dev-1", nil, &lock)
+		if lock.Held || len(w.Incidents()) > 0 {
+			t.Errorf("it holds its object: %v, and waits for help: %+v", lock.Held, w.Incidents())
+		}
+	}
+	var steps client.PageOfProcessStep
+	var failed client.PageOfProcessRun
+	w.Must("GET", "/api/v1/runs?state=failed", nil, &failed)
+	w.Must("GET", "/api/v1/runs/"+failed.Items[0].Key+"/steps", nil, &steps)
+	if said := string(wire.Raw(steps)); !strings.Contains(said, "host:host/dev-1 failed") {
+		t.Errorf("the steps say %s", said)
+	}
+	w.refusedAs(w.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/touch/change", "onFailure": "nothing"}, nil), 422, "request.invalid")
 }

@@ -112,6 +112,24 @@ func (e PluginListedState) Valid() bool {
 	}
 }
 
+// Defines values for ProcessCallOnFailure.
+const (
+	Fail ProcessCallOnFailure = "fail"
+	Wait ProcessCallOnFailure = "wait"
+)
+
+// Valid indicates whether the value is a known member of the ProcessCallOnFailure enum.
+func (e ProcessCallOnFailure) Valid() bool {
+	switch e {
+	case Fail:
+		return true
+	case Wait:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProcessDecisionVerb.
 const (
 	IncidentRetry ProcessDecisionVerb = "incident.retry"
@@ -1148,7 +1166,10 @@ type Problem struct {
 type ProcessCall struct {
 	// Objects What the service acts on: package:type/id
 	Objects []string `json:"objects,omitempty"`
-	Project string   `json:"project,omitempty"`
+
+	// OnFailure What becomes of the run where the service fails: it waits for help, or it ends as failed and gives up its objects
+	OnFailure ProcessCallOnFailure `json:"onFailure,omitempty"`
+	Project   string               `json:"project,omitempty"`
 
 	// Service plugin/service/action
 	Service string `json:"service"`
@@ -1159,6 +1180,9 @@ type ProcessCall struct {
 	// Variables Inputs that are not taken from the objects, by name
 	Variables map[string]interface{} `json:"variables,omitempty"`
 }
+
+// ProcessCallOnFailure What becomes of the run where the service fails: it waits for help, or it ends as failed and gives up its objects
+type ProcessCallOnFailure string
 
 // ProcessDecision defines model for ProcessDecision.
 type ProcessDecision struct {

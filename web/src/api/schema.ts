@@ -1979,6 +1979,12 @@ export interface components {
         ProcessCall: {
             /** @description What the service acts on: package:type/id */
             objects?: string[] | null;
+            /**
+             * @description What becomes of the run where the service fails: it waits for help, or it ends as failed and gives up its objects
+             * @default wait
+             * @enum {string}
+             */
+            onFailure: "wait" | "fail";
             /** @default default */
             project: string;
             /** @description plugin/service/action */
