@@ -209,7 +209,10 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return err
 	}
 	p.engine.Start()
-	g.Go("places", func(ctx context.Context) error { return p.process.Place(ctx) })
+	g.Go("places", func(ctx context.Context) error {
+		p.process.Place(ctx)
+		return nil
+	})
 	return p.process.Settle(ctx)
 }
 

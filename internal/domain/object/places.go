@@ -39,7 +39,9 @@ func (s *Service) Placed(ctx context.Context, ref string, scope Scope, ids []str
 	}
 	var all []string
 	for _, row := range rows {
-		all = append(all, place(t, row))
+		if e := place(t, row); !slices.Contains(all, e) {
+			all = append(all, e)
+		}
 	}
 	return all, nil
 }
@@ -156,10 +158,11 @@ func (n *Noted) Of(refs []Ref) (environments []string, unread []Ref) {
 		if r.Type == "" {
 			continue
 		}
-		if e, ok := n.by[r]; ok {
-			environments = append(environments, e)
-		} else {
+		switch e, ok := n.by[r]; {
+		case !ok:
 			unread = append(unread, r)
+		case !slices.Contains(environments, e): // there are few
+			environments = append(environments, e)
 		}
 	}
 	return environments, unread

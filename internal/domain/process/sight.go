@@ -49,9 +49,16 @@ func (s *Service) Reached(tx *db.Tx, run int64, environments []string) error {
 const unplacedAtOnce = 200 // runs whose objects are looked up together
 
 // Place looks up in which environments runs act of which that was not noted, those
-// from before it was. It ends when ctx does. Objects that are gone are nowhere that
-// anybody could tell: their runs are seen only by those who may read all.
-func (s *Service) Place(ctx context.Context) error {
+// from before it was. Objects that are gone are nowhere that anybody could tell: their
+// runs are seen only by those who may read all. What cannot be looked up now is at the
+// next start.
+func (s *Service) Place(ctx context.Context) {
+	if err := s.placeAll(ctx); err != nil && ctx.Err() == nil {
+		s.Log.WarnContext(ctx, "it could not be looked up where older runs act", "err", err)
+	}
+}
+
+func (s *Service) placeAll(ctx context.Context) error {
 	for before := int64(-1); ; {
 		some, err := unplaced(ctx, s.DB, before)
 		if err != nil || len(some) == 0 {
