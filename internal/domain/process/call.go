@@ -25,7 +25,7 @@ type Call struct {
 	Objects   []string                   `json:"objects,omitempty" maxItems:"5000" doc:"What the service acts on: package:type/id"`
 	Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Inputs that are not taken from the objects, by name"`
 	Title     string                     `json:"title,omitempty" maxLength:"200" doc:"How the run is called; without one, what it does to what"`
-	OnFailure string                     `json:"onFailure,omitempty" enum:"wait,fail" default:"wait" doc:"What becomes of the run where the service fails: it waits for help, or it ends as failed and gives up its objects"`
+	OnFailure string                     `json:"onFailure,omitempty" enum:"wait,fail" doc:"What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects"`
 }
 
 // ends reports whether the run ends where the service fails.

@@ -1167,7 +1167,7 @@ type ProcessCall struct {
 	// Objects What the service acts on: package:type/id
 	Objects []string `json:"objects,omitempty"`
 
-	// OnFailure What becomes of the run where the service fails: it waits for help, or it ends as failed and gives up its objects
+	// OnFailure What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects
 	OnFailure ProcessCallOnFailure `json:"onFailure,omitempty"`
 	Project   string               `json:"project,omitempty"`
 
@@ -1181,7 +1181,7 @@ type ProcessCall struct {
 	Variables map[string]interface{} `json:"variables,omitempty"`
 }
 
-// ProcessCallOnFailure What becomes of the run where the service fails: it waits for help, or it ends as failed and gives up its objects
+// ProcessCallOnFailure What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects
 type ProcessCallOnFailure string
 
 // ProcessDecision defines model for ProcessDecision.

@@ -1980,11 +1980,10 @@ export interface components {
             /** @description What the service acts on: package:type/id */
             objects?: string[] | null;
             /**
-             * @description What becomes of the run where the service fails: it waits for help, or it ends as failed and gives up its objects
-             * @default wait
+             * @description What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects
              * @enum {string}
              */
-            onFailure: "wait" | "fail";
+            onFailure?: "wait" | "fail";
             /** @default default */
             project: string;
             /** @description plugin/service/action */
