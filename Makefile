@@ -81,7 +81,7 @@ chaos: ## the server killed at random moments of a release
 	$(GO) test -count=1 -timeout 10m -v -run . ./test/chaos
 
 chaos-stage:
-	$(GO) test -count=1 -p 1 -timeout 6m ./test/e2e ./test/trust ./test/chaos
+	$(GO) test -count=1 -p 1 -timeout 6m ./test/e2e ./test/trust ./test/guide ./test/chaos
 
 demo-stage:
 	@$(MAKE) --no-print-directory demo DEMO=ci

@@ -206,6 +206,17 @@ func TestBothReadmesSayTheSame(t *testing.T) {
 	if en, zh := shape("README.md"), shape("README.zh-CN.md"); !maps.Equal(en, zh) {
 		t.Errorf("README.md has %v and README.zh-CN.md %v", en, zh)
 	}
+	commands := func(doc string) (all [][]string) {
+		for _, line := range shell(read(t, doc)) {
+			if words := split(line); len(words) > 0 {
+				all = append(all, words)
+			}
+		}
+		return all
+	}
+	if en, zh := commands("README.md"), commands("README.zh-CN.md"); !reflect.DeepEqual(en, zh) {
+		t.Errorf("README.md has the commands %q and README.zh-CN.md %q", en, zh)
+	}
 }
 
 // A translation has the parts of its original, and the very same commands and files.
