@@ -515,6 +515,38 @@ func TestMigrationsUseTheSharedSubset(t *testing.T) {
 	})
 }
 
+// A table is read and written by its own domain alone.
+func TestTablesBelongToTheirDomain(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`\b(?:FROM|INTO|UPDATE|JOIN|TABLE) ((?:audit|identity|setting|plugin|object|worklist|control|dispatch|process|engine|api|bus)_[a-z_]+)`)
+	statements := 0
+	for _, s := range sources(t) {
+		if within(s.dir, "test") {
+			continue // which fills a store from outside
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.BasicLit)
+			if !ok || lit.Kind != token.STRING {
+				return true
+			}
+			for _, m := range named.FindAllStringSubmatch(lit.Value, -1) {
+				statements++
+				owner, _, _ := strings.Cut(m[1], "_")
+				if owner == "object" && within(s.dir, "sdk/go/objectstore") {
+					continue // the objects of a plugin
+				}
+				if !slices.ContainsFunc([]string{"internal/domain/" + owner, "internal/" + owner + "/durable", "internal/kit/" + owner}, func(d string) bool { return within(s.dir, d) }) {
+					t.Errorf("%s:%d: the table %s belongs to %s: ask that", s.path, s.line(lit.Pos()), m[1], owner)
+				}
+			}
+			return true
+		})
+	}
+	if statements < 100 {
+		t.Errorf("only %d statements are found", statements)
+	}
+}
+
 // installations are the tables whose rows belong to no project of their own, each
 // with the reason.
 func installations() map[string]string {

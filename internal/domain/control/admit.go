@@ -38,7 +38,8 @@ type Request struct {
 	Objects   []string
 	Variables map[string]json.RawMessage
 	Title     string
-	// Source says by what way it was asked: api, cli, schedule, event.
+	// Source says what was asked for: api for a run of a process, call for one of a
+	// single service.
 	Source string
 }
 
