@@ -141,10 +141,74 @@ func asks(t *testing.T, doc string, words []string, paths map[string]map[string]
 	t.Errorf("%s: the API takes no %s %s", doc, method, url)
 }
 
+// What a server that does not start says stands in the table as it says it.
+func TestWhatAServerSaysIsThatOfTheCode(t *testing.T) {
+	t.Parallel()
+	_, part, _ := strings.Cut(read(t, "docs/operate/recover.md"), "| It says | Do |\n|---|---|\n")
+	part, _, _ = strings.Cut(part, "\n\n")
+	code := goSources(t, "internal/server") + goSources(t, "internal/kit/secret") + goSources(t, "internal/kit/db")
+	rows := 0
+	for line := range strings.SplitSeq(part, "\n") {
+		rows++
+		said := strings.TrimSpace(strings.Split(line, "|")[1])
+		for words := range strings.SplitSeq(said, "…") {
+			if !strings.Contains(code, strings.TrimSpace(words)) {
+				t.Errorf("no server says %q", said)
+			}
+		}
+	}
+	if rows < 7 {
+		t.Errorf("%d rows are found", rows)
+	}
+}
+
+// Every kind of incident stands in the table of what to do about it, in both
+// languages, and no other.
+func TestEveryKindOfIncidentIsExplained(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]bool{"engine.quarantined": true, "engine.damaged": true} // which are told by their code
+	for _, dir := range []string{"internal/engine", "internal/domain/dispatch"} {
+		for _, m := range regexp.MustCompile(`(?m)^\s+Incident\w+\s+= "([a-z_.]+)"`).FindAllStringSubmatch(goSources(t, dir), -1) {
+			kinds[m[1]] = true
+		}
+	}
+	if len(kinds) < 15 {
+		t.Errorf("only %d kinds are found", len(kinds))
+	}
+	for doc, heading := range map[string]string{"docs/operate/repair-a-run.md": "## Kinds of incidents", "docs/operate/repair-a-run.zh-CN.md": "## 异常的种类"} {
+		_, part, _ := strings.Cut(read(t, doc), heading)
+		part, _, _ = strings.Cut(part, "\n## ")
+		told := map[string]bool{}
+		for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+) \\|").FindAllStringSubmatch(part, -1) {
+			for _, name := range coded.FindAllString(row[1], -1) {
+				told[strings.Trim(name, "`")] = true
+			}
+		}
+		for kind := range kinds {
+			if !told[kind] {
+				t.Errorf("%s does not say what to do about %s", doc, kind)
+			}
+		}
+		for name := range told {
+			if !kinds[name] {
+				t.Errorf("%s tells of %s, which is no kind of incident", doc, name)
+			}
+		}
+	}
+}
+
 // Every right that an operation asks for stands in the table of rights.
 func TestEveryRightIsExplained(t *testing.T) {
 	t.Parallel()
 	page := read(t, "docs/operate/server.md")
+	asked := regexp.MustCompile(`\b(?:Require|RequireIn|RequireAll|Can|CanIn)\([^"\n]*"([a-z]+)\.([a-z]+)"`)
+	for _, dir := range []string{"control", "dispatch", "identity", "object", "plugin", "process", "resource", "setting", "worklist"} {
+		for _, m := range asked.FindAllStringSubmatch(goSources(t, "internal/domain/"+dir), -1) {
+			if m[1] != "any" && !regexp.MustCompile("(?m)^\\| `"+m[1]+"` \\|.*`"+m[2]+"`").MatchString(page) {
+				t.Errorf("docs/operate/server.md does not list the right %s.%s", m[1], m[2])
+			}
+		}
+	}
 	for _, m := range regexp.MustCompile(`x-permission: ([a-z]+)\.([a-z]+)`).FindAllStringSubmatch(read(t, "api/openapi.yaml"), -1) {
 		if !regexp.MustCompile("(?m)^\\| `" + m[1] + "` \\|.*`" + m[2] + "`").MatchString(page) {
 			t.Errorf("docs/operate/server.md does not list the right %s.%s", m[1], m[2])

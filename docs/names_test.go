@@ -116,6 +116,7 @@ var (
 	goFile   = regexp.MustCompile(`^(?:\.\./)*((?:internal|plugins|sdk|examples|test|docs|api|cmd|web|\.ci|lang|kit|domain|driver|engine|src)/[\w./*-]+)$`)
 	variable = regexp.MustCompile(`^SEXTANT_[A-Z_]+$`)
 	making   = regexp.MustCompile(`^make ([a-z-]+)`)
+	metric   = regexp.MustCompile(`^sextant_[a-z_]+$`)
 	testName = regexp.MustCompile(`^Test[A-Z]\w+$`)
 )
 
@@ -127,6 +128,8 @@ func (k *known) lacks(name string) string {
 		return ""
 	case testName.MatchString(name):
 		return no(k.tests[name], "there is no such test")
+	case metric.MatchString(name):
+		return no(strings.Contains(k.sources, `"`+name), "there is no such metric")
 	case variable.MatchString(name):
 		return no(strings.Contains(k.sources, name) || k.settings[strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "SEXTANT_"), "_", "."))] || k.underscored(name), "nothing reads this variable")
 	case making.MatchString(name):
@@ -262,7 +265,7 @@ func TestNamesThatDoNotExistAreNoticed(t *testing.T) {
 	for right, wrong := range map[string]string{
 		"TestTheMapIsTrue": "TestTheMapIsFalse", "control.Admit": "control.Permit", "http.Handler": "resource.Driver", "internal/kit/db": "internal/kit/base", "domain/control": "domain/gate",
 		"plugins.isolate": "plugins.isolated", "run.start": "run.begin", "limits.*": "limit.*", "GET /api/v1/runs/{run}": "GET /api/v1/run/{run}", "/api/v1/locks": "/api/v1/lock",
-		"make sabotage": "make havoc", "SEXTANT_URL": "SEXTANT_PLACE", "SEXTANT_ADMIN_LISTEN": "SEXTANT_ADMIN_HEAR", "database.full": "database.filled",
+		"make sabotage": "make havoc", "sextant_runs_active": "sextant_runs_asleep", "SEXTANT_URL": "SEXTANT_PLACE", "SEXTANT_ADMIN_LISTEN": "SEXTANT_ADMIN_HEAR", "database.full": "database.filled",
 	} {
 		if trouble := k.lacks(right); trouble != "" {
 			t.Errorf("%s: %s", right, trouble)

@@ -63,7 +63,7 @@ func chapters(t *testing.T) []chapter {
 				fails(w)
 			},
 		}},
-		{docs: []string{"docs/operate/server.md"}},
+		{docs: []string{"docs/operate/server.md"}, after: (*world).folderIsTold},
 		{docs: []string{"docs/operate/users-and-roles.md"}, prepare: func(w *world) {
 			settled(w)
 			w.must("export SEXTANT_TOKEN=$(sextant token create rights --scope user.read --scope user.write --scope user.create)",

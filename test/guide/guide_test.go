@@ -99,6 +99,23 @@ func TestEveryCommandIsRunOrSaysWhyNot(t *testing.T) {
 	}
 }
 
+// folderIsTold fails where the data folder holds what the document does not name.
+func (w *world) folderIsTold() {
+	w.t.Helper()
+	_, table, _ := strings.Cut(read(w.t, "docs/operate/server.md"), "## The data folder\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	entries, err := os.ReadDir(w.fill("/var/lib/sextant"))
+	if err != nil || len(entries) < 8 {
+		w.t.Fatalf("the data folder holds %v, %v", entries, err)
+	}
+	for _, e := range entries {
+		name, _, _ := strings.Cut(e.Name(), "-") // the database has two files beside it while it is open
+		if !regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(name) + "[`/]").MatchString(table) {
+			w.t.Errorf("docs/operate/server.md does not say what %s in the data folder is", e.Name())
+		}
+	}
+}
+
 // nothingIsLeft fails where a process goes on that was started in the reader's folder.
 func (w *world) nothingIsLeft() {
 	w.t.Helper()
