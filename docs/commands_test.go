@@ -141,6 +141,43 @@ func asks(t *testing.T, doc string, words []string, paths map[string]map[string]
 	t.Errorf("%s: the API takes no %s %s", doc, method, url)
 }
 
+// The table of what a script is called with is that of its service, in both languages.
+func TestTheInputsOfAScriptAreThoseOfItsService(t *testing.T) {
+	t.Parallel()
+	var m struct {
+		Services []struct {
+			Name    string
+			Actions []struct {
+				Action string
+				Input  []struct{ Name, Default, From string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "plugins/host/plugin.yaml")), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range []string{"docs/guide/own-script-own-host.md", "docs/guide/own-script-own-host.zh-CN.md"} {
+		told := map[string]string{}
+		for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+) \\| ([^|]*) \\|").FindAllStringSubmatch(read(t, doc), -1) {
+			for _, name := range coded.FindAllString(row[1], -1) {
+				told[strings.Trim(name, "`")] = strings.Trim(row[2], "`")
+			}
+		}
+		for _, s := range m.Services {
+			for _, a := range s.Actions {
+				for _, in := range a.Input {
+					if s.Name != "script" || in.From != "" {
+						continue
+					}
+					if given, ok := told[in.Name]; !ok || in.Default != "" && given != in.Default {
+						t.Errorf("%s: the input %s has the default %q, told is %q, %v", doc, in.Name, in.Default, given, ok)
+					}
+				}
+			}
+		}
+	}
+}
+
 // What a server that does not start says stands in the table as it says it.
 func TestWhatAServerSaysIsThatOfTheCode(t *testing.T) {
 	t.Parallel()

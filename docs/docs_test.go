@@ -214,6 +214,7 @@ func TestBothReadmesSayTheSame(t *testing.T) {
 		}
 		return all
 	}
+	translated(t, "README.zh-CN.md")
 	if en, zh := commands("README.md"), commands("README.zh-CN.md"); !reflect.DeepEqual(en, zh) {
 		t.Errorf("README.md has the commands %q and README.zh-CN.md %q", en, zh)
 	}
@@ -239,12 +240,28 @@ func TestTranslationsSayTheSame(t *testing.T) {
 			continue
 		}
 		current(t, doc, same)
+		translated(t, doc)
 		if want, got := headings.FindAllString(prose(en), -1), headings.FindAllString(prose(zh), -1); !slices.Equal(want, got) {
 			t.Errorf("%s has other parts than %s.md: %d, not %d", doc, original, len(got), len(want))
 		}
 	}
 	if found < 5 {
 		t.Errorf("%d translations are found, want at least 5", found)
+	}
+}
+
+// translated checks that a translation leads to translations where there are some.
+func translated(t *testing.T, doc string) {
+	t.Helper()
+	for _, m := range linked.FindAllStringSubmatch(prose(read(t, doc)), -1) {
+		file, _, _ := strings.Cut(m[1], "#")
+		other := strings.TrimSuffix(file, ".md") + ".zh-CN.md"
+		if !strings.HasSuffix(file, ".md") || strings.HasSuffix(file, ".zh-CN.md") || path.Join(path.Dir(doc), other) == doc {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(root, path.Dir(doc), other)); err == nil {
+			t.Errorf("%s leads to %s, which has a translation", doc, file)
+		}
 	}
 }
 
