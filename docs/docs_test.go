@@ -292,7 +292,8 @@ func TestTheCommandReferenceIsCurrent(t *testing.T) {
 func help(t *testing.T, args []string) string {
 	t.Helper()
 	var out, trouble bytes.Buffer
-	if code := cli.Run(t.Context(), cli.Streams{In: &bytes.Buffer{}, Out: &out, Err: &trouble}, "dev", append(slices.Clone(args), "--help")); code != 0 {
+	if code := cli.Run(t.Context(), cli.Streams{In: &bytes.Buffer{}, Out: &out, Err: &trouble}, "dev",
+		append(slices.Clone(args), "--help")); code != 0 {
 		t.Fatalf("sextant %v --help ends with %d: %s", args, code, trouble.String())
 	}
 	return out.String()
@@ -489,7 +490,8 @@ func text(e ast.Expr) string {
 func statuses() map[string]int {
 	all := map[string]int{}
 	for name, k := range map[string]errs.Kind{"Internal": errs.Internal, "Malformed": errs.Malformed, "Unauthenticated": errs.Unauthenticated, "Forbidden": errs.Forbidden,
-		"NotFound": errs.NotFound, "Conflict": errs.Conflict, "Gone": errs.Gone, "Stale": errs.Stale, "TooLarge": errs.TooLarge, "Invalid": errs.Invalid, "Locked": errs.Locked,
+		"NotFound": errs.NotFound, "Conflict": errs.Conflict, "Gone": errs.Gone, "Stale": errs.Stale, "TooLarge": errs.TooLarge,
+		"Invalid": errs.Invalid, "Locked": errs.Locked,
 		"Required": errs.Required, "Exhausted": errs.Exhausted, "Unavailable": errs.Unavailable, "Full": errs.Full,
 		"Method": errs.Method, "Slow": errs.Slow, "LongAddress": errs.LongAddress, "Media": errs.Media, "Misdirected": errs.Misdirected} {
 		all[name] = k.Status()
@@ -509,7 +511,8 @@ func sourceCodes(t *testing.T) words {
 	delete(domains, "resources") // paths within a manifest
 	delete(domains, "ui")
 	for s := range w.all {
-		if first, _, _ := strings.Cut(s, "."); domains[first] && !w.rights[s] && !noCode.MatchString(s) && s != "run.binary" && s != "run.image" {
+		if first, _,
+			_ := strings.Cut(s, "."); domains[first] && !w.rights[s] && !noCode.MatchString(s) && s != "run.binary" && s != "run.image" {
 			w.code(s, 0)
 		}
 	}
@@ -632,7 +635,8 @@ func TestDependenciesAreExplained(t *testing.T) {
 			return err
 		}
 		if d.IsDir() {
-			if name := d.Name(); p != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "build" || name == "node_modules") {
+			if name := d.Name(); p != root &&
+				(strings.HasPrefix(name, ".") || name == "testdata" || name == "build" || name == "node_modules") {
 				return filepath.SkipDir
 			}
 			return nil

@@ -34,7 +34,8 @@ var (
 
 func everything(t *testing.T) *known {
 	t.Helper()
-	k := &known{words: source(t), exported: map[string]map[string]bool{}, tests: map[string]bool{}, settings: map[string]bool{}, targets: map[string]bool{}}
+	k := &known{words: source(t), exported: map[string]map[string]bool{}, tests: map[string]bool{}, settings: map[string]bool{},
+		targets: map[string]bool{}}
 	l, err := config.Load(empty(t), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +132,9 @@ func (k *known) lacks(name string) string {
 	case metric.MatchString(name):
 		return no(strings.Contains(k.sources, `"`+name), "there is no such metric")
 	case variable.MatchString(name):
-		return no(strings.Contains(k.sources, name) || k.settings[strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "SEXTANT_"), "_", "."))] || k.underscored(name), "nothing reads this variable")
+		return no(strings.Contains(k.sources, name) ||
+			k.settings[strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "SEXTANT_"), "_", "."))] || k.underscored(name),
+			"nothing reads this variable")
 	case making.MatchString(name):
 		return no(k.targets[making.FindStringSubmatch(name)[1]], "make has no such target")
 	case asked.MatchString(name):
@@ -237,7 +240,8 @@ func TestWhatTheDocumentsNameExists(t *testing.T) {
 	k := everything(t)
 	looked := 0
 	for _, doc := range documents(t) {
-		if doc == "CHANGELOG.md" || strings.HasPrefix(doc, "docs/reference/") || strings.HasPrefix(doc, "docs/adr/") || strings.HasPrefix(doc, "docs/design/") {
+		if doc == "CHANGELOG.md" || strings.HasPrefix(doc, "docs/reference/") || strings.HasPrefix(doc, "docs/adr/") ||
+			strings.HasPrefix(doc, "docs/design/") {
 			continue // what was, what is written by a test, and why something was decided then
 		}
 		for line := range strings.SplitSeq(prose(read(t, doc)), "\n") {
@@ -263,9 +267,12 @@ func TestNamesThatDoNotExistAreNoticed(t *testing.T) {
 	t.Parallel()
 	k := everything(t)
 	for right, wrong := range map[string]string{
-		"TestTheMapIsTrue": "TestTheMapIsFalse", "control.Admit": "control.Permit", "http.Handler": "resource.Driver", "internal/kit/db": "internal/kit/base", "domain/control": "domain/gate",
-		"plugins.isolate": "plugins.isolated", "run.start": "run.begin", "limits.*": "limit.*", "GET /api/v1/runs/{run}": "GET /api/v1/run/{run}", "/api/v1/locks": "/api/v1/lock",
-		"make sabotage": "make havoc", "sextant_runs_active": "sextant_runs_asleep", "SEXTANT_URL": "SEXTANT_PLACE", "SEXTANT_ADMIN_LISTEN": "SEXTANT_ADMIN_HEAR", "database.full": "database.filled",
+		"TestTheMapIsTrue": "TestTheMapIsFalse", "control.Admit": "control.Permit", "http.Handler": "resource.Driver",
+		"internal/kit/db": "internal/kit/base", "domain/control": "domain/gate",
+		"plugins.isolate": "plugins.isolated", "run.start": "run.begin", "limits.*": "limit.*",
+		"GET /api/v1/runs/{run}": "GET /api/v1/run/{run}", "/api/v1/locks": "/api/v1/lock",
+		"make sabotage": "make havoc", "sextant_runs_active": "sextant_runs_asleep", "SEXTANT_URL": "SEXTANT_PLACE",
+		"SEXTANT_ADMIN_LISTEN": "SEXTANT_ADMIN_HEAR", "database.full": "database.filled",
 	} {
 		if trouble := k.lacks(right); trouble != "" {
 			t.Errorf("%s: %s", right, trouble)

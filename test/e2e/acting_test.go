@@ -37,7 +37,9 @@ func TestAPluginThatHasAnsweredActsForItsRunNoMore(t *testing.T) {
 	key := received(t, calls, "the plugin is not called")
 	change := func() int {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, p.URL+"/api/v1/objects/host:host", strings.NewReader(`[{"id": "h1", "user": "touched"}]`))
+		req,
+			err := http.NewRequestWithContext(t.Context(), http.MethodPatch, p.URL+"/api/v1/objects/host:host",
+			strings.NewReader(`[{"id": "h1", "user": "touched"}]`))
 		if err != nil {
 			t.Fatal(err)
 		}

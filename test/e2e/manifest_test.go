@@ -72,7 +72,8 @@ func TestWhatIsNotListedIsNotTriedAgain(t *testing.T) {
 		p, m, o := platform.Start(t, nil), manifestOf("PT10M"), &odd{}
 		m.Services[0].Actions[0].Retry.On = c.on
 		p.Plug(m, o.serve(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(`{"resultCode":"1","results":{"outputs":[{"callbackParameter":"run","errorCode":"odd.busy","errorMessage":"busy","outcome":"failed","retryOn":"` + c.says + `"}]}}`))
+			_,
+				_ = w.Write([]byte(`{"resultCode":"1","results":{"outputs":[{"callbackParameter":"run","errorCode":"odd.busy","errorMessage":"busy","outcome":"failed","retryOn":"` + c.says + `"}]}}`))
 		}))
 		run := p.Service("odd/task/do", map[string]any{"text": "x"})
 		p.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State != "active" })
@@ -91,13 +92,15 @@ func TestAnInputThatTakesManyValues(t *testing.T) {
 		m.Services[0].Actions[0].Target = "host:host"
 		m.Services[0].Actions[0].Input[0].Multiple = multiple
 		p.Plug(m, o.serve(echo))
-		defined := p.Service("cmdb/types/define", map[string]any{"types": []wire.ObjectType{{Type: "card", Display: "name", Attributes: []wire.Attribute{
-			{Name: "name", Type: wire.TypeString}, {Name: "host", Type: wire.TypeRef, To: "host:host"}}}}})
+		defined := p.Service("cmdb/types/define",
+			map[string]any{"types": []wire.ObjectType{{Type: "card", Display: "name", Attributes: []wire.Attribute{
+				{Name: "name", Type: wire.TypeString}, {Name: "host", Type: wire.TypeRef, To: "host:host"}}}}})
 		if r := p.Ended(defined); r.State != "completed" {
 			t.Fatalf("%s: %+v", r.State, p.Incidents())
 		}
 		refs := hosts(p, "h1")
-		p.Must("POST", "/api/v1/objects/cmdb:card", []map[string]any{{"id": "c1", "name": "eth0", "host": "h1"}, {"id": "c2", "name": "eth1", "host": "h1"}}, nil)
+		p.Must("POST", "/api/v1/objects/cmdb:card",
+			[]map[string]any{{"id": "c1", "name": "eth0", "host": "h1"}, {"id": "c2", "name": "eth1", "host": "h1"}}, nil)
 		if err := p.Deploy(tasks(`<sextant:input name="text" from="path" value="~(host)cmdb:card.name"/>`)); err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +113,8 @@ func TestAnInputThatTakesManyValues(t *testing.T) {
 			continue
 		}
 		var req wire.Request
-		if calls := o.seen(); r.State != "completed" || len(calls) != 1 || json.Unmarshal(calls[0].body, &req) != nil || string(req.Inputs[0]["text"]) != `["eth0","eth1"]` {
+		if calls := o.seen(); r.State != "completed" || len(calls) != 1 || json.Unmarshal(calls[0].body, &req) != nil ||
+			string(req.Inputs[0]["text"]) != `["eth0","eth1"]` {
 			t.Errorf("%s: %s, it was given %s: %+v", name, r.State, req.Inputs, p.Incidents())
 		}
 	}
@@ -121,9 +125,12 @@ func TestAnInputThatTakesManyValues(t *testing.T) {
 func TestASettingIsReadAsWhatThePluginDeclares(t *testing.T) {
 	t.Parallel()
 	p, m, o := platform.Start(t, nil), manifestOf("PT10M"), &odd{}
-	m.Settings = []wire.Setting{{Name: "tries", Type: wire.TypeInt, Default: "3"}, {Name: "on", Type: wire.TypeBool}, {Name: "pause", Type: wire.TypeDuration}}
+	m.Settings = []wire.Setting{{Name: "tries", Type: wire.TypeInt, Default: "3"}, {Name: "on", Type: wire.TypeBool},
+		{Name: "pause", Type: wire.TypeDuration}}
 	m.Services[0].Actions[0].Input = []wire.Param{
-		{Name: "tries", Type: wire.TypeInt, From: "setting", Expr: "odd.tries"}, {Name: "on", Type: wire.TypeBool, From: "setting", Expr: "odd.on"}, {Name: "pause", Type: wire.TypeDuration, From: "setting", Expr: "odd.pause"}}
+		{Name: "tries", Type: wire.TypeInt, From: "setting", Expr: "odd.tries"},
+		{Name: "on", Type: wire.TypeBool, From: "setting", Expr: "odd.on"},
+		{Name: "pause", Type: wire.TypeDuration, From: "setting", Expr: "odd.pause"}}
 	p.Plug(m, o.serve(echo))
 	set := func(name, value string) { p.Must("PUT", "/api/v1/settings/"+name, map[string]any{"value": value}, nil) }
 	call := func() error {
@@ -136,7 +143,8 @@ func TestASettingIsReadAsWhatThePluginDeclares(t *testing.T) {
 	}
 	for _, c := range []struct{ name, value, refused string }{
 		{"odd.tries", "5", ""}, {"odd.on", "true", ""}, {"odd.pause", "PT5S", ""},
-		{"odd.tries", "many", "odd.tries"}, {"odd.tries", "7", ""}, {"odd.on", "yes", "odd.on"}, {"odd.on", "false", ""}, {"odd.pause", "5s", "odd.pause"}, {"odd.pause", "PT1M", ""},
+		{"odd.tries", "many", "odd.tries"}, {"odd.tries", "7", ""}, {"odd.on", "yes", "odd.on"}, {"odd.on", "false", ""},
+		{"odd.pause", "5s", "odd.pause"}, {"odd.pause", "PT1M", ""},
 	} {
 		before := len(o.seen())
 		set(c.name, c.value)
@@ -147,7 +155,8 @@ func TestASettingIsReadAsWhatThePluginDeclares(t *testing.T) {
 		for _, in := range p.Incidents() {
 			said += in.Message
 		}
-		if c.refused == "" && (said != "" || len(o.seen()) != before+1) || c.refused != "" && (!strings.Contains(said, c.refused) || len(o.seen()) != before) {
+		if c.refused == "" && (said != "" || len(o.seen()) != before+1) || c.refused != "" &&
+			(!strings.Contains(said, c.refused) || len(o.seen()) != before) {
 			t.Errorf("%s = %s: %d calls, and it says %q", c.name, c.value, len(o.seen())-before, said)
 		}
 		for _, in := range p.Incidents() {
@@ -156,7 +165,8 @@ func TestASettingIsReadAsWhatThePluginDeclares(t *testing.T) {
 	}
 	calls := o.seen()
 	var req wire.Request
-	if err := json.Unmarshal(calls[len(calls)-1].body, &req); err != nil || string(req.Inputs[0]["tries"]) != "7" || string(req.Inputs[0]["on"]) != "false" || string(req.Inputs[0]["pause"]) != `"PT1M"` {
+	if err := json.Unmarshal(calls[len(calls)-1].body, &req); err != nil || string(req.Inputs[0]["tries"]) != "7" ||
+		string(req.Inputs[0]["on"]) != "false" || string(req.Inputs[0]["pause"]) != `"PT1M"` {
 		t.Errorf("the last call was given %s, %v", req.Inputs, err)
 	}
 }

@@ -24,7 +24,8 @@ func settled(w *world) {
 // fails starts a run whose script fails.
 func fails(w *world) {
 	w.broken(true)
-	w.do(step{doc: "before", command: "sextant run check-disk --object host:host/web-1 --var limit=80 --var credential=connection/lab", code: 1})
+	w.do(step{doc: "before", command: "sextant run check-disk --object host:host/web-1 --var limit=80 --var credential=connection/lab",
+		code: 1})
 }
 
 func chapters(t *testing.T) []chapter {
@@ -54,7 +55,8 @@ func chapters(t *testing.T) []chapter {
 			"Tasks": func(w *world) {
 				w.broken(false)
 				w.full("91")
-				w.do(step{doc: "before", command: "sextant run check-disk --object host:host/web-1 --var limit=80 --var credential=connection/lab", code: 1})
+				w.do(step{doc: "before",
+					command: "sextant run check-disk --object host:host/web-1 --var limit=80 --var credential=connection/lab", code: 1})
 			},
 			"Who holds this object?": func(w *world) {
 				w.until("the run before does not end", func() bool {
@@ -76,7 +78,8 @@ func chapters(t *testing.T) []chapter {
 			w.file("check-disk.bpmn", checkDisk)
 			w.must("sextant process deploy check-disk.bpmn")
 			w.full("91")
-			w.do(step{doc: "before", command: "sextant run check-disk --object host:host/web-1 --var limit=80 --var credential=connection/lab", code: 1})
+			w.do(step{doc: "before",
+				command: "sextant run check-disk --object host:host/web-1 --var limit=80 --var credential=connection/lab", code: 1})
 			w.kill(syscall.SIGKILL)
 		}, before: map[string]func(*world){
 			"Backup": func(w *world) { w.kill(syscall.SIGTERM) },

@@ -9,7 +9,8 @@ import (
 // differ are the forms of what is another each time.
 var differ = []string{
 	`127\.\d+\.\d+\.\d+(?::\d+)?`,
-	`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)`, `\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?`, `\d{4}-\d\d-\d\d`, `\d\d:\d\d:\d\d`,
+	`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)`, `\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?`, `\d{4}-\d\d-\d\d`,
+	`\d\d:\d\d:\d\d`,
 	`[0-9a-f]{64}`, `01[0-9A-HJKMNP-TV-Z]{24}`, `\d{15,}`, `sx[a-z]_[\w-]+`, `SHA256:[\w+/]{43}`, `(?:\d+m)?\d+(?:\.\d+)? ?(?:ms|µs|s)\b`,
 }
 

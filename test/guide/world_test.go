@@ -175,7 +175,9 @@ func begin(t *testing.T) *world {
 		}
 	}
 	w.host = sshtest.Start(t, sshtest.Shell(w.tool("sh", `PATH="`+w.share+`/bin:$PATH" exec /bin/sh "$@"`)))
-	w.tool("bin/df", `echo "Filesystem 1024-blocks Used Available Capacity Mounted"; echo "/dev/disk 100 $(cat "`+w.share+`/full") 0 $(cat "`+w.share+`/full")% /"`)
+	w.tool("bin/df",
+		`echo "Filesystem 1024-blocks Used Available Capacity Mounted"; echo "/dev/disk 100 $(cat "`+w.share+`/full") 0 $(cat "`+w.share+
+			`/full")% /"`)
 	w.tool("bin/awk", `test ! -e "`+w.share+`/broken" || { echo "error: disk full" >&2; exit 3; }; exec "`+look(t, "awk")+`" "$@"`)
 	w.full("27")
 	w.file(w.home+"/.ssh/id_ed25519", w.host.PrivateKey)
@@ -189,7 +191,8 @@ func begin(t *testing.T) *world {
 	key := strings.Join(strings.Fields(w.host.HostKey)[:2], " ")
 	w.stands = [][2]string{
 		{"make demo", "make demo DEMO_ARGS=--listen=" + w.listen}, {"127.0.0.1:8066", w.listen}, {"127.0.0.1:8090", free(t)},
-		{"192.0.2.10", address}, {"192.0.2.11", address}, {"port=22 ", "port=" + port + " "}, {"user=deploy", "user=" + w.host.User + " --field port=" + port},
+		{"192.0.2.10", address}, {"192.0.2.11", address}, {"port=22 ", "port=" + port + " "},
+		{"user=deploy", "user=" + w.host.User + " --field port=" + port},
 		{"ssh-ed25519 AAAA…", key}, {"SHA256:…", fingerprint(t, key)},
 		{"/var/lib/sextant", base + "/var/lib/sextant"}, {"/backup/", base + "/backup/"}, {"/srv/", w.share + "/srv/"},
 	}
@@ -266,8 +269,10 @@ func (w *world) broken(yes bool) {
 var (
 	places = regexp.MustCompile(`<(run|task|incident|id|version|sha256)>|sx[lp]_…|27021597764222976`)
 	latest = map[string]*regexp.Regexp{
-		"<id>": regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{24}\b`), "<version>": regexp.MustCompile(`"version":\s?(\d+)`), "<sha256>": regexp.MustCompile(`\b[0-9a-f]{64}\b`),
-		"sxl_…": regexp.MustCompile(`\bsxl_[\w-]+`), "sxp_…": regexp.MustCompile(`\bsxp_[\w-]+`), "27021597764222976": regexp.MustCompile(`\b\d{15,}\b`),
+		"<id>": regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{24}\b`), "<version>": regexp.MustCompile(`"version":\s?(\d+)`),
+		"<sha256>": regexp.MustCompile(`\b[0-9a-f]{64}\b`),
+		"sxl_…":    regexp.MustCompile(`\bsxl_[\w-]+`), "sxp_…": regexp.MustCompile(`\bsxp_[\w-]+`),
+		"27021597764222976": regexp.MustCompile(`\b\d{15,}\b`),
 	}
 	listed = map[string]string{"<run>": "sextant runs list --limit 1", "<task>": "sextant task list", "<incident>": "sextant incident list"}
 	keys   = regexp.MustCompile(`(?m)^\d{15,}`)
@@ -341,7 +346,8 @@ func (w *world) do(s step) {
 	w.printed.WriteString(got.out + got.err)
 	w.t.Logf("%s:%d: %s\n%s%s", s.doc, s.line, s.command, got.out, got.err)
 	if !w.like(s, got) {
-		w.t.Errorf("%s:%d: %s\nends with %d, the document says %d; it prints\n%s%s\nwhere the document shows\n%s", s.doc, s.line, s.command, got.code, s.code, w.restore(got.out), w.restore(got.err), s.shows)
+		w.t.Errorf("%s:%d: %s\nends with %d, the document says %d; it prints\n%s%s\nwhere the document shows\n%s", s.doc, s.line,
+			s.command, got.code, s.code, w.restore(got.out), w.restore(got.err), s.shows)
 	}
 }
 
