@@ -241,12 +241,50 @@ func TestTranslationsSayTheSame(t *testing.T) {
 		}
 		current(t, doc, same)
 		translated(t, doc)
+		alike(t, doc, prose(en), prose(zh))
 		if want, got := headings.FindAllString(prose(en), -1), headings.FindAllString(prose(zh), -1); !slices.Equal(want, got) {
 			t.Errorf("%s has other parts than %s.md: %d, not %d", doc, original, len(got), len(want))
 		}
 	}
 	if found < 5 {
 		t.Errorf("%d translations are found, want at least 5", found)
+	}
+}
+
+// alike compares the parts of a translation with those of its original: the names
+// that stand as code, the rows of tables and the items of lists.
+func alike(t *testing.T, doc, en, zh string) {
+	t.Helper()
+	cut := regexp.MustCompile(`(?m)^#+ .*$`)
+	figures := regexp.MustCompile(`\d[\d,.]*\d|\b\d\d?\b`)
+	place := regexp.MustCompile(`<[^>` + "`" + `]+>`)
+	count := func(part string) (names map[string]bool, shape [2]int) {
+		names = map[string]bool{}
+		for _, code := range coded.FindAllString(part, -1) {
+			names[place.ReplaceAllString(code, "<>")] = true
+		}
+		for _, number := range figures.FindAllString(coded.ReplaceAllString(linked.ReplaceAllString(part, ""), ""), -1) {
+			names[number] = true
+		}
+		return names, [2]int{strings.Count(part, "\n| "), strings.Count(part, "\n- ")}
+	}
+	wanted, got := cut.Split(en, -1), cut.Split(zh, -1)
+	for i := range min(len(wanted), len(got)) {
+		names, shape := count(wanted[i])
+		theirs, its := count(got[i])
+		if shape != its {
+			t.Errorf("%s, part %d: %v rows and items, the original has %v", doc, i, its, shape)
+		}
+		for name := range names {
+			if !theirs[name] {
+				t.Errorf("%s, part %d does not name %s", doc, i, name)
+			}
+		}
+		for name := range theirs {
+			if !names[name] {
+				t.Errorf("%s, part %d names %s, the original does not", doc, i, name)
+			}
+		}
 	}
 }
 
