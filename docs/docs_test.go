@@ -139,6 +139,25 @@ func TestPromisesNameTestsThatExist(t *testing.T) {
 	}
 }
 
+// What happens when the server is killed is proved, moment by moment.
+func TestEveryMomentOfAKillNamesItsProof(t *testing.T) {
+	t.Parallel()
+	_, part, _ := strings.Cut(read(t, "ARCHITECTURE.md"), "## When the server is killed\n")
+	part, _, _ = strings.Cut(part, "\n## ")
+	rows := 0
+	for line := range strings.SplitSeq(part, "\n") {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| At ") {
+			continue
+		}
+		if rows++; !strings.Contains(line, "[Test") {
+			t.Errorf("ARCHITECTURE.md names no test: %s", line)
+		}
+	}
+	if rows < 14 {
+		t.Errorf("%d moments are told", rows)
+	}
+}
+
 // The first screen has a sentence, a picture, two commands, the six words as a
 // diagram, promises with their tests, and what is not there yet.
 func TestTheFirstScreen(t *testing.T) {

@@ -38,7 +38,7 @@ func chapters(t *testing.T) []chapter {
 		}},
 		{docs: []string{"README.md"}, prepare: func(w *world) { w.file("check-disk.bpmn", checkDisk) }},
 		{docs: []string{"docs/guide/own-script-own-host.md"}, prepare: func(w *world) {
-			w.file("deploy.sh", "echo \"version $1 is in place\"\n")
+			w.file("deploy.sh", "echo \"deploying $1\"\necho done\n")
 			w.file("app.tar.gz", "a package")
 		}},
 		{docs: []string{"docs/guide/model-a-process.md"}, prepare: func(w *world) {
