@@ -212,7 +212,8 @@ func TestEveryKindOfIncidentIsExplained(t *testing.T) {
 	if len(kinds) < 15 {
 		t.Errorf("only %d kinds are found", len(kinds))
 	}
-	for doc, heading := range map[string]string{"docs/operate/repair-a-run.md": "## Kinds of incidents", "docs/operate/repair-a-run.zh-CN.md": "## 异常的种类"} {
+	for doc, heading := range map[string]string{"docs/operate/repair-a-run.md": "## Kinds of incidents",
+		"docs/operate/repair-a-run.zh-CN.md": "## 异常的种类"} {
 		_, part, _ := strings.Cut(read(t, doc), heading)
 		part, _, _ = strings.Cut(part, "\n## ")
 		told := map[string]bool{}

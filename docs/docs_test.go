@@ -167,7 +167,8 @@ func TestTheFirstScreen(t *testing.T) {
 	if shape, err := png.DecodeConfig(strings.NewReader(data)); err != nil || shape.Width != 1440 || len(data) > 200<<10 {
 		t.Errorf("%s: %d bytes, %+v, %v", picture, len(data), shape, err)
 	}
-	for doc, words := range map[string][]string{"README.md": {"Object", "Service", "Process", "Run", "Rule", "Door"}, "README.zh-CN.md": {"对象", "服务", "流程", "运行", "规则", "门"}} {
+	for doc, words := range map[string][]string{"README.md": {"Object", "Service", "Process", "Run", "Rule", "Door"},
+		"README.zh-CN.md": {"对象", "服务", "流程", "运行", "规则", "门"}} {
 		text := read(t, doc)
 		lines := strings.Split(text, "\n")
 		first := strings.Join(lines[:min(25, len(lines))], "\n")
@@ -339,7 +340,8 @@ func current(t *testing.T, file, want string) {
 func TestTheCommandReferenceIsCurrent(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	b.WriteString("<!-- Written by go test ./docs -update. Do not edit. -->\n# Command line\n\nFor users of the command line: what each command says of itself with `--help`.\n" +
+	b.WriteString("<!-- Written by go test ./docs -update. Do not edit. -->\n# Command line\n\nFor users of the command line: what each " +
+		"command says of itself with `--help`.\n" +
 		"Flags of the first block go with every command. `sextant completion <shell>` writes a completion script.\n")
 	commands(t, &b, nil)
 	current(t, "docs/reference/cli.md", b.String())
@@ -546,7 +548,8 @@ func text(e ast.Expr) string {
 
 func statuses() map[string]int {
 	all := map[string]int{}
-	for name, k := range map[string]errs.Kind{"Internal": errs.Internal, "Malformed": errs.Malformed, "Unauthenticated": errs.Unauthenticated, "Forbidden": errs.Forbidden,
+	for name, k := range map[string]errs.Kind{"Internal": errs.Internal, "Malformed": errs.Malformed,
+		"Unauthenticated": errs.Unauthenticated, "Forbidden": errs.Forbidden,
 		"NotFound": errs.NotFound, "Conflict": errs.Conflict, "Gone": errs.Gone, "Stale": errs.Stale, "TooLarge": errs.TooLarge,
 		"Invalid": errs.Invalid, "Locked": errs.Locked,
 		"Required": errs.Required, "Exhausted": errs.Exhausted, "Unavailable": errs.Unavailable, "Full": errs.Full,

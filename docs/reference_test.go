@@ -60,9 +60,12 @@ func TestTheSecurityCasesAreCurrent(t *testing.T) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", id, cell(input), cell(answer), strings.Join(proofs, ", "))
 	}
 	head := written +
-		"# Security cases\n\nFor those who decide whether to trust Sextant: what attackers and mistakes send, what a running platform has to answer, and the test that proves it. " +
-		fmt.Sprintf("%d cases are tested. %d do not apply yet, because what they attack is not built; %d are open: the platform does not yet do what it should. ", count["tested"], count["not applicable yet"], count["open"]) +
-		"Where an answer is *slanted*, it is what will be wanted.\n\n`go test ./test/trust` runs those of `test/trust` and checks that every other test named here is there. Every answer is also searched for stacks, queries, paths and secrets.\n"
+		"# Security cases\n\nFor those who decide whether to trust Sextant: what attackers and mistakes send, what a running platform " +
+		"has to answer, and the test that proves it. " +
+		fmt.Sprintf("%d cases are tested. %d do not apply yet, because what they attack is not built; %d are open: the platform does not "+
+			"yet do what it should. ", count["tested"], count["not applicable yet"], count["open"]) +
+		"Where an answer is *slanted*, it is what will be wanted.\n\n`go test ./test/trust` runs those of `test/trust` and checks that " +
+		"every other test named here is there. Every answer is also searched for stacks, queries, paths and secrets.\n"
 	current(t, "docs/reference/security-cases.md", head+b.String())
 }
 
@@ -269,7 +272,9 @@ func TestTheManifestReferenceIsCurrent(t *testing.T) {
 	}
 	var b strings.Builder
 	b.WriteString(written +
-		"# Manifest\n\nFor authors of plugins: every field of `plugin.yaml`. [Write a plugin](../plugin-authors/write-a-plugin.md) shows one at work. Required fields are **bold**; unknown ones are refused, with their line. Editors check and complete with the JSON schema of [internal/lang/manifest/schema.json](../../internal/lang/manifest/schema.json).\n\n## The file\n\n")
+		"# Manifest\n\nFor authors of plugins: every field of `plugin.yaml`. [Write a plugin](../plugin-authors/write-a-plugin.md) shows " +
+		"one at work. Required fields are **bold**; unknown ones are refused, with their line. Editors check and complete with the JSON " +
+		"schema of [internal/lang/manifest/schema.json](../../internal/lang/manifest/schema.json).\n\n## The file\n\n")
 	schema.table(&b)
 	for _, name := range schema.Defs.names {
 		f := schema.Defs.of[name]
@@ -287,10 +292,11 @@ func TestTheManifestReferenceIsCurrent(t *testing.T) {
 
 // other are the variables of the environment that are no settings.
 var other = map[string]string{
-	"SEXTANT_ADMIN_PASSWORD": "`sextant server`, first start only: the administrator's password, 10 to 256 characters, in place of a random one",
-	"SEXTANT_URL":            "command line: where the server is, in place of `--url`",
-	"SEXTANT_TOKEN":          "command line: the token to ask with, in place of the one that `sextant login` kept",
-	"SEXTANT_CREDENTIALS":    "command line: the file that `sextant login` keeps its token in",
+	"SEXTANT_ADMIN_PASSWORD": "`sextant server`, first start only: the administrator's password, 10 to 256 characters, in " +
+		"place of a random one",
+	"SEXTANT_URL":         "command line: where the server is, in place of `--url`",
+	"SEXTANT_TOKEN":       "command line: the token to ask with, in place of the one that `sextant login` kept",
+	"SEXTANT_CREDENTIALS": "command line: the file that `sextant login` keeps its token in",
 }
 
 func TestTheSettingsReferenceIsCurrent(t *testing.T) {
@@ -303,7 +309,9 @@ func TestTheSettingsReferenceIsCurrent(t *testing.T) {
 	kindsOf("", reflect.TypeFor[config.Config](), kinds)
 	var b strings.Builder
 	b.WriteString(written +
-		"# Settings\n\nFor those who run a server. Later wins: built-in, file (`sextant.yaml` in the current folder, or `--config`), environment, flag. A key `a.b` is `b` below `a` in the file. An unknown key is an error that names its line. `sextant config show` prints every value with its origin.\n\n")
+		"# Settings\n\nFor those who run a server. Later wins: built-in, file (`sextant.yaml` in the current folder, or `--config`), " +
+		"environment, flag. A key `a.b` is `b` below `a` in the file. An unknown key is an error that names its line. `sextant config " +
+		"show` prints every value with its origin.\n\n")
 	b.WriteString("| Setting | Type | Values | Default | Environment | Flag | Meaning |\n|---|---|---|---|---|---|---|\n")
 	for _, i := range l.Items {
 		field, known := kinds[i.Key]

@@ -21,7 +21,8 @@ import (
 
 const (
 	spokenLines = 500_000
-	speaking    = `awk 'BEGIN { for (i = 1; i <= 500000; i++) printf "line %06d of a script that prints as fast as it can, word%d\n", i, i }'`
+	speaking    = `awk 'BEGIN { for (i = 1; i <= 500000; i++) printf "line %06d of a script that prints as fast as it ` +
+		`can, word%d\n", i, i }'`
 )
 
 // outputFigures keeps what a fast script prints: through the whole platform from

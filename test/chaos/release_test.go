@@ -260,7 +260,8 @@ func (w *world) compare(before map[string]int, version string) {
 	after := w.commands()
 	want := map[string]int{}
 	for _, h := range w.stage.Hosts {
-		for _, c := range []string{"app install " + filepath.Join(h.Home, "incoming", "package.tar.gz") + " " + version, "app switch " + version, "app restart"} {
+		for _, c := range []string{"app install " + filepath.Join(h.Home, "incoming", "package.tar.gz") + " " + version,
+			"app switch " + version, "app restart"} {
 			want[h.Name+" "+c] = 1
 		}
 		want[h.Name+" app version"] = 2 // what it was, and what it is then

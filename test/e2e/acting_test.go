@@ -43,7 +43,8 @@ func TestAPluginThatHasAnsweredActsForItsRunNoMore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, value := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json", wire.HeaderJob: key} {
+		for name, value := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json",
+			wire.HeaderJob: key} {
 			req.Header.Set(name, value)
 		}
 		resp, err := http.DefaultClient.Do(req)

@@ -53,7 +53,9 @@ func TestProcessesThatCannotRunAreRefused(t *testing.T) {
 		"unknown_input": {task("plugin:host/wait/http", `<sextant:input name="adress" from="constant" value="x"/>`), 422, 5, "t",
 			`no input "adress"; it has url`},
 		"feel_error": {opened +
-			`<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" sourceRef="g" targetRef="e"><conditionExpression>=1 + + * 2</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="g" targetRef="e"/>` + closed, 422, 4, "f2", "column 5"},
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" ` +
+			`sourceRef="g" targetRef="e"><conditionExpression>=1 + + * 2</conditionExpression></sequenceFlow><sequenceFlow id="f3" ` +
+			`sourceRef="g" targetRef="e"/>` + closed, 422, 4, "f2", "column 5"},
 		"unknown_type": {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value="cmdb:nothing.url"/>`), 422, 5, "t",
 			"no object type cmdb:nothing"},
 		"broken_path": {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value=".unit&gt;"/>`), 422, 5, "t",
@@ -153,9 +155,12 @@ func TestAStepThatFindsNothingToActOn(t *testing.T) {
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h", "name": "h", "address": "127.0.0.1", "zone": "here"}}, nil)
 	bind := func(inside string) string {
 		return opened +
-			`<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:host/wait/port"/><sextant:bind path="host:host{zone eq 'nowhere'}"/></extensionElements>` + inside + `</serviceTask>` + closed
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask ` +
+			`id="w"><extensionElements><zeebe:taskDefinition type="plugin:host/wait/port"/><sextant:bind path="host:host{zone eq ` +
+			`'nowhere'}"/></extensionElements>` + inside + `</serviceTask>` + closed
 	}
-	for name, inside := range map[string]string{"at_once": "", "in_batches": `<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics>`} {
+	for name, inside := range map[string]string{"at_once": "", "in_batches": `<multiInstanceLoopCharacteristics ` +
+		`isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics>`} {
 		t.Run(name, func(t *testing.T) {
 			if err := p.Deploy([]byte(bind(inside))); err != nil {
 				t.Fatal(err)

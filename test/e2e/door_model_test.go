@@ -129,14 +129,17 @@ func TestTheDoorAgreesWithAModel(t *testing.T) {
 	}
 	for action, id := range map[string]string{"change": "change", "look": "look", "peek": "peek"} {
 		xml := strings.Replace(opened+
-			`<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/`+action+`"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>`+closed, `id="p"`, `id="`+id+`"`, 1)
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask `+
+			`id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/`+action+
+			`"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>`+closed, `id="p"`, `id="`+id+`"`, 1)
 		if err := w.Deploy([]byte(xml)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var wg sync.WaitGroup
 	actors := make([]*actor, 8)
-	for i, envs := range [][]string{{"dev"}, {"test"}, {"prod"}, {"dev", "test"}, {"dev", "prod"}, {"test", "prod"}, {"dev", "test", "prod"}, {"dev"}} {
+	for i, envs := range [][]string{{"dev"}, {"test"}, {"prod"}, {"dev", "test"}, {"dev", "prod"}, {"test", "prod"},
+		{"dev", "test", "prod"}, {"dev"}} {
 		name := fmt.Sprintf("u%d-%s", i, strings.Join(envs, "-"))
 		grants := []client.IdentityGrant{{Permission: "process.read", Project: "default"}}
 		for _, env := range envs {

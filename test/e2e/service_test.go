@@ -213,7 +213,8 @@ func TestTransportFailuresAreTriedAgain(t *testing.T) {
 		if len(o.seen()) < 3 {
 			_,
 				_ = io.WriteString(w,
-				`{"resultCode":"1","results":{"outputs":[{"callbackParameter":"run","errorCode":"host.unreachable","errorMessage":"no way","outcome":"failed","retryOn":"transport"}]}}`)
+				`{"resultCode":"1","results":{"outputs":[{"callbackParameter":"run","errorCode":"host.unreachable","errorMessage":"no `+
+					`way","outcome":"failed","retryOn":"transport"}]}}`)
 			return
 		}
 		echo(w, r)

@@ -16,7 +16,8 @@ func TestAllProcessesOfAFileAreDeployed(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)
 	one := func(id string) string {
-		return fmt.Sprintf(`<process id="%[1]s" isExecutable="true"><startEvent id="s-%[1]s"/><endEvent id="e-%[1]s"/><sequenceFlow sourceRef="s-%[1]s" targetRef="e-%[1]s"/></process>`, id)
+		return fmt.Sprintf(`<process id="%[1]s" isExecutable="true"><startEvent id="s-%[1]s"/><endEvent id="e-%[1]s"/><sequenceFlow `+
+			`sourceRef="s-%[1]s" targetRef="e-%[1]s"/></process>`, id)
 	}
 	type answer struct {
 		Process string

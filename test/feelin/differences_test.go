@@ -20,7 +20,8 @@ type difference struct {
 
 var differences = []difference{
 	{"Numbers are decimals", "0.1 + 0.2 = 0.3",
-		"10.3.2.3.1: numbers are decimals of 34 digits. feelin counts in binary floating point; the random expressions are compared as far as that reaches."},
+		"10.3.2.3.1: numbers are decimals of 34 digits. feelin counts in binary floating point; the random expressions are compared as " +
+			"far as that reaches."},
 	{"Kinds do not mix", `"a" < 1`, "10.3.2.15: values of different types are neither equal nor ordered; the result is null."},
 	{"Lists of different lengths", "[1] = [1, 2]", "10.3.2.15: lists are equal if they have the same length and equal elements, else not."},
 	{"Ranges that go backwards", "3 in [4..1]",

@@ -69,12 +69,14 @@ func chapters(t *testing.T) []chapter {
 		{docs: []string{"docs/operate/users-and-roles.md"}, prepare: func(w *world) {
 			settled(w)
 			w.must("export SEXTANT_TOKEN=$(sextant token create rights --scope user.read --scope user.write --scope user.create)",
-				`curl -X POST $SEXTANT_URL/api/v1/users -H "Authorization: Bearer $SEXTANT_TOKEN" -H 'Content-Type: application/json' -d '{"name":"ada","password":"quiet harbour at noon","grants":[]}'`)
+				`curl -X POST $SEXTANT_URL/api/v1/users -H "Authorization: Bearer $SEXTANT_TOKEN" -H 'Content-Type: application/json' -d `+
+					`'{"name":"ada","password":"quiet harbour at noon","grants":[]}'`)
 		}},
 		{docs: []string{"docs/operate/recover.md"}, prepare: func(w *world) {
 			w.must("sextant server --data /var/lib/sextant", "sextant login --link sxl_…",
 				"sextant connection set lab --field user=deploy --secret-file private_key=$HOME/.ssh/id_ed25519",
-				`sextant object create host:host/web-1 --set name=web-1 --set address=192.0.2.10 --set port=22 --set "host_key=ssh-ed25519 AAAA…"`)
+				`sextant object create host:host/web-1 --set name=web-1 --set address=192.0.2.10 --set port=22 --set `+
+					`"host_key=ssh-ed25519 AAAA…"`)
 			w.file("check-disk.bpmn", checkDisk)
 			w.must("sextant process deploy check-disk.bpmn")
 			w.full("91")

@@ -160,7 +160,8 @@ func begin(t *testing.T) *world {
 	}
 	base := t.TempDir()
 	w := &world{t: t, dir: filepath.Join(base, "sextant"), home: filepath.Join(base, "home"), share: filepath.Join(base, "share")}
-	for _, dir := range []string{w.dir, w.home + "/.ssh", w.share, base + "/var/lib", base + "/backup", w.share + "/bin", w.share + "/srv"} {
+	for _, dir := range []string{w.dir, w.home + "/.ssh", w.share, base + "/var/lib", base + "/backup", w.share + "/bin",
+		w.share + "/srv"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -296,7 +296,8 @@ func (h *house) ask(t *testing.T, q request) answer {
 	return a
 }
 
-var inside = regexp.MustCompile(`goroutine \d|\.go:\d|(?i)\b(select|insert|update|delete) .{1,60} (from|into|where|set) |/tmp/|panic:|argon2id`)
+var inside = regexp.MustCompile(`goroutine \d|\.go:\d|(?i)\b(select|insert|update|delete) .{1,60} (from|into|where|set) ` +
+	`|/tmp/|panic:|argon2id`)
 
 // tells checks that an answer says nothing of what is inside.
 func (h *house) tells(t *testing.T, a answer) {
@@ -379,7 +380,8 @@ const (
 	closed = `
 </process></definitions>`
 	waits = opened +
-		`<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u" name="Wait"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/>` + closed
+		`<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u" name="Wait"/><sequenceFlow id="f2" ` +
+		`sourceRef="u" targetRef="e"/>` + closed
 )
 
 // moving are tables that change by themselves.

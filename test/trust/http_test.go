@@ -26,13 +26,15 @@ func TestHTTP(t *testing.T) {
 			h.wants(t, request{method: "GET", path: "/api/v1/users", token: viewer, header: []string{name, "admin"}}, 403,
 				"identity.forbidden")
 		}
-		trailer := "GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n0\r\nAuthorization: Bearer " + h.admin + "\r\n\r\n"
+		trailer := "GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nTrailer: " +
+			"Authorization\r\n\r\n0\r\nAuthorization: Bearer " + h.admin + "\r\n\r\n"
 		if a, _ := h.raw(t, trailer); a.status != 400 && a.status != 401 {
 			t.Errorf("a token in a trailer: %d", a.status)
 		}
 	})
 	proves(t, "E-04 a name that is not the platform's is refused, and what a proxy claims is not believed", func(t *testing.T) {
-		for _, host := range []string{"evil.example", "evil.example:8066", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "ops.example.com.evil.example", "x@ops.example.com"} {
+		for _, host := range []string{"evil.example", "evil.example:8066", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1",
+			"ops.example.com.evil.example", "x@ops.example.com"} {
 			a, _ := h.raw(t, "GET /api/v1/me HTTP/1.1\r\n"+strings.Replace(head, "127.0.0.1", host, 1)+"\r\n")
 			if a.status != 421 && a.status != 400 || strings.Contains(a.body, `"name":"admin"`) {
 				t.Errorf("%s: %d %s", host, a.status, a.body)
@@ -115,7 +117,8 @@ func TestHTTP(t *testing.T) {
 		}
 	})
 	proves(t, "E-08 line ends in values reach no header", func(t *testing.T) {
-		for _, path := range []string{"/api/v1/blobs/%0d%0aSet-Cookie:%20x=1", "/%0d%0aLocation:%20http://evil.example", "/api/v1/processes/p%0d%0aX:1/1/xml"} {
+		for _, path := range []string{"/api/v1/blobs/%0d%0aSet-Cookie:%20x=1", "/%0d%0aLocation:%20http://evil.example",
+			"/api/v1/processes/p%0d%0aX:1/1/xml"} {
 			if a := h.wants(t, request{method: "GET", path: path, token: h.admin}, 400, "request.path"); a.header.Get("Set-Cookie")+
 				a.header.Get("Location") != "" {
 				t.Errorf("%s: %v", path, a.header)
@@ -170,7 +173,8 @@ func TestHTTP(t *testing.T) {
 	proves(t, "E-16 a body that does not say that it is JSON is not read", func(t *testing.T) {
 		h.unchanged(t, func() {
 			body := `{"name":"eve","password":"` + adminPass + `"}`
-			for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/xml", "application/xml", "text/json", "application/csp-report", "nonsense"} {
+			for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+				"text/xml", "application/xml", "text/json", "application/csp-report", "nonsense"} {
 				header := []string{"Content-Type", ""}
 				if media != "" {
 					header = append(header, "Content-Type", media)
@@ -199,7 +203,8 @@ func TestHTTP(t *testing.T) {
 		h.wants(t, request{method: "GET", path: "/api/v1/runs?limit=1&limit=500", token: viewer}, 400, "request.query")
 	})
 	proves(t, "E-18 no other site may read or send", func(t *testing.T) {
-		for _, origin := range []string{"null", "https://evil.example", "https://console.evil.example", h.url + ".evil.example", "http://127.0.0.1:1", strings.Replace(h.url, "http:", "https:", 1), "http://localhost"} {
+		for _, origin := range []string{"null", "https://evil.example", "https://console.evil.example", h.url + ".evil.example",
+			"http://127.0.0.1:1", strings.Replace(h.url, "http:", "https:", 1), "http://localhost"} {
 			get := h.ask(t, request{method: "GET", path: "/api/v1/me", token: viewer, header: []string{"Origin", origin}})
 			pre := h.wants(t,
 				request{method: "OPTIONS", path: "/api/v1/me/password",

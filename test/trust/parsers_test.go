@@ -99,7 +99,9 @@ func TestParsers(t *testing.T) {
 	proves(t, "G-11 a model with faults is refused with all of them", func(t *testing.T) {
 		refused(t,
 			opened+
-				`<sequenceFlow id="f1" sourceRef="s" targetRef="nowhere"/><boundaryEvent id="b" attachedToRef="nothing"><timerEventDefinition/></boundaryEvent><sequenceFlow id="f9" sourceRef="gone" targetRef="e"/>`+closed, "nowhere", "nothing", "gone")
+				`<sequenceFlow id="f1" sourceRef="s" targetRef="nowhere"/><boundaryEvent id="b" `+
+				`attachedToRef="nothing"><timerEventDefinition/></boundaryEvent><sequenceFlow id="f9" sourceRef="gone" targetRef="e"/>`+
+				closed, "nowhere", "nothing", "gone")
 		refused(t, opened+`<manualTask id="m"/>`+closed, "manualTask")
 		refused(t, strings.Replace(waits, `id="u"`, `id="e"`, 1))
 		refused(t, opened+strings.Repeat(`<userTask/>`, 100_000)+closed)
@@ -107,7 +109,8 @@ func TestParsers(t *testing.T) {
 	proves(t, "G-12 code of other machines is not run", func(t *testing.T) {
 		for _, task := range []string{`<scriptTask id="u" scriptFormat="javascript"><script>java.lang.Runtime.exec('id')</script></scriptTask>`, `<scriptTask id="u" scriptFormat="groovy"><script>"id".execute()</script></scriptTask>`, `<scriptTask id="u" scriptFormat="sh"><script>id</script></scriptTask>`,
 			`<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" c:class="com.evil.Delegate"/>`,
-			`<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" c:expression="${T(java.lang.Runtime).getRuntime().exec('id')}"/>`} {
+			`<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" ` +
+				`c:expression="${T(java.lang.Runtime).getRuntime().exec('id')}"/>`} {
 			refused(t, strings.Replace(waits, `<userTask id="u" name="Wait"/>`, task, 1), `"u"`)
 		}
 	})
@@ -115,7 +118,8 @@ func TestParsers(t *testing.T) {
 		if a := h.deploy(t, waits); a.status != 201 {
 			t.Fatal(a.body)
 		}
-		for _, text := range []string{"{{constructor.constructor('return 1')()}}", "${T(java.lang.Runtime).getRuntime()}", "#{7*7}", "<%= 7*7 %>", "=7*7", "{{7*7}}", "$(id)"} {
+		for _, text := range []string{"{{constructor.constructor('return 1')()}}", "${T(java.lang.Runtime).getRuntime()}", "#{7*7}",
+			"<%= 7*7 %>", "=7*7", "{{7*7}}", "$(id)"} {
 			var v struct{ Run string }
 			h.must(t,
 				request{method: "POST", path: "/api/v1/runs", token: h.admin,
@@ -130,9 +134,12 @@ func TestParsers(t *testing.T) {
 		}
 	})
 	proves(t, "H-02 expressions reach nothing outside of their variables", func(t *testing.T) {
-		for _, expression := range []string{`env("HOME")`, `System.getenv()`, `open("/etc/passwd")`, `fetch("http://127.0.0.1")`, `java.lang.Runtime.getRuntime()`, `exec("id")`, `require("fs")`} {
+		for _, expression := range []string{`env("HOME")`, `System.getenv()`, `open("/etc/passwd")`, `fetch("http://127.0.0.1")`,
+			`java.lang.Runtime.getRuntime()`, `exec("id")`, `require("fs")`} {
 			xml := opened +
-				`<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" sourceRef="g" targetRef="e"><conditionExpression>=` + expression + `</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="g" targetRef="e"/>` + closed
+				`<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" ` +
+				`sourceRef="g" targetRef="e"><conditionExpression>=` + expression +
+				`</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="g" targetRef="e"/>` + closed
 			if a := h.deploy(t, xml); a.status == 201 {
 				var v struct{ Run string }
 				h.must(t, request{method: "POST", path: "/api/v1/runs", token: h.admin, body: map[string]any{"process": "p"}}, &v)
@@ -190,7 +197,9 @@ func TestParsers(t *testing.T) {
 	})
 	proves(t, "Q-07 what is read before the log-in bears everything", func(t *testing.T) {
 		for path, limit := range map[string]int{"/api/v1/session": 4 << 10, "/api/v1/session/link": 4 << 10} {
-			for _, body := range []string{``, `null`, `[]`, `{`, `{"name":"a","name":"b"}`, `{"name":{}}`, strings.Repeat(`[`, 2000), "\x00\xff", `{"name":"\ud800","password":"x"}`, strings.Repeat("x", limit+1), strings.Repeat("x", 50<<20), `{"name":"' OR 1=1 --","password":"x"}`} {
+			for _, body := range []string{``, `null`, `[]`, `{`, `{"name":"a","name":"b"}`, `{"name":{}}`, strings.Repeat(`[`, 2000),
+				"\x00\xff", `{"name":"\ud800","password":"x"}`, strings.Repeat("x", limit+1), strings.Repeat("x", 50<<20),
+				`{"name":"' OR 1=1 --","password":"x"}`} {
 				a := h.ask(t, request{method: "POST", path: path, body: body})
 				if a.status < 400 || a.status >= 500 || a.header.Get("Set-Cookie") != "" {
 					t.Errorf("%s %.40q: %d %s", path, body, a.status, a.body)
@@ -199,7 +208,9 @@ func TestParsers(t *testing.T) {
 		}
 	})
 	proves(t, "I-02 names of attributes and operators are those of the type alone", func(t *testing.T) {
-		for _, q := range []string{`{"filter":{"name;drop table x":"y"}}`, `{"filters":[{"name":"(select 1)","operator":"eq","value":"x"}]}`, `{"sort":"name;drop"}`, `{"sorting":{"field":"(select password from identity_user)","asc":true}}`, `{"resultColumns":["id","password"]}`} {
+		for _, q := range []string{`{"filter":{"name;drop table x":"y"}}`,
+			`{"filters":[{"name":"(select 1)","operator":"eq","value":"x"}]}`, `{"sort":"name;drop"}`,
+			`{"sorting":{"field":"(select password from identity_user)","asc":true}}`, `{"resultColumns":["id","password"]}`} {
 			if a := h.ask(t, request{method: "POST", path: "/api/v1/objects/host:host/query", token: h.admin, body: q}); a.status != 422 &&
 				a.status != 400 {
 				t.Errorf("%s: %d %s", q, a.status, a.body)

@@ -112,12 +112,15 @@ func TestRights(t *testing.T) {
 	})
 	proves(t, "D-10 fields that are not the client's to set are refused", func(t *testing.T) {
 		h.unchanged(t, func() {
-			for _, field := range []string{`"id":"x"`, `"version":9`, `"created":"2020-01-01T00:00:00Z"`, `"ownerId":"x"`, `"approved":true`, `"state":"active"`, `"createdBy":"admin"`, `"ROLE":"admin"`, `"Roles":[]`, `"PASSWORD":"another long one"`} {
+			for _, field := range []string{`"id":"x"`, `"version":9`, `"created":"2020-01-01T00:00:00Z"`, `"ownerId":"x"`,
+				`"approved":true`, `"state":"active"`, `"createdBy":"admin"`, `"ROLE":"admin"`, `"Roles":[]`,
+				`"PASSWORD":"another long one"`} {
 				h.wants(t,
 					request{method: "POST", path: "/api/v1/users", token: h.admin,
 						body: `{"name":"eve","password":"` + adminPass + `",` + field + `}`}, 422, "request.invalid")
 			}
-			for _, field := range []string{`"state":"completed"`, `"source":"system"`, `"requester":"admin"`, `"approved":true`, `"key":"1"`, `"Process":"q"`} {
+			for _, field := range []string{`"state":"completed"`, `"source":"system"`, `"requester":"admin"`, `"approved":true`,
+				`"key":"1"`, `"Process":"q"`} {
 				h.wants(t,
 					request{method: "POST", path: "/api/v1/runs", token: h.tokens["operator"], body: `{"process":"p",` + field + `}`}, 422,
 					"request.invalid")
@@ -209,7 +212,9 @@ func TestForeignJobs(t *testing.T) {
 		key := <-keys
 		result := map[string]any{"resultCode": "0",
 			"results": map[string]any{"outputs": []any{map[string]any{"callbackParameter": "run", "errorCode": "0"}}}}
-		for suffix, body := range map[string]any{"result": result, "progress": map[string]any{"callbackParameter": "run", "done": 1, "total": 2}, "log": map[string]any{"pieces": []any{map[string]any{"callbackParameter": "run", "offset": 0, "text": "x"}}}} {
+		for suffix, body := range map[string]any{"result": result,
+			"progress": map[string]any{"callbackParameter": "run", "done": 1, "total": 2},
+			"log":      map[string]any{"pieces": []any{map[string]any{"callbackParameter": "run", "offset": 0, "text": "x"}}}} {
 			a := h.ask(t, request{method: "POST", path: "/api/v1/jobs/" + key + "/" + suffix, token: foreign.Token, body: body})
 			absent := h.ask(t, request{method: "POST", path: "/api/v1/jobs/9/" + suffix, token: foreign.Token, body: body})
 			if a.status != 404 && (a.status != absent.status || a.code != absent.code) || a.status < 400 {

@@ -80,7 +80,8 @@ func TestSessions(t *testing.T) {
 		go func() { _ = s.Serve(l) }()
 		t.Cleanup(func() { _ = s.Close() })
 		url := "http://" + l.Addr().String() + "/keys"
-		for _, head := range []string{`"kid":"../../dev/null"`, `"kid":"x' OR '1'='1"`, `"kid":"` + url + `"`, `"jku":"` + url + `"`, `"x5u":"` + url + `"`, `"jwk":{"kty":"oct","k":"AA"}`} {
+		for _, head := range []string{`"kid":"../../dev/null"`, `"kid":"x' OR '1'='1"`, `"kid":"` + url + `"`, `"jku":"` + url + `"`,
+			`"x5u":"` + url + `"`, `"jwk":{"kty":"oct","k":"AA"}`} {
 			h.wants(t, me(forged(`{"alg":"HS256",`+head+`}`, claims, "")), 401, "identity.token")
 		}
 		if n := asked.Load(); n != 0 {
@@ -106,7 +107,8 @@ func TestSessions(t *testing.T) {
 	})
 	proves(t, "B-10 two tokens in one request are refused", func(t *testing.T) {
 		ann := h.tokens["ann"]
-		for _, header := range [][]string{{"Cookie", "sextant_session=" + ann}, {"Authorization", "Bearer " + h.admin}, {"Cookie", "__Host-sextant=" + h.admin}} {
+		for _, header := range [][]string{{"Cookie", "sextant_session=" + ann}, {"Authorization", "Bearer " + h.admin},
+			{"Cookie", "__Host-sextant=" + h.admin}} {
 			h.wants(t, request{method: "GET", path: "/api/v1/me", token: ann, header: header}, 400, "identity.two_tokens")
 		}
 	})
@@ -116,7 +118,8 @@ func TestSessions(t *testing.T) {
 				t.Errorf("%d bytes: %d", len(token), a.status)
 			}
 		}
-		for _, token := range []string{strings.Repeat(".", 20_000), forged(`{"alg":"HS256"}`, strings.Repeat(`{"a":`, 2000)+"1"+strings.Repeat("}", 2000), "")} {
+		for _, token := range []string{strings.Repeat(".", 20_000),
+			forged(`{"alg":"HS256"}`, strings.Repeat(`{"a":`, 2000)+"1"+strings.Repeat("}", 2000), "")} {
 			h.wants(t, me(token), 401, "identity.token")
 		}
 	})

@@ -197,7 +197,8 @@ func TestDrainingLosesNoRequest(t *testing.T) {
 		// Expect makes the server say that it has the request and waits for the rest.
 		if _,
 			err := io.WriteString(c,
-			"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"); err != nil {
+			"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\nExpect: "+
+				"100-continue\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		said := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
