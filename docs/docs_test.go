@@ -782,6 +782,21 @@ func TestTheGuideShowsTheExample(t *testing.T) {
 	}
 }
 
+// Every header between platform and plugin is told to authors of plugins.
+func TestTheHeadersOfACallAreTold(t *testing.T) {
+	t.Parallel()
+	page := read(t, "docs/plugin-authors/write-a-plugin.md")
+	all := regexp.MustCompile(`(?m)^\s+Header\w+\s+= "([\w-]+)"`).FindAllStringSubmatch(goSources(t, "sdk/go/wire"), -1)
+	if len(all) < 10 {
+		t.Errorf("only %d headers are found", len(all))
+	}
+	for _, m := range all {
+		if !strings.Contains(page, "`"+m[1]) {
+			t.Errorf("docs/plugin-authors/write-a-plugin.md does not tell of %s", m[1])
+		}
+	}
+}
+
 var comment = regexp.MustCompile(`(?m)^//.*\n`)
 
 // normal is a program without comments on lines of their own and without

@@ -5,7 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -116,10 +116,16 @@ func (w *world) folderIsTold() {
 	}
 }
 
-// nothingIsLeft fails where a process goes on that was started in the reader's folder.
+// nothingIsLeft fails where a process goes on that works in the reader's folder or
+// was started with something in it; the reader's own shell stays.
 func (w *world) nothingIsLeft() {
 	w.t.Helper()
 	var found []string
+	defer func() {
+		if len(found) > 0 {
+			w.t.Errorf("these go on: %q", found)
+		}
+	}()
 	w.until("something goes on after its end", func() bool {
 		found = nil
 		dirs, err := filepath.Glob("/proc/[0-9]*")
@@ -128,11 +134,14 @@ func (w *world) nothingIsLeft() {
 		}
 		for _, dir := range dirs {
 			line, err := os.ReadFile(dir + "/cmdline")
-			if err == nil && strings.Contains(string(line), w.dir+"/") {
+			if err != nil || filepath.Base(dir) == strconv.Itoa(w.shell.cmd.Process.Pid) {
+				continue // it has ended, or is the shell
+			}
+			folder, err := os.Readlink(dir + "/cwd")
+			if err == nil && strings.HasPrefix(folder+"/", w.dir+"/") || strings.Contains(string(line), w.dir+"/") {
 				found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
 			}
 		}
 		return len(found) == 0
 	})
-	slices.Sort(found)
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ var grow = sync.OnceValue(func() tree {
 	if err != nil {
 		return tree{err: err}
 	}
+	grown.Store(true)
 	t := tree{dir: filepath.Join(dir, "sextant"), bin: filepath.Join(dir, "bin")}
 	if t.err = copyTree(root, t.dir); t.err != nil {
 		return t
@@ -47,6 +49,9 @@ var grow = sync.OnceValue(func() tree {
 	return t
 })
 
+// grown says that there is a tree to remove.
+var grown atomic.Bool
+
 type buildError struct {
 	out string
 	err error
@@ -56,8 +61,8 @@ func (e *buildError) Error() string { return "make build: " + e.err.Error() + "\
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if t := grow(); t.dir != "" {
-		_ = os.RemoveAll(filepath.Dir(t.dir)) // a folder for temporary files
+	if grown.Load() {
+		_ = os.RemoveAll(filepath.Dir(grow().dir)) // a folder for temporary files
 	}
 	os.Exit(code)
 }
