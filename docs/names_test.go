@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
@@ -29,10 +30,27 @@ type known struct {
 
 var (
 	testFunc   = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	variables  = regexp.MustCompile(`"SEXTANT_[A-Z_]+"`)
 	makeTarget = regexp.MustCompile(`(?m)^([a-z-]+):`)
 )
 
+// everything is read once for all who ask.
 func everything(t *testing.T) *known {
+	t.Helper()
+	reading.Lock()
+	defer reading.Unlock()
+	if whole == nil {
+		whole = readAll(t)
+	}
+	return whole
+}
+
+var (
+	reading sync.Mutex
+	whole   *known
+)
+
+func readAll(t *testing.T) *known {
 	t.Helper()
 	k := &known{words: source(t), exported: map[string]map[string]bool{}, tests: map[string]bool{}, settings: map[string]bool{},
 		targets: map[string]bool{}}
@@ -76,6 +94,11 @@ func (k *known) take(p string, d fs.DirEntry, err error) error {
 		return err
 	}
 	if strings.HasSuffix(p, "_test.go") {
+		for _, m := range variables.FindAllString(string(data), -1) {
+			if !strings.Contains(filepath.ToSlash(p), "/docs/") { // where names stand that are none
+				k.sources += m + " "
+			}
+		}
 		for _, m := range testFunc.FindAllStringSubmatch(string(data), -1) {
 			k.tests[m[1]] = true
 		}
@@ -258,6 +281,48 @@ func TestWhatTheDocumentsNameExists(t *testing.T) {
 		}
 	}
 	if looked < 1000 {
+		t.Errorf("%d names were looked up", looked)
+	}
+}
+
+var (
+	inComment = regexp.MustCompile(`\b(?:[a-z]+\.[A-Z]\w+|(?:internal|plugins|sdk|examples|test|docs|web)/[\w./-]*\w|SEXTANT_[A-Z_]+[A-Z]|Test[A-Z]\w+|/api/v1/[\w{}/-]+)`)
+	sentence  = regexp.MustCompile(`^[a-z]+\.[A-Z]`)
+)
+
+// What the comments of the code name exists too: what packages export, files, tests,
+// variables, paths of the API.
+func TestWhatCommentsNameExists(t *testing.T) {
+	t.Parallel()
+	k := everything(t)
+	looked := 0
+	for _, dir := range []string{"internal", "plugins", "sdk", "examples", "test", "cmd", "api", "docs"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(p string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, ".gen.go") {
+				return err
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ParseComments)
+			if err != nil {
+				return err
+			}
+			for _, group := range f.Comments {
+				for _, name := range inComment.FindAllString(group.Text(), -1) {
+					if sentence.MatchString(name) && k.exported[strings.Split(name, ".")[0]] == nil {
+						continue // a foreign package, or a field of a variable
+					}
+					looked++
+					if trouble := k.lacks(name); trouble != "" {
+						t.Errorf("%s: %s: %s", strings.TrimPrefix(filepath.ToSlash(p), root+"/"), name, trouble)
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if looked < 50 {
 		t.Errorf("%d names were looked up", looked)
 	}
 }
