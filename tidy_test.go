@@ -131,9 +131,8 @@ func floors() []floor {
 		{"docs", nil},
 		{"cmd", []string{"internal/cli"}},
 	}
-	order := [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"}, {"control"}, {"dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
 	var left []string
-	for _, step := range order {
+	for _, step := range domains() {
 		for _, name := range step {
 			dir := "internal/domain/" + name
 			allowed := append(slices.Clone(below), left...)
@@ -147,6 +146,65 @@ func floors() []floor {
 		}
 	}
 	return list
+}
+
+// domains are the domains from left to right; those between two steps do not import
+// each other.
+func domains() [][]string {
+	return [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"},
+		{"control"}, {"dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
+}
+
+// ARCHITECTURE.md tells the rules of this test, floor by floor.
+func TestTheFloorsAreThoseOfTheMap(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(data), "| Floor | May import of this module |\n|---|---|\n")
+	table, rest, _ := strings.Cut(part, "\n\n")
+	full := func(name string) string {
+		name = strings.TrimSuffix(strings.Trim(name, "`"), "/*")
+		if _, err := os.Stat("internal/" + name); err == nil {
+			return "internal/" + name
+		}
+		return name
+	}
+	coded, told := regexp.MustCompile("`[^`]+`"), map[string][]string{}
+	for line := range strings.SplitSeq(table, "\n") {
+		cells := strings.Split(line, "|")
+		for _, floor := range coded.FindAllString(cells[1], -1) {
+			may := []string{}
+			if strings.Contains(cells[2], "itself") {
+				may = append(may, full(floor))
+			}
+			for _, name := range coded.FindAllString(cells[2], -1) {
+				may = append(may, full(name))
+			}
+			slices.Sort(may)
+			told[full(floor)] = may
+		}
+	}
+	for _, f := range floors() {
+		if _, err := os.Stat(f.match); err != nil || within(f.match, "internal/domain") {
+			continue // planned, or told as one
+		}
+		may := slices.DeleteFunc(slices.Clone(f.allowed), func(a string) bool { return within(a, "internal/compat") }) // planned
+		slices.Sort(may)
+		if got, ok := told[f.match]; !ok || !slices.Equal(got, may) {
+			t.Errorf("ARCHITECTURE.md says that %s may import %v, this test %v", f.match, got, may)
+		}
+	}
+	_, chain, _ := strings.Cut(rest, "```\n")
+	chain, _, _ = strings.Cut(chain, "```")
+	var steps []string
+	for _, step := range domains() {
+		steps = append(steps, strings.Join(step, ", "))
+	}
+	if got, want := strings.Join(strings.Fields(strings.NewReplacer("(", "", ")", "").Replace(chain)), " "), strings.Join(steps, " → "); got != want {
+		t.Errorf("ARCHITECTURE.md has the domains\n%s\nand this test\n%s", got, want)
+	}
 }
 
 func TestFloorsImportOnlyDownwards(t *testing.T) {
