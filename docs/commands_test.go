@@ -67,6 +67,7 @@ func TestCommandsInTheDocumentsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	inner := regexp.MustCompile(`\$\((sextant [^()]*)\)`)
+	makefile := read(t, "Makefile")
 	commands, requests := 0, 0
 	for _, doc := range documents(t) {
 		named := coded.FindAllString(prose(read(t, doc)), -1)
@@ -93,6 +94,14 @@ func TestCommandsInTheDocumentsExist(t *testing.T) {
 			case words[0] == "curl":
 				requests++
 				asks(t, doc, words, spec.Paths)
+			case words[0] == "make" && len(words) > 1:
+				if !regexp.MustCompile(`(?m)^` + words[1] + `:`).MatchString(makefile) {
+					t.Errorf("%s: make has no target %s", doc, words[1])
+				}
+			case words[0] == "go":
+				if path := words[len(words)-1]; !there(path) {
+					t.Errorf("%s: %s: there is no %s", doc, line, path)
+				}
 			}
 		}
 	}
