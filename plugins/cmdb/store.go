@@ -286,6 +286,16 @@ func (s *store) Query(ctx context.Context, typ string, q wire.Query) ([]wire.Row
 	return s.rows.Query(ctx, typ, q)
 }
 
+// Count counts objects or definitions.
+func (s *store) Count(ctx context.Context, typ string, c wire.Counting) ([]wire.Tally, error) {
+	if typ == typeHistory {
+		return nil, plugin.Fail("object.count_by", "the history is not counted: ask for its pages")
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.rows.Count(ctx, typ, c)
+}
+
 // Create adds objects or definitions.
 func (s *store) Create(ctx context.Context, typ string, rows []wire.Row, by plugin.By) ([]wire.Row, error) {
 	return s.each(ctx, wire.OpCreate, typ, rows, by)

@@ -53,6 +53,7 @@ func (s *Service) Routes(a *api.API) {
 	s.changeRoutes(a)
 	s.searchRoute(a)
 	s.countRoute(a)
+	s.statesRoute(a)
 	type get struct {
 		Typed
 		ID string `path:"id" maxLength:"190"`

@@ -210,8 +210,9 @@ func (l *List) inSight(ctx context.Context, project string) (where string, args 
 
 const maxKeys = 500 // keys asked for in one query
 
-// Complete ends a task with its results.
-func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.RawMessage) error {
+// Complete ends a task with its results. The reason, which may be empty, is kept
+// with the answers.
+func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.RawMessage, reason string) error {
 	missing := errs.New(errs.NotFound, "task.not_found", "there is no open task %d", key)
 	t, err := scan(l.db.QueryRow(ctx, "SELECT "+columns+" FROM worklist_task WHERE task = ?", int64(key)).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -245,7 +246,11 @@ func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.R
 	if err := answered(one[0], vars); err != nil {
 		return err
 	}
-	detail, err := json.Marshal(kept(one[0], vars))
+	told := kept(one[0], vars)
+	if reason = strings.TrimSpace(reason); reason != "" {
+		told["reason"] = reason
+	}
+	detail, err := json.Marshal(told)
 	if err != nil {
 		return err
 	}
@@ -344,10 +349,11 @@ func (l *List) Routes(a *api.API) {
 		Key  api.KeyParam `path:"key"`
 		Body struct {
 			Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Results of the task"`
+			Reason    string                     `json:"reason,omitempty" maxLength:"500" doc:"Why it was answered so; kept with the answers in the history of the run and the audit log"`
 		}
 	}
 	api.Register(a, api.Endpoint{ID: "completeTask", Method: http.MethodPost, Path: "/api/v1/tasks/{key}/complete", Tag: "tasks", Summary: "Complete a task", Permission: "task.complete", Status: http.StatusNoContent},
 		func(ctx context.Context, in *complete) (*struct{}, error) {
-			return nil, l.Complete(ctx, in.Key.Key, in.Body.Variables)
+			return nil, l.Complete(ctx, in.Key.Key, in.Body.Variables, in.Body.Reason)
 		})
 }

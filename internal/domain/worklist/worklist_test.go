@@ -157,7 +157,7 @@ func TestCompletingATask(t *testing.T) {
 	r.put(task(20, "a"))
 	ctx := as(t.Context(), "ann", "a", "read", "complete")
 	r.runs.fail = errs.New(errs.Conflict, "run.ended", "over")
-	refused(t, r.Complete(ctx, 20, nil), errs.Conflict, "run.ended")
+	refused(t, r.Complete(ctx, 20, nil, ""), errs.Conflict, "run.ended")
 	audited := func() int {
 		page, err := r.trail.List(ctx, audit.Filter{Project: "a", Paging: api.Paging{Limit: 10}})
 		r.must(err)
@@ -170,11 +170,11 @@ func TestCompletingATask(t *testing.T) {
 		t.Errorf("a completion that failed left %d records", n)
 	}
 	r.runs.fail = nil
-	r.must(r.Complete(ctx, 20, map[string]json.RawMessage{"ok": json.RawMessage("true")}))
+	r.must(r.Complete(ctx, 20, map[string]json.RawMessage{"ok": json.RawMessage("true")}, ""))
 	if audited() != 1 || string(r.runs.vars["ok"]) != "true" {
 		t.Errorf("%d records, %v", audited(), r.runs.vars)
 	}
-	refused(t, r.Complete(ctx, 20, nil), errs.NotFound, "task.not_found")
+	refused(t, r.Complete(ctx, 20, nil, ""), errs.NotFound, "task.not_found")
 }
 
 func TestWhoMayComplete(t *testing.T) {
@@ -196,11 +196,11 @@ func TestWhoMayComplete(t *testing.T) {
 		{"reader", as(t.Context(), "bob", "a", "read"), 30, errs.Forbidden, "identity.forbidden"},
 		{"other-assignee", as(t.Context(), "bob", "a", "read", "complete"), 20, errs.Forbidden, "task.assigned"},
 	} {
-		refused(t, r.Complete(c.ctx, c.key, nil), c.kind, c.code)
+		refused(t, r.Complete(c.ctx, c.key, nil, ""), c.kind, c.code)
 	}
-	r.must(r.Complete(as(t.Context(), "ann", "a", "read", "complete"), 20, nil))
+	r.must(r.Complete(as(t.Context(), "ann", "a", "read", "complete"), 20, nil, ""))
 	r.put(mine)
-	r.must(r.Complete(as(t.Context(), "bob", "a", "read", "complete", "manage"), 20, nil))
+	r.must(r.Complete(as(t.Context(), "bob", "a", "read", "complete", "manage"), 20, nil, ""))
 }
 
 func TestTheEndpoints(t *testing.T) {
@@ -244,8 +244,8 @@ func TestTheEndpoints(t *testing.T) {
 	}
 }
 
-// What a task asks has to be answered, and the answer stands in the audit log;
-// secrets and what nobody asked for do not.
+// What a task asks has to be answered, and the answer stands in the audit log with
+// its reason; secrets and what nobody asked for do not.
 func TestATaskIsNotCompletedWithoutItsAnswers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -257,17 +257,17 @@ func TestATaskIsNotCompletedWithoutItsAnswers(t *testing.T) {
 		if v != "" {
 			vars["decision"] = json.RawMessage(v)
 		}
-		err := r.Complete(ctx, 10, vars)
+		err := r.Complete(ctx, 10, vars, "")
 		refused(t, err, errs.Invalid, "task.unanswered")
 		var e *errs.Error
 		if !errors.As(err, &e) || len(e.Fields) != 1 || e.Fields[0].Path != "variables.decision" || !strings.Contains(e.Fields[0].Message, "retry or stop") {
 			t.Errorf("%s: the refusal is %v, fields %v", name, err, e.Fields)
 		}
 	}
-	r.must(r.Complete(ctx, 10, map[string]json.RawMessage{"decision": json.RawMessage(`"stop"`), "pin": json.RawMessage(`"1234"`), "more": json.RawMessage("1.10")}))
+	r.must(r.Complete(ctx, 10, map[string]json.RawMessage{"decision": json.RawMessage(`"stop"`), "pin": json.RawMessage(`"1234"`), "more": json.RawMessage("1.10")}, " the balancer is quiet "))
 	page, err := r.trail.List(t.Context(), audit.Filter{Project: "p", Paging: api.Paging{Limit: 10}})
 	r.must(err)
-	if got, want := string(page.Items[0].Detail), `{"answers":{"decision":"stop"},"element":"approve","run":"1","variables":["more","pin"]}`; got != want {
+	if got, want := string(page.Items[0].Detail), `{"answers":{"decision":"stop"},"element":"approve","reason":"the balancer is quiet","run":"1","variables":["more","pin"]}`; got != want {
 		t.Errorf("the record keeps %s, want %s", got, want)
 	}
 }

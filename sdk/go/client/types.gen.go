@@ -384,6 +384,9 @@ type CancelBody struct {
 
 // CompleteBody defines model for CompleteBody.
 type CompleteBody struct {
+	// Reason Why it was answered so; kept with the answers in the history of the run and the audit log
+	Reason string `json:"reason,omitempty"`
+
 	// Variables Results of the task
 	Variables map[string]interface{} `json:"variables,omitempty"`
 }
@@ -491,7 +494,7 @@ type CountInBody struct {
 	By       string     `json:"by,omitempty"`
 	Criteria WireFilter `json:"criteria,omitempty"`
 
-	// Most Count no further than this
+	// Most Where the owner does not count itself, count no further than this
 	Most int64 `json:"most,omitempty"`
 }
 
@@ -800,6 +803,30 @@ type ObjectHit struct {
 
 	// Object package:type/id
 	Object string `json:"object"`
+}
+
+// ObjectStateCount defines model for ObjectStateCount.
+type ObjectStateCount struct {
+	// Attribute The attribute that is the state, as a filter names it
+	Attribute string `json:"attribute"`
+	Count     int64  `json:"count"`
+
+	// Environment Empty for objects without one
+	Environment string `json:"environment"`
+
+	// State Empty for objects whose state is not known
+	State string `json:"state"`
+
+	// Type package:type
+	Type string `json:"type"`
+}
+
+// ObjectStates defines model for ObjectStates.
+type ObjectStates struct {
+	Items []ObjectStateCount `json:"items"`
+
+	// Missing Types that could not be counted, and plugins that did not answer
+	Missing []string `json:"missing,omitempty"`
 }
 
 // ObjectTypeInfo defines model for ObjectTypeInfo.
@@ -2005,6 +2032,11 @@ type EvaluatePathParams struct {
 type SearchObjectsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 	Text    string `form:"text" json:"text"`
+}
+
+// CountObjectStatesParams defines parameters for CountObjectStates.
+type CountObjectStatesParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
 // UpdateObjectsJSONBody defines parameters for UpdateObjects.

@@ -16,13 +16,31 @@ func (s *server) entities(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, wire.Envelope[any]{Status: wire.StatusError, Message: "there is no object type " + typ})
 		return
 	}
-	out, err := operate(r, store, typ, byOf(r))
+	var out any
+	var err error
+	if counter, ok := store.(Counter); ok && r.PathValue("op") == "count" {
+		out, err = count(r, counter, typ)
+	} else {
+		out, err = operate(r, store, typ, byOf(r))
+	}
 	s.marked(w)
 	if err != nil {
 		entityError(w, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, out)
+}
+
+func count(r *http.Request, c Counter, typ string) (*wire.Envelope[[]wire.Tally], error) {
+	var by wire.Counting
+	if err := readBody(r, &by); err != nil {
+		return nil, err
+	}
+	tallies, err := c.Count(r.Context(), typ, by)
+	if tallies == nil {
+		tallies = []wire.Tally{}
+	}
+	return &wire.Envelope[[]wire.Tally]{Status: wire.StatusOK, Data: tallies}, err
 }
 
 func operate(r *http.Request, store Store, typ string, by By) (*wire.Envelope[[]wire.Row], error) {

@@ -174,6 +174,11 @@ type Store interface {
 	Delete(ctx context.Context, objectType string, ids []string, by By) error
 }
 
+// Counter is a Store that counts rows where they are, by the values of attributes.
+type Counter interface {
+	Count(ctx context.Context, objectType string, c wire.Counting) ([]wire.Tally, error)
+}
+
 // By says on whose behalf rows are changed.
 type By struct {
 	Operator, Run string

@@ -38,6 +38,22 @@ type Query struct {
 	After string `json:"after,omitempty"`
 }
 
+// Counting is the body of POST /entities/{type}/count: how many rows match, by the
+// values of attributes. An owner that has no such operation is asked for the rows.
+type Counting struct {
+	Criteria          *Filter  `json:"criteria,omitempty"`
+	AdditionalFilters []Filter `json:"additionalFilters,omitempty"`
+	// By lists attributes of few values; without any all rows are one tally.
+	By []string `json:"by,omitempty"`
+}
+
+// Tally is how many rows have these values, in the order of Counting.By. An empty
+// text stands for no value.
+type Tally struct {
+	Values []string `json:"values"`
+	Count  int      `json:"count"`
+}
+
 // Envelope wraps every answer of the entity protocol.
 type Envelope[T any] struct {
 	Status  string `json:"status"`

@@ -498,6 +498,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/object-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many objects are in which state, by type and environment */
+        get: operations["countObjectStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/object-types": {
         parameters: {
             query?: never;
@@ -1323,6 +1340,8 @@ export interface components {
             reason: string;
         };
         CompleteBody: {
+            /** @description Why it was answered so; kept with the answers in the history of the run and the audit log */
+            reason?: string;
             /** @description Results of the task */
             variables?: {
                 [key: string]: unknown;
@@ -1409,7 +1428,7 @@ export interface components {
             criteria?: components["schemas"]["WireFilter"];
             /**
              * Format: int64
-             * @description Count no further than this
+             * @description Where the owner does not count itself, count no further than this
              * @default 100000
              */
             most: number;
@@ -1681,6 +1700,23 @@ export interface components {
             name: string;
             /** @description package:type/id */
             object: string;
+        };
+        ObjectStateCount: {
+            /** @description The attribute that is the state, as a filter names it */
+            attribute: string;
+            /** Format: int64 */
+            count: number;
+            /** @description Empty for objects without one */
+            environment: string;
+            /** @description Empty for objects whose state is not known */
+            state: string;
+            /** @description package:type */
+            type: string;
+        };
+        ObjectStates: {
+            items: components["schemas"]["ObjectStateCount"][] | null;
+            /** @description Types that could not be counted, and plugins that did not answer */
+            missing?: string[] | null;
         };
         ObjectTypeInfo: {
             attributes: components["schemas"]["WireAttribute"][] | null;
@@ -3543,6 +3579,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    countObjectStates: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectStates"];
                 };
             };
             /** @description Error */
