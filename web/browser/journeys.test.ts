@@ -1,6 +1,9 @@
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { counted } from './counted'
 import { faults, password, start, type Rig } from './rig'
 import { sshd } from './sshd'
+import { fresh, stage, type Stage } from './stage'
 
 // What people come for, from the first page on, against real parts.
 
@@ -171,5 +174,191 @@ describe('a person', () => {
     const after = await rig.api<{ state: string }>('GET', `/api/v1/runs/${run}`)
     expect(after.state).toBe('completed')
     await amy.context.close()
+  })
+})
+
+// What each way costs from the first page on: presses, and fields that are filled
+// in. Whoever makes one longer says here why.
+describe('a way from home takes', () => {
+  let on: Stage
+  beforeAll(async () => {
+    on = await stage()
+  })
+  afterAll(() => on?.close())
+
+  /** Goes a way and tells what it cost. */
+  async function way(from: Rig, go: (page: Page, by: ReturnType<typeof counted>) => Promise<void>) {
+    const { page, context, complaints } = await from.open('/')
+    context.setDefaultTimeout(20_000)
+    const by = counted(page)
+    await go(page, by)
+    expect(complaints.filter((c) => !/\b(412|422)\b/.test(c))).toEqual([])
+    await context.close()
+    return by.done()
+  }
+  const says = (page: Page, state: string) => page.getByRole('heading', { level: 1 }).locator('xpath=..').getByText(state, { exact: true }).waitFor()
+  const link = (page: Page, name: string | RegExp) => page.locator('main').getByRole('link', { name }).first()
+  const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).first()
+
+  async function addHost(page: Page, by: ReturnType<typeof counted>) {
+    await by.press(button(page, 'New'))
+    const form = page.getByRole('dialog')
+    await by.fill(form.getByLabel('Address'), `127.0.0.1:${host.port}`)
+    await by.fill(form.getByLabel('User'), host.user)
+    await by.fill(form.getByLabel('Private key'), host.key)
+    await by.press(button(page, 'Connect'))
+    await by.press(button(page, 'The keys match'))
+    await page.getByText(/is ready: /).waitFor()
+    return form
+  }
+
+  it('5 presses and 4 fields to the first script on a fresh server', async () => {
+    const bare = await start()
+    try {
+      const cost = await way(bare, async (page, by) => {
+        await by.press(link(page, 'A host'))
+        const form = await addHost(page, by)
+        await by.fill(form.getByLabel('Script'), 'echo "hello from $(uname -s)"')
+        await by.press(button(page, 'Run'))
+        await page.getByText('hello from Linux').first().waitFor()
+      })
+      expect(cost).toEqual([5, 4])
+    } finally {
+      await bare.close()
+    }
+  })
+
+  it('4 presses and 3 fields to a host with its key, that was tried and whose own key is pinned', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.press(link(page, 'Host'))
+      await by.press(button(page, 'New'))
+      const form = page.getByRole('dialog')
+      await by.fill(form.getByLabel('Address'), `127.0.0.1:${host.port}`)
+      await form.getByLabel('Log in with').selectOption('+') // one that is there already needs none of these
+      await by.fill(form.getByLabel('User'), host.user)
+      await by.fill(form.getByLabel('Private key'), host.key)
+      await by.press(button(page, 'Connect'))
+      await by.press(button(page, 'The keys match'))
+      await page.getByText(/is ready: /).waitFor()
+    })
+    expect(cost).toEqual([4, 3])
+  })
+
+  it('5 presses and 1 field to a service on all objects that a filter finds', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.press(link(page, /^down\s*22$/))
+      await page.getByText('22 in total').waitFor()
+      await by.press(page.getByRole('checkbox', { name: 'Select all shown' }))
+      await page.getByText('All 22 that match are selected').waitFor()
+      await by.press(button(page, 'Actions'))
+      await by.press(page.getByRole('menuitem', { name: 'Upgrade' }))
+      const call = page.getByRole('dialog', { name: /Upgrade/ })
+      await by.fill(call.getByLabel('Version'), '2.6.0')
+      await call.getByText('Changes 22 objects').waitFor()
+      await by.press(button(page, 'Call'))
+      await page.waitForURL('**/runs/*')
+      await (await on.next()).end()
+      await says(page, 'Completed')
+    })
+    expect(cost).toEqual([5, 1])
+  })
+
+  it('1 press to why the run of last night failed: its object, the code, its last lines', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.press(link(page, /^Nightly upgrade/))
+      const why = page.getByRole('region', { name: 'The run failed' })
+      for (const text of ['web-0031', 'the package 2.4.0 is not signed', 'agent.refused', 'error: the signature does not fit']) await why.getByText(text).first().waitFor()
+    })
+    expect(cost).toEqual([1, 0])
+  })
+
+  it('3 presses and 1 field to an answer, with its reason', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.press(link(page, 'Stop or go on?'))
+      await by.press(page.getByRole('radio', { name: 'Go on' }))
+      await by.fill(page.getByLabel('Reason'), 'the balancer is quiet')
+      await by.press(button(page, 'Complete'))
+      await says(page, 'Completed')
+      await page.getByText('the balancer is quiet').waitFor()
+    })
+    expect(cost).toEqual([3, 1])
+  })
+
+  it('1 press to try again what failed of a run', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await page.getByText('the disk is full').first().waitFor()
+      await by.press(button(page, 'Try again'))
+      const again = await on.next()
+      expect(again.rows.map((r) => r.callbackParameter), 'only what failed').toEqual([on.hosts[32]])
+      await again.end()
+      await expect.poll(async () => (await on.rig.api<{ state: string }>('GET', `/api/v1/runs/${on.stuck}`)).state).toBe('completed')
+    })
+    expect(cost).toEqual([1, 0])
+  })
+
+  it('2 presses to the end of a run, with a reason', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.press(button(page, 'Cancel Upgrade the fleet to 2.4.0'))
+      await page.getByText('Tells 1 step to stop').waitFor()
+      await by.press(button(page, 'No longer needed'))
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+    })
+    expect(cost).toEqual([2, 0])
+    const decisions = await on.rig.api<{ items: { verb: string; reason: string }[] }>('GET', `/api/v1/runs/${on.going}/decisions`)
+    expect(decisions.items.map((d) => [d.verb, d.reason])).toEqual([['run.cancel', 'No longer needed']])
+  })
+
+  it('4 presses and 2 fields from a file to its process running on an object', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.file(button(page, 'Deploy a file'), 'sweep.bpmn', fresh)
+      await by.press(button(page, 'Deploy and start'))
+      const dialog = page.getByRole('dialog', { name: /^Start/ })
+      await by.fill(dialog.getByRole('combobox', { name: 'Objects' }), 'web-0050')
+      await by.press(page.getByRole('option', { name: /web-0050/ }))
+      await by.press(dialog.getByRole('button', { name: 'Start', exact: true }))
+      await page.waitForURL('**/runs/*')
+      await says(page, 'Completed')
+    })
+    expect(cost).toEqual([4, 2])
+  })
+
+  it('4 presses to the rights of a colleague in one environment', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.press(page.getByRole('link', { name: 'People and roles' }))
+      await by.press(button(page, 'ann'))
+      await by.press(page.getByRole('checkbox', { name: 'operator in prod' }))
+      expect(await faults(page)).toEqual([])
+      await by.press(button(page, 'Save'))
+      await page.getByText('operator · default / prod').waitFor()
+    })
+    expect(cost).toEqual([4, 0])
+  })
+
+  it('5 presses and 2 fields to a change over that of somebody else in between', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.key('Control+k')
+      await by.fill(page.getByRole('combobox', { name: 'Search and commands' }), 'web-0040')
+      await page.getByRole('option', { name: /^web-0040/ }).waitFor()
+      await by.key('Enter')
+      await by.press(button(page, 'Edit'))
+      const form = page.getByRole('dialog')
+      await by.fill(form.getByLabel('Zone'), 'mine')
+      await on.rig.api('PATCH', '/api/v1/objects/host:host', [{ id: 'web-0040', zone: 'theirs', user: 'root' }])
+      await by.press(form.getByRole('button', { name: 'Save', exact: true }))
+      await form.getByText('Someone else has changed this object').waitFor()
+      await by.press(form.getByRole('button', { name: 'Save mine' }))
+      await form.waitFor({ state: 'detached' })
+    })
+    expect(cost).toEqual([5, 2])
+    expect(await on.rig.api('GET', '/api/v1/objects/host:host/web-0040')).toMatchObject({ zone: 'mine', user: 'root' })
+  })
+
+  it('2 presses to the stop of everything, with a reason, and none of it starts', async () => {
+    const cost = await way(on.rig, async (page, by) => {
+      await by.press(button(page, 'Stop everything'))
+      await by.press(button(page, 'Drill'))
+      await page.getByText('Everything is stopped').waitFor()
+    })
+    expect(cost).toEqual([2, 0])
   })
 })

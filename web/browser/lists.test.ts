@@ -99,7 +99,7 @@ describe('a change of an object', () => {
     expect((await line.getByRole('cell').allTextContents()).map((t) => t.trim())).toEqual(['–', 'theirs', 'mine'])
     await line.getByText('both changed').waitFor()
     expect(await faults(page)).toEqual([])
-    await form.getByRole('button', { name: 'Keep mine' }).click()
+    await form.getByRole('button', { name: 'Look over' }).click()
     expect(await form.getByLabel('User').inputValue()).toBe('root')
     expect(await form.getByLabel('Zone').inputValue()).toBe('mine')
     await form.getByRole('button', { name: 'Save' }).click()

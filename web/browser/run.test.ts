@@ -168,7 +168,7 @@ describe('a step that failed', () => {
     await page.getByRole('button', { name: 'Skip' }).click()
     const skip = page.getByRole('dialog', { name: 'Skip this step?' })
     await skip.getByText('Leaves 2 objects undone').waitFor()
-    await skip.getByLabel('Why').fill('upgraded by hand')
+    await skip.getByLabel('Reason').fill('upgraded by hand')
     await skip.getByRole('button', { name: 'Skip' }).click()
     await page.getByRole('heading', { level: 1 }).locator('xpath=..').getByText('Completed').waitFor()
     await context.close()

@@ -1,9 +1,24 @@
-import { useQuery } from '@tanstack/vue-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/vue-query'
 import { computed, type Ref } from 'vue'
+import { useI18n } from 'vue-i18n'
 import { ask, askExact, client, type Schemas } from '@/api/client'
+import { toast } from '@/ui/toasts'
 import { useServices, type Param } from './services'
 
 export type Incident = Schemas['ProcessIncident']
+
+/** Tries what an incident stopped again, as it was: only objects that are not done are called again. */
+export function useRetry(incident: () => string) {
+  const { t } = useI18n()
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: () => ask(client.POST('/api/v1/incidents/{incident}/retry', { params: { path: { incident: incident() } }, body: {} })),
+    onSuccess: () => {
+      toast.ok(t('parts.incident.retried'))
+      void queries.invalidateQueries({ queryKey: ['incidents'] })
+    },
+  })
+}
 
 /** What an incident stopped: its step, the objects that are done and those that are not, and the service that was called. */
 export function useStopped(incident: Incident, enabled: Ref<boolean>) {

@@ -50,6 +50,18 @@ export function useObjectTypes() {
   return { query, all, find, title, titleOf, description, attributeTitle }
 }
 
+/** How all objects are, by type, environment and state. They are counted where they are: not with every change of one. */
+export function useObjectStates() {
+  const session = useSession()
+  return useQuery({
+    queryKey: computed(() => ['object-states', session.project]),
+    queryFn: ({ signal }) => ask(client.GET('/api/v1/object-states', { params: { query: { project: session.project } }, signal })),
+    enabled: computed(() => session.can('object.read')),
+    staleTime: 15_000,
+    refetchInterval: 30_000,
+  })
+}
+
 /** Whether what is wanted differs from what is there. Where nothing is wanted, nothing has drifted. */
 export function drifted(a: Attribute, row: Row): boolean {
   if (!a.observed) return false

@@ -1,3 +1,4 @@
+import type { RouteLocationRaw } from 'vue-router'
 import type { Tone } from './Badge.vue'
 
 /** How many there are in a state. */
@@ -6,6 +7,8 @@ export interface Count {
   label: string
   value: number
   tone: Tone
+  /** Where those are that are counted. */
+  to?: RouteLocationRaw
 }
 
 export interface Share extends Count {

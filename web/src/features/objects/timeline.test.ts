@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { merged } from './timeline'
-import { toneOf } from './tones'
+import { toneOf } from '@/parts/tones'
 
 const at = (...minutes: number[]) => minutes.map((m) => ({ at: new Date(Date.UTC(2026, 0, 1, 0, m)).toISOString(), m }))
 
