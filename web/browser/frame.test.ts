@@ -139,11 +139,16 @@ describe('what was typed', () => {
 describe('the palette', () => {
   it('keeps what is pressed before it is there', async () => {
     const { page, context } = await rig.open('/help')
+    // It is asked for ahead, and comes once all is typed.
+    let typed!: () => void
+    const all = new Promise<void>((done) => (typed = done))
     await page.route('**/assets/CommandPalette*', async (r) => {
-      await page.keyboard.type('web-0003')
+      await all
       await r.continue()
     })
     await page.keyboard.press('Control+k')
+    await page.keyboard.type('web-0003')
+    typed()
     await expect.poll(() => page.getByRole('combobox', { name: 'Search and commands' }).inputValue()).toBe('web-0003')
     await context.close()
   })
