@@ -4,6 +4,7 @@ import type { Problem } from '@/api/problem'
 type Texts = Record<string, string>
 
 const chinese = shallowRef<Texts>()
+const about = shallowRef<Texts>()
 let asked = false
 
 /** What the codes of the server are called in Chinese, once they are there: most people never meet one. */
@@ -11,8 +12,29 @@ function texts(): Texts | undefined {
   if (!asked) {
     asked = true
     void import('./zh.json').then((m) => (chinese.value = m.default as Texts))
+    void import('./fields.zh.json').then((m) => (about.value = m.default as Texts))
   }
   return chinese.value
+}
+
+/** Forms of what is said about fields, with places for what differs, and what they are in Chinese. */
+let forms: { form: RegExp; says: string }[] | undefined
+
+function fieldForms(): typeof forms {
+  const all = about.value
+  if (!all) return undefined
+  return (forms ??= Object.entries(all).map(([text, says]) => ({ form: new RegExp(`^${text.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\d)\}/g, '(?<_$1>.+?)')}$`, 's'), says })))
+}
+
+/** What the server says about a field, in the language of the console; its own words where there are no others. */
+export function fieldText(message: string | undefined, locale: Readonly<Ref<string>>): string | undefined {
+  if (!message || locale.value !== 'zh' || /[\u4e00-\u9fff]/.test(message)) return message
+  texts()
+  for (const { form, says } of fieldForms() ?? []) {
+    const m = form.exec(message)
+    if (m) return says.replace(/\{(\d)\}/g, (_, n: string) => (m.groups?.[`_${n}`] ?? '').replace(/^"(.*)"$/s, '“$1”'))
+  }
+  return message
 }
 
 /** What a code of the server means, in the language of the console; nothing where the server's own words say more. */

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ref } from 'vue'
 import { describe, expect, it, vi } from 'vitest'
 import { Problem } from '@/api/problem'
 import { i18n } from '@/i18n'
-import { tell } from '.'
+import { fieldText, tell } from '.'
 import chinese from './zh.json'
 
 const page = readFileSync(join(import.meta.dirname, '../../../../docs/reference/errors.md'), 'utf8')
@@ -30,5 +30,35 @@ describe('what the server refuses', () => {
     expect(title).not.toContain('""')
     expect(said).toBeUndefined()
     expect(tell(new Problem({ ...p, title: 'x', params: { permission: 'object.write', project: 'shop', environment: 'prod' } }), ref('en'), t).said).toContain('prod')
+  })
+})
+
+describe('what the server says about a field', () => {
+  const zh = ref('zh')
+  const root = join(import.meta.dirname, '../../../..')
+  const go = (dir: string): string[] => readdirSync(join(root, dir), { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.go') && !f.endsWith('_test.go')).map((f) => readFileSync(join(root, dir, f), 'utf8'))
+  /** A format with something in its holes. */
+  const filled = (format: string) => format.replace(/\\"/g, '"').replace(/%(?:\.\d+)?q/g, '"x-1"').replace(/%[sv]/g, 'x').replace(/%d/g, '3').replace(/%%/g, '%')
+  const said = new Set<string>()
+  for (const text of [...go('internal'), ...go('sdk')]) for (const m of text.matchAll(/Field\{[^\n]*Message: "((?:[^"\\]|\\.)*)"( \+)?/g)) said.add(filled(m[1]!) + (m[2] ? (m[1]!.endsWith(' ') ? 'x' : ': x') : ''))
+  const check = readFileSync(join(root, 'sdk/go/objectstore/check.go'), 'utf8')
+  for (const m of check.matchAll(/told \+ "([^"]+)"/g)) said.add(`"x"${m[1]}`)
+  for (const m of check.matchAll(/nil, "((?:[^"\\]|\\.)+)"$/gm)) said.add(filled(m[1]!))
+  for (const m of readFileSync(join(root, 'sdk/go/objectstore/index.go'), 'utf8').matchAll(/At: map\[string\]string\{[\w.]+: fmt\.Sprintf\("((?:[^"\\]|\\.)*)"/g)) said.add(filled(m[1]!))
+  for (const m of readFileSync(join(root, 'plugins/cmdb/model.go'), 'utf8').matchAll(/(?:bad\([\w."]+|return \[\]string\{(?:fmt\.Sprintf\()?|append\(out, fmt\.Sprintf\()(?:, )?"((?:[^"\\]|\\.){8,})"/g)) said.add(filled(m[1]!))
+
+  it('has a Chinese form for all that is written in the source', async () => {
+    fieldText('x', zh)
+    await vi.waitFor(() => expect(fieldText('it is required', zh)).toBe('必填'))
+    expect(said.size).toBeGreaterThan(55)
+    expect([...said].filter((s) => !/[\u4e00-\u9fff]/.test(fieldText(s, zh)!)).sort()).toEqual([])
+  })
+  it('keeps what differs, in the language that is shown', () => {
+    expect(fieldText('"twenty-two" is no whole number', zh)).toBe('“twenty-two” 不是整数')
+    expect(fieldText('"a b" is none of up, down', zh)).toBe('“a b” 不在可选值中：up, down')
+    expect(fieldText('"twenty-two" is no whole number', ref('en'))).toBe('"twenty-two" is no whole number')
+    expect(fieldText('请填写', zh)).toBe('请填写')
+    expect(fieldText('what nobody wrote', zh)).toBe('what nobody wrote')
+    expect(fieldText(undefined, zh)).toBeUndefined()
   })
 })
