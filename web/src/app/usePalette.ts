@@ -7,6 +7,7 @@ import { ask, client } from '@/api/client'
 import { objectPath, splitRef, useObjectTypes } from '@/parts/objects'
 import { isCall } from '@/parts/processes'
 import { useServices, type Service } from '@/parts/services'
+import { useTitles } from '@/parts/titles'
 import { fits, readAsked } from './asked'
 import { menu } from './menu'
 import { recent } from './recent'
@@ -41,6 +42,7 @@ export interface Start {
 /** Finds what the palette offers for what is typed. */
 export function usePalette(text: Ref<string>, open: Ref<boolean>, start: (what: Start) => void) {
   const { t } = useI18n()
+  const titles = useTitles()
   const router = useRouter()
   const session = useSession()
   const stop = useStop()
@@ -100,7 +102,7 @@ export function usePalette(text: Ref<string>, open: Ref<boolean>, start: (what: 
     const w = words.value
     const last = w ? [] : recent.value.map((v) => ({ id: `r-${v.path}`, section: 'recent' as const, label: v.title, hint: v.kind, icon: Clock, does: opens.value, go: visit(v.path) }))
     const things = objects.value.map((o) => ({ id: o.object, section: 'objects' as const, label: o.name, hint: `${types.titleOf(splitRef(o.object).type)} · ${splitRef(o.object).id}`, icon: Box, does: opens.value, go: visit(objectPath(splitRef(o.object).type, splitRef(o.object).id)) }))
-    const runs = (w.length > 1 && !asked.value.on ? (ran.data.value?.items ?? []) : []).map((r) => ({ id: `run-${r.key}`, section: 'runs' as const, label: r.title || r.process, hint: t(`parts.run.state.${r.state}`), icon: Activity, does: opens.value, go: visit(`/runs/${r.key}`) }))
+    const runs = (w.length > 1 && !asked.value.on ? (ran.data.value?.items ?? []) : []).map((r) => ({ id: `run-${r.key}`, section: 'runs' as const, label: titles.title(r), hint: t(`parts.run.state.${r.state}`), icon: Activity, does: opens.value, go: visit(`/runs/${r.key}`) }))
     if (!w) return [...last, ...pages(), ...general.value]
     const flows = (processes.data.value?.items ?? []).filter((p) => !isCall(p.process) && fits(`${p.name} ${p.process}`, w)).slice(0, few)
     const offered = asked.value.on ? [] : services.all.value.filter((s) => fits(`${s.title} ${s.name}`, w)).slice(0, few)

@@ -22,15 +22,15 @@ export const riskTone: Record<string, Tone> = { read: 'idle', change: 'warn', de
 /** Whether the manifest takes an input from elsewhere: the object that the service is called on, or a setting. */
 export const fromElsewhere = (p: Param) => Boolean(p.from)
 
-export function usePlugins() {
+export function usePlugins(wanted: () => boolean = () => true) {
   const session = useSession()
-  return useQuery({ queryKey: ['plugins'], queryFn: () => ask(client.GET('/api/v1/plugins')), staleTime: 60_000, enabled: computed(() => session.can('plugin.read')) })
+  return useQuery({ queryKey: ['plugins'], queryFn: () => ask(client.GET('/api/v1/plugins')), staleTime: 60_000, enabled: computed(() => wanted() && session.can('plugin.read')) })
 }
 
-/** Every service of every plugin. */
-export function useServices() {
+/** Every service of every plugin, where they are wanted. */
+export function useServices(wanted?: () => boolean) {
   const { locale } = useI18n()
-  const query = usePlugins()
+  const query = usePlugins(wanted)
   const all = computed<Service[]>(() =>
     (query.data.value?.items ?? []).flatMap((m) =>
       (m.services ?? []).flatMap((s) => (s.actions ?? []).map((a) => ({ name: `${m.plugin}/${s.name}/${a.action}`, plugin: m.plugin, title: inLocale(a.title, locale.value) || `${s.name} ${a.action}`, action: a }))),
