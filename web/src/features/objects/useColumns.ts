@@ -2,6 +2,7 @@ import { ref, watch } from 'vue'
 import { typeRef, type Attribute, type ObjectType } from '@/parts/objects'
 
 const usual = 6
+const sure = 4
 
 /** Which attributes stand in the list of a type; each person's choice is kept in the browser. */
 export function useColumns(type: ObjectType) {
@@ -11,8 +12,7 @@ export function useColumns(type: ObjectType) {
     const worth = possible.filter((a) => a.type !== 'text' && a.name !== type.scope?.project && (a.name !== 'id' || !type.display))
     // What is wanted and observed matters most, then what has few values, then the rest as its owner ordered it.
     const weight = (a: Attribute) => (a.observed ? 0 : a.name === type.scope?.environment ? 1 : a.type === 'ref' || a.type === 'enum' ? 2 : 3)
-    const best = [...worth].sort((a, b) => weight(a) - weight(b)).slice(0, usual)
-    return worth.filter((a) => best.includes(a))
+    return [...worth].sort((a, b) => weight(a) - weight(b)).slice(0, usual)
   }
   const kept = JSON.parse(localStorage.getItem(key) ?? 'null') as string[] | null
   const shown = ref<Attribute[]>(kept ? possible.filter((a) => kept.includes(a.name)) : first())
@@ -22,5 +22,7 @@ export function useColumns(type: ObjectType) {
     if (!now.delete(name)) now.add(name)
     shown.value = possible.filter((a) => now.has(a.name))
   }
-  return { shown, choose }
+  /** Nobody has asked for it: it goes where there is little room. */
+  const spare = (a: Attribute) => !kept && shown.value.indexOf(a) >= sure
+  return { shown, choose, spare }
 }

@@ -13,7 +13,7 @@ export interface Column<T = unknown> {
   mono?: boolean
   /** Names the row: holds its link, and is the title of its card. */
   primary?: boolean
-  /** Left out of the cards of a narrow screen. */
+  /** Left out where there is little room: of the cards of a narrow screen, and of a table that would be cut. */
   wideOnly?: boolean
   value?: (row: T) => unknown
 }
@@ -38,6 +38,17 @@ export function frame<T>(columns: Column<T>[], selectable: boolean, actions: num
   if (selectable) tracks.unshift(`${checkWidth}px`)
   if (actions) tracks.push(`${actions}px`)
   return { template: tracks.join(' '), min: columns.reduce((sum, c) => sum + least(c), 0) + (selectable ? checkWidth : 0) + actions }
+}
+
+/** The columns for which there is room: of those that may be left out, the last go first. Before the width is known all are. */
+export function fitting<T>(columns: Column<T>[], width: number, selectable: boolean, actions: number): Column<T>[] {
+  let some = columns
+  while (width && frame(some, selectable, actions).min > width) {
+    const spare = some.findLast((c) => c.wideOnly)
+    if (!spare) break
+    some = some.filter((c) => c !== spare)
+  }
+  return some
 }
 
 /** How the cells of a column look, worked out once for all rows, and whether the page draws them itself. */

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { i18n } from '@/i18n'
 import DataTable from '../DataTable.vue'
 import FilterBar from '../FilterBar.vue'
-import { frame, sorted, turned, type Column } from './columns'
+import { fitting, frame, sorted, turned, type Column } from './columns'
 import { atOnce, usePlaces } from './places'
 import { useSelection } from './selection'
 import { useTableState, type TableState } from './state'
@@ -222,4 +222,15 @@ describe('a table', () => {
     expect((await table({ error: new Error('gone') })).view.get('[role=alert]').text()).toContain('gone')
     expect((await table({ emptyTitle: 'No hosts' })).view.text()).toContain('No hosts')
   })
+})
+
+describe('the columns of a table', () => {
+  const columns = [{ key: 'name', label: 'Name', min: 200 }, { key: 'fields', label: 'Fields', min: 150, wideOnly: true }, { key: 'state', label: 'State', width: 120 }, { key: 'by', label: 'By', min: 100, wideOnly: true }]
+  it.each([
+    [0, 'name fields state by'],
+    [700, 'name fields state by'],
+    [668, 'name fields state'],
+    [560, 'name state'],
+    [100, 'name state'],
+  ])('at %i px are %s', (width, keys) => expect(fitting(columns, width, true, 56).map((c) => c.key).join(' ')).toBe(keys))
 })
