@@ -7,8 +7,8 @@ interface Titled {
   title?: string
 }
 
-/** The process that calls a service, as the server names it. */
-const processOf = (service: string) => `call-${service.replace(/[^\w.-]/g, '-')}`
+/** The processes that call a service, as the server names them: the second ends where the service fails. */
+const processesOf = (service: string) => ['call-', 'call-once-'].map((begin) => begin + service.replace(/[^\w.-]/g, '-'))
 
 /** What the title of a call says beside its service: nothing, one object by its id, or how many. */
 export function calledOn(title: string, service: string): { object?: string; n?: number } | undefined {
@@ -22,7 +22,7 @@ export function calledOn(title: string, service: string): { object?: string; n?:
 export function useTitles() {
   const { t, locale } = useI18n()
   const services = useServices(() => locale.value !== 'en')
-  const called = (process: string): Service | undefined => (locale.value !== 'en' && isCall(process) ? services.all.value.find((s) => processOf(s.name) === process) : undefined)
+  const called = (process: string): Service | undefined => (locale.value !== 'en' && isCall(process) ? services.all.value.find((s) => processesOf(s.name).includes(process)) : undefined)
   return {
     title(run: Titled): string {
       const s = called(run.process)

@@ -16,7 +16,7 @@ const [first, slowest] = [150, 1000]
 
 /** Calls a service on one object and waits for what it gives back; what went wrong is told in the words of the row. */
 export async function callOn(project: string, service: string, object: string, variables: Record<string, unknown>, why: string, signal: AbortSignal): Promise<Outputs> {
-  const { run } = await ask(client.POST('/api/v1/calls', { body: { project, service, objects: [object], variables }, signal }))
+  const { run } = await ask(client.POST('/api/v1/calls', { body: { project, service, objects: [object], variables, onFailure: 'fail' }, signal }))
   if (!run) throw new Problem({ status: 0, code: 'console.error', title: service })
   const path = { run }
   for (let wait = first; ; wait = Math.min(slowest, wait * 1.5)) {
@@ -24,8 +24,8 @@ export async function callOn(project: string, service: string, object: string, v
     if (state !== 'active') {
       const jobs = await ask(client.GET('/api/v1/runs/{run}/jobs', { params: { path }, signal }))
       const row = jobs.items?.[0]?.rows?.[0]
-      // What failed here is told here, and waits for nobody.
-      if (state === 'incident') await ask(client.POST('/api/v1/runs/{run}/cancel', { params: { path }, body: { reason: why } }))
+      // Nobody knows what became of it: that is told here, and waits for nobody.
+      if (state === 'incident') await ask(client.POST('/api/v1/runs/{run}/cancel', { params: { path }, body: { reason: why, failed: true } }))
       return outputsOf(jobs.items?.[0]?.job, row, signal)
     }
     await new Promise((next) => setTimeout(next, wait))
