@@ -1,8 +1,9 @@
-import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/vue-query'
-import { computed, type Ref } from 'vue'
+import { keepPreviousData, useQuery } from '@tanstack/vue-query'
+import { computed } from 'vue'
 import { ask, client, type Schemas } from '@/api/client'
 import { useSession } from '@/app/session'
 import { observedSuffix, typeRef, type Attribute, type ObjectType, type Row } from '@/parts/objects'
+import { usePages } from '@/parts/pages'
 import { useSettled } from '@/ui/settled'
 import type { TableState } from '@/ui/table/state'
 
@@ -54,14 +55,11 @@ export function useRows(type: ObjectType, asked: TableState['asked']) {
     const { sort } = asked.value
     return { limit: 100, additionalFilters: narrowed(), orderBy: sort ? [`${sort.desc ? '-' : ''}${sort.key === nameKey ? named : sort.key}`] : [] }
   })
-  const query = useInfiniteQuery({
-    queryKey: computed(() => ['objects', session.project, ref, 'rows', body.value]),
-    queryFn: ({ pageParam, signal }) => ask(client.POST('/api/v1/objects/{type}/query', { params: params.value, body: { ...body.value, after: pageParam || undefined }, signal })),
-    initialPageParam: '',
-    getNextPageParam: (page) => page.next || undefined,
-    placeholderData: keepPreviousData,
+  const list = usePages<Row>({
+    key: () => ['objects', session.project, ref, 'rows', body.value],
+    ask: async (after, signal) => (await ask(client.POST('/api/v1/objects/{type}/query', { params: params.value, body: { ...body.value, after }, signal }))) as { items: Row[] | null; next?: string },
+    keep: true,
   })
-  const rows: Readonly<Ref<Row[]>> = computed(() => (query.data.value?.pages ?? []).flatMap((p) => (p.items ?? []) as Row[]))
 
   // The rows come first, then how many there are.
   const settled = useSettled()
@@ -90,5 +88,5 @@ export function useRows(type: ObjectType, asked: TableState['asked']) {
     }
     return ids.slice(0, mostChosen)
   }
-  return { query, rows, total: computed(() => total.data.value), state, states: computed(() => states?.data.value), allIds }
+  return { list, total: computed(() => total.data.value), state, states: computed(() => states?.data.value), allIds }
 }
