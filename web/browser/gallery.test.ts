@@ -224,7 +224,7 @@ describe('output', () => {
     await page.keyboard.press('Enter')
     await log.locator('mark').first().waitFor()
     await log.locator('[data-n]').nth(1).click()
-    await log.getByRole('button', { name: 'Copy the chosen lines' }).waitFor()
+    await log.getByRole('button', { name: 'Copy selected lines' }).waitFor()
     const before = await page.evaluate(() => performance.now())
     for (let i = 0; i < 20; i++) await log.getByRole('log').evaluate((el, at) => (el.scrollTop = (el.scrollHeight * at) / 20), i)
     console.info(`twenty places in a million lines in ${Math.round((await page.evaluate(() => performance.now())) - before)} ms`)

@@ -299,7 +299,7 @@ describe('a way from home takes', () => {
   it('2 presses to the end of a run, with a reason', async () => {
     const cost = await way(on.rig, async (page, by) => {
       await by.press(button(page, 'Cancel Upgrade the fleet to 2.4.0'))
-      await page.getByText('Tells 1 step to stop').waitFor()
+      await page.getByText('Stops 1 step').waitFor()
       await by.press(button(page, 'No longer needed'))
       await page.getByRole('dialog').waitFor({ state: 'detached' })
     })
