@@ -92,7 +92,7 @@ const newsAtOnce = 200
 
 // rights are what has to be held to hear of events, by the beginning of their
 // type.
-var rights = map[string]string{"sextant.run.": "run.read", "sextant.task.": "task.read", "sextant.object.": "object.read", "sextant.process.": "process.read"}
+var rights = map[string]string{"sextant.run.": "run.read", "sextant.task.": "task.read", "sextant.object.": "object.read", "sextant.process.": "process.read", "sextant.plugin.": "plugin.read"}
 
 // news streams that something has happened: the type of each event and no more,
 // so that a list that shows such things is read again.

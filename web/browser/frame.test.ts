@@ -198,3 +198,33 @@ describe('a question', () => {
     await context.close()
   })
 })
+
+describe('home', () => {
+  it('claims nothing where it cannot ask', async () => {
+    const { page, context } = await rig.open('/account')
+    await page.route(/\/api\/v1\/(tasks|incidents|runs|object-states)/, (r) => r.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"status":503,"code":"server.starting","title":"the server starts"}' }))
+    await page.goto(rig.url)
+    await expect.poll(() => page.getByRole('alert').count(), { timeout: 20_000 }).toBeGreaterThanOrEqual(5)
+    for (const claim of ['Nothing needs your action', 'No run failed in the last 24 hours.', 'Nothing is running', 'No runs yet', 'No object has a state yet.']) expect(await page.getByText(claim).count(), claim).toBe(0)
+    expect(await faults(page)).toEqual([])
+    await context.close()
+  })
+})
+
+describe('a plugin that goes away', () => {
+  it('is said to be unreachable, since when and why, as soon as somebody needs it', async () => {
+    const { page, context } = await rig.open('/plugins')
+    const fleet = page.getByRole('listitem').filter({ hasText: 'fleet' })
+    await fleet.getByText('Running').waitFor()
+    await plugin.close()
+    await rig.api('POST', '/api/v1/calls', { project: 'default', service: 'fleet/agent/upgrade', objects: ['host:host/web-0003'], variables: { version: '9' } })
+    await expect.poll(async () => (await rig.api<{ state: string }>('GET', '/api/v1/plugins/fleet')).state, { timeout: 20_000 }).toBe('unreachable')
+    await fleet.getByText('Unreachable').waitFor({ timeout: 10_000 })
+    await fleet.getByText(/It does not answer at http/).waitFor()
+    await fleet.locator('time').waitFor()
+    expect(await faults(page)).toEqual([])
+    await fleet.getByRole('link').click()
+    await page.getByRole('status').filter({ hasText: 'It does not answer at' }).waitFor()
+    await context.close()
+  })
+})

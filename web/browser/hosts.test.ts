@@ -65,6 +65,8 @@ describe('a host', () => {
     await form.getByText('SHA256:').first().waitFor()
     const { items } = await rig.api<{ items: unknown[] }>('GET', '/api/v1/incidents')
     expect(items, 'a failed attempt waits for nobody').toEqual([])
+    const runs = await rig.api<{ items: { state: string; objects: string[]; title: string }[] }>('GET', '/api/v1/runs?object=host:host/second')
+    expect(runs.items.map((r) => r.state), 'and is not said to have been cancelled').toEqual(['completed', 'failed'])
     await context.close()
   })
 
