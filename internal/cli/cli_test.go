@@ -240,13 +240,18 @@ func TestATaskByCommandLine(t *testing.T) {
 	if got := r.do("task", "list"); !strings.Contains(got.out, key) {
 		t.Errorf("%+v", got)
 	}
-	if got := r.do("task", "complete", key, "--var", "sure=true"); got.code != 0 || got.out != "completed\n" {
+	if got := r.do("task", "complete", key, "--var", "sure=true", "--reason", "all is quiet"); got.code != 0 || got.out != "completed\n" {
 		t.Errorf("%+v", got)
 	}
 	var page client.PageOfProcessRun
 	r.Must("GET", "/api/v1/runs", nil, &page)
 	if run := r.Ended(page.Items[0].Key); run.State != "completed" || run.Title != "Today" {
 		t.Errorf("%+v", run)
+	}
+	var decided struct{ Items []client.ProcessDecision }
+	r.Must("GET", "/api/v1/runs/"+page.Items[0].Key+"/decisions", nil, &decided)
+	if d := decided.Items; len(d) != 1 || d[0].Verb != "task.complete" || d[0].Reason != "all is quiet" {
+		t.Errorf("decided: %+v", d)
 	}
 	if got := r.do("runs", "watch", page.Items[0].Key); got.code != 0 || !strings.Contains(got.out, "completed") || !strings.Contains(got.err, "Really?") {
 		t.Errorf("%+v", got)

@@ -89,6 +89,7 @@ func (a *app) taskCmd() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return a.tasks(c.Context()) },
 	}
 	var o runOptions
+	var reason string
 	complete := &cobra.Command{
 		Use: "complete <task>", Short: "Complete a task with its results", Args: exactly(1, "the key of a task"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -96,10 +97,15 @@ func (a *app) taskCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.act(c.Context(), "/api/v1/tasks/"+url.PathEscape(args[0])+"/complete", map[string]any{"variables": vars}, "completed")
+			body := map[string]any{"variables": vars}
+			if reason != "" {
+				body["reason"] = reason
+			}
+			return a.act(c.Context(), "/api/v1/tasks/"+url.PathEscape(args[0])+"/complete", body, "completed")
 		},
 	}
 	complete.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, a result, as text; may be given many times")
+	complete.Flags().StringVar(&reason, "reason", "", "why it is answered so; it is kept with the answers")
 	o.jsonFlag(complete)
 	return group("task", "The inbox: work for people", list, complete)
 }
