@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/wire"
@@ -118,5 +119,41 @@ func TestACountThatMakesNoSenseIsNotBelieved(t *testing.T) {
 		if got.Total != 5 || got.By[""] != 5 {
 			t.Errorf("%s: %+v", answer, got)
 		}
+	}
+}
+
+// Who sees one environment counts that one, wherever it is counted; a run asks for
+// the rows, to be told of what it may not see.
+func TestCountsHaveTheRightsOfWhoAsks(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var asked []wire.Counting
+	r.owner.answer = func(w http.ResponseWriter, q *http.Request) bool {
+		if !strings.HasSuffix(q.URL.Path, "/count") {
+			return false
+		}
+		var c wire.Counting
+		_ = json.NewDecoder(q.Body).Decode(&c)
+		asked = append(asked, c)
+		_ = json.NewEncoder(w).Encode(wire.Envelope[[]wire.Tally]{Status: wire.StatusOK, Data: []wire.Tally{{Values: []string{}, Count: 3}}})
+		return true
+	}
+	grants := []identity.Grant{{Permission: "object.read", Project: "a", Environment: "dev"}}
+	bob := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob", Kind: identity.User, Grants: grants})
+	got, err := r.Count(bob, "p:box", in("a"), wire.Query{}, "")
+	r.must(err)
+	if got.Total != 3 || len(asked) != 1 {
+		t.Fatalf("%+v, asked %+v", got, asked)
+	}
+	told := map[string]string{}
+	for _, f := range asked[0].AdditionalFilters {
+		told[f.Attr] = f.Op + " " + string(f.Condition)
+	}
+	if told["project"] != `eq "a"` || told["stage"] != `in ["dev"]` || len(told) != 2 {
+		t.Errorf("the owner counts what is %v", told)
+	}
+	run := identity.With(t.Context(), identity.Subject{ID: "run/1", Name: "bob", Kind: identity.Run, Grants: grants})
+	if _, err := r.Count(run, "p:box", in("a"), wire.Query{}, ""); err != nil || len(asked) != 1 {
+		t.Errorf("a run had %d counts made for it: %v", len(asked), err)
 	}
 }

@@ -40,10 +40,10 @@ func (s *Store) Count(ctx context.Context, typ string, c wire.Counting) ([]wire.
 	return out, err
 }
 
-// counted reports whether the index alone tells which rows a filter lets pass:
-// each row stands there once, under the whole value.
+// counted reports whether the index alone tells which rows a filter lets pass: they
+// stand there under whole values.
 func (f filter) counted() bool {
-	return f.indexed() && f.attr != wire.AttrID && f.kind != wire.TypeMultiRef && len(f.wants) > 0 && len(f.wants) <= chunk &&
+	return f.indexed() && f.attr != wire.AttrID && len(f.wants) > 0 && len(f.wants) <= chunk &&
 		!slices.ContainsFunc(f.wants, func(w string) bool { return len(w) >= maxIndexed })
 }
 
