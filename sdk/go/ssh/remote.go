@@ -81,6 +81,10 @@ func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 // a command by itself; cat takes longer ones faster than it is started.
 const maxSmall = 16 << 10
 
+// maxRead is the size in bytes up to which the host's shell reads what it has
+// written: longer files are compared by their sums.
+const maxRead = 2 << 10
+
 // load is what is sent for a command: a text for the shell and bytes after it.
 type load struct {
 	text string
@@ -100,11 +104,15 @@ func pack(c Command) load {
 		plain = plain && !strings.ContainsFunc(p, func(r rune) bool { return r == 0 || r > 126 })
 	}
 	if plain && size <= maxSmall {
-		l.text = fmt.Sprintf("printf %%s %s >run && printf %%s %s >script && printf %%s %s >stdin\n", Quote(parts[0]), Quote(parts[1]), Quote(parts[2]))
+		check := "_sxt_whole"
+		if size <= maxRead {
+			check = `_sxt_same run "$_sxt_1" && _sxt_same script "$_sxt_2" && _sxt_same stdin "$_sxt_3"`
+		}
+		l.text = fmt.Sprintf("_sxt_1=%s _sxt_2=%s _sxt_3=%s\nprintf %%s \"$_sxt_1\" >\"$_sxt_d/run\" && printf %%s \"$_sxt_2\" >\"$_sxt_d/script\" && printf %%s \"$_sxt_3\" >\"$_sxt_d/stdin\" && %s\n", Quote(parts[0]), Quote(parts[1]), Quote(parts[2]), check)
 		return l
 	}
 	n := len(parts[0])
-	l.text = fmt.Sprintf("head -c %d \"$_sxt_f\" >run && tail -c +%d \"$_sxt_f\" | head -c %d >script && tail -c +%d \"$_sxt_f\" >stdin\n", n, n+1, len(parts[1]), n+len(parts[1])+1)
+	l.text = fmt.Sprintf("head -c %d \"$_sxt_f\" >\"$_sxt_d/run\" && tail -c +%d \"$_sxt_f\" | head -c %d >\"$_sxt_d/script\" && tail -c +%d \"$_sxt_f\" >\"$_sxt_d/stdin\" && _sxt_whole\n", n, n+1, len(parts[1]), n+len(parts[1])+1)
 	l.blob = []byte(strings.Join(parts[:], ""))
 	return l
 }
@@ -114,7 +122,7 @@ func pack(c Command) load {
 // environment is set only positions are used.
 func runFile(c Command) string {
 	var b strings.Builder
-	b.WriteString("set -- \"$1\" \"$4\" \"$5\" \"$(command -v setsid)\"\n")
+	b.WriteString("_sxt_f=/usr/bin/setsid\n[ -x $_sxt_f ] || _sxt_f=$(command -v setsid)\nset -- \"$1\" \"$4\" \"$5\" \"$_sxt_f\"\n")
 	names := make([]string, 0, len(c.Env))
 	for name := range c.Env {
 		names = append(names, name)

@@ -3,6 +3,7 @@
 # that job. $1 is the folder's name, $2 how many bytes follow the text, $3 to $5
 # the checksums of run, script and stdin, $6 live or quiet, $7 and $8 how much of
 # both streams is known already, $9 sweep or keep, ${10} the supervisor's text.
+_sxt_me=$_sxt_s
 _sxt_n=$1 _sxt_z=$2 _sxt_live=$6 _sxt_o=$7 _sxt_e=$8 _sxt_w=$9 _sxt_v=${10}
 _sxt_sums="$3  run
 $4  script
@@ -14,13 +15,21 @@ _sxt_d=$_sxt_b/$_sxt_n _sxt_f=$_sxt_b/.$_sxt_n.$$
 if [ -z "${HOME-}" ] || { [ ! -d "$_sxt_b" ] && ! { mkdir -p "$HOME/.sextant" && mkdir -p -m 700 "$_sxt_b"; } 2>/dev/null; }; then _sxt_say disk; fi
 
 # _sxt_fill makes the files of the job. Those that tell its state have their room
-# already when the disk is full later: they are only written over.
-_sxt_fill() (
-  cd "$_sxt_d" && eval "$_sxt_t" && : >>out && : >>err && echo --- >exit && { [ -e stop ] || echo no- >stop; } && echo "$_sxt_k" >mark || exit 1
-  for _sxt_l in pid leader; do echo "0 - -                                                            " >$_sxt_l || exit 1; done
-  [ "$(sha256sum run script stdin)" = "$_sxt_sums" ] || exit 1
-  for _sxt_l in exit stop mark pid leader; do [ -s $_sxt_l ] || exit 1; done
-)
+# already when the disk is full later: they are only written over. No word of it is
+# one whose failure ends a shell.
+_sxt_fill() {
+  eval "$_sxt_t" && true >>"$_sxt_d/out" && true >>"$_sxt_d/err" && echo --- >"$_sxt_d/exit" && { [ -e "$_sxt_d/stop" ] || echo no- >"$_sxt_d/stop"; } && echo "$_sxt_k" >"$_sxt_d/mark" || return 1
+  for _sxt_l in pid leader; do echo "0 - -                                                            " >"$_sxt_d/$_sxt_l" || return 1; done
+  for _sxt_l in exit stop mark pid leader; do [ -s "$_sxt_d/$_sxt_l" ] || return 1; done
+}
+# What was written is looked at again: a little by the shell, much by its sums.
+_sxt_same() {
+  _sxt_x= _sxt_l=
+  [ -f "$_sxt_d/$1" ] && while IFS= read -r _sxt_l; do _sxt_x="$_sxt_x$_sxt_l
+"; done <"$_sxt_d/$1"
+  [ "$_sxt_x$_sxt_l" = "$2" ] && [ -f "$_sxt_d/$1" ]
+}
+_sxt_whole() { [ "$(cd "$_sxt_d" && sha256sum run script stdin)" = "$_sxt_sums" ]; }
 
 # _sxt_group makes a control group for the job where that is allowed.
 _sxt_group() {
@@ -83,19 +92,44 @@ _sxt_look() {
   { read -r _sxt_x _sxt_l <"$_sxt_d/leader"; } 2>/dev/null
   _sxt_alive "$_sxt_x" $_sxt_l && return
   { read -r _sxt_x <"$_sxt_d/stop"; } 2>/dev/null
-  [ "$_sxt_x" != yes ] || _sxt_say stopped
-  _sxt_say gone
+  [ "$_sxt_x" = yes ] || _sxt_say gone
+  _sxt_x=143 # its supervisor was ended too, and stores nothing any more
+  _sxt_tell
+}
+
+# _sxt_tell gives the end of the job, with what both streams have: also what a
+# command wrote after it was told to end. $_sxt_x is its exit code.
+_sxt_tell() {
+  { read -r _sxt_l <stop; } 2>/dev/null
+  _sxt_end=done
+  [ "$_sxt_l" != yes ] || _sxt_end=stopped
+  set -- 0 x 0
+  if [ -s out ] || [ -s err ]; then set -- $(wc -c out err); fi
+  if [ $(($1 + $3)) -gt 65536 ]; then
+    _sxt_new=1
+    while [ "$_sxt_live" = live ] && [ $_sxt_new -gt 0 ]; do _sxt_emit; done
+    set -- $(wc -c out err)
+  fi
+  echo "$_sxt_k $_sxt_end $_sxt_x $1 $3"
+  if [ "$1" -le 65536 ] && [ "$3" -le 65536 ]; then
+    [ "$1" -eq 0 ] || head -c "$1" out
+    [ "$3" -eq 0 ] || head -c "$3" err
+    exit 0
+  fi
+  _sxt_kept "$1" out
+  _sxt_kept "$3" err
+  exit 0
 }
 
 _sxt_follow() {
   cd "$_sxt_d" || _sxt_say partial
-  _sxt_i=0 _sxt_r=0.1 _sxt_new=0 _sxt_stop=0
-  trap _sxt_stop=1 TERM
+  _sxt_i=0 _sxt_r=0.1 _sxt_new=0
   while :; do
     _sxt_x=
     { read -r _sxt_x <exit; } 2>/dev/null
     case $_sxt_x in "" | ---) ;; *) break ;; esac
     _sxt_look
+    [ $_sxt_stop = 0 ] || { _sxt_stop=0; continue; }
     sleep $_sxt_r >/dev/null 2>&1 &
     wait $!
     [ $? -ne 1 ] || sleep 1
@@ -112,23 +146,7 @@ _sxt_follow() {
     esac
   done
   [ "$_sxt_x" != nev ] || _sxt_say never
-  { read -r _sxt_l <stop; } 2>/dev/null
-  [ "$_sxt_l" != yes ] || _sxt_say stopped
-  set -- $(wc -c out err)
-  if [ $(($1 + $3)) -gt 65536 ]; then
-    _sxt_new=1
-    while [ "$_sxt_live" = live ] && [ $_sxt_new -gt 0 ]; do _sxt_emit; done
-    set -- $(wc -c out err)
-  fi
-  echo "$_sxt_k done $_sxt_x $1 $3"
-  if [ "$1" -le 65536 ] && [ "$3" -le 65536 ]; then
-    [ "$1" -eq 0 ] || head -c "$1" out
-    [ "$3" -eq 0 ] || head -c "$3" err
-    exit 0
-  fi
-  _sxt_kept "$1" out
-  _sxt_kept "$3" err
-  exit 0
+  _sxt_tell
 }
 _sxt_kept() {
   if [ "$1" -le 65536 ]; then head -c "$1" "$2"; return; fi
@@ -136,7 +154,7 @@ _sxt_kept() {
   tail -c +$(($1 - 32767)) "$2" | head -c 32768
 }
 
-_sxt_begun=0 _sxt_child=0
+_sxt_begun=0 _sxt_child=0 _sxt_stop=0
 [ -d "$_sxt_d" ] && _sxt_follow
 if [ "$_sxt_z" -gt 0 ]; then
   cat >"$_sxt_f" 2>/dev/null || { rm -f "$_sxt_f"; _sxt_say disk; }
@@ -150,11 +168,10 @@ fi
 _sxt_fill 2>/dev/null || { rm -rf "$_sxt_d" "$_sxt_f"; _sxt_say disk; }
 [ "$_sxt_z" -eq 0 ] || rm -f "$_sxt_f"
 _sxt_group 2>/dev/null
-setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" </dev/null >/dev/null 2>&1 &
-_sxt_child=$! _sxt_begun=1
-_sxt_follow </dev/null &
-wait $_sxt_child
-kill -s TERM $! 2>/dev/null
-wait $!
-# One that was ended before it listened has said nothing.
-[ $? -ne 143 ] || _sxt_follow
+# The supervisor tells this shell with TERM that the job has ended.
+_sxt_begun=1
+trap _sxt_stop=1 TERM
+setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" $$ "$_sxt_me" </dev/null >/dev/null 2>&1 &
+_sxt_child=$!
+exec </dev/null
+_sxt_follow

@@ -1,6 +1,7 @@
 # Runs the command of a job and stores how it ended. $1 is the folder, $2 that of
 # all jobs, $3 sweep or keep, $4 and $5 the PATH of the log-in, $6 the mark of the
-# job, $7 a control group or nothing. The command becomes the leader of a session
+# job, $7 a control group or nothing, $8 the process that follows the job and $9
+# when that began. The command becomes the leader of a session
 # of its own: what it does to its group does not reach this. It tells who it is,
 # and then looks whether it is still wanted: whoever stops a job does it the other
 # way round.
@@ -30,12 +31,16 @@ read -r _sxt_l _sxt_s <"$1/leader"
 [ "$_sxt_l" != 0 ] || _sxt_x=nev
 for _sxt_f in run script stdin; do [ ! -s "$1/$_sxt_f" ] || : >"$1/$_sxt_f"; done
 echo $_sxt_x 1<>"$1/exit"
-{ [ -z "$7" ] || rmdir "$7"; } 2>/dev/null &
-[ "$3" = sweep ] && cd "$2" && {
-  find . -mindepth 2 -maxdepth 2 -name exit -mtime +0 2>/dev/null | while read -r _sxt_f; do
-    read -r _sxt_x <"$_sxt_f"
-    [ "$_sxt_x" = --- ] || rm -rf "${_sxt_f%/exit}"
-  done
-  find . -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
-  find . -maxdepth 1 -type f -name '.*.*' -mtime +0 -exec rm -f {} + 2>/dev/null
-} &
+# Whoever follows the job need not look again and again.
+{ read -r _sxt_s <"/proc/$8/stat"; } 2>/dev/null && _sxt_since && [ "$_sxt_s" = "$9" ] && kill -s TERM "$8" 2>/dev/null
+if [ -n "$7" ]; then rmdir "$7" 2>/dev/null & fi
+if [ "$3" = sweep ] && cd "$2"; then
+  {
+    find . -mindepth 2 -maxdepth 2 -name exit -mtime +0 2>/dev/null | while read -r _sxt_f; do
+      read -r _sxt_x <"$_sxt_f"
+      [ "$_sxt_x" = --- ] || rm -rf "${_sxt_f%/exit}"
+    done
+    find . -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
+    find . -maxdepth 1 -type f -name '.*.*' -mtime +0 -exec rm -f {} + 2>/dev/null
+  } &
+fi
