@@ -15,8 +15,9 @@ import (
 
 // States of a host.
 const (
-	stateUp   = "up"
-	stateDown = "down"
+	stateUp      = "up"
+	stateDown    = "down"
+	stateUnknown = "unknown"
 )
 
 const sshPort = 22
@@ -122,13 +123,21 @@ func outcome(ctx context.Context, err error) error {
 	return &plugin.Error{Outcome: wire.OutcomeUnknown, Code: "host.unknown", Message: e.Error()}
 }
 
-// stateAfter is what an attempt tells about a host.
+// stateAfter is what an attempt tells about a host: it is up only where the host
+// that is meant has answered, which one that shows another key has not.
 func stateAfter(err error) string {
-	switch ssh.KindOf(err) {
+	var e *ssh.Error
+	switch {
+	case err == nil, errors.As(err, &e) && e.Answered:
+		return stateUp
+	case e == nil:
+		return stateUnknown
+	}
+	switch e.Kind {
 	case ssh.Refused, ssh.Unreachable:
 		return stateDown
-	case ssh.Lost, ssh.Unknown, ssh.Cancelled, ssh.Timeout, ssh.Invalid:
-		return "unknown"
+	case ssh.Shell, ssh.Disk, ssh.Path: // it let us in, and said so
+		return stateUp
 	}
-	return stateUp
+	return stateUnknown
 }

@@ -122,7 +122,7 @@ func hostType() wire.ObjectType {
 	address := text("address", wire.TypeString, "Address", "地址")
 	address.Required = true
 	state := text("state", wire.TypeEnum, "State", "状态")
-	state.Values, state.Observed = []string{stateUp, stateDown, "unknown"}, true
+	state.Values, state.Observed = []string{stateUp, stateDown, stateUnknown}, true
 	return wire.ObjectType{
 		Type: "host", Title: wire.Text{"en": "Host", "zh": "主机"}, Description: wire.Text{"en": "A machine that is reached over SSH.", "zh": "通过 SSH 访问的主机。"},
 		Scope: &wire.ObjectScope{Project: "project", Environment: "environment"}, Paging: true, Display: "name",

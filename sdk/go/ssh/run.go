@@ -172,9 +172,9 @@ func (r *running) ended(ctx context.Context) (Result, error) {
 		case "done":
 			return r.withoutRest(res)
 		case "never":
-			return Result{}, &Error{Kind: kind, Address: r.target.Address, Message: message + " before it began; it did not run"}
+			return Result{}, &Error{Kind: kind, Address: r.target.Address, Answered: true, Message: message + " before it began; it did not run"}
 		case "ended":
-			return res, &Error{Kind: kind, Address: r.target.Address, Message: message + "; none of its processes is left"}
+			return res, &Error{Kind: kind, Address: r.target.Address, Answered: true, Message: message + "; none of its processes is left"}
 		}
 		r.note(err.Error())
 		if !r.pool.pause(wait) {

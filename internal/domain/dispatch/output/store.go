@@ -45,6 +45,9 @@ const (
 	missing   = "missing"     // it was to come before and did not
 )
 
+// AtEnd is the offset of a piece that belongs at the end of what the row has.
+const AtEnd = -1
+
 const (
 	syncEvery = time.Second
 	idleAfter = time.Minute
@@ -242,6 +245,9 @@ func (in *intake) take(stream string, c wire.LogChunk) {
 	end, known := in.ends[stream]
 	if !known {
 		end = in.h.endOf(stream)
+	}
+	if c.Offset == AtEnd {
+		c.Offset = end
 	}
 	length := max(c.Lost, int64(len(c.Bytes)))
 	if c.Lost > 0 {
