@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -88,11 +91,12 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 		return err
 	}
 	var last client.ProcessRun
+	quiet := a.rowNews(ctx, api, v.Run)
 	err = api.Watch(ctx, v.Run, nil, func(u client.Update) bool {
 		last = u.Run
-		return u.Run.State == "active"
+		return u.Run.State == "active" || u.Run.State == "stopping"
 	})
-	if err != nil {
+	if quiet(); err != nil {
 		return err
 	}
 	var jobs client.PageOfDispatchStep
@@ -102,23 +106,129 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 	if err := a.show(map[string]any{"run": last, "jobs": jobs.Items}, func(w io.Writer) { showRows(w, jobs.Items) }); err != nil {
 		return err
 	}
+	if !a.json {
+		if err := whole(a.Out, jobs.Items); err != nil {
+			return err
+		}
+	}
 	if last.State != "completed" {
 		return a.stopped(ctx, api, last)
 	}
 	return nil
 }
 
+// newsEvery is how often a call that goes on is asked how far its rows are.
+const newsEvery = time.Second
+
+// rowNews tells people what the rows of a run wait for, until quiet is called.
+func (a *app) rowNews(ctx context.Context, api *client.Client, run string) (quiet func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		tick := time.NewTicker(newsEvery)
+		defer tick.Stop()
+		said := map[string]string{}
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			var jobs client.PageOfDispatchStep
+			if api.Call(ctx, "GET", "/api/v1/runs/"+run+"/jobs", nil, &jobs) != nil {
+				continue // who watches the run is told
+			}
+			for _, j := range jobs.Items {
+				for _, object := range slices.Sorted(maps.Keys(j.Progress)) {
+					if text := j.Progress[object].Message; text != "" && said[object] != text {
+						said[object] = text
+						fmt.Fprintf(a.Err, "%s: %s\n", object, text)
+					}
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-over }
+}
+
 func showRows(w io.Writer, jobs []client.DispatchStep) {
 	for _, j := range jobs {
 		for _, r := range j.Rows {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", r.Object, r.Outcome, strings.TrimSpace(r.Message+" "+attributes(r.Outputs)))
+			text := []string{}
+			if r.Message != "" {
+				line, _ := oneLine(r.Message)
+				text = append(text, line)
+			}
+			for _, k := range slices.Sorted(maps.Keys(r.Outputs)) {
+				line, _ := oneLine(plain(r.Outputs[k]))
+				text = append(text, k+"="+line)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\n", r.Object, r.Outcome, strings.Join(text, " "))
 		}
 	}
+}
+
+// longest is how many signs of a text stand in a table.
+const longest = 100
+
+// oneLine is a text as it stands in a table; cut says that there is more of it.
+func oneLine(text string) (line string, cut bool) {
+	line = strings.TrimSuffix(text, "\n")
+	if i := strings.IndexAny(line, "\r\n"); i >= 0 {
+		line, cut = line[:i], true
+	}
+	if signs := []rune(line); len(signs) > longest {
+		line, cut = string(signs[:longest]), true
+	}
+	if cut {
+		line += "…"
+	}
+	return strings.ReplaceAll(line, "\t", " "), cut
+}
+
+// whole writes the texts in full that the table has cut.
+func whole(w io.Writer, jobs []client.DispatchStep) error {
+	for _, j := range jobs {
+		for _, r := range j.Rows {
+			texts := map[string]string{"message": r.Message}
+			for k, v := range r.Outputs {
+				texts[k] = plain(v)
+			}
+			for _, k := range slices.Sorted(maps.Keys(texts)) {
+				if _, cut := oneLine(texts[k]); !cut {
+					continue
+				}
+				if _, err := fmt.Fprintf(w, "\n── %s · %s ──\n%s\n", r.Object, k, strings.TrimSuffix(texts[k], "\n")); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// decided tells who ended a run, and why; without the right to know only why.
+func (a *app) decided(ctx context.Context, api *client.Client, r client.ProcessRun) {
+	var page client.PageOfProcessDecision
+	if err := api.Call(ctx, "GET", "/api/v1/runs/"+r.Key+"/decisions", nil, &page); err == nil {
+		for _, d := range page.Items {
+			if d.Verb == client.RunCancel || d.Verb == client.RunGiveUp {
+				verb := map[client.ProcessDecisionVerb]string{client.RunCancel: "was cancelled by", client.RunGiveUp: "was given up by"}[d.Verb]
+				fmt.Fprintf(a.Err, "run %s %s %s: %s\n", r.Key, verb, d.Who, d.Reason)
+			}
+		}
+		return
+	}
+	fmt.Fprintf(a.Err, "run %s is %s: %s\n", r.Key, r.State, r.Code)
 }
 
 // stopped tells why a run of one step did not complete. One that stands still is
 // ended as failed: nobody would come back to it, and it would keep its objects.
 func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessRun) error {
+	if r.State == "cancelled" {
+		a.decided(ctx, api, r)
+	}
 	if r.State != "incident" {
 		var steps client.PageOfProcessStep
 		if err := api.Call(ctx, "GET", "/api/v1/runs/"+r.Key+"/steps", nil, &steps); err != nil {
