@@ -1260,12 +1260,14 @@ type ProcessNeed struct {
 	Default     string            `json:"default,omitempty"`
 	Description map[string]string `json:"description,omitempty"`
 	Expr        string            `json:"expr,omitempty"`
+	Fields      []string          `json:"fields,omitempty"`
 	From        string            `json:"from,omitempty"`
 
 	// Later Only conditions read it: a person or a service may give it on the way
 	Later    bool   `json:"later,omitempty"`
 	Multiple bool   `json:"multiple,omitempty"`
 	Name     string `json:"name"`
+	Pattern  string `json:"pattern,omitempty"`
 	Required bool   `json:"required,omitempty"`
 	Risk     string `json:"risk,omitempty"`
 	Secret   bool   `json:"secret,omitempty"`
@@ -1584,6 +1586,7 @@ type WireAction struct {
 	Input       []WireParam       `json:"input,omitempty"`
 	Locks       []WireLock        `json:"locks,omitempty"`
 	Method      string            `json:"method,omitempty"`
+	OneOf       []*[]string       `json:"oneOf,omitempty"`
 	Output      []WireParam       `json:"output,omitempty"`
 	Path        string            `json:"path"`
 	Retry       WireRetry         `json:"retry,omitempty"`
@@ -1596,16 +1599,18 @@ type WireAction struct {
 
 // WireAttribute defines model for WireAttribute.
 type WireAttribute struct {
-	Default  string            `json:"default,omitempty"`
-	Name     string            `json:"name"`
-	Observed bool              `json:"observed,omitempty"`
-	Required bool              `json:"required,omitempty"`
-	Secret   bool              `json:"secret,omitempty"`
-	Title    map[string]string `json:"title,omitempty"`
-	To       string            `json:"to,omitempty"`
-	Type     string            `json:"type"`
-	Unique   bool              `json:"unique,omitempty"`
-	Values   []string          `json:"values,omitempty"`
+	Default     string            `json:"default,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
+	Name        string            `json:"name"`
+	Observed    bool              `json:"observed,omitempty"`
+	Pattern     string            `json:"pattern,omitempty"`
+	Required    bool              `json:"required,omitempty"`
+	Secret      bool              `json:"secret,omitempty"`
+	Title       map[string]string `json:"title,omitempty"`
+	To          string            `json:"to,omitempty"`
+	Type        string            `json:"type"`
+	Unique      bool              `json:"unique,omitempty"`
+	Values      []string          `json:"values,omitempty"`
 }
 
 // WireFilter defines model for WireFilter.
@@ -1686,9 +1691,11 @@ type WireParam struct {
 	Default     string            `json:"default,omitempty"`
 	Description map[string]string `json:"description,omitempty"`
 	Expr        string            `json:"expr,omitempty"`
+	Fields      []string          `json:"fields,omitempty"`
 	From        string            `json:"from,omitempty"`
 	Multiple    bool              `json:"multiple,omitempty"`
 	Name        string            `json:"name"`
+	Pattern     string            `json:"pattern,omitempty"`
 	Required    bool              `json:"required,omitempty"`
 	Risk        string            `json:"risk,omitempty"`
 	Secret      bool              `json:"secret,omitempty"`

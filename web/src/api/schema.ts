@@ -2062,11 +2062,13 @@ export interface components {
                 [key: string]: string;
             };
             expr?: string;
+            fields?: string[] | null;
             from?: string;
             /** @description Only conditions read it: a person or a service may give it on the way */
             later?: boolean;
             multiple?: boolean;
             name: string;
+            pattern?: string;
             required?: boolean;
             risk?: string;
             secret?: boolean;
@@ -2359,6 +2361,7 @@ export interface components {
             input?: components["schemas"]["WireParam"][] | null;
             locks?: components["schemas"]["WireLock"][] | null;
             method?: string;
+            oneOf?: (string[] | null)[] | null;
             output?: components["schemas"]["WireParam"][] | null;
             path: string;
             retry?: components["schemas"]["WireRetry"];
@@ -2372,8 +2375,12 @@ export interface components {
         };
         WireAttribute: {
             default?: string;
+            description?: {
+                [key: string]: string;
+            };
             name: string;
             observed?: boolean;
+            pattern?: string;
             required?: boolean;
             secret?: boolean;
             title?: {
@@ -2460,9 +2467,11 @@ export interface components {
                 [key: string]: string;
             };
             expr?: string;
+            fields?: string[] | null;
             from?: string;
             multiple?: boolean;
             name: string;
+            pattern?: string;
             required?: boolean;
             risk?: string;
             secret?: boolean;
