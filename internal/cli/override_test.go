@@ -56,6 +56,13 @@ func TestAnObjectThatAStoppedRunHoldsIsCorrected(t *testing.T) {
 	if got := do(append(remove, "--override-reason", "it is scrap")...); got.code != 0 {
 		t.Errorf("delete with a reason: %+v", got)
 	}
+	create := []string{"object", "create", "host:host/h1", "--set", "name=h1", "--set", "address=" + s.Address}
+	if got := do(create...); got.code != 4 || !strings.Contains(got.err, "is held by run "+run) {
+		t.Errorf("create without a reason: %+v", got)
+	}
+	if got := do(append(create, "--override-reason", "it was needed")...); got.code != 0 {
+		t.Errorf("create with a reason: %+v", got)
+	}
 }
 
 // A call that failed is found among the failed runs, be it that its step stands

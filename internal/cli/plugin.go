@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/live"
+	"sextant/internal/cli/table"
 	"sextant/sdk/go/client"
 )
 
@@ -103,11 +104,11 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs); err != nil {
 		return err
 	}
-	if err := a.show(map[string]any{"run": last, "jobs": jobs.Items}, func(w io.Writer) { showRows(w, jobs.Items) }); err != nil {
+	if err := a.show(map[string]any{"run": last, "jobs": jobs.Items}, func(w io.Writer) { table.Rows(w, jobs.Items) }); err != nil {
 		return err
 	}
 	if !a.json {
-		if err := whole(a.Out, jobs.Items); err != nil {
+		if err := table.Whole(a.Out, jobs.Items); err != nil {
 			return err
 		}
 	}
@@ -150,62 +151,6 @@ func (a *app) rowNews(ctx context.Context, api *client.Client, run string) (quie
 		}
 	}()
 	return func() { cancel(); <-over }
-}
-
-func showRows(w io.Writer, jobs []client.DispatchStep) {
-	for _, j := range jobs {
-		for _, r := range j.Rows {
-			text := []string{}
-			if r.Message != "" {
-				line, _ := oneLine(r.Message)
-				text = append(text, line)
-			}
-			for _, k := range slices.Sorted(maps.Keys(r.Outputs)) {
-				line, _ := oneLine(plain(r.Outputs[k]))
-				text = append(text, k+"="+line)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", r.Object, r.Outcome, strings.Join(text, " "))
-		}
-	}
-}
-
-// longest is how many signs of a text stand in a table.
-const longest = 100
-
-// oneLine is a text as it stands in a table; cut says that there is more of it.
-func oneLine(text string) (line string, cut bool) {
-	line = strings.TrimSuffix(text, "\n")
-	if i := strings.IndexAny(line, "\r\n"); i >= 0 {
-		line, cut = line[:i], true
-	}
-	if signs := []rune(line); len(signs) > longest {
-		line, cut = string(signs[:longest]), true
-	}
-	if cut {
-		line += "…"
-	}
-	return strings.ReplaceAll(line, "\t", " "), cut
-}
-
-// whole writes the texts in full that the table has cut.
-func whole(w io.Writer, jobs []client.DispatchStep) error {
-	for _, j := range jobs {
-		for _, r := range j.Rows {
-			texts := map[string]string{"message": r.Message}
-			for k, v := range r.Outputs {
-				texts[k] = plain(v)
-			}
-			for _, k := range slices.Sorted(maps.Keys(texts)) {
-				if _, cut := oneLine(texts[k]); !cut {
-					continue
-				}
-				if _, err := fmt.Fprintf(w, "\n── %s · %s ──\n%s\n", r.Object, k, strings.TrimSuffix(texts[k], "\n")); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // decided tells who ended a run, and why; without the right to know only why.

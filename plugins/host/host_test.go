@@ -310,7 +310,11 @@ func TestFiles(t *testing.T) {
 		{"too large", "/v1/file/render", map[string]any{"template": `{{range 9000000}}xx{{end}}`, "path": path}, "host.template"},
 	}
 	for _, tt := range bad {
-		expect(t, tt.name, r.do(tt.path, tt.name, r.input(tt.in))[0], map[string]any{"outcome": "failed", "errorCode": tt.code})
+		got := r.do(tt.path, tt.name, r.input(tt.in))[0]
+		expect(t, tt.name, got, map[string]any{"outcome": "failed", "errorCode": tt.code})
+		if tt.name == "no such file" {
+			expect(t, tt.name, got, map[string]any{"errorMessage": "upload it first with sextant file put"})
+		}
 	}
 }
 

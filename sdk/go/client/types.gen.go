@@ -1523,6 +1523,27 @@ type SetOutBody struct {
 	Items []ObjectDone `json:"items"`
 }
 
+// SettingChange defines model for SettingChange.
+type SettingChange struct {
+	// Environment Empty takes the environment away: the connection serves all of them
+	Environment string `json:"environment,omitempty"`
+
+	// Fields Plain fields; null removes one
+	Fields map[string]interface{} `json:"fields,omitempty"`
+
+	// Secrets Stored sealed and never shown again
+	Secrets map[string]string `json:"secrets,omitempty"`
+
+	// Targets Replaces all targets; empty takes them away
+	Targets []string `json:"targets,omitempty"`
+
+	// Type A new connection is ssh unless it says
+	Type string `json:"type,omitempty"`
+
+	// Unset Names of fields and secrets that are removed
+	Unset []string `json:"unset,omitempty"`
+}
+
 // SettingConnection defines model for SettingConnection.
 type SettingConnection struct {
 	Environment string `json:"environment,omitempty"`
@@ -1893,6 +1914,19 @@ type DeleteConnectionParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
+// GetConnectionParams defines parameters for GetConnection.
+type GetConnectionParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// ChangeConnectionParams defines parameters for ChangeConnection.
+type ChangeConnectionParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be changed, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
 // PutConnectionParams defines parameters for PutConnection.
 type PutConnectionParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -2034,6 +2068,9 @@ type CreateObjectsJSONBody = []map[string]interface{}
 // CreateObjectsParams defines parameters for CreateObjects.
 type CreateObjectsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// OverrideReason Why a lock does not bind this change; needs the right lock.override, and goes on record
+	OverrideReason string `json:"Override-Reason,omitempty"`
 }
 
 // ListObjectCardsParams defines parameters for ListObjectCards.
@@ -2273,6 +2310,9 @@ type CallServiceJSONRequestBody = ProcessCall
 
 // PreviewCallJSONRequestBody defines body for PreviewCall for application/json ContentType.
 type PreviewCallJSONRequestBody = ProcessCall
+
+// ChangeConnectionJSONRequestBody defines body for ChangeConnection for application/json ContentType.
+type ChangeConnectionJSONRequestBody = SettingChange
 
 // PutConnectionJSONRequestBody defines body for PutConnection for application/json ContentType.
 type PutConnectionJSONRequestBody = SettingInput

@@ -147,7 +147,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** A connection without its secrets */
+        get: operations["getConnection"];
         /** Create or replace a connection */
         put: operations["putConnection"];
         post?: never;
@@ -155,7 +156,8 @@ export interface paths {
         delete: operations["deleteConnection"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Create a connection or change a part of it; what is not named stays */
+        patch: operations["changeConnection"];
         trace?: never;
     };
     "/api/v1/incidents": {
@@ -2301,6 +2303,24 @@ export interface components {
             /** @description What became of the changes, in their order */
             items: components["schemas"]["ObjectDone"][] | null;
         };
+        SettingChange: {
+            /** @description Empty takes the environment away: the connection serves all of them */
+            environment?: string;
+            /** @description Plain fields; null removes one */
+            fields?: {
+                [key: string]: unknown;
+            };
+            /** @description Stored sealed and never shown again */
+            secrets?: {
+                [key: string]: string;
+            };
+            /** @description Replaces all targets; empty takes them away */
+            targets?: string[];
+            /** @description A new connection is ssh unless it says */
+            type?: string;
+            /** @description Names of fields and secrets that are removed */
+            unset?: string[] | null;
+        };
         SettingConnection: {
             environment?: string;
             /** @description Plain fields; secrets are shown as {"$secret": …} */
@@ -2849,6 +2869,39 @@ export interface operations {
             };
         };
     };
+    getConnection: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingConnection"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     putConnection: {
         parameters: {
             query?: {
@@ -2908,6 +2961,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    changeConnection: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Version that is to be changed, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingConnection"];
+                };
             };
             /** @description Error */
             default: {
@@ -3599,7 +3692,10 @@ export interface operations {
             query?: {
                 project?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Why a lock does not bind this change; needs the right lock.override, and goes on record */
+                "Override-Reason"?: string;
+            };
             path: {
                 /** @description package:type */
                 type: string;
