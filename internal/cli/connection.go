@@ -60,8 +60,8 @@ Secrets are read from files, or given as name=value where others cannot see your
 	return group("connection", "Connections to foreign systems", list, show, set, remove)
 }
 
-func (a *app) connectionPath(name string) string {
-	return client.Query("/api/v1/connections/"+url.PathEscape(name), "project", a.target.project)
+func (a *app) connectionPath(name string, below ...string) string {
+	return client.Query("/api/v1/connections/"+url.PathEscape(name)+strings.Join(below, ""), "project", a.target.project)
 }
 
 // setConnection changes the version of a connection that it has read, and any where
@@ -85,7 +85,7 @@ func (a *app) setConnection(ctx context.Context, name string, o connectionOption
 		if version != "" {
 			header["If-Match"] = version
 		}
-		return api.CallWith(ctx, "PATCH", a.connectionPath(name), header, in, &out)
+		return api.CallWith(ctx, "POST", a.connectionPath(name, "/changes"), header, in, &out)
 	}
 	err = put(version)
 	var refused *client.Error

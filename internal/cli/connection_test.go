@@ -145,8 +145,8 @@ func TestAConnectionThatSomebodyElseChanges(t *testing.T) {
 	t.Parallel()
 	r := newConnectionRig(t)
 	r.meddle = func(q *http.Request) {
-		if q.Method == http.MethodPatch {
-			r.Must("PUT", q.URL.Path, client.SettingInput{Type: "http", Environment: "prod"}, nil)
+		if path, change := strings.CutSuffix(q.URL.Path, "/changes"); change {
+			r.Must("PUT", path, client.SettingInput{Type: "http", Environment: "prod"}, nil)
 		}
 	}
 	for _, what := range []string{"there is none", "there is one"} {

@@ -142,7 +142,7 @@ func (s *Service) mergeRoutes(a *api.API) {
 			c, err := s.Get(ctx, in.Project, in.Name)
 			return &out{c}, err
 		})
-	api.Register(a, api.Endpoint{ID: "changeConnection", Method: http.MethodPatch, Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Create a connection or change a part of it; what is not named stays", Permission: "connection.write"},
+	api.Register(a, api.Endpoint{ID: "changeConnection", Method: http.MethodPost, Path: "/api/v1/connections/{name}/changes", Status: http.StatusOK, Tag: "settings", Summary: "Create a connection or change a part of it; what is not named stays", Permission: "connection.write"},
 		func(ctx context.Context, in *patch) (*out, error) {
 			expect, err := expected(in.IfMatch)
 			if err != nil {

@@ -1919,19 +1919,19 @@ type GetConnectionParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
-// ChangeConnectionParams defines parameters for ChangeConnection.
-type ChangeConnectionParams struct {
-	Project string `form:"project,omitempty" json:"project,omitempty"`
-
-	// IfMatch Version that is to be changed, in quotes, "0" for none; without it any is
-	IfMatch string `json:"If-Match,omitempty"`
-}
-
 // PutConnectionParams defines parameters for PutConnection.
 type PutConnectionParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 
 	// IfMatch Version that is to be replaced, in quotes; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
+// ChangeConnectionParams defines parameters for ChangeConnection.
+type ChangeConnectionParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be changed, in quotes, "0" for none; without it any is
 	IfMatch string `json:"If-Match,omitempty"`
 }
 
@@ -2311,11 +2311,11 @@ type CallServiceJSONRequestBody = ProcessCall
 // PreviewCallJSONRequestBody defines body for PreviewCall for application/json ContentType.
 type PreviewCallJSONRequestBody = ProcessCall
 
-// ChangeConnectionJSONRequestBody defines body for ChangeConnection for application/json ContentType.
-type ChangeConnectionJSONRequestBody = SettingChange
-
 // PutConnectionJSONRequestBody defines body for PutConnection for application/json ContentType.
 type PutConnectionJSONRequestBody = SettingInput
+
+// ChangeConnectionJSONRequestBody defines body for ChangeConnection for application/json ContentType.
+type ChangeConnectionJSONRequestBody = SettingChange
 
 // RetryIncidentJSONRequestBody defines body for RetryIncident for application/json ContentType.
 type RetryIncidentJSONRequestBody = ProcessRetry

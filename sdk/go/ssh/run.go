@@ -257,7 +257,7 @@ func (r *running) try(ctx context.Context) (Result, error) {
 	}
 	l := r.load
 	d, _, err := r.pool.talk(ctx, r.target, r.cred, startScript, r.name, strconv.Itoa(len(l.blob)), l.sums[0], l.sums[1], l.sums[2],
-		live, strconv.FormatInt(r.seen[0], 10), strconv.FormatInt(r.seen[1], 10), r.pool.sweepWord(r.target.Address), supervisor)
+		live, strconv.FormatInt(r.seen[0], 10), strconv.FormatInt(r.seen[1], 10), r.pool.sweepWord(r.target.Address), supervisor, l.kind)
 	if err != nil {
 		return Result{}, err
 	}

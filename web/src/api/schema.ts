@@ -156,8 +156,24 @@ export interface paths {
         delete: operations["deleteConnection"];
         options?: never;
         head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{name}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
         /** Create a connection or change a part of it; what is not named stays */
-        patch: operations["changeConnection"];
+        post: operations["changeConnection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/incidents": {

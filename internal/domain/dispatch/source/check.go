@@ -129,7 +129,7 @@ func wanted(p wire.Param, raw json.RawMessage) string {
 		return unless(ok && digest.MatchString(f.SHA256), "the SHA-256 of a file that was uploaded, as sextant file put prints it")
 	}
 	if raw[0] == '{' || raw[0] == '[' {
-		return unless(p.Type != wire.TypeString && p.Type != wire.TypeText, "one text")
+		return unless(p.Type != wire.TypeString, "one text")
 	}
 	if p.Pattern != "" {
 		re, err := regexp.Compile(`^(?:` + p.Pattern + `)$`)

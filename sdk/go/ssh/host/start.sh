@@ -2,9 +2,9 @@
 # supervisor and follows the job to its end. Where the folder exists it follows
 # that job. $1 is the folder's name, $2 how many bytes follow the text, $3 to $5
 # the checksums of run, script and stdin, $6 live or quiet, $7 and $8 how much of
-# both streams is known already, $9 sweep or keep, ${10} the supervisor's text.
-_sxt_me=$_sxt_s
-_sxt_n=$1 _sxt_z=$2 _sxt_live=$6 _sxt_o=$7 _sxt_e=$8 _sxt_w=$9 _sxt_v=${10}
+# both streams is known already, $9 sweep or keep, ${10} the supervisor's text,
+# ${11} how the files are made.
+_sxt_n=$1 _sxt_z=$2 _sxt_live=$6 _sxt_o=$7 _sxt_e=$8 _sxt_w=$9 _sxt_v=${10} _sxt_made=${11}
 _sxt_sums="$3  run
 $4  script
 $5  stdin"
@@ -18,7 +18,16 @@ if [ -z "${HOME-}" ] || { [ ! -d "$_sxt_b" ] && ! { mkdir -p "$HOME/.sextant" &&
 # already when the disk is full later: they are only written over. No word of it is
 # one whose failure ends a shell.
 _sxt_fill() {
-  eval "$_sxt_t" && true >>"$_sxt_d/out" && true >>"$_sxt_d/err" && echo --- >"$_sxt_d/exit" && { [ -e "$_sxt_d/stop" ] || echo no- >"$_sxt_d/stop"; } && echo "$_sxt_k" >"$_sxt_d/mark" || return 1
+  eval "$_sxt_t" || return 1
+  if [ "$_sxt_made" != blob ]; then
+    printf %s "$_sxt_1" >"$_sxt_d/run" && printf %s "$_sxt_2" >"$_sxt_d/script" && printf %s "$_sxt_3" >"$_sxt_d/stdin" || return 1
+  fi
+  if [ "$_sxt_made" = read ]; then
+    _sxt_same run "$_sxt_1" && _sxt_same script "$_sxt_2" && _sxt_same stdin "$_sxt_3" || return 1
+  else
+    [ "$(cd "$_sxt_d" && sha256sum run script stdin)" = "$_sxt_sums" ] || return 1
+  fi
+  true >>"$_sxt_d/out" && true >>"$_sxt_d/err" && echo --- >"$_sxt_d/exit" && { [ -e "$_sxt_d/stop" ] || echo no- >"$_sxt_d/stop"; } && echo "$_sxt_k" >"$_sxt_d/mark" || return 1
   for _sxt_l in pid leader; do echo "0 - -                                                            " >"$_sxt_d/$_sxt_l" || return 1; done
   for _sxt_l in exit stop mark pid leader; do [ -s "$_sxt_d/$_sxt_l" ] || return 1; done
 }
@@ -29,7 +38,6 @@ _sxt_same() {
 "; done <"$_sxt_d/$1"
   [ "$_sxt_x$_sxt_l" = "$2" ] && [ -f "$_sxt_d/$1" ]
 }
-_sxt_whole() { [ "$(cd "$_sxt_d" && sha256sum run script stdin)" = "$_sxt_sums" ]; }
 
 # _sxt_group makes a control group for the job where that is allowed.
 _sxt_group() {
@@ -123,12 +131,14 @@ _sxt_tell() {
 
 _sxt_follow() {
   cd "$_sxt_d" || _sxt_say partial
+  # What has just been started is not looked for at once.
   _sxt_i=0 _sxt_r=0.1 _sxt_new=0
+  [ $_sxt_begun = 0 ] || _sxt_new=-1
   while :; do
     _sxt_x=
     { read -r _sxt_x <exit; } 2>/dev/null
     case $_sxt_x in "" | ---) ;; *) break ;; esac
-    _sxt_look
+    if [ $_sxt_new -ge 0 ]; then _sxt_look; else _sxt_new=0; fi
     [ $_sxt_stop = 0 ] || { _sxt_stop=0; continue; }
     sleep $_sxt_r >/dev/null 2>&1 &
     wait $!
@@ -171,7 +181,7 @@ _sxt_group 2>/dev/null
 # The supervisor tells this shell with TERM that the job has ended.
 _sxt_begun=1
 trap _sxt_stop=1 TERM
-setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" $$ "$_sxt_me" </dev/null >/dev/null 2>&1 &
+setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" $$ "$_sxt_boot" </dev/null >/dev/null 2>&1 &
 _sxt_child=$!
 exec </dev/null
 _sxt_follow
