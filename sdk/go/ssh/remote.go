@@ -106,7 +106,7 @@ type load struct {
 
 // pack makes the files of a command: run sets the environment and begins it.
 func pack(c Command) load {
-	parts := [3]string{runFile(c), c.Script, c.Stdin}
+	parts := [3]string{runFile(c, kindBlob), c.Script, c.Stdin}
 	var l load
 	plain, size := true, 0
 	for i, p := range parts {
@@ -119,6 +119,7 @@ func pack(c Command) load {
 		l.kind = kindShell
 		if size <= maxRead {
 			l.kind = kindRead
+			parts[0] = runFile(c, kindRead)
 		}
 		l.text = fmt.Sprintf("_sxt_1=%s _sxt_2=%s _sxt_3=%s\n", Quote(parts[0]), Quote(parts[1]), Quote(parts[2]))
 		return l
@@ -130,17 +131,18 @@ func pack(c Command) load {
 	return l
 }
 
-// runFile is read by the supervisor's child and becomes the command, in a session
+// runFile is run by the supervisor's child and becomes the command, in a session
 // of its own. $1 is the job's folder and $4 is setsid; _sxt_path gives back the PATH
-// of the log-in. Once the environment is set only positions are used.
-func runFile(c Command) string {
+// of the log-in. Once the environment is set only positions are used. It is a file
+// unless the host's shell keeps it in memory.
+func runFile(c Command, kind string) string {
 	var b strings.Builder
 	names := make([]string, 0, len(c.Env))
 	for name := range c.Env {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if len(names) > 0 {
+	if len(names) > 0 && kind != kindRead {
 		b.WriteString("rm -f \"$1/run\"\n") // it holds the environment, of which parts may be secret
 	}
 	if c.Dir != "" {
@@ -161,6 +163,10 @@ func runFile(c Command) string {
 	b.WriteString("exec \"$4\" " + interpreter(c.Script) + ` "$1/script"`)
 	for _, a := range c.Args {
 		b.WriteString(" " + Quote(a))
+	}
+	if kind == kindRead && c.Stdin == "" {
+		b.WriteString(" </dev/null\n")
+		return b.String()
 	}
 	b.WriteString(" <\"$1/stdin\"\n")
 	return b.String()

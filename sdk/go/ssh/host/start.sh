@@ -14,22 +14,26 @@ _sxt_d=$_sxt_b/$_sxt_n _sxt_f=$_sxt_b/.$_sxt_n.$$
 # gets as it is.
 if [ -z "${HOME-}" ] || { [ ! -d "$_sxt_b" ] && ! { mkdir -p "$HOME/.sextant" && mkdir -p -m 700 "$_sxt_b"; } 2>/dev/null; }; then _sxt_say disk; fi
 
-# _sxt_fill makes the files of the job. Those that tell its state have their room
-# already when the disk is full later: they are only written over. No word of it is
-# one whose failure ends a shell.
+# _sxt_fill makes the files of the job, few of them: on a busy disk making one costs
+# more than filling it. Those that tell its state have their room already when the
+# disk is full later: they are only written over. No word of it is one whose failure
+# ends a shell. What is run of a small job stays in memory.
 _sxt_fill() {
   eval "$_sxt_t" || return 1
   if [ "$_sxt_made" != blob ]; then
-    printf %s "$_sxt_1" >"$_sxt_d/run" && printf %s "$_sxt_2" >"$_sxt_d/script" && printf %s "$_sxt_3" >"$_sxt_d/stdin" || return 1
+    printf %s "$_sxt_2" >"$_sxt_d/script" || return 1
+    if [ "$_sxt_made" = sums ]; then printf %s "$_sxt_1" >"$_sxt_d/run" || return 1; fi
+    if [ "$_sxt_made" = sums ] || [ -n "$_sxt_3" ]; then printf %s "$_sxt_3" >"$_sxt_d/stdin" || return 1; fi
   fi
   if [ "$_sxt_made" = read ]; then
-    _sxt_same run "$_sxt_1" && _sxt_same script "$_sxt_2" && _sxt_same stdin "$_sxt_3" || return 1
+    _sxt_same script "$_sxt_2" || return 1
+    [ -z "$_sxt_3" ] || _sxt_same stdin "$_sxt_3" || return 1
   else
     [ "$(cd "$_sxt_d" && sha256sum run script stdin)" = "$_sxt_sums" ] || return 1
   fi
-  true >>"$_sxt_d/out" && true >>"$_sxt_d/err" && echo --- >"$_sxt_d/exit" && { [ -e "$_sxt_d/stop" ] || echo no- >"$_sxt_d/stop"; } && echo "$_sxt_k" >"$_sxt_d/mark" || return 1
-  for _sxt_l in pid leader; do echo "0 - -                                                            " >"$_sxt_d/$_sxt_l" || return 1; done
-  for _sxt_l in exit stop mark pid leader; do [ -s "$_sxt_d/$_sxt_l" ] || return 1; done
+  true >>"$_sxt_d/out" && true >>"$_sxt_d/err" && echo --- >"$_sxt_d/exit" && { [ -e "$_sxt_d/stop" ] || echo no- >"$_sxt_d/stop"; } &&
+    echo "0 - -                                                                                                    " >"$_sxt_d/leader" || return 1
+  for _sxt_l in exit stop leader; do [ -s "$_sxt_d/$_sxt_l" ] || return 1; done
 }
 # What was written is looked at again: a little by the shell, much by its sums.
 _sxt_same() {
@@ -47,7 +51,7 @@ _sxt_group() {
   while read -r _sxt_l; do
     case $_sxt_l in 0::*) _sxt_g=$_sxt_g${_sxt_l#0::} ;; esac
   done </proc/self/cgroup
-  _sxt_g=${_sxt_g%/}/sextant-$_sxt_k
+  _sxt_g=${_sxt_g%/}/sextant-$_sxt_n
   mkdir "$_sxt_g" 2>/dev/null || _sxt_g=
 }
 
@@ -70,12 +74,20 @@ _sxt_emit() {
   _sxt_o=$((_sxt_o + $1)) _sxt_e=$((_sxt_e + $2)) _sxt_new=$(($1 + $2))
 }
 
+# _sxt_who reads who works on the job: _sxt_1 to _sxt_3 are its command, since when
+# and in which boot, _sxt_4 and _sxt_5 the supervisor. An older version has a file
+# for the latter.
+_sxt_who() {
+  _sxt_1=0 _sxt_2=- _sxt_3=- _sxt_4=0 _sxt_5=-
+  { read -r _sxt_1 _sxt_2 _sxt_3 _sxt_4 _sxt_5 _sxt_l <leader; } 2>/dev/null
+  [ ! -e pid ] || { read -r _sxt_4 _sxt_5 _sxt_3 <pid; } 2>/dev/null
+}
+
 # _sxt_look tells whether the job still works. A supervisor that is gone without
 # a word may have left its command at work, which is waited for.
 _sxt_look() {
-  _sxt_x=
-  { read -r _sxt_x _sxt_l <"$_sxt_d/pid"; } 2>/dev/null
-  case $_sxt_x in
+  _sxt_who
+  case $_sxt_4 in
     "" | 0)
       # A folder that is gone was taken back by who filled it, or removed later.
       if [ ! -d "$_sxt_d" ]; then
@@ -89,16 +101,15 @@ _sxt_look() {
       _sxt_i=$((_sxt_i + 1))
       [ $_sxt_i -lt 200 ] && return
       { echo yes 1<>"$_sxt_d/stop"; } 2>/dev/null # it will not begin now
-      { read -r _sxt_x _sxt_l <"$_sxt_d/leader"; } 2>/dev/null
-      case $_sxt_x in "" | 0) _sxt_say never ;; esac
+      _sxt_who
+      case $_sxt_1 in "" | 0) _sxt_say never ;; esac
       ;;
   esac
   _sxt_begun=1
-  _sxt_alive "$_sxt_x" $_sxt_l && return
+  _sxt_alive "$_sxt_4" "$_sxt_5" "$_sxt_3" && return
   { read -r _sxt_x <"$_sxt_d/exit"; } 2>/dev/null
   [ "$_sxt_x" = --- ] || return
-  { read -r _sxt_x _sxt_l <"$_sxt_d/leader"; } 2>/dev/null
-  _sxt_alive "$_sxt_x" $_sxt_l && return
+  _sxt_alive "$_sxt_1" "$_sxt_2" "$_sxt_3" && return
   { read -r _sxt_x <"$_sxt_d/stop"; } 2>/dev/null
   [ "$_sxt_x" = yes ] || _sxt_say gone
   _sxt_x=143 # its supervisor was ended too, and stores nothing any more
@@ -141,8 +152,12 @@ _sxt_follow() {
     if [ $_sxt_new -ge 0 ]; then _sxt_look; else _sxt_new=0; fi
     [ $_sxt_stop = 0 ] || { _sxt_stop=0; continue; }
     sleep $_sxt_r >/dev/null 2>&1 &
-    wait $!
-    [ $? -ne 1 ] || sleep 1
+    _sxt_nap=$!
+    if [ $_sxt_stop = 0 ]; then
+      wait $_sxt_nap
+      [ $? -ne 1 ] || sleep 1
+    fi
+    _sxt_nap=
     [ $_sxt_stop = 0 ] || { _sxt_stop=0; continue; }
     _sxt_emit
     # Who writes faster than this looks is caught up with at once.
@@ -164,7 +179,8 @@ _sxt_kept() {
   tail -c +$(($1 - 32767)) "$2" | head -c 32768
 }
 
-_sxt_begun=0 _sxt_child=0 _sxt_stop=0
+_sxt_woken() { _sxt_stop=1; [ -z "$_sxt_nap" ] || kill -s KILL $_sxt_nap 2>/dev/null; }
+_sxt_begun=0 _sxt_child=0 _sxt_stop=0 _sxt_nap=
 [ -d "$_sxt_d" ] && _sxt_follow
 if [ "$_sxt_z" -gt 0 ]; then
   cat >"$_sxt_f" 2>/dev/null || { rm -f "$_sxt_f"; _sxt_say disk; }
@@ -180,8 +196,10 @@ _sxt_fill 2>/dev/null || { rm -rf "$_sxt_d" "$_sxt_f"; _sxt_say disk; }
 _sxt_group 2>/dev/null
 # The supervisor tells this shell with TERM that the job has ended.
 _sxt_begun=1
-trap _sxt_stop=1 TERM
-setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" $$ "$_sxt_boot" </dev/null >/dev/null 2>&1 &
+trap _sxt_woken TERM
+_sxt_run=
+[ "$_sxt_made" != read ] || _sxt_run=$_sxt_1
+_sxt_run=$_sxt_run setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_n" "$_sxt_g" $$ "$_sxt_boot" </dev/null >/dev/null 2>&1 &
 _sxt_child=$!
 exec </dev/null
 _sxt_follow

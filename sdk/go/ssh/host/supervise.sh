@@ -5,10 +5,13 @@
 # of its own: what it does to its group does not reach this. It tells who it is,
 # and then looks whether it is still wanted: whoever stops a job does it the other
 # way round.
+# What is run comes as a variable, or lies in the folder.
+_sxt_r=${_sxt_run-}
+unset _sxt_run
 _sxt_s=
 _sxt_since() { set -- ${_sxt_s##*) }; _sxt_s=${20}; }
 { read -r _sxt_s </proc/$$/stat; } 2>/dev/null && _sxt_since || _sxt_s=-
-echo "$$ $_sxt_s $9" 1<>"$1/pid" || exit
+_sxt_u=$_sxt_s
 [ -z "$7" ] || echo "$7" >"$1/group"
 (
   export "SEXTANT_JOB_$6=1"
@@ -19,7 +22,7 @@ echo "$$ $_sxt_s $9" 1<>"$1/pid" || exit
   _sxt_since
   {
     [ -z "$7" ] || echo "$_sxt_p" >"$7/cgroup.procs"
-    echo "$_sxt_p ${_sxt_s:--} $9" 1<>"$1/leader" || exit 143
+    echo "$_sxt_p ${_sxt_s:--} $9 $$ $_sxt_u" 1<>"$1/leader" || exit 143
     read -r _sxt_s <"$1/stop" || exit 143
   } 2>/dev/null
   [ "$_sxt_s" != yes ] || exit 143
@@ -28,7 +31,7 @@ echo "$$ $_sxt_s $9" 1<>"$1/pid" || exit
   set -- "$1" "$4" "$5" "$_sxt_f"
   _sxt_path() { if [ "$_sxt_q" = set ]; then PATH=$_sxt_p; else unset PATH; fi; }
   _sxt_q=$2 _sxt_p=$3
-  . "$1/run"
+  if [ -n "$_sxt_r" ]; then eval "$_sxt_r"; else . "$1/run"; fi
 ) </dev/null >>"$1/out" 2>>"$1/err"
 _sxt_x=$?
 if [ $_sxt_x != 0 ]; then # it may never have begun
