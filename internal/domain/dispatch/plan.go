@@ -46,7 +46,7 @@ func (s *Service) Plan(ctx context.Context, ask control.Ask) (control.Plan, erro
 		}
 		plan.Reads = plan.Reads && one.Risk == wire.RiskRead
 		if svc, err := s.Plugins.Resolve(n.Task.Type.Static); err == nil {
-			plan.Secrets = append(plan.Secrets, s.secretVariables(svc, n)...)
+			plan.Secrets = append(plan.Secrets, source.SecretVariables(svc, n.Ext)...)
 		}
 		plan.Steps = append(plan.Steps, one)
 	}
@@ -82,26 +82,6 @@ func (s *Service) planStep(ctx context.Context, ask control.Ask, n *program.Node
 		one.Err = &e
 	}
 	return one, nil
-}
-
-// secretVariables lists the variables that a step takes whole for secret inputs.
-func (s *Service) secretVariables(svc plugin.Service, n *program.Node) (names []string) {
-	all, err := source.Of(svc, n.Ext)
-	if err != nil {
-		return nil // it is a problem of the step already
-	}
-	for _, src := range all {
-		if !src.Param.Secret || src.Param.Type == wire.TypeConnection {
-			continue
-		}
-		switch {
-		case src.From == source.FromVariable:
-			names = append(names, src.Text)
-		case src.Expr != nil && len(src.Expr.Names()) == 1 && src.Expr.Source() == src.Expr.Names()[0]:
-			names = append(names, src.Expr.Source())
-		}
-	}
-	return names
 }
 
 func stepName(n *program.Node) string {

@@ -1647,20 +1647,6 @@ type WireLock struct {
 	On   string `json:"on"`
 }
 
-// WireLogBatch defines model for WireLogBatch.
-type WireLogBatch struct {
-	Chunks []WireLogChunk `json:"chunks"`
-}
-
-// WireLogChunk defines model for WireLogChunk.
-type WireLogChunk struct {
-	Bytes  string `json:"bytes,omitempty"`
-	Lines  int64  `json:"lines,omitempty"`
-	Lost   int64  `json:"lost,omitempty"`
-	Offset int64  `json:"offset"`
-	Row    string `json:"row"`
-}
-
 // WireManifest defines model for WireManifest.
 type WireManifest struct {
 	Changes        bool              `json:"changes,omitempty"`
@@ -2322,9 +2308,6 @@ type RetryIncidentJSONRequestBody = ProcessRetry
 
 // SkipIncidentJSONRequestBody defines body for SkipIncident for application/json ContentType.
 type SkipIncidentJSONRequestBody = ProcessSkip
-
-// ReportLogJSONRequestBody defines body for ReportLog for application/json ContentType.
-type ReportLogJSONRequestBody = WireLogBatch
 
 // ReportProgressJSONRequestBody defines body for ReportProgress for application/json ContentType.
 type ReportProgressJSONRequestBody = WireProgress

@@ -2436,19 +2436,6 @@ export interface components {
             mode: string;
             on: string;
         };
-        WireLogBatch: {
-            chunks: components["schemas"]["WireLogChunk"][] | null;
-        };
-        WireLogChunk: {
-            bytes?: string;
-            /** Format: int64 */
-            lines?: number;
-            /** Format: int64 */
-            lost?: number;
-            /** Format: int64 */
-            offset: number;
-            row: string;
-        };
         WireManifest: {
             changes?: boolean;
             description?: {
@@ -3307,32 +3294,18 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The Idempotency-Key of the call */
                 key: string;
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WireLogBatch"];
-            };
-        };
+        requestBody?: never;
         responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
+            /** @description Success, or a problem */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
+                content?: never;
             };
         };
     };

@@ -12,6 +12,7 @@ import (
 	"sextant/internal/domain/plugin"
 	"sextant/internal/domain/setting"
 	"sextant/internal/kit/errs"
+	"sextant/internal/lang/bpmn"
 	"sextant/internal/lang/feel"
 	"sextant/internal/lang/feel/value"
 	"sextant/sdk/go/wire"
@@ -95,6 +96,26 @@ func (src Source) Evaluate(vars map[string]json.RawMessage, now time.Time, ref *
 		return nil, fmt.Errorf("the input %s: %w", src.Param.Name, err)
 	}
 	return raw, nil
+}
+
+// SecretVariables lists the variables that a step takes whole for secret inputs.
+func SecretVariables(svc plugin.Service, ext bpmn.Extensions) (names []string) {
+	all, err := Of(svc, ext)
+	if err != nil {
+		return nil // it is a problem of the step already
+	}
+	for _, src := range all {
+		if !src.Param.Secret || src.Param.Type == wire.TypeConnection {
+			continue
+		}
+		switch {
+		case src.From == FromVariable:
+			names = append(names, src.Text)
+		case src.Expr != nil && len(src.Expr.Names()) == 1 && src.Expr.Source() == src.Expr.Names()[0]:
+			names = append(names, src.Expr.Source())
+		}
+	}
+	return names
 }
 
 // WithoutVariables names, for the end of a message, the variables that an input
