@@ -278,3 +278,30 @@ func TestDamagedOutputIsALoudGap(t *testing.T) {
 		}
 	}
 }
+
+// What a script says while it is being stopped, by a person or by its time limit, is
+// in its output.
+func TestTheLastWordsOfAStoppedScriptAreKept(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	host(t, p, "h1")
+	const script = `trap 'echo cleaning up; seq 1 20000; echo cleaned up; exit 1' TERM; echo begun; sleep 60 & wait`
+	for name, vars := range map[string]map[string]any{"cancelled": {}, "timed_out": {"timeout": "PT1S"}} {
+		vars["script"], vars["credential"] = script, "connection/h1"
+		run := p.Service("host/script/run", vars, "host:host/h1")
+		p.Until(run, time.Minute, func(client.Update) bool { return len(p.Jobs(run)) > 0 })
+		followOutput(t, p, "/api/v1/jobs/"+p.Jobs(run)[0].Job+"/output/events", func(piece client.OutputPiece) bool { return strings.Contains(piece.Text, "begun") })
+		if name == "cancelled" {
+			p.Must("POST", "/api/v1/runs/"+run+"/cancel", client.CancelBody{Reason: "enough of it"}, nil)
+		}
+		p.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State == "cancelled" || u.Run.State == "incident" })
+		text := outputText(t, p, p.Jobs(run)[0].Job, "host:host/h1")
+		if !strings.HasPrefix(text, "begun\ncleaning up\n1\n2\n") || !strings.HasSuffix(text, "\n20000\ncleaned up\n") {
+			t.Errorf("%s: the output has %d bytes and ends with %q", name, len(text), text[max(0, len(text)-100):])
+		}
+		if name == "timed_out" {
+			p.Must("POST", "/api/v1/runs/"+run+"/cancel", client.CancelBody{Reason: "enough of it"}, nil)
+		}
+		p.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State == "cancelled" })
+	}
+}
