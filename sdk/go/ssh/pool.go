@@ -29,7 +29,7 @@ type Target struct {
 	// Control judges an address that is about to be dialled, after names were
 	// resolved, as that of net.Dialer; nil lets all be. Its error is given back as it
 	// is.
-	Control func(network, address string, c syscall.RawConn) error
+	Control func(network, address string, c syscall.RawConn) error `json:"-"`
 	// Rule names what Control allows: a connection that was made under another one is
 	// not used.
 	Rule string
