@@ -19,11 +19,11 @@ func Rows(w io.Writer, jobs []client.DispatchStep) {
 		for _, r := range j.Rows {
 			text := []string{}
 			if r.Message != "" {
-				line, _ := oneLine(r.Message)
+				line, _ := oneLine(r.Message, longestMessage)
 				text = append(text, line)
 			}
 			for _, k := range slices.Sorted(maps.Keys(r.Outputs)) {
-				line, _ := oneLine(Plain(r.Outputs[k]))
+				line, _ := oneLine(Plain(r.Outputs[k]), longest)
 				text = append(text, k+"="+line)
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\n", r.Object, r.Outcome, strings.Join(text, " "))
@@ -31,17 +31,20 @@ func Rows(w io.Writer, jobs []client.DispatchStep) {
 	}
 }
 
-// longest is how many signs of a text stand in a table.
-const longest = 100
+// How many signs of a text stand in a line.
+const (
+	longest        = 100
+	longestMessage = 300
+)
 
 // oneLine is a text as it stands in a table; cut says that there is more of it.
-func oneLine(text string) (line string, cut bool) {
+func oneLine(text string, most int) (line string, cut bool) {
 	line = strings.TrimSuffix(text, "\n")
 	if i := strings.IndexAny(line, "\r\n"); i >= 0 {
 		line, cut = line[:i], true
 	}
-	if signs := []rune(line); len(signs) > longest {
-		line, cut = string(signs[:longest]), true
+	if signs := []rune(line); len(signs) > most {
+		line, cut = string(signs[:most]), true
 	}
 	if cut {
 		line += "…"
@@ -49,16 +52,23 @@ func oneLine(text string) (line string, cut bool) {
 	return strings.ReplaceAll(line, "\t", " "), cut
 }
 
+// inMessage is what the message of a row is called below the lines.
+const inMessage = "message"
+
 // Whole writes the texts in full that the table has cut.
 func Whole(w io.Writer, jobs []client.DispatchStep) error {
 	for _, j := range jobs {
 		for _, r := range j.Rows {
-			texts := map[string]string{"message": r.Message}
+			texts := map[string]string{inMessage: r.Message}
 			for k, v := range r.Outputs {
 				texts[k] = Plain(v)
 			}
 			for _, k := range slices.Sorted(maps.Keys(texts)) {
-				if _, cut := oneLine(texts[k]); !cut {
+				most := longest
+				if k == inMessage {
+					most = longestMessage
+				}
+				if _, cut := oneLine(texts[k], most); !cut {
 					continue
 				}
 				if _, err := fmt.Fprintf(w, "\n── %s · %s ──\n%s\n", r.Object, k, strings.TrimSuffix(texts[k], "\n")); err != nil {
