@@ -175,7 +175,7 @@ func canonical(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) 
 	default:
 		return nil, "the type " + a.Type + " is none that can be kept"
 	}
-	if a.Pattern != "" && !matches(a.Pattern, s) {
+	if a.Pattern != "" && s != "" && !matches(a.Pattern, s) {
 		return nil, told + " does not have the form that is wanted" + hint(a)
 	}
 	return wire.Raw(s), ""
