@@ -24,8 +24,10 @@ case $_sxt_x in
   *) [ "$_sxt_l" = yes ] || [ "$3" = rest ] || _sxt_say done ;;
 esac
 [ "$3" = rest ] || { echo yes 1<>stop; } 2>/dev/null
-# An older version marks a job otherwise.
-_sxt_g= _sxt_mark=$1
+# The mark stands behind the word that yes is written over, which has a line of its
+# own then. An older version has a file for it.
+_sxt_g= _sxt_mark=-
+{ read -r _sxt_l _sxt_mark; [ -n "$_sxt_mark" ] || read -r _sxt_mark; } 2>/dev/null <stop
 [ ! -e mark ] || { read -r _sxt_mark <mark; } 2>/dev/null
 { read -r _sxt_g <group; } 2>/dev/null
 _sxt_p=0 _sxt_since=- _sxt_l=-

@@ -31,7 +31,7 @@ _sxt_fill() {
   else
     [ "$(cd "$_sxt_d" && sha256sum run script stdin)" = "$_sxt_sums" ] || return 1
   fi
-  true >>"$_sxt_d/out" && true >>"$_sxt_d/err" && echo --- >"$_sxt_d/exit" && { [ -e "$_sxt_d/stop" ] || echo no- >"$_sxt_d/stop"; } &&
+  true >>"$_sxt_d/out" && true >>"$_sxt_d/err" && echo --- >"$_sxt_d/exit" && { [ -e "$_sxt_d/stop" ] || echo "no- $_sxt_k" >"$_sxt_d/stop"; } &&
     echo "0 - -                                                                                                    " >"$_sxt_d/leader" || return 1
   for _sxt_l in exit stop leader; do [ -s "$_sxt_d/$_sxt_l" ] || return 1; done
 }
@@ -51,7 +51,7 @@ _sxt_group() {
   while read -r _sxt_l; do
     case $_sxt_l in 0::*) _sxt_g=$_sxt_g${_sxt_l#0::} ;; esac
   done </proc/self/cgroup
-  _sxt_g=${_sxt_g%/}/sextant-$_sxt_n
+  _sxt_g=${_sxt_g%/}/sextant-$_sxt_k
   mkdir "$_sxt_g" 2>/dev/null || _sxt_g=
 }
 
@@ -199,7 +199,7 @@ _sxt_begun=1
 trap _sxt_woken TERM
 _sxt_run=
 [ "$_sxt_made" != read ] || _sxt_run=$_sxt_1
-_sxt_run=$_sxt_run setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_n" "$_sxt_g" $$ "$_sxt_boot" </dev/null >/dev/null 2>&1 &
+_sxt_run=$_sxt_run setsid /bin/sh -c "$_sxt_v" sh "$_sxt_d" "$_sxt_b" "$_sxt_w" "$_sxt_q" "$_sxt_p" "$_sxt_k" "$_sxt_g" $$ "$_sxt_boot" </dev/null >/dev/null 2>&1 &
 _sxt_child=$!
 exec </dev/null
 _sxt_follow
