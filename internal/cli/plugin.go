@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -92,7 +89,7 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 		return err
 	}
 	var last client.ProcessRun
-	quiet := a.rowNews(ctx, api, v.Run)
+	quiet := table.News(ctx, api, v.Run, a.Err)
 	err = api.Watch(ctx, v.Run, nil, func(u client.Update) bool {
 		last = u.Run
 		return u.Run.State == "active" || u.Run.State == "stopping"
@@ -116,41 +113,6 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 		return a.stopped(ctx, api, last)
 	}
 	return nil
-}
-
-// newsEvery is how often a call that goes on is asked how far its rows are.
-const newsEvery = time.Second
-
-// rowNews tells people what the rows of a run wait for, until quiet is called.
-func (a *app) rowNews(ctx context.Context, api *client.Client, run string) (quiet func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		tick := time.NewTicker(newsEvery)
-		defer tick.Stop()
-		said := map[string]string{}
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			var jobs client.PageOfDispatchStep
-			if api.Call(ctx, "GET", "/api/v1/runs/"+run+"/jobs", nil, &jobs) != nil {
-				continue // who watches the run is told
-			}
-			for _, j := range jobs.Items {
-				for _, object := range slices.Sorted(maps.Keys(j.Progress)) {
-					if text := j.Progress[object].Message; text != "" && said[object] != text {
-						said[object] = text
-						fmt.Fprintf(a.Err, "%s: %s\n", object, text)
-					}
-				}
-			}
-		}
-	}()
-	return func() { cancel(); <-over }
 }
 
 // decided tells who ended a run, and why; without the right to know only why.
