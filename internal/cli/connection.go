@@ -3,22 +3,26 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/table"
 	"sextant/sdk/go/client"
 )
 
 // connectionOptions are what the flags of connection set say.
 type connectionOptions struct {
-	typ, environment                string
-	targets, fields, secrets, files []string
-	given                           func(flag string) bool
+	typ, environment                       string
+	targets, fields, secrets, files, unset []string
+	given                                  func(flag string) bool
 }
 
 func (a *app) connectionCmd() *cobra.Command {
@@ -27,10 +31,18 @@ func (a *app) connectionCmd() *cobra.Command {
 		Long: "Lists the connections: name, type, environment, what they may be used on, and when they changed." + exitHelp,
 		RunE: func(c *cobra.Command, _ []string) error { return a.connections(c.Context()) },
 	}
+	show := &cobra.Command{
+		Use: "show <name>", Short: "A connection without its secrets", Args: exactly(1, "a name"),
+		RunE: func(c *cobra.Command, args []string) error { return a.showConnection(c.Context(), args[0]) },
+	}
+	remove := &cobra.Command{
+		Use: "delete <name>", Short: "Remove a connection with its secrets", Args: exactly(1, "a name"),
+		RunE: func(c *cobra.Command, args []string) error { return a.deleteConnection(c.Context(), args[0]) },
+	}
 	var o connectionOptions
 	set := &cobra.Command{
 		Use: "set <name>", Short: "Create or change a connection", Args: exactly(1, "a name"),
-		Long: `Creates a connection, or changes one. A connection that is there keeps its type, its environment, its targets, its fields and its secrets, each unless a flag says otherwise; if somebody else changes it meanwhile, nothing is changed (exit code 4).
+		Long: `Creates a connection, or changes one. A connection that is there keeps its type, its environment, its targets, its fields and its secrets, each unless a flag says otherwise. The right connection.write is enough; who may read the connection too changes the version that he has seen, and nothing where somebody else has changed it meanwhile (exit code 4).
 
 Secrets are read from files, or given as name=value where others cannot see your commands; they are sealed and never shown again.` + exitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -44,89 +56,145 @@ Secrets are read from files, or given as name=value where others cannot see your
 	set.Flags().StringArrayVar(&o.fields, "field", nil, "name=value; name= removes the field; may be given many times")
 	set.Flags().StringArrayVar(&o.secrets, "secret", nil, "name=value; may be given many times")
 	set.Flags().StringArrayVar(&o.files, "secret-file", nil, "name=file; may be given many times")
-	return group("connection", "Connections to foreign systems", list, set)
+	set.Flags().StringArrayVar(&o.unset, "unset", nil, "name of a field or secret that is removed; may be given many times")
+	return group("connection", "Connections to foreign systems", list, show, set, remove)
 }
 
-// setConnection changes the version of a connection that it has read, and no other.
+func (a *app) connectionPath(name string, below ...string) string {
+	return client.Query("/api/v1/connections/"+url.PathEscape(name)+strings.Join(below, ""), "project", a.target.project)
+}
+
+// setConnection changes the version of a connection that it has read, and any where
+// it may not read.
 func (a *app) setConnection(ctx context.Context, name string, o connectionOptions) error {
 	api, err := a.target.client()
 	if err != nil {
 		return err
 	}
-	old, err := a.connection(ctx, api, name)
-	if err != nil {
-		return fmt.Errorf("reading what connection/%s has: %w", name, err)
-	}
-	in, err := o.change(old)
+	in, err := o.change()
 	if err != nil {
 		return err
 	}
+	version, err := a.versionOf(ctx, api, name)
+	if err != nil {
+		return fmt.Errorf("reading what connection/%s has: %w", name, err)
+	}
 	var out client.SettingConnection
-	path := client.Query("/api/v1/connections/"+url.PathEscape(name), "project", a.target.project)
-	if err := api.CallWith(ctx, "PUT", path, map[string]string{"If-Match": fmt.Sprintf(`"%d"`, old.Version)}, in, &out); err != nil {
+	put := func(version string) error {
+		header := map[string]string{}
+		if version != "" {
+			header["If-Match"] = version
+		}
+		return api.CallWith(ctx, "POST", a.connectionPath(name, "/changes"), header, in, &out)
+	}
+	err = put(version)
+	var refused *client.Error
+	if version == none && errors.As(err, &refused) && refused.Code == "connection.stale" {
+		// There is one: somebody has made it meanwhile, or it may not be read here.
+		if now, bad := a.versionOf(ctx, api, name); bad == nil && now == none {
+			err = put("")
+		}
+	}
+	if errors.As(err, &refused) && refused.Code == "connection.secret_field" {
+		return usage("--field: %s (--secret gives one, --unset removes one)", refused.Title)
+	}
+	if err != nil {
 		return err
 	}
 	return a.show(out, func(w io.Writer) { fmt.Fprintf(w, "connection/%s\tversion %d\n", out.Name, out.Version) })
 }
 
-// connection finds a connection by name; one that is not there has version 0.
-func (a *app) connection(ctx context.Context, api *client.Client, name string) (client.SettingConnection, error) {
-	for after := ""; ; {
-		var page client.PageOfSettingConnection
-		if err := api.Call(ctx, "GET", client.Query("/api/v1/connections", "project", a.target.project, "limit", client.Limit(500), "after", after), nil, &page); err != nil {
-			return client.SettingConnection{}, err
-		}
-		for _, c := range page.Items {
-			if c.Name == name {
-				return c, nil
-			}
-		}
-		if after = page.Next; after == "" {
-			return client.SettingConnection{Name: name}, nil
-		}
+// none is the version of a connection that is not there.
+const none = `"0"`
+
+// versionOf is the version of a connection as a header wants it; empty where nothing
+// may be read.
+func (a *app) versionOf(ctx context.Context, api *client.Client, name string) (string, error) {
+	var c client.SettingConnection
+	var refused *client.Error
+	switch err := api.Call(ctx, "GET", a.connectionPath(name), nil, &c); {
+	case err == nil:
+		return fmt.Sprintf(`"%d"`, c.Version), nil
+	case errors.As(err, &refused) && refused.Code == "connection.not_found":
+		return none, nil
+	case errors.As(err, &refused) && (refused.Status == 403 || refused.Status == 422): // a name that is none is refused by the change
+		return "", nil
+	default:
+		return "", err
 	}
 }
 
-// change is a connection as it is to be: what it has, and what the flags say.
-func (o connectionOptions) change(old client.SettingConnection) (client.SettingInput, error) {
-	in := client.SettingInput{Type: cmp.Or(o.typ, old.Type, "ssh"), Environment: old.Environment, Targets: old.Targets, Fields: map[string]any{}, Secrets: map[string]string{}}
+// change is what the flags say.
+func (o connectionOptions) change() (map[string]any, error) {
+	in := map[string]any{}
+	if o.typ != "" {
+		in["type"] = o.typ
+	}
 	if o.given("environment") {
-		in.Environment = o.environment
+		in["environment"] = o.environment
 	}
 	if o.given("target") {
-		in.Targets = nil
+		targets := []string{}
 		for _, t := range o.targets {
 			if t != "" {
-				in.Targets = append(in.Targets, t)
+				targets = append(targets, t)
 			}
 		}
+		in["targets"] = targets
 	}
-	sealed := map[string]bool{}
-	for name, v := range old.Fields {
-		if sealed[name] = isSecret(old.Name, name, v); !sealed[name] {
-			in.Fields[name] = v
-		}
-	}
+	fields, secrets := map[string]any{}, map[string]string{}
 	for _, f := range o.fields {
 		name, text, ok := strings.Cut(f, "=")
 		switch {
 		case !ok || name == "":
-			return in, usage("--field %q: want name=value", f)
-		case sealed[name]:
-			return in, usage("--field %s: connection/%s has a secret of this name: give it with --secret", name, old.Name)
+			return nil, usage("--field %q: want name=value", f)
 		case text == "":
-			delete(in.Fields, name)
+			fields[name] = nil
 		default:
-			in.Fields[name] = valueOf(typeAny, text)
+			fields[name] = valueOf(typeAny, text)
 		}
 	}
-	if err := o.secretsInto(in.Secrets); err != nil {
-		return in, err
+	if err := o.secretsInto(secrets); err != nil {
+		return nil, err
 	}
-	for name := range in.Secrets {
-		delete(in.Fields, name) // it is kept in the clear no more
+	in["fields"], in["secrets"] = fields, secrets
+	if len(o.unset) > 0 {
+		in["unset"] = o.unset
 	}
 	return in, nil
+}
+
+func (a *app) showConnection(ctx context.Context, name string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var c client.SettingConnection
+	if err := api.Call(ctx, "GET", a.connectionPath(name), nil, &c); err != nil {
+		return err
+	}
+	return a.show(c, func(w io.Writer) {
+		fmt.Fprintf(w, "connection/%s\tversion %d, %s\n", c.Name, c.Version, c.Updated.Local().Format("2006-01-02 15:04"))
+		fmt.Fprintf(w, "type\t%s\nenvironment\t%s\ntargets\t%s\n", c.Type, cmp.Or(c.Environment, "every environment"), cmp.Or(strings.Join(c.Targets, ", "), "every object"))
+		for _, field := range slices.Sorted(maps.Keys(c.Fields)) {
+			text := table.Plain(c.Fields[field])
+			if isSecret(c.Name, field, c.Fields[field]) {
+				text = "(sealed)"
+			}
+			fmt.Fprintf(w, "%s\t%s\n", field, text)
+		}
+	})
+}
+
+func (a *app) deleteConnection(ctx context.Context, name string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	if err := api.Call(ctx, "DELETE", a.connectionPath(name), nil, nil); err != nil {
+		return err
+	}
+	return a.show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })
 }
 
 // isSecret says whether a field stands for a secret of the connection itself.

@@ -145,8 +145,8 @@ func TestAConnectionThatSomebodyElseChanges(t *testing.T) {
 	t.Parallel()
 	r := newConnectionRig(t)
 	r.meddle = func(q *http.Request) {
-		if q.Method == http.MethodPut {
-			r.Must("PUT", q.URL.Path, client.SettingInput{Type: "http", Environment: "prod"}, nil)
+		if path, change := strings.CutSuffix(q.URL.Path, "/changes"); change {
+			r.Must("PUT", path, client.SettingInput{Type: "http", Environment: "prod"}, nil)
 		}
 	}
 	for _, what := range []string{"there is none", "there is one"} {
@@ -154,5 +154,54 @@ func TestAConnectionThatSomebodyElseChanges(t *testing.T) {
 			t.Errorf("%s: %+v", what, got)
 		}
 		r.has("web", "http", "prod", nil)
+	}
+}
+
+// Who may only change connections changes one, and reads nothing by it. One secret
+// is removed alone; a connection is shown and removed.
+func TestAConnectionIsChangedByWhoMayOnlyChange(t *testing.T) {
+	t.Parallel()
+	r := newConnectionRig(t)
+	r.set("prod", "--environment", "prod", "--field", "user=deploy", "--secret", "password=old", "--secret", "token=t", "--target", "10.1.*")
+	r.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: "rota", Password: "a long password", Grants: []client.IdentityGrant{
+		{Permission: "connection.write", Project: "default", Environment: "prod"}}}, nil)
+	r.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: "half", Password: "a long password", Grants: []client.IdentityGrant{
+		{Permission: "connection.write", Project: "default", Environment: "prod"}, {Permission: "connection.read", Project: "default", Environment: "dev"}}}, nil)
+	admin := r.base
+	for i, name := range []string{"rota", "half"} {
+		var out client.SessionOutBody
+		r.Must("POST", "/api/v1/session", client.LoginInBody{Name: name, Password: "a long password"}, &out)
+		r.base = []string{"--url", r.URL, "--token", out.Token}
+		if got := r.do("set", "prod", "--secret", "password=new", "--json"); got.code != 0 || strings.Contains(got.out, "deploy") || strings.Contains(got.out, "10.1") {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := r.do("set", "dev-"+name, "--environment", "dev"); got.code != 4 {
+			t.Errorf("%s in another environment: %+v", name, got)
+		}
+		if got := r.do("show", "prod"); got.code == 0 {
+			t.Errorf("%s reads it: %+v", name, got)
+		}
+		if c := r.named("prod"); c.Version != int64(i+2) || len(c.Fields) != 3 || c.Fields["user"] != "deploy" {
+			t.Errorf("after %s it is %+v", name, c)
+		}
+	}
+	r.base = admin
+	if got := r.do("show", "prod"); got.code != 0 || !strings.Contains(got.out, "user             deploy") || !strings.Contains(got.out, "password         (sealed)") || !strings.Contains(got.out, "10.1.*") {
+		t.Errorf("%+v", got)
+	}
+	if got := r.do("set", "prod", "--unset", "passwort"); got.code != 4 || !strings.Contains(got.err, "passwort") {
+		t.Errorf("%+v", got)
+	}
+	r.set("prod", "--unset", "password")
+	r.has("prod", "ssh", "prod", []string{"10.1.*"}, "token", "user")
+	r.set("prod", "--unset", "token", "--field", "token_file=/x", "--unset", "user")
+	r.has("prod", "ssh", "prod", []string{"10.1.*"}, "token_file")
+	if got := r.do("delete", "prod"); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	for _, verb := range []string{"show", "delete"} {
+		if got := r.do(verb, "prod"); got.code != 3 {
+			t.Errorf("%s of one that is gone: %+v", verb, got)
+		}
 	}
 }

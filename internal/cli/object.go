@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/table"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/objectdoc"
 	"sextant/sdk/go/wire"
@@ -47,12 +48,14 @@ func (a *app) objectCmd() *cobra.Command {
 	set.Flags().StringArrayVar(&o.vars, "set", nil, "attribute=value; may be given many times")
 	set.Flags().IntVar(&o.version, "if-version", 0, "change this version alone, as show tells it")
 	var fresh runOptions
+	var pastAgain override
 	create := &cobra.Command{
 		Use: "create <package:type/id>", Short: "Create an object", Args: exactly(1, "an object"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.writeObject(c.Context(), "POST", args[0], fresh, override{})
+			return a.writeObject(c.Context(), "POST", args[0], fresh, pastAgain)
 		},
 	}
+	pastAgain.flag(create)
 	create.Flags().StringArrayVar(&fresh.vars, "set", nil, "attribute=value; may be given many times")
 	remove := &cobra.Command{
 		Use: "delete <package:type/id>", Short: "Delete an object that nothing refers to", Args: exactly(1, "an object"),
@@ -151,22 +154,10 @@ func attributes(row map[string]any) string {
 	var all []string
 	for _, k := range slices.Sorted(maps.Keys(row)) {
 		if k != "id" && k != "displayName" && k != wire.AttrVersion && row[k] != nil {
-			all = append(all, k+"="+plain(row[k]))
+			all = append(all, k+"="+table.Plain(row[k]))
 		}
 	}
 	return strings.Join(all, " ")
-}
-
-// plain is a value as people read it: lists and objects as JSON.
-func plain(v any) string {
-	switch v.(type) {
-	case map[string]any, []any:
-		raw, err := json.Marshal(v)
-		if err == nil {
-			return string(raw)
-		}
-	}
-	return fmt.Sprint(v)
 }
 
 func objectPath(ref string) (string, error) {
@@ -192,7 +183,7 @@ func (a *app) object(ctx context.Context, ref string) error {
 	}
 	return a.show(row, func(w io.Writer) {
 		for _, k := range slices.Sorted(maps.Keys(row)) {
-			fmt.Fprintf(w, "%s\t%s\n", k, plain(row[k]))
+			fmt.Fprintf(w, "%s\t%s\n", k, table.Plain(row[k]))
 		}
 	})
 }

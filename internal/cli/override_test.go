@@ -56,6 +56,13 @@ func TestAnObjectThatAStoppedRunHoldsIsCorrected(t *testing.T) {
 	if got := do(append(remove, "--override-reason", "it is scrap")...); got.code != 0 {
 		t.Errorf("delete with a reason: %+v", got)
 	}
+	create := []string{"object", "create", "host:host/h1", "--set", "name=h1", "--set", "address=" + s.Address}
+	if got := do(create...); got.code != 4 || !strings.Contains(got.err, "is held by run "+run) {
+		t.Errorf("create without a reason: %+v", got)
+	}
+	if got := do(append(create, "--override-reason", "it was needed")...); got.code != 0 {
+		t.Errorf("create with a reason: %+v", got)
+	}
 }
 
 // A call that failed is found among the failed runs, be it that its step stands
@@ -71,11 +78,16 @@ func TestACallThatFailedIsListedAsFailed(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": "192.0.2.1"}}, nil)
-	p.Must("PUT", "/api/v1/connections/key", client.SettingInput{Type: "ssh", Targets: []string{"host:host{name eq 'another'}"}, Fields: map[string]any{"user": "u"}}, nil)
-	if got := do("plugin", "call", "host/script/run", "--object", "host:host/h1", "--var", "script=true", "--var", "credential=connection/key"); got.code != 1 || !strings.Contains(got.err, "is not meant for host:host/h1") {
+	p.Must("PUT", "/api/v1/connections/key", client.SettingInput{Type: "ssh", Targets: []string{"host:host{name eq 'another'}"}, Fields: map[string]any{"user": "u"}, Secrets: map[string]string{"password": "hunter22"}}, nil)
+	call := []string{"--object", "host:host/h1", "--var", "credential=connection/key", "--var"}
+	if got := do(append([]string{"plugin", "call", "host/script/run"}, append(call, "script=true")...)...); got.code != 4 || !strings.Contains(got.err, "is not meant for host:host/h1") {
 		t.Fatalf("%+v", got)
 	}
-	if got := do("runs", "list", "--state", "failed"); !strings.Contains(got.out, "call-once-host-script-run") {
+	p.Must("PUT", "/api/v1/connections/key", client.SettingInput{Type: "ssh"}, nil)
+	if got := do(append([]string{"plugin", "call", "host/file/render"}, append(call, "path=/x", "--var", "template={{.no}}")...)...); got.code != 1 || !strings.Contains(got.err, "template") {
+		t.Fatalf("%+v", got)
+	}
+	if got := do("runs", "list", "--state", "failed"); !strings.Contains(got.out, "call-once-host-file-render") {
 		t.Errorf("%+v", got)
 	}
 	for state, there := range map[string]bool{"failed": true, "cancelled": false, "incident": false} {

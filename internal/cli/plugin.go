@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/live"
+	"sextant/internal/cli/table"
 	"sextant/sdk/go/client"
 )
 
@@ -88,19 +89,25 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 		return err
 	}
 	var last client.ProcessRun
+	quiet := table.News(ctx, api, v.Run, a.Err)
 	err = api.Watch(ctx, v.Run, nil, func(u client.Update) bool {
 		last = u.Run
-		return u.Run.State == "active"
+		return u.Run.State == "active" || u.Run.State == "stopping"
 	})
-	if err != nil {
+	if quiet(); err != nil {
 		return err
 	}
 	var jobs client.PageOfDispatchStep
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs); err != nil {
 		return err
 	}
-	if err := a.show(map[string]any{"run": last, "jobs": jobs.Items}, func(w io.Writer) { showRows(w, jobs.Items) }); err != nil {
+	if err := a.show(map[string]any{"run": last, "jobs": jobs.Items}, func(w io.Writer) { table.Rows(w, jobs.Items) }); err != nil {
 		return err
+	}
+	if !a.json {
+		if err := table.Whole(a.Out, jobs.Items); err != nil {
+			return err
+		}
 	}
 	if last.State != "completed" {
 		return a.stopped(ctx, api, last)
@@ -108,17 +115,27 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 	return nil
 }
 
-func showRows(w io.Writer, jobs []client.DispatchStep) {
-	for _, j := range jobs {
-		for _, r := range j.Rows {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", r.Object, r.Outcome, strings.TrimSpace(r.Message+" "+attributes(r.Outputs)))
+// decided tells who ended a run, and why; without the right to know only why.
+func (a *app) decided(ctx context.Context, api *client.Client, r client.ProcessRun) {
+	var page client.PageOfProcessDecision
+	if err := api.Call(ctx, "GET", "/api/v1/runs/"+r.Key+"/decisions", nil, &page); err == nil {
+		for _, d := range page.Items {
+			if d.Verb == client.RunCancel || d.Verb == client.RunGiveUp {
+				verb := map[client.ProcessDecisionVerb]string{client.RunCancel: "was cancelled by", client.RunGiveUp: "was given up by"}[d.Verb]
+				fmt.Fprintf(a.Err, "run %s %s %s: %s\n", r.Key, verb, d.Who, d.Reason)
+			}
 		}
+		return
 	}
+	fmt.Fprintf(a.Err, "run %s is %s: %s\n", r.Key, r.State, r.Code)
 }
 
 // stopped tells why a run of one step did not complete. One that stands still is
 // ended as failed: nobody would come back to it, and it would keep its objects.
 func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessRun) error {
+	if r.State == "cancelled" {
+		a.decided(ctx, api, r)
+	}
 	if r.State != "incident" {
 		var steps client.PageOfProcessStep
 		if err := api.Call(ctx, "GET", "/api/v1/runs/"+r.Key+"/steps", nil, &steps); err != nil {

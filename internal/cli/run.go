@@ -228,6 +228,9 @@ func (a *app) follow(ctx context.Context, api *client.Client, run string) error 
 	if err := a.conclude(ctx, api, last, stopped); err != nil {
 		return err
 	}
+	if last.State == "cancelled" && !a.json {
+		a.decided(ctx, api, last)
+	}
 	if last.State != "completed" {
 		return outcome{ExitFailed}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,6 +77,7 @@ type logView struct {
 	hits    []client.OutputHit
 	newline string // after output that did not end its line
 	head    string
+	gaps    []client.OutputPiece // that follow each other and are not told yet
 }
 
 func (l *logView) under(j client.DispatchStep, object string) {
@@ -110,17 +112,36 @@ func (l *logView) read(ctx context.Context, j client.DispatchStep) error {
 			}
 		}
 		if after = page.Next; after == "" {
+			l.missing(j)
 			return nil
 		}
 	}
 }
 
+// missing tells the gaps that followed each other, one for each row.
+func (l *logView) missing(j client.DispatchStep) {
+	for _, g := range l.gaps {
+		l.under(j, g.Object)
+		l.print(lostLine(g.Lost))
+	}
+	l.gaps = nil
+}
+
 func (l *logView) piece(j client.DispatchStep, p client.OutputPiece) {
-	l.under(j, p.Object)
 	if p.Lost.Reason != "" {
-		l.print(lostLine(p.Lost))
+		i := slices.IndexFunc(l.gaps, func(g client.OutputPiece) bool { return g.Object == p.Object })
+		if i < 0 {
+			l.gaps = append(l.gaps, p)
+			return
+		}
+		if g := &l.gaps[i].Lost; p.Lost.Bytes > g.Bytes {
+			g.Reason = p.Lost.Reason
+		}
+		l.gaps[i].Lost.Bytes, l.gaps[i].Lost.Lines = l.gaps[i].Lost.Bytes+p.Lost.Bytes, l.gaps[i].Lost.Lines+p.Lost.Lines
 		return
 	}
+	l.missing(j)
+	l.under(j, p.Object)
 	fmt.Fprint(l.a.Out, p.Text)
 	if l.newline = "\n"; strings.HasSuffix(p.Text, "\n") {
 		l.newline = ""

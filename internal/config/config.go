@@ -124,8 +124,8 @@ type Plugins struct {
 
 // Output is how much of the output of jobs is kept, on disk in data/output.
 type Output struct {
-	// Job is how much is kept of what one job writes; what comes after is counted
-	// and told as a gap. Default 256.
+	// Job is how much is kept of what one job writes: of more, the beginning and the
+	// end, with a gap between. Default 256.
 	Job int64 `koanf:"job" unit:"MiB"`
 	// Total is how much of the disk all output may take; beyond it the output of
 	// the runs that ended longest ago is removed. Default 5120.

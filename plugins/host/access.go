@@ -15,20 +15,21 @@ import (
 
 // States of a host.
 const (
-	stateUp   = "up"
-	stateDown = "down"
+	stateUp      = "up"
+	stateDown    = "down"
+	stateUnknown = "unknown"
 )
 
 const sshPort = 22
 
 // access is how a row reaches its host.
 type access struct {
-	Address string `sx:"address,required,from=path,expr=.address" title:"en=Address;zh=地址" doc:"Host, or host and port with a colon between." zh:"主机，或“主机:端口”。"`
+	Address string `sx:"address,required,from=path,expr=.address" pattern:"\\s*(\\[[0-9A-Fa-f:.]+(%[0-9A-Za-z._-]+)?\\]|[^\\s/@:]+)(:[0-9]{1,5})?\\s*|[0-9A-Fa-f:.]+" title:"en=Address;zh=地址" doc:"Host, or host and port with a colon between." zh:"主机，或“主机:端口”。"`
 	Port    int    `sx:"port,from=path,expr=.port" title:"en=Port;zh=端口" doc:"SSH port where the address has none; else that of the connection, else 22." zh:"地址中没有端口时使用的 SSH 端口；不填则取连接中的，否则为 22。"`
 	User    string `sx:"user,from=path,expr=.user" title:"en=User;zh=用户" doc:"User on the host; else that of the connection." zh:"主机上的用户；不填则取连接中的。"`
-	HostKey string `sx:"host_key,type=text,from=path,expr=.host_key" title:"en=Host keys;zh=主机密钥" doc:"Host keys, one a line: public keys or fingerprints SHA256:…; else those of the connection." zh:"主机密钥，每行一个：公钥或 SHA256:… 指纹；不填则取连接中的。"`
+	HostKey string `sx:"host_key,type=text,from=path,expr=.host_key" pattern:"(?:[ \\t]*(?:#.*|(?:@revoked[ \\t]+)?(?:SHA256:[A-Za-z0-9+/]{43}=?|(?:[^\\s#]+[ \\t]+)?(?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+[ \\t]+[A-Za-z0-9+/]+=*)(?:[ \\t].*)?)?\\r?\\n?)*" title:"en=Host keys;zh=主机密钥" doc:"Host keys, one a line: public keys or fingerprints SHA256:…; else those of the connection." zh:"主机密钥，每行一个：公钥或 SHA256:… 指纹；不填则取连接中的。"`
 
-	Credential connection `sx:"credential,type=connection,required,secret" title:"en=Connection;zh=连接" doc:"Connection that logs in to the host." zh:"用于登录主机的连接。"`
+	Credential connection `sx:"credential,type=connection,required,secret,fields=password|private_key" title:"en=Connection;zh=连接" doc:"Connection that logs in to the host." zh:"用于登录主机的连接。"`
 }
 
 // connection is what a connection of the platform holds for SSH.
@@ -60,7 +61,7 @@ func endpoint(address string, ports ...int) (string, error) {
 }
 
 // at resolves an access to what the SSH client wants.
-func (a access) at() (ssh.Target, ssh.Credential, error) {
+func (a access) at(on reach, call *plugin.Call) (ssh.Target, ssh.Credential, error) {
 	c := a.Credential
 	address, err := endpoint(a.Address, a.Port, c.Port, sshPort)
 	if err != nil {
@@ -77,8 +78,9 @@ func (a access) at() (ssh.Target, ssh.Credential, error) {
 	if c.Password == "" && c.PrivateKey == "" {
 		return ssh.Target{}, ssh.Credential{}, plugin.Fail("host.credential", "the connection has neither a password nor a private key")
 	}
-	return ssh.Target{Address: address, HostKeys: keys},
-		ssh.Credential{User: user, Password: string(c.Password), PrivateKey: string(c.PrivateKey), Passphrase: string(c.Passphrase)}, nil
+	to := on.target(call, address)
+	to.HostKeys = keys
+	return to, ssh.Credential{User: user, Password: string(c.Password), PrivateKey: string(c.PrivateKey), Passphrase: string(c.Passphrase)}, nil
 }
 
 // outcome turns what the SSH client says into the outcome of a row: failed only
@@ -122,13 +124,21 @@ func outcome(ctx context.Context, err error) error {
 	return &plugin.Error{Outcome: wire.OutcomeUnknown, Code: "host.unknown", Message: e.Error()}
 }
 
-// stateAfter is what an attempt tells about a host.
+// stateAfter is what an attempt tells about a host: it is up only where the host
+// that is meant has answered, which one that shows another key has not.
 func stateAfter(err error) string {
-	switch ssh.KindOf(err) {
+	var e *ssh.Error
+	switch {
+	case err == nil, errors.As(err, &e) && e.Answered:
+		return stateUp
+	case e == nil:
+		return stateUnknown
+	}
+	switch e.Kind {
 	case ssh.Refused, ssh.Unreachable:
 		return stateDown
-	case ssh.Lost, ssh.Unknown, ssh.Cancelled, ssh.Timeout, ssh.Invalid:
-		return "unknown"
+	case ssh.Shell, ssh.Disk, ssh.Path: // it let us in, and said so
+		return stateUp
 	}
-	return stateUp
+	return stateUnknown
 }

@@ -40,7 +40,7 @@ type factsOut struct {
 
 // collectFacts asks one host what it is.
 func (h *hosts) collectFacts(ctx context.Context, call *plugin.Call, in factsIn) (factsOut, error) {
-	to, cred, err := in.at()
+	to, cred, err := in.at(h.reach, call)
 	if err != nil {
 		return factsOut{}, err
 	}

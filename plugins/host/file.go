@@ -102,7 +102,7 @@ func (h *hosts) place(ctx context.Context, call *plugin.Call, p placed) (fileOut
 	if !strings.HasPrefix(p.file.Path, "/") || strings.HasSuffix(p.file.Path, "/") || strings.ContainsRune(p.file.Path, 0) {
 		return fileOut{}, plugin.Fail("input.value", fmt.Sprintf("the input path is %q and not the absolute path of a file", p.file.Path))
 	}
-	to, cred, err := p.access.at()
+	to, cred, err := p.access.at(h.reach, call)
 	if err != nil {
 		return fileOut{}, err
 	}

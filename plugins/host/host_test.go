@@ -179,9 +179,9 @@ func TestScripts(t *testing.T) {
 	}{
 		{"ok", map[string]any{"script": `echo "$1 $A $B"; cat; pwd`, "args": []string{"x y"}, "env": map[string]string{"A": "a"}, "secret_env": map[string]string{"B": "b"}, "stdin": "in\n", "workdir": "/tmp"},
 			map[string]any{"outcome": "ok", "exit_code": 0.0, "stdout": "x y a b\nin\n/tmp\n", "state": "up"}},
-		{"exit code", map[string]any{"script": "echo why >&2; exit 7"}, map[string]any{"outcome": "failed", "errorCode": "host.exit", "errorMessage": "exit code 7: why", "exit_code": 7.0, "stderr": "why\n"}},
+		{"exit code", map[string]any{"script": "echo why >&2; exit 7"}, map[string]any{"outcome": "failed", "errorCode": "host.exit", "errorMessage": "exit code 7: why", "state": "up", "exit_code": 7.0, "stderr": "why\n"}},
 		{"expected exit code", map[string]any{"script": "exit 7", "expect_exit": []int{0, 7}}, map[string]any{"outcome": "ok", "exit_code": 7.0}},
-		{"time-out", map[string]any{"script": "sleep 60", "timeout": "PT1S"}, map[string]any{"outcome": "timed_out", "errorMessage": "within 1s"}},
+		{"time-out", map[string]any{"script": "sleep 60", "timeout": "PT1S"}, map[string]any{"outcome": "timed_out", "errorMessage": "within 1s", "state": "up"}},
 		{"killed", map[string]any{"script": "kill -9 0"}, map[string]any{"outcome": "failed", "errorCode": "host.exit", "exit_code": 137.0}},
 		{"its supervisor killed", map[string]any{"script": "kill -9 $PPID"}, map[string]any{"outcome": "unknown", "errorCode": "host.unknown"}},
 		{"numbers in the environment", map[string]any{"script": `echo "$PORT $ON $BIG"`, "env": map[string]any{"PORT": 8080, "ON": true, "BIG": json.Number("9007199254740993.10")}}, map[string]any{"outcome": "ok", "stdout": "8080 true 9007199254740993.10\n"}},
@@ -226,10 +226,10 @@ func TestWaysNotToReachAHost(t *testing.T) {
 		want map[string]any
 	}{
 		{"refused", map[string]any{"address": "127.0.0.1:1"}, map[string]any{"errorCode": "host.refused", "retryOn": "transport", "state": "down"}},
-		{"unreachable", map[string]any{"address": silent.Addr().String(), "timeout": "PT0.5S"}, map[string]any{"errorCode": "host.unreachable", "retryOn": "transport"}},
-		{"changed key", map[string]any{"host_key": other.HostKey}, map[string]any{"errorCode": "host.key_changed"}},
-		{"unknown key", map[string]any{"host_key": ""}, map[string]any{"errorCode": "host.key_unknown", "errorMessage": "SHA256:"}},
-		{"auth", map[string]any{"credential": map[string]any{"user": r.sshd.User, "private_key": other.PrivateKey}}, map[string]any{"errorCode": "host.auth"}},
+		{"unreachable", map[string]any{"address": silent.Addr().String(), "timeout": "PT0.5S"}, map[string]any{"errorCode": "host.unreachable", "retryOn": "transport", "state": "down"}},
+		{"changed key", map[string]any{"host_key": other.HostKey}, map[string]any{"errorCode": "host.key_changed", "state": "unknown"}},
+		{"unknown key", map[string]any{"host_key": ""}, map[string]any{"errorCode": "host.key_unknown", "errorMessage": "SHA256:", "state": "unknown"}},
+		{"auth", map[string]any{"credential": map[string]any{"user": r.sshd.User, "private_key": other.PrivateKey}}, map[string]any{"errorCode": "host.auth", "state": "unknown"}},
 		{"no user", map[string]any{"credential": map[string]any{"password": "x"}}, map[string]any{"errorCode": "host.user"}},
 		{"no credential", map[string]any{"credential": map[string]any{"user": "x"}}, map[string]any{"errorCode": "host.credential"}},
 		{"no address", map[string]any{"address": "a b"}, map[string]any{"errorCode": "host.address"}},
@@ -310,7 +310,11 @@ func TestFiles(t *testing.T) {
 		{"too large", "/v1/file/render", map[string]any{"template": `{{range 9000000}}xx{{end}}`, "path": path}, "host.template"},
 	}
 	for _, tt := range bad {
-		expect(t, tt.name, r.do(tt.path, tt.name, r.input(tt.in))[0], map[string]any{"outcome": "failed", "errorCode": tt.code})
+		got := r.do(tt.path, tt.name, r.input(tt.in))[0]
+		expect(t, tt.name, got, map[string]any{"outcome": "failed", "errorCode": tt.code})
+		if tt.name == "no such file" {
+			expect(t, tt.name, got, map[string]any{"errorMessage": "upload it first with sextant file put"})
+		}
 	}
 }
 

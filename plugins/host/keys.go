@@ -21,14 +21,14 @@ type keysOut struct {
 }
 
 // scanKeys asks one host for its keys and pins nothing.
-func scanKeys(ctx context.Context, _ *plugin.Call, in keysIn) (keysOut, error) {
+func (h *hosts) scanKeys(ctx context.Context, call *plugin.Call, in keysIn) (keysOut, error) {
 	address, err := endpoint(in.Address, in.Port, sshPort)
 	if err != nil {
 		return keysOut{}, err
 	}
 	ctx, cancel := until(ctx, in.Timeout, "the question")
 	defer cancel()
-	keys, err := ssh.Scan(ctx, address)
+	keys, err := ssh.Scan(ctx, h.reach.target(call, address))
 	if err != nil {
 		return keysOut{State: stateAfter(err)}, outcome(ctx, err)
 	}

@@ -41,7 +41,7 @@ type scriptOut struct {
 
 // runScript runs a script on one host.
 func (h *hosts) runScript(ctx context.Context, call *plugin.Call, in scriptIn) (scriptOut, error) {
-	to, cred, err := in.at()
+	to, cred, err := in.at(h.reach, call)
 	if err != nil {
 		return scriptOut{}, err
 	}

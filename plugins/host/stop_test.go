@@ -168,6 +168,28 @@ func TestAddressesThatAreNotAsked(t *testing.T) {
 		in := map[string]any{"callbackParameter": "h", "url": "http://" + host + ":" + port + "/", "timeout": "PT5S"}
 		expect(t, host, r.do("/v1/wait/http", host, in)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach", "status": 0.0, "matched": false})
 	}
+	_, sshPort, err := net.SplitHostPort(r.sshd.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A port is asked like a web address; so is a host where somebody typed its
+	// address, which one that is registered there is not.
+	for i, host := range []string{"127.0.0.1", "localhost", "::1", "169.254.169.254", "100.100.100.200", "0.0.0.0"} {
+		key := fmt.Sprint("typed", i)
+		port := map[string]any{"callbackParameter": "h", "address": host, "port": 9, "timeout": "PT5S"}
+		expect(t, "port of "+host, r.do("/v1/wait/port", "port"+key, port)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach", "state": "closed"})
+		typed := r.input(map[string]any{"address": net.JoinHostPort(host, sshPort), "script": "true", "typedInputs": []string{"address"}})
+		expect(t, "typed "+host, r.do("/v1/script/run", key, typed)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach", "state": "unknown"})
+		scan := map[string]any{"callbackParameter": "a", "address": net.JoinHostPort(host, sshPort), "typedInputs": []string{"address"}}
+		expect(t, "scan "+host, r.do("/v1/keys/scan", "scan"+key, scan)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach"})
+	}
+	own := r.input(map[string]any{"script": "true"})
+	expect(t, "its own address", r.do("/v1/script/run", "own", own)[0], map[string]any{"outcome": "ok"})
+	warm := r.input(map[string]any{"script": "true", "typedInputs": []string{"address"}})
+	expect(t, "a warm connection", r.do("/v1/script/run", "warm", warm)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach"})
+	for _, host := range []string{"169.254.169.254:22", "[fd00:ec2::254]:22", "0.0.0.0:22"} {
+		expect(t, "own "+host, r.do("/v1/script/run", host, r.input(map[string]any{"script": "true", "address": host}))[0], map[string]any{"outcome": "failed", "errorCode": "host.reach"})
+	}
 	for _, host := range []string{"2130706433", "0x7f.1", "127.1", "0177.0.0.1", "good@127.0.0.1", "evil#@good"} {
 		in := map[string]any{"callbackParameter": "h", "url": "http://" + host + ":" + port + "/", "timeout": "PT0.5S"}
 		if got := r.do("/v1/wait/http", host, in)[0]; got["outcome"] == "ok" || got["status"] != 0.0 {

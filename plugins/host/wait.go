@@ -94,7 +94,7 @@ func gaveUp(ctx context.Context, last string) error {
 }
 
 // waitPort waits for a TCP port.
-func waitPort(ctx context.Context, call *plugin.Call, in portIn) (portOut, error) {
+func (h *hosts) waitPort(ctx context.Context, call *plugin.Call, in portIn) (portOut, error) {
 	address := in.Address
 	if host, _, err := net.SplitHostPort(address); err == nil && in.Port != 0 {
 		address = host
@@ -105,9 +105,9 @@ func waitPort(ctx context.Context, call *plugin.Call, in portIn) (portOut, error
 	}
 	ctx, cancel := until(ctx, in.Timeout, "port "+address)
 	defer cancel()
-	out := portOut{State: stateClosed}
+	out, dial := portOut{State: stateClosed}, h.reach.dialer()
 	out.WaitedMS, err = poll(ctx, call, in.Interval, func(ctx context.Context) error {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		c, err := dial(ctx, "tcp", address)
 		if err != nil {
 			return err
 		}

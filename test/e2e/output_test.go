@@ -155,7 +155,9 @@ func TestOutputOverTheLimitIsALoudGapAtItsPlace(t *testing.T) {
 	}
 	job := p.Jobs(run)[0].Job
 	text := outputText(t, p, job, "host:host/h1")
-	kept, gap, told := strings.Cut(text, "── ")
+	kept, rest, told := strings.Cut(text, "── ")
+	gap, end, _ := strings.Cut(rest, "──\n")
+	gap += "──\n"
 	var all strings.Builder
 	for i := range 100_000 {
 		fmt.Fprintf(&all, "line %06d of a script that prints as fast as it can, word%d\n", i+1, i+1)
@@ -166,8 +168,11 @@ func TestOutputOverTheLimitIsALoudGapAtItsPlace(t *testing.T) {
 	if !strings.HasPrefix(all.String(), kept) {
 		t.Fatalf("what was kept ends with %q", kept[max(0, len(kept)-200):])
 	}
-	lines, whole := strings.Count(kept, "\n"), int64(all.Len())
-	if want := fmt.Sprintf("%d bytes (%d lines) of output are missing here: the job wrote more than is kept of one ──\n", whole-int64(len(kept)), 100_000-lines); !told || gap != want || len(kept) < 900_000 || len(kept) > 1<<20 {
+	if !strings.HasSuffix(all.String(), end) || !strings.HasSuffix(end, "word100000\n") || len(end) < 100_000 {
+		t.Fatalf("the end that was kept has %d bytes: %.200q", len(end), end)
+	}
+	lines, whole := strings.Count(kept, "\n")+strings.Count(end, "\n"), int64(all.Len()-len(end))
+	if want := fmt.Sprintf("%d bytes (%d lines) of output are missing here: the job wrote more than is kept of one ──\n", whole-int64(len(kept)), 100_000-lines); !told || gap != want || len(kept) < 700_000 || len(kept) > 1<<20 {
 		t.Fatalf("%d bytes are kept, and the gap reads %q, want %q", len(kept), gap, want)
 	}
 	check := func(what string, l client.OutputLost) {
@@ -176,19 +181,28 @@ func TestOutputOverTheLimitIsALoudGapAtItsPlace(t *testing.T) {
 		}
 	}
 	var page client.PageOfOutputPiece
+	var last client.OutputPiece
+	gaps := 0
 	for after := ""; ; after = page.Next {
 		page = client.PageOfOutputPiece{}
 		p.Must("GET", client.Query("/api/v1/jobs/"+job+"/output", "after", after), nil, &page)
+		for _, piece := range page.Items {
+			if piece.Lost.Reason != "" {
+				last, gaps = piece, gaps+1
+			}
+		}
 		if page.Next == "" {
 			break
 		}
 	}
-	last := page.Items[len(page.Items)-1]
+	if gaps != 1 {
+		t.Fatalf("%d gaps are told", gaps)
+	}
 	check("reading", last.Lost)
 	if last.Offset != int64(len(kept)) || last.End != whole {
 		t.Fatalf("the gap stands from %d to %d, want %d to %d", last.Offset, last.End, len(kept), whole)
 	}
-	hits := outputSearch(t, p, job, "word99999")
+	hits := outputSearch(t, p, job, "word20000")
 	if len(hits) != 1 {
 		t.Fatalf("the search gives %+v", hits)
 	}
@@ -262,5 +276,32 @@ func TestDamagedOutputIsALoudGap(t *testing.T) {
 			}
 			after = after[len(line):]
 		}
+	}
+}
+
+// What a script says while it is being stopped, by a person or by its time limit, is
+// in its output.
+func TestTheLastWordsOfAStoppedScriptAreKept(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	host(t, p, "h1")
+	const script = `trap 'echo cleaning up; seq 1 20000; echo cleaned up; exit 1' TERM; echo begun; sleep 60 & wait`
+	for name, vars := range map[string]map[string]any{"cancelled": {}, "timed_out": {"timeout": "PT1S"}} {
+		vars["script"], vars["credential"] = script, "connection/h1"
+		run := p.Service("host/script/run", vars, "host:host/h1")
+		p.Until(run, time.Minute, func(client.Update) bool { return len(p.Jobs(run)) > 0 })
+		followOutput(t, p, "/api/v1/jobs/"+p.Jobs(run)[0].Job+"/output/events", func(piece client.OutputPiece) bool { return strings.Contains(piece.Text, "begun") })
+		if name == "cancelled" {
+			p.Must("POST", "/api/v1/runs/"+run+"/cancel", client.CancelBody{Reason: "enough of it"}, nil)
+		}
+		p.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State == "cancelled" || u.Run.State == "incident" })
+		text := outputText(t, p, p.Jobs(run)[0].Job, "host:host/h1")
+		if !strings.HasPrefix(text, "begun\ncleaning up\n1\n2\n") || !strings.HasSuffix(text, "\n20000\ncleaned up\n") {
+			t.Errorf("%s: the output has %d bytes and ends with %q", name, len(text), text[max(0, len(text)-100):])
+		}
+		if name == "timed_out" {
+			p.Must("POST", "/api/v1/runs/"+run+"/cancel", client.CancelBody{Reason: "enough of it"}, nil)
+		}
+		p.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State == "cancelled" })
 	}
 }

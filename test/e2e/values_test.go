@@ -441,8 +441,8 @@ func TestOutputsAreWrittenInTheTypeOfTheAttribute(t *testing.T) {
 	if r := write("port"); r.State != "completed" || fmt.Sprint(get("port")) != "42" {
 		t.Fatalf("%s: %v, %+v", r.State, get("port"), p.Incidents())
 	}
-	said = "two lines\nof text\r\n"
-	if r := write("host_key"); r.State != "completed" || get("host_key") != "two lines\nof text" {
+	said = "# two lines\n# of text\r\n"
+	if r := write("host_key"); r.State != "completed" || get("host_key") != "# two lines\n# of text" {
 		t.Fatalf("%s: %q, %+v", r.State, get("host_key"), p.Incidents())
 	}
 	said = "about 50"

@@ -133,7 +133,7 @@ func TestFilesAndSecrets(t *testing.T) {
 	})
 	proves(t, "M-08 a secret is on disk in no readable form", func(t *testing.T) {
 		var v struct{ Run string }
-		h.must(t, request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin, body: []any{map[string]any{"id": "h", "name": "h", "address": "127.0.0.1:1", "host_key": "SHA256:x"}}}, nil)
+		h.must(t, request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin, body: []any{map[string]any{"id": "h", "name": "h", "address": "127.0.0.1:1", "host_key": "SHA256:" + strings.Repeat("x", 43)}}}, nil)
 		h.must(t, request{method: "POST", path: "/api/v1/calls", token: h.admin, body: map[string]any{"service": "host/script/run", "objects": []string{"host:host/h"}, "variables": map[string]any{"script": "true", "credential": "connection/vault", "timeout": "PT1S"}}}, &v)
 		for _, path := range []string{"", "/variables", "/jobs", "/steps"} {
 			h.must(t, request{method: "GET", path: "/api/v1/runs/" + v.Run + path, token: h.admin}, nil)

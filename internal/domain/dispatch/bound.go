@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -21,27 +20,6 @@ import (
 // connection's targets are compared.
 const paramAddress = "address"
 
-// given is what a value refers to.
-type given struct {
-	connections []string
-	file        string
-}
-
-// referencesIn finds the connections and the file that a value of a parameter
-// names.
-func referencesIn(p wire.Param, raw json.RawMessage) given {
-	var g given
-	switch {
-	case p.Type == wire.TypeConnection:
-		g.connections = []string{strings.TrimPrefix(plain(raw), setting.Prefix)}
-	case p.Type == wire.TypeFile:
-		g.file = plain(raw)
-	case p.Secret:
-		g.connections = setting.Secrets(raw)
-	}
-	return g
-}
-
 // mayRead checks the right to the files of a project.
 func mayRead(ctx context.Context, project string) error {
 	return identity.Require(ctx, "blob.read", project)
@@ -58,13 +36,13 @@ func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) error
 			if source.Missing(row[src.Param.Name]) {
 				continue
 			}
-			g := referencesIn(src.Param, row[src.Param.Name])
-			if g.file != "" {
+			g := source.References(src.Param, row[src.Param.Name])
+			if g.File != "" {
 				if err := mayRead(ctx, w.project); err != nil {
 					return err
 				}
 			}
-			for _, name := range g.connections {
+			for _, name := range g.Connections {
 				c, err := b.connection(ctx, name)
 				if err == nil {
 					err = b.meant(c, row, todo.touched.by[todo.rows[i]])
@@ -154,9 +132,9 @@ func (b *binding) meant(c *usable, row wire.Row, touched []object.Ref) error {
 	}) {
 		return nil
 	}
-	if typed := b.f.typed(row); typed != "" {
-		return errs.New(errs.Forbidden, "dispatch.secret_moves", "the input %s does not come from the object, and the secrets of connection %s would go where it says: name the address among the connection's targets, or leave the input out", typed, c.Name).
-			With("input", typed).With("connection", c.Name)
+	if typed := b.f.typed(row); len(typed) > 0 {
+		return errs.New(errs.Forbidden, "dispatch.secret_moves", "the input %s does not come from the object, and the secrets of connection %s would go where it says: name the address among the connection's targets, or leave the input out", typed[0], c.Name).
+			With("input", typed[0]).With("connection", c.Name)
 	}
 	for _, ref := range touched {
 		if c.objects != nil && !c.objects[ref] && ref.TypeRef() == b.w.svc.Action.Target {
@@ -167,16 +145,16 @@ func (b *binding) meant(c *usable, row wire.Row, touched []object.Ref) error {
 	return nil
 }
 
-// typed names an input of a row that its manifest takes from the object and that
+// typed names the inputs of a row that its manifest takes from the object and that
 // came from elsewhere: from a person, a variable or a constant.
-func (f *form) typed(row wire.Row) string {
+func (f *form) typed(row wire.Row) (names []string) {
 	for _, src := range f.sources {
 		if src.Param.From != source.FromPath || source.Missing(row[src.Param.Name]) {
 			continue
 		}
 		if _, replaced := f.given[src.Param.Name]; replaced || src.Path == nil {
-			return src.Param.Name
+			names = append(names, src.Param.Name)
 		}
 	}
-	return ""
+	return names
 }

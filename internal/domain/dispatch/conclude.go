@@ -51,6 +51,7 @@ func (s *Service) conclude(ctx context.Context, t *task) error {
 		s.failed(ctx, t, IncidentWriteBack, "the service was done, but its outputs cannot be written to the objects: "+errs.As(err).Error())
 		return nil
 	}
+	s.observed(t.scope.as(ctx), t)
 	unknown, failed := t.count(wire.OutcomeUnknown), t.count(wire.OutcomeFailed, wire.OutcomeTimedOut, wire.OutcomeCancelled)
 	result, err := t.result()
 	if err != nil {
@@ -200,6 +201,11 @@ func (s *Service) writeBack(ctx context.Context, t *task) error {
 	if err != nil || len(goals) == 0 {
 		return err
 	}
+	return s.writeTo(ctx, t, refs, goals, outputs)
+}
+
+// writeTo writes outputs of rows to where goals lead.
+func (s *Service) writeTo(ctx context.Context, t *task, refs []object.Ref, goals []goal, outputs map[string]wire.Row) error {
 	changes, err := s.changes(ctx, t, refs, goals, outputs)
 	if err != nil {
 		return err

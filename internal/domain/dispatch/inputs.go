@@ -3,13 +3,10 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"math/rand/v2"
 	"sextant/internal/domain/dispatch/record"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sextant/internal/domain/dispatch/override"
 	"sextant/internal/domain/dispatch/source"
@@ -17,15 +14,10 @@ import (
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
-	"sextant/internal/lang/feel"
-	"sextant/internal/lang/feel/value"
 	"sextant/internal/lang/manifest"
 	"sextant/internal/lang/objectpath"
 	"sextant/sdk/go/wire"
 )
-
-// varRow is the object of a row, as a FEEL input sees it: id, type, object.
-const varRow = "row"
 
 // CheckTask finds out whether a service task fits the service that it names.
 func (s *Service) CheckTask(ctx context.Context, n *program.Node) error {
@@ -133,11 +125,11 @@ func (s *Service) row(ctx context.Context, sc *scope, f *form, ref object.Ref) (
 		var err error
 		switch {
 		case src.Path != nil:
-			raw, err = single(src, ref, f.values.At(ref.ID, src.Index))
+			raw, err = src.Single(ref, f.values.At(ref.ID, src.Index))
 		case src.From == source.FromStep:
 			raw, err = s.fromEarlier(ctx, sc, src, ref)
-		case src.Expr != nil && slices.Contains(src.Expr.Names(), varRow):
-			raw, err = evaluate(src, sc.vars, s, &ref)
+		case src.Expr != nil && src.OfRow():
+			raw, err = src.Evaluate(sc.vars, s.Clock.Now(), &ref)
 		}
 		if err != nil {
 			return nil, err
@@ -150,13 +142,16 @@ func (s *Service) row(ctx context.Context, sc *scope, f *form, ref object.Ref) (
 		}
 		if raw = manifest.Typed(src.Param, raw); source.Missing(raw) {
 			if src.Param.Required {
-				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)", src.Param.Name, ref, src.From, src.Text).With("input", src.Param.Name)
+				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)%s", src.Param.Name, ref, src.From, src.Text, src.WithoutVariables(sc.vars)).With("input", src.Param.Name)
 			}
 			continue
 		}
 		row[src.Param.Name] = raw
 	}
-	return row, nil
+	if typed := f.typed(row); len(typed) > 0 {
+		row[wire.FieldTyped] = wire.Raw(typed)
+	}
+	return row, source.Whole(f.svc, f.sources, row, sc.vars)
 }
 
 // paths evaluates all sources that are object paths together.
@@ -194,23 +189,6 @@ func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.R
 	return s.Objects.Evaluate(ctx, object.Scope{Project: sc.project()}, ids, paths)
 }
 
-func single(src source.Source, ref object.Ref, values []json.RawMessage) (json.RawMessage, error) {
-	if src.Param.Multiple || src.Param.Type == wire.TypeList {
-		return wire.Raw(values), nil
-	}
-	var found json.RawMessage
-	for _, v := range values {
-		if source.Missing(v) || string(v) == string(found) {
-			continue
-		}
-		if found != nil {
-			return nil, errs.New(errs.Invalid, "dispatch.input_many", "the input %s of %s has several values (%s and %s), but takes one", src.Param.Name, ref, found, v)
-		}
-		found = v
-	}
-	return found, nil
-}
-
 // fromEarlier takes an output of an earlier step, <element>.<output>: that of
 // the same object, else that of the step's only row, else all of them for a
 // parameter that takes a list.
@@ -230,7 +208,7 @@ func (s *Service) fromEarlier(ctx context.Context, sc *scope, src source.Source,
 		}
 		values = append(values, r.Outputs[output])
 	}
-	return single(src, ref, values)
+	return src.Single(ref, values)
 }
 
 // earlier gives the result of an earlier step whole, from its variable or from
@@ -306,8 +284,8 @@ func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all
 			if ok {
 				row[src.Param.Name] = wire.Raw(v)
 			}
-		case src.Expr != nil && !slices.Contains(src.Expr.Names(), varRow):
-			raw, err := evaluate(src, sc.vars, s, nil)
+		case src.Expr != nil && !src.OfRow():
+			raw, err := src.Evaluate(sc.vars, s.Clock.Now(), nil)
 			if err != nil {
 				return nil, err
 			}
@@ -315,29 +293,4 @@ func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all
 		}
 	}
 	return row, nil
-}
-
-func evaluate(src source.Source, vars map[string]json.RawMessage, s *Service, ref *object.Ref) (json.RawMessage, error) {
-	if raw, ok := vars[src.Expr.Source()]; ok && ref == nil { // a variable and nothing else keeps its text
-		return raw, nil
-	}
-	v, err := src.Expr.Eval(&feel.Env{Now: s.Clock.Now(), Zone: time.LoadLocation, Random: rand.Uint64, Lookup: func(name string) (value.Value, bool) {
-		raw, ok := vars[name]
-		if name == varRow && ref != nil {
-			raw, ok = wire.Raw(map[string]string{"id": ref.ID, "type": ref.TypeRef(), "object": ref.String()}), true
-		}
-		if !ok {
-			return value.Null(), false
-		}
-		v, err := value.FromJSON(raw)
-		return v, err == nil
-	}})
-	if err != nil {
-		return nil, errs.New(errs.Invalid, "dispatch.feel", "the input %s: %s", src.Param.Name, err)
-	}
-	raw, err := value.ToJSON(v)
-	if err != nil {
-		return nil, fmt.Errorf("the input %s: %w", src.Param.Name, err)
-	}
-	return raw, nil
 }

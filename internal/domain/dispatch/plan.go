@@ -13,7 +13,6 @@ import (
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
-	"sextant/internal/lang/manifest"
 	"sextant/internal/lang/rolling"
 	"sextant/sdk/go/wire"
 )
@@ -47,7 +46,7 @@ func (s *Service) Plan(ctx context.Context, ask control.Ask) (control.Plan, erro
 		}
 		plan.Reads = plan.Reads && one.Risk == wire.RiskRead
 		if svc, err := s.Plugins.Resolve(n.Task.Type.Static); err == nil {
-			plan.Secrets = append(plan.Secrets, s.secretVariables(svc, n)...)
+			plan.Secrets = append(plan.Secrets, source.SecretVariables(svc, n.Ext)...)
 		}
 		plan.Steps = append(plan.Steps, one)
 	}
@@ -83,26 +82,6 @@ func (s *Service) planStep(ctx context.Context, ask control.Ask, n *program.Node
 		one.Err = &e
 	}
 	return one, nil
-}
-
-// secretVariables lists the variables that a step takes whole for secret inputs.
-func (s *Service) secretVariables(svc plugin.Service, n *program.Node) (names []string) {
-	all, err := source.Of(svc, n.Ext)
-	if err != nil {
-		return nil // it is a problem of the step already
-	}
-	for _, src := range all {
-		if !src.Param.Secret || src.Param.Type == wire.TypeConnection {
-			continue
-		}
-		switch {
-		case src.From == source.FromVariable:
-			names = append(names, src.Text)
-		case src.Expr != nil && len(src.Expr.Names()) == 1 && src.Expr.Source() == src.Expr.Names()[0]:
-			names = append(names, src.Expr.Source())
-		}
-	}
-	return names
 }
 
 func stepName(n *program.Node) string {
@@ -171,7 +150,7 @@ func (s *Service) planTouch(ctx context.Context, one *control.Planned, w step, a
 		return err
 	}
 	one.Locks = claimsOf(w.svc, touched.all)
-	return nil
+	return s.bound(ctx, w, f, intent{rows: reached, inputs: source.Foresee(all, reached, f.values, ask.Variables), touched: touched})
 }
 
 // touch is all that a step acts on: its rows, and what it reaches through each.
@@ -214,35 +193,34 @@ func (s *Service) touched(ctx context.Context, w step, f *form, rows []object.Re
 // constants and by what the run is started with.
 func (s *Service) planGiven(ctx context.Context, one *control.Planned, w step, all []source.Source, vars map[string]json.RawMessage) error {
 	for _, src := range all {
-		var raw json.RawMessage
-		switch {
-		case src.From == source.FromConstant:
-			raw = wire.Raw(src.Text)
-		case src.From == source.FromVariable:
-			raw = vars[src.Text]
-		case src.Expr != nil && len(src.Expr.Names()) == 1 && src.Expr.Source() == src.Expr.Names()[0]:
-			raw = vars[src.Expr.Source()]
+		raw, at := src.Known(vars)
+		if err := source.Check(src.Param, raw, at); err != nil {
+			return err
 		}
-		if raw = manifest.Typed(src.Param, raw); source.Missing(raw) {
+		if source.Missing(raw) {
 			continue
 		}
-		given := referencesIn(src.Param, raw)
-		for _, name := range given.connections {
-			if _, err := s.Settings.Usable(ctx, w.project, name); err != nil {
+		given := source.References(src.Param, raw)
+		for _, name := range given.Connections {
+			c, err := s.Settings.Usable(ctx, w.project, name)
+			if err == nil {
+				err = source.CheckFields(src.Param, raw, at, c)
+			}
+			if err != nil {
 				return err
 			}
 			if !slices.Contains(one.Connections, name) {
 				one.Connections = append(one.Connections, name)
 			}
 		}
-		if given.file != "" {
+		if given.File != "" {
 			if err := mayRead(ctx, w.project); err != nil {
 				return err
 			}
-			one.Files = append(one.Files, given.file)
+			one.Files = append(one.Files, given.File)
 		}
 	}
-	return nil
+	return source.CheckOneOf(w.svc, source.Foreseen(all, vars, w.program))
 }
 
 // planBatches finds the rows that a step starts from: those of the nearest batch

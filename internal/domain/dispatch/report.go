@@ -152,17 +152,32 @@ func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([
 	return all, nil
 }
 
+// reported takes what a plugin reports about a call.
+func reported(w http.ResponseWriter, r *http.Request, most int64, into any, take func() error) error {
+	data, err := api.ReadBody(w, r, most)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return errs.New(errs.Malformed, "dispatch.garbage", "the body is not what a plugin reports here: %s", err)
+	}
+	if err := take(); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 // Routes adds the endpoints for plugins, and those that show output.
 func (s *Service) Routes(a *api.API) {
 	type CallKey struct {
 		Key string `path:"key" maxLength:"64" doc:"The Idempotency-Key of the call"`
 	}
-	type logIn struct {
-		CallKey
-		Body wire.LogBatch
-	}
-	api.Register(a, api.Endpoint{ID: "reportLog", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/log", Tag: "jobs", Summary: "Live output of a call", Permission: "job.report", Status: http.StatusNoContent, MaxBody: maxLogPost},
-		func(ctx context.Context, in *logIn) (*struct{}, error) { return nil, s.Output(ctx, in.Key, in.Body) })
+	// Output comes fast: it is read once, and not looked at sign by sign.
+	a.Handle(api.Endpoint{ID: "reportLog", Tag: "jobs", Summary: "Live output of a call", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/log", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
+		var batch wire.LogBatch
+		return reported(w, r, maxLogPost, &batch, func() error { return s.Output(r.Context(), r.PathValue("key"), batch) })
+	})
 	type progressIn struct {
 		CallKey
 		Body wire.Progress
@@ -172,19 +187,8 @@ func (s *Service) Routes(a *api.API) {
 			return nil, s.Progress(ctx, in.Key, in.Body)
 		})
 	a.Handle(api.Endpoint{ID: "reportResult", Tag: "jobs", Summary: "Call-back of an accepted call", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
-		data, err := api.ReadBody(w, r, api.MaxBody)
-		if err != nil {
-			return err
-		}
 		var resp wire.Response
-		if err := json.Unmarshal(data, &resp); err != nil {
-			return errs.New(errs.Malformed, "dispatch.garbage", "the body is not the answer of a service call: %s", err)
-		}
-		if err := s.Result(r.Context(), r.PathValue("key"), resp); err != nil {
-			return err
-		}
-		w.WriteHeader(http.StatusNoContent)
-		return nil
+		return reported(w, r, api.MaxBody, &resp, func() error { return s.Result(r.Context(), r.PathValue("key"), resp) })
 	})
 	s.Store.Routes(a, s)
 	s.rowRoute(a)

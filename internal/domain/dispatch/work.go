@@ -68,7 +68,7 @@ func (s *Service) serve(ctx context.Context, j durable.Job) error {
 		if t.record.Tries >= t.retry.Max || !t.retryable() {
 			break
 		}
-		if err := s.away(ctx, j.Key, func() error { return s.pause(ctx, t.retry.Wait(t.record.Tries)) }); err != nil {
+		if err := s.away(ctx, j.Key, func() error { return s.rest(ctx, t) }); err != nil {
 			return err
 		}
 		if err := s.nextRound(ctx, t, t.record.Tries+1); err != nil {

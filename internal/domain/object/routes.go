@@ -115,11 +115,12 @@ func expecting(ifMatch string, rows []wire.Row) error {
 func (s *Service) changeRoutes(a *api.API) {
 	type many struct {
 		Typed
+		Override
 		Body []wire.Row `maxItems:"1000"`
 	}
 	api.Register(a, api.Endpoint{ID: "createObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Create objects, all or none", Permission: "object.write", Status: http.StatusCreated},
 		func(ctx context.Context, in *many) (*rowsOut, error) {
-			rows, err := s.Create(ctx, in.Type, Scope{Project: in.Project}, in.Body)
+			rows, err := s.Create(in.on(ctx), in.Type, Scope{Project: in.Project}, in.Body)
 			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
 		})
 	type update struct {

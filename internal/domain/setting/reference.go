@@ -13,6 +13,17 @@ var connectionForm = regexp.MustCompile(`connection/([a-z0-9][a-z0-9._-]*)`)
 // Secrets lists the connections whose secrets a value takes, wherever they
 // stand in it.
 func Secrets(raw json.RawMessage) []string {
+	var all []string
+	for _, ref := range SecretFields(raw) {
+		if name, _, _ := strings.Cut(ref, "#"); !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// SecretFields lists the secrets that a value takes, as <connection>#<field>.
+func SecretFields(raw json.RawMessage) []string {
 	var v any
 	if json.Unmarshal(raw, &v) != nil {
 		return nil
@@ -23,9 +34,8 @@ func Secrets(raw json.RawMessage) []string {
 		switch v := v.(type) {
 		case map[string]any:
 			if ref, ok := v["$secret"].(string); ok && !strings.HasPrefix(ref, sealedPrefix) {
-				name, _, _ := strings.Cut(strings.TrimPrefix(ref, Prefix), "#")
-				if !slices.Contains(all, name) {
-					all = append(all, name)
+				if ref = strings.TrimPrefix(ref, Prefix); !slices.Contains(all, ref) {
+					all = append(all, ref)
 				}
 			}
 			for _, inner := range v {

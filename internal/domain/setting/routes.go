@@ -43,6 +43,7 @@ func (s *Service) Routes(a *api.API) {
 			p, err := s.List(ctx, in.Project, in.Paging)
 			return &page{p}, err
 		})
+	s.mergeRoutes(a)
 	s.valueRoutes(a)
 }
 

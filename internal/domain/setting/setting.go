@@ -75,7 +75,8 @@ type Input struct {
 	Secrets     map[string]string          `json:"secrets,omitempty" doc:"Stored sealed and never shown again"`
 	Targets     []string                   `json:"targets,omitempty" maxItems:"50" doc:"What it may be used on: object paths and patterns of addresses; empty is every object at its own address"`
 	// Expect is the version that is to be replaced; nil replaces any.
-	Expect *int64 `json:"-"`
+	Expect *int64   `json:"-"`
+	drop   []string // secrets that do not keep their value
 }
 
 // Put creates or replaces a connection.
@@ -83,28 +84,45 @@ func (s *Service) Put(ctx context.Context, project, name string, in Input) (Conn
 	if err := identity.RequireIn(ctx, "connection.write", project, place(in.Environment)); err != nil {
 		return Connection{}, err
 	}
-	for _, field := range []string{"password", "private_key", "passphrase", "token", "secret"} {
-		if _, ok := in.Fields[field]; ok {
-			return Connection{}, errs.New(errs.Invalid, "connection.secret_field", "the field %s is a secret: give it under secrets", field).At(errs.Field{Path: "fields." + field, Message: "is a secret"})
-		}
+	if err := checkFields(in.Fields); err != nil {
+		return Connection{}, err
 	}
 	if err := checkTargets(in.Targets); err != nil {
 		return Connection{}, err
 	}
-	sealed := map[string]string{}
-	for field, clear := range in.Secrets {
-		v, err := s.box.Seal(sealContext(project, name, field), []byte(clear))
-		if err != nil {
-			return Connection{}, err
-		}
-		sealed[field] = v
+	sealed, err := s.seal(project, name, in.Secrets)
+	if err != nil {
+		return Connection{}, err
 	}
-	err := s.db.Do(ctx, func(tx *db.Tx) error { return s.put(ctx, tx, connectionKey{project, name}, in, maps.Clone(sealed)) })
+	err = s.db.Do(ctx, func(tx *db.Tx) error { return s.put(ctx, tx, connectionKey{project, name}, in, maps.Clone(sealed)) })
 	if err != nil {
 		return Connection{}, err
 	}
 	c, _, err := s.find(ctx, s.db, project, name)
 	return c, err
+}
+
+// checkFields refuses a secret among the plain fields.
+func checkFields(fields map[string]json.RawMessage) error {
+	for _, field := range []string{"password", "private_key", "passphrase", "token", "secret"} {
+		if v, ok := fields[field]; ok && string(v) != "null" {
+			return errs.New(errs.Invalid, "connection.secret_field", "the field %s is a secret: give it under secrets", field).At(errs.Field{Path: "fields." + field, Message: "is a secret"})
+		}
+	}
+	return nil
+}
+
+// seal seals the secrets of a connection.
+func (s *Service) seal(project, name string, secrets map[string]string) (map[string]string, error) {
+	sealed := map[string]string{}
+	for field, clear := range secrets {
+		v, err := s.box.Seal(sealContext(project, name, field), []byte(clear))
+		if err != nil {
+			return nil, err
+		}
+		sealed[field] = v
+	}
+	return sealed, nil
 }
 
 // place is where a right is wanted for a connection: one that belongs to no
@@ -129,7 +147,7 @@ func (s *Service) put(ctx context.Context, tx *db.Tx, k connectionKey, in Input,
 		return errs.New(errs.Stale, "connection.stale", "the connection %s has version %d by now and not %d: read it again", k.name, old.Version, *in.Expect)
 	}
 	for field, v := range secrets {
-		if _, ok := sealed[field]; !ok {
+		if _, ok := sealed[field]; !ok && !slices.Contains(in.drop, field) {
 			sealed[field] = v
 		}
 	}

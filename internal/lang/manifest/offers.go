@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -78,6 +79,40 @@ func (c *checker) attributes(object string, attributes []wire.Attribute) {
 		if a.Secret && a.Default != "" {
 			c.add(path+".default", CodeConflict, "a secret has no default: it would be readable here")
 		}
+		c.title(path+".description", a.Description)
+		c.pattern(path+".pattern", a.Type, a.Pattern)
+	}
+}
+
+// pattern checks that a pattern can be one, and stands at a text.
+func (c *checker) pattern(path, typ, pattern string) {
+	if pattern == "" {
+		return
+	}
+	if typ != wire.TypeString && typ != wire.TypeText {
+		c.add(path, CodeConflict, "only a string or a text has a pattern")
+	}
+	if _, err := regexp.Compile(pattern); err != nil {
+		c.add(path, CodeExpression, "%v", err)
+	}
+}
+
+// oneOf checks sets of inputs of which one is given.
+func (c *checker) oneOf(action string, a *wire.Action) {
+	for i, set := range a.OneOf {
+		path := fmt.Sprintf("%s.oneOf[%d]", action, i)
+		if len(set) < 2 {
+			c.add(path, CodeMissing, "name at least two inputs")
+		}
+		for k, name := range set {
+			at := slices.IndexFunc(a.Input, func(p wire.Param) bool { return p.Name == name })
+			switch {
+			case at < 0:
+				c.add(fmt.Sprintf("%s[%d]", path, k), CodeReference, "the action has no input %q", name)
+			case a.Input[at].Required || a.Input[at].Default != "":
+				c.add(fmt.Sprintf("%s[%d]", path, k), CodeConflict, "the input %q always has a value: it is not one of several", name)
+			}
+		}
 	}
 }
 
@@ -128,6 +163,7 @@ func (c *checker) action(path string, a *wire.Action, routes map[string]bool) {
 	}
 	c.optionalWord(path+".risk", a.Risk, Risks())
 	c.retry(path+".retry", a.Retry)
+	c.oneOf(path, a)
 	c.locks(path, a.Locks)
 	c.effects(path, a.Effects)
 	c.params(path+".input", a, a.Input)
@@ -191,6 +227,10 @@ func (c *checker) params(list string, a *wire.Action, params []wire.Param) {
 			c.enumValues(path+".values", p.Type, p.Values)
 			c.defaultValue(path+".default", p.Type, p.Default, p.Values)
 		}
+		c.pattern(path+".pattern", p.Type, p.Pattern)
+		if len(p.Fields) > 0 && p.Type != wire.TypeConnection {
+			c.add(path+".fields", CodeConflict, "only a connection has fields")
+		}
 		c.optionalWord(path+".risk", p.Risk, ParamRisks())
 		if p.Secret && p.Default != "" {
 			c.add(path+".default", CodeConflict, "a secret has no default: it would be readable here")
@@ -227,6 +267,9 @@ func (c *checker) destination(path string, a *wire.Action, p *wire.Param) {
 	}
 	if p.Expr != "" {
 		c.add(path+".expr", CodeConflict, "an output comes from the action: only inputs have expr")
+	}
+	if p.Pattern != "" || len(p.Fields) > 0 {
+		c.add(path+".pattern", CodeConflict, "an output comes from the action: only inputs have a pattern or fields")
 	}
 	if p.To != "" {
 		c.path(path+".to", p.To, a)

@@ -48,6 +48,7 @@ const (
 	wanted   = "test/e2e TestWhatAStartShouldGive"
 	written  = "test/e2e TestOutputsAreWrittenInTheTypeOfTheAttribute"
 	kept     = "plugins/cmdb TestWithoutADatabase"
+	known    = "test/e2e TestWhatCannotBeIsRefusedAtTheDoor"
 )
 
 // promises says of every field of a manifest which test proves what it does, or
@@ -63,7 +64,7 @@ var promises = map[string]string{
 	"objects[].paging": pages, "objects[].display": found, "objects[].readOnly": writable, "objects[].definition": defined,
 	"objects[].attributes[].name": checked, "objects[].attributes[].type": forms, "objects[].attributes[].title": listed, "objects[].attributes[].required": checked,
 	"objects[].attributes[].unique": unique, "objects[].attributes[].values[]": forms, "objects[].attributes[].to": graph,
-	"objects[].attributes[].observed": written, "objects[].attributes[].secret": hidden, "objects[].attributes[].default": forms,
+	"objects[].attributes[].observed": written, "objects[].attributes[].secret": hidden, "objects[].attributes[].pattern": forms, "objects[].attributes[].description": forms, "objects[].attributes[].default": forms,
 
 	"services[].name": resolved, "services[].title": listed,
 	"services[].actions[].action": resolved, "services[].actions[].title": listed, "services[].actions[].description": listed, "services[].actions[].path": called,
@@ -71,6 +72,8 @@ var promises = map[string]string{
 	"services[].actions[].retry.max": retried, "services[].actions[].retry.backoff": retried, "services[].actions[].retry.on[]": "test/e2e TestWhatIsNotListedIsNotTriedAgain",
 	"services[].actions[].risk": previews, "services[].actions[].idempotent": once, "services[].actions[].async": later, "services[].actions[].cancel": ended, "services[].actions[].settles": "test/e2e TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded",
 	"services[].actions[].locks[].mode": locked, "services[].actions[].locks[].on": locked, "services[].actions[].effects[]": listed,
+	"services[].actions[].oneOf[][]": known, "services[].actions[].input[].pattern": known, "services[].actions[].input[].fields[]": known,
+	"services[].actions[].output[].pattern": names, "services[].actions[].output[].fields[]": names,
 
 	"services[].actions[].input[].name": called, "services[].actions[].input[].type": given, "services[].actions[].input[].title": listed, "services[].actions[].input[].description": listed,
 	"services[].actions[].input[].required": "test/e2e TestAStartLacksNothing", "services[].actions[].input[].secret": unseen, "services[].actions[].input[].multiple": "test/e2e TestAnInputThatTakesManyValues",

@@ -1287,12 +1287,14 @@ type ProcessNeed struct {
 	Default     string            `json:"default,omitempty"`
 	Description map[string]string `json:"description,omitempty"`
 	Expr        string            `json:"expr,omitempty"`
+	Fields      []string          `json:"fields,omitempty"`
 	From        string            `json:"from,omitempty"`
 
 	// Later Only conditions read it: a person or a service may give it on the way
 	Later    bool   `json:"later,omitempty"`
 	Multiple bool   `json:"multiple,omitempty"`
 	Name     string `json:"name"`
+	Pattern  string `json:"pattern,omitempty"`
 	Required bool   `json:"required,omitempty"`
 	Risk     string `json:"risk,omitempty"`
 	Secret   bool   `json:"secret,omitempty"`
@@ -1548,6 +1550,27 @@ type SetOutBody struct {
 	Items []ObjectDone `json:"items"`
 }
 
+// SettingChange defines model for SettingChange.
+type SettingChange struct {
+	// Environment Empty takes the environment away: the connection serves all of them
+	Environment string `json:"environment,omitempty"`
+
+	// Fields Plain fields; null removes one
+	Fields map[string]interface{} `json:"fields,omitempty"`
+
+	// Secrets Stored sealed and never shown again
+	Secrets map[string]string `json:"secrets,omitempty"`
+
+	// Targets Replaces all targets; empty takes them away
+	Targets []string `json:"targets,omitempty"`
+
+	// Type A new connection is ssh unless it says
+	Type string `json:"type,omitempty"`
+
+	// Unset Names of fields and secrets that are removed
+	Unset []string `json:"unset,omitempty"`
+}
+
 // SettingConnection defines model for SettingConnection.
 type SettingConnection struct {
 	Environment string `json:"environment,omitempty"`
@@ -1611,6 +1634,7 @@ type WireAction struct {
 	Input       []WireParam       `json:"input,omitempty"`
 	Locks       []WireLock        `json:"locks,omitempty"`
 	Method      string            `json:"method,omitempty"`
+	OneOf       []*[]string       `json:"oneOf,omitempty"`
 	Output      []WireParam       `json:"output,omitempty"`
 	Path        string            `json:"path"`
 	Retry       WireRetry         `json:"retry,omitempty"`
@@ -1623,16 +1647,18 @@ type WireAction struct {
 
 // WireAttribute defines model for WireAttribute.
 type WireAttribute struct {
-	Default  string            `json:"default,omitempty"`
-	Name     string            `json:"name"`
-	Observed bool              `json:"observed,omitempty"`
-	Required bool              `json:"required,omitempty"`
-	Secret   bool              `json:"secret,omitempty"`
-	Title    map[string]string `json:"title,omitempty"`
-	To       string            `json:"to,omitempty"`
-	Type     string            `json:"type"`
-	Unique   bool              `json:"unique,omitempty"`
-	Values   []string          `json:"values,omitempty"`
+	Default     string            `json:"default,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
+	Name        string            `json:"name"`
+	Observed    bool              `json:"observed,omitempty"`
+	Pattern     string            `json:"pattern,omitempty"`
+	Required    bool              `json:"required,omitempty"`
+	Secret      bool              `json:"secret,omitempty"`
+	Title       map[string]string `json:"title,omitempty"`
+	To          string            `json:"to,omitempty"`
+	Type        string            `json:"type"`
+	Unique      bool              `json:"unique,omitempty"`
+	Values      []string          `json:"values,omitempty"`
 }
 
 // WireFilter defines model for WireFilter.
@@ -1646,20 +1672,6 @@ type WireFilter struct {
 type WireLock struct {
 	Mode string `json:"mode"`
 	On   string `json:"on"`
-}
-
-// WireLogBatch defines model for WireLogBatch.
-type WireLogBatch struct {
-	Chunks []WireLogChunk `json:"chunks"`
-}
-
-// WireLogChunk defines model for WireLogChunk.
-type WireLogChunk struct {
-	Bytes  string `json:"bytes,omitempty"`
-	Lines  int64  `json:"lines,omitempty"`
-	Lost   int64  `json:"lost,omitempty"`
-	Offset int64  `json:"offset"`
-	Row    string `json:"row"`
 }
 
 // WireManifest defines model for WireManifest.
@@ -1713,9 +1725,11 @@ type WireParam struct {
 	Default     string            `json:"default,omitempty"`
 	Description map[string]string `json:"description,omitempty"`
 	Expr        string            `json:"expr,omitempty"`
+	Fields      []string          `json:"fields,omitempty"`
 	From        string            `json:"from,omitempty"`
 	Multiple    bool              `json:"multiple,omitempty"`
 	Name        string            `json:"name"`
+	Pattern     string            `json:"pattern,omitempty"`
 	Required    bool              `json:"required,omitempty"`
 	Risk        string            `json:"risk,omitempty"`
 	Secret      bool              `json:"secret,omitempty"`
@@ -1913,11 +1927,24 @@ type DeleteConnectionParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
+// GetConnectionParams defines parameters for GetConnection.
+type GetConnectionParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
 // PutConnectionParams defines parameters for PutConnection.
 type PutConnectionParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 
 	// IfMatch Version that is to be replaced, in quotes; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
+// ChangeConnectionParams defines parameters for ChangeConnection.
+type ChangeConnectionParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be changed, in quotes, "0" for none; without it any is
 	IfMatch string `json:"If-Match,omitempty"`
 }
 
@@ -2059,6 +2086,9 @@ type CreateObjectsJSONBody = []map[string]interface{}
 // CreateObjectsParams defines parameters for CreateObjects.
 type CreateObjectsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// OverrideReason Why a lock does not bind this change; needs the right lock.override, and goes on record
+	OverrideReason string `json:"Override-Reason,omitempty"`
 }
 
 // ListObjectCardsParams defines parameters for ListObjectCards.
@@ -2302,14 +2332,14 @@ type PreviewCallJSONRequestBody = ProcessCall
 // PutConnectionJSONRequestBody defines body for PutConnection for application/json ContentType.
 type PutConnectionJSONRequestBody = SettingInput
 
+// ChangeConnectionJSONRequestBody defines body for ChangeConnection for application/json ContentType.
+type ChangeConnectionJSONRequestBody = SettingChange
+
 // RetryIncidentJSONRequestBody defines body for RetryIncident for application/json ContentType.
 type RetryIncidentJSONRequestBody = ProcessRetry
 
 // SkipIncidentJSONRequestBody defines body for SkipIncident for application/json ContentType.
 type SkipIncidentJSONRequestBody = ProcessSkip
-
-// ReportLogJSONRequestBody defines body for ReportLog for application/json ContentType.
-type ReportLogJSONRequestBody = WireLogBatch
 
 // ReportProgressJSONRequestBody defines body for ReportProgress for application/json ContentType.
 type ReportProgressJSONRequestBody = WireProgress

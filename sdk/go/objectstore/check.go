@@ -175,7 +175,24 @@ func canonical(a wire.Attribute, raw json.RawMessage) (json.RawMessage, string) 
 	default:
 		return nil, "the type " + a.Type + " is none that can be kept"
 	}
+	if a.Pattern != "" && s != "" && !matches(a.Pattern, s) {
+		return nil, told + " does not have the form that is wanted" + hint(a)
+	}
 	return wire.Raw(s), ""
+}
+
+// matches reports whether a pattern fits the whole of a text.
+func matches(pattern, s string) bool {
+	re, err := regexp.Compile(`^(?:` + pattern + `)$`)
+	return err == nil && re.MatchString(s)
+}
+
+// hint says what is wanted, as the type says it.
+func hint(a wire.Attribute) string {
+	if text := a.Description["en"]; text != "" {
+		return ": " + text
+	}
+	return ""
 }
 
 // references brings the value of a reference into one form: an id, or a list of

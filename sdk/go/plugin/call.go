@@ -1,6 +1,10 @@
 package plugin
 
-import "sextant/sdk/go/wire"
+import (
+	"slices"
+
+	"sextant/sdk/go/wire"
+)
 
 // Call is one row of a call, as an author's function sees it.
 type Call struct {
@@ -17,8 +21,13 @@ type Call struct {
 	// Fence grows with each new holder of the run's lock.
 	Fence string
 
-	log *logger
+	typed []string
+	log   *logger
 }
+
+// Typed reports whether an input that the manifest takes from the object came from
+// elsewhere, such as an address that somebody typed.
+func (c *Call) Typed(input string) bool { return slices.Contains(c.typed, input) }
 
 // Write sends output of the row to the platform, which keeps it. It returns at
 // once while there is room for some MiB that wait to be sent, and waits for room

@@ -193,6 +193,9 @@ func (h *Host) File(ctx context.Context, digest string) (*os.File, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%w: the platform has no file with the SHA-256 %s: upload it first with sextant file put <file>, which prints its SHA-256", ErrFile, digest)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%w: the platform answered %s for %s", ErrFile, resp.Status, digest)
 	}

@@ -26,7 +26,8 @@ type param struct {
 // The first part is the name. type= overrides the type that follows from the Go
 // type; fields of embedded structs count; required, secret and multiple are flags; from=, expr=, to=, default=,
 // risk= and values=a|b fill the fields of the same name. Its title by language
-// stands in a tag of its own: title:"en=Address;zh=地址".
+// stands in a tag of its own: title:"en=Address;zh=地址", and so does the pattern
+// that a text matches. fields= are those that a connection needs, with + between.
 func paramsOf[T any]() ([]param, error) {
 	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct {
@@ -70,7 +71,7 @@ func described(tag reflect.StructTag) wire.Text {
 
 func readTag(f reflect.StructField, tag string) (param, error) {
 	parts := strings.Split(tag, ",")
-	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: described(f.Tag), Secret: f.Type == reflect.TypeFor[Secret]()}}
+	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: described(f.Tag), Pattern: f.Tag.Get("pattern"), Secret: f.Type == reflect.TypeFor[Secret]()}}
 	if p.Name == "" {
 		return p, fmt.Errorf("the tag names no parameter")
 	}
@@ -105,6 +106,8 @@ func readTag(f reflect.StructField, tag string) (param, error) {
 			p.Default = v
 		case "risk":
 			p.Risk = v
+		case "fields":
+			p.Fields = strings.Split(v, "+")
 		case "values":
 			p.Type, p.Values = wire.TypeEnum, strings.Split(v, "|")
 		default:

@@ -72,6 +72,8 @@ type Spec struct {
 	// it.
 	Settles bool
 	Retry   *wire.Retry
+	// OneOf lists sets of inputs of which exactly one is given.
+	OneOf   [][]string
 	Effects []string
 	// Locks are the locks that the action needs. Nil asks for the target alone,
 	// exclusively, unless the action only reads; an empty list asks for none.
@@ -145,7 +147,7 @@ func (p *Plugin) service(name string) *wire.Service {
 
 func (s Spec) wire(in, out []param) wire.Action {
 	a := wire.Action{Action: s.Action, Title: s.Title, Description: s.Description, Path: "/v1/" + s.Service + "/" + s.Action, Method: "POST",
-		Target: s.Target, Batch: s.Batch, Risk: s.Risk, Idempotent: s.Idempotent, Async: s.Async, Cancel: true, Settles: s.Settles, Retry: s.Retry, Effects: s.Effects}
+		Target: s.Target, Batch: s.Batch, Risk: s.Risk, Idempotent: s.Idempotent, Async: s.Async, Cancel: true, Settles: s.Settles, Retry: s.Retry, Effects: s.Effects, OneOf: s.OneOf}
 	if a.Batch == 0 {
 		a.Batch = defaultBatch
 	}

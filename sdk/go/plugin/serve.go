@@ -328,6 +328,7 @@ func (b *batch) do(ctx context.Context) []byte {
 func (b *batch) row(ctx context.Context, in wire.Row, log *logger) wire.Row {
 	id := text(in[wire.FieldCallback])
 	call := &Call{Host: b.server.host, Key: b.key + "/" + id, Row: id, Operator: b.req.Operator, Run: b.run, Project: b.project, Fence: b.fence, log: log}
+	_ = json.Unmarshal(in[wire.FieldTyped], &call.typed) // it is there only where there are some
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, jobKey{}, b.key), b.action.timeout)
 	defer cancel()
 	var out wire.Row

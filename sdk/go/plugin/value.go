@@ -2,49 +2,19 @@ package plugin
 
 import (
 	"encoding/json"
-	"fmt"
-	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"sextant/sdk/go/wire"
 )
 
-// Duration is a span of time that is written as in ISO 8601, such as PT1M30S
-// or P1D. Text as time.ParseDuration reads it, such as 90s, is accepted too.
-// Years and months have no fixed length and are refused.
+// Duration is a span of time, written as wire.ParseDuration reads it: PT1M30S or
+// P1D as in ISO 8601, or short as in 90s.
 type Duration time.Duration
 
-var isoDuration = regexp.MustCompile(`^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$`)
-
-// ParseDuration reads a duration of at least zero in one of the two forms that
-// Duration describes.
-func ParseDuration(s string) (time.Duration, error) {
-	text := strings.TrimSpace(s)
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return d, nil
-	}
-	parts := isoDuration.FindStringSubmatch(strings.ToUpper(text))
-	if parts == nil || strings.HasSuffix(parts[0], "P") || strings.HasSuffix(parts[0], "T") {
-		return 0, fmt.Errorf("%q is no duration such as PT90S, PT10M or P1D", s)
-	}
-	units := []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second}
-	var total float64
-	for i, unit := range units {
-		if parts[i+1] == "" {
-			continue
-		}
-		n, err := strconv.ParseFloat(parts[i+1], 64)
-		if err != nil {
-			return 0, fmt.Errorf("%q is no duration: %w", s, err)
-		}
-		total += n * float64(unit)
-	}
-	if total >= math.MaxInt64 {
-		return 0, fmt.Errorf("the duration %q is too long", s)
-	}
-	return time.Duration(total), nil
-}
+// ParseDuration is wire.ParseDuration.
+func ParseDuration(s string) (time.Duration, error) { return wire.ParseDuration(s) }
 
 // UnmarshalJSON reads the text of a duration.
 func (d *Duration) UnmarshalJSON(b []byte) error {
@@ -52,7 +22,7 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return err
 	}
-	v, err := ParseDuration(s)
+	v, err := wire.ParseDuration(s)
 	*d = Duration(v)
 	return err
 }

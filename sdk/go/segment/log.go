@@ -366,9 +366,16 @@ func (l *Log) Size() int64 {
 	return n
 }
 
+// Gone is what was dropped of one stream: from and to where, and how many lines.
+type Gone struct {
+	Stream            string
+	Start, End, Lines int64
+}
+
 // Trim drops the oldest segments while the log is larger than size bytes, or
 // they hold nothing from the time on; 0 is no limit. The newest segment stays.
-func (l *Log) Trim(size, from int64) error {
+// told hears of each block's part of a stream that is dropped; it may be nil.
+func (l *Log) Trim(size, from int64, told func(Gone)) error {
 	total := l.Size()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -380,6 +387,13 @@ func (l *Log) Trim(size, from int64) error {
 		}
 		if err := os.Remove(f.path); err != nil {
 			return err
+		}
+		for _, b := range f.blocks {
+			for name, p := range b.streams {
+				if told != nil {
+					told(Gone{name, p.start, p.end, p.lines})
+				}
+			}
 		}
 		total -= f.size
 		l.files = l.files[1:]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"sort"
@@ -144,6 +145,9 @@ func (l *Log) visitBlock(b *block, from uint64, v visitor) (more bool, err error
 	if errors.Is(err, errDamaged) {
 		c, err = &content{records: b.gaps()}, nil
 	}
+	if errors.Is(err, fs.ErrNotExist) { // it was dropped meanwhile
+		c, err = &content{records: []Record{{Seq: b.last, Time: b.to, Lost: &Lost{b.raw, 0, Dropped}}}}, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -223,7 +227,7 @@ func (l *Log) Last(ctx context.Context, s Select, n int64) (at uint64, skip int6
 			continue
 		}
 		c, err := b.read(l.o.Codec)
-		if errors.Is(err, errDamaged) {
+		if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
 			return b.seq, 0, nil
 		}
 		if err != nil {

@@ -459,7 +459,7 @@ func TestTrimDropsTheOldestAndSaysSo(t *testing.T) {
 		text += body
 	}
 	size := l.Size()
-	if err := l.Trim(size/2, 0); err != nil {
+	if err := l.Trim(size/2, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := read(t, l, segment.Select{})

@@ -138,7 +138,7 @@ func TestOddHosts(t *testing.T) {
 		{"a prompt for a password", s.Address, "head -c 1 </dev/tty && echo in; echo did >>" + w, "", 0, "", "did\n"},
 		{"a question to its input", s.Address, "read -r a || echo nothing; echo \"$a\" >>" + w, "", 0, "nothing\n", "\n"},
 		{"input that it stops reading", s.Address, "head -c 3 >>" + w + "; exec <&-; exit 4", strings.Repeat("abc", 500_000), 4, "", "abc"},
-		{"files from the future and the past", s.Address, `touch -d 2001-01-01 "$HOME/.sextant/jobs"/*/exit; touch -d 2099-01-01 "$HOME/.sextant/jobs"/*/pid; echo did >>` + w + "; exit 5", "", 5, "", "did\n"},
+		{"files from the future and the past", s.Address, `touch -d 2001-01-01 "$HOME/.sextant/jobs"/*/exit; touch -d 2099-01-01 "$HOME/.sextant/jobs"/*/leader; echo did >>` + w + "; exit 5", "", 5, "", "did\n"},
 	}
 	for _, tt := range tests {
 		_ = os.Remove(w) // it may not be there

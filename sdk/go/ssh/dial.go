@@ -151,9 +151,9 @@ func kindOfKey(algorithm string) string {
 
 // connect connects once; shown is the kind of the key that the host has shown.
 func connect(ctx context.Context, t Target, user string, methods []ssh.AuthMethod, pins *pins) (client *ssh.Client, shown string, err error) {
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.Address)
+	raw, err := reach(ctx, t)
 	if err != nil {
-		return nil, "", dialError(ctx, t.Address, err)
+		return nil, "", err
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = raw.SetDeadline(deadline) // a connection without deadlines fails at its first use
@@ -182,6 +182,28 @@ func connect(ctx context.Context, t Target, user string, methods []ssh.AuthMetho
 	}
 	_ = raw.SetDeadline(time.Time{})
 	return ssh.NewClient(c, chans, reqs), shown, nil
+}
+
+// reach connects to a host, where that is allowed.
+func reach(ctx context.Context, t Target) (net.Conn, error) {
+	var refused error
+	control := func(network, address string, c syscall.RawConn) error {
+		if t.Control == nil {
+			return nil
+		}
+		if err := t.Control(network, address, c); err != nil {
+			refused = err
+		}
+		return refused
+	}
+	raw, err := (&net.Dialer{Control: control}).DialContext(ctx, "tcp", t.Address)
+	switch {
+	case err == nil:
+		return raw, nil
+	case refused != nil:
+		return nil, refused
+	}
+	return nil, dialError(ctx, t.Address, err)
 }
 
 func dialError(ctx context.Context, address string, err error) error {

@@ -15,9 +15,10 @@
 // nothing. What cannot be known, a command whose process is gone without an
 // exit code, is the error kind Unknown.
 //
-// Files in the folder: run, script and stdin (emptied at the end), out and err,
-// and pid, leader, stop, mark and exit, which have their room from the beginning
-// and are only written over: a disk that is full later takes no exit code away.
+// Files in the folder: script and, of larger commands, run and stdin (emptied at the
+// end), out and err, and leader, stop and exit, which have their room from the
+// beginning and are only written over: a disk that is full later takes no exit code
+// away.
 // Whoever stops a command first writes stop and then looks for its processes; the
 // command first says who it is and then looks at stop. So it does not begin, or
 // it is found: by its session, by a variable of a name of its own that every

@@ -31,6 +31,8 @@ type Error struct {
 	Address string
 	Message string
 	Err     error
+	// Answered says that the host has said what became of the command.
+	Answered bool
 	// sure says that this call has begun nothing, so that it is what it was.
 	sure bool
 }

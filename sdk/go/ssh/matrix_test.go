@@ -258,6 +258,34 @@ func TestNothingOfAnEndedCommandIsLeft(t *testing.T) {
 	}
 }
 
+// Jobs of one key in the homes of several users, or of several platforms, are several
+// jobs: to end one of them ends nothing of the others, whoever may see them.
+func TestEndingAJobLeavesItsNamesakesAlone(t *testing.T) {
+	t.Parallel()
+	p := pool(t)
+	results := make(chan ssh.Result, 1)
+	other, otherCred := target(sshtest.Start(t))
+	begun := &signal{word: "go", ch: make(chan struct{})}
+	go func() {
+		got, err := p.Run(t.Context(), other, otherCred, ssh.Command{Key: "a key of both", Script: "echo go; sleep 3 & wait; setsid sleep 0.2; exit 4", Output: begun})
+		if err != nil {
+			t.Error(err)
+		}
+		results <- got
+	}()
+	<-begun.ch
+	to, cred := target(sshtest.Start(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	live := &signal{word: "go", ch: make(chan struct{})}
+	go func() { <-live.ch; cancel() }()
+	if _, err := p.Run(ctx, to, cred, ssh.Command{Key: "a key of both", Script: "echo go; sleep 60", Output: live, Grace: 300 * time.Millisecond}); ssh.KindOf(err) != ssh.Cancelled {
+		t.Errorf("got %v", err)
+	}
+	if got := <-results; got.ExitCode != 4 || got.Stdout != "go\n" {
+		t.Errorf("its namesake ended with %+v", got)
+	}
+}
+
 // What a command leaves when it ends by itself goes on, or is ended first, as is
 // asked for.
 func TestWhatACommandLeavesBehind(t *testing.T) {

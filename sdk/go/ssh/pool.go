@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -25,6 +26,13 @@ const (
 type Target struct {
 	Address  string // host:port
 	HostKeys []string
+	// Control judges an address that is about to be dialled, after names were
+	// resolved, as that of net.Dialer; nil lets all be. Its error is given back as it
+	// is.
+	Control func(network, address string, c syscall.RawConn) error `json:"-"`
+	// Rule names what Control allows: a connection that was made under another one is
+	// not used.
+	Rule string
 }
 
 // Credential is how to log in. It is not printed.
@@ -92,7 +100,7 @@ func (c *conn) end() {
 }
 
 func poolKey(t Target, c Credential) string {
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{t.Address, c.User, c.Password, c.PrivateKey, c.Passphrase}, t.HostKeys...), "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{t.Rule, t.Address, c.User, c.Password, c.PrivateKey, c.Passphrase}, t.HostKeys...), "\x00")))
 	return string(sum[:])
 }
 

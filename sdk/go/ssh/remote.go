@@ -18,6 +18,8 @@ import (
 var (
 	//go:embed host/prologue.sh
 	prologueText string
+	//go:embed host/hello.sh
+	helloText string
 	//go:embed host/start.sh
 	startText string
 	//go:embed host/supervise.sh
@@ -31,11 +33,11 @@ var (
 	//go:embed host/quit.sh
 	quitText string
 
-	startScript = bare(prologueText + startText)
+	startScript = bare(prologueText + helloText + startText)
 	supervisor  = bare(superviseText)
-	endScript   = bare(prologueText + scanText + endText)
-	copyScript  = bare(prologueText + copyText)
-	quitScript  = bare(prologueText + scanText + quitText)
+	endScript   = bare(prologueText + helloText + scanText + endText)
+	copyScript  = bare(prologueText + "_sxt_stat $$ || _sxt_s=-\n" + helloText + copyText)
+	quitScript  = bare(prologueText + helloText + scanText + quitText)
 )
 
 // bare leaves comments, indentation and empty lines out.
@@ -81,8 +83,22 @@ func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 // a command by itself; cat takes longer ones faster than it is started.
 const maxSmall = 16 << 10
 
+// How the files of a command come to be and are checked: the shell writes them and
+// reads them again, or compares their sums; or the text cuts them out of the bytes
+// that follow.
+const (
+	kindRead  = "read"
+	kindShell = "sums"
+	kindBlob  = "blob"
+)
+
+// maxRead is the size in bytes up to which the host's shell reads what it has
+// written: longer files are compared by their sums.
+const maxRead = 2 << 10
+
 // load is what is sent for a command: a text for the shell and bytes after it.
 type load struct {
+	kind string
 	text string
 	blob []byte
 	sums [3]string // of run, script and stdin
@@ -90,7 +106,7 @@ type load struct {
 
 // pack makes the files of a command: run sets the environment and begins it.
 func pack(c Command) load {
-	parts := [3]string{runFile(c), c.Script, c.Stdin}
+	parts := [3]string{runFile(c, kindBlob), c.Script, c.Stdin}
 	var l load
 	plain, size := true, 0
 	for i, p := range parts {
@@ -100,27 +116,33 @@ func pack(c Command) load {
 		plain = plain && !strings.ContainsFunc(p, func(r rune) bool { return r == 0 || r > 126 })
 	}
 	if plain && size <= maxSmall {
-		l.text = fmt.Sprintf("printf %%s %s >run && printf %%s %s >script && printf %%s %s >stdin\n", Quote(parts[0]), Quote(parts[1]), Quote(parts[2]))
+		l.kind = kindShell
+		if size <= maxRead {
+			l.kind = kindRead
+			parts[0] = runFile(c, kindRead)
+		}
+		l.text = fmt.Sprintf("_sxt_1=%s _sxt_2=%s _sxt_3=%s\n", Quote(parts[0]), Quote(parts[1]), Quote(parts[2]))
 		return l
 	}
 	n := len(parts[0])
-	l.text = fmt.Sprintf("head -c %d \"$_sxt_f\" >run && tail -c +%d \"$_sxt_f\" | head -c %d >script && tail -c +%d \"$_sxt_f\" >stdin\n", n, n+1, len(parts[1]), n+len(parts[1])+1)
+	l.kind = kindBlob
+	l.text = fmt.Sprintf("head -c %d \"$_sxt_f\" >\"$_sxt_d/run\" && tail -c +%d \"$_sxt_f\" | head -c %d >\"$_sxt_d/script\" && tail -c +%d \"$_sxt_f\" >\"$_sxt_d/stdin\"\n", n, n+1, len(parts[1]), n+len(parts[1])+1)
 	l.blob = []byte(strings.Join(parts[:], ""))
 	return l
 }
 
-// runFile is read by the supervisor's child and becomes the command, in a session
-// of its own. $1 is the job's folder, $4 and $5 are the PATH of the log-in. Once the
-// environment is set only positions are used.
-func runFile(c Command) string {
+// runFile is run by the supervisor's child and becomes the command, in a session
+// of its own. $1 is the job's folder and $4 is setsid; _sxt_path gives back the PATH
+// of the log-in. Once the environment is set only positions are used. It is a file
+// unless the host's shell keeps it in memory.
+func runFile(c Command, kind string) string {
 	var b strings.Builder
-	b.WriteString("set -- \"$1\" \"$4\" \"$5\" \"$(command -v setsid)\"\n")
 	names := make([]string, 0, len(c.Env))
 	for name := range c.Env {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if len(names) > 0 {
+	if len(names) > 0 && kind != kindRead {
 		b.WriteString("rm -f \"$1/run\"\n") // it holds the environment, of which parts may be secret
 	}
 	if c.Dir != "" {
@@ -130,13 +152,21 @@ func runFile(c Command) string {
 		}
 		fmt.Fprintf(&b, "cd -- %s || exit 126\n", Quote(dir))
 	}
-	b.WriteString("if [ \"$2\" = set ]; then PATH=$3; else unset PATH; fi\n{\n")
-	for _, name := range names {
-		fmt.Fprintf(&b, "export %s=%s\n", name, Quote(c.Env[name]))
+	b.WriteString("_sxt_path\n")
+	if len(names) > 0 {
+		b.WriteString("{\n")
+		for _, name := range names {
+			fmt.Fprintf(&b, "export %s=%s\n", name, Quote(c.Env[name]))
+		}
+		b.WriteString(":\n} 2>/dev/null\n")
 	}
-	b.WriteString(":\n} 2>/dev/null\nexec \"$4\" " + interpreter(c.Script) + ` "$1/script"`)
+	b.WriteString("exec \"$4\" " + interpreter(c.Script) + ` "$1/script"`)
 	for _, a := range c.Args {
 		b.WriteString(" " + Quote(a))
+	}
+	if kind == kindRead && c.Stdin == "" {
+		b.WriteString(" </dev/null\n")
+		return b.String()
 	}
 	b.WriteString(" <\"$1/stdin\"\n")
 	return b.String()

@@ -172,9 +172,9 @@ func (r *running) ended(ctx context.Context) (Result, error) {
 		case "done":
 			return r.withoutRest(res)
 		case "never":
-			return Result{}, &Error{Kind: kind, Address: r.target.Address, Message: message + " before it began; it did not run"}
+			return Result{}, &Error{Kind: kind, Address: r.target.Address, Answered: true, Message: message + " before it began; it did not run"}
 		case "ended":
-			return res, &Error{Kind: kind, Address: r.target.Address, Message: message + "; none of its processes is left"}
+			return res, &Error{Kind: kind, Address: r.target.Address, Answered: true, Message: message + "; none of its processes is left"}
 		}
 		r.note(err.Error())
 		if !r.pool.pause(wait) {
@@ -234,10 +234,19 @@ func (r *running) stop(what string) (res Result, state string, err error) {
 	return res, "", fmt.Errorf("the host answers %.200q; still trying to stop the script", strings.Join(words, " "))
 }
 
-// last is the output of a command that was stopped, as far as it can be had.
+// last is the output of a command that was stopped, with what it wrote after it was
+// told to end.
 func (r *running) last(ctx context.Context) Result {
-	res, _ := r.try(ctx)
-	return res
+	for wait := firstPause; ; wait = min(2*wait, maxBackoff) {
+		res, err := r.try(ctx)
+		if err == nil || r.final(err) {
+			return res
+		}
+		if ctx.Err() != nil || !r.pool.pause(wait) {
+			r.note("the script was ended, and the end of its output cannot be read: " + err.Error())
+			return res
+		}
+	}
 }
 
 // try runs the script on the host once, which begins the command or finds it.
@@ -248,7 +257,7 @@ func (r *running) try(ctx context.Context) (Result, error) {
 	}
 	l := r.load
 	d, _, err := r.pool.talk(ctx, r.target, r.cred, startScript, r.name, strconv.Itoa(len(l.blob)), l.sums[0], l.sums[1], l.sums[2],
-		live, strconv.FormatInt(r.seen[0], 10), strconv.FormatInt(r.seen[1], 10), r.pool.sweepWord(r.target.Address), supervisor)
+		live, strconv.FormatInt(r.seen[0], 10), strconv.FormatInt(r.seen[1], 10), r.pool.sweepWord(r.target.Address), supervisor, l.kind)
 	if err != nil {
 		return Result{}, err
 	}
@@ -308,11 +317,12 @@ func (r *running) follow(d *dialog) (Result, error) {
 	}
 }
 
-// stopped is a command that was ended by an earlier call.
+// stopped is a command that was ended, by this call or an earlier one. What it
+// wrote until its end is handed on like that of any other.
 func (r *running) stopped(d *dialog, words []string) (Result, error) {
-	res := Result{}
-	if len(words) == 4 {
-		res, _ = r.result(d, words)
+	res, err := r.result(d, words)
+	if err != nil {
+		return res, err
 	}
 	return res, &Error{Kind: Cancelled, Address: r.target.Address, Message: "the command was ended before"}
 }
@@ -324,10 +334,10 @@ func (r *running) live(d *dialog, words []string) error {
 		return fmt.Errorf("the host announces %.100q", words)
 	}
 	for i := range n {
-		if _, err := io.CopyN(r.output(), d.in, n[i]); err != nil {
+		took, err := io.CopyN(r.output(), d.in, n[i])
+		if r.seen[i] += took; err != nil { // what was handed on already does not come again
 			return err
 		}
-		r.seen[i] += n[i]
 	}
 	return nil
 }

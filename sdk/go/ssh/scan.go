@@ -23,7 +23,7 @@ var errSeen = errors.New("the key was seen")
 // Scan asks a host for its keys, one connection for each kind, and logs in
 // nowhere. What it tells is what the network says: somebody who trusts another
 // way has to confirm it before it is pinned.
-func Scan(ctx context.Context, address string) ([]HostKey, error) {
+func Scan(ctx context.Context, t Target) ([]HostKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	var all []HostKey
@@ -33,12 +33,12 @@ func Scan(ctx context.Context, address string) ([]HostKey, error) {
 		if seen[kindOfKey(algorithm)] {
 			continue
 		}
-		key, err := scanOne(ctx, address, algorithm)
+		key, err := scanOne(ctx, t, algorithm)
 		switch {
 		case key != nil:
 			seen[key.Kind] = true
 			all = append(all, *key)
-		case KindOf(err) == Refused || KindOf(err) == Unreachable:
+		case KindOf(err) == Refused || KindOf(err) == Unreachable || err != nil && KindOf(err) == "":
 			return nil, err
 		default:
 			last = err
@@ -51,11 +51,12 @@ func Scan(ctx context.Context, address string) ([]HostKey, error) {
 }
 
 // scanOne asks for the key of one algorithm.
-func scanOne(ctx context.Context, address, algorithm string) (*HostKey, error) {
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+func scanOne(ctx context.Context, t Target, algorithm string) (*HostKey, error) {
+	raw, err := reach(ctx, t)
 	if err != nil {
-		return nil, dialError(ctx, address, err)
+		return nil, err
 	}
+	address := t.Address
 	defer func() { _ = raw.Close() }() // nothing was asked but the key
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = raw.SetDeadline(deadline) // a connection without deadlines fails at its first use

@@ -17,7 +17,7 @@ func TestAScanTellsEveryKeyOfAHost(t *testing.T) {
 	ecdsa, ecdsaLine, ecdsaPrint := keygen(t, "-t", "ecdsa")
 	rsa, _, rsaPrint := keygen(t, "-t", "rsa", "-b", "2048")
 	s := sshtest.Start(t, "HostKey "+rsa, "HostKey "+ecdsa)
-	keys, err := ssh.Scan(t.Context(), s.Address)
+	keys, err := ssh.Scan(t.Context(), ssh.Target{Address: s.Address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestAScanOfNothingSaysSo(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ssh.Scan(t.Context(), address); ssh.KindOf(err) != ssh.Refused {
+	if _, err := ssh.Scan(t.Context(), ssh.Target{Address: address}); ssh.KindOf(err) != ssh.Refused {
 		t.Errorf("%v", err)
 	}
 }

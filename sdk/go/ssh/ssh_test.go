@@ -194,6 +194,42 @@ func TestTimeoutAndCancelEndTheCommand(t *testing.T) {
 	}
 }
 
+// What a command writes after it was told to end is output like any other: it
+// mostly says why.
+func TestTheLastWordsOfAnEndedCommandAreThere(t *testing.T) {
+	t.Parallel()
+	s, p := sshtest.Start(t), pool(t)
+	to, cred := target(s)
+	much := strings.Repeat("0123456789abcdef\n", 20_000)
+	tests := []struct {
+		name, script string
+		want         []string
+	}{
+		{"a line", "trap 'echo cleaning; echo why >&2; exit 5' TERM; echo go; sleep 60 & wait", []string{"go\n", "cleaning\n", "why\n"}},
+		{"much", "trap 'cat \"$HOME/much\"; echo end; exit' TERM; echo go; sleep 60 & wait", []string{"go\n", much + "end\n"}},
+		{"until it is killed", "trap 'echo not yet' TERM; echo go; sleep 60 & wait; while :; do sleep 60; done", []string{"go\n", "not yet\n"}},
+		{"from a child", "(trap 'echo child; exit' TERM; sleep 60 & wait) & echo go; wait", []string{"go\n", "child\n"}},
+	}
+	if err := os.WriteFile(filepath.Join(s.Home, "much"), []byte(much), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		ctx, cancel := context.WithCancel(t.Context())
+		live := &signal{word: "go", ch: make(chan struct{})}
+		go func() { <-live.ch; cancel() }()
+		_, err := p.Run(ctx, to, cred, ssh.Command{Key: tt.name, Script: tt.script, Output: live, Grace: 2 * time.Second})
+		all := live.all.String()
+		for _, want := range tt.want {
+			if strings.Count(all, want) != 1 {
+				t.Errorf("%s: %v; %.60q is there %d times in %.200q (%d bytes)", tt.name, err, want, strings.Count(all, want), all, len(all))
+			}
+		}
+		if ssh.KindOf(err) != ssh.Cancelled {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+	}
+}
+
 func TestACommandWhoseProcessIsGoneIsUnknown(t *testing.T) {
 	t.Parallel()
 	s, p := sshtest.Start(t), pool(t)

@@ -33,6 +33,10 @@ const (
 	FieldOutcome      = "outcome"
 	FieldConfirmToken = "confirmToken"
 	FieldOperator     = "operator"
+	// FieldTyped lists the inputs of a row that the manifest takes from the object and
+	// that came from elsewhere: somebody typed them. It is there only where there are
+	// some.
+	FieldTyped = "typedInputs"
 )
 
 // Request is the body of every service call.

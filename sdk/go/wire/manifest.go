@@ -129,6 +129,10 @@ type Attribute struct {
 	Observed bool     `json:"observed,omitempty" yaml:"observed,omitempty"`
 	Secret   bool     `json:"secret,omitempty" yaml:"secret,omitempty"`
 	Default  string   `json:"default,omitempty" yaml:"default,omitempty"`
+	// Pattern is a regular expression that the whole of a string or text matches;
+	// Description says what that is.
+	Pattern     string `json:"pattern,omitempty" yaml:"pattern,omitempty"`
+	Description Text   `json:"description,omitempty" yaml:"description,omitempty"`
 }
 
 // Service is a family of actions.
@@ -162,11 +166,13 @@ type Action struct {
 	Cancel      bool   `json:"cancel,omitempty" yaml:"cancel,omitempty"`
 	// Settles says that the action answers for a row only once it is certain that
 	// what it began has ended: its word is awaited beyond the deadline.
-	Settles bool     `json:"settles,omitempty" yaml:"settles,omitempty"`
-	Locks   []Lock   `json:"locks,omitempty" yaml:"locks,omitempty"`
-	Effects []string `json:"effects,omitempty" yaml:"effects,omitempty"`
-	Input   []Param  `json:"input,omitempty" yaml:"input,omitempty"`
-	Output  []Param  `json:"output,omitempty" yaml:"output,omitempty"`
+	Settles bool `json:"settles,omitempty" yaml:"settles,omitempty"`
+	// OneOf lists sets of inputs of which exactly one is given.
+	OneOf   [][]string `json:"oneOf,omitempty" yaml:"oneOf,omitempty"`
+	Locks   []Lock     `json:"locks,omitempty" yaml:"locks,omitempty"`
+	Effects []string   `json:"effects,omitempty" yaml:"effects,omitempty"`
+	Input   []Param    `json:"input,omitempty" yaml:"input,omitempty"`
+	Output  []Param    `json:"output,omitempty" yaml:"output,omitempty"`
 }
 
 // Retry is the policy for outcomes that may be tried again. Backoff is an ISO
@@ -204,6 +210,10 @@ type Param struct {
 	From        string   `json:"from,omitempty" yaml:"from,omitempty"`
 	Expr        string   `json:"expr,omitempty" yaml:"expr,omitempty"`
 	To          string   `json:"to,omitempty" yaml:"to,omitempty"`
+	// Pattern is a regular expression that the whole of a string or text matches.
+	Pattern string `json:"pattern,omitempty" yaml:"pattern,omitempty"`
+	// Fields are those that a connection needs; a|b is one of both.
+	Fields []string `json:"fields,omitempty" yaml:"fields,omitempty"`
 }
 
 // Run says how an instance is started: exactly one of the fields is set.

@@ -147,12 +147,30 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** A connection without its secrets */
+        get: operations["getConnection"];
         /** Create or replace a connection */
         put: operations["putConnection"];
         post?: never;
         /** Remove a connection */
         delete: operations["deleteConnection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{name}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Create a connection or change a part of it; what is not named stays */
+        post: operations["changeConnection"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2098,11 +2116,13 @@ export interface components {
                 [key: string]: string;
             };
             expr?: string;
+            fields?: string[] | null;
             from?: string;
             /** @description Only conditions read it: a person or a service may give it on the way */
             later?: boolean;
             multiple?: boolean;
             name: string;
+            pattern?: string;
             required?: boolean;
             risk?: string;
             secret?: boolean;
@@ -2335,6 +2355,24 @@ export interface components {
             /** @description What became of the changes, in their order */
             items: components["schemas"]["ObjectDone"][] | null;
         };
+        SettingChange: {
+            /** @description Empty takes the environment away: the connection serves all of them */
+            environment?: string;
+            /** @description Plain fields; null removes one */
+            fields?: {
+                [key: string]: unknown;
+            };
+            /** @description Stored sealed and never shown again */
+            secrets?: {
+                [key: string]: string;
+            };
+            /** @description Replaces all targets; empty takes them away */
+            targets?: string[];
+            /** @description A new connection is ssh unless it says */
+            type?: string;
+            /** @description Names of fields and secrets that are removed */
+            unset?: string[] | null;
+        };
         SettingConnection: {
             environment?: string;
             /** @description Plain fields; secrets are shown as {"$secret": …} */
@@ -2395,6 +2433,7 @@ export interface components {
             input?: components["schemas"]["WireParam"][] | null;
             locks?: components["schemas"]["WireLock"][] | null;
             method?: string;
+            oneOf?: (string[] | null)[] | null;
             output?: components["schemas"]["WireParam"][] | null;
             path: string;
             retry?: components["schemas"]["WireRetry"];
@@ -2408,8 +2447,12 @@ export interface components {
         };
         WireAttribute: {
             default?: string;
+            description?: {
+                [key: string]: string;
+            };
             name: string;
             observed?: boolean;
+            pattern?: string;
             required?: boolean;
             secret?: boolean;
             title?: {
@@ -2428,19 +2471,6 @@ export interface components {
         WireLock: {
             mode: string;
             on: string;
-        };
-        WireLogBatch: {
-            chunks: components["schemas"]["WireLogChunk"][] | null;
-        };
-        WireLogChunk: {
-            bytes?: string;
-            /** Format: int64 */
-            lines?: number;
-            /** Format: int64 */
-            lost?: number;
-            /** Format: int64 */
-            offset: number;
-            row: string;
         };
         WireManifest: {
             changes?: boolean;
@@ -2496,9 +2526,11 @@ export interface components {
                 [key: string]: string;
             };
             expr?: string;
+            fields?: string[] | null;
             from?: string;
             multiple?: boolean;
             name: string;
+            pattern?: string;
             required?: boolean;
             risk?: string;
             secret?: boolean;
@@ -2876,6 +2908,39 @@ export interface operations {
             };
         };
     };
+    getConnection: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingConnection"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     putConnection: {
         parameters: {
             query?: {
@@ -2935,6 +3000,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    changeConnection: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Version that is to be changed, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingConnection"];
+                };
             };
             /** @description Error */
             default: {
@@ -3225,32 +3330,18 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The Idempotency-Key of the call */
                 key: string;
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WireLogBatch"];
-            };
-        };
+        requestBody?: never;
         responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
+            /** @description Success, or a problem */
             default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
+                content?: never;
             };
         };
     };
@@ -3657,7 +3748,10 @@ export interface operations {
             query?: {
                 project?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Why a lock does not bind this change; needs the right lock.override, and goes on record */
+                "Override-Reason"?: string;
+            };
             path: {
                 /** @description package:type */
                 type: string;

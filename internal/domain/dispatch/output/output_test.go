@@ -108,7 +108,7 @@ func TestAGapIsToldAtItsPlace(t *testing.T) {
 	keep(t, s, 1, wire.LogChunk{Row: "r", Offset: 14, Lost: 100, Lines: 7}) // sent again
 	keep(t, s, 1, chunk(114, "three\nfour is long\nfive\nsix\n"))
 	keep(t, s, 1, chunk(142, "seven\n"))
-	const want = "one\n<missing 6 0>two\n<sender 100 7>three\nfour is long\n<job_limit 15 3>"
+	const want = "one\n<missing 6 0>two\n<sender 100 7>three\n<job_limit 22 3>seven\n"
 	if got := text(read(t, s, output.Selection{Run: 1, Job: 10})); got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
@@ -116,12 +116,145 @@ func TestAGapIsToldAtItsPlace(t *testing.T) {
 	if err := s.Write(t.Context(), &b, output.Selection{Run: 1, Job: 10, Object: "r"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.HasPrefix(got, "one\n── 6 bytes of output are missing here: they never came ──\ntwo\n── 100 bytes (7 lines)") || strings.Count(got, "──\n") != 3 || !strings.Contains(got, "── 15 bytes (3 lines) of output are missing here: the job wrote more than is kept of one ──\n") {
+	if got := b.String(); !strings.HasPrefix(got, "one\n── 6 bytes of output are missing here: they never came ──\ntwo\n── 100 bytes (7 lines)") || strings.Count(got, "──\n") != 3 || !strings.HasSuffix(got, "── 22 bytes (3 lines) of output are missing here: the job wrote more than is kept of one ──\nseven\n") {
 		t.Fatalf("the download is %q", got)
 	}
 	hits, _, err := s.Search(t.Context(), output.Selection{Run: 1, Job: 10}, "two", 100)
-	if err != nil || len(hits) != 4 || hits[0].Lost == nil || hits[1].Line != "two" || hits[1].Offset != 10 || hits[2].Lost.Lines != 7 || hits[3].Lost.Bytes != 15 {
+	if err != nil || len(hits) != 4 || hits[0].Lost == nil || hits[1].Line != "two" || hits[1].Offset != 10 || hits[2].Lost.Lines != 7 || hits[3].Lost.Bytes != 22 {
 		t.Fatalf("the search gives %+v, %v", hits, err)
+	}
+}
+
+// Of a job that writes more than is kept, the beginning and the end are there with
+// one gap for each row between, however it is read, and after another start.
+func TestTheBeginningAndTheEndAreKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, output.Options{PerJob: 400_000})
+	whole := map[string]*strings.Builder{"a": {}, "b": {}}
+	live, after := "", ""
+	follow := func() {
+		for more := true; more; {
+			var pieces []output.Piece
+			var err error
+			sel := output.Selection{Run: 1, Job: 10, Object: "a", After: after}
+			if pieces, after, more, err = s.Read(t.Context(), sel); err != nil {
+				t.Fatal(err)
+			}
+			live += text(pieces)
+		}
+	}
+	for i := range 20_000 {
+		row := []string{"a", "b"}[i%2]
+		line := fmt.Sprintf("%s %d of many lines that say %x\n", row, i, i*i*7919)
+		keep(t, s, 1, wire.LogChunk{Row: row, Offset: int64(whole[row].Len()), Bytes: []byte(line)})
+		keep(t, s, 1, wire.LogChunk{Row: row, Offset: int64(whole[row].Len()), Bytes: []byte(line)}) // sent again
+		whole[row].WriteString(line)
+		if i%5000 == 0 {
+			follow()
+			s = open(t, dir, output.Options{PerJob: 400_000})
+		}
+		if i%100 == 0 {
+			follow()
+		}
+	}
+	follow()
+	if live != whole["a"].String() {
+		t.Errorf("who follows saw %d bytes, want %d", len(live), whole["a"].Len())
+	}
+	for range 2 {
+		for row, all := range whole {
+			pieces := read(t, s, output.Selection{Run: 1, Job: 10, Object: row})
+			got, gaps := "", 0
+			for _, p := range pieces {
+				if p.Lost == nil {
+					if p.Text != all.String()[p.Offset:p.End] {
+						t.Fatalf("%s: at %d stands %.60q", row, p.Offset, p.Text)
+					}
+					got += p.Text
+					continue
+				}
+				gaps++
+				missing := all.String()[p.Offset:p.End]
+				if p.Offset != int64(len(got)) || p.Lost.Reason != "job_limit" || p.Lost.Bytes != int64(len(missing)) || int(p.Lost.Lines) != strings.Count(missing, "\n") {
+					t.Errorf("%s: the gap is %+v %+v", row, p, p.Lost)
+				}
+			}
+			if gaps != 1 || pieces[len(pieces)-1].End != int64(all.Len()) {
+				t.Errorf("%s: %d gaps, the end is %d of %d", row, gaps, pieces[len(pieces)-1].End, all.Len())
+			}
+			last := text(read(t, s, output.Selection{Run: 1, Job: 10, Object: row, Last: 3}))
+			if strings.Count(last, "\n") != 3 || !strings.HasSuffix(all.String(), last) {
+				t.Errorf("%s: the last lines are %q", row, last)
+			}
+		}
+		for word, want := range map[string]int{"19999": 1, "a": 10_000, `"b 1 of"`: 1, `"b 15001 of"`: 0} {
+			n, gaps := 0, 0
+			for sel := (output.Selection{Run: 1, Job: 10}); ; {
+				hits, next, err := s.Search(t.Context(), sel, word, 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, h := range hits {
+					if h.Lost != nil {
+						gaps++
+					} else {
+						n++
+					}
+				}
+				if sel.After = next; next == "" {
+					break
+				}
+			}
+			if n > want || n == 0 && want > 0 || gaps != 2 {
+				t.Errorf("%s is found %d times, with %d gaps", word, n, gaps)
+			}
+		}
+		var b strings.Builder
+		if err := s.Write(t.Context(), &b, output.Selection{Run: 1, Job: 10}); err != nil || strings.Count(b.String(), "are missing here") != 2 {
+			t.Errorf("the download tells %d gaps, %v", strings.Count(b.String(), "are missing here"), err)
+		}
+		size := int64(0)
+		files, err := filepath.Glob(filepath.Join(dir, "1", "10", "end.job_limit", "*"))
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil {
+				size += info.Size()
+			}
+		}
+		if size > 150_000 || err != nil || len(files) == 0 {
+			t.Errorf("%d bytes of the end lie on the disk, %v", size, err)
+		}
+		s = open(t, dir, output.Options{PerJob: 400_000})
+	}
+}
+
+// Gaps that follow each other are one, whatever their reasons and whatever rows
+// have gaps between.
+func TestGapsThatFollowEachOtherAreOne(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), output.Options{})
+	at := map[string]int64{}
+	lose := func(row string, n int64) {
+		keep(t, s, 1, wire.LogChunk{Row: row, Offset: at[row], Lost: n, Lines: 1})
+		at[row] += n
+	}
+	for range 200 {
+		lose("a", 10)
+		lose("b", 20)
+		at["a"] += 5 // and this never comes
+	}
+	keep(t, s, 1, wire.LogChunk{Row: "a", Offset: at["a"], Bytes: []byte("end\n")})
+	pieces := read(t, s, output.Selection{Run: 1, Job: 10})
+	if len(pieces) != 3 || pieces[0].Lost.Bytes != 3000 || pieces[0].Lost.Reason != "sender" || pieces[1].Lost.Bytes != 4000 || pieces[1].Lost.Lines != 200 || pieces[2].Text != "end\n" {
+		t.Fatalf("there are %d pieces: %+v", len(pieces), pieces[:min(len(pieces), 5)])
+	}
+	hits, _, err := s.Search(t.Context(), output.Selection{Run: 1, Job: 10}, "end", 100)
+	if err != nil || len(hits) != 3 {
+		t.Errorf("the search gives %d, %v", len(hits), err)
+	}
+	var b strings.Builder
+	if err := s.Write(t.Context(), &b, output.Selection{Run: 1, Job: 10}); err != nil || strings.Count(b.String(), "are missing") != 2 {
+		t.Errorf("the download is %q, %v", b.String(), err)
 	}
 }
 
@@ -218,7 +351,8 @@ func TestTheOutputOfTheRunThatEndedLongestAgoMakesRoom(t *testing.T) {
 	}
 	keep(t, s, 1, chunk(9500, strings.Repeat("again\n", 500)))
 	keep(t, s, 1, chunk(12500, "no room\n"))
-	if got := text(read(t, s, output.Selection{Run: 1, Job: 10})); !strings.HasSuffix(got, "<total_limit 3008 501>") {
+	keep(t, s, 1, chunk(12508, strings.Repeat("0123456789abcdef", 40_000)), chunk(652_508, "why\n"))
+	if got := text(read(t, s, output.Selection{Run: 1, Job: 10})); !strings.HasSuffix(got, "abcdefwhy\n") {
 		t.Fatalf("without room there is %q", got[len(got)-60:])
 	}
 	if _, err := os.Stat(filepath.Join(dir, "2")); !os.IsNotExist(err) {

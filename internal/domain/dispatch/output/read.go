@@ -89,7 +89,7 @@ func mark(after string) (at uint64, seen int, err error) {
 
 // begin is where reading begins, how many lines of that place were seen, and how
 // many lines come before those that are wanted.
-func (sel Selection) begin(ctx context.Context, l *segment.Log) (s segment.Select, seen int, skip int64, err error) {
+func (sel Selection) begin(ctx context.Context, h *held) (s segment.Select, seen int, skip int64, err error) {
 	s.Stream = sel.streams()
 	switch {
 	case sel.After != "":
@@ -97,14 +97,14 @@ func (sel Selection) begin(ctx context.Context, l *segment.Log) (s segment.Selec
 			break
 		}
 		var at uint64
-		if at, skip, err = l.Last(ctx, s, sel.Last); at < s.From {
+		if at, skip, err = h.last(ctx, s, sel.Last); at < s.From {
 			skip = 0
 		}
 		s.From = max(s.From, at)
 	case sel.Last > 0:
-		s.From, skip, err = l.Last(ctx, s, sel.Last)
+		s.From, skip, err = h.last(ctx, s, sel.Last)
 	case !sel.Since.IsZero():
-		s.From, err = l.At(ctx, sel.Since.UnixNano())
+		s.From, err = h.at(ctx, sel.Since.UnixNano())
 	}
 	return s, seen, skip, err
 }
@@ -153,12 +153,12 @@ func (s *Store) each(ctx context.Context, sel Selection, fn func(segment.Record)
 		return err
 	}
 	defer release()
-	from, _, skip, err := sel.begin(ctx, h.log)
+	from, _, skip, err := sel.begin(ctx, h)
 	if err != nil {
 		return err
 	}
 	var failed error
-	err = h.log.Read(ctx, from, func(r segment.Record) bool {
+	err = h.read(ctx, from, func(r segment.Record) bool {
 		for skip > 0 && r.Lost == nil {
 			i := int64(bytes.IndexByte(r.Body, '\n')) + 1
 			if i == 0 {
@@ -188,21 +188,32 @@ func pieceOf(r segment.Record) Piece {
 	return p
 }
 
-// add appends a piece; gaps of one reason that follow each other are one, and so
-// are pieces that cut a sign in two.
+// add appends a piece; gaps of a row that follow each other are one, whatever rows
+// have gaps between, and so are pieces that cut a sign in two.
 func add(all []Piece, p Piece) []Piece {
-	if n := len(all) - 1; n >= 0 && all[n].Object == p.Object && all[n].Round == p.Round && all[n].End == p.Offset {
-		last := &all[n]
-		switch {
-		case last.Lost != nil && p.Lost != nil && last.Lost.Reason == p.Lost.Reason:
-			last.Lost.Bytes, last.Lost.Lines, last.End = last.Lost.Bytes+p.Lost.Bytes, last.Lost.Lines+p.Lost.Lines, p.End
-			return all
-		case last.Lost == nil && p.Lost == nil && torn(last.Text):
-			last.Text, last.End = last.Text+p.Text, p.End
-			return all
+	if p.Lost != nil {
+		for i := len(all) - 1; i >= 0 && all[i].Lost != nil; i-- {
+			if last := &all[i]; last.Object == p.Object && last.Round == p.Round && (last.End == p.Offset || p.Object == "") {
+				last.Lost.merge(*p.Lost)
+				last.End = last.Offset + last.Lost.Bytes
+				return all
+			}
 		}
+		return append(all, p)
+	}
+	if n := len(all) - 1; n >= 0 && all[n].Lost == nil && all[n].Object == p.Object && all[n].Round == p.Round && all[n].End == p.Offset && torn(all[n].Text) {
+		all[n].Text, all[n].End = all[n].Text+p.Text, p.End
+		return all
 	}
 	return append(all, p)
+}
+
+// merge adds a gap to the one before it. The larger one gives the reason.
+func (l *Lost) merge(more Lost) {
+	if more.Bytes > l.Bytes {
+		l.Reason = more.Reason
+	}
+	l.Bytes, l.Lines = l.Bytes+more.Bytes, l.Lines+more.Lines
 }
 
 // torn reports whether a text ends within a sign.
@@ -240,12 +251,12 @@ func (s *Store) Search(ctx context.Context, sel Selection, text string, limit in
 		return nil, "", err
 	}
 	defer release()
-	from, skip, _, err := sel.begin(ctx, h.log)
+	from, skip, _, err := sel.begin(ctx, h)
 	if err != nil {
 		return nil, "", err
 	}
 	size, at, same := 0, uint64(0), 0
-	err = h.log.Search(ctx, q, from, func(m segment.Match) bool {
+	err = h.search(ctx, q, from, func(m segment.Match) bool {
 		if m.Seq != at {
 			at, same = m.Seq, 0
 		}
@@ -258,14 +269,25 @@ func (s *Store) Search(ctx context.Context, sel Selection, text string, limit in
 		}
 		size += len(m.Line)
 		p := pieceOf(segment.Record{Time: m.Time, Stream: m.Stream, Offset: m.Offset, Body: m.Line, Lost: m.Lost})
-		if n := len(all) - 1; n >= 0 && p.Lost != nil && all[n].Lost != nil && all[n].Object == p.Object && all[n].Round == p.Round && all[n].Lost.Reason == p.Lost.Reason && all[n].Offset+all[n].Lost.Bytes == p.Offset {
-			all[n].Lost.Bytes, all[n].Lost.Lines = all[n].Lost.Bytes+p.Lost.Bytes, all[n].Lost.Lines+p.Lost.Lines
+		if p.Lost != nil && merged(all, p) {
 			return true
 		}
 		all = append(all, Hit{p.Object, p.Round, p.Offset, p.Time, p.Text, p.Lost})
 		return true
 	})
 	return slices.Clip(all), next, err
+}
+
+// merged adds a gap to that of the same row before it, where nothing but gaps is
+// between.
+func merged(all []Hit, p Piece) bool {
+	for i := len(all) - 1; i >= 0 && all[i].Lost != nil; i-- {
+		if h := &all[i]; h.Object == p.Object && h.Round == p.Round && (h.Offset+h.Lost.Bytes == p.Offset || p.Object == "") {
+			h.Lost.merge(*p.Lost)
+			return true
+		}
+	}
+	return false
 }
 
 // Write writes the whole output as text: of one row its very bytes, of several a
@@ -287,12 +309,23 @@ type text struct {
 	stream string
 	begun  bool
 	open   bool // the last line has no end
-	gap    segment.Record
+	gaps   []gap
+}
+
+// gap is what is missing of a stream.
+type gap struct {
+	stream string
+	lost   Lost
 }
 
 func (t *text) record(r segment.Record) error {
-	if r.Lost != nil && t.gap.Lost != nil && t.gap.Stream == r.Stream && t.gap.Lost.Reason == r.Lost.Reason {
-		t.gap.Lost.Bytes, t.gap.Lost.Lines = t.gap.Lost.Bytes+r.Lost.Bytes, t.gap.Lost.Lines+r.Lost.Lines
+	if r.Lost != nil {
+		lost := Lost{r.Lost.Bytes, r.Lost.Lines, r.Lost.Reason}
+		if i := slices.IndexFunc(t.gaps, func(g gap) bool { return g.stream == r.Stream }); i >= 0 {
+			t.gaps[i].lost.merge(lost)
+			return nil
+		}
+		t.gaps = append(t.gaps, gap{r.Stream, lost})
 		return nil
 	}
 	if err := t.flush(); err != nil {
@@ -300,12 +333,6 @@ func (t *text) record(r segment.Record) error {
 	}
 	if err := t.head(r.Stream); err != nil {
 		return err
-	}
-	if r.Lost != nil {
-		lost := *r.Lost
-		r.Lost, t.gap = &lost, r
-		t.gap.Lost = &lost
-		return nil
 	}
 	t.open = !bytes.HasSuffix(r.Body, []byte{'\n'})
 	_, err := t.w.Write(r.Body)
@@ -342,12 +369,16 @@ func (t *text) say(line string) error {
 }
 
 func (t *text) flush() error {
-	if t.gap.Lost == nil {
-		return nil
+	for _, g := range t.gaps {
+		if err := t.head(g.stream); err != nil {
+			return err
+		}
+		if err := t.say(g.lost.sentence()); err != nil {
+			return err
+		}
 	}
-	l := t.gap.Lost
-	t.gap = segment.Record{}
-	return t.say((&Lost{l.Bytes, l.Lines, l.Reason}).sentence())
+	t.gaps = t.gaps[:0]
+	return nil
 }
 
 // sentence is a gap as a line of text.

@@ -2,11 +2,14 @@
 // disk, a log for each job below a folder for each run:
 //
 //	output/<run>/<job>/{journal,<position>.seg}
+//	output/<run>/<job>/end.<reason>/   the same for the last part of a job that writes
+//	                                   more than is kept of one
 //	output/dropped     runs whose output had to make room
 //
 // What was stored outlives a kill at once, and a power cut after about a second.
 // A byte of a row is stored once, whoever sends it how often. What is not kept is
 // a gap at its place, with its size and its reason: nothing is left out silently.
+// Of a job that writes more than is kept, the beginning and the end are.
 package output
 
 import (
@@ -41,6 +44,9 @@ const (
 	fromRow   = "sender"      // it came faster than it could be sent
 	missing   = "missing"     // it was to come before and did not
 )
+
+// AtEnd is the offset of a piece that belongs at the end of what the row has.
+const AtEnd = -1
 
 const (
 	syncEvery = time.Second
@@ -81,12 +87,16 @@ type kept struct {
 
 // held is a log that is open.
 type held struct {
-	mu   sync.Mutex // one writer at a time
-	log  *segment.Log
-	size int64
-	used time.Time
-	refs int
-	over bool // the job has passed its limit
+	mu  sync.Mutex // one writer at a time
+	log *segment.Log
+	end *segment.Log // of a job that has passed a limit, else nil
+	why string       // which limit
+	// gone is what the end has lost, by stream.
+	goneMu sync.Mutex
+	gone   map[string]segment.Gone
+	size   int64
+	used   time.Time
+	refs   int
 }
 
 // Open opens the store in a folder.
@@ -167,7 +177,11 @@ func (s *Store) hold(p place) (*held, func(), error) {
 		if err != nil {
 			return nil, nil, errs.New(errs.Unavailable, "dispatch.output_unreadable", "the output of the job %d cannot be opened: %s", p.job, err)
 		}
-		h = &held{log: l, size: l.Size()}
+		h = &held{log: l}
+		if err := h.openEnd(s.path(p), &s.codec, endRoom(s.PerJob)); err != nil {
+			return nil, nil, errs.New(errs.Unavailable, "dispatch.output_unreadable", "the output of the job %d cannot be opened: %s", p.job, errors.Join(err, l.Close()))
+		}
+		h.size = h.onDisk()
 		s.logs[p] = h
 	}
 	h.refs++
@@ -190,14 +204,23 @@ func (s *Store) Keep(run, job int64, round int, chunks []wire.LogChunk) error {
 	defer release()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	in := &intake{h: h, limit: s.PerJob, now: s.Clock.Now().UnixNano(), full: s.full(), ends: map[string]int64{}, raw: h.log.Raw()}
+	room := endRoom(s.PerJob)
+	in := &intake{h: h, limit: s.PerJob - room, now: s.Clock.Now().UnixNano(), full: s.full(), ends: map[string]int64{}, raw: h.log.Raw(), why: h.why}
 	for _, c := range chunks {
 		in.take(streamOf(round, c.Row), c)
 	}
 	if err := h.log.Append(in.records...); err != nil {
-		return errs.New(errs.Unavailable, "dispatch.output_unwritten", "the output of the job %d cannot be stored: %s", job, err)
+		return unwritten(job, err)
 	}
-	size := h.log.Size()
+	if in.why != "" && h.end == nil {
+		if err := h.beginEnd(s.path(p), in.why, &s.codec, room); err != nil {
+			return unwritten(job, err)
+		}
+	}
+	if err := h.appendEnd(s.path(p), in.last, room); err != nil {
+		return unwritten(job, err)
+	}
+	size := h.onDisk()
 	s.mu.Lock()
 	s.grow(run, size-h.size, s.Clock.Now())
 	h.size = size
@@ -211,15 +234,20 @@ type intake struct {
 	limit   int64
 	now     int64
 	full    bool
+	why     string // the limit that the job has passed
 	ends    map[string]int64
 	raw     int64
 	records []segment.Record
+	last    []segment.Record // of the end of a job that has passed a limit
 }
 
 func (in *intake) take(stream string, c wire.LogChunk) {
 	end, known := in.ends[stream]
 	if !known {
-		end = in.h.log.End(stream)
+		end = in.h.endOf(stream)
+	}
+	if c.Offset == AtEnd {
+		c.Offset = end
 	}
 	length := max(c.Lost, int64(len(c.Bytes)))
 	if c.Lost > 0 {
@@ -242,39 +270,50 @@ func (in *intake) take(stream string, c wire.LogChunk) {
 		return
 	}
 	room := in.room(c.Bytes)
-	for at := 0; at < room; {
-		n := cut(c.Bytes[at:room])
-		in.records = append(in.records, segment.Record{Time: in.now, Stream: stream, Offset: c.Offset + int64(at), Body: c.Bytes[at : at+n]})
-		at += n
-	}
+	in.text(stream, c.Offset, c.Bytes[:room])
 	in.raw += int64(room)
 	if rest := c.Bytes[room:]; len(rest) > 0 {
-		reason := overJob
-		if in.full {
-			reason = overTotal
+		if in.why == "" {
+			in.why = overJob
+			if in.full {
+				in.why = overTotal
+			}
 		}
-		in.gap(stream, c.Offset+int64(room), segment.Lost{Bytes: int64(len(rest)), Lines: int64(bytes.Count(rest, []byte{'\n'})), Reason: reason})
+		in.text(stream, c.Offset+int64(room), rest)
 	}
 }
 
-// room is how much of a piece is kept: whole lines up to the limit.
+// text adds output: to the end of the job where a limit was passed.
+func (in *intake) text(stream string, offset int64, b []byte) {
+	for at := 0; at < len(b); {
+		n := cut(b[at:])
+		in.add(segment.Record{Time: in.now, Stream: stream, Offset: offset + int64(at), Body: b[at : at+n]})
+		at += n
+	}
+}
+
+func (in *intake) add(r segment.Record) {
+	if in.why != "" {
+		in.last = append(in.last, r)
+		return
+	}
+	in.records = append(in.records, r)
+}
+
+// room is how much of a piece belongs to the beginning: whole lines up to the limit.
 func (in *intake) room(b []byte) int {
 	left := in.limit - in.raw
 	switch {
-	case in.full || in.h.over || left <= 0:
+	case in.full || in.why != "" || left <= 0:
 		return 0
 	case int64(len(b)) <= left:
 		return len(b)
 	}
-	in.h.over = true
-	if i := bytes.LastIndexByte(b[:left], '\n'); i >= 0 {
-		return i + 1
-	}
-	return 0
+	return bytes.LastIndexByte(b[:left], '\n') + 1
 }
 
 func (in *intake) gap(stream string, at int64, l segment.Lost) {
-	in.records = append(in.records, segment.Record{Time: in.now, Stream: stream, Offset: at, Lost: &l})
+	in.add(segment.Record{Time: in.now, Stream: stream, Offset: at, Lost: &l})
 }
 
 // cut is how much of a text makes a record: whole lines, else whole signs.
@@ -326,7 +365,7 @@ func (s *Store) drop(run int64) error {
 		if h.refs > 0 {
 			return nil // somebody reads it: next time
 		}
-		if err := h.log.Close(); err != nil {
+		if err := h.each((*segment.Log).Close); err != nil {
 			return err
 		}
 		delete(s.logs, p)
@@ -370,7 +409,7 @@ func (s *Store) tend() {
 	all := maps.Clone(s.logs)
 	s.mu.Unlock()
 	for p, h := range all {
-		if err := h.log.Sync(); err != nil {
+		if err := h.each((*segment.Log).Sync); err != nil {
 			s.Log.Error("output could not be brought to the disk", "job", p.job, "err", err)
 		}
 		s.mu.Lock()
@@ -385,10 +424,10 @@ func (s *Store) shut(p place, h *held) {
 	delete(s.logs, p)
 	var sealed error
 	if s.ended(p.run) {
-		sealed = h.log.Seal()
+		sealed = h.each((*segment.Log).Seal)
 	}
-	s.grow(p.run, h.log.Size()-h.size, time.Time{})
-	if err := errors.Join(sealed, h.log.Close()); err != nil {
+	s.grow(p.run, h.onDisk()-h.size, time.Time{})
+	if err := errors.Join(sealed, h.each((*segment.Log).Close)); err != nil {
 		s.Log.Error("the output of a job could not be closed", "job", p.job, "err", err)
 	}
 }
@@ -399,7 +438,7 @@ func (s *Store) Close() error {
 	defer s.mu.Unlock()
 	var err error
 	for p, h := range s.logs {
-		err = errors.Join(err, h.log.Close())
+		err = errors.Join(err, h.each((*segment.Log).Close))
 		delete(s.logs, p)
 	}
 	return err

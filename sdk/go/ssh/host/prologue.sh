@@ -28,15 +28,4 @@ _sxt_nap() { sleep 0.1 2>/dev/null || sleep 1; }
 for _sxt_c in cat chmod grep head mkdir mv rm setsid sha256sum sleep tail wc; do
   command -v "$_sxt_c" >/dev/null 2>&1 || { echo; _sxt_say lacks "$_sxt_c"; }
 done
-_sxt_stat $$ || _sxt_s=-
-echo "
-$_sxt_k hello $$ $_sxt_s $_sxt_boot"
-# The client sends a text that ends with the marker; a connection that breaks in
-# its middle runs none of it.
-_sxt_t=
-while IFS= read -r _sxt_l; do
-  [ "$_sxt_l" != "$_sxt_k" ] || break
-  _sxt_t="$_sxt_t$_sxt_l
-"
-done
-[ "$_sxt_l" = "$_sxt_k" ] || _sxt_say partial
+_sxt_s=-

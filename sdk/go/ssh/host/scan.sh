@@ -18,7 +18,9 @@ _sxt_scan() {
     done
   fi
   if [ -n "$_sxt_g" ] && [ -r "$_sxt_g/cgroup.procs" ]; then
-    for _sxt_l in $(cat "$_sxt_g/cgroup.procs" 2>/dev/null); do _sxt_found="$_sxt_found$_sxt_l "; done
+    for _sxt_l in $(cat "$_sxt_g/cgroup.procs" 2>/dev/null); do
+      case $_sxt_found in *" $_sxt_l "*) ;; *) _sxt_found="$_sxt_found$_sxt_l " ;; esac # told once
+    done
   fi
   _sxt_more=1
   while [ $_sxt_more = 1 ]; do
