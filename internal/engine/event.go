@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 )
 
@@ -209,11 +208,7 @@ func (e Resolve) apply(s *stepper) error {
 	s.fact(Fact{Kind: FactResolved, Node: el.Node, Key: e.Incident})
 	held := s.held()
 	s.dropIncident(el)
-	if waits(s.p.Nodes[el.Node].Kind) || el.Parent == 0 {
-		s.setAll(el.Key, e.Variables)
-	} else { // what tokens only pass has no scope that would outlive this
-		s.propagateAll(s.run.Elements[el.Parent], e.Variables)
-	}
+	of(s.p.Nodes[el.Node]).given(s, el, e.Variables)
 	if held && el.Parent == 0 {
 		s.unpark()
 		return nil
@@ -231,16 +226,9 @@ func (e Skip) apply(s *stepper) error {
 		return fmt.Errorf("%w: %s", ErrRefused, message)
 	}
 	node := s.p.Nodes[el.Node]
-	if node.Kind == program.Process {
-		return fmt.Errorf("%w: a whole process cannot be skipped, cancel it", ErrRefused)
-	}
-	flows := node.Outgoing
-	if node.Kind == program.ExclusiveGateway {
-		flow, err := s.outgoing(node, e.Flow)
-		if err != nil {
-			return err
-		}
-		flows = []int32{flow}
+	flows, err := of(node).exits(s, node, e.Flow)
+	if err != nil {
+		return err
 	}
 	s.fact(Fact{Kind: FactSkipped, Node: el.Node, Key: el.Key, Text: e.Reason})
 	s.terminateBelow(el)

@@ -167,15 +167,7 @@ func (s *stepper) evaluates(m move) bool {
 	if evaluating(n) || slices.ContainsFunc(n.Boundary, func(b int32) bool { return evaluating(s.p.Nodes[b]) }) {
 		return true
 	}
-	switch n.Kind {
-	case program.ErrorEnd:
-		return true // who catches it is not known yet
-	case program.ExclusiveGateway:
-		return slices.ContainsFunc(n.Outgoing, func(f int32) bool { return s.p.Flows[f].Condition != nil })
-	case program.EndEvent:
-		return evaluating(s.p.Nodes[m.scope.Node]) // which may end with it
-	}
-	return false
+	return of(n).evaluates(s, n, m)
 }
 
 // evaluating reports whether a node has an expression of its own.
