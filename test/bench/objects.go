@@ -82,7 +82,7 @@ func chainPlugin(dir string, queries *atomic.Int64, begun chan<- time.Time) *plu
 	})
 	plugin.Action(p, plugin.Spec{Service: "take", Action: "ten", Title: wire.Text{"en": "Take ten", "zh": "取十"}, Idempotent: true, Batch: pathRows, Risk: wire.RiskRead, Target: "chain:first"},
 		func(_ context.Context, call *plugin.Call, in ten) (nothing, error) {
-			if in.A9 != "9 of third-"+strings.TrimPrefix(call.Row, "first-") {
+			if in.A9 != "9 of third-"+strings.TrimPrefix(call.Row, "chain:first/first-") {
 				return nothing{}, errors.New("a wrong value came: " + in.A9)
 			}
 			select {
@@ -131,7 +131,12 @@ func pathFigures(r *report) error {
 	if err := p.Call(ctx, "POST", "/api/v1/runs", body, &v); err != nil {
 		return err
 	}
-	at := <-begun
+	var at time.Time
+	select {
+	case at = <-begun:
+	case <-ctx.Done():
+		return fmt.Errorf("the run %s never came to its service with the right inputs: %w", v.Run, context.Cause(ctx))
+	}
 	checked := queries.Load()
 	if err := p.Watch(ctx, v.Run, nil, func(u client.Update) bool { return u.Run.State == "active" }); err != nil {
 		return err
