@@ -91,6 +91,9 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) }})
 	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
+	if err := p.process.Number(ctx); err != nil {
+		return nil, err
+	}
 	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
 		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
 		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}}})

@@ -76,6 +76,12 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 			if isNew[i], err = s.version(ctx, tx, &defs[i]); err != nil {
 				return err
 			}
+			if !isNew[i] {
+				continue
+			}
+			if err := keepTable(tx, int64(defs[i].Key), progs[i].Table()); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -124,7 +130,7 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, d Definition) error {
 
 // read parses a file and compiles its processes; the error lists every problem. The
 // programs are there also where there is one, as far as the file can be read.
-func read(xml []byte) (*bpmn.Model, []*program.Program, error) {
+func read(xml []byte, opts ...program.Option) (*bpmn.Model, []*program.Program, error) {
 	if len(xml) > MaxXML {
 		return nil, nil, errs.New(errs.TooLarge, "process.too_large", "the file has %d bytes: at most %d are possible", len(xml), MaxXML)
 	}
@@ -136,7 +142,7 @@ func read(xml []byte) (*bpmn.Model, []*program.Program, error) {
 	if model == nil {
 		return nil, nil, refused(err)
 	}
-	progs, err := program.All(model, program.Zones(time.LoadLocation)) // and what Read found
+	progs, err := program.All(model, append(opts, program.Zones(time.LoadLocation))...) // and what Read found
 	if err != nil {
 		return nil, progs, refused(err)
 	}
@@ -247,21 +253,12 @@ func (s *Service) Program(key int64) (*program.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	xml, err := s.XML(ctx, d)
+	prog, err := s.compiled(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	// What was deployed is executed as it was: a newer server may refuse more.
-	_, progs, err := read(xml)
-	if err != nil && len(progs) == 0 {
-		return nil, fmt.Errorf("process %s version %d: %w", d.Process, d.Version, err)
-	}
-	i := slices.IndexFunc(progs, func(p *program.Program) bool { return p.ProcessID == d.Process })
-	if i < 0 {
-		return nil, fmt.Errorf("process %s version %d: the file does not hold it", d.Process, d.Version)
-	}
-	s.programs.put(key, progs[i])
-	return progs[i], nil
+	s.programs.put(key, prog)
+	return prog, nil
 }
 
 // Find gives the version of a process, the newest for 0.

@@ -62,6 +62,48 @@ func insertDefinition(tx *db.Tx, d Definition) error {
 	return err
 }
 
+// olderDefinitions lists the versions that were numbered by an older compiler, or
+// by none.
+func olderDefinitions(ctx context.Context, q db.Querier, compiler int) ([]Definition, error) {
+	rows, err := q.Query(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE compiler < ? ORDER BY definition", compiler)
+	return db.Scan(rows, err, func(r *sql.Rows) (Definition, error) { return scanDefinition(r.Scan) })
+}
+
+// keepTable stores the numbers of a definition: those that are there stay.
+func keepTable(tx *db.Tx, definition int64, t program.Table) error {
+	had, err := tableOf(context.Background(), tx, definition)
+	if err != nil {
+		return err
+	}
+	for flow, ids := range [][2][]string{{had.Nodes, t.Nodes}, {had.Flows, t.Flows}} {
+		for i := len(ids[0]); i < len(ids[1]); i++ {
+			if _, err := tx.Exec("INSERT INTO process_element (definition, flow, number, id) VALUES (?, ?, ?, ?)", definition, flow, i, ids[1][i]); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = tx.Exec("UPDATE process_definition SET compiler = ? WHERE definition = ?", program.Version, definition)
+	return err
+}
+
+// tableOf reads the numbers of a definition; an older one may have none.
+func tableOf(ctx context.Context, q db.Querier, definition int64) (program.Table, error) {
+	var t program.Table
+	rows, err := q.Query(ctx, "SELECT flow, id FROM process_element WHERE definition = ? ORDER BY flow, number", definition)
+	_, err = db.Scan(rows, err, func(r *sql.Rows) (struct{}, error) {
+		var flow int
+		var id string
+		err := r.Scan(&flow, &id)
+		if flow == 0 {
+			t.Nodes = append(t.Nodes, id)
+		} else {
+			t.Flows = append(t.Flows, id)
+		}
+		return struct{}{}, err
+	})
+	return t, err
+}
+
 func optional[T any](v T, err error) (*T, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

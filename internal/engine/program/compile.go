@@ -57,13 +57,14 @@ func refusal(m *bpmn.Model, problems []bpmn.Problem) error {
 }
 
 func compile(m *bpmn.Model, proc *bpmn.Process, opts []Option) (*Program, []bpmn.Problem) {
-	c := &compiler{model: m, ids: map[*bpmn.Node]string{}}
+	c := &compiler{model: m, process: proc.ID, ids: map[*bpmn.Node]string{}}
 	for _, opt := range opts {
 		opt(c)
 	}
 	c.p = &Program{ProcessID: proc.ID, Name: proc.Name, byID: map[string]int32{}}
 	root := c.add(&Node{ID: proc.ID, Name: proc.Name, Kind: Process, Line: proc.Node.Line, Scope: None, Ext: proc.Ext})
 	c.scope(root, proc.Scope, proc.Node)
+	c.fill()
 	return c.p, c.problems
 }
 
@@ -102,6 +103,9 @@ type compiler struct {
 	zones    when.Zones
 	ids      map[*bpmn.Node]string // those that were made for flows without one
 	model    *bpmn.Model
+	process  string
+	nodes    numbering
+	flows    numbering
 	p        *Program
 	problems []bpmn.Problem
 }
@@ -115,9 +119,9 @@ func (c *compiler) problem(n *bpmn.Node, code, format string, args ...any) {
 }
 
 func (c *compiler) add(n *Node) *Node {
-	n.Index = int32(len(c.p.Nodes))
+	n.Index = c.nodes.take(n.ID)
 	n.Default, n.Start, n.AttachedTo = None, None, None
-	c.p.Nodes = append(c.p.Nodes, n)
+	c.p.Nodes = put(c.p.Nodes, n.Index, n)
 	c.p.byID[n.ID] = n.Index
 	return n
 }
@@ -160,8 +164,8 @@ func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 }
 
 func (c *compiler) flow(f *bpmn.Flow) {
-	flow := &Flow{Index: int32(len(c.p.Flows)), ID: f.ID, Name: f.Name, Source: c.p.byID[f.Source], Target: c.p.byID[f.Target]}
-	c.p.Flows = append(c.p.Flows, flow)
+	flow := &Flow{Index: c.flows.take(f.ID), ID: f.ID, Name: f.Name, Source: c.p.byID[f.Source], Target: c.p.byID[f.Target]}
+	c.p.Flows = put(c.p.Flows, flow.Index, flow)
 	source, target := c.p.Nodes[flow.Source], c.p.Nodes[flow.Target]
 	source.Outgoing = append(source.Outgoing, flow.Index)
 	target.Incoming = append(target.Incoming, flow.Index)

@@ -44,6 +44,7 @@ type Program struct {
 	// say.
 	Begin *Begin
 	byID  map[string]int32
+	lost  []string
 }
 
 // Lookup finds a node by its element id.
