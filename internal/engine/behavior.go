@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
@@ -34,19 +33,29 @@ type behavior interface {
 
 // behaviors has one for each kind.
 var behaviors = [...]behavior{
-	program.Process:          process{},
-	program.StartEvent:       startEvent{},
-	program.EndEvent:         endEvent{},
-	program.ErrorEnd:         errorEnd{},
-	program.TimerCatch:       timerCatch{},
-	program.BoundaryTimer:    boundaryTimer{},
-	program.BoundaryError:    boundaryError{},
-	program.ServiceTask:      serviceTask{},
-	program.UserTask:         userTask{},
-	program.ScriptTask:       scriptTask{},
-	program.ExclusiveGateway: exclusiveGateway{},
-	program.ParallelGateway:  parallelGateway{},
-	program.SubProcess:       subProcess{},
+	program.Process:            process{},
+	program.StartEvent:         startEvent{},
+	program.EndEvent:           endEvent{},
+	program.ErrorEnd:           errorEnd{},
+	program.TimerCatch:         timerCatch{},
+	program.BoundaryTimer:      boundaryTimer{},
+	program.BoundaryError:      boundaryError{},
+	program.ServiceTask:        serviceTask{},
+	program.UserTask:           userTask{},
+	program.ScriptTask:         scriptTask{},
+	program.ExclusiveGateway:   exclusiveGateway{},
+	program.ParallelGateway:    parallelGateway{},
+	program.SubProcess:         subProcess{},
+	program.PlainTask:          plainTask{},
+	program.PassEvent:          startEvent{},
+	program.TerminateEnd:       terminateEnd{},
+	program.EscalationThrow:    escalationThrow{},
+	program.EscalationEnd:      escalationEnd{},
+	program.BoundaryEscalation: boundaryEscalation{},
+	program.EventSubProcess:    eventSubProcess{},
+	program.StartTimer:         startTimer{},
+	program.StartError:         startError{},
+	program.StartEscalation:    startEscalation{},
 }
 
 // of gives the behavior of a node.
@@ -111,23 +120,6 @@ func (waiting) exits(_ *stepper, node *program.Node, _ string) ([]int32, error) 
 }
 
 func (waiting) evaluates(*stepper, *program.Node, move) bool { return false }
-
-// process is the process itself: the scope in which all else lies.
-type process struct{ waiting }
-
-func (process) work(*stepper, *state.Element, *program.Node) {}
-
-func (process) exits(*stepper, *program.Node, string) ([]int32, error) {
-	return nil, fmt.Errorf("%w: a whole process cannot be skipped, cancel it", ErrRefused)
-}
-
-// subProcess is a scope within another.
-type subProcess struct{ waiting }
-
-func (subProcess) work(s *stepper, el *state.Element, node *program.Node) {
-	s.activate(el)
-	s.spawn(node.Start, el)
-}
 
 // takeUp goes on where an incident stopped an element instance: with what its
 // state says, else as its kind does.

@@ -111,6 +111,9 @@ func (s *stepper) finish(el *state.Element) {
 	if el.Phase != state.Completing {
 		el.Phase = state.Completing
 		s.run.Touch(el)
+		if len(node.Handlers) > 0 {
+			s.deafen(el)
+		}
 	}
 	if el.Parent == 0 {
 		s.end(el, Completed, "")
@@ -182,5 +185,5 @@ func (s *stepper) clear(el *state.Element) {
 	s.dropJob(el)
 	s.dropTask(el)
 	s.dropIncident(el)
-	s.disarm(el)
+	s.disarm(el, nil)
 }

@@ -91,14 +91,18 @@ func (e Start) apply(s *stepper) error {
 	if message := tooLarge(e.Variables); message != "" {
 		return fmt.Errorf("%w: %s", ErrRefused, message)
 	}
-	root := &state.Element{Key: s.run.Key, Node: 0, Phase: state.Active}
+	root := &state.Element{Key: s.run.Key, Node: 0}
 	s.run.Put(root)
 	s.fact(Fact{Kind: FactStarted, Key: root.Key})
 	if e.Mandate != nil {
 		s.run.SetMandate(e.Mandate, s.env.NextKey())
 	}
 	s.setAll(root.Key, e.Variables)
-	s.spawn(s.p.Nodes[0].Start, root)
+	if s.opensLater() {
+		s.queue = append(s.queue, move{scope: root, iterate: true})
+		return nil
+	}
+	s.begin(root)
 	return nil
 }
 
@@ -150,7 +154,7 @@ func (e JobThrew) apply(s *stepper) error {
 		return JobFailed{Job: e.Job, Kind: IncidentLimit, Message: message}.apply(s)
 	}
 	s.fact(Fact{Kind: FactJobThrew, Node: el.Node, Key: e.Job, Text: e.Code + ": " + e.Message})
-	if s.throw(el, thrown{code: e.Code, message: e.Message, vars: e.Variables}) {
+	if s.throw(el, &thrown{code: e.Code, message: e.Message, vars: e.Variables}) {
 		return nil
 	}
 	el.Job.Retries = 0

@@ -17,8 +17,3 @@ func (endEvent) enter(s *stepper, node *program.Node, m move) {
 	s.passed(node, m.scope)
 	s.consume(m.scope)
 }
-
-// evaluates is so where the scope may end with the token.
-func (endEvent) evaluates(s *stepper, _ *program.Node, m move) bool {
-	return evaluating(s.p.Nodes[m.scope.Node])
-}

@@ -67,7 +67,8 @@ func Step(env *Env, run *state.Run, event Event) (Result, error) {
 }
 
 // move is a token about to enter a node of a scope.
-// With iterate it starts an iteration of the multi-instance whose body is scope.
+// With iterate there is no token: the scope goes on by itself, as a multi-instance
+// with its next iteration or a process that has not begun.
 type move struct {
 	node    int32
 	scope   *state.Element
@@ -169,7 +170,7 @@ func (s *stepper) move(m move) {
 		return // the scope was terminated while the token was on its way
 	}
 	if m.iterate {
-		s.iterate(m.scope)
+		s.continued(m.scope)
 		return
 	}
 	node := s.p.Nodes[m.node]

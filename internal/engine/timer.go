@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"sextant/internal/engine/program"
@@ -27,11 +28,18 @@ func (boundaryTimer) await(s *stepper, el *state.Element, node *program.Node) bo
 
 func (boundaryTimer) work(s *stepper, el *state.Element, _ *program.Node) { s.finish(el) }
 
+// startTimer begins an event sub-process when a time has come.
+type startTimer struct{ startEvent }
+
+func (startTimer) await(s *stepper, el *state.Element, node *program.Node) bool {
+	return s.arm(el, node)
+}
+
 // arm sets the timer of a node for an element instance.
 func (s *stepper) arm(el *state.Element, node *program.Node) bool {
 	t, err := s.timer(el, node)
 	if err != nil {
-		s.disarm(el)
+		s.disarm(el, nil)
 		s.incident(el, IncidentValue, fmt.Sprintf("the timer of %s cannot be set: %s", node.ID, err))
 		return false
 	}
@@ -41,11 +49,18 @@ func (s *stepper) arm(el *state.Element, node *program.Node) bool {
 	return true
 }
 
-func (s *stepper) disarm(el *state.Element) {
-	for _, t := range el.Timers {
+// disarm forgets timers of an element instance, all where which is nil.
+func (s *stepper) disarm(el *state.Element, which func(state.Timer) bool) {
+	el.Timers = slices.DeleteFunc(el.Timers, func(t state.Timer) bool {
+		if which != nil && !which(t) {
+			return false
+		}
 		s.effect(Effect{Kind: TimerGone, Key: t.Key, Element: el.Key, Node: t.Node})
+		return true
+	})
+	if len(el.Timers) == 0 {
+		el.Timers = nil
 	}
-	el.Timers = nil
 }
 
 func (s *stepper) timer(el *state.Element, node *program.Node) (state.Timer, error) {
@@ -84,8 +99,12 @@ func (s *stepper) fire(el *state.Element, i int) {
 		return
 	}
 	s.fact(Fact{Kind: FactTimer, Node: t.Node, Key: t.Key})
-	own := t.Node == el.Node
-	if !own && node.Interrupting {
+	own, handles := t.Node == el.Node, node.AttachedTo == program.None
+	if node.Interrupting && !own {
+		if handles {
+			s.handle(el, node, nil)
+			return
+		}
 		s.interrupt(el, node, nil)
 		return
 	}
@@ -94,14 +113,15 @@ func (s *stepper) fire(el *state.Element, i int) {
 		s.effect(Effect{Kind: TimerGone, Key: t.Key, Element: el.Key, Node: t.Node})
 	}
 	s.run.Touch(el)
-	if own {
+	switch {
+	case own:
 		s.dropIncident(el)
 		s.finish(el)
-		return
+	case handles:
+		s.handle(el, node, nil)
+	default:
+		s.reach(el, node, nil)
 	}
-	scope := s.run.Elements[el.Parent]
-	s.count(scope, 1)
-	s.happen(node, scope, nil)
 }
 
 // again arms a repeating timer for its next firing, counted from the last one.

@@ -141,6 +141,7 @@ func (c *compiler) scope(owner *Node, s *bpmn.Scope, xml *bpmn.Node) {
 	for i, e := range s.Elements {
 		c.link(nodes[i], e)
 	}
+	c.links(nodes, s.Elements)
 }
 
 // starts finds the one start event of a scope.
@@ -148,7 +149,7 @@ func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 	starts, others := 0, 0 // others begin too, in ways that are not executed
 	for _, n := range nodes {
 		switch {
-		case n.Kind == StartEvent:
+		case n.starts() && !n.refused:
 			starts++
 			owner.Start = n.Index
 		case n.begins:
@@ -157,9 +158,56 @@ func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 	}
 	switch {
 	case starts == 0 && others == 0 && !owner.free:
-		c.problem(xml, "process.no_start", "there is no start event: add one without a trigger")
+		c.problem(xml, "process.no_start", "there is no start event: add one %s", triggerOf(owner))
 	case starts > 1 && !owner.free:
 		c.problem(xml, "process.many_starts", "there are %d start events: one is executed, remove the others", starts)
+	}
+}
+
+// starts reports whether a node is a start event that is executed.
+func (n *Node) starts() bool {
+	switch n.Kind {
+	case StartEvent, StartTimer, StartError, StartEscalation:
+		return true
+	}
+	return false
+}
+
+func triggerOf(scope *Node) string {
+	if scope.Kind == EventSubProcess {
+		return "with a trigger"
+	}
+	return "without a trigger"
+}
+
+// links joins the events that throw a link with the one that catches it, by a flow
+// that nobody has drawn.
+func (c *compiler) links(nodes []*Node, elements []*bpmn.Element) {
+	catches := map[string]*Node{}
+	for i, e := range elements {
+		n := nodes[i]
+		if n.link == "" || e.Type != "intermediateCatchEvent" {
+			continue
+		}
+		if other := catches[n.link]; other != nil {
+			c.problem(e.Node, "process.link", "the link %q is caught by %q already: one event catches a link", n.link, other.ID)
+		}
+		catches[n.link] = n
+	}
+	for i, e := range elements {
+		n := nodes[i]
+		if n.link == "" || e.Type != "intermediateThrowEvent" {
+			continue
+		}
+		to := catches[n.link]
+		if to == nil {
+			c.problem(e.Node, "process.link", "nothing catches the link %q in the same process or sub-process", n.link)
+			continue
+		}
+		id := n.ID + " to " + to.ID
+		flow := &Flow{Index: c.flows.take(id), ID: id, Source: n.Index, Target: to.Index}
+		c.p.Flows = put(c.p.Flows, flow.Index, flow)
+		n.Outgoing, to.Incoming = append(n.Outgoing, flow.Index), append(to.Incoming, flow.Index)
 	}
 }
 
@@ -211,33 +259,39 @@ func (c *compiler) link(n *Node, e *bpmn.Element) {
 
 // degrees checks how many flows enter and leave.
 func (c *compiler) degrees(n *Node, e *bpmn.Element) {
-	switch n.Kind {
-	case StartEvent, BoundaryTimer, BoundaryError:
+	catches := n.link != "" && e.Type == "intermediateCatchEvent"
+	switch {
+	case n.starts() || n.AttachedTo != None || catches:
 		if len(n.Incoming) > 0 {
 			c.problem(e.Node, "process.incoming", "a flow leads into %q, which begins a path", n.ID)
 		}
-		if n.Kind != StartEvent && len(n.Outgoing) == 0 && !c.p.Nodes[n.Scope].broken {
+		if n.AttachedTo != None && len(n.Outgoing) == 0 && !c.p.Nodes[n.Scope].broken {
 			c.problem(e.Node, "process.no_outgoing", "no flow leaves the boundary event")
 		}
-	case EndEvent, ErrorEnd:
+	case e.Type == "endEvent" || n.link != "":
 		if len(n.Outgoing) > 0 {
 			c.problem(e.Node, "process.outgoing", "a flow leaves %q, which ends a path", n.ID)
 		}
-	case ExclusiveGateway:
+	case n.Kind == EventSubProcess:
+		if len(n.Incoming)+len(n.Outgoing) > 0 {
+			c.problem(e.Node, "process.event_place", "a flow leads into or out of %q: an event sub-process begins with its event and ends by itself", n.ID)
+		}
+	case n.Kind == ExclusiveGateway:
 		for _, i := range n.Outgoing {
 			if len(n.Outgoing) > 1 && i != n.Default && !c.p.Flows[i].conditional {
 				c.problem(e.Node, "process.no_condition", "the flow %q has no condition and is not the default flow", c.p.Flows[i].ID)
 			}
 		}
 	}
-	if n.Kind != StartEvent && e.Type != "boundaryEvent" && len(n.Incoming) == 0 && !c.p.Nodes[n.Scope].free && !c.p.Nodes[n.Scope].broken {
+	begins := n.starts() || e.Type == "boundaryEvent" || n.Kind == EventSubProcess || catches
+	if !begins && len(n.Incoming) == 0 && !c.p.Nodes[n.Scope].free && !c.p.Nodes[n.Scope].broken {
 		c.problem(e.Node, "process.unreachable", "no flow leads to this element")
 	}
 }
 
 func (n *Node) activity() bool {
 	switch n.Kind {
-	case ServiceTask, UserTask, ScriptTask, SubProcess:
+	case ServiceTask, UserTask, ScriptTask, PlainTask, SubProcess:
 		return true
 	}
 	return false

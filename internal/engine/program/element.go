@@ -19,7 +19,7 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 	n.Inputs = c.mappings(e.Node, "input mapping", e.Ext.Inputs)
 	n.Outputs = c.mappings(e.Node, "output mapping", e.Ext.Outputs)
 	switch e.Type {
-	case "startEvent", "endEvent", "intermediateCatchEvent", "boundaryEvent":
+	case "startEvent", "endEvent", "intermediateCatchEvent", "intermediateThrowEvent", "boundaryEvent":
 		c.event(n, e)
 	case "serviceTask":
 		c.serviceTask(n, e)
@@ -31,9 +31,10 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 		n.Kind = ExclusiveGateway
 	case "parallelGateway":
 		n.Kind = ParallelGateway
+	case "task", "manualTask":
+		n.Kind = PlainTask
 	case "subProcess":
-		n.Kind, n.free = SubProcess, e.TriggeredByEvent
-		c.scope(n, e.Scope, e.Node)
+		c.subProcess(owner, n, e)
 	default:
 		c.refuse(n, e, "<%s> is not executed", e.Type)
 		if e.Scope != nil {
@@ -46,6 +47,15 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 	c.reserved(n, e.Node)
 	c.begin(n, e)
 	return n
+}
+
+func (c *compiler) subProcess(owner, n *Node, e *bpmn.Element) {
+	n.Kind = SubProcess
+	if e.TriggeredByEvent {
+		n.Kind = EventSubProcess
+		owner.Handlers = append(owner.Handlers, n.Index)
+	}
+	c.scope(n, e.Scope, e.Node)
 }
 
 // refuse says that an element is not executed, unless that has been said.
@@ -89,16 +99,63 @@ func (c *compiler) event(n *Node, e *bpmn.Element) {
 	case len(e.Events) == 1:
 		trigger = e.Events[0].Type
 	}
+	handles := e.Type == "startEvent" && c.p.Nodes[n.Scope].Kind == EventSubProcess
+	if e.Type == "startEvent" && !e.Interrupting && !handles {
+		c.problem(e.Node, "process.start_place", "isInterrupting=\"false\" is for the start events of event sub-processes")
+	}
+	if !c.knownEvent(n, e, trigger, handles) {
+		if trigger == "" {
+			trigger = "none"
+		}
+		c.refuse(n, e, "<%s> with trigger %s is not executed", e.Type, trigger)
+	}
+}
+
+// knownEvent compiles an event by its trigger, unless it is none that is executed.
+func (c *compiler) knownEvent(n *Node, e *bpmn.Element, trigger string, handles bool) bool {
 	switch e.Type + ":" + trigger {
 	case "startEvent:":
 		n.Kind = StartEvent
+		if handles {
+			c.problem(e.Node, "process.event_start", "the start event of an event sub-process has no trigger: give it a timer, an error or an escalation")
+		}
+	case "startEvent:timer":
+		n.Kind, n.Timer = StartTimer, c.timer(e, !e.Interrupting)
+		return handles
+	case "startEvent:error":
+		n.Kind = StartError
+		n.Code = c.errorCode(e)
+		c.interrupts(e)
+		return handles
+	case "startEvent:escalation":
+		n.Kind = StartEscalation
+		n.Code = c.escalationCode(e)
+		return handles
 	case "endEvent:":
 		n.Kind = EndEvent
+	case "endEvent:terminate":
+		n.Kind = TerminateEnd
 	case "endEvent:error":
 		n.Kind = ErrorEnd
-		n.ErrorCode = c.errorCode(e)
-		if _, defined := c.model.Errors[e.Events[0].ErrorRef]; n.ErrorCode == "" && (defined || e.Events[0].ErrorRef == "") {
+		n.Code = c.errorCode(e)
+		if _, defined := c.model.Errors[e.Events[0].ErrorRef]; n.Code == "" && (defined || e.Events[0].ErrorRef == "") {
 			c.problem(e.Node, "process.error_code", "the error end event throws no error with a code: refer to an <error> that has an errorCode")
+		}
+	case "endEvent:escalation", "intermediateThrowEvent:escalation":
+		n.Kind = EscalationEnd
+		if e.Type != "endEvent" {
+			n.Kind = EscalationThrow
+		}
+		if n.Code = c.escalationCode(e); n.Code == "" {
+			c.problem(e.Node, "process.escalation_code", "the event throws no escalation with a code: refer to an <escalation> that has an escalationCode")
+		}
+	case "intermediateThrowEvent:":
+		n.Kind = PassEvent
+	case "intermediateThrowEvent:link", "intermediateCatchEvent:link":
+		n.Kind = PassEvent
+		n.link = e.Events[0].Name
+		if n.link == "" {
+			c.problem(e.Node, "process.link", "the link has no name")
 		}
 	case "intermediateCatchEvent:timer":
 		n.Kind, n.Timer = TimerCatch, c.timer(e, false)
@@ -106,24 +163,56 @@ func (c *compiler) event(n *Node, e *bpmn.Element) {
 		n.Kind, n.Timer = BoundaryTimer, c.timer(e, !e.Interrupting)
 	case "boundaryEvent:error":
 		n.Kind = BoundaryError
-		n.ErrorCode = c.errorCode(e)
-		if !e.Interrupting {
-			c.problem(e.Node, "process.error_boundary", "an error boundary event always interrupts: remove cancelActivity=\"false\"")
-		}
-	case "boundaryEvent:cancel": // goes with its transaction, see link
-		if e.AttachedTo == "" {
-			c.refuse(n, e, "<boundaryEvent> with trigger cancel is not executed")
-		}
-		n.refused, n.cancels = true, true
-	case "endEvent:cancel":
-		n.refused = n.refused || c.p.Nodes[n.Scope].refused
-		c.refuse(n, e, "<%s> with trigger cancel is not executed", e.Type)
+		n.Code = c.errorCode(e)
+		c.interrupts(e)
+	case "boundaryEvent:escalation":
+		n.Kind = BoundaryEscalation
+		n.Code = c.escalationCode(e)
 	default:
-		if trigger == "" {
-			trigger = "none"
-		}
-		c.refuse(n, e, "<%s> with trigger %s is not executed", e.Type, trigger)
+		return c.cancel(n, e, trigger)
 	}
+	return true
+}
+
+// cancel goes with its transaction, see link.
+func (c *compiler) cancel(n *Node, e *bpmn.Element, trigger string) bool {
+	switch {
+	case trigger != "cancel":
+		return false
+	case e.Type == "boundaryEvent" && e.AttachedTo != "":
+		n.refused, n.cancels = true, true
+		return true
+	case e.Type == "endEvent":
+		n.refused = n.refused || c.p.Nodes[n.Scope].refused
+	}
+	return false
+}
+
+// interrupts refuses an event for errors that would go on.
+func (c *compiler) interrupts(e *bpmn.Element) {
+	if e.Interrupting {
+		return
+	}
+	what, attribute := "an error boundary event", "cancelActivity"
+	if e.Type == "startEvent" {
+		what, attribute = "an event sub-process for an error", "isInterrupting"
+	}
+	c.problem(e.Node, "process.error_boundary", "%s always interrupts: remove %s=\"false\"", what, attribute)
+}
+
+func (c *compiler) escalationCode(e *bpmn.Element) string {
+	ref := e.Events[0].EscalationRef
+	if ref == "" {
+		return ""
+	}
+	def, ok := c.model.Escalations[ref]
+	if !ok {
+		c.problem(e.Node, "process.escalation_ref", "the escalation %q is not defined in the file", ref)
+	}
+	if strings.HasPrefix(def.Code, "=") || foreign(def.Code) {
+		c.problem(e.Node, "process.escalation_code", "the escalationCode %q of the escalation %q is an expression: codes are texts", def.Code, ref)
+	}
+	return def.Code
 }
 
 func (c *compiler) errorCode(e *bpmn.Element) string {
@@ -156,7 +245,7 @@ func (c *compiler) timer(e *bpmn.Element, repeats bool) *Timer {
 	case d.Cycle != "" && repeats:
 		t.Kind, text = TimerCycle, d.Cycle
 	case d.Cycle != "":
-		c.problem(e.Node, "process.timer", "a cycle is executed on boundary events that do not interrupt only")
+		c.problem(e.Node, "process.timer", "a cycle is executed on boundary events and event sub-processes that do not interrupt only")
 	default:
 		c.problem(e.Node, "process.timer", "the timer has no duration, date or cycle")
 	}

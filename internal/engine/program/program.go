@@ -28,6 +28,19 @@ const (
 	ExclusiveGateway
 	ParallelGateway
 	SubProcess
+	// PlainTask is a task that nobody does, PassEvent an event that asks for
+	// nothing, such as one without a trigger or a link.
+	PlainTask
+	PassEvent
+	TerminateEnd
+	EscalationThrow
+	EscalationEnd
+	BoundaryEscalation
+	// EventSubProcess begins with one of the start events after it.
+	EventSubProcess
+	StartTimer
+	StartError
+	StartEscalation
 )
 
 // None stands for "no node" or "no flow" where an index is wanted.
@@ -69,6 +82,8 @@ type Node struct {
 	Default  int32
 	// Start is the start event of a process or sub-process.
 	Start int32
+	// Handlers are the event sub-processes within a process or sub-process.
+	Handlers []int32
 	// Boundary are the boundary events attached to an activity; AttachedTo is
 	// the activity of a boundary event.
 	Boundary     []int32
@@ -80,20 +95,21 @@ type Node struct {
 	Human        *Human
 	Script       *Script
 	Timer        *Timer
-	// ErrorCode is what an error end throws or a boundary catches; a boundary
-	// with an empty code catches every error.
-	ErrorCode string
-	Loop      *Loop
+	// Code is that of the error or escalation that an event throws or catches; one
+	// that catches with an empty code catches every one.
+	Code string
+	Loop *Loop
 	// Ext gives the service details (binding, inputs, outputs, risk) that the
 	// engine hands on untouched.
 	Ext bpmn.Extensions
 
 	// refused nodes have been told as problems: nothing is said of what only follows.
 	refused bool
-	cancels bool // a cancel event on a boundary
-	begins  bool // a start event that is not executed
-	broken  bool // a scope with a flow that leads to nothing or comes from nothing
-	free    bool // a scope whose elements need not be connected
+	link    string // name of the link that leads away from it
+	cancels bool   // a cancel event on a boundary
+	begins  bool   // a start event that is not executed
+	broken  bool   // a scope with a flow that leads to nothing or comes from nothing
+	free    bool   // a scope whose elements need not be connected
 }
 
 // Begin is what a process declares of its starts.

@@ -53,6 +53,8 @@ type Element struct {
 	Timers   []Timer
 	Human    bool
 	Incident *Incident
+	// Interrupted scopes have had an event sub-process that ends all else.
+	Interrupted bool
 }
 
 // Join counts the tokens that wait at a parallel gateway on one flow.

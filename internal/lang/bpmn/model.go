@@ -5,6 +5,8 @@ type Model struct {
 	Processes []*Process
 	// Errors are the <error> definitions by id.
 	Errors map[string]ErrorRef
+	// Escalations are the <escalation> definitions by id.
+	Escalations map[string]EscalationRef
 	// Warnings name what is kept but has no meaning here.
 	Warnings []Problem
 	// Problems are those that refuse the file.
@@ -13,6 +15,9 @@ type Model struct {
 
 // ErrorRef is a BPMN error definition.
 type ErrorRef struct{ ID, Name, Code string }
+
+// EscalationRef is a BPMN escalation definition.
+type EscalationRef struct{ ID, Name, Code string }
 
 // Process is one <process>.
 type Process struct {
@@ -43,7 +48,7 @@ type Element struct {
 	// Default is the id of the default flow.
 	Default string
 	// AttachedTo is the id of the activity that a boundary event sits on;
-	// Interrupting is its cancelActivity.
+	// Interrupting is its cancelActivity, or isInterrupting of a start event.
 	AttachedTo   string
 	Interrupting bool
 	Events       []EventDefinition
@@ -61,8 +66,10 @@ type Element struct {
 // without EventDefinition: timer, error, message, …
 type EventDefinition struct {
 	Type string
-	// ErrorRef is the id of an <error>.
-	ErrorRef string
+	// ErrorRef is the id of an <error>, EscalationRef that of an <escalation>.
+	ErrorRef, EscalationRef string
+	// Name is that of a link.
+	Name string
 	// One of these is set for a timer; Kinds counts them.
 	Date, Duration, Cycle string
 	Kinds                 int

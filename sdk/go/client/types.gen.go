@@ -206,11 +206,13 @@ func (e ProcessStepState) Valid() bool {
 const (
 	Boundary   ProcessStepType = "boundary"
 	End        ProcessStepType = "end"
+	Event      ProcessStepType = "event"
 	Gateway    ProcessStepType = "gateway"
 	Script     ProcessStepType = "script"
 	Service    ProcessStepType = "service"
 	Start      ProcessStepType = "start"
 	Subprocess ProcessStepType = "subprocess"
+	Task       ProcessStepType = "task"
 	Timer      ProcessStepType = "timer"
 	User       ProcessStepType = "user"
 )
@@ -222,6 +224,8 @@ func (e ProcessStepType) Valid() bool {
 		return true
 	case End:
 		return true
+	case Event:
+		return true
 	case Gateway:
 		return true
 	case Script:
@@ -231,6 +235,8 @@ func (e ProcessStepType) Valid() bool {
 	case Start:
 		return true
 	case Subprocess:
+		return true
+	case Task:
 		return true
 	case Timer:
 		return true

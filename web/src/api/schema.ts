@@ -2213,7 +2213,7 @@ export interface components {
             /** @description When it waited for help */
             stopped?: components["schemas"]["ProcessSpan"][] | null;
             /** @enum {string} */
-            type: "start" | "end" | "timer" | "boundary" | "service" | "user" | "script" | "gateway" | "subprocess";
+            type: "start" | "end" | "timer" | "event" | "boundary" | "service" | "user" | "script" | "task" | "gateway" | "subprocess";
         };
         ProcessSummary: {
             /** @description Runs by the hour in which they began and by state, where a beginning is given */
