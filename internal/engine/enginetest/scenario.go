@@ -78,11 +78,11 @@ type Outcome []string
 
 // Play plays the scenario in a mode. The error names the line that does not hold.
 func (s *Scenario) Play(mode Mode) (Outcome, error) {
-	p, err := s.compile(mode)
+	w, err := s.World(mode)
 	if err != nil {
 		return nil, err
 	}
-	pl := &player{World: NewWorld(p, mode)}
+	pl := &player{World: w}
 	for i, line := range s.Script {
 		if line, _, _ = strings.Cut(strings.TrimSpace(line), "# "); line == "" {
 			continue
@@ -95,6 +95,15 @@ func (s *Scenario) Play(mode Mode) (Outcome, error) {
 		return nil, fmt.Errorf("the run has ended and left %d records, jobs %v, tasks %v, %d timers, %d incidents", len(pl.records), elements(pl.jobs), elements(pl.tasks), len(pl.timers), len(pl.trouble))
 	}
 	return pl.outcome(), nil
+}
+
+// World makes a world of the model in which nothing has happened yet.
+func (s *Scenario) World(mode Mode) (*World, error) {
+	p, err := s.compile(mode)
+	if err != nil {
+		return nil, err
+	}
+	return NewWorld(p, mode), nil
 }
 
 func (s *Scenario) compile(mode Mode) (*program.Program, error) {

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -168,6 +169,15 @@ func (w *World) earliest(until time.Time) *engine.Effect {
 	}
 	return first
 }
+
+// Jobs lists the elements whose jobs are open, each as often as it has one.
+func (w *World) Jobs() []string { return elements(w.jobs) }
+
+// Job gives the n-th open job of an element, in the order of asking.
+func (w *World) Job(element string, n int) (state.Key, error) { return find(w.jobs, "job", element, n) }
+
+// Incidents lists the open incidents.
+func (w *World) Incidents() []state.Key { return slices.Sorted(maps.Keys(w.trouble)) }
 
 // find gives the n-th open thing of an element, in the order of asking.
 func find(all map[state.Key]open, what, node string, n int) (state.Key, error) {
