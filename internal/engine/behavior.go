@@ -56,6 +56,14 @@ var behaviors = [...]behavior{
 	program.StartTimer:         startTimer{},
 	program.StartError:         startError{},
 	program.StartEscalation:    startEscalation{},
+	program.EventCatch:         eventCatch{},
+	program.ReceiveTask:        receiveTask{},
+	program.BoundaryEvent:      boundaryEvent{},
+	program.StartSubscribed:    startSubscribed{},
+	program.StartByEvent:       startEvent{},
+	program.SignalThrow:        signalThrow{},
+	program.SignalEnd:          signalEnd{},
+	program.EventGateway:       eventGateway{},
 }
 
 // of gives the behavior of a node.

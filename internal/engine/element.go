@@ -27,7 +27,7 @@ func (s *stepper) begin(el *state.Element) {
 // awaitAll has an element instance wait for its own event and for those on its
 // boundary. An event on a boundary has happened when it becomes an instance.
 func (s *stepper) awaitAll(el *state.Element, node *program.Node) bool {
-	if len(el.Timers) > 0 {
+	if len(el.Timers)+len(el.Subscriptions) > 0 {
 		return true // taken up again after an incident
 	}
 	if node.AttachedTo == program.None && !of(node).await(s, el, node) {
@@ -185,5 +185,11 @@ func (s *stepper) clear(el *state.Element) {
 	s.dropJob(el)
 	s.dropTask(el)
 	s.dropIncident(el)
+	s.forget(el)
+}
+
+// forget has an element instance wait for no event any more.
+func (s *stepper) forget(el *state.Element) {
 	s.disarm(el, nil)
+	s.unsubscribe(el, nil)
 }

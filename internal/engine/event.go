@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 )
 
@@ -27,6 +29,8 @@ type Variables map[string]json.RawMessage
 type Start struct {
 	Variables Variables
 	Mandate   []byte
+	// Event is the id of the start event, empty for the one without a trigger.
+	Event string
 }
 
 // JobCompleted ends a job with its results.
@@ -56,6 +60,12 @@ type JobThrew struct {
 
 // TimerFired says that a timer is due.
 type TimerFired struct{ Element, Timer state.Key }
+
+// EventCame says that the message or signal has come for which a subscription waits.
+type EventCame struct {
+	Element, Subscription state.Key
+	Variables             Variables
+}
 
 // TaskCompleted ends a user task.
 type TaskCompleted struct {
@@ -91,7 +101,11 @@ func (e Start) apply(s *stepper) error {
 	if message := tooLarge(e.Variables); message != "" {
 		return fmt.Errorf("%w: %s", ErrRefused, message)
 	}
-	root := &state.Element{Key: s.run.Key, Node: 0}
+	start, err := s.startOf(e.Event)
+	if err != nil {
+		return err
+	}
+	root := &state.Element{Key: s.run.Key, Start: start}
 	s.run.Put(root)
 	s.fact(Fact{Kind: FactStarted, Key: root.Key})
 	if e.Mandate != nil {
@@ -103,6 +117,39 @@ func (e Start) apply(s *stepper) error {
 		return nil
 	}
 	s.begin(root)
+	return nil
+}
+
+// startOf finds the start event of a run; 0 stands for the one without a trigger.
+func (s *stepper) startOf(event string) (int32, error) {
+	if event == "" {
+		if s.p.Nodes[0].Start == program.None {
+			return 0, fmt.Errorf("%w: the process begins with an event alone", ErrRefused)
+		}
+		return 0, nil
+	}
+	n, ok := s.p.Lookup(event)
+	if !ok || n.Kind != program.StartByEvent {
+		return 0, fmt.Errorf("%w: %q is no start event that waits for a message or a signal", ErrRefused, event)
+	}
+	return n.Index, nil
+}
+
+func (e EventCame) apply(s *stepper) error {
+	el := s.run.Elements[e.Element]
+	if el == nil {
+		return ErrGone
+	}
+	i := slices.IndexFunc(el.Subscriptions, func(sub state.Subscription) bool { return sub.Key == e.Subscription })
+	if i < 0 {
+		return ErrGone
+	}
+	if message := tooLarge(e.Variables); message != "" {
+		return fmt.Errorf("%w: %s", ErrRefused, message)
+	}
+	sub := el.Subscriptions[i]
+	s.fact(Fact{Kind: FactEvent, Node: sub.Node, Key: sub.Key, Text: sub.Name})
+	s.occur(el, s.p.Nodes[sub.Node], &thrown{vars: e.Variables, plain: true})
 	return nil
 }
 

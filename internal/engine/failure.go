@@ -82,11 +82,13 @@ func (e boundaryEscalation) catches(node *program.Node, t *thrown) fit {
 
 func (startEscalation) enter(s *stepper, node *program.Node, m move) { startEvent{}.enter(s, node, m) }
 
-// thrown is a BPMN error or an escalation on its way outwards.
+// thrown is a BPMN error or an escalation on its way outwards, or what a message or
+// signal brings.
 type thrown struct {
 	code, message string
 	vars          Variables
 	escalation    bool
+	plain         bool // a message or a signal: it brings its variables alone
 	interrupted   bool // what caught it has ended where it was thrown
 }
 
@@ -175,9 +177,13 @@ func (s *stepper) bring(event *state.Element, t *thrown) {
 	if t == nil {
 		return
 	}
-	if !t.escalation {
+	if !t.escalation && !t.plain {
 		s.set(event.Key, "errorCode", quoted(t.code))
 		s.set(event.Key, "errorMessage", quoted(t.message))
+	}
+	if s.p.Nodes[event.Node].Kind == program.EventSubProcess {
+		s.setAll(event.Key, t.vars) // they are its own
+		return
 	}
 	s.results(event, t.vars)
 }

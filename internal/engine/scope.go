@@ -37,6 +37,10 @@ func (s *stepper) open(el *state.Element, node *program.Node) {
 		}
 	}
 	s.activate(el)
+	if el.Start != 0 {
+		s.spawn(el.Start, el)
+		return
+	}
 	s.spawn(node.Start, el)
 }
 
@@ -82,9 +86,9 @@ func (s *stepper) empty(scope *state.Element) {
 
 // deafen has a scope wait for none of the events of its event sub-processes.
 func (s *stepper) deafen(scope *state.Element) {
-	s.disarm(scope, func(t state.Timer) bool {
-		return t.Node != scope.Node && s.p.Nodes[t.Node].AttachedTo == program.None
-	})
+	handles := func(node int32) bool { return node != scope.Node && s.p.Nodes[node].AttachedTo == program.None }
+	s.disarm(scope, handles)
+	s.unsubscribe(scope, handles)
 }
 
 // endEvaluates reports whether something is evaluated where a token is the last of

@@ -39,7 +39,7 @@ func (startTimer) await(s *stepper, el *state.Element, node *program.Node) bool 
 func (s *stepper) arm(el *state.Element, node *program.Node) bool {
 	t, err := s.timer(el, node)
 	if err != nil {
-		s.disarm(el, nil)
+		s.forget(el)
 		s.incident(el, IncidentValue, fmt.Sprintf("the timer of %s cannot be set: %s", node.ID, err))
 		return false
 	}
@@ -49,10 +49,11 @@ func (s *stepper) arm(el *state.Element, node *program.Node) bool {
 	return true
 }
 
-// disarm forgets timers of an element instance, all where which is nil.
-func (s *stepper) disarm(el *state.Element, which func(state.Timer) bool) {
+// disarm forgets the timers of some events of an element instance, all where which is
+// nil.
+func (s *stepper) disarm(el *state.Element, which func(node int32) bool) {
 	el.Timers = slices.DeleteFunc(el.Timers, func(t state.Timer) bool {
-		if which != nil && !which(t) {
+		if which != nil && !which(t.Node) {
 			return false
 		}
 		s.effect(Effect{Kind: TimerGone, Key: t.Key, Element: el.Key, Node: t.Node})
@@ -99,13 +100,8 @@ func (s *stepper) fire(el *state.Element, i int) {
 		return
 	}
 	s.fact(Fact{Kind: FactTimer, Node: t.Node, Key: t.Key})
-	own, handles := t.Node == el.Node, node.AttachedTo == program.None
-	if node.Interrupting && !own {
-		if handles {
-			s.handle(el, node, nil)
-			return
-		}
-		s.interrupt(el, node, nil)
+	if node.Kind == program.TimerCatch || node.Interrupting {
+		s.occur(el, node, nil)
 		return
 	}
 	if !s.again(el, i) {
@@ -113,15 +109,7 @@ func (s *stepper) fire(el *state.Element, i int) {
 		s.effect(Effect{Kind: TimerGone, Key: t.Key, Element: el.Key, Node: t.Node})
 	}
 	s.run.Touch(el)
-	switch {
-	case own:
-		s.dropIncident(el)
-		s.finish(el)
-	case handles:
-		s.handle(el, node, nil)
-	default:
-		s.reach(el, node, nil)
-	}
+	s.occur(el, node, nil)
 }
 
 // again arms a repeating timer for its next firing, counted from the last one.

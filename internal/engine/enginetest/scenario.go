@@ -28,14 +28,19 @@ const header = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec
 // script is one of
 //
 //	start [name=json …]                       the run begins
+//	start event [name=json …]                 with that start event
 //	complete|throw|fail element[#n] …         of the n-th open job of an element
 //	task element[#n] [name=json …]            a person completes a task
 //	resolve element [name=json …]             an incident is taken up again
 //	skip element [flow=id] [name=json …]
 //	cancel reason
+//	message name key [name=json …]            comes to the first that waits for it
+//	signal name [name=json …]                 comes to all that wait for it
 //	pass PT10S                                time goes by, what is due happens
 //	refused command …                         the command must be refused
 //	jobs|tasks|incidents|timers [element …]   exactly these are open
+//	waits [element …]                         exactly these wait for messages or signals
+//	threw [signal …]                          these signals, so far
 //	incident element kind text                one says so
 //	var name json                             in the scope of the process, now or at its end
 //	took id …                                 these elements and flows, in this order, since the last took
@@ -91,8 +96,8 @@ func (s *Scenario) Play(mode Mode) (Outcome, error) {
 			return nil, fmt.Errorf("line %d, %q: %w", i+1, line, err)
 		}
 	}
-	if pl.Ended != nil && len(pl.records)+len(pl.jobs)+len(pl.tasks)+len(pl.timers)+len(pl.trouble) > 0 {
-		return nil, fmt.Errorf("the run has ended and left %d records, jobs %v, tasks %v, %d timers, %d incidents", len(pl.records), elements(pl.jobs), elements(pl.tasks), len(pl.timers), len(pl.trouble))
+	if pl.Ended != nil && len(pl.records)+len(pl.jobs)+len(pl.tasks)+len(pl.timers)+len(pl.trouble)+len(pl.waits) > 0 {
+		return nil, fmt.Errorf("the run has ended and left %d records, jobs %v, tasks %v, %d timers, %d incidents, %d subscriptions", len(pl.records), elements(pl.jobs), elements(pl.tasks), len(pl.timers), len(pl.trouble), len(pl.waits))
 	}
 	return pl.outcome(), nil
 }
@@ -149,6 +154,8 @@ func (p *player) line(words []string) error {
 			return err
 		}
 		return p.Pass(until.Sub(p.Now))
+	case "message", "signal":
+		return p.tell(words[0], rest)
 	case "start", "complete", "throw", "fail", "task", "resolve", "skip", "cancel":
 		ev, err := p.event(words[0], rest)
 		if err != nil {
@@ -165,8 +172,8 @@ func (p *player) event(verb string, rest []string) (engine.Event, error) {
 		return engine.Cancel{Reason: strings.Join(rest, " ")}, nil
 	}
 	if verb == "start" {
-		vars, _, err := values(rest)
-		return engine.Start{Variables: vars}, err
+		vars, words, err := values(rest)
+		return engine.Start{Variables: vars, Event: strings.Join(words, " ")}, err
 	}
 	node, nth, _ := strings.Cut(rest[0], "#")
 	n, _ := strconv.Atoi(nth) // 0 where there is none
@@ -194,6 +201,18 @@ func (p *player) event(verb string, rest []string) (engine.Event, error) {
 		return engine.JobFailed{Job: key, Retries: int32(retries), Message: strings.Join(words[1:], " ")}, err
 	}
 	return engine.JobCompleted{Job: key, Variables: vars}, nil
+}
+
+func (p *player) tell(what string, rest []string) error {
+	vars, words, err := values(rest)
+	if err != nil {
+		return err
+	}
+	n, err := p.Tell(what == "signal", words[0], strings.Join(words[1:], " "), vars)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: nothing waits for it", engine.ErrGone)
+	}
+	return err
 }
 
 func (p *player) help(verb, node string, vars engine.Variables) (engine.Event, error) {
@@ -251,11 +270,10 @@ func (p *player) expect(what string, want []string) error {
 		return same(elements(p.jobs), want)
 	case "tasks":
 		return same(elements(p.tasks), want)
-	case "timers", "incidents":
-		all := p.timers
-		if what == "incidents" {
-			all = p.trouble
-		}
+	case "threw":
+		return same(p.thrown, want)
+	case "timers", "incidents", "waits":
+		all := map[string]map[state.Key]engine.Effect{"timers": p.timers, "incidents": p.trouble, "waits": p.waits}[what]
 		var got []string
 		for _, e := range all {
 			got = append(got, p.id(e.Node))

@@ -53,6 +53,8 @@ type World struct {
 	tasks   map[state.Key]open
 	timers  map[state.Key]engine.Effect
 	trouble map[state.Key]engine.Effect
+	waits   map[state.Key]engine.Effect // subscriptions
+	thrown  []string                    // signals
 }
 
 // open is work that the run has asked for. The order is that of asking.
@@ -64,7 +66,7 @@ type open struct {
 // NewWorld makes a world whose run has not begun.
 func NewWorld(p *program.Program, mode Mode) *World {
 	return &World{Program: p, Run: state.New(runKey), Now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), mode: mode, next: runKey,
-		records: map[state.Key]state.Record{}, jobs: map[state.Key]open{}, tasks: map[state.Key]open{}, timers: map[state.Key]engine.Effect{}, trouble: map[state.Key]engine.Effect{}}
+		records: map[state.Key]state.Record{}, jobs: map[state.Key]open{}, tasks: map[state.Key]open{}, timers: map[state.Key]engine.Effect{}, trouble: map[state.Key]engine.Effect{}, waits: map[state.Key]engine.Effect{}}
 }
 
 // Step applies an event and whatever turns it takes.
@@ -121,6 +123,12 @@ func (w *World) take(e engine.Effect) {
 		w.trouble[e.Key] = e
 	case engine.IncidentGone:
 		delete(w.trouble, e.Key)
+	case engine.Subscribed:
+		w.waits[e.Key] = e
+	case engine.Unsubscribed:
+		delete(w.waits, e.Key)
+	case engine.SignalThrown:
+		w.thrown = append(w.thrown, e.Name)
 	case engine.RunEnded:
 		w.Ended = &e
 	}
@@ -202,4 +210,23 @@ func elements(all map[state.Key]open) []string {
 	}
 	sort.Strings(ids)
 	return ids
+}
+
+// Tell brings a message to the first subscription that waits for it, a signal to
+// all. It gives how many there were.
+func (w *World) Tell(signal bool, name, correlation string, vars engine.Variables) (int, error) {
+	n := 0
+	for _, key := range slices.Sorted(maps.Keys(w.waits)) {
+		e, open := w.waits[key]
+		if sub := e.Subscription; !open || sub.Signal != signal || sub.Name != name || sub.Correlation != correlation {
+			continue
+		}
+		if err := w.Step(engine.EventCame{Element: e.Element, Subscription: key, Variables: vars}); err != nil {
+			return n, err
+		}
+		if n++; !signal {
+			break
+		}
+	}
+	return n, nil
 }

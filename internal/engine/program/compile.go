@@ -142,13 +142,20 @@ func (c *compiler) scope(owner *Node, s *bpmn.Scope, xml *bpmn.Node) {
 		c.link(nodes[i], e)
 	}
 	c.links(nodes, s.Elements)
+	for i, e := range s.Elements {
+		c.race(nodes[i], e)
+	}
 }
 
-// starts finds the one start event of a scope.
+// starts finds the start event of a scope. A process may have more that begin it
+// with an event.
 func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 	starts, others := 0, 0 // others begin too, in ways that are not executed
 	for _, n := range nodes {
 		switch {
+		case n.Kind == StartByEvent && !n.refused:
+			c.p.Events = append(c.p.Events, n.Index)
+			others++
 		case n.starts() && !n.refused:
 			starts++
 			owner.Start = n.Index
@@ -167,7 +174,7 @@ func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 // starts reports whether a node is a start event that is executed.
 func (n *Node) starts() bool {
 	switch n.Kind {
-	case StartEvent, StartTimer, StartError, StartEscalation:
+	case StartEvent, StartTimer, StartError, StartEscalation, StartSubscribed, StartByEvent:
 		return true
 	}
 	return false
@@ -178,6 +185,25 @@ func triggerOf(scope *Node) string {
 		return "with a trigger"
 	}
 	return "without a trigger"
+}
+
+// race checks that each flow out of an event-based gateway leads to an event.
+func (c *compiler) race(n *Node, e *bpmn.Element) {
+	if n.Kind != EventGateway {
+		return
+	}
+	if len(n.Outgoing) < 2 && !c.p.Nodes[n.Scope].broken {
+		c.problem(e.Node, "process.event_gateway", "an event-based gateway chooses between events: draw at least two")
+	}
+	for _, f := range n.Outgoing {
+		switch to := c.p.Nodes[c.p.Flows[f].Target]; {
+		case to.refused:
+		case to.Kind != EventCatch && to.Kind != TimerCatch && to.Kind != ReceiveTask:
+			c.problem(e.Node, "process.event_gateway", "the flow %q leads from an event-based gateway to %q, which waits for no event: want a message, signal or timer event, or a receive task", c.p.Flows[f].ID, to.ID)
+		case len(to.Incoming) > 1 || len(to.Boundary) > 0 || to.Loop != nil:
+			c.problem(e.Node, "process.event_gateway", "%q waits for the event-based gateway %q alone: it has no other flow that leads to it, no boundary event and no loop", to.ID, n.ID)
+		}
+	}
 }
 
 // links joins the events that throw a link with the one that catches it, by a flow
@@ -291,8 +317,9 @@ func (c *compiler) degrees(n *Node, e *bpmn.Element) {
 
 func (n *Node) activity() bool {
 	switch n.Kind {
-	case ServiceTask, UserTask, ScriptTask, PlainTask, SubProcess:
-		return true
+	case ServiceTask, UserTask, ScriptTask, PlainTask, ReceiveTask, SubProcess:
+		return !n.event // a message that is thrown is a job, and no task
+
 	}
 	return false
 }

@@ -15,7 +15,7 @@ const (
 
 // element compiles one element, and what lies within it.
 func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
-	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext, refused: e.Refused, begins: e.Type == "startEvent" || e.Node.Attr("instantiate") == "true"})
+	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext, refused: e.Refused, event: strings.HasSuffix(e.Type, "Event"), begins: e.Type == "startEvent" || e.Node.Attr("instantiate") == "true"})
 	n.Inputs = c.mappings(e.Node, "input mapping", e.Ext.Inputs)
 	n.Outputs = c.mappings(e.Node, "output mapping", e.Ext.Outputs)
 	switch e.Type {
@@ -33,6 +33,12 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 		n.Kind = ParallelGateway
 	case "task", "manualTask":
 		n.Kind = PlainTask
+	case "sendTask":
+		c.serviceTask(n, e)
+	case "receiveTask":
+		n.Kind, n.Event = ReceiveTask, c.message(e, e.MessageRef, true)
+	case "eventBasedGateway":
+		n.Kind = EventGateway
 	case "subProcess":
 		c.subProcess(owner, n, e)
 	default:
@@ -44,6 +50,7 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 	}
 	c.loop(n, e)
 	c.services(n, e)
+	c.places(n, e)
 	c.reserved(n, e.Node)
 	c.begin(n, e)
 	return n
@@ -56,6 +63,21 @@ func (c *compiler) subProcess(owner, n *Node, e *bpmn.Element) {
 		owner.Handlers = append(owner.Handlers, n.Index)
 	}
 	c.scope(n, e.Scope, e.Node)
+}
+
+// places refuses extensions that the schema allows on an element which does nothing
+// with them.
+func (c *compiler) places(n *Node, e *bpmn.Element) {
+	if n.refused {
+		return
+	}
+	if e.Ext.HasTask && n.event && n.Kind != ServiceTask {
+		c.problem(e.Node, "bpmn.extension.place", "<zeebe:taskDefinition> has no effect on this <%s>: jobs are service tasks, send tasks, and events that throw a message", e.Type)
+	}
+	mapped := len(n.Inputs)+len(n.Outputs) > 0
+	if passes := n.Kind == StartEvent || n.Kind == EndEvent || n.Kind == ErrorEnd || n.Kind == TerminateEnd || n.Kind == PassEvent; mapped && passes {
+		c.problem(e.Node, "bpmn.extension.place", "<zeebe:ioMapping> has no effect on this <%s>: nothing happens there", e.Type)
+	}
 }
 
 // refuse says that an element is not executed, unless that has been said.
@@ -90,178 +112,10 @@ func (c *compiler) services(n *Node, e *bpmn.Element) {
 	}
 }
 
-func (c *compiler) event(n *Node, e *bpmn.Element) {
-	trigger := ""
-	switch {
-	case len(e.Events) > 1:
-		c.refuse(n, e, "an event with several triggers is not executed")
-		return
-	case len(e.Events) == 1:
-		trigger = e.Events[0].Type
-	}
-	handles := e.Type == "startEvent" && c.p.Nodes[n.Scope].Kind == EventSubProcess
-	if e.Type == "startEvent" && !e.Interrupting && !handles {
-		c.problem(e.Node, "process.start_place", "isInterrupting=\"false\" is for the start events of event sub-processes")
-	}
-	if !c.knownEvent(n, e, trigger, handles) {
-		if trigger == "" {
-			trigger = "none"
-		}
-		c.refuse(n, e, "<%s> with trigger %s is not executed", e.Type, trigger)
-	}
-}
-
-// knownEvent compiles an event by its trigger, unless it is none that is executed.
-func (c *compiler) knownEvent(n *Node, e *bpmn.Element, trigger string, handles bool) bool {
-	switch e.Type + ":" + trigger {
-	case "startEvent:":
-		n.Kind = StartEvent
-		if handles {
-			c.problem(e.Node, "process.event_start", "the start event of an event sub-process has no trigger: give it a timer, an error or an escalation")
-		}
-	case "startEvent:timer":
-		n.Kind, n.Timer = StartTimer, c.timer(e, !e.Interrupting)
-		return handles
-	case "startEvent:error":
-		n.Kind = StartError
-		n.Code = c.errorCode(e)
-		c.interrupts(e)
-		return handles
-	case "startEvent:escalation":
-		n.Kind = StartEscalation
-		n.Code = c.escalationCode(e)
-		return handles
-	case "endEvent:":
-		n.Kind = EndEvent
-	case "endEvent:terminate":
-		n.Kind = TerminateEnd
-	case "endEvent:error":
-		n.Kind = ErrorEnd
-		n.Code = c.errorCode(e)
-		if _, defined := c.model.Errors[e.Events[0].ErrorRef]; n.Code == "" && (defined || e.Events[0].ErrorRef == "") {
-			c.problem(e.Node, "process.error_code", "the error end event throws no error with a code: refer to an <error> that has an errorCode")
-		}
-	case "endEvent:escalation", "intermediateThrowEvent:escalation":
-		n.Kind = EscalationEnd
-		if e.Type != "endEvent" {
-			n.Kind = EscalationThrow
-		}
-		if n.Code = c.escalationCode(e); n.Code == "" {
-			c.problem(e.Node, "process.escalation_code", "the event throws no escalation with a code: refer to an <escalation> that has an escalationCode")
-		}
-	case "intermediateThrowEvent:":
-		n.Kind = PassEvent
-	case "intermediateThrowEvent:link", "intermediateCatchEvent:link":
-		n.Kind = PassEvent
-		n.link = e.Events[0].Name
-		if n.link == "" {
-			c.problem(e.Node, "process.link", "the link has no name")
-		}
-	case "intermediateCatchEvent:timer":
-		n.Kind, n.Timer = TimerCatch, c.timer(e, false)
-	case "boundaryEvent:timer":
-		n.Kind, n.Timer = BoundaryTimer, c.timer(e, !e.Interrupting)
-	case "boundaryEvent:error":
-		n.Kind = BoundaryError
-		n.Code = c.errorCode(e)
-		c.interrupts(e)
-	case "boundaryEvent:escalation":
-		n.Kind = BoundaryEscalation
-		n.Code = c.escalationCode(e)
-	default:
-		return c.cancel(n, e, trigger)
-	}
-	return true
-}
-
-// cancel goes with its transaction, see link.
-func (c *compiler) cancel(n *Node, e *bpmn.Element, trigger string) bool {
-	switch {
-	case trigger != "cancel":
-		return false
-	case e.Type == "boundaryEvent" && e.AttachedTo != "":
-		n.refused, n.cancels = true, true
-		return true
-	case e.Type == "endEvent":
-		n.refused = n.refused || c.p.Nodes[n.Scope].refused
-	}
-	return false
-}
-
-// interrupts refuses an event for errors that would go on.
-func (c *compiler) interrupts(e *bpmn.Element) {
-	if e.Interrupting {
-		return
-	}
-	what, attribute := "an error boundary event", "cancelActivity"
-	if e.Type == "startEvent" {
-		what, attribute = "an event sub-process for an error", "isInterrupting"
-	}
-	c.problem(e.Node, "process.error_boundary", "%s always interrupts: remove %s=\"false\"", what, attribute)
-}
-
-func (c *compiler) escalationCode(e *bpmn.Element) string {
-	ref := e.Events[0].EscalationRef
-	if ref == "" {
-		return ""
-	}
-	def, ok := c.model.Escalations[ref]
-	if !ok {
-		c.problem(e.Node, "process.escalation_ref", "the escalation %q is not defined in the file", ref)
-	}
-	if strings.HasPrefix(def.Code, "=") || foreign(def.Code) {
-		c.problem(e.Node, "process.escalation_code", "the escalationCode %q of the escalation %q is an expression: codes are texts", def.Code, ref)
-	}
-	return def.Code
-}
-
-func (c *compiler) errorCode(e *bpmn.Element) string {
-	ref := e.Events[0].ErrorRef
-	if ref == "" {
-		return ""
-	}
-	def, ok := c.model.Errors[ref]
-	if !ok {
-		c.problem(e.Node, "process.error_ref", "the error %q is not defined in the file", ref)
-	}
-	if strings.HasPrefix(def.Code, "=") || foreign(def.Code) {
-		c.problem(e.Node, "process.error_code", "the errorCode %q of the error %q is an expression: codes are texts", def.Code, ref)
-	}
-	return def.Code
-}
-
-func (c *compiler) timer(e *bpmn.Element, repeats bool) *Timer {
-	d := e.Events[0]
-	t := &Timer{}
-	var text string
-	if d.Kinds > 1 {
-		c.problem(e.Node, "process.timer", "the timer has several of duration, date and cycle: write one")
-	}
-	switch {
-	case d.Duration != "":
-		t.Kind, text = TimerDuration, d.Duration
-	case d.Date != "":
-		t.Kind, text = TimerDate, d.Date
-	case d.Cycle != "" && repeats:
-		t.Kind, text = TimerCycle, d.Cycle
-	case d.Cycle != "":
-		c.problem(e.Node, "process.timer", "a cycle is executed on boundary events and event sub-processes that do not interrupt only")
-	default:
-		c.problem(e.Node, "process.timer", "the timer has no duration, date or cycle")
-	}
-	t.Value = c.value(e.Node, "timer", text)
-	if t.Value.Expr == nil && text != "" && !foreign(text) {
-		if err := CheckTimer(t.Kind, text, c.zones); err != nil {
-			c.problem(e.Node, "process.timer", "%s", err)
-		}
-	}
-	return t
-}
-
 func (c *compiler) serviceTask(n *Node, e *bpmn.Element) {
 	n.Kind = ServiceTask
 	if !e.Ext.HasTask || e.Ext.TaskType == "" {
-		c.problem(e.Node, "process.no_type", "the service task has no job type: add <zeebe:taskDefinition type=\"…\"/>")
+		c.problem(e.Node, "process.no_type", "<%s> has no job type: add <zeebe:taskDefinition type=\"…\"/>", e.Type)
 	}
 	retries := e.Ext.TaskRetries
 	if retries == "" {

@@ -41,6 +41,16 @@ const (
 	StartTimer
 	StartError
 	StartEscalation
+	// Events and tasks that wait for a message or a signal.
+	EventCatch
+	BoundaryEvent
+	StartSubscribed
+	ReceiveTask
+	// StartByEvent begins a process when a message or a signal comes.
+	StartByEvent
+	SignalThrow
+	SignalEnd
+	EventGateway
 )
 
 // None stands for "no node" or "no flow" where an index is wanted.
@@ -53,6 +63,8 @@ type Program struct {
 	// Nodes holds the process at 0 and every element after it.
 	Nodes []*Node
 	Flows []*Flow
+	// Events are the start events of the process that wait for a message or a signal.
+	Events []int32
 	// Begin is what a run is started on and with; nil where the process does not
 	// say.
 	Begin *Begin
@@ -99,12 +111,15 @@ type Node struct {
 	// that catches with an empty code catches every one.
 	Code string
 	Loop *Loop
+	// Event is the message or signal that it waits for or throws.
+	Event *Event
 	// Ext gives the service details (binding, inputs, outputs, risk) that the
 	// engine hands on untouched.
 	Ext bpmn.Extensions
 
 	// refused nodes have been told as problems: nothing is said of what only follows.
 	refused bool
+	event   bool   // it is drawn as an event
 	link    string // name of the link that leads away from it
 	cancels bool   // a cancel event on a boundary
 	begins  bool   // a start event that is not executed
@@ -166,6 +181,14 @@ type Human struct {
 type Script struct {
 	Expr   *feel.Expr
 	Result string
+}
+
+// Event is a message or a signal by name. A message has the key by which its run is
+// found, nil for none.
+type Event struct {
+	Name        Value
+	Signal      bool
+	Correlation *feel.Expr
 }
 
 // TimerKind says how a timer is given.

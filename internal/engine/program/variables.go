@@ -173,6 +173,9 @@ func (n *Node) expressions() []*feel.Expr {
 	if n.Timer != nil {
 		add(n.Timer.Value.Expr)
 	}
+	if n.Event != nil {
+		add(n.Event.Name.Expr, n.Event.Correlation)
+	}
 	if l := n.Loop; l != nil {
 		add(l.Input, l.Cardinality, l.OutputElement, l.Completion)
 	}

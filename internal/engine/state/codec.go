@@ -12,7 +12,7 @@ import (
 // the first has no place for.
 const (
 	formatV1 = 1
-	formatV2 = 2 // elements: the first, and after it their marks
+	formatV2 = 2 // elements: the first, and after it what scopes and waits have besides
 )
 
 // ErrFormat is returned for a record that cannot be read.
@@ -192,15 +192,21 @@ func encodeElement(e *Element) []byte {
 		w.String(e.Incident.Message)
 		w.Time(e.Incident.Since)
 	}
-	if e.Interrupted {
+	if e.Interrupted || e.Start != 0 || len(e.Subscriptions) > 0 {
 		w.buf[0] = formatV2
-		w.Int(markInterrupted)
+		w.Bool(e.Interrupted)
+		w.Int(int64(e.Start))
+		w.Int(int64(len(e.Subscriptions)))
+		for _, s := range e.Subscriptions {
+			w.Int(int64(s.Key))
+			w.Int(int64(s.Node))
+			w.Bool(s.Signal)
+			w.String(s.Name)
+			w.String(s.Correlation)
+		}
 	}
 	return w.Data()
 }
-
-// markInterrupted is the one mark so far; they are bits.
-const markInterrupted = 1
 
 func encodeTimer(w *Writer, t Timer) {
 	w.Int(int64(t.Key))
@@ -239,7 +245,10 @@ func decodeElement(key Key, data []byte) (e *Element, facts int, err error) {
 		e.Incident = &Incident{Key(r.Int()), r.String(), r.String(), r.Time()}
 	}
 	if r.format == formatV2 {
-		e.Interrupted = r.Int()&markInterrupted != 0
+		e.Interrupted, e.Start = r.Bool(), int32(r.Int())
+		for range r.Len() {
+			e.Subscriptions = append(e.Subscriptions, Subscription{Key(r.Int()), int32(r.Int()), r.Bool(), r.String(), r.String()})
+		}
 	}
 	if e.Parent == 0 && r.More() {
 		facts = int(r.Int())

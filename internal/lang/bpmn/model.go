@@ -7,6 +7,9 @@ type Model struct {
 	Errors map[string]ErrorRef
 	// Escalations are the <escalation> definitions by id.
 	Escalations map[string]EscalationRef
+	// Messages and Signals are the <message> and <signal> definitions by id.
+	Messages map[string]MessageRef
+	Signals  map[string]SignalRef
 	// Warnings name what is kept but has no meaning here.
 	Warnings []Problem
 	// Problems are those that refuse the file.
@@ -18,6 +21,16 @@ type ErrorRef struct{ ID, Name, Code string }
 
 // EscalationRef is a BPMN escalation definition.
 type EscalationRef struct{ ID, Name, Code string }
+
+// MessageRef is a message definition. Correlation is the expression of the key by
+// which a run is found, empty for none.
+type MessageRef struct {
+	ID, Name, Correlation string
+	Node                  *Node
+}
+
+// SignalRef is a signal definition.
+type SignalRef struct{ ID, Name string }
 
 // Process is one <process>.
 type Process struct {
@@ -49,7 +62,9 @@ type Element struct {
 	Default string
 	// AttachedTo is the id of the activity that a boundary event sits on;
 	// Interrupting is its cancelActivity, or isInterrupting of a start event.
-	AttachedTo   string
+	AttachedTo string
+	// MessageRef is the id of the <message> that a receive task waits for.
+	MessageRef   string
 	Interrupting bool
 	Events       []EventDefinition
 	Loop         *Loop
@@ -68,6 +83,8 @@ type EventDefinition struct {
 	Type string
 	// ErrorRef is the id of an <error>, EscalationRef that of an <escalation>.
 	ErrorRef, EscalationRef string
+	// MessageRef is the id of a <message>, SignalRef that of a <signal>.
+	MessageRef, SignalRef string
 	// Name is that of a link.
 	Name string
 	// One of these is set for a timer; Kinds counts them.
@@ -111,6 +128,7 @@ type Extensions struct {
 	HasTask               bool
 	Inputs, Outputs       []Mapping
 	Headers               []Header
+	Correlation           string
 	Script                *Script
 	UserTask              bool
 	FormKey, FormID       string
