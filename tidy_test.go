@@ -131,7 +131,7 @@ func floors() []floor {
 		{"docs", nil},
 		{"cmd", []string{"internal/cli"}},
 	}
-	order := [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"}, {"control"}, {"dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
+	order := [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"}, {"control"}, {"message", "dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
 	var left []string
 	for _, step := range order {
 		for _, name := range step {

@@ -100,6 +100,7 @@ var groups = []struct{ tag, title, about string }{
 	{"runs", "Runs", "What was started, and how it goes."},
 	{"incidents", "Incidents", "Steps that stopped and wait for help."},
 	{"tasks", "Tasks", "Work for people."},
+	{"messages", "Messages and signals", "What comes to runs from outside, and what waits for it."},
 	{"processes", "Processes", "What can be started."},
 	{"objects", "Objects", "What is operated, from all plugins."},
 	{"plugins", "Plugins", "What the platform can do."},

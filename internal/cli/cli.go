@@ -116,7 +116,7 @@ func (a *app) root() *cobra.Command {
 	c.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
 	c.PersistentFlags().BoolVar(&a.raw, "raw", false, "send control characters of output to the terminal as they come")
 	a.target.flags(c)
-	c.AddCommand(a.serverCmd(), a.recoverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), a.feelCmd(), a.decisionCmd(), a.demoCmd())
+	c.AddCommand(a.serverCmd(), a.recoverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.messageCmd(), a.signalCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), a.feelCmd(), a.decisionCmd(), a.demoCmd())
 	c.AddCommand(a.hiddenCmds()...)
 	explain(c)
 	return c

@@ -16,6 +16,7 @@ import (
 	"sextant/internal/domain/dispatch/output"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/message"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/domain/process"
@@ -44,7 +45,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{api.Domain, api.Migrations}, {bus.Domain, bus.Migrations}, {audit.Domain, audit.Migrations}, {identity.Domain, identity.Migrations},
-		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {control.Domain, control.Migrations},
+		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations},
 		{dispatch.Domain, dispatch.Migrations}, {process.Domain, process.Migrations}, {durable.Domain, durable.Migrations},
 	}
 }
@@ -62,6 +63,7 @@ type parts struct {
 	objects  *object.Service
 	dispatch *dispatch.Service
 	output   *output.Store
+	messages *message.Service
 	process  *process.Service
 	door     *control.Door
 	engine   *durable.Host
@@ -89,7 +91,9 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls, Store: p.output,
 		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) }})
-	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
+	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: p.dispatch.MayRefer,
+		Gave: func(*db.Tx, int64, identity.Rights, map[string]json.RawMessage) error { return nil }})
+	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
 	if err := p.process.Number(ctx); err != nil {
 		return nil, err
@@ -103,11 +107,12 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP")})
 	p.objects.Attach(p.door)
 	p.process.Attach(p.engine, p.door)
+	p.messages.Attach(p.engine, p.door)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.process} {
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.messages, p.process} {
 		r.Routes(p.api)
 	}
 	s.frontRoutes(p)
@@ -205,10 +210,8 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return err
 	}
 	p.engine.Start()
-	if err := p.process.Settle(ctx); err != nil {
-		return err
-	}
-	return nil
+	g.Go("messages", p.messages.Run) // begins with what a server that was killed has left
+	return p.process.Settle(ctx)
 }
 
 // mend looks every few seconds whether a full disk has room again.

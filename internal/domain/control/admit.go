@@ -38,6 +38,10 @@ type Request struct {
 	Objects   []string
 	Variables map[string]json.RawMessage
 	Title     string
+	// Event is the id of the start event, empty for the one without a trigger.
+	Event string
+	// With writes in the commit that admits the run; its error refuses all of it.
+	With func(tx *db.Tx, run int64) error
 	// Source says by what way it was asked: api, cli, schedule, event.
 	Source string
 }
@@ -49,6 +53,7 @@ type Run struct {
 	Process    string
 	Variables  engine.Variables
 	Title      string
+	Event      string
 	Subject    identity.Subject
 	Verdict    string
 	// Mandate is what the run may do and on what it acts.
@@ -175,8 +180,12 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 		if err := d.grant(tx, Holder{Run: int64(key), Project: req.Project, Subject: who.Name}, c.claims); err != nil {
 			return err
 		}
-		return d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title,
+		err := d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title, Event: req.Event,
 			Subject: who, Verdict: v.ID, Mandate: Mandate{Project: req.Project, Rights: c.rights, Objects: req.Objects}})
+		if err != nil || req.With == nil {
+			return err
+		}
+		return req.With(tx, int64(key))
 	})
 	if err != nil {
 		return v, err

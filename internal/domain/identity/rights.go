@@ -1,5 +1,7 @@
 package identity
 
+import "strings"
+
 // Rights are what a subject may do at a moment, kept for what acts on its behalf
 // later.
 type Rights struct {
@@ -26,6 +28,16 @@ func (s Subject) Rights() Rights {
 // Run is the subject of a run that acts with these rights.
 func (r Rights) Run(key string) Subject {
 	return Subject{ID: "run/" + key, Name: r.Name, Kind: Run, Grants: r.Grants, Scope: r.Scope}
+}
+
+// Again is the subject that had these rights, for what it asked for and is done
+// later.
+func (r Rights) Again() Subject {
+	kind, _, _ := strings.Cut(r.Subject, "/")
+	if Kind(kind) == System {
+		kind = string(User) // it has what it had then, and no more
+	}
+	return Subject{ID: r.Subject, Name: r.Name, Kind: Kind(kind), Grants: r.Grants, Scope: r.Scope}
 }
 
 // Narrow gives the subject with its rights cut down to some permissions.

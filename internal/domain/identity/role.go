@@ -31,8 +31,8 @@ var builtIn = []Role{
 	{Name: "admin", Description: "Everything", Permissions: []string{"*"}},
 	{Name: "approver", Description: "Sees everything and completes tasks", Permissions: []string{"object.read", "process.read", "run.read", "task.read", "task.complete", "plugin.read", "connection.read"}},
 	{Name: "auditor", Description: "Sees everything, the audit log and who may do what", Permissions: []string{"object.read", "process.read", "run.read", "task.read", "plugin.read", "connection.read", "setting.read", "audit.read", "user.read", "role.read"}},
-	{Name: "designer", Description: "Deploys processes and tries them", Permissions: []string{"object.*", "type.*", "process.*", "run.*", "task.*", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
-	{Name: "operator", Description: "Starts and operates runs, changes objects", Permissions: []string{"object.*", "process.read", "run.*", "task.read", "task.complete", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
+	{Name: "designer", Description: "Deploys processes and tries them", Permissions: []string{"object.*", "type.*", "process.*", "run.*", "task.*", "message.publish", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
+	{Name: "operator", Description: "Starts and operates runs, changes objects", Permissions: []string{"object.*", "process.read", "run.*", "task.read", "task.complete", "message.publish", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
 	{Name: "viewer", Description: "Sees objects, processes, runs and tasks", Permissions: []string{"object.read", "process.read", "run.read", "task.read", "plugin.read"}},
 }
 

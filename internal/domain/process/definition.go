@@ -13,6 +13,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/message"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
@@ -82,6 +83,9 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 			if err := keepTable(tx, int64(defs[i].Key), progs[i].Table()); err != nil {
 				return err
 			}
+			if err := s.Messages.Begins(tx, project, progs[i].ProcessID, begins(progs[i])); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -96,6 +100,15 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	}
 	out.Definition, out.Others = defs[0], defs[1:]
 	return out, nil
+}
+
+// begins lists the start events of a process that wait for a message or a signal.
+func begins(p *program.Program) (all []message.Start) {
+	for _, i := range p.Events {
+		n := p.Nodes[i]
+		all = append(all, message.Start{Event: n.ID, Name: n.Event.Name.Static, Signal: n.Event.Signal})
+	}
+	return all
 }
 
 // version keeps a definition as the newest version of its process, or gives the newest

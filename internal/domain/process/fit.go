@@ -29,6 +29,9 @@ import (
 // what it declares, else by what its services need.
 func (s *Service) Fit(_ context.Context, f control.Found, req control.Request) control.Fitness {
 	fit := control.Fitness{Title: req.Title, Input: s.lacking(f.Program, req.Variables)}
+	if err := startable(f.Program, req.Event); err != nil {
+		fit.Input = err
+	}
 	b := f.Program.Begin
 	if fit.Input == nil {
 		fit.Input = s.unused(f.Program, req.Variables)
@@ -44,6 +47,20 @@ func (s *Service) Fit(_ context.Context, f control.Found, req control.Request) c
 		fit.Title = s.title(b, req.Variables)
 	}
 	return fit
+}
+
+// startable finds out whether a process has the start event that is asked for.
+func startable(p *program.Program, event string) error {
+	if event == "" {
+		if p.Nodes[0].Start == program.None {
+			return errs.New(errs.Invalid, "process.start_event", "the process %s begins with a message or a signal alone: publish it, or draw a start event without a trigger", p.ProcessID)
+		}
+		return nil
+	}
+	if n, ok := p.Lookup(event); !ok || n.Kind != program.StartByEvent {
+		return errs.New(errs.Invalid, "process.start_event", "the process %s has no start event %q that waits for a message or a signal", p.ProcessID, event)
+	}
+	return nil
 }
 
 // lacking names the variables that services need and nothing in the process makes.
@@ -175,7 +192,7 @@ func (s *Service) checkBegin(ctx context.Context, p *program.Program) []errs.Fie
 	if b == nil {
 		return nil
 	}
-	start := p.Nodes[p.Nodes[0].Start]
+	start := p.Nodes[max(p.Nodes[0].Start, 0)] // where <sextant:start> stands
 	at := func(code, format string, args ...any) errs.Field {
 		return errs.Field{Path: start.ID, Code: code, Line: b.Line, Message: fmt.Sprintf(format, args...)}
 	}

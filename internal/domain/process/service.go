@@ -10,6 +10,7 @@ import (
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/message"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -42,6 +43,7 @@ type Deps struct {
 	Blobs    blob.Store
 	Dispatch *dispatch.Service
 	Tasks    *worklist.List
+	Messages *message.Service
 	// MaxRuns is how many runs of a project may be active; 20,000 where it is 0.
 	MaxRuns int
 	// Cycle is the shortest time between two firings of a timer; 1 s where it is 0.
@@ -105,7 +107,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 		return err
 	}
 	tx.AfterCommit(func() { s.active.add(r.Mandate.Project, 1) })
-	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate})
+	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate, Event: r.Event})
 }
 
 // admit asks the door for a run, and answers once it has had its first turn.
@@ -136,7 +138,12 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 	project, process := "", ""
 	for _, e := range c.Effects {
 		switch e.Kind {
-		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded:
+		case engine.Unsubscribed:
+			if err := s.Messages.Forget(tx, e.Key); err != nil {
+				return err
+			}
+			continue
+		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded, engine.Subscribed, engine.SignalThrown:
 		default:
 			continue
 		}
@@ -173,6 +180,10 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		}
 		return s.Tasks.Put(tx, worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
 			People: append(e.Task.CandidateGroups, e.Task.CandidateUsers...), Form: e.Task.Form, Created: c.Now})
+	case engine.Subscribed:
+		return s.Messages.Wait(tx, message.Waiter{Project: r.Project, Process: r.Process, Run: c.Run, Element: e.Element, Node: node.ID, Subscription: e.Subscription})
+	case engine.SignalThrown:
+		return s.throw(tx, r, e)
 	case engine.TaskGone:
 		if err := s.publishTask(tx, r, e, "closed"); err != nil {
 			return err
@@ -182,6 +193,15 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		return s.end(tx, r, e, c.Now)
 	}
 	return nil
+}
+
+// throw sends a signal of a run out, with the run's rights.
+func (s *Service) throw(tx *db.Tx, r Run, e engine.Effect) error {
+	m, err := s.door.MandateIn(context.Background(), tx, int64(r.Key))
+	if err != nil {
+		return err
+	}
+	return s.Messages.Throw(tx, r.Project, e.Name, e.Variables, m.Rights.Run(r.Key.String()).Rights())
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
@@ -206,6 +226,9 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 		return err
 	}
 	if err := s.door.Release(tx, int64(r.Key)); err != nil {
+		return err
+	}
+	if err := s.Messages.Ended(tx, state.Key(r.Key)); err != nil {
 		return err
 	}
 	return s.publish(tx, r, e.State, map[string]any{"code": e.Code})

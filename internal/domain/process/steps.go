@@ -35,7 +35,7 @@ type Step struct {
 	Parent  string    `json:"parent,omitempty" doc:"The step around it"`
 	Element string    `json:"element"`
 	Name    string    `json:"name,omitempty"`
-	Type    string    `json:"type" enum:"start,end,timer,event,boundary,service,user,script,task,gateway,subprocess"`
+	Type    string    `json:"type" enum:"start,end,timer,message,event,boundary,service,user,script,task,gateway,subprocess"`
 	State   string    `json:"state" enum:"active,incident,completed,terminated,skipped,failed,timed_out"`
 	Loop    bool      `json:"loop,omitempty" doc:"It runs many times; its iterations lie within it"`
 	Index   int       `json:"index,omitempty" doc:"Number of the iteration, from 1"`
@@ -312,15 +312,17 @@ func (s *Step) Over() bool { return !s.Left.IsZero() }
 
 func typeOf(k program.Kind) string {
 	switch k {
-	case program.StartEvent, program.StartTimer, program.StartError, program.StartEscalation:
+	case program.StartEvent, program.StartTimer, program.StartError, program.StartEscalation, program.StartSubscribed, program.StartByEvent:
 		return "start"
-	case program.EndEvent, program.ErrorEnd, program.TerminateEnd, program.EscalationEnd:
+	case program.EndEvent, program.ErrorEnd, program.TerminateEnd, program.EscalationEnd, program.SignalEnd:
 		return "end"
 	case program.TimerCatch:
 		return "timer"
-	case program.PassEvent, program.EscalationThrow:
+	case program.PassEvent, program.EscalationThrow, program.SignalThrow:
 		return "event"
-	case program.BoundaryTimer, program.BoundaryError, program.BoundaryEscalation:
+	case program.EventCatch, program.ReceiveTask:
+		return "message"
+	case program.BoundaryTimer, program.BoundaryError, program.BoundaryEscalation, program.BoundaryEvent:
 		return "boundary"
 	case program.UserTask:
 		return "user"
@@ -328,7 +330,7 @@ func typeOf(k program.Kind) string {
 		return "script"
 	case program.PlainTask:
 		return "task"
-	case program.ExclusiveGateway, program.ParallelGateway:
+	case program.ExclusiveGateway, program.ParallelGateway, program.EventGateway:
 		return "gateway"
 	case program.SubProcess, program.EventSubProcess:
 		return "subprocess"

@@ -29,25 +29,28 @@ func (c *compiler) event(n *Node, e *bpmn.Element) {
 
 // knownEvent compiles an event by its trigger, unless it is none that is executed.
 func (c *compiler) knownEvent(n *Node, e *bpmn.Element, trigger string, handles bool) bool {
-	switch e.Type + ":" + trigger {
-	case "startEvent:":
+	switch e.Type {
+	case "startEvent":
+		return c.startEvent(n, e, trigger, handles)
+	case "boundaryEvent":
+		return c.boundaryEvent(n, e, trigger)
+	case "intermediateCatchEvent":
+		return c.catchEvent(n, e, trigger)
+	}
+	return c.throwEvent(n, e, trigger)
+}
+
+// startEvent compiles what begins a scope. In an event sub-process it handles an
+// event of the scope around.
+func (c *compiler) startEvent(n *Node, e *bpmn.Element, trigger string, handles bool) bool {
+	switch trigger {
+	case "":
 		n.Kind = StartEvent
 		if handles {
 			c.problem(e.Node, "process.event_start", "the start event of an event sub-process has no trigger: give it a timer, a message, a signal, an error or an escalation")
 		}
-	case "startEvent:timer":
-		n.Kind, n.Timer = StartTimer, c.timer(e, !e.Interrupting)
-		return handles
-	case "startEvent:error":
-		n.Kind = StartError
-		n.Code = c.errorCode(e)
-		c.interrupts(e)
-		return handles
-	case "startEvent:escalation":
-		n.Kind = StartEscalation
-		n.Code = c.escalationCode(e)
-		return handles
-	case "startEvent:message", "startEvent:signal":
+		return true
+	case "message", "signal":
 		n.Kind = StartByEvent
 		if handles {
 			n.Kind = StartSubscribed
@@ -55,57 +58,94 @@ func (c *compiler) knownEvent(n *Node, e *bpmn.Element, trigger string, handles 
 			return false // a sub-process begins with its token
 		}
 		n.Event = c.subscribed(e, handles)
-	case "intermediateCatchEvent:message", "intermediateCatchEvent:signal":
-		n.Kind, n.Event = EventCatch, c.subscribed(e, true)
-	case "boundaryEvent:message", "boundaryEvent:signal":
-		n.Kind, n.Event = BoundaryEvent, c.subscribed(e, true)
-	case "intermediateThrowEvent:message", "endEvent:message":
-		c.serviceTask(n, e)
-	case "intermediateThrowEvent:signal":
-		n.Kind, n.Event = SignalThrow, c.signal(e)
-	case "endEvent:signal":
-		n.Kind, n.Event = SignalEnd, c.signal(e)
-	case "endEvent:":
-		n.Kind = EndEvent
-	case "endEvent:terminate":
-		n.Kind = TerminateEnd
-	case "endEvent:error":
-		n.Kind = ErrorEnd
-		n.Code = c.errorCode(e)
-		if _, defined := c.model.Errors[e.Events[0].ErrorRef]; n.Code == "" && (defined || e.Events[0].ErrorRef == "") {
-			c.problem(e.Node, "process.error_code", "the error end event throws no error with a code: refer to an <error> that has an errorCode")
-		}
-	case "endEvent:escalation", "intermediateThrowEvent:escalation":
-		n.Kind = EscalationEnd
-		if e.Type != "endEvent" {
-			n.Kind = EscalationThrow
-		}
-		if n.Code = c.escalationCode(e); n.Code == "" {
-			c.problem(e.Node, "process.escalation_code", "the event throws no escalation with a code: refer to an <escalation> that has an escalationCode")
-		}
-	case "intermediateThrowEvent:":
-		n.Kind = PassEvent
-	case "intermediateThrowEvent:link", "intermediateCatchEvent:link":
-		n.Kind = PassEvent
-		n.link = e.Events[0].Name
-		if n.link == "" {
-			c.problem(e.Node, "process.link", "the link has no name")
-		}
-	case "intermediateCatchEvent:timer":
-		n.Kind, n.Timer = TimerCatch, c.timer(e, false)
-	case "boundaryEvent:timer":
-		n.Kind, n.Timer = BoundaryTimer, c.timer(e, !e.Interrupting)
-	case "boundaryEvent:error":
-		n.Kind = BoundaryError
-		n.Code = c.errorCode(e)
+		return true
+	case "timer":
+		n.Kind, n.Timer = StartTimer, c.timer(e, !e.Interrupting)
+	case "error":
+		n.Kind, n.Code = StartError, c.errorCode(e)
 		c.interrupts(e)
-	case "boundaryEvent:escalation":
-		n.Kind = BoundaryEscalation
-		n.Code = c.escalationCode(e)
+	case "escalation":
+		n.Kind, n.Code = StartEscalation, c.escalationCode(e)
+	default:
+		return false
+	}
+	return handles
+}
+
+func (c *compiler) boundaryEvent(n *Node, e *bpmn.Element, trigger string) bool {
+	switch trigger {
+	case "timer":
+		n.Kind, n.Timer = BoundaryTimer, c.timer(e, !e.Interrupting)
+	case "error":
+		n.Kind, n.Code = BoundaryError, c.errorCode(e)
+		c.interrupts(e)
+	case "escalation":
+		n.Kind, n.Code = BoundaryEscalation, c.escalationCode(e)
+	case "message", "signal":
+		n.Kind, n.Event = BoundaryEvent, c.subscribed(e, true)
 	default:
 		return c.cancel(n, e, trigger)
 	}
 	return true
+}
+
+func (c *compiler) catchEvent(n *Node, e *bpmn.Element, trigger string) bool {
+	switch trigger {
+	case "timer":
+		n.Kind, n.Timer = TimerCatch, c.timer(e, false)
+	case "link":
+		c.linkEvent(n, e)
+	case "message", "signal":
+		n.Kind, n.Event = EventCatch, c.subscribed(e, true)
+	default:
+		return false
+	}
+	return true
+}
+
+// throwEvent compiles an event that makes something happen, on the way or at its end.
+func (c *compiler) throwEvent(n *Node, e *bpmn.Element, trigger string) bool {
+	ends := e.Type == "endEvent"
+	switch kind := func(end, way Kind) Kind {
+		if ends {
+			return end
+		}
+		return way
+	}; trigger {
+	case "":
+		n.Kind = kind(EndEvent, PassEvent)
+	case "message":
+		c.serviceTask(n, e)
+	case "signal":
+		n.Kind, n.Event = kind(SignalEnd, SignalThrow), c.signal(e)
+	case "escalation":
+		n.Kind = kind(EscalationEnd, EscalationThrow)
+		if n.Code = c.escalationCode(e); n.Code == "" {
+			c.problem(e.Node, "process.escalation_code", "the event throws no escalation with a code: refer to an <escalation> that has an escalationCode")
+		}
+	case "terminate":
+		n.Kind = TerminateEnd
+		return ends
+	case "error":
+		n.Kind, n.Code = ErrorEnd, c.errorCode(e)
+		if _, defined := c.model.Errors[e.Events[0].ErrorRef]; n.Code == "" && (defined || e.Events[0].ErrorRef == "") {
+			c.problem(e.Node, "process.error_code", "the error end event throws no error with a code: refer to an <error> that has an errorCode")
+		}
+		return ends
+	case "link":
+		c.linkEvent(n, e)
+		return !ends
+	default:
+		return c.cancel(n, e, trigger)
+	}
+	return true
+}
+
+func (c *compiler) linkEvent(n *Node, e *bpmn.Element) {
+	n.Kind, n.link = PassEvent, e.Events[0].Name
+	if n.link == "" {
+		c.problem(e.Node, "process.link", "the link has no name")
+	}
 }
 
 // cancel goes with its transaction, see link.

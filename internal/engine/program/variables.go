@@ -54,6 +54,11 @@ func (p *Program) Variables(reads func(*Node) []string) []Variable {
 	return all
 }
 
+// Hears reports whether a message or a signal may bring variables.
+func (p *Program) Hears() bool {
+	return slices.ContainsFunc(p.Nodes, func(n *Node) bool { return n.Event != nil && n.Kind != SignalThrow && n.Kind != SignalEnd })
+}
+
 // Reads reports whether an expression of the process reads a variable.
 func (p *Program) Reads(name string) bool {
 	for _, n := range p.Nodes {

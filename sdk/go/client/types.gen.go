@@ -61,6 +61,24 @@ func (e ControlVerdictVerdict) Valid() bool {
 	}
 }
 
+// Defines values for MessageWaitingKind.
+const (
+	MessageWaitingKindMessage MessageWaitingKind = "message"
+	MessageWaitingKindSignal  MessageWaitingKind = "signal"
+)
+
+// Valid indicates whether the value is a known member of the MessageWaitingKind enum.
+func (e MessageWaitingKind) Valid() bool {
+	switch e {
+	case MessageWaitingKindMessage:
+		return true
+	case MessageWaitingKindSignal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OutputLostReason.
 const (
 	Damaged    OutputLostReason = "damaged"
@@ -204,43 +222,46 @@ func (e ProcessStepState) Valid() bool {
 
 // Defines values for ProcessStepType.
 const (
-	Boundary   ProcessStepType = "boundary"
-	End        ProcessStepType = "end"
-	Event      ProcessStepType = "event"
-	Gateway    ProcessStepType = "gateway"
-	Script     ProcessStepType = "script"
-	Service    ProcessStepType = "service"
-	Start      ProcessStepType = "start"
-	Subprocess ProcessStepType = "subprocess"
-	Task       ProcessStepType = "task"
-	Timer      ProcessStepType = "timer"
-	User       ProcessStepType = "user"
+	ProcessStepTypeBoundary   ProcessStepType = "boundary"
+	ProcessStepTypeEnd        ProcessStepType = "end"
+	ProcessStepTypeEvent      ProcessStepType = "event"
+	ProcessStepTypeGateway    ProcessStepType = "gateway"
+	ProcessStepTypeMessage    ProcessStepType = "message"
+	ProcessStepTypeScript     ProcessStepType = "script"
+	ProcessStepTypeService    ProcessStepType = "service"
+	ProcessStepTypeStart      ProcessStepType = "start"
+	ProcessStepTypeSubprocess ProcessStepType = "subprocess"
+	ProcessStepTypeTask       ProcessStepType = "task"
+	ProcessStepTypeTimer      ProcessStepType = "timer"
+	ProcessStepTypeUser       ProcessStepType = "user"
 )
 
 // Valid indicates whether the value is a known member of the ProcessStepType enum.
 func (e ProcessStepType) Valid() bool {
 	switch e {
-	case Boundary:
+	case ProcessStepTypeBoundary:
 		return true
-	case End:
+	case ProcessStepTypeEnd:
 		return true
-	case Event:
+	case ProcessStepTypeEvent:
 		return true
-	case Gateway:
+	case ProcessStepTypeGateway:
 		return true
-	case Script:
+	case ProcessStepTypeMessage:
 		return true
-	case Service:
+	case ProcessStepTypeScript:
 		return true
-	case Start:
+	case ProcessStepTypeService:
 		return true
-	case Subprocess:
+	case ProcessStepTypeStart:
 		return true
-	case Task:
+	case ProcessStepTypeSubprocess:
 		return true
-	case Timer:
+	case ProcessStepTypeTask:
 		return true
-	case User:
+	case ProcessStepTypeTimer:
+		return true
+	case ProcessStepTypeUser:
 		return true
 	default:
 		return false
@@ -697,6 +718,83 @@ type MeOutBody struct {
 	Scope []string `json:"scope,omitempty"`
 }
 
+// MessageHearer defines model for MessageHearer.
+type MessageHearer struct {
+	// Began The run began with it
+	Began   bool   `json:"began,omitempty"`
+	Process string `json:"process"`
+
+	// Run Engine key, decimal digits
+	Run string `json:"run"`
+}
+
+// MessageMessage defines model for MessageMessage.
+type MessageMessage struct {
+	// CorrelationKey Key by which the run is found
+	CorrelationKey string `json:"correlationKey,omitempty"`
+
+	// MessageId A second message with this id, name and key is refused while the first is there
+	MessageId string `json:"messageId,omitempty"`
+
+	// Name Name of the message, as processes write it
+	Name    string `json:"name"`
+	Project string `json:"project,omitempty"`
+
+	// TimeToLive How long it waits for somebody who comes to wait for it, as an ISO 8601 duration; not at all without one
+	TimeToLive string                 `json:"timeToLive,omitempty"`
+	Variables  map[string]interface{} `json:"variables,omitempty"`
+}
+
+// MessageRefusal defines model for MessageRefusal.
+type MessageRefusal struct {
+	Code    string `json:"code"`
+	Process string `json:"process"`
+	Reason  string `json:"reason"`
+}
+
+// MessageSignal defines model for MessageSignal.
+type MessageSignal struct {
+	// Name Name of the signal, as processes write it
+	Name      string                 `json:"name"`
+	Project   string                 `json:"project,omitempty"`
+	Variables map[string]interface{} `json:"variables,omitempty"`
+}
+
+// MessageTold defines model for MessageTold.
+type MessageTold struct {
+	// Buffered It waits for others until it expires
+	Buffered bool      `json:"buffered,omitempty"`
+	Expires  time.Time `json:"expires,omitempty"`
+	Key      string    `json:"key"`
+
+	// Refused Processes that begin with it and were not started
+	Refused []MessageRefusal `json:"refused,omitempty"`
+
+	// Runs Runs that took it, and those that it began
+	Runs []MessageHearer `json:"runs"`
+}
+
+// MessageWaiting defines model for MessageWaiting.
+type MessageWaiting struct {
+	CorrelationKey string `json:"correlationKey,omitempty"`
+
+	// Element Id of the event or task that waits
+	Element string             `json:"element"`
+	Kind    MessageWaitingKind `json:"kind"`
+	Name    string             `json:"name"`
+	Process string             `json:"process"`
+
+	// Run Engine key, decimal digits
+	Run   string    `json:"run"`
+	Since time.Time `json:"since"`
+
+	// Subscription Engine key, decimal digits
+	Subscription string `json:"subscription"`
+}
+
+// MessageWaitingKind defines model for MessageWaiting.Kind.
+type MessageWaitingKind string
+
 // ObjectChange defines model for ObjectChange.
 type ObjectChange struct {
 	// Op create, update, put or delete; put creates an object or changes the one that is there
@@ -909,6 +1007,15 @@ type PageOfIdentityRole struct {
 type PageOfIdentityToken struct {
 	// Items The rows of this page
 	Items []IdentityToken `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfMessageWaiting defines model for PageOfMessageWaiting.
+type PageOfMessageWaiting struct {
+	// Items The rows of this page
+	Items []MessageWaiting `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -2232,6 +2339,23 @@ type ListVerdictsParams struct {
 	Run string `form:"run,omitempty" json:"run,omitempty"`
 }
 
+// ListWaitsParams defines parameters for ListWaits.
+type ListWaitsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Run Only what this run waits for
+	Run string `form:"run,omitempty" json:"run,omitempty"`
+
+	// Name Only this message or signal
+	Name string `form:"name,omitempty" json:"name,omitempty"`
+
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // CallServiceJSONRequestBody defines body for CallService for application/json ContentType.
 type CallServiceJSONRequestBody = ProcessCall
 
@@ -2255,6 +2379,9 @@ type ReportProgressJSONRequestBody = WireProgress
 
 // ChangeMyPasswordJSONRequestBody defines body for ChangeMyPassword for application/json ContentType.
 type ChangeMyPasswordJSONRequestBody = PasswordInBody
+
+// PublishMessageJSONRequestBody defines body for PublishMessage for application/json ContentType.
+type PublishMessageJSONRequestBody = MessageMessage
 
 // ChangeObjectsJSONRequestBody defines body for ChangeObjects for application/json ContentType.
 type ChangeObjectsJSONRequestBody = SetInBody
@@ -2303,6 +2430,9 @@ type ProveSessionJSONRequestBody = ProveInBody
 
 // PutSettingJSONRequestBody defines body for PutSetting for application/json ContentType.
 type PutSettingJSONRequestBody = PutBody
+
+// BroadcastSignalJSONRequestBody defines body for BroadcastSignal for application/json ContentType.
+type BroadcastSignalJSONRequestBody = MessageSignal
 
 // SetStopJSONRequestBody defines body for SetStop for application/json ContentType.
 type SetStopJSONRequestBody = SetBody

@@ -430,6 +430,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publish a message to the runs that wait for it */
+        post: operations["publishMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/news": {
         parameters: {
             query?: never;
@@ -1102,6 +1119,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Broadcast a signal to everything that waits for it */
+        post: operations["broadcastSignal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stop": {
         parameters: {
             query?: never;
@@ -1268,6 +1302,23 @@ export interface paths {
         };
         /** What the door said, newest first */
         get: operations["listVerdicts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What waits for messages and signals */
+        get: operations["listWaits"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1610,6 +1661,68 @@ export interface components {
             /** @description Permissions that the token is narrowed to */
             scope?: string[] | null;
         };
+        MessageHearer: {
+            /** @description The run began with it */
+            began?: boolean;
+            process: string;
+            /** @description Engine key, decimal digits */
+            run: string;
+        };
+        MessageMessage: {
+            /** @description Key by which the run is found */
+            correlationKey?: string;
+            /** @description A second message with this id, name and key is refused while the first is there */
+            messageId?: string;
+            /** @description Name of the message, as processes write it */
+            name: string;
+            /** @default default */
+            project: string;
+            /** @description How long it waits for somebody who comes to wait for it, as an ISO 8601 duration; not at all without one */
+            timeToLive?: string;
+            variables?: {
+                [key: string]: unknown;
+            };
+        };
+        MessageRefusal: {
+            code: string;
+            process: string;
+            reason: string;
+        };
+        MessageSignal: {
+            /** @description Name of the signal, as processes write it */
+            name: string;
+            /** @default default */
+            project: string;
+            variables?: {
+                [key: string]: unknown;
+            };
+        };
+        MessageTold: {
+            /** @description It waits for others until it expires */
+            buffered?: boolean;
+            /** Format: date-time */
+            expires?: string;
+            key: string;
+            /** @description Processes that begin with it and were not started */
+            refused?: components["schemas"]["MessageRefusal"][] | null;
+            /** @description Runs that took it, and those that it began */
+            runs: components["schemas"]["MessageHearer"][] | null;
+        };
+        MessageWaiting: {
+            correlationKey?: string;
+            /** @description Id of the event or task that waits */
+            element: string;
+            /** @enum {string} */
+            kind: "message" | "signal";
+            name: string;
+            process: string;
+            /** @description Engine key, decimal digits */
+            run: string;
+            /** Format: date-time */
+            since: string;
+            /** @description Engine key, decimal digits */
+            subscription: string;
+        };
         ObjectChange: {
             /** @description create, update, put or delete; put creates an object or changes the one that is there */
             op: string;
@@ -1795,6 +1908,12 @@ export interface components {
         PageOfIdentityToken: {
             /** @description The rows of this page */
             items: components["schemas"]["IdentityToken"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfMessageWaiting: {
+            /** @description The rows of this page */
+            items: components["schemas"]["MessageWaiting"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2213,7 +2332,7 @@ export interface components {
             /** @description When it waited for help */
             stopped?: components["schemas"]["ProcessSpan"][] | null;
             /** @enum {string} */
-            type: "start" | "end" | "timer" | "event" | "boundary" | "service" | "user" | "script" | "task" | "gateway" | "subprocess";
+            type: "start" | "end" | "timer" | "message" | "event" | "boundary" | "service" | "user" | "script" | "task" | "gateway" | "subprocess";
         };
         ProcessSummary: {
             /** @description Runs by the hour in which they began and by state, where a beginning is given */
@@ -3406,6 +3525,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    publishMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageMessage"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageTold"];
+                };
             };
             /** @description Error */
             default: {
@@ -5016,6 +5168,39 @@ export interface operations {
             };
         };
     };
+    broadcastSignal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageSignal"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageTold"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     getStop: {
         parameters: {
             query?: never;
@@ -5467,6 +5652,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfControlVerdict"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listWaits: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description Only what this run waits for */
+                run?: string;
+                /** @description Only this message or signal */
+                name?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfMessageWaiting"];
                 };
             };
             /** @description Error */
