@@ -102,6 +102,7 @@ var groups = []struct{ tag, title, about string }{
 	{"tasks", "Tasks", "Work for people."},
 	{"messages", "Messages and signals", "What comes to runs from outside, and what waits for it."},
 	{"processes", "Processes", "What can be started."},
+	{"decisions", "Decisions", "What DMN files decide, for runs and for who asks."},
 	{"objects", "Objects", "What is operated, from all plugins."},
 	{"plugins", "Plugins", "What the platform can do."},
 	{"jobs", "Jobs", "For plugins: what came of a call; for all: its output."},

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sextant/internal/cli"
+	"sextant/internal/cli/command"
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
 )
@@ -25,7 +26,7 @@ type said struct {
 func sextant(t *testing.T, in string, args ...string) said {
 	t.Helper()
 	var out, err bytes.Buffer
-	code := cli.Run(t.Context(), cli.Streams{In: strings.NewReader(in), Out: &out, Err: &err}, "test", args)
+	code := cli.Run(t.Context(), command.Streams{In: strings.NewReader(in), Out: &out, Err: &err}, "test", args)
 	return said{out.String(), err.String(), code}
 }
 

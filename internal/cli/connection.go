@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/sdk/go/client"
 )
 
@@ -23,16 +24,16 @@ type connectionOptions struct {
 
 func (a *app) connectionCmd() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "Connections without their secrets", Args: exactly(0, "no arguments"),
-		Long: "Lists the connections: name, type, environment, what they may be used on, and when they changed." + exitHelp,
+		Use: "list", Short: "Connections without their secrets", Args: command.Exactly(0, "no arguments"),
+		Long: "Lists the connections: name, type, environment, what they may be used on, and when they changed." + command.ExitHelp,
 		RunE: func(c *cobra.Command, _ []string) error { return a.connections(c.Context()) },
 	}
 	var o connectionOptions
 	set := &cobra.Command{
-		Use: "set <name>", Short: "Create or change a connection", Args: exactly(1, "a name"),
+		Use: "set <name>", Short: "Create or change a connection", Args: command.Exactly(1, "a name"),
 		Long: `Creates a connection, or changes one. A connection that is there keeps its type, its environment, its targets, its fields and its secrets, each unless a flag says otherwise; if somebody else changes it meanwhile, nothing is changed (exit code 4).
 
-Secrets are read from files, or given as name=value where others cannot see your commands; they are sealed and never shown again.` + exitHelp,
+Secrets are read from files, or given as name=value where others cannot see your commands; they are sealed and never shown again.` + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.given = c.Flags().Changed
 			return a.setConnection(c.Context(), args[0], o)
@@ -44,7 +45,7 @@ Secrets are read from files, or given as name=value where others cannot see your
 	set.Flags().StringArrayVar(&o.fields, "field", nil, "name=value; name= removes the field; may be given many times")
 	set.Flags().StringArrayVar(&o.secrets, "secret", nil, "name=value; may be given many times")
 	set.Flags().StringArrayVar(&o.files, "secret-file", nil, "name=file; may be given many times")
-	return group("connection", "Connections to foreign systems", list, set)
+	return command.Group("connection", "Connections to foreign systems", list, set)
 }
 
 // setConnection changes the version of a connection that it has read, and no other.
@@ -66,7 +67,7 @@ func (a *app) setConnection(ctx context.Context, name string, o connectionOption
 	if err := api.CallWith(ctx, "PUT", path, map[string]string{"If-Match": fmt.Sprintf(`"%d"`, old.Version)}, in, &out); err != nil {
 		return err
 	}
-	return a.show(out, func(w io.Writer) { fmt.Fprintf(w, "connection/%s\tversion %d\n", out.Name, out.Version) })
+	return a.Show(out, func(w io.Writer) { fmt.Fprintf(w, "connection/%s\tversion %d\n", out.Name, out.Version) })
 }
 
 // connection finds a connection by name; one that is not there has version 0.
@@ -111,9 +112,9 @@ func (o connectionOptions) change(old client.SettingConnection) (client.SettingI
 		name, text, ok := strings.Cut(f, "=")
 		switch {
 		case !ok || name == "":
-			return in, usage("--field %q: want name=value", f)
+			return in, command.Usage("--field %q: want name=value", f)
 		case sealed[name]:
-			return in, usage("--field %s: connection/%s has a secret of this name: give it with --secret", name, old.Name)
+			return in, command.Usage("--field %s: connection/%s has a secret of this name: give it with --secret", name, old.Name)
 		case text == "":
 			delete(in.Fields, name)
 		default:
@@ -139,14 +140,14 @@ func (o connectionOptions) secretsInto(secrets map[string]string) error {
 	for _, s := range o.secrets {
 		name, v, ok := strings.Cut(s, "=")
 		if !ok {
-			return usage("--secret: want name=value")
+			return command.Usage("--secret: want name=value")
 		}
 		secrets[name] = v
 	}
 	for _, s := range o.files {
 		name, file, ok := strings.Cut(s, "=")
 		if !ok {
-			return usage("--secret-file %q: want name=file", s)
+			return command.Usage("--secret-file %q: want name=file", s)
 		}
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -167,7 +168,7 @@ func (a *app) connections(ctx context.Context) error {
 		return err
 	}
 	a.cut(page.Next)
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		for _, c := range page.Items {
 			fmt.Fprintf(w, "connection/%s\t%s\t%s\t%s\t%s\n", c.Name, c.Type, cmp.Or(c.Environment, "every environment"),
 				cmp.Or(strings.Join(c.Targets, ", "), "every object"), c.Updated.Local().Format("2006-01-02 15:04"))

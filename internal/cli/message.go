@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/sdk/go/client"
 )
 
@@ -14,8 +15,8 @@ func (a *app) messageCmd() *cobra.Command {
 	var o runOptions
 	m := client.MessageMessage{}
 	publish := &cobra.Command{
-		Use: "publish <name>", Short: "Publish a message to the runs that wait for it", Args: exactly(1, "the name of a message"),
-		Long:    "One run of each process takes it, the one that has waited longest; a process that begins with it is started. With --ttl it waits for those who come later." + exitHelp,
+		Use: "publish <name>", Short: "Publish a message to the runs that wait for it", Args: command.Exactly(1, "the name of a message"),
+		Long:    "One run of each process takes it, the one that has waited longest; a process that begins with it is started. With --ttl it waits for those who come later." + command.ExitHelp,
 		Example: "  sextant message publish paid --key A-7 --json-var amount=3 --ttl PT1H",
 		RunE: func(c *cobra.Command, args []string) error {
 			vars, err := o.variables(nil)
@@ -33,18 +34,18 @@ func (a *app) messageCmd() *cobra.Command {
 
 	var w string
 	waits := &cobra.Command{
-		Use: "waits", Short: "What waits for messages and signals", Args: exactly(0, "no arguments"),
+		Use: "waits", Short: "What waits for messages and signals", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.waits(c.Context(), w) },
 	}
 	waits.Flags().StringVar(&w, "run", "", "only what this run waits for")
-	return group("message", "Messages between runs and the world outside", publish, waits)
+	return command.Group("message", "Messages between runs and the world outside", publish, waits)
 }
 
 func (a *app) signalCmd() *cobra.Command {
 	var o runOptions
 	broadcast := &cobra.Command{
-		Use: "broadcast <name>", Short: "Broadcast a signal to everything that waits for it", Args: exactly(1, "the name of a signal"),
-		Long: "Everything in the project that waits for it now hears it, and what begins with it is started; who comes later does not." + exitHelp,
+		Use: "broadcast <name>", Short: "Broadcast a signal to everything that waits for it", Args: command.Exactly(1, "the name of a signal"),
+		Long: "Everything in the project that waits for it now hears it, and what begins with it is started; who comes later does not." + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			vars, err := o.variables(nil)
 			if err != nil {
@@ -54,7 +55,7 @@ func (a *app) signalCmd() *cobra.Command {
 		},
 	}
 	a.given(broadcast, &o)
-	return group("signal", "Signals to everything that waits for them", broadcast)
+	return command.Group("signal", "Signals to everything that waits for them", broadcast)
 }
 
 // given adds the flags for variables.
@@ -73,7 +74,7 @@ func (a *app) tell(ctx context.Context, path string, what any) error {
 	if err := api.Call(ctx, "POST", path, what, &t); err != nil {
 		return err
 	}
-	return a.show(t, func(w io.Writer) {
+	return a.Show(t, func(w io.Writer) {
 		for _, h := range t.Runs {
 			how := "heard"
 			if h.Began {
@@ -103,7 +104,7 @@ func (a *app) waits(ctx context.Context, run string) error {
 		return err
 	}
 	a.cut(page.Next)
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tPROCESS\tSTEP\tFOR\tNAME\tKEY\tSINCE")
 		for _, p := range page.Items {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Run, p.Process, p.Element, p.Kind, p.Name, p.CorrelationKey, p.Since.Local().Format("2006-01-02 15:04:05"))

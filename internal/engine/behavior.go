@@ -46,6 +46,7 @@ var behaviors = [...]behavior{
 	program.ExclusiveGateway:   exclusiveGateway{},
 	program.ParallelGateway:    parallelGateway{},
 	program.SubProcess:         subProcess{},
+	program.DecisionTask:       decisionTask{},
 	program.PlainTask:          plainTask{},
 	program.PassEvent:          startEvent{},
 	program.TerminateEnd:       terminateEnd{},

@@ -11,6 +11,9 @@ import (
 // is completed with the variable rows.
 const BindJob = "sextant:bind"
 
+// DecisionJob begins the type of the job that asks for a decision; its id follows.
+const DecisionJob = "sextant:decision:"
+
 // Limits on one run, so that an endless loop or a huge list stops with an
 // incident instead of taking the node down.
 const (

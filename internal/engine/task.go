@@ -32,6 +32,18 @@ func (s *stepper) createJob(el *state.Element, kind string, retries int32) {
 	s.offer(el)
 }
 
+// decisionTask asks for a decision, by the job of that.
+type decisionTask struct{ waiting }
+
+func (decisionTask) work(s *stepper, el *state.Element, node *program.Node) {
+	id, err := s.text(node.Decision.ID, el.Key)
+	if err != nil || id == "" {
+		s.incident(el, IncidentValue, "the id of the decision is no text: "+reason(err))
+		return
+	}
+	s.createJob(el, DecisionJob+id, 1)
+}
+
 // plainTask is done as soon as a token comes: nobody here does it.
 type plainTask struct{ waiting }
 

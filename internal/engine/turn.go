@@ -192,6 +192,9 @@ func evaluating(n *program.Node) bool {
 	if n.Task != nil && (n.Task.Type.Expr != nil || n.Task.Retries.Expr != nil) || n.Timer != nil && n.Timer.Value.Expr != nil {
 		return true
 	}
+	if n.Decision != nil && n.Decision.ID.Expr != nil {
+		return true
+	}
 	if n.Event != nil && (n.Event.Name.Expr != nil || n.Event.Correlation != nil) {
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/decision"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/output"
 	"sextant/internal/domain/gateway"
@@ -45,7 +46,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{api.Domain, api.Migrations}, {bus.Domain, bus.Migrations}, {audit.Domain, audit.Migrations}, {identity.Domain, identity.Migrations},
-		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations},
+		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {decision.Domain, decision.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations},
 		{dispatch.Domain, dispatch.Migrations}, {process.Domain, process.Migrations}, {durable.Domain, durable.Migrations},
 	}
 }
@@ -64,6 +65,7 @@ type parts struct {
 	dispatch *dispatch.Service
 	output   *output.Store
 	messages *message.Service
+	decision *decision.Service
 	process  *process.Service
 	door     *control.Door
 	engine   *durable.Host
@@ -91,16 +93,17 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls, Store: p.output,
 		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) }})
+	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
 	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: p.dispatch.MayRefer,
 		Gave: func(*db.Tx, int64, identity.Rights, map[string]json.RawMessage) error { return nil }})
-	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
+	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, DMN: p.decision, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
 	if err := p.process.Number(ctx); err != nil {
 		return nil, err
 	}
 	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
 		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
-		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}}})
+		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}}})
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +111,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.objects.Attach(p.door)
 	p.process.Attach(p.engine, p.door)
 	p.messages.Attach(p.engine, p.door)
+	p.decision.Attach(p.engine)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }
@@ -115,6 +119,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.messages, p.process} {
 		r.Routes(p.api)
 	}
+	p.decision.Routes(p.api, p.process)
 	s.frontRoutes(p)
 	console, err := s.console()
 	if err != nil {
@@ -204,6 +209,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		cancel(errStopping)
 		p.dispatch.Wait()
 		p.engine.Close()
+		p.decision.Wait()
 		return nil
 	})
 	if err := p.dispatch.Resume(ctx, p.engine.WaitsFor); err != nil {

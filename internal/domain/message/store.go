@@ -148,7 +148,7 @@ func dropTarget(tx *db.Tx, key string, t target) error {
 // one that has waited longest first.
 func waiting(ctx context.Context, q db.Querier, p post) ([]wait, error) {
 	rows, err := q.Query(ctx, `SELECT subscription, run, element, process FROM message_wait w WHERE project = ? AND is_signal = 0 AND name = ? AND correlation = ?
-AND NOT EXISTS (SELECT 1 FROM message_taken t WHERE t.message = ? AND t.process = w.process) ORDER BY subscription`, p.project, p.name, p.correlation, p.key)
+AND NOT EXISTS (SELECT 1 FROM message_taken t WHERE t.message = ? AND t.process = w.process) ORDER BY since, subscription`, p.project, p.name, p.correlation, p.key)
 	return db.Scan(rows, err, func(r *sql.Rows) (w wait, err error) {
 		return w, r.Scan(&w.subscription, &w.run, &w.element, &w.process)
 	})

@@ -68,7 +68,7 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	defs := make([]Definition, len(progs))
 	isNew := make([]bool, len(progs))
 	for i, prog := range progs {
-		out.Warnings = append(out.Warnings, unserved(prog)...)
+		out.Warnings = append(append(out.Warnings, unserved(prog)...), s.undecided(ctx, project, prog)...)
 		defs[i] = Definition{Key: api.Key(s.host.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
 	}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
@@ -194,6 +194,21 @@ func unserved(p *program.Program) []errs.Field {
 		if n.Kind == program.ServiceTask && n.Task.Type.Expr == nil && !dispatch.Accepts(n.Task.Type.Static) {
 			all = append(all, errs.Field{Path: n.ID, Code: "process.no_worker", Line: n.Line,
 				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
+		}
+	}
+	return all
+}
+
+// undecided lists the tasks whose decisions are not there yet.
+func (s *Service) undecided(ctx context.Context, project string, p *program.Program) []errs.Field {
+	var all []errs.Field
+	for _, n := range p.Nodes {
+		if n.Decision == nil || n.Decision.ID.Expr != nil {
+			continue
+		}
+		if has, err := s.DMN.Has(ctx, project, n.Decision.ID.Static); err == nil && !has {
+			all = append(all, errs.Field{Path: n.ID, Code: "process.no_decision", Line: n.Line,
+				Message: "there is no decision " + strconv.Quote(n.Decision.ID.Static) + ": the step stops with an incident until a DMN file with it is deployed"})
 		}
 	}
 	return all

@@ -44,6 +44,10 @@ type Deps struct {
 	Dispatch *dispatch.Service
 	Tasks    *worklist.List
 	Messages *message.Service
+	// DMN tells which decisions there are.
+	DMN interface {
+		Has(ctx context.Context, project, decision string) (bool, error)
+	}
 	// MaxRuns is how many runs of a project may be active; 20,000 where it is 0.
 	MaxRuns int
 	// Cycle is the shortest time between two firings of a timer; 1 s where it is 0.
@@ -304,6 +308,13 @@ func (s *Service) readable(ctx context.Context, key api.Key) (Run, error) {
 	one := []Run{r}
 	err = s.withTasks(ctx, one)
 	return one[0], err
+}
+
+// Visible reports whether the subject may see a run; one that he may not is as if it
+// were not there.
+func (s *Service) Visible(ctx context.Context, run api.Key) error {
+	_, err := s.readable(ctx, run)
+	return err
 }
 
 // withTasks adds to runs how many tasks of theirs wait for people.

@@ -35,7 +35,7 @@ type Step struct {
 	Parent  string    `json:"parent,omitempty" doc:"The step around it"`
 	Element string    `json:"element"`
 	Name    string    `json:"name,omitempty"`
-	Type    string    `json:"type" enum:"start,end,timer,message,event,boundary,service,user,script,task,gateway,subprocess"`
+	Type    string    `json:"type" enum:"start,end,timer,message,event,boundary,service,user,script,decision,task,gateway,subprocess"`
 	State   string    `json:"state" enum:"active,incident,completed,terminated,skipped,failed,timed_out"`
 	Loop    bool      `json:"loop,omitempty" doc:"It runs many times; its iterations lie within it"`
 	Index   int       `json:"index,omitempty" doc:"Number of the iteration, from 1"`
@@ -328,6 +328,8 @@ func typeOf(k program.Kind) string {
 		return "user"
 	case program.ScriptTask:
 		return "script"
+	case program.DecisionTask:
+		return "decision"
 	case program.PlainTask:
 		return "task"
 	case program.ExclusiveGateway, program.ParallelGateway, program.EventGateway:

@@ -317,7 +317,7 @@ func (c *compiler) degrees(n *Node, e *bpmn.Element) {
 
 func (n *Node) activity() bool {
 	switch n.Kind {
-	case ServiceTask, UserTask, ScriptTask, PlainTask, ReceiveTask, SubProcess:
+	case ServiceTask, UserTask, ScriptTask, PlainTask, ReceiveTask, DecisionTask, SubProcess:
 		return !n.event // a message that is thrown is a job, and no task
 
 	}

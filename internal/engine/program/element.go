@@ -35,6 +35,8 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 		n.Kind = PlainTask
 	case "sendTask":
 		c.serviceTask(n, e)
+	case "businessRuleTask":
+		c.decisionTask(n, e)
 	case "receiveTask":
 		n.Kind, n.Event = ReceiveTask, c.message(e, e.MessageRef, true)
 	case "eventBasedGateway":
@@ -129,6 +131,26 @@ func (c *compiler) serviceTask(n *Node, e *bpmn.Element) {
 		if in.From == "feel" {
 			c.compile(e.Node, "input "+in.Name, strings.TrimPrefix(in.Value, "="))
 		}
+	}
+}
+
+// decisionTask compiles a business rule task: it calls a decision, or is a job.
+func (c *compiler) decisionTask(n *Node, e *bpmn.Element) {
+	d := e.Ext.Decision
+	switch {
+	case d != nil && e.Ext.HasTask:
+		c.problem(e.Node, "process.decision", "the task has a called decision and a job type: remove one")
+	case d == nil && e.Ext.HasTask:
+		c.serviceTask(n, e)
+		return
+	case d == nil:
+		c.problem(e.Node, "process.decision", "the task calls no decision: add <zeebe:calledDecision decisionId=\"…\" resultVariable=\"…\"/>")
+		n.Kind = DecisionTask
+		return
+	}
+	n.Kind, n.Decision = DecisionTask, &Decision{ID: c.value(e.Node, "decision id", d.ID), Result: d.Result}
+	if d.ID == "" || d.Result == "" {
+		c.problem(e.Node, "process.decision", "the called decision has no id or no resultVariable")
 	}
 }
 

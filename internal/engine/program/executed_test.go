@@ -42,7 +42,7 @@ const whole = head + `<error id="bad" errorCode="E1"/><escalation id="up" escala
 <sequenceFlow id="f18" sourceRef="fork" targetRef="send"/><sendTask id="send"><extensionElements><zeebe:taskDefinition type="send"/></extensionElements></sendTask><sequenceFlow id="f19" sourceRef="send" targetRef="first"/>
 <eventBasedGateway id="first"/><sequenceFlow id="f20" sourceRef="first" targetRef="paid"/><sequenceFlow id="f21" sourceRef="first" targetRef="alarm"/>
 <intermediateCatchEvent id="paid"><messageEventDefinition messageRef="M"/></intermediateCatchEvent><intermediateCatchEvent id="alarm"><signalEventDefinition signalRef="S"/></intermediateCatchEvent>
-<sequenceFlow id="f22" sourceRef="paid" targetRef="got"/><sequenceFlow id="f23" sourceRef="alarm" targetRef="got"/><receiveTask id="got" messageRef="M"/><sequenceFlow id="f24" sourceRef="got" targetRef="e"/>
+<sequenceFlow id="f22" sourceRef="paid" targetRef="got"/><sequenceFlow id="f23" sourceRef="alarm" targetRef="got"/><receiveTask id="got" messageRef="M"/><sequenceFlow id="f24" sourceRef="got" targetRef="rule"/><businessRuleTask id="rule"><extensionElements><zeebe:calledDecision decisionId="risk" resultVariable="level"/></extensionElements></businessRuleTask><sequenceFlow id="f25" sourceRef="rule" targetRef="e"/>
 <endEvent id="e"><terminateEventDefinition/></endEvent></process></definitions>`
 
 // changes are, for everything that is executed, what to write instead so that the
@@ -51,6 +51,7 @@ var changes = map[string][2]string{
 	"Activity@default": {` default="f5"`, ""}, "BaseElement@id": {`id="e3"`, `id="e5"`}, "BoundaryEvent": {`<boundaryEvent id="caught" attachedToRef="job"><errorEventDefinition errorRef="bad"/></boundaryEvent>`, ""},
 	"BoundaryEvent@attachedToRef": {`id="caught" attachedToRef="job"`, `id="caught" attachedToRef="ask"`}, "BoundaryEvent@cancelActivity": {`cancelActivity="false"`, ""}, "CallableElement@name": {`name="Whole"`, ""},
 	"EndEvent": {`<endEvent id="e"><terminateEventDefinition/></endEvent>`, ""}, "TerminateEventDefinition": {`<terminateEventDefinition/>`, ""}, "Task": {`<task id="plain"/>`, `<task id="plane"/>`}, "ManualTask": {`<manualTask id="byhand"/>`, ""},
+	"BusinessRuleTask": {`businessRuleTask`, `callActivity`}, "zeebe:CalledDecision": {`<zeebe:calledDecision decisionId="risk" resultVariable="level"/>`, ""}, "zeebe:CalledDecision@decisionId": {`"risk"`, `"cost"`}, "zeebe:CalledDecision@resultVariable": {`"level"`, `"height"`},
 	"EventBasedGateway": {`<eventBasedGateway id="first"/>`, `<exclusiveGateway id="first"/>`}, "Message": {`<message id="M" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message>`, ""}, "Message@name": {`name="paid"`, `name="sent"`}, "zeebe:Subscription": {`<zeebe:subscription correlationKey="=order"/>`, ""},
 	"zeebe:Subscription@correlationKey": {`"=order"`, `"=id"`}, "MessageEventDefinition": {`<messageEventDefinition messageRef="M"/>`, `<signalEventDefinition signalRef="S"/>`}, "MessageEventDefinition@messageRef": {`<messageEventDefinition messageRef="M"/>`, `<messageEventDefinition/>`}, "ReceiveTask": {`receiveTask`, `task`}, "ReceiveTask@messageRef": {`id="got" messageRef="M"`, `id="got"`},
 	"SendTask": {`sendTask`, `task`}, "Signal": {`<signal id="S" name="alarm"/>`, ""}, "Signal@name": {`name="alarm"`, `name="fire"`}, "SignalEventDefinition": {`<signalEventDefinition signalRef="S"/>`, `<messageEventDefinition messageRef="M"/>`}, "SignalEventDefinition@signalRef": {`<signalEventDefinition signalRef="S"/>`, `<signalEventDefinition/>`},
@@ -61,10 +62,10 @@ var changes = map[string][2]string{
 	"FlowElement@name": {`name="Job"`, ""}, "IntermediateCatchEvent": {`<intermediateCatchEvent id="wait"><timerEventDefinition><timeDuration>PT10S</timeDuration></timerEventDefinition></intermediateCatchEvent>`, ""},
 	"MultiInstanceLoopCharacteristics": {`<multiInstanceLoopCharacteristics><loopCardinality>3</loopCardinality></multiInstanceLoopCharacteristics>`, ""}, "MultiInstanceLoopCharacteristics/completionCondition": {"Instances = 2", "Instances = 3"},
 	"MultiInstanceLoopCharacteristics/loopCardinality": {"<loopCardinality>3", "<loopCardinality>4"}, "MultiInstanceLoopCharacteristics@isSequential": {`<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><zeebe`, `<multiInstanceLoopCharacteristics><extensionElements><zeebe`},
-	"ParallelGateway": {`<parallelGateway id="fork"/>`, ""}, "Process@isExecutable": {`isExecutable="true"`, ""}, "ScriptTask": {`scriptTask`, `businessRuleTask`}, "SequenceFlow": {`<sequenceFlow id="f12" sourceRef="many" targetRef="byhand"/>`, ""},
-	"SequenceFlow/conditionExpression": {"=out = 1", "=out = 2"}, "SequenceFlow@sourceRef": {`sourceRef="late"`, `sourceRef="caught"`}, "SequenceFlow@targetRef": {`targetRef="e3"`, `targetRef="e2"`}, "ServiceTask": {`serviceTask`, `businessRuleTask`},
+	"ParallelGateway": {`<parallelGateway id="fork"/>`, ""}, "Process@isExecutable": {`isExecutable="true"`, ""}, "ScriptTask": {`scriptTask`, `callActivity`}, "SequenceFlow": {`<sequenceFlow id="f12" sourceRef="many" targetRef="byhand"/>`, ""},
+	"SequenceFlow/conditionExpression": {"=out = 1", "=out = 2"}, "SequenceFlow@sourceRef": {`sourceRef="late"`, `sourceRef="caught"`}, "SequenceFlow@targetRef": {`targetRef="e3"`, `targetRef="e2"`}, "ServiceTask": {`serviceTask`, `callActivity`},
 	"StartEvent": {`<startEvent id="s2"/>`, ""}, "SubProcess": {`<sequenceFlow id="f10" sourceRef="s2" targetRef="e4"/>`, ""}, "TimerEventDefinition": {`<timerEventDefinition><timeDuration>PT10S</timeDuration></timerEventDefinition>`, ""},
-	"TimerEventDefinition/timeCycle": {"R3/", "R4/"}, "TimerEventDefinition/timeDate": {"2027-01-01", "2027-01-02"}, "TimerEventDefinition/timeDuration": {"<timeDuration>PT10S", "<timeDuration>PT11S"}, "UserTask": {`userTask`, `businessRuleTask`},
+	"TimerEventDefinition/timeCycle": {"R3/", "R4/"}, "TimerEventDefinition/timeDate": {"2027-01-01", "2027-01-02"}, "TimerEventDefinition/timeDuration": {"<timeDuration>PT10S", "<timeDuration>PT11S"}, "UserTask": {`userTask`, `callActivity`},
 	"zeebe:AssignmentDefinition": {`<zeebe:assignmentDefinition assignee="ann" candidateGroups="ops" candidateUsers="bob"/>`, ""}, "zeebe:AssignmentDefinition@assignee": {`"ann"`, `"eve"`}, "zeebe:AssignmentDefinition@candidateGroups": {`"ops"`, `"dev"`}, "zeebe:AssignmentDefinition@candidateUsers": {`"bob"`, `"eve"`},
 	"zeebe:FormDefinition": {`<zeebe:formDefinition formKey="fk"/>`, ""}, "zeebe:FormDefinition@formId": {`formKey="fk"`, `formId="fi"`}, "zeebe:FormDefinition@formKey": {`"fk"`, `"fx"`}, "zeebe:Input": {`<zeebe:input source="=1" target="in"/>`, ""}, "zeebe:Output": {`<zeebe:output source="=2" target="out"/>`, ""},
 	"zeebe:InputOutputParameter@source": {`source="=1"`, `source="=7"`}, "zeebe:InputOutputParameter@target": {`target="in"`, `target="into"`}, "zeebe:IoMapping": {`<zeebe:ioMapping><zeebe:input source="=1" target="in"/><zeebe:output source="=2" target="out"/></zeebe:ioMapping>`, ""},
@@ -96,7 +97,7 @@ func dump(t *testing.T, xml string) string {
 		}
 		for _, n := range p.Nodes {
 			fmt.Fprintln(&b, n.Index, n.ID, n.Name, n.Kind, n.Scope, n.Incoming, n.Outgoing, n.Default, n.Start, n.Boundary, n.AttachedTo, n.Handlers, n.Interrupting, n.Code,
-				said(n.Inputs), said(n.Outputs), said(n.Task), said(n.Human), said(n.Script), said(n.Timer), said(n.Loop), said(n.Event), said(n.Ext))
+				said(n.Inputs), said(n.Outputs), said(n.Task), said(n.Human), said(n.Script), said(n.Timer), said(n.Loop), said(n.Event), said(n.Decision), said(n.Ext))
 		}
 		for _, f := range p.Flows {
 			fmt.Fprintln(&b, f.Index, f.ID, f.Source, f.Target, source(f.Condition))

@@ -51,6 +51,8 @@ const (
 	SignalThrow
 	SignalEnd
 	EventGateway
+	// DecisionTask asks for a decision.
+	DecisionTask
 )
 
 // None stands for "no node" or "no flow" where an index is wanted.
@@ -111,6 +113,8 @@ type Node struct {
 	// that catches with an empty code catches every one.
 	Code string
 	Loop *Loop
+	// Decision is what a business rule task calls.
+	Decision *Decision
 	// Event is the message or signal that it waits for or throws.
 	Event *Event
 	// Ext gives the service details (binding, inputs, outputs, risk) that the
@@ -180,6 +184,12 @@ type Human struct {
 // Script is a FEEL script.
 type Script struct {
 	Expr   *feel.Expr
+	Result string
+}
+
+// Decision is a decision by id; Result is the variable for what it says.
+type Decision struct {
+	ID     Value
 	Result string
 }
 

@@ -104,7 +104,7 @@ func TestRefusalsDoNotHideEachOther(t *testing.T) {
 	t.Parallel()
 	_, problems, _ := deploy(t, process(`<startEvent id="s"/>
 <serviceTask id="a" completionQuantity="2"/>
-<businessRuleTask id="b"/>
+<callActivity id="b"/>
 <sequenceFlow id="f1" sourceRef="s" targetRef="gone"/>
 <scriptTask id="c"><extensionElements><zeebe:script expression="=1 +" resultVariable="r"/><zeebe:nonsense/></extensionElements></scriptTask>
 <sequenceFlow id="f2" sourceRef="s" targetRef="a"/><sequenceFlow id="f3" sourceRef="a" targetRef="b"/><sequenceFlow id="f4" sourceRef="b" targetRef="c"/>

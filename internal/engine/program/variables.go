@@ -140,6 +140,9 @@ func (f finder) writes(n *Node) {
 	if n.Script != nil {
 		f.written[n.Script.Result] = true
 	}
+	if n.Decision != nil {
+		f.written[n.Decision.Result] = true
+	}
 	if n.Loop != nil {
 		f.written[n.Loop.InputElement], f.written[n.Loop.OutputCollection] = true, true
 	}
@@ -177,6 +180,9 @@ func (n *Node) expressions() []*feel.Expr {
 	}
 	if n.Timer != nil {
 		add(n.Timer.Value.Expr)
+	}
+	if n.Decision != nil {
+		add(n.Decision.ID.Expr)
 	}
 	if n.Event != nil {
 		add(n.Event.Name.Expr, n.Event.Correlation)

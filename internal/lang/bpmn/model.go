@@ -129,6 +129,7 @@ type Extensions struct {
 	Inputs, Outputs       []Mapping
 	Headers               []Header
 	Correlation           string
+	Decision              *CalledDecision
 	Script                *Script
 	UserTask              bool
 	FormKey, FormID       string
@@ -141,6 +142,9 @@ type Extensions struct {
 	Risk                  string
 	Start                 *StartSpec
 }
+
+// CalledDecision is what a business rule task calls.
+type CalledDecision struct{ ID, Result string }
 
 // Mapping is a zeebe input or output mapping.
 type Mapping struct {

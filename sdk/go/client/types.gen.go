@@ -223,6 +223,7 @@ func (e ProcessStepState) Valid() bool {
 // Defines values for ProcessStepType.
 const (
 	ProcessStepTypeBoundary   ProcessStepType = "boundary"
+	ProcessStepTypeDecision   ProcessStepType = "decision"
 	ProcessStepTypeEnd        ProcessStepType = "end"
 	ProcessStepTypeEvent      ProcessStepType = "event"
 	ProcessStepTypeGateway    ProcessStepType = "gateway"
@@ -240,6 +241,8 @@ const (
 func (e ProcessStepType) Valid() bool {
 	switch e {
 	case ProcessStepTypeBoundary:
+		return true
+	case ProcessStepTypeDecision:
 		return true
 	case ProcessStepTypeEnd:
 		return true
@@ -531,6 +534,56 @@ type CreateOutBody struct {
 	Token string `json:"token"`
 }
 
+// DecisionAnswer defines model for DecisionAnswer.
+type DecisionAnswer struct {
+	Decision string `json:"decision"`
+
+	// Trace Every value on the way, and the rules that matched
+	Trace   interface{} `json:"trace,omitempty"`
+	Value   interface{} `json:"value"`
+	Version int64       `json:"version"`
+
+	// Warnings Why something on the way became null
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// DecisionEvaluation defines model for DecisionEvaluation.
+type DecisionEvaluation struct {
+	Decision string `json:"decision"`
+
+	// Element Id of the step
+	Element string `json:"element"`
+
+	// Job Engine key, decimal digits
+	Job  string    `json:"job"`
+	Time time.Time `json:"time"`
+
+	// Trace Every value on the way, and the rules that matched; not kept where it has more than 48 KiB
+	Trace   interface{} `json:"trace,omitempty"`
+	Value   interface{} `json:"value"`
+	Version int64       `json:"version"`
+}
+
+// DecisionVersion defines model for DecisionVersion.
+type DecisionVersion struct {
+	Created time.Time `json:"created"`
+
+	// Decision Id of the decision within its file
+	Decision string `json:"decision"`
+
+	// Digest SHA-256 of the file
+	Digest string `json:"digest"`
+
+	// Model Name of its file's model
+	Model   string `json:"model"`
+	Name    string `json:"name"`
+	Project string `json:"project"`
+
+	// Subject Who deployed it
+	Subject string `json:"subject"`
+	Version int64  `json:"version"`
+}
+
 // DispatchRowCall defines model for DispatchRowCall.
 type DispatchRowCall struct {
 	Answered bool      `json:"answered"`
@@ -606,6 +659,17 @@ type ErrsField struct {
 	Line    int64  `json:"line,omitempty"`
 	Message string `json:"message"`
 	Path    string `json:"path"`
+}
+
+// EvalInBody defines model for EvalInBody.
+type EvalInBody struct {
+	Project string `json:"project,omitempty"`
+
+	// Variables Inputs by name
+	Variables map[string]interface{} `json:"variables,omitempty"`
+
+	// Version The newest without one
+	Version int64 `json:"version,omitempty"`
 }
 
 // IdentityAccess defines model for IdentityAccess.
@@ -971,6 +1035,24 @@ type PageOfAuditRecord struct {
 type PageOfControlVerdict struct {
 	// Items The rows of this page
 	Items []ControlVerdict `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfDecisionEvaluation defines model for PageOfDecisionEvaluation.
+type PageOfDecisionEvaluation struct {
+	// Items The rows of this page
+	Items []DecisionEvaluation `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfDecisionVersion defines model for PageOfDecisionVersion.
+type PageOfDecisionVersion struct {
+	// Items The rows of this page
+	Items []DecisionVersion `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1972,6 +2054,30 @@ type PutConnectionParams struct {
 	IfMatch string `json:"If-Match,omitempty"`
 }
 
+// ListDecisionsParams defines parameters for ListDecisions.
+type ListDecisionsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Decision All versions of this decision, newest first
+	Decision string `form:"decision,omitempty" json:"decision,omitempty"`
+
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// DeployDecisionsParams defines parameters for DeployDecisions.
+type DeployDecisionsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// GetDecisionFileParams defines parameters for GetDecisionFile.
+type GetDecisionFileParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
 // ListIncidentsParams defines parameters for ListIncidents.
 type ListIncidentsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -2256,6 +2362,15 @@ type SummarizeRunsParams struct {
 	Until time.Time `form:"until,omitempty" json:"until,omitempty"`
 }
 
+// ListEvaluationsParams defines parameters for ListEvaluations.
+type ListEvaluationsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // WatchRunParams defines parameters for WatchRun.
 type WatchRunParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
@@ -2364,6 +2479,9 @@ type PreviewCallJSONRequestBody = ProcessCall
 
 // PutConnectionJSONRequestBody defines body for PutConnection for application/json ContentType.
 type PutConnectionJSONRequestBody = SettingInput
+
+// EvaluateDecisionJSONRequestBody defines body for EvaluateDecision for application/json ContentType.
+type EvaluateDecisionJSONRequestBody = EvalInBody
 
 // RetryIncidentJSONRequestBody defines body for RetryIncident for application/json ContentType.
 type RetryIncidentJSONRequestBody = ProcessRetry

@@ -158,6 +158,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Decisions in their newest version */
+        get: operations["listDecisions"];
+        put?: never;
+        /** Deploy a DMN file */
+        post: operations["deployDecisions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{decision}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a decision says to these inputs */
+        post: operations["evaluateDecision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{decision}/{version}/xml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The DMN file of a version */
+        get: operations["getDecisionFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents": {
         parameters: {
             query?: never;
@@ -913,6 +965,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the steps of a run got from decisions, and why */
+        get: operations["listEvaluations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run}/events": {
         parameters: {
             query?: never;
@@ -1495,6 +1564,46 @@ export interface components {
             /** @description The secret, shown once */
             token: string;
         };
+        DecisionAnswer: {
+            decision: string;
+            /** @description Every value on the way, and the rules that matched */
+            trace?: unknown;
+            value: unknown;
+            /** Format: int64 */
+            version: number;
+            /** @description Why something on the way became null */
+            warnings?: string[] | null;
+        };
+        DecisionEvaluation: {
+            decision: string;
+            /** @description Id of the step */
+            element: string;
+            /** @description Engine key, decimal digits */
+            job: string;
+            /** Format: date-time */
+            time: string;
+            /** @description Every value on the way, and the rules that matched; not kept where it has more than 48 KiB */
+            trace?: unknown;
+            value: unknown;
+            /** Format: int64 */
+            version: number;
+        };
+        DecisionVersion: {
+            /** Format: date-time */
+            created: string;
+            /** @description Id of the decision within its file */
+            decision: string;
+            /** @description SHA-256 of the file */
+            digest: string;
+            /** @description Name of its file's model */
+            model: string;
+            name: string;
+            project: string;
+            /** @description Who deployed it */
+            subject: string;
+            /** Format: int64 */
+            version: number;
+        };
         DispatchRowCall: {
             answered: boolean;
             /** Format: date-time */
@@ -1568,6 +1677,19 @@ export interface components {
             line?: number;
             message: string;
             path: string;
+        };
+        EvalInBody: {
+            /** @default default */
+            project: string;
+            /** @description Inputs by name */
+            variables?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description The newest without one
+             */
+            version?: number;
         };
         IdentityAccess: {
             /** @description Environment of objects and connections; * for all */
@@ -1884,6 +2006,18 @@ export interface components {
         PageOfControlVerdict: {
             /** @description The rows of this page */
             items: components["schemas"]["ControlVerdict"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfDecisionEvaluation: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DecisionEvaluation"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfDecisionVersion: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DecisionVersion"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2332,7 +2466,7 @@ export interface components {
             /** @description When it waited for help */
             stopped?: components["schemas"]["ProcessSpan"][] | null;
             /** @enum {string} */
-            type: "start" | "end" | "timer" | "message" | "event" | "boundary" | "service" | "user" | "script" | "task" | "gateway" | "subprocess";
+            type: "start" | "end" | "timer" | "message" | "event" | "boundary" | "service" | "user" | "script" | "decision" | "task" | "gateway" | "subprocess";
         };
         ProcessSummary: {
             /** @description Runs by the hour in which they began and by state, where a beginning is given */
@@ -3016,6 +3150,121 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
+            };
+        };
+    };
+    listDecisions: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description All versions of this decision, newest first */
+                decision?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfDecisionVersion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    deployDecisions: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success, or a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    evaluateDecision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                decision: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvalInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionAnswer"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getDecisionFile: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                decision: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success, or a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -4713,6 +4962,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfProcessDecision"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listEvaluations: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfDecisionEvaluation"];
                 };
             };
             /** @description Error */
