@@ -77,7 +77,14 @@ func (c *compiler) places(n *Node, e *bpmn.Element) {
 		c.problem(e.Node, "bpmn.extension.place", "<zeebe:taskDefinition> has no effect on this <%s>: jobs are service tasks, send tasks, and events that throw a message", e.Type)
 	}
 	mapped := len(n.Inputs)+len(n.Outputs) > 0
-	if passes := n.Kind == StartEvent || n.Kind == EndEvent || n.Kind == ErrorEnd || n.Kind == TerminateEnd || n.Kind == PassEvent; mapped && passes {
+	switch n.Kind {
+	case StartEvent, StartByEvent:
+		mapped = len(n.Inputs) > 0 // nothing is there yet that an input could be local to
+	case EndEvent, ErrorEnd, TerminateEnd, PassEvent:
+	default:
+		mapped = false
+	}
+	if mapped {
 		c.problem(e.Node, "bpmn.extension.place", "<zeebe:ioMapping> has no effect on this <%s>: nothing happens there", e.Type)
 	}
 }

@@ -191,6 +191,10 @@ func (r *reader) extension(c *Node, host string, owner *Node) {
 		r.problemOf(owner, c, "process.unsupported", "<%s> is not executed%s", c.Tag(), remedy(rule))
 	case Executed:
 		if len(rule.On) > 0 && !slices.ContainsFunc(rule.On, func(on string) bool { return support.is(host, on) }) {
+			if rule.Name == "zeebe:TaskDefinition" && support.is(host, "UserTask") { // Camunda 8 ignores it too
+				r.kept(c, owner, "<"+c.Tag()+"> of a <userTask>", Rule{Remedy: "people complete user tasks, in the inbox"})
+				return
+			}
 			r.problemOf(owner, c, "bpmn.extension.place", "<%s> has no effect on <%s>%s", c.Tag(), tagOf(host), remedy(rule))
 			return
 		}
