@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -218,4 +219,27 @@ func TestSignalsComeToAll(t *testing.T) {
 	if len(h.Runs) != 0 {
 		t.Errorf("%+v", h)
 	}
+}
+
+// What was stored and not told when the server died is told when it is there again.
+func TestWhatWasNotToldIsToldAfterARestart(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	admin := g.login("admin", adminPass)
+	g.deployed(admin, whenPaid+waitsFor("one", onPaid))
+	g.deployed(admin, alarm+waitsFor("hears", onAlarm))
+	paid, warned := g.startWith(admin, "one", map[string]any{"order": "A"}), g.start(admin, "hears")
+	g.stop()
+	rights := `{"subject":"user/x","name":"x","grants":[],"scope":null}`
+	post := `INSERT INTO message_post (message, project, is_signal, name, correlation, id, variables, rights, created, expires, told) VALUES `
+	numbers(t, filepath.Join(g.data, "sextant.db"),
+		post+`('01M', 'default', 0, 'paid', 'A', '01M', '{"amount":3}', '`+rights+`', 1, 1, 0)`,
+		post+`('01S', 'default', 1, 'alarm', '', '01S', '{}', '`+rights+`', 1, 1, 0)`,
+		`INSERT INTO message_target (message, subscription, process, run, element, event) SELECT '01S', subscription, process, run, element, '' FROM message_wait WHERE is_signal = 1`)
+	if err := g.reopen(nil); err != nil {
+		t.Fatal(err)
+	}
+	admin = g.login("admin", adminPass)
+	g.untilState(admin, paid, "completed")
+	g.untilState(admin, warned, "completed")
 }
