@@ -12,7 +12,7 @@ import (
 // wait, through to its end, or into an incident.
 func (s *stepper) begin(el *state.Element) {
 	node := s.p.Nodes[el.Node]
-	if el.Index == 0 && !s.awaitAll(el, node) {
+	if !s.awaitAll(el, node) {
 		return
 	}
 	if el.Body {
@@ -25,13 +25,17 @@ func (s *stepper) begin(el *state.Element) {
 }
 
 // awaitAll has an element instance wait for its own event and for those on its
-// boundary. An event on a boundary has happened when it becomes an instance.
+// boundary. In a loop each iteration has its own event, and the body the boundary. An
+// event on a boundary has happened when it becomes an instance.
 func (s *stepper) awaitAll(el *state.Element, node *program.Node) bool {
 	if len(el.Timers)+len(el.Subscriptions) > 0 {
 		return true // taken up again after an incident
 	}
-	if node.AttachedTo == program.None && !of(node).await(s, el, node) {
+	if !el.Body && node.AttachedTo == program.None && !of(node).await(s, el, node) {
 		return false
+	}
+	if el.Index > 0 && !el.Body {
+		return true
 	}
 	for _, i := range node.Boundary {
 		if b := s.p.Nodes[i]; !of(b).await(s, el, b) {
