@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -104,11 +106,27 @@ func explain(c *cobra.Command) {
 	}
 }
 
-// cut says that a list goes on after what is shown.
-func (a *app) cut(next string) {
+// cut says that a list goes on after what is shown, and how to see the rest.
+func (a *app) cut(next, how string) {
 	if next != "" {
-		fmt.Fprintln(a.Err, "There are more than these.")
+		fmt.Fprintf(a.Err, "There are more than these: %s.\n", how)
 	}
+}
+
+// onward is how to read on in a list of which the command shows one page.
+func onward(path, next string) string {
+	return "read on with GET " + path + "?limit=500&after=" + url.QueryEscape(next)
+}
+
+// minReason is the shortest reason that says something.
+const minReason = 3
+
+// reasoned refuses a reason that says nothing, before anything is asked.
+func reasoned(reason string) error {
+	if utf8.RuneCountInString(strings.TrimSpace(reason)) < minReason {
+		return command.Usage("--reason %q: say why in at least %d characters", reason, minReason)
+	}
+	return nil
 }
 
 // guarded is a stream on which a terminal does nothing that others wrote.

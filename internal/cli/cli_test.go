@@ -103,6 +103,8 @@ func TestExitCodes(t *testing.T) {
 		{"too-few-arguments", 2, "the key of a run", []string{"runs", "show"}},
 		{"no-file", 2, "BPMN", []string{"process", "deploy"}},
 		{"required-flag", 2, "reason", []string{"runs", "cancel", "1"}},
+		{"reason-that-says-nothing", 2, "say why in at least 3 characters", []string{"runs", "cancel", "1", "--reason", "no"}},
+		{"reason-to-skip-that-says-nothing", 2, "say why in at least 3 characters", []string{"incident", "skip", "1", "--reason", "no"}},
 		{"no-reason-to-stop", 2, "--reason", []string{"stop"}},
 		{"bad-var", 2, "name=value", []string{"run", "straight", "--var", "x"}},
 		{"bad-where", 2, "attribute=value", []string{"object", "list", "cmdb:type", "--where", "x"}},

@@ -103,7 +103,7 @@ func (a *app) waits(ctx context.Context, run string) error {
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/waits", "project", a.target.project, "run", run, "limit", client.Limit(500)), nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next)
+	a.cut(page.Next, onward("/api/v1/waits", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tPROCESS\tSTEP\tFOR\tNAME\tKEY\tSINCE")
 		for _, p := range page.Items {

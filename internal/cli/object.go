@@ -139,7 +139,7 @@ func (a *app) objects(ctx context.Context, typ string, where []string) error {
 	if err := api.Call(ctx, "POST", client.Query("/api/v1/objects/"+url.PathEscape(typ)+"/query", "project", a.target.project), map[string]any{"additionalFilters": all}, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next)
+	a.cut(page.Next, "narrow the list with --where attribute=value")
 	return a.Show(page, func(w io.Writer) {
 		for _, row := range page.Items {
 			fmt.Fprintf(w, "%s/%v\t%s\n", typ, row["id"], attributes(row))

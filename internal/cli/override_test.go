@@ -57,3 +57,30 @@ func TestAnObjectThatAStoppedRunHoldsIsCorrected(t *testing.T) {
 		t.Errorf("delete with a reason: %+v", got)
 	}
 }
+
+// A call that failed is found among the failed runs, be it that its step stands
+// still first.
+func TestACallThatFailedIsListedAsFailed(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	do := func(args ...string) said {
+		t.Helper()
+		return sextant(t, "", append([]string{"--url", p.URL, "--token", p.Token}, args...)...)
+	}
+	if got := do("plugin", "call", "cmdb/import/yaml", "--var", "text=- a"); got.code != 1 || !strings.Contains(got.err, "a mapping is wanted") {
+		t.Fatalf("%+v", got)
+	}
+	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": "192.0.2.1"}}, nil)
+	p.Must("PUT", "/api/v1/connections/key", client.SettingInput{Type: "ssh", Targets: []string{"host:host{name eq 'another'}"}, Fields: map[string]any{"user": "u"}}, nil)
+	if got := do("plugin", "call", "host/script/run", "--object", "host:host/h1", "--var", "script=true", "--var", "credential=connection/key"); got.code != 1 || !strings.Contains(got.err, "is not meant for host:host/h1") {
+		t.Fatalf("%+v", got)
+	}
+	if got := do("runs", "list", "--state", "failed"); !strings.Contains(got.out, "call-once-host-script-run") {
+		t.Errorf("%+v", got)
+	}
+	for state, there := range map[string]bool{"failed": true, "cancelled": false, "incident": false} {
+		if got := do("runs", "list", "--state", state); got.code != 0 || strings.Contains(got.out, "call-once-cmdb-import-yaml") != there {
+			t.Errorf("among those that are %s: %+v", state, got)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/command"
+	"sextant/internal/cli/live"
 	"sextant/sdk/go/client"
 )
 
@@ -79,7 +80,7 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 	if err != nil {
 		return err
 	}
-	body := map[string]any{"project": a.target.project, "service": service, "variables": vars}
+	body := map[string]any{"project": a.target.project, "service": service, "variables": vars, "onFailure": "fail"}
 	if len(objects) > 0 {
 		body["objects"] = objects
 	}
@@ -116,21 +117,43 @@ func showRows(w io.Writer, jobs []client.DispatchStep) {
 	}
 }
 
-// stopped tells why a run of one step did not complete, and ends it: nobody
-// would come back to it.
+// stopped tells why a run of one step did not complete. One that stands still is
+// ended as failed: nobody would come back to it, and it would keep its objects.
 func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessRun) error {
 	if r.State != "incident" {
+		var steps client.PageOfProcessStep
+		if err := api.Call(ctx, "GET", "/api/v1/runs/"+r.Key+"/steps", nil, &steps); err != nil {
+			return err
+		}
+		for _, step := range steps.Items {
+			if step.Type == "service" && step.Message != "" {
+				fmt.Fprintf(a.Err, "%s\n", step.Message)
+			}
+		}
 		return command.Outcome{Code: command.ExitFailed}
 	}
 	var page client.PageOfProcessIncident
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", r.Project, "run", r.Key), nil, &page); err != nil {
 		return err
 	}
-	for _, i := range page.Items {
-		fmt.Fprintf(a.Err, "%s\n", i.Message)
+	why := "the call failed"
+	for i, one := range page.Items {
+		fmt.Fprintf(a.Err, "%s\n", one.Message)
+		if i == 0 {
+			why += ": " + live.Short(one.Message)
+		}
 	}
-	if err := api.Call(ctx, "POST", "/api/v1/runs/"+r.Key+"/cancel", client.CancelBody{Reason: "the call failed"}, nil); err != nil {
+	if err := api.Call(ctx, "POST", "/api/v1/runs/"+r.Key+"/cancel", client.CancelBody{Reason: short(why), Failed: true}, nil); err != nil {
 		return err
 	}
 	return command.Outcome{Code: command.ExitFailed}
+}
+
+// short keeps a reason within what the server takes.
+func short(text string) string {
+	const most = 500
+	if all := []rune(text); len(all) > most {
+		return string(all[:most])
+	}
+	return text
 }

@@ -47,6 +47,9 @@ func (a *app) runsCmd() *cobra.Command {
 	cancel := &cobra.Command{
 		Use: "cancel <run>", Short: "End a run; what it has begun is told to stop", Args: command.Exactly(1, "the key of a run"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := reasoned(reason); err != nil {
+				return err
+			}
 			return a.act(c.Context(), "/api/v1/runs/"+url.PathEscape(args[0])+"/cancel", client.CancelBody{Reason: reason}, "cancelled")
 		},
 	}
@@ -65,7 +68,7 @@ func (a *app) listRuns(ctx context.Context, o runsOptions) error {
 	if err := api.Call(ctx, "GET", path, nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next)
+	a.cut(page.Next, "ask for up to 500 with --limit, or narrow the list with --state, --process or --object")
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tPROCESS\tSTATE\tSTARTED\tTOOK\tBY\tOBJECTS")
 		for _, r := range page.Items {

@@ -147,3 +147,15 @@ func (s *stepper) takeUp(el *state.Element, inputs json.RawMessage) {
 		of(node).resume(s, el, node)
 	}
 }
+
+// scoped are behaviors whose instances have variables of their own.
+type scoped interface{ scoped() }
+
+func (waiting) scoped() {}
+
+// Scoped reports whether elements of a kind have variables of their own: those
+// with which their incidents are resolved are set there.
+func Scoped(kind program.Kind) bool {
+	_, is := behaviors[kind].(scoped)
+	return is
+}

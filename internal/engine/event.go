@@ -91,8 +91,12 @@ type Skip struct {
 	Flow      string
 }
 
-// Cancel ends the run.
-type Cancel struct{ Reason string }
+// Cancel ends the run. Failed ends it as one that failed, with the reason as its
+// code: for a run that stands still and that nobody will help.
+type Cancel struct {
+	Reason string
+	Failed bool
+}
 
 func (e Start) apply(s *stepper) error {
 	if len(s.run.Elements) > 0 {
@@ -298,7 +302,11 @@ func (e Cancel) apply(s *stepper) error {
 	if root == nil {
 		return ErrGone
 	}
-	s.end(root, Cancelled, e.Reason)
+	how := Cancelled
+	if e.Failed {
+		how = Failed
+	}
+	s.end(root, how, e.Reason)
 	return nil
 }
 

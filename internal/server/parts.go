@@ -92,25 +92,33 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls, Store: p.output,
-		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) }})
+		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) },
+		Reached: func(tx *db.Tx, run int64, environments []string) error {
+			return p.process.Reached(tx, run, environments)
+		},
+		InSight: func(ctx context.Context, project string, run int64) (bool, error) {
+			return p.process.InSight(ctx, project, run)
+		}})
 	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
-	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: p.dispatch.MayRefer,
-		Gave: func(*db.Tx, int64, identity.Rights, map[string]json.RawMessage) error { return nil }})
+	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: p.dispatch.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
+		return p.process.Seen(ctx, permission, project, column)
+	}})
 	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, DMN: p.decision, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
 	if err := p.process.Number(ctx); err != nil {
 		return nil, err
 	}
+	tasks.Seen = p.process.Seen
 	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
 		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
 		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}}})
 	if err != nil {
 		return nil, err
 	}
-	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP")})
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.process.Seen})
 	p.objects.Attach(p.door)
 	p.process.Attach(p.engine, p.door)
-	p.messages.Attach(p.engine, p.door)
+	p.messages.Attach(p.process, p.door)
 	p.decision.Attach(p.engine)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
@@ -217,6 +225,10 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	}
 	p.engine.Start()
 	g.Go("messages", p.messages.Run) // begins with what a server that was killed has left
+	g.Go("places", func(ctx context.Context) error {
+		p.process.Place(ctx)
+		return nil
+	})
 	return p.process.Settle(ctx)
 }
 

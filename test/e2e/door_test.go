@@ -110,10 +110,16 @@ func (w *world) box(id, env string, hosts ...string) {
 	w.Must("POST", "/api/v1/objects/cmdb:box", []map[string]any{{"id": id, "name": id, "environment": env, "hosts": hosts, "host": hosts[len(hosts)-1]}}, nil)
 }
 
+// user makes a user with permissions in an environment; those on processes,
+// plugins and files hold for the whole project.
 func (w *world) user(name, env string, permissions ...string) *client.Client {
 	w.t.Helper()
 	var grants []client.IdentityGrant
 	for _, p := range permissions {
+		env := env
+		if domain, _, _ := strings.Cut(p, "."); domain == "process" || domain == "plugin" || domain == "blob" {
+			env = "*"
+		}
 		grants = append(grants, client.IdentityGrant{Permission: p, Project: "default", Environment: env})
 	}
 	w.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: name, Password: "a long password", Grants: grants}, nil)
@@ -456,13 +462,18 @@ func TestWhoOperatesARunNeedsTheRightOnWhatItTouches(t *testing.T) {
 		t.Fatal(r.State)
 	}
 	incident := "/api/v1/incidents/" + w.Incidents()[0].Key
+	// Who may not read runs on prod is not told that there is one.
+	w.refusedAs(w.dev.Call(t.Context(), "POST", incident+"/skip", map[string]any{"reason": "let me through"}, nil), 404, "incident.not_found")
+	w.refusedAs(w.dev.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "I want"}, nil), 404, "run.not_found")
+	sees := w.sees("olga")
 	for ask, body := range map[string]any{"/retry": map[string]any{"inputs": map[string]any{"note": []string{"mine"}}}, "/skip": map[string]any{"reason": "let me through"}} {
-		w.refusedAs(w.dev.Call(t.Context(), "POST", incident+ask, body, nil), 403, "object.right", "host:host/prod-1", "run.operate")
+		w.refusedAs(sees.Call(t.Context(), "POST", incident+ask, body, nil), 403, "object.right", "host:host/prod-1", "run.operate")
 	}
 	w.Must("POST", incident+"/skip", map[string]any{"reason": "it is enough"}, nil)
 	key := task(t, w.Platform, run, "Ask")
-	w.refusedAs(w.dev.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/complete", map[string]any{}, nil), 403, "object.right", "host:host/prod-1", "task.complete")
-	w.refusedAs(w.dev.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "I want"}, nil), 403, "object.right", "host:host/prod-1", "run.operate")
+	w.refusedAs(w.dev.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/complete", map[string]any{}, nil), 404, "task.not_found")
+	w.refusedAs(sees.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/complete", map[string]any{}, nil), 403, "object.right", "host:host/prod-1", "task.complete")
+	w.refusedAs(sees.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "I want"}, nil), 403, "object.right", "host:host/prod-1", "run.operate")
 	// In his own environment he may.
 	own, err := w.start(w.dev, "host:host/dev-1")
 	if err != nil {
@@ -475,6 +486,22 @@ func TestWhoOperatesARunNeedsTheRightOnWhatItTouches(t *testing.T) {
 	if err := w.dev.Call(t.Context(), "POST", "/api/v1/tasks/"+task(t, w.Platform, own, "Ask")+"/complete", map[string]any{}, nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// sees makes a user who sees everything and operates in dev alone.
+func (w *world) sees(name string) *client.Client {
+	w.t.Helper()
+	grants := []client.IdentityGrant{}
+	for _, p := range []string{"run.read", "task.read", "object.read"} {
+		grants = append(grants, client.IdentityGrant{Permission: p, Project: "default"})
+	}
+	for _, p := range []string{"run.operate", "task.complete"} {
+		grants = append(grants, client.IdentityGrant{Permission: p, Project: "default", Environment: "dev"})
+	}
+	w.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: name, Password: "a long password", Grants: grants}, nil)
+	var out client.SessionOutBody
+	w.Must("POST", "/api/v1/session", client.LoginInBody{Name: name, Password: "a long password"}, &out)
+	return &client.Client{URL: w.URL, Token: out.Token}
 }
 
 // Who lets a run go on needs the right on all that it claims for what is to come,
@@ -656,6 +683,22 @@ func TestAPluginActsForTheRunThatCalledIt(t *testing.T) {
 		_ = resp.Body.Close()
 		return resp.StatusCode
 	}
+	var seen client.PageOfWireRow
+	look, err := http.NewRequestWithContext(t.Context(), "POST", w.URL+"/api/v1/objects/host:host/query", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json", wire.HeaderJob: key} {
+		look.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&seen); err != nil || len(seen.Items) != 2 || strings.Contains(string(wire.Raw(seen)), "prod-1") {
+		t.Errorf("it sees %+v: %v", seen, err)
+	}
+	_ = resp.Body.Close()
 	change := func(id string) int {
 		return as("PATCH", "/api/v1/objects/host:host", []map[string]any{{"id": id, "user": "touched"}})
 	}

@@ -58,6 +58,8 @@ type Run struct {
 	Verdict    string
 	// Mandate is what the run may do and on what it acts.
 	Mandate Mandate
+	// Places are the environments of its objects.
+	Places []string
 }
 
 // Found is a version of a process that may be started.
@@ -124,6 +126,9 @@ type Deps struct {
 	Seal func(project, run string, value json.RawMessage) (json.RawMessage, error)
 	// StopFile stops every start while it exists.
 	StopFile string
+	// Seen is the condition for rows of a project whose run, named by a column, the
+	// subject of ctx may see with a permission; nothing where that is every one.
+	Seen func(ctx context.Context, permission, project, column string) (condition string, args []any)
 }
 
 // Door decides. It is safe for concurrent use.
@@ -135,7 +140,12 @@ type Door struct {
 }
 
 // New makes the door over a migrated database.
-func New(d Deps) *Door { return &Door{Deps: d} }
+func New(d Deps) *Door {
+	if d.Seen == nil {
+		d.Seen = func(context.Context, string, string, string) (string, []any) { return "", nil }
+	}
+	return &Door{Deps: d}
+}
 
 // Admit decides on a request and, where it may, starts the run: verdict, locks,
 // audit record and the run's first state are one commit. A refusal is stored and
@@ -173,7 +183,7 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 				break
 			}
 		}
-		if err := d.record(ctx, tx, req, v, int64(key)); err != nil || refusal != nil {
+		if err := d.record(ctx, tx, req, v, c.places); err != nil || refusal != nil {
 			return err
 		}
 		who := identity.From(ctx)
@@ -181,7 +191,7 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 			return err
 		}
 		err := d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title, Event: req.Event,
-			Subject: who, Verdict: v.ID, Mandate: Mandate{Project: req.Project, Rights: c.rights, Objects: req.Objects}})
+			Subject: who, Verdict: v.ID, Mandate: Mandate{Project: req.Project, Rights: c.rights, Objects: req.Objects}, Places: c.places})
 		if err != nil || req.With == nil {
 			return err
 		}
@@ -248,7 +258,7 @@ func (d *Door) locks(ctx context.Context, q db.Querier, req Request, claims []Cl
 	case err != nil:
 		c.err = err
 	case len(against) > 0:
-		c.err = locked(against[0], req.Project)
+		c.err = locked(against[0], req.Project, toStart)
 	}
 	return c
 }
@@ -288,6 +298,7 @@ type candidate struct {
 	checks    []check
 	plan      Plan
 	claims    []Claim
+	places    []string // environments of the objects
 }
 
 // precheck makes the checks that need no transaction. An unknown process is no
@@ -316,14 +327,16 @@ func (d *Door) precheck(ctx context.Context, req Request, key state.Key) (candid
 	if input.err == nil {
 		input.err = fit.Input
 	}
-	objects := check{"objects", d.objects(ctx, req)}
+	objects := check{name: "objects"}
+	c.places, objects.err = d.objects(ctx, req)
 	if objects.err == nil {
 		objects.err = fit.Objects
 	}
 	c.checks = []check{permission, input, objects}
 	if objects.err != nil {
-		c.claims = Plan{}.claims(req.Objects)
-		return c, nil
+		seen, err := d.seen(ctx, req)
+		c.claims = Plan{}.claims(seen)
+		return c, err
 	}
 	touch := check{name: "touch"}
 	c.plan, touch.err = d.plan(ctx, req, c, key)
@@ -364,24 +377,49 @@ func (d *Door) input(req Request) error {
 	return nil
 }
 
-func (d *Door) objects(ctx context.Context, req Request) error {
+// objects checks that all objects of a request are there, and gives the
+// environments in which they are.
+func (d *Door) objects(ctx context.Context, req Request) (places []string, err error) {
 	byType := map[string][]string{}
 	for i, text := range req.Objects {
 		ref, err := object.ParseRef(text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if slices.Index(req.Objects, text) != i {
-			return errs.New(errs.Invalid, "control.object_twice", "the object %s is named twice", text)
+			return nil, errs.New(errs.Invalid, "control.object_twice", "the object %s is named twice", text)
 		}
 		byType[ref.TypeRef()] = append(byType[ref.TypeRef()], ref.ID)
 	}
 	for typ, ids := range byType {
-		if err := d.Objects.Exist(ctx, typ, object.Scope{Project: req.Project, For: "run.start"}, ids); err != nil {
-			return err
+		some, err := d.Objects.Placed(ctx, typ, object.Scope{Project: req.Project, For: "run.start"}, ids)
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, some...)
+	}
+	return places, nil
+}
+
+// seen are those of the objects of a request that are there for who asks: who holds
+// another one is not told.
+func (d *Door) seen(ctx context.Context, req Request) ([]string, error) {
+	var refs []object.Ref
+	for _, text := range req.Objects {
+		if ref, err := object.ParseRef(text); err == nil {
+			refs = append(refs, ref)
 		}
 	}
-	return nil
+	there, err := d.Objects.Find(ctx, object.Scope{Project: req.Project, For: "run.start"}, refs)
+	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) || errs.Is(err, errs.Forbidden) {
+		return nil, nil // what stands against it is told by the check of the objects
+	}
+	var all []string
+	for ref := range there {
+		all = append(all, ref.String())
+	}
+	slices.Sort(all)
+	return slices.Compact(all), err
 }
 
 // stopped refuses while the platform is stopped, by a person or by the file.
@@ -403,7 +441,7 @@ func (d *Door) stopped(ctx context.Context, q db.Querier) check {
 	return c
 }
 
-func (d *Door) record(ctx context.Context, tx *db.Tx, req Request, v Verdict, key int64) error {
+func (d *Door) record(ctx context.Context, tx *db.Tx, req Request, v Verdict, places []string) error {
 	steps, err := json.Marshal(v.Steps)
 	if err != nil {
 		return err
@@ -412,8 +450,8 @@ func (d *Door) record(ctx context.Context, tx *db.Tx, req Request, v Verdict, ke
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec("INSERT INTO control_verdict (id, run, project, time, subject, process, verdict, code, reason, detail, mandate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		v.ID, key, req.Project, clock.Micros(v.Time), v.Subject, v.Process, v.Verdict, v.Code, v.Reason, steps, string(mandate)); err != nil {
+	if _, err := tx.Exec("INSERT INTO control_verdict (id, run, project, time, subject, process, verdict, code, reason, detail, mandate, places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		v.ID, int64(v.Run), req.Project, clock.Micros(v.Time), v.Subject, v.Process, v.Verdict, v.Code, v.Reason, steps, string(mandate), identity.Places(places)); err != nil {
 		return err
 	}
 	outcome := audit.Done

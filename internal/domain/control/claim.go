@@ -220,17 +220,23 @@ func (d *Door) Held(ctx context.Context, q db.Querier, run int64, claims []Claim
 	return fences, nil
 }
 
-// locked says why a claim cannot be had. Of runs of another project only that
-// they are there is told.
-func locked(l *Lock, project string) error {
+// What to do about a lock: for who starts a run, and for who changes an object.
+const (
+	toStart  = "wait until it has ended, and ask again"
+	toChange = "wait until it has ended, or pass the lock with a reason (--override-reason), which needs the right lock.override"
+)
+
+// locked says why a claim cannot be had, and what to do. Of runs of another project
+// only that they are there is told.
+func locked(l *Lock, project, remedy string) error {
 	switch {
 	case l.project != project:
-		return errs.New(errs.Locked, "control.locked", "%s is held by a run of another project", l.Object).With("object", l.Object)
+		return errs.New(errs.Locked, "control.locked", "%s is held by a run of another project: %s", l.Object, remedy).With("object", l.Object)
 	case l.ticket != 0:
-		return errs.New(errs.Locked, "control.locked", "%s is waited for by run %d, started by %s, which came first at %s", l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339)).
+		return errs.New(errs.Locked, "control.locked", "%s is waited for by run %d, started by %s, which came first at %s: %s", l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339), remedy).
 			With("object", l.Object).With("holder", l.Subject).With("run", l.Run.String())
 	}
-	return errs.New(errs.Locked, "control.locked", "%s is held by run %d, started by %s at %s", l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339)).
+	return errs.New(errs.Locked, "control.locked", "%s is held by run %d, started by %s at %s: %s", l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339), remedy).
 		With("object", l.Object).With("holder", l.Subject).With("run", l.Run.String())
 }
 

@@ -18,9 +18,35 @@ func (d *Door) LocksOf(ctx context.Context, object string) (holders, waiting []*
 	return d.locksWhere(ctx, "object = ?", object)
 }
 
-// LocksOfRun tells what a run holds and waits for.
+// LocksOfRun tells what a run holds and waits for, of that which the subject of ctx
+// may see.
 func (d *Door) LocksOfRun(ctx context.Context, run int64) (holders, waiting []*Lock, err error) {
-	return d.locksWhere(ctx, "run = ?", run)
+	if holders, waiting, err = d.locksWhere(ctx, "run = ?", run); err != nil || len(holders)+len(waiting) == 0 {
+		return holders, waiting, err
+	}
+	project := slices.Concat(holders, waiting)[0].project
+	if _, everywhere := identity.From(ctx).Environments("run.read", project); everywhere {
+		return holders, waiting, nil
+	}
+	if seen, args := d.Seen(ctx, "run.read", project, "control_claim.run"); seen != "" {
+		var n int
+		if err := d.DB.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT ? AS run) AS control_claim WHERE "+seen, append([]any{run}, args...)...).Scan(&n); err != nil || n == 0 {
+			return []*Lock{}, []*Lock{}, err
+		}
+	}
+	var refs []object.Ref
+	for _, l := range slices.Concat(holders, waiting) {
+		if ref, err := object.ParseRef(l.Object); err == nil {
+			refs = append(refs, ref)
+		}
+	}
+	there, err := d.Objects.Find(ctx, object.Scope{Project: project, For: "run.read"}, refs)
+	hidden := func(l *Lock) bool {
+		ref, err := object.ParseRef(l.Object)
+		_, seen := there[ref]
+		return err == nil && !seen // a lock of another name lies in no environment
+	}
+	return slices.DeleteFunc(holders, hidden), slices.DeleteFunc(waiting, hidden), err
 }
 
 // Claimed names what a run holds and waits for.
@@ -103,14 +129,14 @@ func (d *Door) Edit(ctx context.Context, project string, objects []string, reaso
 			if l.Mode != Exclusive || !l.live(d.Clock.Now()) || own == "run/"+l.Run.String() {
 				continue
 			}
-			if err := overrides(ctx, project, reason); err == nil {
+			if err := d.overrides(ctx, project, o, reason); err == nil {
 				continue
 			} else if reason != "" {
 				leave()
 				return nil, err
 			}
 			leave()
-			return nil, locked(l, project)
+			return nil, locked(l, project, toChange)
 		}
 	}
 	return leave, nil
@@ -119,9 +145,19 @@ func (d *Door) Edit(ctx context.Context, project string, objects []string, reaso
 // minReason is the shortest reason that says something.
 const minReason = 3
 
-func overrides(ctx context.Context, project, reason string) error {
+// overrides checks that the subject of ctx may pass the lock of an object, with a
+// reason and the right in the environment of the object.
+func (d *Door) overrides(ctx context.Context, project, name, reason string) error {
 	if len(reason) < minReason {
-		return errs.New(errs.Invalid, "control.override_reason", "say in at least %d characters why the lock does not hold you", minReason)
+		return errs.New(errs.Invalid, "control.override_reason", "say why in at least %d characters: why the lock does not hold you", minReason)
 	}
-	return identity.Require(ctx, "lock.override", project)
+	ref, err := object.ParseRef(name)
+	if err != nil {
+		return identity.RequireIn(ctx, "lock.override", project, "*")
+	}
+	err = d.Objects.Permit(ctx, project, "lock.override", []object.Ref{ref})
+	if errs.Is(err, errs.NotFound) {
+		return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission lock.override in the environment of %s", identity.From(ctx).Name, name).With("permission", "lock.override").With("object", name)
+	}
+	return err
 }

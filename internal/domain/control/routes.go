@@ -23,6 +23,12 @@ func (d *Door) Verdicts(ctx context.Context, project string, run api.Key, p api.
 	if run != 0 {
 		query, args = query+" AND run = ?", append(args, int64(run))
 	}
+	if seen, some := d.Seen(ctx, "run.read", project, "control_verdict.run"); seen != "" {
+		query, args = query+" AND "+seen, append(args, some...)
+	}
+	if seen, some := identity.Sight(ctx, "run.read", project, "places"); seen != "" {
+		query, args = query+" AND "+seen, append(args, some...)
+	}
 	if p.After != "" {
 		query, args = query+" AND id < ?", append(args, p.After)
 	}

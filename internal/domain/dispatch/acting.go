@@ -2,9 +2,10 @@ package dispatch
 
 import (
 	"context"
-	"sextant/internal/domain/dispatch/record"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/engine/program"
@@ -13,8 +14,9 @@ import (
 )
 
 // Acting gives the context in which a plugin acts on objects for a run, while it
-// is at work on a call of it: with the rights of the run, and of those only the
-// ones on objects and their types, and in its project. The subject of ctx is the plugin.
+// is at work on a call of it: with the rights of the run and of those who gave it
+// what the call is about, and of those only the ones on objects and their types, and
+// in its project. The subject of ctx is the plugin.
 func (s *Service) Acting(ctx context.Context, key string) (context.Context, error) {
 	who := identity.From(ctx)
 	if who.Kind != identity.Plugin {
@@ -35,7 +37,11 @@ func (s *Service) Acting(ctx context.Context, key string) (context.Context, erro
 	if err != nil {
 		return nil, err
 	}
+	given, err := gift.Decode(r.Given)
+	if err != nil {
+		return nil, err
+	}
 	run := itoa(r.Run)
-	ctx = identity.With(ctx, m.Rights.Run(run).Narrow("object.*", "type.*"))
+	ctx = identity.With(ctx, m.Rights.With(given).Run(run).Narrow("object.*", "type.*"))
 	return object.Within(object.OnBehalfOf(ctx, run), m.Project), nil
 }

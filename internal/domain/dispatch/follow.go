@@ -17,13 +17,18 @@ import (
 // were not there.
 func (s *Service) RunOf(ctx context.Context, job api.Key) (int64, error) {
 	r, err := record.Find(ctx, s.DB, int64(job))
-	if err == nil && (r == nil || identity.Require(ctx, "run.read", r.Project) != nil) {
-		err = errs.New(errs.NotFound, "job.not_found", "there is no job %d", job)
-	}
 	if err != nil {
 		return 0, err
 	}
-	return r.Run, nil
+	missing := errs.New(errs.NotFound, "job.not_found", "there is no job %d", job)
+	if r == nil || identity.Require(ctx, "run.read", r.Project) != nil {
+		return 0, missing
+	}
+	seen, err := s.InSight(ctx, r.Project, r.Run)
+	if err == nil && !seen {
+		err = missing
+	}
+	return r.Run, err
 }
 
 // News is poked when a job has written something.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sextant/internal/domain/dispatch/override"
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
@@ -103,9 +104,9 @@ type form struct {
 }
 
 // build makes the row of a call for each target.
-func (s *Service) build(ctx context.Context, sc *scope, f *form, rows []object.Ref, override json.RawMessage) ([]wire.Row, error) {
+func (s *Service) build(ctx context.Context, sc *scope, f *form, rows []object.Ref, given json.RawMessage) ([]wire.Row, error) {
 	var err error
-	if f.given, _, err = readOverride(override); err != nil {
+	if f.given, _, err = override.Read(given); err != nil {
 		return nil, err
 	}
 	if f.values, err = s.paths(ctx, sc, f, rows); err != nil {
@@ -300,7 +301,7 @@ func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all
 				return nil, err
 			}
 			if !ok {
-				v, ok = settingDefault(svc, src.Text)
+				v, ok = source.SettingDefault(svc, src.Text)
 			}
 			if ok {
 				row[src.Param.Name] = wire.Raw(v)

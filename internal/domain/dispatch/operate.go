@@ -64,6 +64,11 @@ func (s *Service) reachOf(ctx context.Context, run int64, acted, objects []strin
 	return slices.Compact(all), nil
 }
 
+// ActedOn lists what the jobs of a run act on.
+func ActedOn(ctx context.Context, q db.Querier, run int64) ([]string, error) {
+	return actedOn(ctx, q, run, "")
+}
+
 // actedOn lists what the jobs of a step, or of a whole run, act on.
 func actedOn(ctx context.Context, q db.Querier, run int64, node string) ([]string, error) {
 	where, args := "j.run = ?", []any{run}

@@ -3,55 +3,15 @@ package dispatch
 import (
 	"encoding/json"
 
+	"sextant/internal/domain/dispatch/override"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/wire"
 )
 
-// Override is what a person gives with a retry: inputs that replace those of the
-// step, and outputs that are written in place of those that could not be.
-type Override struct {
-	Inputs  map[string]json.RawMessage
-	Outputs map[string]json.RawMessage
-}
-
-// overrideOutputs is where the outputs lie among the inputs; no input has such a
-// name.
-const overrideOutputs = "$outputs"
-
-// Encode gives the form in which a job carries it; nothing where it is empty.
-func (o Override) Encode() (json.RawMessage, error) {
-	if len(o.Inputs) == 0 && len(o.Outputs) == 0 {
-		return nil, nil
-	}
-	all := map[string]any{}
-	for name, v := range o.Inputs {
-		all[name] = v
-	}
-	if len(o.Outputs) > 0 {
-		all[overrideOutputs] = o.Outputs
-	}
-	return json.Marshal(all)
-}
-
-// readOverride takes apart what Encode wrote.
-func readOverride(raw json.RawMessage) (inputs, outputs wire.Row, err error) {
-	inputs = wire.Row{}
-	if len(raw) == 0 {
-		return inputs, nil, nil
-	}
-	if err := json.Unmarshal(raw, &inputs); err != nil {
-		return nil, nil, errs.New(errs.Invalid, "dispatch.override", "the new inputs are no JSON object")
-	}
-	if own, ok := inputs[overrideOutputs]; ok {
-		delete(inputs, overrideOutputs)
-		err = json.Unmarshal(own, &outputs)
-	}
-	return inputs, outputs, err
-}
-
 // Seal seals the inputs that are secrets, for the run alone.
-func (s *Service) Seal(n *program.Node, o Override, project, run string) error {
+func (s *Service) Seal(n *program.Node, o override.Values, project, run string) error {
 	svc, err := s.Plugins.Resolve(n.Task.Type.Static)
 	if err != nil {
 		return err
@@ -70,7 +30,7 @@ func (s *Service) Seal(n *program.Node, o Override, project, run string) error {
 
 // CheckOverride refuses inputs and outputs that the service of a step does not
 // know.
-func (s *Service) CheckOverride(n *program.Node, o Override) error {
+func (s *Service) CheckOverride(n *program.Node, o override.Values) error {
 	if len(o.Inputs) == 0 && len(o.Outputs) == 0 {
 		return nil
 	}
@@ -81,10 +41,10 @@ func (s *Service) CheckOverride(n *program.Node, o Override) error {
 	if err != nil {
 		return err
 	}
-	if err := known(svc.Name(), "input", svc.Action.Input, names(o.Inputs)); err != nil {
+	if err := source.Known(svc.Name(), "input", svc.Action.Input, names(o.Inputs)); err != nil {
 		return err
 	}
-	return known(svc.Name(), "output", svc.Action.Output, names(o.Outputs))
+	return source.Known(svc.Name(), "output", svc.Action.Output, names(o.Outputs))
 }
 
 func names(m map[string]json.RawMessage) []string {

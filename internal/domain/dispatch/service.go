@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"sextant/internal/domain/dispatch/record"
 	"strings"
 	"sync"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/gift"
 	"sextant/internal/domain/dispatch/output"
+	"sextant/internal/domain/dispatch/record"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
@@ -72,11 +74,16 @@ type Deps struct {
 	Changed func(run state.Key)
 	// Stopped is told that nothing of a run is being stopped any more.
 	Stopped func(ctx context.Context, run state.Key)
+	// Reached is told in which environments a run acts, in the write that says so.
+	Reached func(tx *db.Tx, run int64, environments []string) error
+	// InSight reports whether the subject of ctx may see a run of a project.
+	InSight func(ctx context.Context, project string, run int64) (bool, error)
 }
 
 // Service does jobs. It is safe for concurrent use.
 type Service struct {
 	Deps
+	Gifts     gift.Store
 	engine    Engine
 	door      Door
 	ctx       context.Context
@@ -111,6 +118,9 @@ var (
 func New(d Deps) *Service {
 	if d.Changed == nil {
 		d.Changed = func(state.Key) {}
+	}
+	if d.InSight == nil {
+		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
 	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
 }
@@ -233,7 +243,8 @@ func (s *Service) later(j durable.Job) {
 type scope struct {
 	run     state.Key
 	mandate control.Mandate
-	rows    []object.Ref // the batch, or the objects of the run
+	given   []identity.Given // who gave what the step uses
+	rows    []object.Ref     // the batch, or the objects of the run
 	vars    map[string]json.RawMessage
 	earlier map[string]*stepResult // results of earlier steps that were read
 }
@@ -243,25 +254,36 @@ func (sc *scope) project() string { return sc.mandate.Project }
 // requester is the name of who asked for the run.
 func (sc *scope) requester() string { return sc.mandate.Rights.Name }
 
-// read looks at the run of a job: its mandate, the rows it starts from, and the
-// variables with the given names as its element sees them.
+// read looks at the run of a job: its mandate, the rows it starts from, the
+// variables with the given names as its element sees them, and who gave them. Where
+// something was given meanwhile it looks again, so that each value is known with
+// who gave it.
 func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*scope, error) {
-	sc := &scope{run: j.Run, vars: map[string]json.RawMessage{}}
+	sc := &scope{run: j.Run}
 	var mandate []byte
 	var batch json.RawMessage
 	batched := false
-	err := s.engine.Read(ctx, j.Run, func(r *state.Run, p *program.Program) {
-		mandate = r.Mandate
-		batch, batched = engine.Batch(r, p, j.Element)
-		for _, n := range names {
-			if raw, ok := r.Lookup(j.Element, n); ok {
-				sc.vars[n] = raw
+	for {
+		given, version := s.Gifts.Of(j.Run)
+		sc.vars = map[string]json.RawMessage{}
+		err := s.engine.Read(ctx, j.Run, func(r *state.Run, p *program.Program) {
+			mandate = r.Mandate
+			batch, batched = engine.Batch(r, p, j.Element)
+			for _, n := range names {
+				if raw, ok := r.Lookup(j.Element, n); ok {
+					sc.vars[n] = raw
+				}
 			}
+			sc.given = gift.Touching(given, gift.Look{Run: r, Program: p, Element: j.Element, Names: append(source.Chooses(j.Node), names...), Reads: s.Takes})
+		})
+		if err != nil {
+			return nil, err
 		}
-	})
-	if err != nil {
-		return nil, err
+		if _, now := s.Gifts.Of(j.Run); now == version {
+			break
+		}
 	}
+	var err error
 	if sc.mandate, err = control.ReadMandate(mandate); err != nil {
 		return nil, errs.New(errs.Internal, "dispatch.mandate", "it is not known on whose behalf the run acts: cancel it and start it again")
 	}
@@ -295,14 +317,21 @@ func (s *Service) scopeOf(ctx context.Context, r *record.Job) (*scope, error) {
 	if err != nil {
 		return nil, errs.New(errs.Gone, "dispatch.answered", "the run of the call is over")
 	}
-	return sc, nil
+	sc.given, err = gift.Decode(r.Given)
+	return sc, err
+}
+
+// Takes lists the variables that the service of a step takes.
+func (s *Service) Takes(n *program.Node) (names []string, all bool) {
+	return source.Takes(n, s.Plugins.Resolve)
 }
 
 // as is the context of all that a run does: it has the rights that its requester
-// had when it was admitted, and no others.
+// had when it was admitted, and of those no others than each has had who gave what
+// it uses here.
 func (sc *scope) as(ctx context.Context) context.Context {
 	key := itoa(int64(sc.run))
-	return object.OnBehalfOf(identity.With(ctx, sc.mandate.Rights.Run(key)), key)
+	return object.OnBehalfOf(identity.With(ctx, sc.mandate.Rights.With(sc.given).Run(key)), key)
 }
 
 // nothing refuses a step that would be green without having done anything: a
@@ -317,7 +346,12 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.reach(sc.as(ctx), sc.project(), sc.rows, j.Node.Ext.Bind.Path)
+	as, noted := object.Noting(sc.as(ctx))
+	rows, err := s.reach(as, sc.project(), sc.rows, j.Node.Ext.Bind.Path)
+	if err != nil {
+		return err
+	}
+	places, err := s.places(ctx, sc, noted, rows)
 	if err != nil {
 		return err
 	}
@@ -332,5 +366,39 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	if err != nil {
 		return err
 	}
-	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, nil)
+	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, func(tx *db.Tx) error { return s.reached(tx, int64(j.Run), places) })
+}
+
+// places are the environments of what a run acts on, besides what it starts from:
+// that is noted already.
+func (s *Service) places(ctx context.Context, sc *scope, noted *object.Noted, all []object.Ref) ([]string, error) {
+	if s.Reached == nil {
+		return nil, nil
+	}
+	known := make(map[object.Ref]bool, len(sc.rows))
+	for _, r := range sc.rows {
+		known[r] = true
+	}
+	var refs []object.Ref
+	for _, r := range all {
+		if !known[r] {
+			refs = append(refs, r)
+		}
+	}
+	places, unread := noted.Of(refs)
+	if len(unread) == 0 {
+		return places, nil
+	}
+	found, err := s.Objects.Where(ctx, sc.project(), unread)
+	for _, place := range found {
+		places = append(places, place)
+	}
+	return places, err
+}
+
+func (s *Service) reached(tx *db.Tx, run int64, places []string) error {
+	if s.Reached == nil || len(places) == 0 {
+		return nil
+	}
+	return s.Reached(tx, run, places)
 }

@@ -228,6 +228,9 @@ func (s *Service) GiveUp(run state.Key) {
 // without an answer for which no run waits any more. It comes before jobs are
 // offered, so that later steps find what is being stopped.
 func (s *Service) Resume(ctx context.Context, waitsFor func(run, job state.Key) bool) error {
+	if err := s.Gifts.Load(ctx, s.DB); err != nil {
+		return err
+	}
 	all, err := record.Orphans(ctx, s.DB)
 	if err != nil {
 		return err

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sextant/internal/domain/dispatch/record"
 	"slices"
 	"sync"
 	"time"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/override"
+	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/dispatch/retry"
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
@@ -97,7 +99,7 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 	if t.retry, err = retry.Of(svc.Action.Retry); err != nil {
 		return nil, errs.New(errs.Invalid, "dispatch.retry", "the retry policy of %s is not understood: %s", svc.Name(), err)
 	}
-	if _, t.corrected, err = readOverride(j.Override); err != nil {
+	if _, t.corrected, err = override.Read(j.Override); err != nil {
 		return nil, err
 	}
 	all, err := source.Of(svc, j.Node.Ext)
@@ -115,6 +117,9 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 			return nil, err
 		}
 		if t.record.State == record.Open && int(j.Round) <= t.record.Round {
+			if t.scope.given, err = gift.Decode(t.record.Given); err != nil {
+				return nil, err
+			}
 			t.chunks, err = record.Chunks(ctx, s.DB, keyOf(j), t.record.Round)
 			return t, err
 		}
@@ -145,13 +150,21 @@ func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries
 	r := *t.record
 	r.Plugin, r.Service, r.Version = t.svc.Plugin, t.svc.Name(), t.svc.Version
 	r.Round, r.Tries, r.State = max(r.Round+1, int(t.job.Round)), tries, record.Open
+	if r.Given, err = gift.Encode(t.scope.given); err != nil {
+		return err
+	}
 	chunks, rows, err := s.cut(t, r, todo)
 	if err != nil {
 		return err
 	}
 	rows = append(rows, todo.gone...)
 	now := s.Clock.Now()
-	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return record.StoreRound(tx, &r, chunks, rows, now) }); err != nil {
+	if err := s.DB.Do(ctx, func(tx *db.Tx) error {
+		if err := s.reached(tx, r.Run, todo.places); err != nil {
+			return err
+		}
+		return record.StoreRound(tx, &r, chunks, rows, now)
+	}); err != nil {
 		return err
 	}
 	t.record, t.chunks = &r, chunks
@@ -167,16 +180,17 @@ type intent struct {
 	inputs  []wire.Row
 	touched touch
 	fences  map[string]int64
+	places  []string      // environments of what is acted on, where they were found now
 	gone    []*record.Row // rows of earlier rounds that the step does not act on any more
 }
 
 // intend finds out what a round does and claims it. Where somebody else held a
 // part of it, it looks again once it has all, for what it read may have changed.
 func (s *Service) intend(ctx context.Context, t *task, all []source.Source, tries int) (intent, error) {
-	as := t.scope.as(ctx)
 	w := step{t.scope.project(), t.job.Program, t.job.Node, t.svc}
 	for {
 		var todo intent
+		as, noted := object.Noting(t.scope.as(ctx))
 		targets, err := s.targets(as, w, t.scope.rows)
 		if err != nil {
 			return todo, err
@@ -198,6 +212,9 @@ func (s *Service) intend(ctx context.Context, t *task, all []source.Source, trie
 			return todo, err
 		}
 		if todo.touched, err = s.touched(as, w, f, todo.rows); err != nil {
+			return todo, err
+		}
+		if todo.places, err = s.places(ctx, t.scope, noted, todo.touched.all); err != nil {
 			return todo, err
 		}
 		if err := s.bound(as, w, f, todo); err != nil {

@@ -54,6 +54,9 @@ func (s *Service) grantable(ctx context.Context, roles []Membership, grants []Gr
 		if !permissionForm.MatchString(g.Permission) || strings.TrimSpace(g.Project) == "" {
 			return errs.New(errs.Invalid, "identity.grant_form", "%q on project %q is no grant: write domain.verb, domain.* or *, and a project or *", g.Permission, g.Project).At(errs.Field{Path: "grants", Message: "not a grant"})
 		}
+		if err := placed(g); err != nil {
+			return err
+		}
 		if !From(ctx).covers([]Grant{g}) {
 			return errs.New(errs.Forbidden, "identity.grant", "you cannot grant %s on %s, which you do not have", g.Permission, g.Project)
 		}

@@ -126,7 +126,7 @@ func TestPasswordsThatAreGuessedAtOnce(t *testing.T) {
 func TestBlankFieldsWidenNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	ann := r.user("ann", identity.Grant{Permission: "host.run", Project: "p", Environment: "dev"}, identity.Grant{Permission: "host.see", Project: "p"})
+	ann := r.user("ann", identity.Grant{Permission: "run.start", Project: "p", Environment: "dev"}, identity.Grant{Permission: "host.see", Project: "p"})
 	token := r.login("ann", password)
 	var made struct{ ID, Token string }
 	if got := r.ask(token, "POST", "/api/v1/tokens", map[string]any{"name": "narrow", "scope": []string{"host.see"}, "days": 2}, &made); got != 201 {
@@ -142,11 +142,11 @@ func TestBlankFieldsWidenNothing(t *testing.T) {
 		r.must(err)
 		return sub.CanIn(permission, "p", environment)
 	}
-	if !can(token, "host.run", "dev") || can(token, "host.run", "prod") || !can(made.Token, "host.see", "") || can(made.Token, "host.run", "dev") || !can(wide.Token, "host.run", "dev") {
+	if !can(token, "run.start", "dev") || can(token, "run.start", "prod") || !can(made.Token, "host.see", "") || can(made.Token, "run.start", "dev") || !can(wide.Token, "run.start", "dev") {
 		t.Fatal("the rights are not those that were given")
 	}
 	r.must(r.db.Do(t.Context(), func(tx *db.Tx) error {
-		for _, statement := range []string{"UPDATE identity_right SET environment = '' WHERE permission = 'host.run'", "UPDATE identity_right SET project = '' WHERE permission = 'host.see'", "UPDATE identity_token SET scope = '' WHERE kind = 'api'",
+		for _, statement := range []string{"UPDATE identity_right SET environment = '' WHERE permission = 'run.start'", "UPDATE identity_right SET project = '' WHERE permission = 'host.see'", "UPDATE identity_token SET scope = '' WHERE kind = 'api'",
 			"INSERT INTO identity_member (user_id, role, project, environment) SELECT id, 'admin', 'p', '' FROM identity_user WHERE name = 'ann'"} {
 			if _, err := tx.Exec(statement); err != nil {
 				return err
@@ -154,7 +154,7 @@ func TestBlankFieldsWidenNothing(t *testing.T) {
 		}
 		return nil
 	}))
-	for _, permission := range []string{"host.run", "host.see", "object.read", "user.write"} {
+	for _, permission := range []string{"run.start", "host.see", "object.read", "user.write"} {
 		for _, environment := range []string{"", "dev", "prod"} {
 			if can(token, permission, environment) || can(made.Token, permission, environment) || can(wide.Token, permission, environment) {
 				t.Errorf("%s in %q is possible through a blank field", permission, environment)

@@ -104,14 +104,14 @@ func (s *Service) meRoutes(a *api.API) {
 			ID     string   `json:"id"`
 			Name   string   `json:"name"`
 			Kind   Kind     `json:"kind"`
-			Grants []Grant  `json:"grants"`
+			Grants []Grant  `json:"grants" doc:"Those in one environment name one by one what is judged there"`
 			Scope  []string `json:"scope,omitempty" doc:"Permissions that the token is narrowed to"`
 		}
 	}
 	api.Register(a, api.Endpoint{ID: "getMe", Method: "GET", Path: "/api/v1/me", Tag: "identity", Summary: "Who am I and what may I do", Permission: api.SignedIn},
 		func(ctx context.Context, _ *struct{}) (*meOut, error) {
 			o, sub := &meOut{}, From(ctx)
-			o.Body.ID, o.Body.Name, o.Body.Kind, o.Body.Grants, o.Body.Scope = sub.ID, sub.Name, sub.Kind, sub.Grants, sub.Scope
+			o.Body.ID, o.Body.Name, o.Body.Kind, o.Body.Grants, o.Body.Scope = sub.ID, sub.Name, sub.Kind, effective(sub.Grants), sub.Scope
 			return o, nil
 		})
 	type passwordIn struct {

@@ -38,6 +38,8 @@ type Subject struct {
 	// when its owner last gave a password or another proof.
 	Session string
 	Proved  time.Time
+
+	given []Given
 }
 
 // Actor is how the audit log names the subject.
@@ -57,11 +59,18 @@ type Grant struct {
 // in reports whether the grant holds in an environment; an empty one asks for
 // any at all.
 func (g Grant) in(environment string) bool {
-	return environment == "" || g.Environment == "" || g.Environment == "*" || g.Environment == environment
+	return environment == "" || g.place() == "*" || g.Environment == environment
+}
+
+// brings reports whether a grant brings a permission. One that is kept to an
+// environment brings only what is judged there: what holds for a whole project
+// does not come from a part of it.
+func (g Grant) brings(permission string) bool {
+	return matches(g.Permission, permission) && (g.place() == "*" || Environmental(permission))
 }
 
 // Can reports whether the subject has a permission on a project, in any
-// environment; an empty project asks for any.
+// environment where it is one that is judged there; an empty project asks for any.
 func (s Subject) Can(permission, project string) bool { return s.CanIn(permission, project, "") }
 
 // CanIn is Can in an environment; an empty one asks for any.
@@ -73,7 +82,7 @@ func (s Subject) CanIn(permission, project, environment string) bool {
 		return false
 	}
 	return slices.ContainsFunc(s.Grants, func(g Grant) bool {
-		return matches(g.Permission, permission) && (project == "" || g.Project == "*" || g.Project == project) && g.in(environment)
+		return g.brings(permission) && (project == "" || g.Project == "*" || g.Project == project) && g.in(environment)
 	})
 }
 
@@ -87,7 +96,7 @@ func (s Subject) Projects(permission string) (projects []string, all bool) {
 // a project; all is true where it has it in every one.
 func (s Subject) Environments(permission, project string) (environments []string, all bool) {
 	return s.where(permission, func(g Grant) (string, bool) {
-		return cmp.Or(g.Environment, "*"), g.Project == "*" || g.Project == project
+		return g.place(), g.Project == "*" || g.Project == project
 	})
 }
 
@@ -101,7 +110,7 @@ func (s Subject) where(permission string, place func(Grant) (string, bool)) (pla
 	}
 	for _, g := range s.Grants {
 		p, ok := place(g)
-		if !ok || !matches(g.Permission, permission) {
+		if !ok || !g.brings(permission) {
 			continue
 		}
 		if p == "*" {
@@ -118,7 +127,7 @@ func (s Subject) where(permission string, place func(Grant) (string, bool)) (pla
 // give them away or act on who has them.
 func (s Subject) covers(grants []Grant) bool {
 	return !slices.ContainsFunc(grants, func(g Grant) bool {
-		return !s.CanIn(g.Permission, g.Project, cmp.Or(g.Environment, "*"))
+		return !s.CanIn(g.Permission, g.Project, g.place())
 	})
 }
 
@@ -175,10 +184,36 @@ func RequireIn(ctx context.Context, permission, project, environment string) err
 	if s.ID == "" {
 		return errs.New(errs.Unauthenticated, "identity.unauthenticated", "log in first")
 	}
-	where := fmt.Sprintf("project %q", project)
-	if environment != "" {
-		where += fmt.Sprintf(" in environment %q", environment)
-	}
-	return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission %s on %s", s.Name, permission, where).
+	return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission %s %s%s", s.Lacking(permission, project, environment), permission, where(project, environment), s.because(permission, project)).
 		With("permission", permission).With("project", project).With("environment", environment)
+}
+
+// where says where a permission is wanted.
+func where(project, environment string) string {
+	text := fmt.Sprintf("on project %q", project)
+	switch project {
+	case "":
+		text = "on any project"
+	case "*":
+		text = "on all projects"
+	}
+	if environment != "" && environment != "*" {
+		text += fmt.Sprintf(" in environment %q", environment)
+	}
+	return text
+}
+
+// because adds to a refusal what is not seen from the rights of the subject: that
+// its token is narrowed, or that a right in one environment is not enough.
+func (s Subject) because(permission, project string) string {
+	if s.Scope != nil && !anyMatches(s.Scope, permission) {
+		return fmt.Sprintf(": the token is narrowed to %s", cmp.Or(strings.Join(s.Scope, ", "), "nothing"))
+	}
+	partly := func(g Grant) bool {
+		return matches(g.Permission, permission) && (project == "" || g.Project == project || g.Project == "*") && g.place() != "*"
+	}
+	if !Environmental(permission) && slices.ContainsFunc(s.Grants, partly) {
+		return ": it holds for a whole project, and a right in one environment does not bring it"
+	}
+	return ""
 }

@@ -30,7 +30,8 @@ func (s *Service) Waits(ctx context.Context, f Filter) (api.Page[Waiting], error
 			return api.Page[Waiting]{}, api.BadCursor()
 		}
 	}
-	all, err := findWaits(ctx, s.DB, f)
+	seen, args := s.Seen(ctx, "run.read", f.Project, "message_wait.run")
+	all, err := findWaits(ctx, s.DB, f, seen, args)
 	return api.PageOf(all, f.Limit, func(w Waiting) string { return w.Subscription.String() }), err
 }
 

@@ -27,9 +27,10 @@ const (
 	MaxTTL       = 31 * 24 * time.Hour // for which a message waits at most
 )
 
-// Host is what runs are made of: the durable engine.
+// Host lets runs hear what comes. With shares the commit of the step; what is brought
+// is used with the rights of who published it, too.
 type Host interface {
-	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
+	Hear(ctx context.Context, run state.Key, ev engine.EventCame, by identity.Rights, with func(*db.Tx) error) error
 }
 
 // Door starts runs.
@@ -46,8 +47,9 @@ type Deps struct {
 	Bus   *bus.Bus
 	// Refer checks the references in what somebody publishes, with his rights.
 	Refer func(ctx context.Context, project string, given map[string]json.RawMessage) error
-	// Gave notes in the commit of a step what it was given, and by whom.
-	Gave func(tx *db.Tx, run int64, by identity.Rights, given map[string]json.RawMessage) error
+	// Seen is the condition for rows of a project whose run, named by a column, the
+	// subject of ctx may see with a permission; nothing where that is every one.
+	Seen func(ctx context.Context, permission, project, column string) (condition string, args []any)
 }
 
 // Service is safe for concurrent use.
@@ -61,7 +63,7 @@ type Service struct {
 // New makes the service over a migrated database; Attach connects it.
 func New(d Deps) *Service { return &Service{Deps: d, wake: make(chan struct{}, 1)} }
 
-// Attach connects the engine and the door.
+// Attach connects the runs and the door.
 func (s *Service) Attach(h Host, d Door) { s.host, s.door = h, d }
 
 // Message is what somebody publishes.
@@ -311,12 +313,7 @@ func (s *Service) take(ctx context.Context, p post, w wait) (bool, error) {
 // heard it: one that waits no more has not.
 func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) error) (bool, error) {
 	ev := engine.EventCame{Element: state.Key(w.element), Subscription: state.Key(w.subscription), Variables: p.variables}
-	err := s.host.Apply(ctx, state.Key(w.run), ev, func(tx *db.Tx) error {
-		if err := s.Gave(tx, w.run, p.rights, p.variables); err != nil {
-			return err
-		}
-		return done(tx)
-	})
+	err := s.host.Hear(ctx, state.Key(w.run), ev, p.rights, done)
 	switch {
 	case errors.Is(err, engine.ErrGone), errors.Is(err, durable.ErrNoRun), errs.Is(err, errs.Conflict) && !isTwice(err): // the last is set aside
 		if !p.signal {

@@ -204,13 +204,16 @@ type Waiting struct {
 	Since        time.Time `json:"since"`
 }
 
-func findWaits(ctx context.Context, q db.Querier, f Filter) ([]Waiting, error) {
+func findWaits(ctx context.Context, q db.Querier, f Filter, seen string, more []any) ([]Waiting, error) {
 	query, args := "SELECT subscription, run, process, node, is_signal, name, correlation, since FROM message_wait WHERE project = ? AND subscription > ?", []any{f.Project, f.after}
 	if f.Run.Key != 0 {
 		query, args = query+" AND run = ?", append(args, int64(f.Run.Key))
 	}
 	if f.Name != "" {
 		query, args = query+" AND name = ?", append(args, f.Name)
+	}
+	if seen != "" {
+		query, args = query+" AND "+seen, append(args, more...)
 	}
 	rows, err := q.Query(ctx, query+" ORDER BY subscription LIMIT ?", append(args, f.Limit+1)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (w Waiting, err error) {

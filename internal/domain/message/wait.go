@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -57,6 +58,15 @@ func (s *Service) Ended(tx *db.Tx, run state.Key) error {
 type Start struct {
 	Event, Name string
 	Signal      bool
+}
+
+// Starts lists the start events of a process that wait for a message or a signal.
+func Starts(p *program.Program) (all []Start) {
+	for _, i := range p.Events {
+		n := p.Nodes[i]
+		all = append(all, Start{Event: n.ID, Name: n.Event.Name.Static, Signal: n.Event.Signal})
+	}
+	return all
 }
 
 // Begins keeps with what the newest version of a process begins, in the commit of

@@ -12,8 +12,15 @@ import (
 
 // acting reports whether a run asks. A person is shown less where rights are
 // missing; a run that silently acted on less would report as done what is not, so
-// it is told instead.
-func acting(ctx context.Context) bool { return identity.From(ctx).Kind == identity.Run }
+// it is told instead. A plugin that looks around for a run is shown less, too: what
+// is out of sight is not named to it.
+func acting(ctx context.Context, scope Scope) bool {
+	if identity.From(ctx).Kind != identity.Run {
+		return false
+	}
+	_, plugin := ctx.Value(withinKey{}).(string)
+	return !plugin || scope.permission() != "object.read"
+}
 
 // withEnvironment asks for the environment of rows besides what is asked for.
 func withEnvironment(t wire.ObjectType, q wire.Query) wire.Query {
@@ -36,7 +43,7 @@ func permitted(ctx context.Context, t wire.ObjectType, ref string, scope Scope, 
 			continue
 		}
 		name := ref + "/" + unquote(row[wire.AttrID])
-		return errs.New(errs.Forbidden, "object.right", "%s has no right %s on %s, which is in environment %q", who.Name, scope.permission(), name, environment).
+		return errs.New(errs.Forbidden, "object.right", "%s has no right %s on %s, which is in environment %q", who.Lacking(scope.permission(), scope.Project, environment), scope.permission(), name, environment).
 			With("object", name).With("permission", scope.permission()).With("environment", environment)
 	}
 	return nil
@@ -58,13 +65,7 @@ func (s *Service) Permit(ctx context.Context, project, permission string, refs [
 	if _, everywhere := identity.From(ctx).Environments(permission, project); everywhere {
 		return nil
 	}
-	byType := map[string][]string{}
-	for _, r := range refs {
-		if r.Type != "" {
-			byType[r.TypeRef()] = append(byType[r.TypeRef()], r.ID)
-		}
-	}
-	for typ, ids := range byType {
+	for typ, ids := range byType(refs) {
 		if err := s.Exist(ctx, typ, Scope{Project: project, For: permission}, ids); err != nil {
 			return err
 		}
@@ -75,7 +76,7 @@ func (s *Service) Permit(ctx context.Context, project, permission string, refs [
 // dangling refuses ids that a path was to lead to and that are not there: a run
 // would act on the rest and call it done. What filters leave out is meant.
 func (s *Service) dangling(ctx context.Context, scope Scope, hop *objectpath.Hop, want []string, found []wire.Row) error {
-	if !acting(ctx) || hop.Node.Link.Kind == objectpath.RefBy || len(found) >= len(want) {
+	if !acting(ctx, scope) || hop.Node.Link.Kind == objectpath.RefBy || len(found) >= len(want) {
 		return nil
 	}
 	there := make(map[string]bool, len(found))

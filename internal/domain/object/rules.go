@@ -2,6 +2,7 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -161,8 +162,14 @@ func (w *set) belong(ctx context.Context, i *item) {
 	if attr == "" || !ok && i.before != nil { // a change leaves the environment as it is
 		return
 	}
-	environments, everywhere := identity.From(ctx).Environments("object.write", w.scope.Project)
-	if !everywhere && !slices.Contains(environments, unquote(given)) {
+	who := identity.From(ctx)
+	environments, everywhere := who.Environments("object.write", w.scope.Project)
+	if everywhere || slices.Contains(environments, unquote(given)) {
+		return
+	}
+	if lacks := who.Lacking("object.write", w.scope.Project, cmp.Or(unquote(given), "*")); lacks != who.Name {
+		w.add(i, attr, errs.New(errs.Forbidden, "object.environment", "%s has no right object.write on %s in environment %q", lacks, i.ref(), unquote(given)).At(errs.Field{Path: attr, Message: "an environment without the right object.write"}))
+	} else {
 		w.add(i, attr, errs.New(errs.Forbidden, "object.environment", "you may change objects in %s only, not in environment %q", strings.Join(environments, ", "), unquote(given)).At(errs.Field{Path: attr, Message: "an environment without the right object.write"}))
 	}
 }

@@ -137,7 +137,7 @@ func (s Scope) writing() Scope { return Scope{Project: s.Project, For: "object.w
 // of ctx has the permission.
 func scoped(ctx context.Context, t wire.ObjectType, scope Scope, q wire.Query) (wire.Query, bool) {
 	environments, everywhere := identity.From(ctx).Environments(scope.permission(), scope.Project)
-	if acting(ctx) {
+	if acting(ctx, scope) {
 		q, everywhere = withEnvironment(t, q), true
 	}
 	if t.Scope == nil || t.Scope.Project == "" {
@@ -175,8 +175,9 @@ func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Que
 		var held string
 		var err error
 		rows, next, held, err = s.rows(ctx, t, ref, narrow)
-		if err == nil && acting(ctx) && !scope.blind {
+		if err == nil && acting(ctx, scope) && !scope.blind {
 			err = permitted(ctx, t, ref, scope, rows)
+			note(ctx, t, ref, rows)
 		}
 		return held, err
 	})

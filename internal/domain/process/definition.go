@@ -14,6 +14,7 @@ import (
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/message"
+	"sextant/internal/domain/process/number"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
@@ -80,10 +81,10 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 			if !isNew[i] {
 				continue
 			}
-			if err := keepTable(tx, int64(defs[i].Key), progs[i].Table()); err != nil {
+			if err := number.Keep(tx, int64(defs[i].Key), progs[i].Table()); err != nil {
 				return err
 			}
-			if err := s.Messages.Begins(tx, project, progs[i].ProcessID, begins(progs[i])); err != nil {
+			if err := s.Messages.Begins(tx, project, progs[i].ProcessID, message.Starts(progs[i])); err != nil {
 				return err
 			}
 		}
@@ -95,20 +96,11 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	for i, d := range defs {
 		if isNew[i] {
 			out.Changed = true
-			s.programs.put(int64(d.Key), progs[i])
+			s.programs.Put(int64(d.Key), progs[i])
 		}
 	}
 	out.Definition, out.Others = defs[0], defs[1:]
 	return out, nil
-}
-
-// begins lists the start events of a process that wait for a message or a signal.
-func begins(p *program.Program) (all []message.Start) {
-	for _, i := range p.Events {
-		n := p.Nodes[i]
-		all = append(all, message.Start{Event: n.ID, Name: n.Event.Name.Static, Signal: n.Event.Signal})
-	}
-	return all
 }
 
 // version keeps a definition as the newest version of its process, or gives the newest
@@ -273,7 +265,7 @@ func lost(d Definition, err error) error {
 
 // Program gives the compiled form of a version, for the engine.
 func (s *Service) Program(key int64) (*program.Program, error) {
-	if p := s.programs.get(key); p != nil {
+	if p := s.programs.Get(key); p != nil {
 		return p, nil
 	}
 	ctx := context.Background()
@@ -285,7 +277,7 @@ func (s *Service) Program(key int64) (*program.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.programs.put(key, prog)
+	s.programs.Put(key, prog)
 	return prog, nil
 }
 

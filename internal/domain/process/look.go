@@ -24,7 +24,7 @@ import (
 type Decision struct {
 	Time    time.Time                  `json:"time"`
 	Who     string                     `json:"who"`
-	Verb    string                     `json:"verb" enum:"run.cancel,run.give_up,task.complete,incident.retry,incident.skip"`
+	Verb    string                     `json:"verb" enum:"run.cancel,run.fail,run.give_up,task.complete,incident.retry,incident.skip"`
 	Element string                     `json:"element,omitempty" doc:"Id of the step that it was about"`
 	Name    string                     `json:"name,omitempty" doc:"Name of that step"`
 	Reason  string                     `json:"reason,omitempty"`
@@ -39,7 +39,7 @@ const (
 
 // decisionVerbs are the acts that are told, by what the audit log calls them.
 func decisionVerbs(verb string) bool {
-	return slices.Contains([]string{"run.cancel", "run.give_up", "task.complete", "incident.retry", "incident.skip"}, verb)
+	return slices.Contains([]string{"run.cancel", "run.fail", "run.give_up", "task.complete", "incident.retry", "incident.skip"}, verb)
 }
 
 // Decisions lists what people decided about a run, oldest first.

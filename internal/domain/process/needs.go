@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"slices"
 
-	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
@@ -138,7 +138,7 @@ func (p property) into(n *Need) {
 
 // note keeps the parameter that says most about a variable: one that is required
 // goes before one that is not.
-func note(params map[string]wire.Param, w dispatch.Want) {
+func note(params map[string]wire.Param, w source.Want) {
 	if w.Param == nil {
 		return
 	}

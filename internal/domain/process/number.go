@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"sextant/internal/domain/process/number"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/db"
 )
@@ -24,7 +25,7 @@ func (s *Service) Number(ctx context.Context) error {
 			s.Log.WarnContext(ctx, "a process is not numbered", "process", d.Process, "version", d.Version, "err", err)
 			continue
 		}
-		err = s.DB.Do(ctx, func(tx *db.Tx) error { return keepTable(tx, int64(d.Key), prog.Table()) })
+		err = s.DB.Do(ctx, func(tx *db.Tx) error { return number.Keep(tx, int64(d.Key), prog.Table()) })
 		if err != nil {
 			return err
 		}
@@ -35,7 +36,7 @@ func (s *Service) Number(ctx context.Context) error {
 // compiled compiles the file of a definition with the numbers that are stored for
 // it. What was deployed is executed as it was: a newer server may refuse more.
 func (s *Service) compiled(ctx context.Context, d Definition) (*program.Program, error) {
-	table, err := tableOf(ctx, s.DB, int64(d.Key))
+	table, err := number.Of(ctx, s.DB, int64(d.Key))
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"sextant/internal/domain/audit"
-	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/override"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -38,7 +39,7 @@ func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 		return err
 	}
 	ev := engine.Resolve{Incident: state.Key(i.Key), Variables: r.Variables}
-	if ev.Inputs, err = s.override(ctx, i, dispatch.Override{Inputs: r.Inputs, Outputs: r.Outputs}); err != nil {
+	if ev.Inputs, err = s.override(ctx, i, override.Values{Inputs: r.Inputs, Outputs: r.Outputs}); err != nil {
 		return err
 	}
 	detail := map[string]any{"element": i.Element, "kind": i.Kind}
@@ -51,11 +52,11 @@ func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 	if len(r.Variables) > 0 {
 		detail["variables"] = names(r.Variables)
 	}
-	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.retry", i.Run, detail))
+	return s.hand(ctx, i.Run, r.given(ev), s.audited(ctx, i.Project, "incident.retry", i.Run, detail))
 }
 
 // override checks what a person gives in place of inputs and outputs of a step.
-func (s *Service) override(ctx context.Context, i *Incident, o dispatch.Override) (json.RawMessage, error) {
+func (s *Service) override(ctx context.Context, i *Incident, o override.Values) (json.RawMessage, error) {
 	r, err := findRun(ctx, s.DB, i.Run)
 	if err != nil {
 		return nil, err
@@ -76,6 +77,9 @@ func (s *Service) override(ctx context.Context, i *Incident, o dispatch.Override
 	return o.Encode()
 }
 
+// minReason is the shortest reason that says something.
+const minReason = 3
+
 // Skip is how a person leaves a step out.
 type Skip struct {
 	Reason    string                     `json:"reason" minLength:"3" maxLength:"500" doc:"Why; it is kept for ever"`
@@ -89,14 +93,14 @@ func (s *Service) Skip(ctx context.Context, incident api.Key, k Skip) error {
 	if err != nil {
 		return err
 	}
-	if len(strings.TrimSpace(k.Reason)) < 3 {
-		return errs.New(errs.Invalid, "incident.reason", "say why the step is skipped").At(errs.Field{Path: "reason", Message: "is needed"})
+	if len(strings.TrimSpace(k.Reason)) < minReason {
+		return errs.New(errs.Invalid, "incident.reason", "say why in at least %d characters", minReason).At(errs.Field{Path: "reason", Message: "say why"})
 	}
 	if err := s.mayGive(ctx, i.Project, k.Variables); err != nil {
 		return err
 	}
 	ev := engine.Skip{Element: state.Key(i.element), Variables: k.Variables, Reason: k.Reason, Flow: k.Flow}
-	return s.apply(ctx, i.Run, ev, s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
+	return s.hand(ctx, i.Run, gift.Giving{Event: ev}, s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
 }
 
 // operable finds an incident that the subject may act on: on what its step acts
@@ -106,8 +110,18 @@ func (s *Service) operable(ctx context.Context, key api.Key, gives bool) (*Incid
 	if err != nil {
 		return nil, err
 	}
-	if i == nil || identity.Require(ctx, "run.read", i.Project) != nil {
-		return nil, errs.New(errs.NotFound, "incident.not_found", "there is no open incident %d", key)
+	hidden := func(i *Incident) bool {
+		return i == nil || identity.Require(ctx, "run.read", i.Project) != nil || !identity.InSight(ctx, "run.read", i.Project, i.places)
+	}
+	if hidden(i) {
+		missing := errs.New(errs.NotFound, "incident.not_found", "there is no open incident %d", key)
+		if now, err := newerIncident(ctx, s.DB, key); err != nil || !hidden(now) {
+			if err != nil {
+				return nil, err
+			}
+			missing = errs.New(errs.NotFound, "incident.not_found", "the incident %d is over: its step %s has stopped again since, with the incident %d", key, now.Element, now.Key).With("incident", now.Key.String())
+		}
+		return nil, missing
 	}
 	r, err := findRun(ctx, s.DB, i.Run)
 	if err != nil {
@@ -143,6 +157,27 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 	return s.apply(ctx, run, engine.Cancel{Reason: reason}, s.audited(ctx, r.Project, "run.cancel", run, map[string]any{"reason": reason}))
 }
 
+// Fail ends a run that stands still as one that failed, with the kind of its first
+// incident as its code: for a run to which nobody would come back. What its steps
+// have begun is told to stop.
+func (s *Service) Fail(ctx context.Context, run api.Key, reason string) error {
+	r, err := s.readable(ctx, run)
+	if err != nil {
+		return err
+	}
+	if err := s.Dispatch.MayOperate(ctx, "run.operate", r.Project, int64(run), "", r.Objects); err != nil {
+		return err
+	}
+	open, err := incidents(ctx, s.DB, r.Project, run, api.Paging{Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(open) == 0 {
+		return errs.New(errs.Conflict, "run.not_stuck", "the run %d is %s: only one that stands still with an incident ends as failed; cancel it", run, r.State)
+	}
+	return s.apply(ctx, run, engine.Cancel{Reason: open[0].Kind, Failed: true}, s.audited(ctx, r.Project, "run.fail", run, map[string]any{"reason": reason, "element": open[0].Element}))
+}
+
 func (s *Service) audited(ctx context.Context, project, verb string, run api.Key, detail map[string]any) func(*db.Tx) error {
 	return func(tx *db.Tx) error {
 		return s.Audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: verb, Object: "run/" + run.String(), Detail: rawJSON(detail)})
@@ -159,7 +194,11 @@ func (s *Service) apply(ctx context.Context, run api.Key, ev engine.Event, with 
 	if err := bounded(variablesOf(ev)); err != nil {
 		return err
 	}
-	err := s.host.Apply(ctx, state.Key(run), ev, with)
+	return s.refusal(run, s.host.Apply(ctx, state.Key(run), ev, with))
+}
+
+// refusal tells what the engine's refusals mean.
+func (s *Service) refusal(run api.Key, err error) error {
 	switch {
 	case errors.Is(err, durable.ErrNoRun):
 		return errs.New(errs.Conflict, "run.over", "the run %d is over", run)

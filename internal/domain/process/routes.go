@@ -208,14 +208,24 @@ func (s *Service) actRoutes(a *api.API) {
 		RunKey
 		Body struct {
 			Reason string `json:"reason" minLength:"3" maxLength:"500"`
+			Failed bool   `json:"failed,omitempty" doc:"End it as a run that failed, which stands still with an incident"`
+		}
+	}
+	type giveUp struct {
+		RunKey
+		Body struct {
+			Reason string `json:"reason" minLength:"3" maxLength:"500"`
 		}
 	}
 	api.Register(a, api.Endpoint{ID: "cancelRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/cancel", Tag: "runs", Summary: "End a run; what it has begun is told to stop", Permission: "run.operate", Status: http.StatusNoContent},
 		func(ctx context.Context, in *cancel) (*struct{}, error) {
+			if in.Body.Failed {
+				return nil, s.Fail(ctx, in.Run.Key, in.Body.Reason)
+			}
 			return nil, s.Cancel(ctx, in.Run.Key, in.Body.Reason)
 		})
 	api.Register(a, api.Endpoint{ID: "giveUpRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/give-up", Tag: "runs", Summary: "End a run that is stopping although a plugin gives no word; what it began is unknown", Permission: "lock.override", Status: http.StatusNoContent},
-		func(ctx context.Context, in *cancel) (*struct{}, error) {
+		func(ctx context.Context, in *giveUp) (*struct{}, error) {
 			return nil, s.GiveUp(ctx, in.Run.Key, in.Body.Reason)
 		})
 }

@@ -35,6 +35,7 @@ type Run struct {
 	Ended       time.Time `json:"ended,omitzero"`
 
 	definition int64
+	places     string // environments, as identity.Places writes them
 }
 
 // Over reports whether the run has ended.
@@ -54,4 +55,5 @@ type Incident struct {
 	Since   time.Time `json:"since"`
 
 	element int64
+	places  string // of the run
 }

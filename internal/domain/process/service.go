@@ -11,6 +11,9 @@ import (
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/message"
+	"sextant/internal/domain/process/active"
+	"sextant/internal/domain/process/number"
+	"sextant/internal/domain/process/schema"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -59,16 +62,16 @@ type Service struct {
 	Deps
 	host     Host
 	door     *control.Door
-	programs *programs
-	schemas  schemas
+	programs number.Programs
+	schemas  schema.Cache
 	news     *bus.Hub[int64]
-	active   active
+	active   active.Runs
 	views    views
 }
 
 // New makes the service over a migrated database; Attach connects it.
 func New(d Deps) *Service {
-	return &Service{Deps: d, programs: &programs{by: map[int64]*program.Program{}}, news: &bus.Hub[int64]{}}
+	return &Service{Deps: d, news: &bus.Hub[int64]{}}
 }
 
 // Attach connects the engine and the door.
@@ -99,7 +102,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 		return err
 	}
 	run := Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
-		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition}
+		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition, places: identity.Places(r.Places)}
 	if err := insertRun(tx, run); err != nil {
 		return err
 	}
@@ -110,7 +113,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	if err := s.publish(tx, run, "started", nil); err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { s.active.add(r.Mandate.Project, 1) })
+	tx.AfterCommit(func() { s.active.Add(r.Mandate.Project, 1) })
 	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate, Event: r.Event})
 }
 
@@ -225,8 +228,11 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := endRun(tx, int64(r.Key), e, micros(now)); err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { s.active.add(r.Project, -1) })
+	tx.AfterCommit(func() { s.active.Add(r.Project, -1) })
 	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
+		return err
+	}
+	if err := s.Dispatch.Gifts.Forget(tx, state.Key(r.Key)); err != nil {
 		return err
 	}
 	if err := s.door.Release(tx, int64(r.Key)); err != nil {
@@ -295,15 +301,16 @@ func (s *Service) GiveUp(ctx context.Context, run api.Key, reason string) error 
 	return nil
 }
 
-// readable finds a run that the subject may see; one of another project is as
-// if it were not there.
+// readable finds a run that the subject may see; one of another project, or one that
+// was started on or acts on something in another environment, is as if it were not
+// there.
 func (s *Service) readable(ctx context.Context, key api.Key) (Run, error) {
 	r, err := findRun(ctx, s.DB, key)
 	if err != nil {
 		return r, err
 	}
-	if identity.Require(ctx, "run.read", r.Project) != nil {
-		return r, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
+	if identity.Require(ctx, "run.read", r.Project) != nil || !identity.InSight(ctx, "run.read", r.Project, r.places) {
+		return Run{}, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
 	}
 	one := []Run{r}
 	err = s.withTasks(ctx, one)

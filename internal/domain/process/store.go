@@ -9,34 +9,15 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"sextant/internal/domain/identity"
 	"sextant/internal/engine"
-	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
-
-// programs keeps compiled versions.
-type programs struct {
-	mu sync.RWMutex
-	by map[int64]*program.Program
-}
-
-func (p *programs) get(key int64) *program.Program {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.by[key]
-}
-
-func (p *programs) put(key int64, prog *program.Program) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.by[key] = prog
-}
 
 func rawJSON(v any) json.RawMessage {
 	raw, err := json.Marshal(v)
@@ -67,41 +48,6 @@ func insertDefinition(tx *db.Tx, d Definition) error {
 func olderDefinitions(ctx context.Context, q db.Querier, compiler int) ([]Definition, error) {
 	rows, err := q.Query(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE compiler < ? ORDER BY definition", compiler)
 	return db.Scan(rows, err, func(r *sql.Rows) (Definition, error) { return scanDefinition(r.Scan) })
-}
-
-// keepTable stores the numbers of a definition: those that are there stay.
-func keepTable(tx *db.Tx, definition int64, t program.Table) error {
-	had, err := tableOf(context.Background(), tx, definition)
-	if err != nil {
-		return err
-	}
-	for flow, ids := range [][2][]string{{had.Nodes, t.Nodes}, {had.Flows, t.Flows}} {
-		for i := len(ids[0]); i < len(ids[1]); i++ {
-			if _, err := tx.Exec("INSERT INTO process_element (definition, flow, number, id) VALUES (?, ?, ?, ?)", definition, flow, i, ids[1][i]); err != nil {
-				return err
-			}
-		}
-	}
-	_, err = tx.Exec("UPDATE process_definition SET compiler = ? WHERE definition = ?", program.Version, definition)
-	return err
-}
-
-// tableOf reads the numbers of a definition; an older one may have none.
-func tableOf(ctx context.Context, q db.Querier, definition int64) (program.Table, error) {
-	var t program.Table
-	rows, err := q.Query(ctx, "SELECT flow, id FROM process_element WHERE definition = ? ORDER BY flow, number", definition)
-	_, err = db.Scan(rows, err, func(r *sql.Rows) (struct{}, error) {
-		var flow int
-		var id string
-		err := r.Scan(&flow, &id)
-		if flow == 0 {
-			t.Nodes = append(t.Nodes, id)
-		} else {
-			t.Flows = append(t.Flows, id)
-		}
-		return struct{}{}, err
-	})
-	return t, err
 }
 
 func optional[T any](v T, err error) (*T, error) {
@@ -142,13 +88,13 @@ func definitions(ctx context.Context, q db.Querier, project, process string, p a
 	return db.Scan(rows, err, func(r *sql.Rows) (Definition, error) { return scanDefinition(r.Scan) })
 }
 
-const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, r.code, r.incidents, r.objects, r.started, r.ended, d.version"
+const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, r.code, r.incidents, r.objects, r.started, r.ended, r.places, d.version"
 
 func scanRun(read func(...any) error) (Run, error) {
 	var r Run
 	var objects string
 	var started, ended int64
-	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject, &r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.Version)
+	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject, &r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.places, &r.Version)
 	r.Objects = []string{}
 	if objects != "" {
 		r.Objects = strings.Split(objects, "\n")
@@ -159,8 +105,8 @@ func scanRun(read func(...any) error) (Run, error) {
 }
 
 func insertRun(tx *db.Tx, r Run) error {
-	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0)",
-		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, StateActive, strings.Join(r.Objects, "\n"), micros(r.Started))
+	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended, places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0, ?)",
+		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, StateActive, strings.Join(r.Objects, "\n"), micros(r.Started), r.places)
 	for _, o := range r.Objects {
 		if err == nil {
 			_, err = tx.Exec("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, int64(r.Key))
@@ -200,9 +146,13 @@ type Filter struct {
 
 var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-// where gives the conditions on process_run r.
-func (f Filter) where() (query string, args []any) {
+// where gives the conditions on process_run r, with those of what the subject of
+// ctx may see.
+func (f Filter) where(ctx context.Context) (query string, args []any) {
 	query, args = "r.project = ?", []any{f.Project}
+	if seen, some := identity.Sight(ctx, "run.read", f.Project, "r.places"); seen != "" {
+		query, args = query+" AND "+seen, append(args, some...)
+	}
 	if f.Object != "" {
 		query, args = query+" AND r.run IN (SELECT run FROM process_run_object WHERE project = ? AND object = ?)", append(args, f.Project, f.Object)
 	}
@@ -225,7 +175,7 @@ func (f Filter) where() (query string, args []any) {
 }
 
 func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
-	where, args := f.where()
+	where, args := f.where(ctx)
 	if f.After != "" {
 		var started, run int64
 		if n, err := fmt.Sscanf(f.After, "%d.%d", &started, &run); err != nil || n != 2 {
@@ -244,7 +194,7 @@ func runsByHour(ctx context.Context, q db.Querier, f Filter) ([]Hour, error) {
 	if !f.Since.IsZero() {
 		hour = "r.started - r.started % " + strconv.FormatInt(time.Hour.Microseconds(), 10)
 	}
-	where, args := f.where()
+	where, args := f.where(ctx)
 	rows, err := q.Query(ctx, "SELECT r.state, "+hour+", COUNT(*) FROM process_run r WHERE "+where+" GROUP BY 1, 2 ORDER BY 2, 1", args...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Hour, error) {
 		var h Hour
@@ -258,12 +208,12 @@ func runsByHour(ctx context.Context, q db.Querier, f Filter) ([]Hour, error) {
 const incidentColumns = "incident, run, project, element, node, name, kind, message, since"
 
 // incidentQuery reads incidents with the title of their run.
-const incidentQuery = "SELECT i.incident, i.run, i.project, i.element, i.node, i.name, i.kind, i.message, i.since, r.title, r.process FROM process_incident i JOIN process_run r ON r.run = i.run WHERE "
+const incidentQuery = "SELECT i.incident, i.run, i.project, i.element, i.node, i.name, i.kind, i.message, i.since, r.title, r.process, r.places FROM process_incident i JOIN process_run r ON r.run = i.run WHERE "
 
 func scanIncident(read func(...any) error) (Incident, error) {
 	var i Incident
 	var since int64
-	err := read(&i.Key, &i.Run, &i.Project, &i.element, &i.Element, &i.Name, &i.Kind, &i.Message, &since, &i.Title, &i.Process)
+	err := read(&i.Key, &i.Run, &i.Project, &i.element, &i.Element, &i.Name, &i.Kind, &i.Message, &since, &i.Title, &i.Process, &i.places)
 	i.Since = clock.FromMicros(since)
 	return i, err
 }
@@ -287,7 +237,16 @@ func cutText(s string) string {
 	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }
 
+// pastIncidents keeps which step the incidents were of that are about to go.
+func pastIncidents(tx *db.Tx, column string, key int64) error {
+	_, err := tx.Exec("INSERT INTO process_incident_past (incident, run, node) SELECT incident, run, node FROM process_incident WHERE "+column+" = ?", key)
+	return err
+}
+
 func dropIncident(tx *db.Tx, run, incident int64) error {
+	if err := pastIncidents(tx, "incident", incident); err != nil {
+		return err
+	}
 	n, err := tx.Exec("DELETE FROM process_incident WHERE incident = ?", incident)
 	if err != nil || n == 0 {
 		return err
@@ -303,8 +262,17 @@ func incidentByKey(ctx context.Context, q db.Querier, key api.Key) (*Incident, e
 	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.incident = ?", int64(key)).Scan))
 }
 
+// newerIncident finds the incident with which the step of an incident that is over
+// stands still now; nil where it does not.
+func newerIncident(ctx context.Context, q db.Querier, key api.Key) (*Incident, error) {
+	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.incident = (SELECT MAX(n.incident) FROM process_incident n JOIN process_incident_past p ON p.run = n.run AND p.node = n.node WHERE p.incident = ?)", int64(key)).Scan))
+}
+
 func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p api.Paging) ([]Incident, error) {
 	query, args := incidentQuery+"i.project = ?", []any{project}
+	if seen, some := identity.Sight(ctx, "run.read", project, "r.places"); seen != "" {
+		query, args = query+" AND "+seen, append(args, some...)
+	}
 	if run != 0 {
 		query, args = query+" AND i.run = ?", append(args, int64(run))
 	}
@@ -324,6 +292,13 @@ func endRun(tx *db.Tx, run int64, e engine.Effect, now int64) error {
 	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0, final = '' WHERE run = ?", e.State, e.Code, now, run); err != nil {
 		return err
 	}
+	return dropIncidents(tx, run)
+}
+
+func dropIncidents(tx *db.Tx, run int64) error {
+	if err := pastIncidents(tx, "run", run); err != nil {
+		return err
+	}
 	_, err := tx.Exec("DELETE FROM process_incident WHERE run = ?", run)
 	return err
 }
@@ -333,8 +308,7 @@ func stopRun(tx *db.Tx, run int64, e engine.Effect) error {
 	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, final = ?, incidents = 0 WHERE run = ?", StateStopping, e.Code, e.State, run); err != nil {
 		return err
 	}
-	_, err := tx.Exec("DELETE FROM process_incident WHERE run = ?", run)
-	return err
+	return dropIncidents(tx, run)
 }
 
 // finalOf gives how a run that is stopping ends; empty for another one.

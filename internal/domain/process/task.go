@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -30,7 +31,7 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 	if err := s.mayGive(ctx, t.Project, vars); err != nil {
 		return err
 	}
-	return s.apply(ctx, t.Run, engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, with)
+	return s.hand(ctx, t.Run, gift.Giving{Event: engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, Chosen: t.Chosen(vars)}, with)
 }
 
 // ExplainTasks adds to open tasks which run they belong to and what they ask, for
@@ -115,7 +116,7 @@ func (s *Service) question(p *program.Program, asked program.Question, needs []N
 		}
 	}
 	q.Secret = q.Secret || slices.ContainsFunc(p.Nodes, func(n *program.Node) bool {
-		return slices.ContainsFunc(s.Dispatch.Wants(n), func(w dispatch.Want) bool { return w.Name == asked.Name && w.Param != nil && w.Param.Secret })
+		return slices.ContainsFunc(s.Dispatch.Wants(n), func(w source.Want) bool { return w.Name == asked.Name && w.Param != nil && w.Param.Secret })
 	})
 	return q
 }

@@ -251,7 +251,11 @@ func (s *Service) usable(ctx context.Context, project, ref string) (Connection, 
 	name := strings.TrimPrefix(ref, Prefix)
 	c, secrets, err := s.find(ctx, s.db, project, name)
 	if err == nil && identity.RequireIn(ctx, "connection.use", project, c.Environment) != nil {
-		err = errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q that may be used here: the right connection.use is wanted in its environment", name, project).With("name", name)
+		why := "the right connection.use is wanted in its environment"
+		if from := identity.From(ctx); from.Lacking("connection.use", project, c.Environment) != from.Name {
+			why = from.Lacking("connection.use", project, c.Environment) + " has not the right connection.use in its environment"
+		}
+		err = errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q that may be used here: %s", name, project, why).With("name", name)
 	}
 	if err != nil {
 		return Connection{}, nil, err

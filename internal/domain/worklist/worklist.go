@@ -83,13 +83,19 @@ type Completer interface {
 
 // List is the inbox. It is safe for concurrent use.
 type List struct {
+	// Seen is the condition for tasks of a project whose run the subject of ctx may
+	// see with a permission; nothing where that is every one.
+	Seen  func(ctx context.Context, permission, project, column string) (condition string, args []any)
 	db    *db.DB
 	audit *audit.Log
 	runs  Completer
 }
 
 // New makes the inbox over a migrated database; Attach connects it to the runs.
-func New(d *db.DB, a *audit.Log) *List { return &List{db: d, audit: a} }
+func New(d *db.DB, a *audit.Log) *List {
+	all := func(context.Context, string, string, string) (string, []any) { return "", nil }
+	return &List{db: d, audit: a, Seen: all}
+}
 
 // Attach connects the inbox to what completes tasks.
 func (l *List) Attach(c Completer) { l.runs = c }
@@ -138,7 +144,8 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 	if err := identity.Require(ctx, "task.read", f.Project); err != nil {
 		return api.Page[Task]{}, err
 	}
-	query, args := "SELECT "+columns+" FROM worklist_task WHERE project = ?", []any{f.Project}
+	query, args := l.inSight(ctx, f.Project)
+	query = "SELECT " + columns + " FROM worklist_task WHERE " + query
 	if f.Run.Key != 0 {
 		query, args = query+" AND run = ?", append(args, int64(f.Run.Key))
 	}
@@ -184,10 +191,21 @@ func (l *List) Open(ctx context.Context, runs []api.Key) (map[api.Key]int, error
 	return open, nil
 }
 
-// Count tells how many tasks of a project are open.
+// Count tells how many tasks of a project are open that the subject of ctx may see.
 func (l *List) Count(ctx context.Context, project string) (n int, err error) {
-	err = l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE project = ?", project).Scan(&n)
+	where, args := l.inSight(ctx, project)
+	err = l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE "+where, args...).Scan(&n)
 	return n, err
+}
+
+// inSight is the condition for the tasks of a project that the subject of ctx may
+// see.
+func (l *List) inSight(ctx context.Context, project string) (where string, args []any) {
+	where, args = "project = ?", []any{project}
+	if seen, some := l.Seen(ctx, "task.read", project, "worklist_task.run"); seen != "" {
+		where, args = where+" AND "+seen, append(args, some...)
+	}
+	return where, args
 }
 
 const maxKeys = 500 // keys asked for in one query
@@ -203,6 +221,14 @@ func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.R
 		return err
 	}
 	if identity.Require(ctx, "task.read", t.Project) != nil {
+		return missing
+	}
+	where, args := l.inSight(ctx, t.Project)
+	var there int
+	if err := l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE task = ? AND "+where, append([]any{int64(key)}, args...)...).Scan(&there); err != nil {
+		return err
+	}
+	if there == 0 {
 		return missing
 	}
 	if err := identity.Require(ctx, "task.complete", t.Project); err != nil {
@@ -223,7 +249,7 @@ func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.R
 	if err != nil {
 		return err
 	}
-	return l.runs.CompleteTask(ctx, t, vars, func(tx *db.Tx) error {
+	return l.runs.CompleteTask(ctx, one[0], vars, func(tx *db.Tx) error {
 		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Actor: who.Actor(), Verb: "task.complete", Object: "task/" + key.String(), Detail: detail})
 	})
 }
@@ -262,6 +288,24 @@ func blank(v json.RawMessage) bool {
 		return strings.TrimSpace(text) == ""
 	}
 	return len(v) == 0 || strings.TrimSpace(string(v)) == "null"
+}
+
+// Chosen names the answers that are one of the choices of their question: true or
+// false where that is asked, else a text that the process itself has written down.
+func (t Task) Chosen(vars map[string]json.RawMessage) []string {
+	var names []string
+	for _, q := range t.Questions {
+		v, given := vars[q.Name]
+		if !given {
+			continue
+		}
+		var text string
+		choice := json.Unmarshal(v, &text) == nil && slices.ContainsFunc(q.Choices, func(c Choice) bool { return c.Value == text })
+		if choice || q.Type == wire.TypeBool && (string(v) == "true" || string(v) == "false") {
+			names = append(names, q.Name)
+		}
+	}
+	return names
 }
 
 const maxAnswer = 500 // bytes of an answer in the audit log

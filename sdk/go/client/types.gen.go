@@ -130,11 +130,30 @@ func (e PluginListedState) Valid() bool {
 	}
 }
 
+// Defines values for ProcessCallOnFailure.
+const (
+	Fail ProcessCallOnFailure = "fail"
+	Wait ProcessCallOnFailure = "wait"
+)
+
+// Valid indicates whether the value is a known member of the ProcessCallOnFailure enum.
+func (e ProcessCallOnFailure) Valid() bool {
+	switch e {
+	case Fail:
+		return true
+	case Wait:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProcessDecisionVerb.
 const (
 	IncidentRetry ProcessDecisionVerb = "incident.retry"
 	IncidentSkip  ProcessDecisionVerb = "incident.skip"
 	RunCancel     ProcessDecisionVerb = "run.cancel"
+	RunFail       ProcessDecisionVerb = "run.fail"
 	RunGiveUp     ProcessDecisionVerb = "run.give_up"
 	TaskComplete  ProcessDecisionVerb = "task.complete"
 )
@@ -147,6 +166,8 @@ func (e ProcessDecisionVerb) Valid() bool {
 	case IncidentSkip:
 		return true
 	case RunCancel:
+		return true
+	case RunFail:
 		return true
 	case RunGiveUp:
 		return true
@@ -386,6 +407,8 @@ type AuditRecord struct {
 
 // CancelBody defines model for CancelBody.
 type CancelBody struct {
+	// Failed End it as a run that failed, which stands still with an incident
+	Failed bool   `json:"failed,omitempty"`
 	Reason string `json:"reason"`
 }
 
@@ -672,6 +695,11 @@ type EvalInBody struct {
 	Version int64 `json:"version,omitempty"`
 }
 
+// GiveUpBody defines model for GiveUpBody.
+type GiveUpBody struct {
+	Reason string `json:"reason"`
+}
+
 // IdentityAccess defines model for IdentityAccess.
 type IdentityAccess struct {
 	// Environment Environment of objects and connections; * for all
@@ -773,6 +801,7 @@ type LoginInBody struct {
 
 // MeOutBody defines model for MeOutBody.
 type MeOutBody struct {
+	// Grants Those in one environment name one by one what is judged there
 	Grants []IdentityGrant `json:"grants"`
 	Id     string          `json:"id"`
 	Kind   string          `json:"kind"`
@@ -1332,7 +1361,10 @@ type Problem struct {
 type ProcessCall struct {
 	// Objects What the service acts on: package:type/id
 	Objects []string `json:"objects,omitempty"`
-	Project string   `json:"project,omitempty"`
+
+	// OnFailure What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects
+	OnFailure ProcessCallOnFailure `json:"onFailure,omitempty"`
+	Project   string               `json:"project,omitempty"`
 
 	// Service plugin/service/action
 	Service string `json:"service"`
@@ -1343,6 +1375,9 @@ type ProcessCall struct {
 	// Variables Inputs that are not taken from the objects, by name
 	Variables map[string]interface{} `json:"variables,omitempty"`
 }
+
+// ProcessCallOnFailure What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects
+type ProcessCallOnFailure string
 
 // ProcessDecision defines model for ProcessDecision.
 type ProcessDecision struct {
@@ -2535,7 +2570,7 @@ type PreviewRunJSONRequestBody = ProcessStartBody
 type CancelRunJSONRequestBody = CancelBody
 
 // GiveUpRunJSONRequestBody defines body for GiveUpRun for application/json ContentType.
-type GiveUpRunJSONRequestBody = CancelBody
+type GiveUpRunJSONRequestBody = GiveUpBody
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginInBody

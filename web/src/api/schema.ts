@@ -1438,6 +1438,8 @@ export interface components {
             verb: string;
         };
         CancelBody: {
+            /** @description End it as a run that failed, which stands still with an incident */
+            failed?: boolean;
             reason: string;
         };
         CompleteBody: {
@@ -1691,6 +1693,9 @@ export interface components {
              */
             version?: number;
         };
+        GiveUpBody: {
+            reason: string;
+        };
         IdentityAccess: {
             /** @description Environment of objects and connections; * for all */
             environment?: string;
@@ -1776,6 +1781,7 @@ export interface components {
             password: string;
         };
         MeOutBody: {
+            /** @description Those in one environment name one by one what is judged there */
             grants: components["schemas"]["IdentityGrant"][] | null;
             id: string;
             kind: string;
@@ -2226,6 +2232,11 @@ export interface components {
         ProcessCall: {
             /** @description What the service acts on: package:type/id */
             objects?: string[] | null;
+            /**
+             * @description What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects
+             * @enum {string}
+             */
+            onFailure?: "wait" | "fail";
             /** @default default */
             project: string;
             /** @description plugin/service/action */
@@ -2252,7 +2263,7 @@ export interface components {
             /** Format: date-time */
             time: string;
             /** @enum {string} */
-            verb: "run.cancel" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip";
+            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip";
             who: string;
         };
         ProcessDefinition: {
@@ -5047,7 +5058,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CancelBody"];
+                "application/json": components["schemas"]["GiveUpBody"];
             };
         };
         responses: {

@@ -32,6 +32,7 @@ type Job struct {
 	Round                           int
 	Tries                           int
 	State                           string
+	Given                           string // who gave what the round uses, as package gift writes it
 	Updated                         time.Time
 }
 
@@ -70,8 +71,8 @@ func (r *Row) Done() bool {
 func Find(ctx context.Context, q db.Querier, job int64) (*Job, error) {
 	r := Job{ID: job}
 	var updated int64
-	err := q.QueryRow(ctx, "SELECT run, node, project, plugin, service, version, round, tries, state, updated FROM dispatch_job WHERE job = ?", job).
-		Scan(&r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State, &updated)
+	err := q.QueryRow(ctx, "SELECT run, node, project, plugin, service, version, round, tries, state, given, updated FROM dispatch_job WHERE job = ?", job).
+		Scan(&r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State, &r.Given, &updated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -80,8 +81,8 @@ func Find(ctx context.Context, q db.Querier, job int64) (*Job, error) {
 }
 
 func (r *Job) store(tx *db.Tx, now time.Time) error {
-	return tx.Upsert("dispatch_job", 1, []string{"job", "run", "node", "project", "plugin", "service", "version", "round", "tries", "state", "created", "updated"},
-		r.ID, r.Run, r.Node, r.Project, r.Plugin, r.Service, r.Version, r.Round, r.Tries, r.State, clock.Micros(now), clock.Micros(now))
+	return tx.Upsert("dispatch_job", 1, []string{"job", "run", "node", "project", "plugin", "service", "version", "round", "tries", "state", "given", "created", "updated"},
+		r.ID, r.Run, r.Node, r.Project, r.Plugin, r.Service, r.Version, r.Round, r.Tries, r.State, r.Given, clock.Micros(now), clock.Micros(now))
 }
 
 // SetState notes how far a job is.
@@ -197,10 +198,10 @@ func AtWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
 
 // Orphans lists open jobs with calls that were sent and have no answer.
 func Orphans(ctx context.Context, q db.Querier) ([]Job, error) {
-	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0 LIMIT ?", Open, maxSteps)
+	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state, j.given FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0 LIMIT ?", Open, maxSteps)
 	return db.Scan(rows, err, func(s *sql.Rows) (Job, error) {
 		var r Job
-		return r, s.Scan(&r.ID, &r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State)
+		return r, s.Scan(&r.ID, &r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State, &r.Given)
 	})
 }
 
