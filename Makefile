@@ -58,7 +58,7 @@ lint: web/node_modules/.package-lock.json ## formatted, vetted, types and texts 
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) build ./...
-	$(GO) test -count=1 . ./api
+	$(GO) test -count=1 . ./api ./test/sabotage
 	cd web && npm run --silent check && npm run --silent test
 	@[ -z "$(CI)" ] || { $(MAKE) --no-print-directory gen && git diff --exit-code -- api sdk/go/client web/src/api/schema.ts; }
 
@@ -81,7 +81,7 @@ chaos: ## the server killed at random moments of a release
 	$(GO) test -count=1 -timeout 10m -v -run . ./test/chaos
 
 chaos-stage:
-	$(GO) test -count=1 -p 1 -timeout 6m ./test/e2e ./test/trust ./test/chaos
+	$(GO) test -count=1 -p 1 -timeout 6m ./test/e2e ./test/trust ./test/guide ./test/chaos
 
 demo-stage:
 	@$(MAKE) --no-print-directory demo DEMO=ci

@@ -131,9 +131,8 @@ func floors() []floor {
 		{"docs", nil},
 		{"cmd", []string{"internal/cli"}},
 	}
-	order := [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"}, {"control"}, {"message", "dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
 	var left []string
-	for _, step := range order {
+	for _, step := range domains() {
 		for _, name := range step {
 			dir := "internal/domain/" + name
 			allowed := append(slices.Clone(below), left...)
@@ -147,6 +146,65 @@ func floors() []floor {
 		}
 	}
 	return list
+}
+
+// domains are the domains from left to right; those between two steps do not import
+// each other.
+func domains() [][]string {
+	return [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"},
+		{"control"}, {"message", "dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
+}
+
+// ARCHITECTURE.md tells the rules of this test, floor by floor.
+func TestTheFloorsAreThoseOfTheMap(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(data), "| Floor | May import of this module |\n|---|---|\n")
+	table, rest, _ := strings.Cut(part, "\n\n")
+	full := func(name string) string {
+		name = strings.TrimSuffix(strings.Trim(name, "`"), "/*")
+		if _, err := os.Stat("internal/" + name); err == nil {
+			return "internal/" + name
+		}
+		return name
+	}
+	coded, told := regexp.MustCompile("`[^`]+`"), map[string][]string{}
+	for line := range strings.SplitSeq(table, "\n") {
+		cells := strings.Split(line, "|")
+		for _, floor := range coded.FindAllString(cells[1], -1) {
+			may := []string{}
+			if strings.Contains(cells[2], "itself") {
+				may = append(may, full(floor))
+			}
+			for _, name := range coded.FindAllString(cells[2], -1) {
+				may = append(may, full(name))
+			}
+			slices.Sort(may)
+			told[full(floor)] = may
+		}
+	}
+	for _, f := range floors() {
+		if _, err := os.Stat(f.match); err != nil || within(f.match, "internal/domain") {
+			continue // planned, or told as one
+		}
+		may := slices.DeleteFunc(slices.Clone(f.allowed), func(a string) bool { return within(a, "internal/compat") }) // planned
+		slices.Sort(may)
+		if got, ok := told[f.match]; !ok || !slices.Equal(got, may) {
+			t.Errorf("ARCHITECTURE.md says that %s may import %v, this test %v", f.match, got, may)
+		}
+	}
+	_, chain, _ := strings.Cut(rest, "```\n")
+	chain, _, _ = strings.Cut(chain, "```")
+	var steps []string
+	for _, step := range domains() {
+		steps = append(steps, strings.Join(step, ", "))
+	}
+	if got, want := strings.Join(strings.Fields(strings.NewReplacer("(", "", ")", "").Replace(chain)), " "), strings.Join(steps, " → "); got != want {
+		t.Errorf("ARCHITECTURE.md has the domains\n%s\nand this test\n%s", got, want)
+	}
 }
 
 func TestFloorsImportOnlyDownwards(t *testing.T) {
@@ -253,6 +311,7 @@ func TestClientsOfForeignSystemsStayInOneRoom(t *testing.T) {
 		"github.com/pkg/sftp":            {"sdk/go/ssh"},
 		"github.com/knadh/koanf":         {"internal/config"},
 		"github.com/spf13/cobra":         {"internal/cli"},
+		"github.com/klauspost/compress":  {"sdk/go/segment"},
 	}
 	for _, s := range sources(t) {
 		for _, imp := range s.file.Imports {
@@ -471,26 +530,126 @@ func exprText(e ast.Expr) string {
 	return ""
 }
 
-// Every table that people own rows in has its project column.
+// migrations calls f with every migration's way up, in the order of their names.
+func migrations(t *testing.T, f func(file, up string)) {
+	t.Helper()
+	found := 0
+	for _, dir := range []string{"internal", "sdk"} {
+		err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(p, ".sql") || strings.Contains(p, "testdata") {
+				return err
+			}
+			found++
+			data, err := os.ReadFile(p)
+			up, _, _ := strings.Cut(string(data), "+goose Down")
+			f(p, up)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found < 20 {
+		t.Fatalf("only %d migrations are found", found)
+	}
+}
+
+// Migrations keep to what every database has.
 func TestMigrationsUseTheSharedSubset(t *testing.T) {
 	t.Parallel()
-	banned := regexp.MustCompile(`(?i)\b(RETURNING|SKIP LOCKED|CASCADE|TRIGGER|AUTOINCREMENT|json_extract)\b`)
-	found := 0
-	err := filepath.WalkDir("internal", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".sql") {
-			return err
+	banned := regexp.MustCompile(`(?i)\b(RETURNING|SKIP LOCKED|CASCADE|TRIGGER|AUTOINCREMENT|json_extract|DATETIME|TIMESTAMP)\b`)
+	partial := regexp.MustCompile(`(?is)CREATE\s+(UNIQUE\s+)?INDEX[^;]*\bWHERE\b`)
+	long := regexp.MustCompile(`VARCHAR\((19[1-9]|[2-9]\d\d|\d{4,})\)`)
+	const before = "internal/domain/audit/migrations/sqlite/202611282300_who.sql" // its partial index came before this test; no migration is edited
+	migrations(t, func(file, up string) {
+		if filepath.ToSlash(file) == before {
+			up = strings.Replace(up, " WHERE outcome = 'refused'", "", 1)
 		}
-		found++
-		data, err := os.ReadFile(p)
-		if err != nil {
-			return err
+		for what, p := range map[string]*regexp.Regexp{"a word": banned, "a partial index": partial, "a text too long for a key": long} {
+			if hit := p.FindString(up); hit != "" {
+				t.Errorf("%s uses %s that not every database has: %s", file, what, hit)
+			}
 		}
-		if hit := banned.Find(data); hit != nil {
-			t.Errorf("%s uses %s, which not every database has", p, hit)
-		}
-		return nil
 	})
-	if err != nil || found == 0 {
-		t.Fatalf("migrations: %d found, %v", found, err)
+}
+
+// A table is read and written by its own domain alone.
+func TestTablesBelongToTheirDomain(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`\b(?:FROM|INTO|UPDATE|JOIN|TABLE) ((?:audit|identity|setting|plugin|object|worklist|control|dispatch|process|engine|api|bus)_[a-z_]+)`)
+	statements := 0
+	for _, s := range sources(t) {
+		if within(s.dir, "test") {
+			continue // which fills a store from outside
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.BasicLit)
+			if !ok || lit.Kind != token.STRING {
+				return true
+			}
+			for _, m := range named.FindAllStringSubmatch(lit.Value, -1) {
+				statements++
+				owner, _, _ := strings.Cut(m[1], "_")
+				if owner == "object" && within(s.dir, "sdk/go/objectstore") {
+					continue // the objects of a plugin
+				}
+				if !slices.ContainsFunc([]string{"internal/domain/" + owner, "internal/" + owner + "/durable", "internal/kit/" + owner}, func(d string) bool { return within(s.dir, d) }) {
+					t.Errorf("%s:%d: the table %s belongs to %s: ask that", s.path, s.line(lit.Pos()), m[1], owner)
+				}
+			}
+			return true
+		})
+	}
+	if statements < 100 {
+		t.Errorf("only %d statements are found", statements)
+	}
+}
+
+// installations are the tables whose rows belong to no project of their own, each
+// with the reason.
+func installations() map[string]string {
+	part, whole, mine := "a part of a row that has a project", "of the whole installation", "in the plugin's database: the attribute that its type names is the project"
+	return map[string]string{
+		"api_idempotency": "of who asked", "control_stop": whole, "control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
+		"engine_held": part, "engine_history": part, "engine_key": "a counter", "engine_record": part,
+		"identity_role": whole, "identity_token": "of a user", "identity_try": "of a name and an address", "identity_user": whole, "object_cursor": "of a plugin",
+		"object_origin": mine, "object_ref": mine, "object_row": mine, "object_step": mine, "object_unique": mine, "object_value": mine,
+		"process_element": part, "process_incident_past": part, "message_fresh": part, "message_target": part, "message_taken": part, "plugin_instance": whole, "plugin_release": whole,
+	}
+}
+
+// Every table that people own rows in has its project column.
+func TestTablesThatPeopleOwnHaveAProject(t *testing.T) {
+	t.Parallel()
+	made, dropped := regexp.MustCompile(`(?is)CREATE TABLE (\w+)\s*\((.*)\)`), regexp.MustCompile(`DROP TABLE (\w+)`)
+	added, named := regexp.MustCompile(`ALTER TABLE (\w+) ADD COLUMN project\b`), regexp.MustCompile(`ALTER TABLE (\w+) RENAME TO (\w+)`)
+	column := regexp.MustCompile(`(?m)(^|,)\s*project\s`)
+	owned := map[string]bool{}
+	migrations(t, func(_, up string) {
+		for statement := range strings.SplitSeq(up, ";") {
+			if m := made.FindStringSubmatch(statement); m != nil {
+				owned[m[1]] = column.MatchString(m[2])
+			}
+			if m := added.FindStringSubmatch(statement); m != nil {
+				owned[m[1]] = true
+			}
+			if m := named.FindStringSubmatch(statement); m != nil {
+				owned[m[2]] = owned[m[1]]
+				delete(owned, m[1])
+			}
+			if m := dropped.FindStringSubmatch(statement); m != nil {
+				delete(owned, m[1])
+			}
+		}
+	})
+	free := installations()
+	for table, yes := range owned {
+		if yes == (free[table] != "") {
+			t.Errorf("the table %s: it has a project: %v; the reason why not: %q", table, yes, free[table])
+		}
+		delete(free, table)
+	}
+	for table := range free {
+		t.Errorf("no migration makes the table %s", table)
 	}
 }

@@ -67,8 +67,19 @@ func TestCommandsInTheDocumentsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	inner := regexp.MustCompile(`\$\((sextant [^()]*)\)`)
+	makefile := read(t, "Makefile")
 	commands, requests := 0, 0
 	for _, doc := range documents(t) {
+		named := coded.FindAllString(prose(read(t, doc)), -1)
+		if doc == "CHANGELOG.md" || strings.HasPrefix(doc, "docs/reference/") { // which tells of what was, or is written by a test
+			named = nil
+		}
+		for _, code := range named {
+			if words := split(strings.Trim(code, "`")); len(words) > 1 && (words[0] == "sextant" || words[0] == "build/sextant") {
+				commands++
+				exists(t, doc, words[1:])
+			}
+		}
 		for _, line := range shell(read(t, doc)) {
 			for _, m := range inner.FindAllStringSubmatch(line, -1) {
 				commands++
@@ -83,6 +94,14 @@ func TestCommandsInTheDocumentsExist(t *testing.T) {
 			case words[0] == "curl":
 				requests++
 				asks(t, doc, words, spec.Paths)
+			case words[0] == "make" && len(words) > 1:
+				if !regexp.MustCompile(`(?m)^` + words[1] + `:`).MatchString(makefile) {
+					t.Errorf("%s: make has no target %s", doc, words[1])
+				}
+			case words[0] == "go":
+				if path := words[len(words)-1]; !there(path) {
+					t.Errorf("%s: %s: there is no %s", doc, line, path)
+				}
 			}
 		}
 	}
@@ -131,10 +150,112 @@ func asks(t *testing.T, doc string, words []string, paths map[string]map[string]
 	t.Errorf("%s: the API takes no %s %s", doc, method, url)
 }
 
+// The table of what a script is called with is that of its service, in both languages.
+func TestTheInputsOfAScriptAreThoseOfItsService(t *testing.T) {
+	t.Parallel()
+	var m struct {
+		Services []struct {
+			Name    string
+			Actions []struct {
+				Action string
+				Input  []struct{ Name, Default, From string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "plugins/host/plugin.yaml")), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range []string{"docs/guide/own-script-own-host.md", "docs/guide/own-script-own-host.zh-CN.md"} {
+		told := map[string]string{}
+		for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+) \\| ([^|]*) \\|").FindAllStringSubmatch(read(t, doc), -1) {
+			for _, name := range coded.FindAllString(row[1], -1) {
+				told[strings.Trim(name, "`")] = strings.Trim(row[2], "`")
+			}
+		}
+		for _, s := range m.Services {
+			for _, a := range s.Actions {
+				for _, in := range a.Input {
+					if s.Name != "script" || in.From != "" {
+						continue
+					}
+					if given, ok := told[in.Name]; !ok || in.Default != "" && given != in.Default {
+						t.Errorf("%s: the input %s has the default %q, told is %q, %v", doc, in.Name, in.Default, given, ok)
+					}
+				}
+			}
+		}
+	}
+}
+
+// What a server that does not start says stands in the table as it says it.
+func TestWhatAServerSaysIsThatOfTheCode(t *testing.T) {
+	t.Parallel()
+	_, part, _ := strings.Cut(read(t, "docs/operate/recover.md"), "| It says | Do |\n|---|---|\n")
+	part, _, _ = strings.Cut(part, "\n\n")
+	code := goSources(t, "internal/server") + goSources(t, "internal/kit/secret") + goSources(t, "internal/kit/db")
+	rows := 0
+	for line := range strings.SplitSeq(part, "\n") {
+		rows++
+		said := strings.TrimSpace(strings.Split(line, "|")[1])
+		for words := range strings.SplitSeq(said, "…") {
+			if !strings.Contains(code, strings.TrimSpace(words)) {
+				t.Errorf("no server says %q", said)
+			}
+		}
+	}
+	if rows < 7 {
+		t.Errorf("%d rows are found", rows)
+	}
+}
+
+// Every kind of incident stands in the table of what to do about it, in both
+// languages, and no other.
+func TestEveryKindOfIncidentIsExplained(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]bool{"engine.quarantined": true, "engine.damaged": true} // which are told by their code
+	for _, dir := range []string{"internal/engine", "internal/domain/dispatch"} {
+		for _, m := range regexp.MustCompile(`(?m)^\s+Incident\w+\s+= "([a-z_.]+)"`).FindAllStringSubmatch(goSources(t, dir), -1) {
+			kinds[m[1]] = true
+		}
+	}
+	if len(kinds) < 15 {
+		t.Errorf("only %d kinds are found", len(kinds))
+	}
+	for doc, heading := range map[string]string{"docs/operate/repair-a-run.md": "## Kinds of incidents",
+		"docs/operate/repair-a-run.zh-CN.md": "## 异常的种类"} {
+		_, part, _ := strings.Cut(read(t, doc), heading)
+		part, _, _ = strings.Cut(part, "\n## ")
+		told := map[string]bool{}
+		for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]+) \\|").FindAllStringSubmatch(part, -1) {
+			for _, name := range coded.FindAllString(row[1], -1) {
+				told[strings.Trim(name, "`")] = true
+			}
+		}
+		for kind := range kinds {
+			if !told[kind] {
+				t.Errorf("%s does not say what to do about %s", doc, kind)
+			}
+		}
+		for name := range told {
+			if !kinds[name] {
+				t.Errorf("%s tells of %s, which is no kind of incident", doc, name)
+			}
+		}
+	}
+}
+
 // Every right that an operation asks for stands in the table of rights.
 func TestEveryRightIsExplained(t *testing.T) {
 	t.Parallel()
 	page := read(t, "docs/operate/server.md")
+	asked := regexp.MustCompile(`\b(?:Require|RequireIn|RequireAll|Can|CanIn)\([^"\n]*"([a-z]+)\.([a-z]+)"`)
+	for _, dir := range []string{"control", "dispatch", "identity", "object", "plugin", "process", "resource", "setting", "worklist"} {
+		for _, m := range asked.FindAllStringSubmatch(goSources(t, "internal/domain/"+dir), -1) {
+			if m[1] != "any" && !regexp.MustCompile("(?m)^\\| `"+m[1]+"` \\|.*`"+m[2]+"`").MatchString(page) {
+				t.Errorf("docs/operate/server.md does not list the right %s.%s", m[1], m[2])
+			}
+		}
+	}
 	for _, m := range regexp.MustCompile(`x-permission: ([a-z]+)\.([a-z]+)`).FindAllStringSubmatch(read(t, "api/openapi.yaml"), -1) {
 		if !regexp.MustCompile("(?m)^\\| `" + m[1] + "` \\|.*`" + m[2] + "`").MatchString(page) {
 			t.Errorf("docs/operate/server.md does not list the right %s.%s", m[1], m[2])

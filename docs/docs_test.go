@@ -139,6 +139,25 @@ func TestPromisesNameTestsThatExist(t *testing.T) {
 	}
 }
 
+// What happens when the server is killed is proved, moment by moment.
+func TestEveryMomentOfAKillNamesItsProof(t *testing.T) {
+	t.Parallel()
+	_, part, _ := strings.Cut(read(t, "ARCHITECTURE.md"), "## When the server is killed\n")
+	part, _, _ = strings.Cut(part, "\n## ")
+	rows := 0
+	for line := range strings.SplitSeq(part, "\n") {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| At ") {
+			continue
+		}
+		if rows++; !strings.Contains(line, "[Test") {
+			t.Errorf("ARCHITECTURE.md names no test: %s", line)
+		}
+	}
+	if rows < 14 {
+		t.Errorf("%d moments are told", rows)
+	}
+}
+
 // The first screen has a sentence, a picture, two commands, the six words as a
 // diagram, promises with their tests, and what is not there yet.
 func TestTheFirstScreen(t *testing.T) {
@@ -148,7 +167,8 @@ func TestTheFirstScreen(t *testing.T) {
 	if shape, err := png.DecodeConfig(strings.NewReader(data)); err != nil || shape.Width != 1440 || len(data) > 200<<10 {
 		t.Errorf("%s: %d bytes, %+v, %v", picture, len(data), shape, err)
 	}
-	for doc, words := range map[string][]string{"README.md": {"Object", "Service", "Process", "Run", "Rule", "Door"}, "README.zh-CN.md": {"对象", "服务", "流程", "运行", "规则", "门"}} {
+	for doc, words := range map[string][]string{"README.md": {"Object", "Service", "Process", "Run", "Rule", "Door"},
+		"README.zh-CN.md": {"对象", "服务", "流程", "运行", "规则", "门"}} {
 		text := read(t, doc)
 		lines := strings.Split(text, "\n")
 		first := strings.Join(lines[:min(25, len(lines))], "\n")
@@ -206,6 +226,18 @@ func TestBothReadmesSayTheSame(t *testing.T) {
 	if en, zh := shape("README.md"), shape("README.zh-CN.md"); !maps.Equal(en, zh) {
 		t.Errorf("README.md has %v and README.zh-CN.md %v", en, zh)
 	}
+	commands := func(doc string) (all [][]string) {
+		for _, line := range shell(read(t, doc)) {
+			if words := split(line); len(words) > 0 {
+				all = append(all, words)
+			}
+		}
+		return all
+	}
+	translated(t, "README.zh-CN.md")
+	if en, zh := commands("README.md"), commands("README.zh-CN.md"); !reflect.DeepEqual(en, zh) {
+		t.Errorf("README.md has the commands %q and README.zh-CN.md %q", en, zh)
+	}
 }
 
 // A translation has the parts of its original, and the very same commands and files.
@@ -228,12 +260,66 @@ func TestTranslationsSayTheSame(t *testing.T) {
 			continue
 		}
 		current(t, doc, same)
+		translated(t, doc)
+		alike(t, doc, prose(en), prose(zh))
 		if want, got := headings.FindAllString(prose(en), -1), headings.FindAllString(prose(zh), -1); !slices.Equal(want, got) {
 			t.Errorf("%s has other parts than %s.md: %d, not %d", doc, original, len(got), len(want))
 		}
 	}
 	if found < 5 {
 		t.Errorf("%d translations are found, want at least 5", found)
+	}
+}
+
+// alike compares the parts of a translation with those of its original: the names
+// that stand as code, the rows of tables and the items of lists.
+func alike(t *testing.T, doc, en, zh string) {
+	t.Helper()
+	cut := regexp.MustCompile(`(?m)^#+ .*$`)
+	figures := regexp.MustCompile(`\d[\d,.]*\d|\b\d\d?\b`)
+	place := regexp.MustCompile(`<[^>` + "`" + `]+>`)
+	count := func(part string) (names map[string]bool, shape [2]int) {
+		names = map[string]bool{}
+		for _, code := range coded.FindAllString(part, -1) {
+			names[place.ReplaceAllString(code, "<>")] = true
+		}
+		for _, number := range figures.FindAllString(coded.ReplaceAllString(linked.ReplaceAllString(part, ""), ""), -1) {
+			names[number] = true
+		}
+		return names, [2]int{strings.Count(part, "\n| "), strings.Count(part, "\n- ")}
+	}
+	wanted, got := cut.Split(en, -1), cut.Split(zh, -1)
+	for i := range min(len(wanted), len(got)) {
+		names, shape := count(wanted[i])
+		theirs, its := count(got[i])
+		if shape != its {
+			t.Errorf("%s, part %d: %v rows and items, the original has %v", doc, i, its, shape)
+		}
+		for name := range names {
+			if !theirs[name] {
+				t.Errorf("%s, part %d does not name %s", doc, i, name)
+			}
+		}
+		for name := range theirs {
+			if !names[name] {
+				t.Errorf("%s, part %d names %s, the original does not", doc, i, name)
+			}
+		}
+	}
+}
+
+// translated checks that a translation leads to translations where there are some.
+func translated(t *testing.T, doc string) {
+	t.Helper()
+	for _, m := range linked.FindAllStringSubmatch(prose(read(t, doc)), -1) {
+		file, _, _ := strings.Cut(m[1], "#")
+		other := strings.TrimSuffix(file, ".md") + ".zh-CN.md"
+		if !strings.HasSuffix(file, ".md") || strings.HasSuffix(file, ".zh-CN.md") || path.Join(path.Dir(doc), other) == doc {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(root, path.Dir(doc), other)); err == nil {
+			t.Errorf("%s leads to %s, which has a translation", doc, file)
+		}
 	}
 }
 
@@ -254,7 +340,8 @@ func current(t *testing.T, file, want string) {
 func TestTheCommandReferenceIsCurrent(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	b.WriteString("<!-- Written by go test ./docs -update. Do not edit. -->\n# Command line\n\nFor users of the command line: what each command says of itself with `--help`.\n" +
+	b.WriteString("<!-- Written by go test ./docs -update. Do not edit. -->\n# Command line\n\nFor users of the command line: what each " +
+		"command says of itself with `--help`.\n" +
 		"Flags of the first block go with every command. `sextant completion <shell>` writes a completion script.\n")
 	commands(t, &b, nil)
 	current(t, "docs/reference/cli.md", b.String())
@@ -264,7 +351,8 @@ func TestTheCommandReferenceIsCurrent(t *testing.T) {
 func help(t *testing.T, args []string) string {
 	t.Helper()
 	var out, trouble bytes.Buffer
-	if code := cli.Run(t.Context(), cli.Streams{In: &bytes.Buffer{}, Out: &out, Err: &trouble}, "dev", append(slices.Clone(args), "--help")); code != 0 {
+	if code := cli.Run(t.Context(), cli.Streams{In: &bytes.Buffer{}, Out: &out, Err: &trouble}, "dev",
+		append(slices.Clone(args), "--help")); code != 0 {
 		t.Fatalf("sextant %v --help ends with %d: %s", args, code, trouble.String())
 	}
 	return out.String()
@@ -460,8 +548,10 @@ func text(e ast.Expr) string {
 
 func statuses() map[string]int {
 	all := map[string]int{}
-	for name, k := range map[string]errs.Kind{"Internal": errs.Internal, "Malformed": errs.Malformed, "Unauthenticated": errs.Unauthenticated, "Forbidden": errs.Forbidden,
-		"NotFound": errs.NotFound, "Conflict": errs.Conflict, "Gone": errs.Gone, "Stale": errs.Stale, "TooLarge": errs.TooLarge, "Invalid": errs.Invalid, "Locked": errs.Locked,
+	for name, k := range map[string]errs.Kind{"Internal": errs.Internal, "Malformed": errs.Malformed,
+		"Unauthenticated": errs.Unauthenticated, "Forbidden": errs.Forbidden,
+		"NotFound": errs.NotFound, "Conflict": errs.Conflict, "Gone": errs.Gone, "Stale": errs.Stale, "TooLarge": errs.TooLarge,
+		"Invalid": errs.Invalid, "Locked": errs.Locked,
 		"Required": errs.Required, "Exhausted": errs.Exhausted, "Unavailable": errs.Unavailable, "Full": errs.Full,
 		"Method": errs.Method, "Slow": errs.Slow, "LongAddress": errs.LongAddress, "Media": errs.Media, "Misdirected": errs.Misdirected} {
 		all[name] = k.Status()
@@ -481,7 +571,8 @@ func sourceCodes(t *testing.T) words {
 	delete(domains, "resources") // paths within a manifest
 	delete(domains, "ui")
 	for s := range w.all {
-		if first, _, _ := strings.Cut(s, "."); domains[first] && !w.rights[s] && !noCode.MatchString(s) && s != "run.binary" && s != "run.image" {
+		if first, _,
+			_ := strings.Cut(s, "."); domains[first] && !w.rights[s] && !noCode.MatchString(s) && s != "run.binary" && s != "run.image" {
 			w.code(s, 0)
 		}
 	}
@@ -604,7 +695,8 @@ func TestDependenciesAreExplained(t *testing.T) {
 			return err
 		}
 		if d.IsDir() {
-			if name := d.Name(); p != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "build" || name == "node_modules") {
+			if name := d.Name(); p != root &&
+				(strings.HasPrefix(name, ".") || name == "testdata" || name == "build" || name == "node_modules") {
 				return filepath.SkipDir
 			}
 			return nil
@@ -686,6 +778,21 @@ func TestTheGuideShowsTheExample(t *testing.T) {
 			if !strings.Contains(example, normal(part)) {
 				t.Errorf("the example does not hold\n%s", part)
 			}
+		}
+	}
+}
+
+// Every header between platform and plugin is told to authors of plugins.
+func TestTheHeadersOfACallAreTold(t *testing.T) {
+	t.Parallel()
+	page := read(t, "docs/plugin-authors/write-a-plugin.md")
+	all := regexp.MustCompile(`(?m)^\s+Header\w+\s+= "([\w-]+)"`).FindAllStringSubmatch(goSources(t, "sdk/go/wire"), -1)
+	if len(all) < 10 {
+		t.Errorf("only %d headers are found", len(all))
+	}
+	for _, m := range all {
+		if !strings.Contains(page, "`"+m[1]) {
+			t.Errorf("docs/plugin-authors/write-a-plugin.md does not tell of %s", m[1])
 		}
 	}
 }

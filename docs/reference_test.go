@@ -59,9 +59,13 @@ func TestTheSecurityCasesAreCurrent(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", id, cell(input), cell(answer), strings.Join(proofs, ", "))
 	}
-	head := written + "# Security cases\n\nFor those who decide whether to trust Sextant: what attackers and mistakes send, what a running platform has to answer, and the test that proves it. " +
-		fmt.Sprintf("%d cases are tested. %d do not apply yet, because what they attack is not built; %d are open: the platform does not yet do what it should. ", count["tested"], count["not applicable yet"], count["open"]) +
-		"Where an answer is *slanted*, it is what will be wanted.\n\n`go test ./test/trust` runs those of `test/trust` and checks that every other test named here is there. Every answer is also searched for stacks, queries, paths and secrets.\n"
+	head := written +
+		"# Security cases\n\nFor those who decide whether to trust Sextant: what attackers and mistakes send, what a running platform " +
+		"has to answer, and the test that proves it. " +
+		fmt.Sprintf("%d cases are tested. %d do not apply yet, because what they attack is not built; %d are open: the platform does not "+
+			"yet do what it should. ", count["tested"], count["not applicable yet"], count["open"]) +
+		"Where an answer is *slanted*, it is what will be wanted.\n\n`go test ./test/trust` runs those of `test/trust` and checks that " +
+		"every other test named here is there. Every answer is also searched for stacks, queries, paths and secrets.\n"
 	current(t, "docs/reference/security-cases.md", head+b.String())
 }
 
@@ -91,8 +95,10 @@ type operation struct {
 
 // usual are the parameters that mean the same everywhere.
 var usual = map[string]string{
-	"ago": "How far back the stream begins, in milliseconds, at most 60000; now without it", "project": "The project that is asked about", "run": "Key of the run", "incident": "Key of the incident", "job": "Key of the job", "sha256": "SHA-256 of the content, in hexadecimal",
-	"process": "Id of the process", "version": "Number of the version, from 1", "type": "Object type, package:type", "environment": "The environment that is asked about", "permission": "The right, domain.verb",
+	"ago": "How far back the stream begins, in milliseconds, at most 60000; now without it", "project": "The project that is asked about",
+	"run": "Key of the run", "incident": "Key of the incident", "job": "Key of the job", "sha256": "SHA-256 of the content, in hexadecimal",
+	"process": "Id of the process", "version": "Number of the version, from 1", "type": "Object type, package:type",
+	"environment": "The environment that is asked about", "permission": "The right, domain.verb",
 }
 
 // groups are the tags of operations in the order of the reader's interest.
@@ -202,7 +208,8 @@ func (op operation) write(b *strings.Builder) {
 		if p.Required {
 			label = "**" + label + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", label, p.In, cell(p.Schema.kind()), cell(p.Schema.limits()), cell(cmp.Or(strings.TrimPrefix(p.Description, "Engine key, decimal digits"), usual[p.Name], p.Schema.Description)))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", label, p.In, cell(p.Schema.kind()), cell(p.Schema.limits()),
+			cell(cmp.Or(strings.TrimPrefix(p.Description, "Engine key, decimal digits"), usual[p.Name], p.Schema.Description)))
 	}
 	b.WriteString("\n")
 	if op.Body != nil {
@@ -266,14 +273,18 @@ func TestTheManifestReferenceIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	b.WriteString(written + "# Manifest\n\nFor authors of plugins: every field of `plugin.yaml`. [Write a plugin](../plugin-authors/write-a-plugin.md) shows one at work. Required fields are **bold**; unknown ones are refused, with their line. Editors check and complete with the JSON schema of [internal/lang/manifest/schema.json](../../internal/lang/manifest/schema.json).\n\n## The file\n\n")
+	b.WriteString(written +
+		"# Manifest\n\nFor authors of plugins: every field of `plugin.yaml`. [Write a plugin](../plugin-authors/write-a-plugin.md) shows " +
+		"one at work. Required fields are **bold**; unknown ones are refused, with their line. Editors check and complete with the JSON " +
+		"schema of [internal/lang/manifest/schema.json](../../internal/lang/manifest/schema.json).\n\n## The file\n\n")
 	schema.table(&b)
 	for _, name := range schema.Defs.names {
 		f := schema.Defs.of[name]
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", name, f.Description)
 		f.ways(&b)
 		if len(f.Properties.names) == 0 {
-			fmt.Fprintf(&b, "Type: %s. %s\n", f.kind(), strings.ToUpper(f.limits()[:min(1, len(f.limits()))])+f.limits()[min(1, len(f.limits())):])
+			fmt.Fprintf(&b, "Type: %s. %s\n", f.kind(),
+				strings.ToUpper(f.limits()[:min(1, len(f.limits()))])+f.limits()[min(1, len(f.limits())):])
 			continue
 		}
 		f.table(&b)
@@ -283,10 +294,11 @@ func TestTheManifestReferenceIsCurrent(t *testing.T) {
 
 // other are the variables of the environment that are no settings.
 var other = map[string]string{
-	"SEXTANT_ADMIN_PASSWORD": "`sextant server`, first start only: the administrator's password, 10 to 256 characters, in place of a random one",
-	"SEXTANT_URL":            "command line: where the server is, in place of `--url`",
-	"SEXTANT_TOKEN":          "command line: the token to ask with, in place of the one that `sextant login` kept",
-	"SEXTANT_CREDENTIALS":    "command line: the file that `sextant login` keeps its token in",
+	"SEXTANT_ADMIN_PASSWORD": "`sextant server`, first start only: the administrator's password, 10 to 256 characters, in " +
+		"place of a random one",
+	"SEXTANT_URL":         "command line: where the server is, in place of `--url`",
+	"SEXTANT_TOKEN":       "command line: the token to ask with, in place of the one that `sextant login` kept",
+	"SEXTANT_CREDENTIALS": "command line: the file that `sextant login` keeps its token in",
 }
 
 func TestTheSettingsReferenceIsCurrent(t *testing.T) {
@@ -298,7 +310,10 @@ func TestTheSettingsReferenceIsCurrent(t *testing.T) {
 	about, flags, kinds := settingDocs(t), help(t, []string{"server"}), map[string]reflect.StructField{}
 	kindsOf("", reflect.TypeFor[config.Config](), kinds)
 	var b strings.Builder
-	b.WriteString(written + "# Settings\n\nFor those who run a server. Later wins: built-in, file (`sextant.yaml` in the current folder, or `--config`), environment, flag. A key `a.b` is `b` below `a` in the file. An unknown key is an error that names its line. `sextant config show` prints every value with its origin.\n\n")
+	b.WriteString(written +
+		"# Settings\n\nFor those who run a server. Later wins: built-in, file (`sextant.yaml` in the current folder, or `--config`), " +
+		"environment, flag. A key `a.b` is `b` below `a` in the file. An unknown key is an error that names its line. `sextant config " +
+		"show` prints every value with its origin.\n\n")
 	b.WriteString("| Setting | Type | Values | Default | Environment | Flag | Meaning |\n|---|---|---|---|---|---|---|\n")
 	for _, i := range l.Items {
 		field, known := kinds[i.Key]
@@ -313,7 +328,8 @@ func TestTheSettingsReferenceIsCurrent(t *testing.T) {
 		if strings.Contains(flags, "--"+i.Key+" ") {
 			way = "`--" + i.Key + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | `SEXTANT_%s` | %s | %s |\n", i.Key, field.Type, unit, given, strings.ToUpper(strings.ReplaceAll(i.Key, ".", "_")), way, about[i.Key])
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | `SEXTANT_%s` | %s | %s |\n", i.Key, field.Type, unit, given,
+			strings.ToUpper(strings.ReplaceAll(i.Key, ".", "_")), way, about[i.Key])
 	}
 	b.WriteString("\n## Other variables of the environment\n\n| Variable | Meaning |\n|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(other)) {

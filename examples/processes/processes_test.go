@@ -181,14 +181,16 @@ type walk struct {
 func start(t *testing.T, file string, fail func(string) bool) *walk {
 	_, p := read(t, file)
 	w := &walk{t: t, p: p, run: state.New(1), next: 1, fail: fail}
-	w.step(engine.Start{Variables: engine.Variables{"version": json.RawMessage(`"1.1.0"`), "package": json.RawMessage(`{"sha256":"x"}`), "credential": json.RawMessage(`"connection/demo"`)}})
+	w.step(engine.Start{Variables: engine.Variables{"version": json.RawMessage(`"1.1.0"`), "package": json.RawMessage(`{"sha256":"x"}`),
+		"credential": json.RawMessage(`"connection/demo"`)}})
 	w.work()
 	return w
 }
 
 func (w *walk) step(ev engine.Event) {
 	w.t.Helper()
-	env := &engine.Env{Program: w.p, Now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), Zone: time.LoadLocation, NextKey: func() state.Key { w.next++; return w.next }}
+	env := &engine.Env{Program: w.p, Now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), Zone: time.LoadLocation,
+		NextKey: func() state.Key { w.next++; return w.next }}
 	res, err := engine.Step(env, w.run, ev)
 	if err != nil {
 		w.t.Fatalf("%T: %v", ev, err)
@@ -213,7 +215,8 @@ func (w *walk) work() {
 		e := w.queue[0]
 		w.queue = w.queue[1:]
 		if e.Job.Type == engine.BindJob {
-			w.step(engine.JobCompleted{Job: e.Key, Variables: engine.Variables{"rows": json.RawMessage(`["cmdb:instance/a","cmdb:instance/b","cmdb:instance/c"]`)}})
+			w.step(engine.JobCompleted{Job: e.Key,
+				Variables: engine.Variables{"rows": json.RawMessage(`["cmdb:instance/a","cmdb:instance/b","cmdb:instance/c"]`)}})
 			continue
 		}
 		line := w.p.Nodes[e.Node].ID
@@ -285,7 +288,9 @@ func back(batch string) []string {
 func TestARollingReleaseGoesBatchByBatch(t *testing.T) {
 	t.Parallel()
 	w := start(t, "rolling-release.bpmn", nil)
-	w.want("completed", slices.Concat([]string{"check-hosts", "check-balancer", "remember a"}, release("a"), []string{"remember b,c"}, release("b,c"), []string{"check-site"})...)
+	w.want("completed",
+		slices.Concat([]string{"check-hosts", "check-balancer", "remember a"}, release("a"), []string{"remember b,c"}, release("b,c"),
+			[]string{"check-site"})...)
 }
 
 func TestAFailedBatchGoesBackAndAPersonStops(t *testing.T) {
@@ -293,7 +298,9 @@ func TestAFailedBatchGoesBackAndAPersonStops(t *testing.T) {
 	for _, decision := range []string{"stop", ""} {
 		w := start(t, "rolling-release.bpmn", func(line string) bool { return line == "health b,c" })
 		w.decide(decision)
-		w.want("failed:release.stopped", slices.Concat([]string{"check-hosts", "check-balancer", "remember a"}, release("a"), []string{"remember b,c"}, release("b,c")[:7], back("b,c"))...)
+		w.want("failed:release.stopped",
+			slices.Concat([]string{"check-hosts", "check-balancer", "remember a"}, release("a"), []string{"remember b,c"},
+				release("b,c")[:7], back("b,c"))...)
 	}
 }
 
@@ -309,8 +316,10 @@ func TestAFailedBatchIsTriedAgain(t *testing.T) {
 	})
 	w.decide("retry")
 	w.decide("retry")
-	w.want("completed", slices.Concat([]string{"check-hosts", "check-balancer", "remember a"}, release("a"), back("a"), release("a"), back("a"), release("a"),
-		[]string{"remember b,c"}, release("b,c"), []string{"check-site"})...)
+	w.want("completed",
+		slices.Concat([]string{"check-hosts", "check-balancer", "remember a"}, release("a"), back("a"), release("a"), back("a"),
+			release("a"),
+			[]string{"remember b,c"}, release("b,c"), []string{"check-site"})...)
 }
 
 // A decision of the time before does not count again.
@@ -319,7 +328,8 @@ func TestADecisionCountsOnce(t *testing.T) {
 	w := start(t, "rolling-release.bpmn", func(line string) bool { return line == "health a" })
 	w.decide("retry")
 	w.decide("")
-	w.want("failed:release.stopped", slices.Concat([]string{"check-hosts", "check-balancer", "remember a"}, release("a")[:7], back("a"), release("a")[:7], back("a"))...)
+	w.want("failed:release.stopped",
+		slices.Concat([]string{"check-hosts", "check-balancer", "remember a"}, release("a")[:7], back("a"), release("a")[:7], back("a"))...)
 }
 
 func TestAFirstDeployment(t *testing.T) {

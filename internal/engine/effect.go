@@ -15,7 +15,7 @@ const BindJob = "sextant:bind"
 const DecisionJob = "sextant:decision:"
 
 // Limits on one run, so that an endless loop or a huge list stops with an
-// incident instead of taking the node down.
+// incident instead of taking the server down.
 const (
 	// MaxVisits is how often one element may be entered without a wait.
 	MaxVisits = 10_000

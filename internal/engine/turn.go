@@ -10,7 +10,7 @@ import (
 	"sextant/internal/engine/state"
 )
 
-// Budget is what one run may use of the node; a field that is 0 has its default.
+// Budget is what one run may use of the server; a field that is 0 has its default.
 // A run that has used it up rests with an incident until somebody cancels it or
 // gives it more.
 type Budget struct {

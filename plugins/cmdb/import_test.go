@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sextant/sdk/go/objectdoc/objectdoctest"
 	"sextant/sdk/go/wire"
 )
 
@@ -26,57 +27,16 @@ func did(got map[string]any) string {
 	return fmt.Sprint(got["outcome"], " ", got["created"], " ", got["changed"], " ", got["unchanged"])
 }
 
-const landscape = `
-types:
-  - type: zone
-    attributes:
-      - {name: label, type: string}
-      - {name: main, type: ref, to: cmdb:host}
-  - type: host
-    display: name
-    attributes:
-      - {name: name, type: string, required: true, unique: true}
-      - {name: serial, type: string}
-      - {name: load, type: number}
-      - {name: cpus, type: int}
-      - {name: on, type: bool}
-      - {name: since, type: datetime}
-      - {name: state, type: enum, values: [on, off], observed: true}
-      - {name: zone, type: ref, to: cmdb:zone, required: true}
-      - {name: peers, type: multiref, to: cmdb:host}
-objects:
-  host:
-    - id: web-1
-      name: web-1
-      serial: 0080
-      load: 1.10
-      cpus: 9007199254740993
-      on: True
-      since: 2026-01-31T09:00:00+01:00
-      state: on
-      state@observed: off
-      zone: north
-      peers: [web-2, web-1]
-    - id: web-2
-      name: 1e3
-      load: 123456789012345678901234567890.50
-      zone: {id: north}
-      peers:
-        - id: web-1
-  cmdb:zone:
-    - {id: north, label: yes, main: web-1}
-`
-
 func TestImport(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	if got := r.load("dry", landscape, "dry_run", true); did(got) != "ok 3 0 0" || len(got["types"].([]any)) != 2 {
+	if got := r.load("dry", objectdoctest.Landscape, "dry_run", true); did(got) != "ok 3 0 0" || len(got["types"].([]any)) != 2 {
 		t.Fatal(got)
 	}
 	if got := r.query("object_type", `{}`); len(got) != 0 {
 		t.Fatalf("a dry run left %v", got)
 	}
-	if got := r.load("first", landscape); did(got) != "ok 3 0 0" {
+	if got := r.load("first", objectdoctest.Landscape); did(got) != "ok 3 0 0" {
 		t.Fatal(got)
 	}
 	want := []map[string]any{
@@ -90,7 +50,7 @@ func TestImport(t *testing.T) {
 	if got := r.query("zone", `{}`)[0]; got["label"] != "yes" || got["main"] != "web-1" {
 		t.Error(got)
 	}
-	if got := r.load("again", landscape); did(got) != "ok 0 0 3" {
+	if got := r.load("again", objectdoctest.Landscape); did(got) != "ok 0 0 3" {
 		t.Error(got)
 	}
 	if got := r.load("some", "objects:\n  host:\n    - {id: web-1, load: null, state@observed: on}\n    - {id: web-2}\n    - {id: web-3, name: three, zone: north}\n"); did(got) != "ok 1 1 1" {
@@ -109,7 +69,7 @@ func TestImport(t *testing.T) {
 func TestImportSaysWhereAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	if got := r.load("first", landscape); got["outcome"] != "ok" {
+	if got := r.load("first", objectdoctest.Landscape); got["outcome"] != "ok" {
 		t.Fatal(got)
 	}
 	before := r.must("history", "query", `{}`)

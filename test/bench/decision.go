@@ -34,7 +34,8 @@ func rulesOf(n int) string {
 	}
 	b.WriteString(`<output/>`)
 	for i := range n {
-		fmt.Fprintf(&b, `<rule><inputEntry><text>"c%d"</text></inputEntry><inputEntry><text>[%d..%d]</text></inputEntry><inputEntry><text>-</text></inputEntry><inputEntry><text>&gt;= %d</text></inputEntry><outputEntry><text>%d</text></outputEntry></rule>`,
+		fmt.Fprintf(&b,
+			`<rule><inputEntry><text>"c%d"</text></inputEntry><inputEntry><text>[%d..%d]</text></inputEntry><inputEntry><text>-</text></inputEntry><inputEntry><text>&gt;= %d</text></inputEntry><outputEntry><text>%d</text></outputEntry></rule>`,
 			i%5000, i%97, i%97+10, i%50, i)
 	}
 	b.WriteString(`</decisionTable></decision></definitions>`)
@@ -47,7 +48,8 @@ func decisionFigures(r *report) error {
 		return err
 	}
 	m := dmn.Compile([]*dmn.File{file})
-	inputs := []dmn.Input{{Name: "customer", Value: value.String("c77")}, {Name: "amount", Value: value.Int(78)}, {Name: "region", Value: value.String("x")}, {Name: "age", Value: value.Int(40)}}
+	inputs := []dmn.Input{{Name: "customer", Value: value.String("c77")}, {Name: "amount", Value: value.Int(78)},
+		{Name: "region", Value: value.String("x")}, {Name: "age", Value: value.Int(40)}}
 	res := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
 			if _, err := m.Decide(dmn.Target{Name: "d"}, inputs, dmn.Env{}); err != nil {
@@ -55,7 +57,8 @@ func decisionFigures(r *report) error {
 			}
 		}
 	})
-	r.add("dmn.table10k_us", float64(res.NsPerOp())/1000, "us", 50, "a whole decision over a table of 10,000 rules, with inputs, trace and result")
+	r.add("dmn.table10k_us", float64(res.NsPerOp())/1000, "us", 50,
+		"a whole decision over a table of 10,000 rules, with inputs, trace and result")
 	return compatibility(r)
 }
 

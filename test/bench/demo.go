@@ -40,7 +40,9 @@ func demoFigures(r *report) error {
 	if err := json.Unmarshal(data, &figures); err != nil {
 		return err
 	}
-	r.add("demo.first_green_s", figures.FirstGreen, "s", 60, "from the start of the program to the first green release, real sshd and nginx")
-	r.add("demo.requests_failed", float64(figures.Failed), "", 0, fmt.Sprintf("of %d sent during a deployment, a release and a rolled-back release", figures.Served+figures.Failed))
+	r.add("demo.first_green_s", figures.FirstGreen, "s", 60,
+		"from the start of the program to the first green release, real sshd and nginx")
+	r.add("demo.requests_failed", float64(figures.Failed), "", 0,
+		fmt.Sprintf("of %d sent during a deployment, a release and a rolled-back release", figures.Served+figures.Failed))
 	return nil
 }

@@ -21,7 +21,9 @@ import (
 	"sextant/internal/lang/bpmn"
 )
 
-const opening = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t"><process id="p" isExecutable="true"><startEvent id="s"/><endEvent id="e"/>`
+const opening = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t"><process id="p" isExecutable="true"><startEvent ` +
+	`id="s"/><endEvent id="e"/>`
 
 func task(id string) string {
 	return `<serviceTask id="` + id + `"><extensionElements><zeebe:taskDefinition type="noop"/></extensionElements></serviceTask>`

@@ -16,7 +16,8 @@ func feelFigures(r *report) error {
 	if err != nil {
 		return err
 	}
-	vars := map[string]value.Value{"Origin": value.String("MOW"), "Country": value.String("RU"), "Value": value.Int(100), "Adults": value.Int(1)}
+	vars := map[string]value.Value{"Origin": value.String("MOW"), "Country": value.String("RU"), "Value": value.Int(100),
+		"Adults": value.Int(1)}
 	env := &feel.Env{Lookup: func(name string) (value.Value, bool) { v, ok := vars[name]; return v, ok }}
 	res := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()

@@ -45,16 +45,23 @@ func hostileModels() map[string]string {
 		many.WriteString(decision(fmt.Sprint("d", i), literal(fmt.Sprint("1 + ", i))))
 	}
 	for i := range 30_000 {
-		chain.WriteString(decision(fmt.Sprint("d", i), fmt.Sprintf(`<informationRequirement><requiredDecision href="#d%d"/></informationRequirement>`, i+1)+literal(fmt.Sprintf("d%d + 1", i+1))))
+		chain.WriteString(decision(fmt.Sprint("d", i),
+			fmt.Sprintf(`<informationRequirement><requiredDecision href="#d%d"/></informationRequirement>`, i+1)+
+				literal(fmt.Sprintf("d%d + 1", i+1))))
 	}
 	for i := range 20_000 {
-		fmt.Fprintf(&table, `<rule><inputEntry><text>? &gt; %d and ? &gt; x</text></inputEntry><outputEntry><text>x + %d</text></outputEntry></rule>`, i, i)
+		fmt.Fprintf(&table,
+			`<rule><inputEntry><text>? &gt; %d and ? &gt; x</text></inputEntry><outputEntry><text>x + %d</text></outputEntry></rule>`, i, i)
 	}
 	return map[string]string{
 		"many decisions": many.String(),
 		"long chain":     chain.String() + decision("d30000", literal("1")),
-		"loops":          decision("d0", `<for iteratorVariable="i"><in>`+literal("[1..90000]")+`</in><return><for iteratorVariable="j"><in>`+literal("[1..90000]")+`</in><return>`+literal("i * j")+`</return></for></return></for>`),
-		"opaque table":   decision("d0", `<decisionTable hitPolicy="COLLECT"><input><inputExpression><text>1</text></inputExpression></input><output/>`+table.String()+`</decisionTable>`),
+		"loops": decision("d0",
+			`<for iteratorVariable="i"><in>`+literal("[1..90000]")+`</in><return><for iteratorVariable="j"><in>`+literal("[1..90000]")+
+				`</in><return>`+literal("i * j")+`</return></for></return></for>`),
+		"opaque table": decision("d0",
+			`<decisionTable hitPolicy="COLLECT"><input><inputExpression><text>1</text></inputExpression></input><output/>`+table.String()+
+				`</decisionTable>`),
 	}
 }
 
@@ -68,10 +75,12 @@ func hostileFigures(r *report) error {
 		models[name] = func() { deploy(dmnHead + body + `</definitions>`) }
 	}
 	took, heap, slowest := worst(expressions)
-	r.add("feel.hostile_ms", took, "ms", 1000, fmt.Sprintf("the slowest of %d hostile expressions to be refused or stopped: %s", len(expressions), slowest))
+	r.add("feel.hostile_ms", took, "ms", 1000,
+		fmt.Sprintf("the slowest of %d hostile expressions to be refused or stopped: %s", len(expressions), slowest))
 	r.add("feel.hostile_heap_mb", heap, "MB", 0, "the most memory that was in use while they ran")
 	took, heap, slowest = worst(models)
-	r.add("dmn.hostile_ms", took, "ms", 1000, fmt.Sprintf("the slowest of %d hostile models to be read, analysed, and decided or stopped: %s", len(models), slowest))
+	r.add("dmn.hostile_ms", took, "ms", 1000,
+		fmt.Sprintf("the slowest of %d hostile models to be read, analysed, and decided or stopped: %s", len(models), slowest))
 	r.add("dmn.hostile_heap_mb", heap, "MB", 0, "the most memory that was in use while they ran")
 	return nil
 }

@@ -81,7 +81,9 @@ func measureFanout(r *report, servers []*sshtest.Server) error {
 	slices.Sort(ours)
 	slices.Sort(theirs)
 	mine, other := ours[fanoutRuns/2], theirs[fanoutRuns/2]
-	r.add("host.fanout20.ratio", mine.Seconds()/other.Seconds(), "", 1, fmt.Sprintf("median of %d: ours %d ms from request to end of run, warm connections, detached folders; xargs -P20 ssh %d ms", fanoutRuns, mine.Milliseconds(), other.Milliseconds()))
+	r.add("host.fanout20.ratio", mine.Seconds()/other.Seconds(), "", 1,
+		fmt.Sprintf("median of %d: ours %d ms from request to end of run, warm connections, detached folders; xargs -P20 ssh %d ms",
+			fanoutRuns, mine.Milliseconds(), other.Milliseconds()))
 	return nil
 }
 
@@ -91,7 +93,8 @@ func (r *rooms) hosts(ctx context.Context, servers []*sshtest.Server) ([]string,
 	for i, s := range servers {
 		id := fmt.Sprintf("h%d", i)
 		refs = append(refs, "host:host/"+id)
-		rows = append(rows, map[string]any{"id": id, "name": id, "address": s.Address, "host_key": strings.TrimSpace(s.HostKey), "user": s.User})
+		rows = append(rows,
+			map[string]any{"id": id, "name": id, "address": s.Address, "host_key": strings.TrimSpace(s.HostKey), "user": s.User})
 	}
 	if err := r.Call(ctx, "POST", "/api/v1/objects/host:host", rows, nil); err != nil {
 		return nil, err
@@ -105,7 +108,8 @@ func (r *rooms) hosts(ctx context.Context, servers []*sshtest.Server) ([]string,
 func (r *rooms) script(ctx context.Context, refs []string) (time.Duration, error) {
 	start := time.Now()
 	var v client.ControlVerdict
-	body := map[string]any{"service": "host/script/run", "objects": refs, "variables": map[string]any{"script": fanoutShell, "credential": "connection/bench"}}
+	body := map[string]any{"service": "host/script/run", "objects": refs,
+		"variables": map[string]any{"script": fanoutShell, "credential": "connection/bench"}}
 	if err := r.Call(ctx, "POST", "/api/v1/calls", body, &v); err != nil {
 		return 0, err
 	}
@@ -138,8 +142,11 @@ func sshConfig(dir string, servers []*sshtest.Server) ([]string, error) {
 		fmt.Fprintf(&known, "[%s]:%s %s", host, port, s.HostKey)
 		fmt.Fprintf(&config, "Host %s\n HostName %s\n Port %s\n User %s\n", name, host, port, s.User)
 	}
-	fmt.Fprintf(&config, "Host *\n IdentityFile %s\n IdentitiesOnly yes\n UserKnownHostsFile %s\n BatchMode yes\n LogLevel ERROR\n", key, filepath.Join(dir, "known"))
-	return names, errors.Join(os.WriteFile(filepath.Join(dir, "known"), []byte(known.String()), 0o600), os.WriteFile(filepath.Join(dir, "config"), []byte(config.String()), 0o600))
+	fmt.Fprintf(&config, "Host *\n IdentityFile %s\n IdentitiesOnly yes\n UserKnownHostsFile %s\n BatchMode yes\n LogLevel ERROR\n", key,
+		filepath.Join(dir, "known"))
+	return names,
+		errors.Join(os.WriteFile(filepath.Join(dir, "known"), []byte(known.String()), 0o600),
+			os.WriteFile(filepath.Join(dir, "config"), []byte(config.String()), 0o600))
 }
 
 func xargs(ctx context.Context, dir string, names []string) (time.Duration, error) {

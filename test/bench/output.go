@@ -21,7 +21,8 @@ import (
 
 const (
 	spokenLines = 500_000
-	speaking    = `awk 'BEGIN { for (i = 1; i <= 500000; i++) printf "line %06d of a script that prints as fast as it can, word%d\n", i, i }'`
+	speaking    = `awk 'BEGIN { for (i = 1; i <= 500000; i++) printf "line %06d of a script that prints as fast as it ` +
+		`can, word%d\n", i, i }'`
 )
 
 // outputFigures keeps what a fast script prints: through the whole platform from
@@ -46,7 +47,8 @@ func outputFigures(r *report) error {
 	if err != nil {
 		return err
 	}
-	r.add("output.store.lines_per_s", stored, "/s", 100_000, fmt.Sprintf("%d lines in posts of 256 KiB into the store, compressed and filtered; %.2f of cat > file", spokenLines, stored/cat))
+	r.add("output.store.lines_per_s", stored, "/s", 100_000,
+		fmt.Sprintf("%d lines in posts of 256 KiB into the store, compressed and filtered; %.2f of cat > file", spokenLines, stored/cat))
 	var whole float64
 	testing.Benchmark(func(b *testing.B) { // lends the server something to belong to
 		if b.N == 1 {
@@ -63,7 +65,9 @@ func outputFigures(r *report) error {
 
 // storedLines is how many lines a second the store takes.
 func storedLines(dir string, text []byte) (float64, error) {
-	s, err := output.Open(filepath.Join(dir, "store"), output.Options{PerJob: 1 << 40, Total: 1 << 40, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler)})
+	s,
+		err := output.Open(filepath.Join(dir, "store"),
+		output.Options{PerJob: 1 << 40, Total: 1 << 40, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return 0, err
 	}
@@ -93,7 +97,8 @@ func spoken(dir string, at *sshtest.Server, want string) (float64, error) {
 	}
 	begin := time.Now()
 	var v client.ControlVerdict
-	body := map[string]any{"service": "host/script/run", "objects": refs, "variables": map[string]any{"script": speaking, "credential": "connection/bench"}}
+	body := map[string]any{"service": "host/script/run", "objects": refs,
+		"variables": map[string]any{"script": speaking, "credential": "connection/bench"}}
 	if err := p.Call(ctx, "POST", "/api/v1/calls", body, &v); err != nil {
 		return 0, err
 	}

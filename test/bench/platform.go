@@ -38,7 +38,10 @@ func openRooms(ctx context.Context, dir string) (*rooms, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := server.Open(ctx, server.Options{Config: l.Config, Version: "bench", Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), AdminPassword: password})
+	s,
+		err := server.Open(ctx,
+		server.Options{Config: l.Config, Version: "bench", Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler),
+			AdminPassword: password})
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +98,8 @@ func doorFigures(r *report) error {
 	defer p.server.Close()
 	var done atomic.Int64
 	noop := plugin.New(wire.Manifest{Plugin: "noop", Version: "1.0.0", Title: wire.Text{"en": "Nothing", "zh": "空"}})
-	plugin.Action(noop, plugin.Spec{Service: "do", Action: "nothing", Title: wire.Text{"en": "Nothing", "zh": "空"}, Idempotent: true, Risk: wire.RiskRead},
+	plugin.Action(noop,
+		plugin.Spec{Service: "do", Action: "nothing", Title: wire.Text{"en": "Nothing", "zh": "空"}, Idempotent: true, Risk: wire.RiskRead},
 		func(context.Context, *plugin.Call, nothing) (nothing, error) { done.Add(1); return nothing{}, nil })
 	stop, err := p.plug(ctx, noop)
 	if err != nil {
@@ -122,7 +126,8 @@ func doorFigures(r *report) error {
 	if int(done.Load()) != l.n {
 		return fmt.Errorf("%d runs and %d calls", l.n, done.Load())
 	}
-	r.add("run.w1.rate64", float64(l.n)/time.Since(start).Seconds(), "/s", 0, "64 callers over HTTP; door, engine, dispatch and a plugin over HTTP, until all have ended")
+	r.add("run.w1.rate64", float64(l.n)/time.Since(start).Seconds(), "/s", 0,
+		"64 callers over HTTP; door, engine, dispatch and a plugin over HTTP, until all have ended")
 	return nil
 }
 

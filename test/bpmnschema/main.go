@@ -51,7 +51,9 @@ func main() {
 		}
 	}
 	slices.Sort(lines)
-	text := "# Written by test/bpmnschema. A type: its super types, or what it extends after +, abstract or not. An attribute: Type@name. A child\n# that has its own tag: Type/name. A child that has the tag of its type: Type:name, with the type.\n" + strings.Join(slices.Compact(lines), "\n") + "\n"
+	text := "# Written by test/bpmnschema. A type: its super types, or what it extends after +, abstract or not. An attribute: " +
+		"Type@name. A child\n# that has its own tag: Type/name. A child that has the tag of its type: Type:name, with the type.\n" +
+		strings.Join(slices.Compact(lines), "\n") + "\n"
 	if err := os.WriteFile(os.Args[3], []byte(text), 0o644); err != nil {
 		panic(err)
 	}

@@ -19,7 +19,9 @@ func TestOutputIsKeptWholeThroughKills(t *testing.T) {
 	host := fmt.Sprint("host:host/", hosts.Items[0]["id"])
 	const script = "i=0; while [ $i -lt 40 ]; do seq $((i*2000+1)) $((i*2000+2000)); i=$((i+1)); sleep 0.1; done"
 	var v client.ControlVerdict
-	w.must(w.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "host/script/run", "objects": []string{host}, "variables": map[string]any{"script": script, "credential": "connection/demo"}}, &v))
+	w.must(w.Call(t.Context(), "POST", "/api/v1/calls",
+		map[string]any{"service": "host/script/run", "objects": []string{host},
+			"variables": map[string]any{"script": script, "credential": "connection/demo"}}, &v))
 	for n := range 5 {
 		if w.watchFor(v.Run, 600*time.Millisecond) {
 			break
@@ -36,7 +38,9 @@ func TestOutputIsKeptWholeThroughKills(t *testing.T) {
 	}
 	var jobs client.PageOfDispatchStep
 	w.must(w.Call(t.Context(), "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs))
-	got, err := w.Download(t.Context(), client.Query("/api/v1/jobs/"+jobs.Items[0].Job+"/output/text", "object", jobs.Items[0].Rows[0].Object))
+	got,
+		err := w.Download(t.Context(),
+		client.Query("/api/v1/jobs/"+jobs.Items[0].Job+"/output/text", "object", jobs.Items[0].Rows[0].Object))
 	w.must(err)
 	n := 0
 	for line := range strings.Lines(string(got)) {

@@ -65,7 +65,9 @@ func newWorld(t *testing.T) *world {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.stage, err = stage.Open(t.Context(), stage.Options{Dir: filepath.Join(w.dir, "stage"), Exe: binary, Real: true, Log: slog.New(slog.DiscardHandler)})
+	w.stage,
+		err = stage.Open(t.Context(),
+		stage.Options{Dir: filepath.Join(w.dir, "stage"), Exe: binary, Real: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +100,8 @@ func (w *world) start() {
 	log, err := os.OpenFile(filepath.Join(w.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	w.must(err)
 	defer log.Close()
-	w.cmd = exec.Command(binary, "server", "--data", filepath.Join(w.dir, "data"), "--listen", w.listen, "--admin.listen", "", "--plugins.isolate", "all")
+	w.cmd = exec.Command(binary, "server", "--data", filepath.Join(w.dir, "data"), "--listen", w.listen, "--admin.listen", "",
+		"--plugins.isolate", "all")
 	w.cmd.Env = append(os.Environ(), "SEXTANT_ADMIN_PASSWORD="+password, "SEXTANT_PLUGINS_REACH=127.0.0.0/8")
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	w.must(w.cmd.Start())
@@ -257,7 +260,8 @@ func (w *world) compare(before map[string]int, version string) {
 	after := w.commands()
 	want := map[string]int{}
 	for _, h := range w.stage.Hosts {
-		for _, c := range []string{"app install " + filepath.Join(h.Home, "incoming", "package.tar.gz") + " " + version, "app switch " + version, "app restart"} {
+		for _, c := range []string{"app install " + filepath.Join(h.Home, "incoming", "package.tar.gz") + " " + version,
+			"app switch " + version, "app restart"} {
 			want[h.Name+" "+c] = 1
 		}
 		want[h.Name+" app version"] = 2 // what it was, and what it is then

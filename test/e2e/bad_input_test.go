@@ -40,23 +40,38 @@ func TestProcessesThatCannotRunAreRefused(t *testing.T) {
 		status, line int64
 		path, says   string
 	}{
-		"not_xml":         {"BPMN", 422, 1, "line 1", ""},
-		"empty":           {"", 422, 1, "line 1", ""},
-		"doctype":         {`<?xml version="1.0"?>` + "\n" + `<!DOCTYPE x [<!ENTITY a "b">]><x/>`, 422, 2, "line 2", "DOCTYPE"},
-		"two_roots":       {`<a xmlns="u"/>` + "\n" + `<b/>`, 422, 2, "line 2", "root"},
-		"other_root":      {`<html xmlns="http://www.w3.org/1999/xhtml"/>`, 422, 1, "line 1", "definitions"},
-		"no_start":        {definitions + `<process id="p" isExecutable="true"><endEvent id="e"/></process></definitions>`, 422, 3, "p", "no start event"},
+		"not_xml":    {"BPMN", 422, 1, "line 1", ""},
+		"empty":      {"", 422, 1, "line 1", ""},
+		"doctype":    {`<?xml version="1.0"?>` + "\n" + `<!DOCTYPE x [<!ENTITY a "b">]><x/>`, 422, 2, "line 2", "DOCTYPE"},
+		"two_roots":  {`<a xmlns="u"/>` + "\n" + `<b/>`, 422, 2, "line 2", "root"},
+		"other_root": {`<html xmlns="http://www.w3.org/1999/xhtml"/>`, 422, 1, "line 1", "definitions"},
+		"no_start": {definitions + `<process id="p" isExecutable="true"><endEvent id="e"/></process></definitions>`, 422, 3, "p",
+			"no start event"},
 		"dangling_flow":   {opened + `<sequenceFlow id="f" sourceRef="s" targetRef="nowhere"/>` + closed, 422, 4, "f", "nowhere"},
 		"unknown_plugin":  {task("plugin:nobody/does/this", ""), 422, 5, "t", `no plugin "nobody"`},
 		"unknown_service": {task("plugin:host/does/this", ""), 422, 5, "t", "host has no service does/this; it has script/run"},
-		"unknown_input":   {task("plugin:host/wait/http", `<sextant:input name="adress" from="constant" value="x"/>`), 422, 5, "t", `no input "adress"; it has url`},
-		"feel_error":      {opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" sourceRef="g" targetRef="e"><conditionExpression>=1 + + * 2</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="g" targetRef="e"/>` + closed, 422, 4, "f2", "column 5"},
-		"unknown_type":    {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value="cmdb:nothing.url"/>`), 422, 5, "t", "no object type cmdb:nothing"},
-		"broken_path":     {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value=".unit&gt;"/>`), 422, 5, "t", ".unit>"},
-		"not_executed":    {opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><manualTask id="t"/>` + closed, 422, 4, "t", "manualTask"},
-		"input_place":     {opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/>` + "\n" + `<userTask id="t"><extensionElements><sextant:input name="x" from="constant" value="1"/></extensionElements></userTask>` + closed, 422, 5, "t", "call a plugin"},
-		"bind_place":      {opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/>` + "\n" + `<userTask id="t"><extensionElements><sextant:bind path="host:host"/></extensionElements></userTask>` + closed, 422, 5, "t", "<sextant:bind>"},
-		"unknown_zeebe":   {task("x", `<zeebe:magic/>`), 422, 5, "t", "zeebe:magic"},
+		"unknown_input": {task("plugin:host/wait/http", `<sextant:input name="adress" from="constant" value="x"/>`), 422, 5, "t",
+			`no input "adress"; it has url`},
+		"feel_error": {opened +
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" ` +
+			`sourceRef="g" targetRef="e"><conditionExpression>=1 + + * 2</conditionExpression></sequenceFlow><sequenceFlow id="f3" ` +
+			`sourceRef="g" targetRef="e"/>` + closed, 422, 4, "f2", "column 5"},
+		"unknown_type": {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value="cmdb:nothing.url"/>`), 422, 5, "t",
+			"no object type cmdb:nothing"},
+		"broken_path": {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value=".unit&gt;"/>`), 422, 5, "t",
+			".unit>"},
+		"not_executed": {opened +
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><manualTask id="t"/>` +
+			closed, 422, 4, "t", "manualTask"},
+		"input_place": {opened +
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/>` + "\n" +
+			`<userTask id="t"><extensionElements><sextant:input name="x" from="constant" value="1"/></extensionElements></userTask>` +
+			closed, 422, 5, "t", "call a plugin"},
+		"bind_place": {opened +
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/>` + "\n" +
+			`<userTask id="t"><extensionElements><sextant:bind path="host:host"/></extensionElements></userTask>` + closed, 422, 5, "t",
+			"<sextant:bind>"},
+		"unknown_zeebe": {task("x", `<zeebe:magic/>`), 422, 5, "t", "zeebe:magic"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var refused *client.Error
@@ -84,7 +99,9 @@ func TestTheDoorRefusesWithReasons(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h", "name": "h", "address": "127.0.0.1"}}, nil)
-	if err := p.Deploy([]byte(opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/>` + closed)); err != nil {
+	if err := p.Deploy([]byte(opened +
+		`<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/>` +
+		closed)); err != nil {
 		t.Fatal(err)
 	}
 	first := p.Run(platform.Request{Process: "p", Objects: []string{"host:host/h"}})
@@ -93,14 +110,17 @@ func TestTheDoorRefusesWithReasons(t *testing.T) {
 		status     int64
 		code, says string
 	}{
-		"no_process":    {map[string]any{"process": "q"}, 404, "process.not_found", `no process "q"`},
-		"no_version":    {map[string]any{"process": "p", "version": 9}, 404, "process.version_not_found", "version 9"},
-		"held":          {map[string]any{"process": "p", "objects": []string{"host:host/h"}}, 423, "control.locked", "held by run " + first},
-		"no_object":     {map[string]any{"process": "p", "objects": []string{"host:host/x"}}, 404, "object.not_found", "host:host/x"},
-		"no_type":       {map[string]any{"process": "p", "objects": []string{"host:ship/x"}}, 422, "object.unknown_type", "host:ship"},
-		"no_reference":  {map[string]any{"process": "p", "objects": []string{"h"}}, 422, "object.reference", "package:type/id"},
-		"twice":         {map[string]any{"process": "p", "objects": []string{"host:host/h", "host:host/h"}}, 422, "control.object_twice", "twice"},
-		"secret_name":   {map[string]any{"process": "p", "variables": map[string]any{"$project": "other"}}, 422, "control.variable_name", "$project"},
+		"no_process": {map[string]any{"process": "q"}, 404, "process.not_found", `no process "q"`},
+		"no_version": {map[string]any{"process": "p", "version": 9}, 404, "process.version_not_found", "version 9"},
+		"held": {map[string]any{"process": "p", "objects": []string{"host:host/h"}}, 423, "control.locked",
+			"held by run " + first},
+		"no_object":    {map[string]any{"process": "p", "objects": []string{"host:host/x"}}, 404, "object.not_found", "host:host/x"},
+		"no_type":      {map[string]any{"process": "p", "objects": []string{"host:ship/x"}}, 422, "object.unknown_type", "host:ship"},
+		"no_reference": {map[string]any{"process": "p", "objects": []string{"h"}}, 422, "object.reference", "package:type/id"},
+		"twice": {map[string]any{"process": "p", "objects": []string{"host:host/h", "host:host/h"}}, 422, "control.object_twice",
+			"twice"},
+		"secret_name": {map[string]any{"process": "p", "variables": map[string]any{"$project": "other"}}, 422, "control.variable_name",
+			"$project"},
 		"unknown_field": {map[string]any{"process": "p", "prio": 1}, 422, "request.invalid", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +129,8 @@ func TestTheDoorRefusesWithReasons(t *testing.T) {
 				t.Fatalf("it was admitted: %v", err)
 			}
 			if refused.Status != c.status || refused.Code != c.code || !strings.Contains(refused.Error(), c.says) {
-				t.Errorf("the answer is %d %s %s, want %d %s with %q", refused.Status, refused.Code, refused.Error(), c.status, c.code, c.says)
+				t.Errorf("the answer is %d %s %s, want %d %s with %q", refused.Status, refused.Code, refused.Error(), c.status, c.code,
+					c.says)
 			}
 		})
 	}
@@ -122,7 +143,8 @@ func TestTheDoorRefusesWithReasons(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *client.Error
-	if err := p.Call(t.Context(), "POST", "/api/v1/runs", map[string]any{"process": "p"}, nil); !errors.As(err, &refused) || refused.Code != "control.stopped" || !strings.Contains(refused.Title, "STOP") {
+	if err := p.Call(t.Context(), "POST", "/api/v1/runs", map[string]any{"process": "p"}, nil); !errors.As(err, &refused) ||
+		refused.Code != "control.stopped" || !strings.Contains(refused.Title, "STOP") {
 		t.Errorf("with the STOP file the door says %v", err)
 	}
 }
@@ -132,9 +154,13 @@ func TestAStepThatFindsNothingToActOn(t *testing.T) {
 	p := platform.Start(t, nil)
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h", "name": "h", "address": "127.0.0.1", "zone": "here"}}, nil)
 	bind := func(inside string) string {
-		return opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:host/wait/port"/><sextant:bind path="host:host{zone eq 'nowhere'}"/></extensionElements>` + inside + `</serviceTask>` + closed
+		return opened +
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask ` +
+			`id="w"><extensionElements><zeebe:taskDefinition type="plugin:host/wait/port"/><sextant:bind path="host:host{zone eq ` +
+			`'nowhere'}"/></extensionElements>` + inside + `</serviceTask>` + closed
 	}
-	for name, inside := range map[string]string{"at_once": "", "in_batches": `<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics>`} {
+	for name, inside := range map[string]string{"at_once": "", "in_batches": `<multiInstanceLoopCharacteristics ` +
+		`isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics>`} {
 		t.Run(name, func(t *testing.T) {
 			if err := p.Deploy([]byte(bind(inside))); err != nil {
 				t.Fatal(err)
@@ -185,7 +211,8 @@ func TestHostsThatCannotBeReached(t *testing.T) {
 		"unknown":     {"host.key_unknown", "SHA256:"},
 	} {
 		t.Run(id, func(t *testing.T) {
-			run := p.Service("host/script/run", map[string]any{"script": "touch i-was-here", "credential": "connection/good", "timeout": "PT5S"}, "host:host/"+id)
+			run := p.Service("host/script/run",
+				map[string]any{"script": "touch i-was-here", "credential": "connection/good", "timeout": "PT5S"}, "host:host/"+id)
 			if r := p.Ended(run); r.State != "incident" {
 				t.Fatalf("the run is %s", r.State)
 			}
@@ -206,7 +233,10 @@ func open(t *testing.T, settings map[string]any) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := server.Open(t.Context(), server.Options{Config: l.Config, Version: "test", Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), AdminPassword: platform.Password})
+	s,
+		err := server.Open(t.Context(),
+		server.Options{Config: l.Config, Version: "test", Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler),
+			AdminPassword: platform.Password})
 	if err == nil {
 		t.Cleanup(func() { _ = s.Close() })
 	}
@@ -271,7 +301,8 @@ func TestDisksThatTakeNothing(t *testing.T) {
 	dir := mounted(t)
 	p := platform.Start(t, map[string]any{"data": dir})
 	put := func(i int) error {
-		return p.Call(t.Context(), "PUT", fmt.Sprintf("/api/v1/connections/c%d", i), map[string]any{"type": "http", "fields": map[string]any{"note": strings.Repeat("x", 2000)}}, nil)
+		return p.Call(t.Context(), "PUT", fmt.Sprintf("/api/v1/connections/c%d", i),
+			map[string]any{"type": "http", "fields": map[string]any{"note": strings.Repeat("x", 2000)}}, nil)
 	}
 	if err := put(0); err != nil {
 		t.Fatal(err)
@@ -315,7 +346,9 @@ func TestAReadOnlyFolder(t *testing.T) {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, settings); err == nil || !strings.Contains(err.Error(), "data: the folder cannot be written") || !strings.Contains(err.Error(), "read-only") {
+	if _,
+		err := open(t, settings); err == nil || !strings.Contains(err.Error(), "data: the folder cannot be written") ||
+		!strings.Contains(err.Error(), "read-only") {
 		t.Errorf("it says %v", err)
 	}
 }

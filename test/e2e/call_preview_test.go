@@ -11,7 +11,8 @@ import (
 func TestACallIsPreviewed(t *testing.T) {
 	p := platform.Start(t, nil)
 	var got client.ProcessPreview
-	p.Must("POST", "/api/v1/calls/preview", map[string]any{"service": "cmdb/types/define", "variables": map[string]any{"types": "[]"}}, &got)
+	p.Must("POST", "/api/v1/calls/preview", map[string]any{"service": "cmdb/types/define", "variables": map[string]any{"types": "[]"}},
+		&got)
 	for _, s := range got.Door {
 		if !s.Ok {
 			t.Errorf("the check %s refuses: %v", s.Name, s.Reason)

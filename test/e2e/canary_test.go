@@ -31,7 +31,8 @@ func (c *canaries) make(entry string) string {
 
 // forms are the ways in which a canary could surface.
 func formsOf(v string) [][]byte {
-	return [][]byte{[]byte(v), []byte(base64.StdEncoding.EncodeToString([]byte(v))), []byte(url.QueryEscape(v)), []byte(base64.RawURLEncoding.EncodeToString([]byte(v)))}
+	return [][]byte{[]byte(v), []byte(base64.StdEncoding.EncodeToString([]byte(v))), []byte(url.QueryEscape(v)),
+		[]byte(base64.RawURLEncoding.EncodeToString([]byte(v)))}
 }
 
 func (c *canaries) absent(where string, data []byte) {
@@ -55,25 +56,33 @@ func TestNoSecretSurfacesAnywhere(t *testing.T) {
 	p := platform.Start(t, nil)
 	token := ""
 	title := wire.Text{"en": "Echo", "zh": "回声"}
-	m := wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "echo", Title: title, Actions: []wire.Action{{
-		Action: "say", Title: title, Path: "/v1/echo/say", Method: "POST", Target: "host:host", Batch: 2, Timeout: "PT1M", Risk: wire.RiskRead, Idempotent: true,
-		Input:  []wire.Param{{Name: "credential", Type: wire.TypeConnection, Secret: true}, {Name: "env", Type: wire.TypeObject, Secret: true}, {Name: "words", Type: wire.TypeList, Secret: true}, {Name: "word", Type: wire.TypeString, Secret: true}, {Name: "fail", Type: wire.TypeBool}},
-		Output: []wire.Param{{Name: "stdout", Type: wire.TypeText, To: ".user"}, {Name: "data", Type: wire.TypeObject}},
-	}}}}}
+	m := wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true},
+		Services: []wire.Service{{Name: "echo", Title: title, Actions: []wire.Action{{
+			Action: "say", Title: title, Path: "/v1/echo/say", Method: "POST", Target: "host:host", Batch: 2, Timeout: "PT1M",
+			Risk: wire.RiskRead, Idempotent: true,
+			Input: []wire.Param{{Name: "credential", Type: wire.TypeConnection, Secret: true},
+				{Name: "env", Type: wire.TypeObject, Secret: true}, {Name: "words", Type: wire.TypeList, Secret: true},
+				{Name: "word", Type: wire.TypeString, Secret: true}, {Name: "fail", Type: wire.TypeBool}},
+			Output: []wire.Param{{Name: "stdout", Type: wire.TypeText, To: ".user"}, {Name: "data", Type: wire.TypeObject}},
+		}}}}}
 	p.Plug(m, func(issued string) http.Handler {
 		token = issued
 		return echoer(t, p.URL, func() string { return token })
 	})
 	connection := func(n int) string {
 		name := fmt.Sprint("c", n)
-		p.Must("PUT", "/api/v1/connections/"+name, client.SettingInput{Type: "ssh", Fields: map[string]any{"user": "u"}, Secrets: map[string]string{
-			"password": c.make("connection"), "token": c.make("connection token"), "private_key": "-----BEGIN K-----\n" + c.make("key line one") + "\n" + c.make("key line two") + "\n-----END K-----\n"}}, nil)
+		p.Must("PUT", "/api/v1/connections/"+name,
+			client.SettingInput{Type: "ssh", Fields: map[string]any{"user": "u"}, Secrets: map[string]string{
+				"password": c.make("connection"), "token": c.make("connection token"),
+				"private_key": "-----BEGIN K-----\n" + c.make("key line one") + "\n" + c.make("key line two") + "\n-----END K-----\n"}},
+			nil)
 		return name
 	}
 	refs := hosts(p, "h1", "h2", "h3")
 	for i := range 4 { // 16 by connections
 		name := connection(i)
-		vars := map[string]any{"credential": "connection/" + name, "env": map[string]any{"P": map[string]any{"$secret": "connection/" + name + "#password"}, "L": c.make("env literal")}}
+		vars := map[string]any{"credential": "connection/" + name,
+			"env": map[string]any{"P": map[string]any{"$secret": "connection/" + name + "#password"}, "L": c.make("env literal")}}
 		if i%2 == 1 {
 			vars["fail"] = true
 		}
@@ -86,7 +95,8 @@ func TestNoSecretSurfacesAnywhere(t *testing.T) {
 	p.Ended(run)
 	for i := 0; i < 3; i++ {
 		for _, in := range p.Incidents() {
-			p.Must("POST", "/api/v1/incidents/"+in.Key+"/retry", map[string]any{"inputs": map[string]any{"word": c.make("retry"), "fail": i < 2}}, nil)
+			p.Must("POST", "/api/v1/incidents/"+in.Key+"/retry",
+				map[string]any{"inputs": map[string]any{"word": c.make("retry"), "fail": i < 2}}, nil)
 			p.Ended(in.Run)
 		}
 	}
@@ -101,7 +111,8 @@ func (c *canaries) look(p *platform.Platform) {
 	c.t.Helper()
 	var runs client.PageOfProcessRun
 	p.Must("GET", "/api/v1/runs?limit=200", nil, &runs)
-	paths := []string{"/api/v1/runs?limit=200", "/api/v1/incidents", "/api/v1/audit?limit=200", "/api/v1/verdicts?limit=200", "/api/v1/connections", "/api/v1/objects/host:host/h1", "/api/v1/objects/host:host/h1/history"}
+	paths := []string{"/api/v1/runs?limit=200", "/api/v1/incidents", "/api/v1/audit?limit=200", "/api/v1/verdicts?limit=200",
+		"/api/v1/connections", "/api/v1/objects/host:host/h1", "/api/v1/objects/host:host/h1/history"}
 	masked := 0
 	for _, r := range runs.Items {
 		for _, part := range []string{"", "/steps", "/jobs", "/start", "/variables"} {

@@ -28,7 +28,8 @@ func TestTheDemoOnItsOwnParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "report.json")
-	play := exec.CommandContext(t.Context(), bin, "demo", "--ci", "--own", "--dir", filepath.Join(dir, "demo"), "--listen", listen, "--report", file)
+	play := exec.CommandContext(t.Context(), bin, "demo", "--ci", "--own", "--dir", filepath.Join(dir, "demo"), "--listen", listen,
+		"--report", file)
 	if out, err := play.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

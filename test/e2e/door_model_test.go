@@ -40,7 +40,8 @@ func (x *witness) serve(string) http.Handler {
 		var hosts []string
 		for _, in := range req.Inputs {
 			hosts = append(hosts, strings.TrimPrefix(plainText(in["callbackParameter"]), "host:host/"))
-			resp.Results.Outputs = append(resp.Results.Outputs, wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw("0"), "state": wire.Raw("up")})
+			resp.Results.Outputs = append(resp.Results.Outputs,
+				wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw("0"), "state": wire.Raw("up")})
 		}
 		x.enter(run, req.Operator, hosts, changes, looks)
 		x.leave(run, hosts, changes, looks)
@@ -122,18 +123,23 @@ func TestTheDoorAgreesWithAModel(t *testing.T) {
 		for i := range 6 {
 			id := fmt.Sprintf("%s-m%d", env, i)
 			hosts = append(hosts, id)
-			w.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": id, "name": id, "address": "192.0.2.9", "environment": env}}, nil)
+			w.Must("POST", "/api/v1/objects/host:host",
+				[]map[string]any{{"id": id, "name": id, "address": "192.0.2.9", "environment": env}}, nil)
 		}
 	}
 	for action, id := range map[string]string{"change": "change", "look": "look", "peek": "peek"} {
-		xml := strings.Replace(opened+`<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/`+action+`"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>`+closed, `id="p"`, `id="`+id+`"`, 1)
+		xml := strings.Replace(opened+
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask `+
+			`id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/`+action+
+			`"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>`+closed, `id="p"`, `id="`+id+`"`, 1)
 		if err := w.Deploy([]byte(xml)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var wg sync.WaitGroup
 	actors := make([]*actor, 8)
-	for i, envs := range [][]string{{"dev"}, {"test"}, {"prod"}, {"dev", "test"}, {"dev", "prod"}, {"test", "prod"}, {"dev", "test", "prod"}, {"dev"}} {
+	for i, envs := range [][]string{{"dev"}, {"test"}, {"prod"}, {"dev", "test"}, {"dev", "prod"}, {"test", "prod"},
+		{"dev", "test", "prod"}, {"dev"}} {
 		name := fmt.Sprintf("u%d-%s", i, strings.Join(envs, "-"))
 		grants := []client.IdentityGrant{{Permission: "process.read", Project: "default"}}
 		for _, env := range envs {
@@ -144,7 +150,8 @@ func TestTheDoorAgreesWithAModel(t *testing.T) {
 		w.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: name, Password: "a long password", Grants: grants}, nil)
 		var out client.SessionOutBody
 		w.Must("POST", "/api/v1/session", client.LoginInBody{Name: name, Password: "a long password"}, &out)
-		a := &actor{w: w, name: name, api: &client.Client{URL: w.URL, Token: out.Token}, rnd: rand.New(rand.NewPCG(seed, uint64(i))), boxes: map[string][]string{}, stats: map[string]int{}}
+		a := &actor{w: w, name: name, api: &client.Client{URL: w.URL, Token: out.Token}, rnd: rand.New(rand.NewPCG(seed, uint64(i))),
+			boxes: map[string][]string{}, stats: map[string]int{}}
 		for b := range 3 {
 			a.refer(fmt.Sprintf("box-%d-%d", i, b), envs[0], hosts)
 		}
@@ -189,7 +196,8 @@ func (a *actor) refer(box, env string, hosts []string) {
 	to = slices.Compact(to)
 	if a.boxes[box] == nil {
 		a.w.Must("POST", "/api/v1/objects/cmdb:box", []map[string]any{{"id": box, "name": box, "environment": env, "hosts": to}}, nil)
-	} else if err := a.w.Call(a.w.t.Context(), "PATCH", "/api/v1/objects/cmdb:box", []map[string]any{{"id": box, "hosts": to}}, nil); err != nil {
+	} else if err := a.w.Call(a.w.t.Context(), "PATCH", "/api/v1/objects/cmdb:box", []map[string]any{{"id": box, "hosts": to}},
+		nil); err != nil {
 		var e *client.Error
 		if errors.As(err, &e) && e.Status == 423 { // a run of its own still holds it
 			a.stats["held"]++

@@ -35,10 +35,12 @@ func echoer(t *testing.T, platform string, token func() string) http.Handler {
 			if err := api.Call(t.Context(), "POST", "/api/v1/jobs/"+key+"/log", log, nil); err != nil {
 				t.Errorf("log: %v", err)
 			}
-			if err := api.Call(t.Context(), "POST", "/api/v1/jobs/"+key+"/progress", wire.Progress{Row: row, Percent: 50, Message: said[:min(len(said), 200)]}, nil); err != nil {
+			if err := api.Call(t.Context(), "POST", "/api/v1/jobs/"+key+"/progress",
+				wire.Progress{Row: row, Percent: 50, Message: said[:min(len(said), 200)]}, nil); err != nil {
 				t.Errorf("progress: %v", err)
 			}
-			out := wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw("0"), "errorMessage": wire.Raw(said), "stdout": wire.Raw(said), "data": wire.Raw(map[string]any{"all": in, "text": said})}
+			out := wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw("0"), "errorMessage": wire.Raw(said),
+				"stdout": wire.Raw(said), "data": wire.Raw(map[string]any{"all": in, "text": said})}
 			if string(in["fail"]) == "true" {
 				out["errorCode"] = wire.Raw("echo.failed")
 			}
@@ -56,7 +58,8 @@ func said(in wire.Row) string {
 		switch v := v.(type) {
 		case string:
 			for _, line := range strings.Split(v, "\n") {
-				all = append(all, line, base64.StdEncoding.EncodeToString([]byte(line)), url.QueryEscape(line), base64.RawURLEncoding.EncodeToString([]byte("user:"+line)))
+				all = append(all, line, base64.StdEncoding.EncodeToString([]byte(line)), url.QueryEscape(line),
+					base64.RawURLEncoding.EncodeToString([]byte("user:"+line)))
 			}
 		case map[string]any:
 			for _, inner := range v {

@@ -65,7 +65,8 @@ func TestWhatAStartShouldGive(t *testing.T) {
 		}
 		page.Items = nil
 	}
-	if err := p.Call(t.Context(), "GET", "/api/v1/processes/rolling-release/9/inputs", nil, nil); err == nil || !strings.Contains(err.Error(), "version 9") {
+	if err := p.Call(t.Context(), "GET", "/api/v1/processes/rolling-release/9/inputs", nil, nil); err == nil ||
+		!strings.Contains(err.Error(), "version 9") {
 		t.Errorf("a version that is not there: %v", err)
 	}
 }

@@ -104,7 +104,8 @@ func TestACancelledRunSaysWhoAndWhatWasStuck(t *testing.T) {
 	}
 	var said struct{ Items []client.ProcessDecision }
 	p.Must("GET", "/api/v1/runs/"+run+"/decisions", nil, &said)
-	if len(said.Items) != 2 || said.Items[0].Name != "First" || said.Items[0].Answers["answer"] != "perhaps" || said.Items[1].Verb != "run.cancel" || said.Items[1].Reason != "the wrong day" {
+	if len(said.Items) != 2 || said.Items[0].Name != "First" || said.Items[0].Answers["answer"] != "perhaps" ||
+		said.Items[1].Verb != "run.cancel" || said.Items[1].Reason != "the wrong day" {
 		t.Errorf("the decisions are %+v", said.Items)
 	}
 	// Variables stay, digit by digit.

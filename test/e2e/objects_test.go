@@ -38,8 +38,9 @@ func TestAnImportReachesNoFurtherThanItsRequester(t *testing.T) {
 	w.box("secret", "prod", "prod-1")
 	const doc = "objects:\n  box:\n  - {id: clean, name: mine}\n"
 	for name, c := range map[string]struct{ service, input, text, says string }{
-		"an object of prod":  {"cmdb/import/yaml", "text", doc + "  - {id: secret, name: stolen}\n", "object.write"},
-		"a new one in prod":  {"cmdb/import/yaml", "text", doc + "  - {id: new, environment: prod}\n", "line 4, column 28: box/new: environment"},
+		"an object of prod": {"cmdb/import/yaml", "text", doc + "  - {id: secret, name: stolen}\n", "object.write"},
+		"a new one in prod": {"cmdb/import/yaml", "text", doc + "  - {id: new, environment: prod}\n",
+			"line 4, column 28: box/new: environment"},
 		"a host of prod":     {"cmdb/import/yaml", "text", doc + "  - {id: new, environment: dev, host: prod-1}\n", "prod-1"},
 		"a type":             {"cmdb/types/define", "types", "[{type: box, scope: null}]", "type.write"},
 		"a type in passing":  {"cmdb/import/yaml", "text", "types:\n- {type: other}\n" + doc, "type.write"},
@@ -61,7 +62,8 @@ func TestAnImportReachesNoFurtherThanItsRequester(t *testing.T) {
 	}
 	var history client.PageOfAuditRecord
 	w.Must("GET", "/api/v1/objects/cmdb:box/clean/history?limit=1", nil, &history)
-	if len(history.Items) != 1 || history.Items[0].SubjectName != "dana" || !strings.HasPrefix(history.Items[0].Subject, "run/") || history.Items[0].Environment != "dev" ||
+	if len(history.Items) != 1 || history.Items[0].SubjectName != "dana" || !strings.HasPrefix(history.Items[0].Subject, "run/") ||
+		history.Items[0].Environment != "dev" ||
 		history.Items[0].Changes.After["name"] != "mine" {
 		t.Errorf("the history says %+v", history.Items)
 	}
@@ -88,7 +90,8 @@ func TestWhatARunHoldsIsNotEdited(t *testing.T) {
 		"an edit":    w.dev.Call(t.Context(), "PATCH", "/api/v1/objects/host:host", edit, nil),
 		"a deletion": w.Call(t.Context(), "DELETE", "/api/v1/objects/host:host/dev-1", nil, nil),
 		"a set": w.Call(t.Context(), "POST", "/api/v1/object-changes", map[string]any{"changes": []any{
-			map[string]any{"op": "put", "type": "host:host", "row": edit[0]}, map[string]any{"op": "put", "type": "host:host", "row": map[string]any{"id": "dev-2", "user": "me"}}}}, nil),
+			map[string]any{"op": "put", "type": "host:host", "row": edit[0]},
+			map[string]any{"op": "put", "type": "host:host", "row": map[string]any{"id": "dev-2", "user": "me"}}}}, nil),
 	} {
 		var refused *client.Error
 		want := int64(423)
@@ -120,8 +123,10 @@ func TestSecretsOfObjectsAreSealedOnTheDisk(t *testing.T) {
 	const secret = "hunter2-of-the-vault"
 	body := map[string]any{"changes": []any{
 		map[string]any{"op": "create", "type": "cmdb:object_type", "row": map[string]any{"id": "vault"}},
-		map[string]any{"op": "create", "type": "cmdb:object_attribute", "row": map[string]any{"object_type": "vault", "name": "pin", "type": "string", "secret": true}},
-		map[string]any{"op": "create", "type": "cmdb:object_attribute", "row": map[string]any{"object_type": "vault", "name": "note", "type": "string"}},
+		map[string]any{"op": "create", "type": "cmdb:object_attribute",
+			"row": map[string]any{"object_type": "vault", "name": "pin", "type": "string", "secret": true}},
+		map[string]any{"op": "create", "type": "cmdb:object_attribute",
+			"row": map[string]any{"object_type": "vault", "name": "note", "type": "string"}},
 		map[string]any{"op": "create", "type": "cmdb:vault", "row": map[string]any{"id": "v", "pin": secret, "note": "in-clear-as-it-may"}},
 	}}
 	w.Must("POST", "/api/v1/object-changes", body, nil)

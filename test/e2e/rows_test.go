@@ -75,7 +75,8 @@ func TestTheObjectsOfAStep(t *testing.T) {
 	watchRows(t, p, run, func(rows []rowState) bool {
 		if told += len(rows); told == len(hosts) && !half {
 			half = true
-			if err := plugin.Call(t.Context(), "POST", "/api/v1/jobs/"+key+"/progress", wire.Progress{Row: "host:host/h2", Percent: 40}, nil); err != nil {
+			if err := plugin.Call(t.Context(), "POST", "/api/v1/jobs/"+key+"/progress", wire.Progress{Row: "host:host/h2", Percent: 40},
+				nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,7 +98,8 @@ func TestTheObjectsOfAStep(t *testing.T) {
 		t.Fatalf("%+v", row)
 	}
 	call := row.Calls[0]
-	if call.Key != key || call.Rows != 3 || !call.Sent || call.Answered || call.Inputs["text"] != "x" || call.Inputs["pass"] != "••••••" || len(call.Inputs) != 2 {
+	if call.Key != key || call.Rows != 3 || !call.Sent || call.Answered || call.Inputs["text"] != "x" || call.Inputs["pass"] != "••••••" ||
+		len(call.Inputs) != 2 {
 		t.Errorf("the call is %+v", call)
 	}
 	if err := look("host:host/h9"); err == nil || !strings.Contains(err.Error(), "has no object") {

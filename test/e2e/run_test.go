@@ -178,7 +178,8 @@ func TestRightsOnRuns(t *testing.T) {
 		p.Must("POST", "/api/v1/session", client.LoginInBody{Name: name, Password: "a long password"}, &out)
 		return &client.Client{URL: p.URL, Token: out.Token}
 	}
-	reader := user("reader", client.IdentityGrant{Permission: "run.read", Project: "default"}, client.IdentityGrant{Permission: "task.read", Project: "default"})
+	reader := user("reader", client.IdentityGrant{Permission: "run.read", Project: "default"},
+		client.IdentityGrant{Permission: "task.read", Project: "default"})
 	stranger := user("stranger", client.IdentityGrant{Permission: "*", Project: "other"})
 	nobody := &client.Client{URL: p.URL}
 	reason := map[string]any{"reason": "because"}

@@ -28,11 +28,13 @@ type call struct {
 }
 
 func manifestOf(timeout string) wire.Manifest {
-	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: wire.Text{"en": "Odd", "zh": "怪"}, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
-		Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do", Method: "POST", Batch: 2, Timeout: timeout, Risk: wire.RiskChange, Idempotent: true, Cancel: true,
-		Retry: &wire.Retry{Max: 2, Backoff: "PT0.01S", On: []string{"transport"}},
-		Input: []wire.Param{{Name: "text", Type: wire.TypeString}}, Output: []wire.Param{{Name: "answer", Type: wire.TypeString}},
-	}}}}}
+	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: wire.Text{"en": "Odd", "zh": "怪"}, Run: &wire.Run{Builtin: true},
+		Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
+			Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do", Method: "POST", Batch: 2, Timeout: timeout,
+			Risk: wire.RiskChange, Idempotent: true, Cancel: true,
+			Retry: &wire.Retry{Max: 2, Backoff: "PT0.01S", On: []string{"transport"}},
+			Input: []wire.Param{{Name: "text", Type: wire.TypeString}}, Output: []wire.Param{{Name: "answer", Type: wire.TypeString}},
+		}}}}}
 }
 
 func (o *odd) serve(answer http.HandlerFunc) func(string) http.Handler {
@@ -72,7 +74,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 	resp := wire.Response{ResultCode: "0"}
 	for _, in := range req.Inputs {
-		resp.Results.Outputs = append(resp.Results.Outputs, wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw("0"), "answer": in["text"]})
+		resp.Results.Outputs = append(resp.Results.Outputs,
+			wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw("0"), "answer": in["text"]})
 	}
 	_, _ = w.Write(wire.Raw(resp))
 }
@@ -89,18 +92,26 @@ func TestServicesThatMisbehave(t *testing.T) {
 		kind    string
 		says    string
 	}{
-		"500":          {text(500, "boom"), "unknown", "sextant.plugin_failed", "unknown", "status 500"},
-		"garbage":      {text(200, "<html>"), "unknown", "sextant.garbage", "unknown", "not the JSON"},
-		"100_MB":       {func(w http.ResponseWriter, _ *http.Request) { flood(w, 100<<20) }, "unknown", "sextant.no_answer", "unknown", "more than 16777216 bytes"},
-		"nothing":      {text(200, ""), "unknown", "sextant.garbage", "unknown", "not the JSON"},
-		"cut_off":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "unknown", "sextant.no_answer", "unknown", "no answer"},
-		"wrong_row":    {text(200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"somebody else","errorCode":"0"}]}}`), "unknown", "sextant.row_missing", "unknown", `no row with callbackParameter "run"`},
-		"no_rows":      {text(200, `{"resultCode":"0","results":{"outputs":[]}}`), "unknown", "sextant.row_missing", "unknown", "no row"},
-		"bad_outcome":  {text(200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"run","outcome":"splendid"}]}}`), "unknown", "sextant.garbage", "unknown", "splendid"},
-		"refused":      {text(400, `{"resultCode":"1","resultMessage":"no such thing"}`), "failed", "sextant.refused", "service_failed", "no such thing"},
-		"failed":       {text(200, `{"resultCode":"1","resultMessage":"x","results":{"outputs":[{"callbackParameter":"run","errorCode":"disk.full","errorMessage":"no space"}]}}`), "failed", "disk.full", "service_failed", "no space"},
-		"failed_whole": {text(200, `{"resultCode":"1","resultMessage":"all wrong"}`), "failed", "sextant.failed", "service_failed", "all wrong"},
-		"too_late":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "unknown", "sextant.timed_out", "unknown", "until the deadline"},
+		"500":     {text(500, "boom"), "unknown", "sextant.plugin_failed", "unknown", "status 500"},
+		"garbage": {text(200, "<html>"), "unknown", "sextant.garbage", "unknown", "not the JSON"},
+		"100_MB": {func(w http.ResponseWriter, _ *http.Request) { flood(w, 100<<20) }, "unknown", "sextant.no_answer", "unknown",
+			"more than 16777216 bytes"},
+		"nothing": {text(200, ""), "unknown", "sextant.garbage", "unknown", "not the JSON"},
+		"cut_off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "unknown", "sextant.no_answer",
+			"unknown", "no answer"},
+		"wrong_row": {text(200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"somebody else","errorCode":"0"}]}}`),
+			"unknown", "sextant.row_missing", "unknown", `no row with callbackParameter "run"`},
+		"no_rows": {text(200, `{"resultCode":"0","results":{"outputs":[]}}`), "unknown", "sextant.row_missing", "unknown", "no row"},
+		"bad_outcome": {text(200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"run","outcome":"splendid"}]}}`),
+			"unknown", "sextant.garbage", "unknown", "splendid"},
+		"refused": {text(400, `{"resultCode":"1","resultMessage":"no such thing"}`), "failed", "sextant.refused", "service_failed",
+			"no such thing"},
+		"failed": {text(200,
+			`{"resultCode":"1","resultMessage":"x","results":{"outputs":[{"callbackParameter":"run","errorCode":"disk.full","errorMessage":"no space"}]}}`), "failed", "disk.full", "service_failed", "no space"},
+		"failed_whole": {text(200, `{"resultCode":"1","resultMessage":"all wrong"}`), "failed", "sextant.failed", "service_failed",
+			"all wrong"},
+		"too_late": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "unknown", "sextant.timed_out", "unknown",
+			"until the deadline"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +193,8 @@ func TestAPersonRetriesWithNewInputs(t *testing.T) {
 		t.Fatalf("the run is %s: %+v", r.State, p.Incidents())
 	}
 	seen := o.seen()
-	if len(seen) != 3 || seen[2].key == seen[0].key || bytes.Contains(seen[2].body, []byte(`"callbackParameter":"host:host/h1"`)) || !bytes.Contains(seen[2].body, []byte(`"callbackParameter":"host:host/h2"`)) {
+	if len(seen) != 3 || seen[2].key == seen[0].key || bytes.Contains(seen[2].body, []byte(`"callbackParameter":"host:host/h1"`)) ||
+		!bytes.Contains(seen[2].body, []byte(`"callbackParameter":"host:host/h2"`)) {
 		t.Errorf("the last call is %s %s", seen[2].key, seen[2].body)
 	}
 	for _, row := range p.Jobs(run)[0].Rows {
@@ -199,7 +211,10 @@ func TestTransportFailuresAreTriedAgain(t *testing.T) {
 	o := &odd{}
 	p.Plug(manifestOf("PT10M"), o.serve(func(w http.ResponseWriter, r *http.Request) {
 		if len(o.seen()) < 3 {
-			_, _ = io.WriteString(w, `{"resultCode":"1","results":{"outputs":[{"callbackParameter":"run","errorCode":"host.unreachable","errorMessage":"no way","outcome":"failed","retryOn":"transport"}]}}`)
+			_,
+				_ = io.WriteString(w,
+				`{"resultCode":"1","results":{"outputs":[{"callbackParameter":"run","errorCode":"host.unreachable","errorMessage":"no `+
+					`way","outcome":"failed","retryOn":"transport"}]}}`)
 			return
 		}
 		echo(w, r)

@@ -16,7 +16,8 @@ func TestAllProcessesOfAFileAreDeployed(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)
 	one := func(id string) string {
-		return fmt.Sprintf(`<process id="%[1]s" isExecutable="true"><startEvent id="s-%[1]s"/><endEvent id="e-%[1]s"/><sequenceFlow sourceRef="s-%[1]s" targetRef="e-%[1]s"/></process>`, id)
+		return fmt.Sprintf(`<process id="%[1]s" isExecutable="true"><startEvent id="s-%[1]s"/><endEvent id="e-%[1]s"/><sequenceFlow `+
+			`sourceRef="s-%[1]s" targetRef="e-%[1]s"/></process>`, id)
 	}
 	type answer struct {
 		Process string
@@ -33,7 +34,8 @@ func TestAllProcessesOfAFileAreDeployed(t *testing.T) {
 		return out
 	}
 	file := definitions + one("first") + one("second") + `<process id="drawn"/></definitions>`
-	if d := deploy(file); d.Process != "first" || !d.Changed || len(d.Others) != 1 || d.Others[0].Process != "second" || d.Others[0].Version != 1 {
+	if d := deploy(file); d.Process != "first" || !d.Changed || len(d.Others) != 1 || d.Others[0].Process != "second" ||
+		d.Others[0].Version != 1 {
 		t.Errorf("the deployment says %+v", d)
 	}
 	for _, id := range []string{"first", "second"} {
@@ -44,7 +46,8 @@ func TestAllProcessesOfAFileAreDeployed(t *testing.T) {
 	if d := deploy(file); d.Changed {
 		t.Errorf("the same file is new: %+v", d)
 	}
-	if d := deploy(definitions + one("second") + one("third") + `</definitions>`); d.Process != "second" || d.Version != 2 || d.Others[0].Version != 1 {
+	if d := deploy(definitions + one("second") + one("third") + `</definitions>`); d.Process != "second" || d.Version != 2 ||
+		d.Others[0].Version != 1 {
 		t.Errorf("the next file says %+v", d)
 	}
 	err := p.Deploy([]byte(definitions + one("fourth") + strings.Replace(one("fifth"), "<endEvent", "<manualTask", 1) + `</definitions>`))

@@ -71,7 +71,8 @@ func (x *slow) order() string {
 func answer(w http.ResponseWriter, req wire.Request, outcome wire.Outcome) {
 	resp := wire.Response{ResultCode: "0"}
 	for _, in := range req.Inputs {
-		resp.Results.Outputs = append(resp.Results.Outputs, wire.Row{"callbackParameter": in["callbackParameter"], "outcome": wire.Raw(outcome), "errorCode": wire.Raw("0")})
+		resp.Results.Outputs = append(resp.Results.Outputs,
+			wire.Row{"callbackParameter": in["callbackParameter"], "outcome": wire.Raw(outcome), "errorCode": wire.Raw("0")})
 	}
 	_, _ = w.Write(wire.Raw(resp))
 }
@@ -79,9 +80,11 @@ func answer(w http.ResponseWriter, req wire.Request, outcome wire.Outcome) {
 func slowManifest() wire.Manifest {
 	title := wire.Text{"en": "Slow", "zh": "慢"}
 	action := func(name string) wire.Action {
-		return wire.Action{Action: name, Title: title, Path: "/v1/task/" + name, Method: "POST", Target: "host:host", Timeout: "PT1H", Risk: wire.RiskChange, Idempotent: true, Cancel: true, Settles: true}
+		return wire.Action{Action: name, Title: title, Path: "/v1/task/" + name, Method: "POST", Target: "host:host", Timeout: "PT1H",
+			Risk: wire.RiskChange, Idempotent: true, Cancel: true, Settles: true}
 	}
-	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "task", Title: title, Actions: []wire.Action{action("long"), action("quick")}}}}
+	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true},
+		Services: []wire.Service{{Name: "task", Title: title, Actions: []wire.Action{action("long"), action("quick")}}}}
 }
 
 func received(t *testing.T, c <-chan string, what string) string {
@@ -136,36 +139,37 @@ func TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded(t *testing.T) {
 	}
 }
 
-// A later step waits until what a time-out interrupted has ended.
+// A later step waits until what a time-out interrupted has ended; steps on other
+// objects go on meanwhile. By the time that three of them are over one that did not
+// wait would have been called.
 func TestALaterStepWaitsForWhatATimeOutInterrupted(t *testing.T) {
 	t.Parallel()
 	p, x := platform.Start(t, nil), newSlow()
 	p.Plug(slowManifest(), x.serve)
-	refs := hosts(p, "h1")
-	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/long"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="w" targetRef="e"/>
-<boundaryEvent id="late" attachedToRef="w"><timerEventDefinition><timeDuration>PT0.2S</timeDuration></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="late" targetRef="back"/>
-<serviceTask id="back"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/quick"/></extensionElements></serviceTask><sequenceFlow id="f4" sourceRef="back" targetRef="e"/>` + closed
+	refs := hosts(p, "h1", "h2")
+	step := func(id, service, host, next string) string {
+		return `<serviceTask id="` + id + `"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/` + service + `"/><sextant:bind path="host:host{name eq '` + host + `'}"/></extensionElements></serviceTask>
+<sequenceFlow id="from-` + id + `" sourceRef="` + id + `" targetRef="` + next + `"/>`
+	}
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/>` + step("w", "long", "h1", "e") + `
+<boundaryEvent id="late" attachedToRef="w"><timerEventDefinition><timeDuration>PT0.2S</timeDuration></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="late" targetRef="both"/>
+<parallelGateway id="both"/><sequenceFlow id="f4" sourceRef="both" targetRef="back"/><sequenceFlow id="f5" sourceRef="both" targetRef="o1"/>` +
+		step("back", "quick", "h1", "e") + step("o1", "quick", "h2", "o2") + step("o2", "quick", "h2", "o3") +
+		step("o3", "quick", "h2", "e") + closed
 	if err := p.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)
 	}
 	run := p.Run(platform.Request{Process: "p", Objects: refs})
 	received(t, x.begun, "the work does not begin")
 	received(t, x.told, "the plugin is not told")
-	p.Until(run, 30*time.Second, func(u client.Update) bool { return len(u.Steps) == 2 || strings.Contains(stepsOf(u), "back") })
+	p.Until(run, 30*time.Second, func(client.Update) bool { return strings.Count(x.order(), "quick host:host/h2") == 3 })
 	close(x.end)
 	if r := p.Ended(run); r.State != "completed" {
 		t.Errorf("%s: %+v", r.State, p.Incidents())
 	}
-	if got := x.order(); got != "begin, end, quick host:host/h1" {
+	if got, want := x.order(), "begin"+strings.Repeat(", quick host:host/h2", 3)+", end, quick host:host/h1"; got != want {
 		t.Errorf("the order was %s", got)
 	}
-}
-
-func stepsOf(u client.Update) (all string) {
-	for _, s := range u.Steps {
-		all += s.Element + " "
-	}
-	return all
 }
 
 // A server that is started anew goes on stopping what it was stopping: under the
@@ -205,7 +209,8 @@ func TestAStopThatNeverEndsIsGivenUp(t *testing.T) {
 	refs := hosts(p, "h1")
 	run := p.Service("odd/task/long", nil, refs...)
 	received(t, x.begun, "the work does not begin")
-	if err := p.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/give-up", map[string]any{"reason": "too early"}, nil); err == nil || !strings.Contains(err.Error(), "only a run that is stopping") {
+	if err := p.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/give-up", map[string]any{"reason": "too early"}, nil); err == nil ||
+		!strings.Contains(err.Error(), "only a run that is stopping") {
 		t.Errorf("a run at work: %v", err)
 	}
 	p.Must("POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "not wanted"}, nil)

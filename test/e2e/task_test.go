@@ -50,8 +50,9 @@ func TestATaskSaysWhatItAsks(t *testing.T) {
 		vars  map[string]any
 		want  string
 	}{
-		"nothing_given":         {"", nil, "decision! retry stop"},
-		"cleared":               {`<zeebe:input source="=null" target="decision"/>`, map[string]any{"decision": "retry"}, "decision! retry stop"},
+		"nothing_given": {"", nil, "decision! retry stop"},
+		"cleared": {`<zeebe:input source="=null" target="decision"/>`, map[string]any{"decision": "retry"},
+			"decision! retry stop"},
 		"given_with_the_start":  {"", map[string]any{"decision": "retry"}, "decision! retry stop"},
 		"a_default_of_the_task": {`<zeebe:input source="=&quot;stop&quot;" target="decision"/>`, nil, "decision retry stop"},
 	} {
@@ -64,7 +65,8 @@ func TestATaskSaysWhatItAsks(t *testing.T) {
 			if said != c.want || got.Documentation != "Say what to do." || got.Process != "p" {
 				t.Errorf("the task is %+v and asks %q, want %q", got, said, c.want)
 			}
-			err := p.Call(t.Context(), "POST", "/api/v1/tasks/"+got.Key+"/complete", map[string]any{"variables": map[string]any{"other": 1}}, nil)
+			err := p.Call(t.Context(), "POST", "/api/v1/tasks/"+got.Key+"/complete",
+				map[string]any{"variables": map[string]any{"other": 1}}, nil)
 			if strings.Contains(c.want, "!") {
 				if !coded(err, "task.unanswered") {
 					t.Fatalf("a task was completed with nothing: %v", err)

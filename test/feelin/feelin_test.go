@@ -51,7 +51,9 @@ func install(t *testing.T) {
 			t.Skipf("without %s there is nothing to compare with", program)
 		}
 	}
-	if data, err := os.ReadFile(filepath.Join("node_modules", "feelin", "package.json")); err == nil && strings.Contains(string(data), `"version": "8.2.0"`) {
+	if data,
+		err := os.ReadFile(filepath.Join("node_modules", "feelin", "package.json")); err == nil &&
+		strings.Contains(string(data), `"version": "8.2.0"`) {
 		return
 	}
 	if out, err := exec.Command("npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {

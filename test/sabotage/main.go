@@ -75,7 +75,9 @@ func (s sabotage) run(dir string) error {
 		return err
 	}
 	pattern := "^" + strings.ReplaceAll(s.test, "/", "$/^") + "$"
-	out, err := exec.Command("go", "test", "-overlay", plan, "-vet=off", "-count=1", "-v", "-timeout=120s", "-run", pattern, "./"+s.pkg).CombinedOutput()
+	out,
+		err := exec.Command("go", "test", "-overlay", plan, "-vet=off", "-count=1", "-v", "-timeout=120s", "-run", pattern,
+		"./"+s.pkg).CombinedOutput()
 	var failed *exec.ExitError
 	switch {
 	case err == nil && !ran.Match(out):

@@ -33,7 +33,9 @@ func seed(ctx context.Context, file string, runs int) error {
 		return err
 	}
 	err = d.Do(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec("INSERT INTO process_definition (definition, project, process, version, name, digest, subject, created) VALUES (?, 'default', 'nightly', 7, 'Nightly', '', 'admin', 0)", definition)
+		_,
+			err := tx.Exec("INSERT INTO process_definition (definition, project, process, version, name, digest, subject, created) "+
+			"VALUES (?, 'default', 'nightly', 7, 'Nightly', '', 'admin', 0)", definition)
 		return err
 	})
 	for from := 0; err == nil && from < runs; from += batch {
@@ -64,8 +66,11 @@ func insert(tx *db.Tx, i int) error {
 	}
 	object := fmt.Sprintf("host:host/web-%04d", i%2000)
 	subject := []string{"admin", "ann", "bo", "deploy-bot"}[i%4]
-	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended) VALUES (?, 'default', ?, 'nightly', ?, ?, '', ?, ?, 0, ?, ?, ?)",
-		i+10, definition, fmt.Sprintf("Nightly check of %s", object[10:]), subject, state, code, object, began, began+time.Duration(i%90*int(time.Second)).Microseconds())
+	_,
+		err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, "+
+		"objects, started, ended) VALUES (?, 'default', ?, 'nightly', ?, ?, '', ?, ?, 0, ?, ?, ?)",
+		i+10, definition, fmt.Sprintf("Nightly check of %s", object[10:]), subject, state, code, object, began,
+		began+time.Duration(i%90*int(time.Second)).Microseconds())
 	if err != nil {
 		return err
 	}

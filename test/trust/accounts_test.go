@@ -27,7 +27,9 @@ func TestAccounts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := server.Open(t.Context(), server.Options{Config: l.Config, Version: "test", Clock: clock.Real{}, Log: slog.New(slog.NewTextHandler(log, nil))})
+			s,
+				err := server.Open(t.Context(),
+				server.Options{Config: l.Config, Version: "test", Clock: clock.Real{}, Log: slog.New(slog.NewTextHandler(log, nil))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +57,8 @@ func TestAccounts(t *testing.T) {
 	})
 	proves(t, "A-04 a passphrase of 128 characters with spaces and emoji holds exactly", func(t *testing.T) {
 		phrase := strings.Repeat("🚀 correct", 14) + "🐎🔋" // 14 times 9 characters, and two
-		h.must(t, request{method: "POST", path: "/api/v1/users", token: h.admin, body: map[string]any{"name": "long", "password": phrase}}, nil)
+		h.must(t, request{method: "POST", path: "/api/v1/users", token: h.admin, body: map[string]any{"name": "long", "password": phrase}},
+			nil)
 		h.login(t, "long", phrase)
 		for _, other := range []string{strings.TrimSuffix(phrase, "🔋"), phrase + " ", phrase + "🔋", strings.ToUpper(phrase), phrase[:72]} {
 			h.wants(t, session("long", other), 401, "identity.wrong_password")
@@ -92,7 +95,9 @@ func TestAccounts(t *testing.T) {
 	})
 	proves(t, "A-12 what a client says of its own checks is refused", func(t *testing.T) {
 		for _, claim := range []string{`"captcha":false`, `"mfa":"done"`, `"step":2`, `"admin":true`} {
-			a := h.wants(t, request{method: "POST", path: "/api/v1/session", body: `{"name":"admin","password":"` + adminPass + `",` + claim + `}`}, 422, "request.invalid")
+			a := h.wants(t,
+				request{method: "POST", path: "/api/v1/session", body: `{"name":"admin","password":"` + adminPass + `",` + claim + `}`},
+				422, "request.invalid")
 			if a.header.Get("Set-Cookie") != "" || strings.Contains(a.body, "sxs_") {
 				t.Errorf("%s: a session was given", claim)
 			}
@@ -107,16 +112,21 @@ func TestAccounts(t *testing.T) {
 			}
 			seen[secret] = true
 		}
-		h.wants(t, request{method: "POST", path: "/api/v1/session/link", body: map[string]string{"link": "sxl_guess"}}, 401, "identity.link")
+		h.wants(t, request{method: "POST", path: "/api/v1/session/link", body: map[string]string{"link": "sxl_guess"}}, 401,
+			"identity.link")
 	})
 	proves(t, "A-14 an administrator of one project cannot take over the platform's", func(t *testing.T) {
 		var me struct{ ID string }
 		h.must(t, request{method: "GET", path: "/api/v1/me", token: h.admin}, &me)
 		id := strings.TrimPrefix(me.ID, "user/")
 		h.unchanged(t, func() {
-			h.wants(t, request{method: "PUT", path: "/api/v1/users/" + id + "/password", token: h.tokens["team"], body: map[string]string{"password": "another long one"}}, 404, "user.not_found")
+			h.wants(t,
+				request{method: "PUT", path: "/api/v1/users/" + id + "/password", token: h.tokens["team"],
+					body: map[string]string{"password": "another long one"}}, 404, "user.not_found")
 			h.wants(t, request{method: "DELETE", path: "/api/v1/users/" + id + "/sessions", token: h.tokens["team"]}, 404, "user.not_found")
-			h.wants(t, request{method: "PATCH", path: "/api/v1/users/" + id, token: h.tokens["team"], body: map[string]any{"disabled": true}, header: []string{"If-Match", `"1"`}}, 404, "user.not_found")
+			h.wants(t,
+				request{method: "PATCH", path: "/api/v1/users/" + id, token: h.tokens["team"], body: map[string]any{"disabled": true},
+					header: []string{"If-Match", `"1"`}}, 404, "user.not_found")
 		})
 		h.login(t, "admin", adminPass)
 	})

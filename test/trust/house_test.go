@@ -53,7 +53,8 @@ func proves(t *testing.T, name string, fn func(*testing.T)) {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
-	if code == 0 && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" && flag.Lookup("test.list").Value.String() == "" {
+	if code == 0 && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" &&
+		flag.Lookup("test.list").Value.String() == "" {
 		for _, c := range table() {
 			if c.status == "tested" && slices.Contains(c.proofs(), "test/trust") && !ran.ids[c.id] {
 				fmt.Printf("cases.csv says that %s is tested here, and no test ran it\n", c.id)
@@ -188,7 +189,8 @@ func (l *lines) String() string {
 
 func start(t *testing.T, settings map[string]any) *house {
 	t.Helper()
-	h := &house{clock: &shifted{}, log: &lines{}, data: filepath.Join(t.TempDir(), "data"), tokens: map[string]string{}, ids: map[string]string{}}
+	h := &house{clock: &shifted{}, log: &lines{}, data: filepath.Join(t.TempDir(), "data"), tokens: map[string]string{},
+		ids: map[string]string{}}
 	all := map[string]any{"data": h.data, "listen": "127.0.0.1:0", "admin.listen": ""}
 	for k, v := range settings {
 		all[k] = v
@@ -198,7 +200,9 @@ func start(t *testing.T, settings map[string]any) *house {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	h.server, err = server.Open(t.Context(), server.Options{Config: l.Config, Version: "test", Clock: h.clock, Log: log, AdminPassword: adminPass})
+	h.server,
+		err = server.Open(t.Context(),
+		server.Options{Config: l.Config, Version: "test", Clock: h.clock, Log: log, AdminPassword: adminPass})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +296,8 @@ func (h *house) ask(t *testing.T, q request) answer {
 	return a
 }
 
-var inside = regexp.MustCompile(`goroutine \d|\.go:\d|(?i)\b(select|insert|update|delete) .{1,60} (from|into|where|set) |/tmp/|panic:|argon2id`)
+var inside = regexp.MustCompile(`goroutine \d|\.go:\d|(?i)\b(select|insert|update|delete) .{1,60} (from|into|where|set) ` +
+	`|/tmp/|panic:|argon2id`)
 
 // tells checks that an answer says nothing of what is inside.
 func (h *house) tells(t *testing.T, a answer) {
@@ -341,14 +346,19 @@ func (h *house) login(t *testing.T, name, password string) string {
 func (h *house) person(t *testing.T, name, role, project string) {
 	t.Helper()
 	var u struct{ ID string }
-	h.must(t, request{method: "POST", path: "/api/v1/users", token: h.admin, body: map[string]any{"name": name, "password": adminPass, "roles": []any{map[string]any{"role": role, "project": project}}}}, &u)
+	h.must(t,
+		request{method: "POST", path: "/api/v1/users", token: h.admin,
+			body: map[string]any{"name": name, "password": adminPass, "roles": []any{map[string]any{"role": role, "project": project}}}},
+		&u)
 	h.ids[name], h.tokens[name] = u.ID, h.login(t, name, adminPass)
 }
 
 // deploy deploys a process.
 func (h *house) deploy(t *testing.T, xml string) answer {
 	t.Helper()
-	return h.ask(t, request{method: "POST", path: "/api/v1/processes", token: h.admin, body: xml, header: []string{"Content-Type", "", "Content-Type", "application/xml"}})
+	return h.ask(t,
+		request{method: "POST", path: "/api/v1/processes", token: h.admin, body: xml,
+			header: []string{"Content-Type", "", "Content-Type", "application/xml"}})
 }
 
 // waiting starts a run that waits for a person, and gives its key.
@@ -369,11 +379,14 @@ const (
 `
 	closed = `
 </process></definitions>`
-	waits = opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u" name="Wait"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/>` + closed
+	waits = opened +
+		`<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u" name="Wait"/><sequenceFlow id="f2" ` +
+		`sourceRef="u" targetRef="e"/>` + closed
 )
 
 // moving are tables that change by themselves.
-var moving = []string{"api_idempotency", "bus_event", "control_claim", "control_wait", "control_fence", "engine_record", "engine_key", "engine_history", "sqlite_sequence"}
+var moving = []string{"api_idempotency", "bus_event", "control_claim", "control_wait", "control_fence", "engine_record", "engine_key",
+	"engine_history", "sqlite_sequence"}
 
 // state is everything that is kept, without the marks of when a token was seen.
 func (h *house) state(t *testing.T) string {
@@ -390,7 +403,8 @@ func (h *house) state(t *testing.T) string {
 		case name == "identity_token":
 			all = append(all, rowsOf(t, d, "SELECT 'token', id, kind FROM identity_token")...)
 		case name == "audit_record": // that somebody was refused is on record, and is no change
-			all = append(all, rowsOf(t, d, "SELECT 'audit', id, verb, object, outcome, detail FROM audit_record WHERE verb <> 'request.refused'")...)
+			all = append(all,
+				rowsOf(t, d, "SELECT 'audit', id, verb, object, outcome, detail FROM audit_record WHERE verb <> 'request.refused'")...)
 		default:
 			for _, row := range rowsOf(t, d, "SELECT * FROM "+name) {
 				all = append(all, name+" "+row)

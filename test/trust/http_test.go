@@ -15,21 +15,26 @@ func TestHTTP(t *testing.T) {
 	viewer := h.tokens["viewer"]
 	head := "Host: 127.0.0.1\r\nAuthorization: Bearer " + h.admin + "\r\n"
 	proves(t, "E-01 who a request says it is from means nothing", func(t *testing.T) {
-		names := []string{"X-User", "X-Roles", "X_User", "x-user", "X-Forwarded-User", "Remote-User", "X-Remote-User", "X-Auth-Request-User", "Sextant-Subject", "X-Sextant-User"}
+		names := []string{"X-User", "X-Roles", "X_User", "x-user", "X-Forwarded-User", "Remote-User", "X-Remote-User",
+			"X-Auth-Request-User", "Sextant-Subject", "X-Sextant-User"}
 		for _, name := range names {
 			h.wants(t, request{method: "GET", path: "/api/v1/me", header: []string{name, "admin"}}, 401, "identity.unauthenticated")
-			if a := h.wants(t, request{method: "GET", path: "/api/v1/me", token: viewer, header: []string{name, "admin", name, "root"}}, 200, ""); !strings.Contains(a.body, `"name":"viewer"`) {
+			if a := h.wants(t, request{method: "GET", path: "/api/v1/me", token: viewer, header: []string{name, "admin", name, "root"}},
+				200, ""); !strings.Contains(a.body, `"name":"viewer"`) {
 				t.Errorf("%s makes %s", name, a.body)
 			}
-			h.wants(t, request{method: "GET", path: "/api/v1/users", token: viewer, header: []string{name, "admin"}}, 403, "identity.forbidden")
+			h.wants(t, request{method: "GET", path: "/api/v1/users", token: viewer, header: []string{name, "admin"}}, 403,
+				"identity.forbidden")
 		}
-		trailer := "GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n0\r\nAuthorization: Bearer " + h.admin + "\r\n\r\n"
+		trailer := "GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nTrailer: " +
+			"Authorization\r\n\r\n0\r\nAuthorization: Bearer " + h.admin + "\r\n\r\n"
 		if a, _ := h.raw(t, trailer); a.status != 400 && a.status != 401 {
 			t.Errorf("a token in a trailer: %d", a.status)
 		}
 	})
 	proves(t, "E-04 a name that is not the platform's is refused, and what a proxy claims is not believed", func(t *testing.T) {
-		for _, host := range []string{"evil.example", "evil.example:8066", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "ops.example.com.evil.example", "x@ops.example.com"} {
+		for _, host := range []string{"evil.example", "evil.example:8066", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1",
+			"ops.example.com.evil.example", "x@ops.example.com"} {
 			a, _ := h.raw(t, "GET /api/v1/me HTTP/1.1\r\n"+strings.Replace(head, "127.0.0.1", host, 1)+"\r\n")
 			if a.status != 421 && a.status != 400 || strings.Contains(a.body, `"name":"admin"`) {
 				t.Errorf("%s: %d %s", host, a.status, a.body)
@@ -42,7 +47,10 @@ func TestHTTP(t *testing.T) {
 		}
 		for _, path := range []string{"/", "/api/v1/me", "/docs/guide/object-paths.md"} {
 			plain := h.ask(t, request{method: "GET", path: path, token: viewer})
-			told := h.ask(t, request{method: "GET", path: path, token: viewer, header: []string{"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "gopher", "X-Forwarded-Prefix", "/evil", "X-Forwarded-Port", "1", "Forwarded", "host=evil.example"}})
+			told := h.ask(t,
+				request{method: "GET", path: path, token: viewer,
+					header: []string{"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "gopher", "X-Forwarded-Prefix", "/evil",
+						"X-Forwarded-Port", "1", "Forwarded", "host=evil.example"}})
 			if plain.body != told.body || strings.Contains(fmt.Sprint(told.header), "evil") {
 				t.Errorf("%s follows what a proxy claims: %v", path, told.header)
 			}
@@ -50,8 +58,10 @@ func TestHTTP(t *testing.T) {
 	})
 	proves(t, "E-05 paths of two meanings are refused before they are looked up", func(t *testing.T) {
 		for _, path := range []string{
-			"/public/%2e%2e/api/v1/users", "/public/..%2fapi%2fv1%2fusers", "//api/v1/users", "/public/./../api/v1/users", "/api/v1/%2e%2e/v1/users", "/api//v1/users", "/api/v1/users/..", "/api/v1/users%5c..%5cx",
-			"/api/v1/users%00", "/api/v1/users%0a", "/api/v1/%c0%ae%c0%ae/users", "/docs/../../etc/passwd", "/docs/%2e%2e/%2e%2e/etc/passwd", "/assets/..%5c..%5csextant.db", "/api/v1/blobs/../../keys/master.key",
+			"/public/%2e%2e/api/v1/users", "/public/..%2fapi%2fv1%2fusers", "//api/v1/users", "/public/./../api/v1/users",
+			"/api/v1/%2e%2e/v1/users", "/api//v1/users", "/api/v1/users/..", "/api/v1/users%5c..%5cx",
+			"/api/v1/users%00", "/api/v1/users%0a", "/api/v1/%c0%ae%c0%ae/users", "/docs/../../etc/passwd",
+			"/docs/%2e%2e/%2e%2e/etc/passwd", "/assets/..%5c..%5csextant.db", "/api/v1/blobs/../../keys/master.key",
 		} {
 			a, _ := h.raw(t, "GET "+path+" HTTP/1.1\r\n"+head+"\r\n")
 			if a.status != 400 || a.code != "request.path" {
@@ -100,18 +110,23 @@ func TestHTTP(t *testing.T) {
 			"a coding": post + "Transfer-Encoding: chunked\r\n\r\n" + size + ";note=x\r\n" + login + "\r\n0\r\nX: a\r\n\r\n",
 			"no body":  "GET /api/v1/me HTTP/1.1\r\n" + head + "X: a b\r\n\r\n",
 		} {
-			if all := h.answers(t, text+"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"); len(all) != 2 || all[0] >= 300 || all[1] != 200 {
+			if all := h.answers(t, text+"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"); len(all) != 2 ||
+				all[0] >= 300 || all[1] != 200 {
 				t.Errorf("%s: the answers are %v", name, all)
 			}
 		}
 	})
 	proves(t, "E-08 line ends in values reach no header", func(t *testing.T) {
-		for _, path := range []string{"/api/v1/blobs/%0d%0aSet-Cookie:%20x=1", "/%0d%0aLocation:%20http://evil.example", "/api/v1/processes/p%0d%0aX:1/1/xml"} {
-			if a := h.wants(t, request{method: "GET", path: path, token: h.admin}, 400, "request.path"); a.header.Get("Set-Cookie")+a.header.Get("Location") != "" {
+		for _, path := range []string{"/api/v1/blobs/%0d%0aSet-Cookie:%20x=1", "/%0d%0aLocation:%20http://evil.example",
+			"/api/v1/processes/p%0d%0aX:1/1/xml"} {
+			if a := h.wants(t, request{method: "GET", path: path, token: h.admin}, 400, "request.path"); a.header.Get("Set-Cookie")+
+				a.header.Get("Location") != "" {
 				t.Errorf("%s: %v", path, a.header)
 			}
 		}
-		if a := h.ask(t, request{method: "GET", path: "/api/v1/me", token: viewer, header: []string{"X-Request-Id", "a\tb<script>"}}); strings.Contains(a.header.Get("X-Request-Id"), "<") {
+		if a := h.ask(t,
+			request{method: "GET", path: "/api/v1/me", token: viewer,
+				header: []string{"X-Request-Id", "a\tb<script>"}}); strings.Contains(a.header.Get("X-Request-Id"), "<") {
 			t.Errorf("a request is named %q", a.header.Get("X-Request-Id"))
 		}
 	})
@@ -123,8 +138,10 @@ func TestHTTP(t *testing.T) {
 			"PROPFIND /api/v1/me HTTP/1.1\r\n" + head + "\r\n":                    {405},
 			"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                    {0, 400, 405, 421, 505},
 			"GET http://evil.example/api/v1/me HTTP/1.1\r\n" + head + "\r\n":      {421},
-			"GET /api/v1/me HTTP/1.1\r\n" + head + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n": {200},
-			"GET /api/v1/me HTTP/1.1\r\n" + head + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n":                       {200},
+			"GET /api/v1/me HTTP/1.1\r\n" + head +
+				"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n": {200},
+			"GET /api/v1/me HTTP/1.1\r\n" + head +
+				"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n": {200},
 		} {
 			a, _ := h.raw(t, text)
 			line, _, _ := strings.Cut(text, "\r\n")
@@ -156,12 +173,14 @@ func TestHTTP(t *testing.T) {
 	proves(t, "E-16 a body that does not say that it is JSON is not read", func(t *testing.T) {
 		h.unchanged(t, func() {
 			body := `{"name":"eve","password":"` + adminPass + `"}`
-			for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/xml", "application/xml", "text/json", "application/csp-report", "nonsense"} {
+			for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+				"text/xml", "application/xml", "text/json", "application/csp-report", "nonsense"} {
 				header := []string{"Content-Type", ""}
 				if media != "" {
 					header = append(header, "Content-Type", media)
 				}
-				h.wants(t, request{method: "POST", path: "/api/v1/users", token: h.admin, body: body, header: header}, 415, "request.media_type")
+				h.wants(t, request{method: "POST", path: "/api/v1/users", token: h.admin, body: body, header: header}, 415,
+					"request.media_type")
 			}
 		})
 	})
@@ -169,10 +188,13 @@ func TestHTTP(t *testing.T) {
 		if a, _ := h.raw(t, "GET /api/v1/me HTTP/1.1\r\n"+head+"X: "+strings.Repeat("x", 64<<10)+"\r\n\r\n"); a.status != 431 {
 			t.Errorf("a head of 64 KiB: %d", a.status)
 		}
-		if a, _ := h.raw(t, "GET /api/v1/me?x="+strings.Repeat("x", 100<<10)+" HTTP/1.1\r\n"+head+"\r\n"); a.status != 431 && a.status != 414 {
+		if a,
+			_ := h.raw(t, "GET /api/v1/me?x="+strings.Repeat("x", 100<<10)+" HTTP/1.1\r\n"+head+"\r\n"); a.status != 431 &&
+			a.status != 414 {
 			t.Errorf("an address of 100 KiB: %d", a.status)
 		}
-		h.wants(t, request{method: "GET", path: "/api/v1/me?x=" + strings.Repeat("x", 9<<10), token: viewer}, 414, "request.address_too_long")
+		h.wants(t, request{method: "GET", path: "/api/v1/me?x=" + strings.Repeat("x", 9<<10), token: viewer}, 414,
+			"request.address_too_long")
 		var many strings.Builder
 		for i := range 40 {
 			fmt.Fprintf(&many, "p%d=1&", i)
@@ -181,10 +203,16 @@ func TestHTTP(t *testing.T) {
 		h.wants(t, request{method: "GET", path: "/api/v1/runs?limit=1&limit=500", token: viewer}, 400, "request.query")
 	})
 	proves(t, "E-18 no other site may read or send", func(t *testing.T) {
-		for _, origin := range []string{"null", "https://evil.example", "https://console.evil.example", h.url + ".evil.example", "http://127.0.0.1:1", strings.Replace(h.url, "http:", "https:", 1), "http://localhost"} {
+		for _, origin := range []string{"null", "https://evil.example", "https://console.evil.example", h.url + ".evil.example",
+			"http://127.0.0.1:1", strings.Replace(h.url, "http:", "https:", 1), "http://localhost"} {
 			get := h.ask(t, request{method: "GET", path: "/api/v1/me", token: viewer, header: []string{"Origin", origin}})
-			pre := h.wants(t, request{method: "OPTIONS", path: "/api/v1/me/password", header: []string{"Origin", origin, "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers", "authorization"}}, 403, "request.cross_origin")
-			post := h.ask(t, request{method: "POST", path: "/api/v1/runs", token: viewer, body: map[string]any{"process": "p"}, header: []string{"Origin", origin}})
+			pre := h.wants(t,
+				request{method: "OPTIONS", path: "/api/v1/me/password",
+					header: []string{"Origin", origin, "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers",
+						"authorization"}}, 403, "request.cross_origin")
+			post := h.ask(t,
+				request{method: "POST", path: "/api/v1/runs", token: viewer, body: map[string]any{"process": "p"},
+					header: []string{"Origin", origin}})
 			// Behind a proxy the scheme of the own page is not known: the host decides.
 			if own := strings.HasPrefix(origin, "https://127.0.0.1"); post.status != 403 || (post.code == "request.cross_origin") == own {
 				t.Errorf("%s may send: %d %s", origin, post.status, post.code)
@@ -197,19 +225,27 @@ func TestHTTP(t *testing.T) {
 				}
 			}
 		}
-		h.wants(t, request{method: "POST", path: "/api/v1/session", body: map[string]string{"name": "viewer", "password": adminPass}, header: []string{"Origin", h.url}}, 200, "")
-		h.wants(t, request{method: "POST", path: "/api/v1/session", body: map[string]string{"name": "viewer", "password": adminPass}, header: []string{"Origin", "https://evil.example"}}, 403, "request.cross_origin")
+		h.wants(t,
+			request{method: "POST", path: "/api/v1/session", body: map[string]string{"name": "viewer", "password": adminPass},
+				header: []string{"Origin", h.url}}, 200, "")
+		h.wants(t,
+			request{method: "POST", path: "/api/v1/session", body: map[string]string{"name": "viewer", "password": adminPass},
+				header: []string{"Origin", "https://evil.example"}}, 403, "request.cross_origin")
 	})
 	proves(t, "Q-05 variables that are too many or too large are refused", func(t *testing.T) {
 		if a := h.deploy(t, waits); a.status != 201 {
 			t.Fatal(a.body)
 		}
-		h.wants(t, request{method: "POST", path: "/api/v1/runs", token: h.admin, body: io.MultiReader(strings.NewReader(`{"process":"p","variables":{"x":"`), strings.NewReader(strings.Repeat("x", 100<<20)), strings.NewReader(`"}}`))}, 413, "request.too_large")
+		h.wants(t,
+			request{method: "POST", path: "/api/v1/runs", token: h.admin,
+				body: io.MultiReader(strings.NewReader(`{"process":"p","variables":{"x":"`),
+					strings.NewReader(strings.Repeat("x", 100<<20)), strings.NewReader(`"}}`))}, 413, "request.too_large")
 		many := map[string]any{}
 		for i := range 100_000 {
 			many[fmt.Sprintf("v%d", i)] = i
 		}
-		h.wants(t, request{method: "POST", path: "/api/v1/runs", token: h.admin, body: map[string]any{"process": "p", "variables": many}}, 413, "control.input_too_large")
+		h.wants(t, request{method: "POST", path: "/api/v1/runs", token: h.admin, body: map[string]any{"process": "p", "variables": many}},
+			413, "control.input_too_large")
 		if a := h.must(t, request{method: "GET", path: "/api/v1/runs", token: h.admin}, nil); !strings.Contains(a.body, `"items":[]`) {
 			t.Errorf("a run was started: %s", a.body)
 		}

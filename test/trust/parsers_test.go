@@ -45,12 +45,16 @@ func TestParsers(t *testing.T) {
 			fmt.Fprintf(&laughs, `<!ENTITY a%d "%s">`, i+1, strings.Repeat(fmt.Sprintf("&a%d;", i), 10))
 		}
 		refused(t, laughs.String()+`]><x>&a9;</x>`, "doctype")
-		refused(t, `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "`+strings.Repeat("a", 100_000)+`">]><x>`+strings.Repeat("&a;", 1000)+`</x>`, "doctype")
+		refused(t,
+			`<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "`+strings.Repeat("a", 100_000)+`">]><x>`+strings.Repeat("&a;", 1000)+`</x>`,
+			"doctype")
 	})
 	url, asked := never(t)
 	proves(t, "G-03 a DOCTYPE is refused and nothing it names is fetched", func(t *testing.T) {
 		refused(t, `<?xml version="1.0"?><!DOCTYPE definitions SYSTEM "`+url+`/x.dtd">`+body, "doctype")
-		refused(t, `<?xml version="1.0"?><!DOCTYPE definitions [<!ENTITY f SYSTEM "file:///etc/passwd"><!ENTITY % p SYSTEM "`+url+`">%p;]>`+body, "doctype")
+		refused(t,
+			`<?xml version="1.0"?><!DOCTYPE definitions [<!ENTITY f SYSTEM "file:///etc/passwd"><!ENTITY % p SYSTEM "`+url+`">%p;]>`+body,
+			"doctype")
 		if asked.Load() != 0 {
 			t.Error("the address of a DOCTYPE was asked")
 		}
@@ -58,9 +62,11 @@ func TestParsers(t *testing.T) {
 	proves(t, "G-04 nothing that a file refers to is fetched", func(t *testing.T) {
 		for _, xml := range []string{
 			`<?xml version="1.0"?><?xml-stylesheet type="text/xsl" href="` + url + `"?>` + body,
-			strings.Replace(waits, `targetNamespace="t"`, `targetNamespace="t" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="x `+url+`"`, 1),
+			strings.Replace(waits, `targetNamespace="t"`,
+				`targetNamespace="t" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="x `+url+`"`, 1),
 			strings.Replace(waits, `<startEvent`, `<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="`+url+`"/><startEvent`, 1),
-			strings.Replace(waits, `<process`, `<import namespace="x" location="`+url+`" importType="http://www.w3.org/2001/XMLSchema"/><process`, 1),
+			strings.Replace(waits, `<process`,
+				`<import namespace="x" location="`+url+`" importType="http://www.w3.org/2001/XMLSchema"/><process`, 1),
 		} {
 			if a := h.deploy(t, xml); a.status != 201 && a.status != 422 {
 				t.Errorf("%d %s", a.status, a.body)
@@ -76,7 +82,8 @@ func TestParsers(t *testing.T) {
 			fmt.Fprintf(&many, ` a%d=""`, i)
 		}
 		refused(t, strings.Replace(waits, `<startEvent`, `<startEvent`+many.String(), 1))
-		refused(t, strings.Replace(waits, `<startEvent`, `<documentation>`+strings.Repeat("x", 50<<20)+`</documentation><startEvent`, 1), "too_large")
+		refused(t, strings.Replace(waits, `<startEvent`, `<documentation>`+strings.Repeat("x", 50<<20)+`</documentation><startEvent`, 1),
+			"too_large")
 	})
 	proves(t, "G-07 an attribute that stands twice is refused", func(t *testing.T) {
 		refused(t, strings.Replace(waits, `id="p"`, `id="p" id="q"`, 1), "attribute")
@@ -90,14 +97,20 @@ func TestParsers(t *testing.T) {
 		refused(t, strings.Replace(waits, `<userTask id="u" name="Wait"/>`, `<userTask xmlns="urn:evil" id="u"/>`, 1))
 	})
 	proves(t, "G-11 a model with faults is refused with all of them", func(t *testing.T) {
-		refused(t, opened+`<sequenceFlow id="f1" sourceRef="s" targetRef="nowhere"/><boundaryEvent id="b" attachedToRef="nothing"><timerEventDefinition/></boundaryEvent><sequenceFlow id="f9" sourceRef="gone" targetRef="e"/>`+closed, "nowhere", "nothing", "gone")
+		refused(t,
+			opened+
+				`<sequenceFlow id="f1" sourceRef="s" targetRef="nowhere"/><boundaryEvent id="b" `+
+				`attachedToRef="nothing"><timerEventDefinition/></boundaryEvent><sequenceFlow id="f9" sourceRef="gone" targetRef="e"/>`+
+				closed, "nowhere", "nothing", "gone")
 		refused(t, opened+`<manualTask id="m"/>`+closed, "manualTask")
 		refused(t, strings.Replace(waits, `id="u"`, `id="e"`, 1))
 		refused(t, opened+strings.Repeat(`<userTask/>`, 100_000)+closed)
 	})
 	proves(t, "G-12 code of other machines is not run", func(t *testing.T) {
 		for _, task := range []string{`<scriptTask id="u" scriptFormat="javascript"><script>java.lang.Runtime.exec('id')</script></scriptTask>`, `<scriptTask id="u" scriptFormat="groovy"><script>"id".execute()</script></scriptTask>`, `<scriptTask id="u" scriptFormat="sh"><script>id</script></scriptTask>`,
-			`<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" c:class="com.evil.Delegate"/>`, `<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" c:expression="${T(java.lang.Runtime).getRuntime().exec('id')}"/>`} {
+			`<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" c:class="com.evil.Delegate"/>`,
+			`<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" ` +
+				`c:expression="${T(java.lang.Runtime).getRuntime().exec('id')}"/>`} {
 			refused(t, strings.Replace(waits, `<userTask id="u" name="Wait"/>`, task, 1), `"u"`)
 		}
 	})
@@ -105,9 +118,12 @@ func TestParsers(t *testing.T) {
 		if a := h.deploy(t, waits); a.status != 201 {
 			t.Fatal(a.body)
 		}
-		for _, text := range []string{"{{constructor.constructor('return 1')()}}", "${T(java.lang.Runtime).getRuntime()}", "#{7*7}", "<%= 7*7 %>", "=7*7", "{{7*7}}", "$(id)"} {
+		for _, text := range []string{"{{constructor.constructor('return 1')()}}", "${T(java.lang.Runtime).getRuntime()}", "#{7*7}",
+			"<%= 7*7 %>", "=7*7", "{{7*7}}", "$(id)"} {
 			var v struct{ Run string }
-			h.must(t, request{method: "POST", path: "/api/v1/runs", token: h.admin, body: map[string]any{"process": "p", "title": text, "variables": map[string]any{"x": text}}}, &v)
+			h.must(t,
+				request{method: "POST", path: "/api/v1/runs", token: h.admin,
+					body: map[string]any{"process": "p", "title": text, "variables": map[string]any{"x": text}}}, &v)
 			var run struct{ Title string }
 			h.must(t, request{method: "GET", path: "/api/v1/runs/" + v.Run, token: h.admin}, &run)
 			var vars map[string]any
@@ -118,12 +134,17 @@ func TestParsers(t *testing.T) {
 		}
 	})
 	proves(t, "H-02 expressions reach nothing outside of their variables", func(t *testing.T) {
-		for _, expression := range []string{`env("HOME")`, `System.getenv()`, `open("/etc/passwd")`, `fetch("http://127.0.0.1")`, `java.lang.Runtime.getRuntime()`, `exec("id")`, `require("fs")`} {
-			xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" sourceRef="g" targetRef="e"><conditionExpression>=` + expression + `</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="g" targetRef="e"/>` + closed
+		for _, expression := range []string{`env("HOME")`, `System.getenv()`, `open("/etc/passwd")`, `fetch("http://127.0.0.1")`,
+			`java.lang.Runtime.getRuntime()`, `exec("id")`, `require("fs")`} {
+			xml := opened +
+				`<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" ` +
+				`sourceRef="g" targetRef="e"><conditionExpression>=` + expression +
+				`</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="g" targetRef="e"/>` + closed
 			if a := h.deploy(t, xml); a.status == 201 {
 				var v struct{ Run string }
 				h.must(t, request{method: "POST", path: "/api/v1/runs", token: h.admin, body: map[string]any{"process": "p"}}, &v)
-				if vars := h.must(t, request{method: "GET", path: "/api/v1/runs/" + v.Run + "/variables", token: h.admin}, nil); strings.Contains(vars.body, "root:") {
+				if vars := h.must(t, request{method: "GET", path: "/api/v1/runs/" + v.Run + "/variables", token: h.admin},
+					nil); strings.Contains(vars.body, "root:") {
 					t.Errorf("%s: %s", expression, vars.body)
 				}
 			} else if a.status != 422 {
@@ -176,7 +197,9 @@ func TestParsers(t *testing.T) {
 	})
 	proves(t, "Q-07 what is read before the log-in bears everything", func(t *testing.T) {
 		for path, limit := range map[string]int{"/api/v1/session": 4 << 10, "/api/v1/session/link": 4 << 10} {
-			for _, body := range []string{``, `null`, `[]`, `{`, `{"name":"a","name":"b"}`, `{"name":{}}`, strings.Repeat(`[`, 2000), "\x00\xff", `{"name":"\ud800","password":"x"}`, strings.Repeat("x", limit+1), strings.Repeat("x", 50<<20), `{"name":"' OR 1=1 --","password":"x"}`} {
+			for _, body := range []string{``, `null`, `[]`, `{`, `{"name":"a","name":"b"}`, `{"name":{}}`, strings.Repeat(`[`, 2000),
+				"\x00\xff", `{"name":"\ud800","password":"x"}`, strings.Repeat("x", limit+1), strings.Repeat("x", 50<<20),
+				`{"name":"' OR 1=1 --","password":"x"}`} {
 				a := h.ask(t, request{method: "POST", path: path, body: body})
 				if a.status < 400 || a.status >= 500 || a.header.Get("Set-Cookie") != "" {
 					t.Errorf("%s %.40q: %d %s", path, body, a.status, a.body)
@@ -185,14 +208,19 @@ func TestParsers(t *testing.T) {
 		}
 	})
 	proves(t, "I-02 names of attributes and operators are those of the type alone", func(t *testing.T) {
-		for _, q := range []string{`{"filter":{"name;drop table x":"y"}}`, `{"filters":[{"name":"(select 1)","operator":"eq","value":"x"}]}`, `{"sort":"name;drop"}`, `{"sorting":{"field":"(select password from identity_user)","asc":true}}`, `{"resultColumns":["id","password"]}`} {
-			if a := h.ask(t, request{method: "POST", path: "/api/v1/objects/host:host/query", token: h.admin, body: q}); a.status != 422 && a.status != 400 {
+		for _, q := range []string{`{"filter":{"name;drop table x":"y"}}`,
+			`{"filters":[{"name":"(select 1)","operator":"eq","value":"x"}]}`, `{"sort":"name;drop"}`,
+			`{"sorting":{"field":"(select password from identity_user)","asc":true}}`, `{"resultColumns":["id","password"]}`} {
+			if a := h.ask(t, request{method: "POST", path: "/api/v1/objects/host:host/query", token: h.admin, body: q}); a.status != 422 &&
+				a.status != 400 {
 				t.Errorf("%s: %d %s", q, a.status, a.body)
 			}
 		}
 	})
 	proves(t, "I-03 signs of patterns are letters of a text", func(t *testing.T) {
-		h.must(t, request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin, body: []any{map[string]any{"id": "plain", "name": "plain", "address": "192.0.2.1"}}}, nil)
+		h.must(t,
+			request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin,
+				body: []any{map[string]any{"id": "plain", "name": "plain", "address": "192.0.2.1"}}}, nil)
 		search := func(text string) request {
 			return request{method: "GET", path: "/api/v1/object-search?text=" + url2(text), token: h.admin}
 		}

@@ -33,7 +33,9 @@ func TestSessions(t *testing.T) {
 	h.person(t, "bob", "operator", "default")
 	proves(t, "B-01 a session that was set before the log-in stays dead", func(t *testing.T) {
 		const fixed = "sextant_session=sxs_fixed-before-the-log-in"
-		a := h.must(t, request{method: "POST", path: "/api/v1/session", body: map[string]string{"name": "ann", "password": adminPass}, header: []string{"Cookie", fixed}}, nil)
+		a := h.must(t,
+			request{method: "POST", path: "/api/v1/session", body: map[string]string{"name": "ann", "password": adminPass},
+				header: []string{"Cookie", fixed}}, nil)
 		if got := a.header.Get("Set-Cookie"); !strings.HasPrefix(got, "sextant_session=sxs_") || strings.HasPrefix(got, fixed) {
 			t.Errorf("the cookie is %q", got)
 		}
@@ -45,7 +47,8 @@ func TestSessions(t *testing.T) {
 		for _, c := range []struct {
 			h    *house
 			want []string
-		}{{h, []string{"sextant_session=", "; Path=/", "; HttpOnly", "; SameSite=Strict"}}, {safe, []string{"__Host-sextant=", "; Path=/", "; HttpOnly", "; SameSite=Strict", "; Secure"}}} {
+		}{{h, []string{"sextant_session=", "; Path=/", "; HttpOnly", "; SameSite=Strict"}},
+			{safe, []string{"__Host-sextant=", "; Path=/", "; HttpOnly", "; SameSite=Strict", "; Secure"}}} {
 			got := c.h.must(t, session("admin", adminPass), nil).header.Get("Set-Cookie")
 			for _, want := range c.want {
 				if !strings.Contains(got, want) {
@@ -60,7 +63,8 @@ func TestSessions(t *testing.T) {
 	claims := `{"sub":"admin","iss":"sextant","exp":4102444800,"roles":["admin"]}`
 	proves(t, "B-04 tokens that bring their own proof open nothing", func(t *testing.T) {
 		for _, token := range []string{
-			part(`{"alg":"none"}`) + "." + part(claims) + ".", forged(`{"alg":"HS256","typ":"JWT"}`, claims, ""), forged(`{"alg":"HS256"}`, claims, "secret"),
+			part(`{"alg":"none"}`) + "." + part(claims) + ".", forged(`{"alg":"HS256","typ":"JWT"}`, claims, ""),
+			forged(`{"alg":"HS256"}`, claims, "secret"),
 			forged(`{"alg":"HS256"}`, claims, "-----BEGIN PUBLIC KEY-----"), forged(`{"alg":"HS512"}`, claims, "Umbrella"),
 		} {
 			h.wants(t, me(token), 401, "identity.token")
@@ -76,7 +80,8 @@ func TestSessions(t *testing.T) {
 		go func() { _ = s.Serve(l) }()
 		t.Cleanup(func() { _ = s.Close() })
 		url := "http://" + l.Addr().String() + "/keys"
-		for _, head := range []string{`"kid":"../../dev/null"`, `"kid":"x' OR '1'='1"`, `"kid":"` + url + `"`, `"jku":"` + url + `"`, `"x5u":"` + url + `"`, `"jwk":{"kty":"oct","k":"AA"}`} {
+		for _, head := range []string{`"kid":"../../dev/null"`, `"kid":"x' OR '1'='1"`, `"kid":"` + url + `"`, `"jku":"` + url + `"`,
+			`"x5u":"` + url + `"`, `"jwk":{"kty":"oct","k":"AA"}`} {
 			h.wants(t, me(forged(`{"alg":"HS256",`+head+`}`, claims, "")), 401, "identity.token")
 		}
 		if n := asked.Load(); n != 0 {
@@ -88,8 +93,11 @@ func TestSessions(t *testing.T) {
 		h.must(t, request{method: "POST", path: "/api/v1/plugins/outside/token", token: h.admin}, &out)
 		h.unchanged(t, func() {
 			for _, q := range []request{
-				{method: "GET", path: "/api/v1/users"}, {method: "GET", path: "/api/v1/connections"}, {method: "GET", path: "/api/v1/runs"}, {method: "GET", path: "/api/v1/audit"},
-				{method: "POST", path: "/api/v1/runs", body: map[string]any{"process": "p"}}, {method: "POST", path: "/api/v1/plugins/cmdb/token"}, {method: "PUT", path: "/api/v1/stop", body: map[string]any{"active": true, "reason": "x"}},
+				{method: "GET", path: "/api/v1/users"}, {method: "GET", path: "/api/v1/connections"},
+				{method: "GET", path: "/api/v1/runs"}, {method: "GET", path: "/api/v1/audit"},
+				{method: "POST", path: "/api/v1/runs", body: map[string]any{"process": "p"}},
+				{method: "POST", path: "/api/v1/plugins/cmdb/token"},
+				{method: "PUT", path: "/api/v1/stop", body: map[string]any{"active": true, "reason": "x"}},
 				{method: "POST", path: "/api/v1/tokens", body: map[string]any{"name": "x"}},
 			} {
 				q.token = out.Token
@@ -99,7 +107,8 @@ func TestSessions(t *testing.T) {
 	})
 	proves(t, "B-10 two tokens in one request are refused", func(t *testing.T) {
 		ann := h.tokens["ann"]
-		for _, header := range [][]string{{"Cookie", "sextant_session=" + ann}, {"Authorization", "Bearer " + h.admin}, {"Cookie", "__Host-sextant=" + h.admin}} {
+		for _, header := range [][]string{{"Cookie", "sextant_session=" + ann}, {"Authorization", "Bearer " + h.admin},
+			{"Cookie", "__Host-sextant=" + h.admin}} {
 			h.wants(t, request{method: "GET", path: "/api/v1/me", token: ann, header: header}, 400, "identity.two_tokens")
 		}
 	})
@@ -109,7 +118,8 @@ func TestSessions(t *testing.T) {
 				t.Errorf("%d bytes: %d", len(token), a.status)
 			}
 		}
-		for _, token := range []string{strings.Repeat(".", 20_000), forged(`{"alg":"HS256"}`, strings.Repeat(`{"a":`, 2000)+"1"+strings.Repeat("}", 2000), "")} {
+		for _, token := range []string{strings.Repeat(".", 20_000),
+			forged(`{"alg":"HS256"}`, strings.Repeat(`{"a":`, 2000)+"1"+strings.Repeat("}", 2000), "")} {
 			h.wants(t, me(token), 401, "identity.token")
 		}
 	})
@@ -129,7 +139,9 @@ func TestSessions(t *testing.T) {
 		if _, err := view.ReadString('\n'); err != nil || resp.StatusCode != 200 {
 			t.Fatalf("%d %v", resp.StatusCode, err)
 		}
-		h.must(t, request{method: "PATCH", path: "/api/v1/users/" + h.ids["bob"], token: h.admin, body: map[string]any{"disabled": true}, header: []string{"If-Match", `"1"`}}, nil)
+		h.must(t,
+			request{method: "PATCH", path: "/api/v1/users/" + h.ids["bob"], token: h.admin, body: map[string]any{"disabled": true},
+				header: []string{"If-Match", `"1"`}}, nil)
 		h.wants(t, me(token), 401, "identity.token")
 		h.wants(t, session("bob", adminPass), 401, "identity.wrong_password")
 		if _, err := io.Copy(io.Discard, view); err != nil { // returns when the server ends the view
@@ -142,7 +154,8 @@ func TestSessions(t *testing.T) {
 		for _, token := range []string{h.tokens["ann"], second} {
 			h.wants(t, me(token), 401, "identity.token")
 		}
-		if a := h.must(t, request{method: "GET", path: "/api/v1/audit?object=user/" + h.ids["ann"], token: h.admin}, nil); !strings.Contains(a.body, "user.sessions_end") {
+		if a := h.must(t, request{method: "GET", path: "/api/v1/audit?object=user/" + h.ids["ann"], token: h.admin},
+			nil); !strings.Contains(a.body, "user.sessions_end") {
 			t.Errorf("not on record: %s", a.body)
 		}
 	})
@@ -173,7 +186,8 @@ func TestSessionsEnd(t *testing.T) {
 		create := request{method: "POST", path: "/api/v1/users", token: token, body: map[string]any{"name": "later", "password": adminPass}}
 		h.clock.advance(11 * time.Minute)
 		h.unchanged(t, func() { h.wants(t, create, 401, "identity.reauth") })
-		h.wants(t, request{method: "POST", path: "/api/v1/session/proof", token: token, body: map[string]string{"password": "wrong"}}, 401, "identity.wrong_password")
+		h.wants(t, request{method: "POST", path: "/api/v1/session/proof", token: token, body: map[string]string{"password": "wrong"}}, 401,
+			"identity.wrong_password")
 		h.unchanged(t, func() { h.wants(t, create, 401, "identity.reauth") })
 		h.must(t, request{method: "POST", path: "/api/v1/session/proof", token: token, body: map[string]string{"password": adminPass}}, nil)
 		h.wants(t, create, 201, "")

@@ -41,7 +41,8 @@ func TestTheSource(t *testing.T) {
 							t.Errorf("%s uses %s", p, n.Name)
 						}
 					case *ast.CallExpr:
-						if shell(n) && !strings.Contains(p, "/server/demo/") && !strings.Contains(p, "/ssh/ssh") { // hosts of the demo and of tests
+						if shell(n) && !strings.Contains(p, "/server/demo/") &&
+							!strings.Contains(p, "/ssh/ssh") { // hosts of the demo and of tests
 							t.Errorf("%s starts a shell", p)
 						}
 					}

@@ -64,7 +64,8 @@ type app struct {
 }
 
 func (a *app) serve(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{Handler: a.routes(), ReadTimeout: readWithin, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
+	srv := &http.Server{Handler: a.routes(), ReadTimeout: readWithin, IdleTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	a.log.Info("serving", "address", l.Addr().String(), "pid", os.Getpid())

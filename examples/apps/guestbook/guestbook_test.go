@@ -138,7 +138,8 @@ func TestReleases(t *testing.T) {
 		if _, body := get(t, r, "/version"); body != tt.version+"\n" {
 			t.Errorf("%s: the version is %q", tt.version, body)
 		}
-		if resp, _ := get(t, r, "/static/style.css"); resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/css") {
+		if resp,
+			_ := get(t, r, "/static/style.css"); resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/css") {
 			t.Errorf("%s: the style is %d", tt.version, resp.StatusCode)
 		}
 		r.stop()
@@ -159,12 +160,14 @@ func TestEntriesOutliveTheReleaseAndAreShared(t *testing.T) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close() // it was read
-		if err != nil || resp.StatusCode != 200 || !strings.Contains(string(body), "&lt;b&gt;Eve") || strings.Contains(string(body), "<b>Eve") {
+		if err != nil || resp.StatusCode != 200 || !strings.Contains(string(body), "&lt;b&gt;Eve") ||
+			strings.Contains(string(body), "<b>Eve") {
 			t.Errorf("%d %s %v", resp.StatusCode, body, err)
 		}
 	}
 	first.stop()
-	if _, body := get(t, second, "/"); !strings.Contains(body, "2 entries") || strings.Index(body, "line 1") > strings.Index(body, "line 0") {
+	if _,
+		body := get(t, second, "/"); !strings.Contains(body, "2 entries") || strings.Index(body, "line 1") > strings.Index(body, "line 0") {
 		t.Errorf("the page is %s", body)
 	}
 	for _, text := range []string{"", strings.Repeat("x", 501), strings.Repeat("x", 20<<10)} {
@@ -192,7 +195,10 @@ func TestDrainingLosesNoRequest(t *testing.T) {
 		}
 		defer c.Close()
 		// Expect makes the server say that it has the request and waits for the rest.
-		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"); err != nil {
+		if _,
+			err := io.WriteString(c,
+			"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\nExpect: "+
+				"100-continue\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		said := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))

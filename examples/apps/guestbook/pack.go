@@ -41,7 +41,8 @@ func Package(version string) (data []byte, sum string, err error) {
 	zip := gzip.NewWriter(&out)
 	archive := tar.NewWriter(zip)
 	add := func(name string, mode int64, content []byte) error {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content)), ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content)), ModTime: time.Unix(0, 0),
+			Format: tar.FormatUSTAR}
 		if err := archive.WriteHeader(h); err != nil {
 			return err
 		}

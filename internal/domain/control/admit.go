@@ -42,7 +42,8 @@ type Request struct {
 	Event string
 	// With writes in the commit that admits the run; its error refuses all of it.
 	With func(tx *db.Tx, run int64) error
-	// Source says by what way it was asked: api, cli, schedule, event.
+	// Source says what was asked for: api for a run of a process, call for one of a
+	// single service, message or signal for one that begins with that.
 	Source string
 }
 

@@ -256,8 +256,9 @@ func (d *Door) Release(tx *db.Tx, run int64) error {
 }
 
 // RenewOnce keeps all claims there are, and all places in the queue, for another
-// lease: one server works on a database, so that all are its own. A server that starts does it before it takes
-// requests: the runs go on and still hold what they held.
+// lease: one server works on a database, so that all are its own. A server that
+// starts does it before it takes requests: the runs go on and still hold what they
+// held.
 func (d *Door) RenewOnce(ctx context.Context) error {
 	return d.renew(ctx, "control_claim", "control_wait")
 }
@@ -274,7 +275,7 @@ func (d *Door) renew(ctx context.Context, tables ...string) error {
 	})
 }
 
-// Renew keeps all claims there are for another lease; who waits
+// Renew keeps all claims there are for another lease, again and again; who waits
 // renews his place himself. It returns when ctx ends.
 func (d *Door) Renew(ctx context.Context) error {
 	for {

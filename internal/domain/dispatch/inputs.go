@@ -297,11 +297,11 @@ func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all
 			row[src.Param.Name] = sc.vars[src.Text]
 		case src.From == source.FromSetting:
 			v, ok, err := s.Settings.Read(ctx, sc.project(), src.Text)
+			if err == nil {
+				v, ok, err = source.Setting(svc, src.Text, v, ok)
+			}
 			if err != nil {
 				return nil, err
-			}
-			if !ok {
-				v, ok = source.SettingDefault(svc, src.Text)
 			}
 			if ok {
 				row[src.Param.Name] = wire.Raw(v)

@@ -3,7 +3,8 @@
 // It knows the object types from the manifests, those that people define while
 // a plugin runs included, adds the project to every query, checks rights and
 // references, and evaluates object paths: one call per hop for all rows and
-// paths together. It stores nothing itself.
+// paths together. Of its own it
+// stores only how far it has read what plugins changed.
 //
 // The reference to an object is pkg:type/id.
 package object

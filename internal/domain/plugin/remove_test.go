@@ -254,7 +254,7 @@ func TestAPluginIsListedWithAllThatItSays(t *testing.T) {
 	a := &m.Services[0].Actions[0]
 	m.Services[0].Title, a.Title, a.Description, a.Effects = text, text, text, []string{"mine:thing"}
 	a.Input = []wire.Param{{Name: "x", Type: wire.TypeString, Title: text, Description: wire.Text{"en": "An x."}}}
-	a.Output = []wire.Param{{Name: "y", Type: wire.TypeEnum, Title: text, Description: wire.Text{"en": "A y."}, Required: true, Multiple: true, Values: []string{"a"}}}
+	a.Output = []wire.Param{{Name: "y", Type: wire.TypeEnum, Title: text, Description: wire.Text{"en": "A y."}, Values: []string{"a"}}}
 	_, err := r.connected(m)
 	r.must(err)
 	at := api.New(api.Deps{Version: "test", DB: r.db, Clock: r.clock, Log: slog.New(slog.DiscardHandler), Authorize: identity.Require,

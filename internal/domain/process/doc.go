@@ -3,7 +3,7 @@
 //
 //	deploy ─► version 1, 2, …            (a version never changes)
 //	control.Admit ─► Start ─► active ─► completed | failed | cancelled
-//	                             ▲ │
+//	                             ▲ │  └──► stopping ─► the same, once all has ended
 //	                  all resolved │ an incident is raised
 //	                             │ ▼
 //	                           incident

@@ -14,6 +14,6 @@
 // write.
 //
 // The SQL in use is the subset that SQLite, MySQL and PostgreSQL share: no
-// RETURNING, no partial indexes, no predicates on JSON, times as int64 UTC
+// RETURNING, no partial indexes (but an old one), no predicates on JSON, times as int64 UTC
 // microseconds, booleans as 0 and 1, upserts only through Tx.Upsert.
 package db

@@ -2,9 +2,9 @@
 // files of 1.1 to 1.6 read as well.
 //
 //	set, err := dmn.Load(files, "risk.dmn")
-//	model := dmn.Compile(set)
-//	problems := model.Check()
-//	result, err := model.Decide(dmn.Target{Name: "Risk"}, inputs, dmn.Env{})
+//	compiled := dmn.Compile(set)
+//	problems := compiled.Check()
+//	result, err := compiled.Decide(dmn.Target{Name: "Risk"}, inputs, dmn.Env{})
 //
 // The rooms: model reads files, table holds decision tables with their index and
 // analysis, eval compiles and evaluates, tck runs test cases. Expressions are

@@ -17,7 +17,6 @@ import (
 // Where what is named below is proved.
 const (
 	names    = "internal/lang/manifest TestProblems"
-	defaults = "internal/lang/manifest TestDefaults"
 	notYet   = "internal/lang/manifest TestWhatIsNotDoneYetIsRefused"
 	listed   = "internal/domain/plugin TestAPluginIsListedWithAllThatItSays"
 	requires = "internal/domain/plugin TestWhatAPluginRequiresIsThere"
@@ -57,7 +56,7 @@ var promises = map[string]string{
 	"plugin": resolved, "version": "internal/domain/plugin TestTheNewestEnabledVersion", "title": listed, "description": listed,
 	"requires[].plugin": requires, "requires[].version": requires,
 	"menus[].id": notYet, "menus[].dimension": notYet, "menus[].title": notYet, "menus[].path": notYet,
-	"settings[].name": given, "settings[].type": defaults, "settings[].default": given, "settings[].secret": notYet, "settings[].scope": notYet,
+	"settings[].name": given, "settings[].type": "test/e2e TestASettingIsReadAsWhatThePluginDeclares", "settings[].default": given, "settings[].secret": notYet, "settings[].scope": notYet,
 	"dynamicObjects": types, "changes": outbox, "permissions[]": notYet,
 
 	"objects[].type": types, "objects[].title": listed, "objects[].description": listed, "objects[].scope.project": scoped, "objects[].scope.environment": inEnv,
@@ -68,18 +67,18 @@ var promises = map[string]string{
 
 	"services[].name": resolved, "services[].title": listed,
 	"services[].actions[].action": resolved, "services[].actions[].title": listed, "services[].actions[].description": listed, "services[].actions[].path": called,
-	"services[].actions[].method": called, "services[].actions[].target": previews, "services[].actions[].batch": "test/e2e TestAutomaticRetriesKeepToTheRowsThatFailed", "services[].actions[].timeout": slow,
-	"services[].actions[].retry.max": retried, "services[].actions[].retry.backoff": retried, "services[].actions[].retry.on[]": retried,
+	"services[].actions[].method": "test/e2e TestAnActionIsCalledByItsMethod", "services[].actions[].target": previews, "services[].actions[].batch": "test/e2e TestAutomaticRetriesKeepToTheRowsThatFailed", "services[].actions[].timeout": slow,
+	"services[].actions[].retry.max": retried, "services[].actions[].retry.backoff": retried, "services[].actions[].retry.on[]": "test/e2e TestWhatIsNotListedIsNotTriedAgain",
 	"services[].actions[].risk": previews, "services[].actions[].idempotent": once, "services[].actions[].async": later, "services[].actions[].cancel": ended, "services[].actions[].settles": "test/e2e TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded",
 	"services[].actions[].locks[].mode": locked, "services[].actions[].locks[].on": locked, "services[].actions[].effects[]": listed,
 
 	"services[].actions[].input[].name": called, "services[].actions[].input[].type": given, "services[].actions[].input[].title": listed, "services[].actions[].input[].description": listed,
-	"services[].actions[].input[].required": "test/e2e TestAStartLacksNothing", "services[].actions[].input[].secret": unseen, "services[].actions[].input[].multiple": "sdk/go/plugin TestTheManifestComesFromTheStructs",
+	"services[].actions[].input[].required": "test/e2e TestAStartLacksNothing", "services[].actions[].input[].secret": unseen, "services[].actions[].input[].multiple": "test/e2e TestAnInputThatTakesManyValues",
 	"services[].actions[].input[].risk": notYet, "services[].actions[].input[].values[]": wanted, "services[].actions[].input[].default": given,
 	"services[].actions[].input[].from": given, "services[].actions[].input[].expr": given, "services[].actions[].input[].to": names,
 
 	"services[].actions[].output[].name": written, "services[].actions[].output[].type": written, "services[].actions[].output[].title": listed, "services[].actions[].output[].description": listed,
-	"services[].actions[].output[].required": listed, "services[].actions[].output[].secret": unseen, "services[].actions[].output[].multiple": listed, "services[].actions[].output[].risk": notYet,
+	"services[].actions[].output[].required": notYet, "services[].actions[].output[].secret": unseen, "services[].actions[].output[].multiple": notYet, "services[].actions[].output[].risk": notYet,
 	"services[].actions[].output[].values[]": listed, "services[].actions[].output[].default": notYet, "services[].actions[].output[].from": names, "services[].actions[].output[].expr": names, "services[].actions[].output[].to": written,
 
 	"run.binary": notYet, "run.image": notYet, "run.builtin": listed,
@@ -159,8 +158,9 @@ func TestWhatIsNotDoneYetIsRefused(t *testing.T) {
 		"menus[]": {Menus: []wire.Menu{{ID: "x"}}}, "permissions[]": {Permissions: []string{"object.read"}},
 		"settings[].secret": {Settings: []wire.Setting{{Secret: true}}}, "settings[].scope": {Settings: []wire.Setting{{Scope: "environment"}}},
 		"services[].actions[].input[].risk": action(wire.Param{Risk: "script"}, wire.Param{}), "services[].actions[].output[].risk": action(wire.Param{}, wire.Param{Risk: "read"}),
-		"services[].actions[].output[].default": action(wire.Param{}, wire.Param{Default: "1"}),
-		"run.binary":                            {Run: &wire.Run{Binary: "bin/x"}}, "run.image": {Run: &wire.Run{Image: "x.tar"}},
+		"services[].actions[].output[].default":  action(wire.Param{}, wire.Param{Default: "1"}),
+		"services[].actions[].output[].required": action(wire.Param{}, wire.Param{Required: true}), "services[].actions[].output[].multiple": action(wire.Param{}, wire.Param{Multiple: true}),
+		"run.binary": {Run: &wire.Run{Binary: "bin/x"}}, "run.image": {Run: &wire.Run{Image: "x.tar"}},
 		"resources.bucket": {Resources: &wire.Resources{Bucket: true}}, "resources.memory": {Resources: &wire.Resources{Memory: "1Gi"}}, "resources.cpu": {Resources: &wire.Resources{CPU: 0.5}},
 		"ui.pages[]": {UI: &wire.UI{Pages: []wire.UIPage{{Path: "/x"}}}},
 	}

@@ -200,9 +200,13 @@ func (c *checker) settings() {
 
 // defaultValue checks that a default reads as its type; an empty one is none.
 func (c *checker) defaultValue(path, typ, text string, values []string) {
-	if text == "" {
-		return
+	if text != "" && !Reads(typ, text, values) {
+		c.add(path, CodeDefault, "%q is not of the type %s", text, typ)
 	}
+}
+
+// Reads reports whether a text reads as a type; values are those of an enum.
+func Reads(typ, text string, values []string) bool {
 	var err error
 	ok := true
 	switch typ {
@@ -225,9 +229,7 @@ func (c *checker) defaultValue(path, typ, text string, values []string) {
 		var object map[string]json.RawMessage
 		err = json.Unmarshal([]byte(text), &object)
 	}
-	if err != nil || !ok {
-		c.add(path, CodeDefault, "%q is not of the type %s", text, typ)
-	}
+	return err == nil && ok
 }
 
 // enumValues checks that an enumeration has values, and nothing else has.

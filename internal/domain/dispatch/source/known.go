@@ -11,18 +11,6 @@ import (
 	"sextant/sdk/go/wire"
 )
 
-// SettingDefault is the default that a plugin's manifest declares for a setting,
-// named as in the manifest or with the plugin before it.
-func SettingDefault(svc plugin.Service, name string) (string, bool) {
-	short := strings.TrimPrefix(name, svc.Plugin+".")
-	for _, s := range svc.Settings {
-		if s.Name == short && s.Default != "" {
-			return s.Default, true
-		}
-	}
-	return "", false
-}
-
 // Known refuses names that are none of the parameters, with the nearest that is.
 func Known(service, kind string, params []wire.Param, names []string) error {
 	slices.Sort(names)
