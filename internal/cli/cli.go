@@ -7,66 +7,37 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
+	"sextant/internal/cli/language"
 	"sextant/internal/cli/screen"
 	"sextant/sdk/go/client"
 )
 
-// Exit codes.
-const (
-	ExitOK = iota
-	ExitFailed
-	ExitUsage
-	ExitNotFound
-	ExitRefused
-	ExitUnavailable
-)
-
-const exitHelp = `
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 unavailable.`
-
 // Streams are what a command reads and writes.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
-}
+type Streams = command.Streams
 
 // app is what all commands share.
 type app struct {
-	Streams
+	command.Session
 	version string
-	json    bool
 	raw     bool
 	target  target
 }
 
-// usageError is wrong usage.
-type usageError struct{ error }
-
-func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// outcome is an end that is neither success nor an error to explain further.
-type outcome struct{ code int }
-
-// Error says nothing more: the command has told already.
-func (outcome) Error() string { return "" }
-
 // Run runs a command line and gives the exit code.
 func Run(ctx context.Context, s Streams, version string, args []string) int {
-	a := &app{Streams: s, version: version}
+	a := &app{Session: command.Session{Streams: s}, version: version}
 	a.Out = a.guarded(s.Out)
 	root := a.root()
 	root.SetArgs(args)
@@ -75,7 +46,7 @@ func Run(ctx context.Context, s Streams, version string, args []string) int {
 	root.SetErr(s.Err)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return ExitOK
+		return command.ExitOK
 	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(a.guarded(s.Err), "sextant:", text)
@@ -85,40 +56,41 @@ func Run(ctx context.Context, s Streams, version string, args []string) int {
 
 func exitCode(err error) int {
 	var refused *client.Error
-	var wrong usageError
-	var ended outcome
+	var wrong command.UsageError
+	var ended command.Outcome
 	switch {
 	case errors.As(err, &ended):
-		return ended.code
+		return ended.Code
 	case errors.As(err, &wrong), strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "unknown flag"), strings.HasPrefix(err.Error(), "required flag"):
-		return ExitUsage
+		return command.ExitUsage
 	case errors.Is(err, client.ErrUnreachable):
-		return ExitUnavailable
+		return command.ExitUnavailable
 	case !errors.As(err, &refused):
-		return ExitFailed
+		return command.ExitFailed
 	}
 	switch s := refused.Status; {
 	case s == 404:
-		return ExitNotFound
+		return command.ExitNotFound
 	case s == 503 || s == 507 || s == 429:
-		return ExitUnavailable
+		return command.ExitUnavailable
 	case s < 500:
-		return ExitRefused
+		return command.ExitRefused
 	}
-	return ExitFailed
+	return command.ExitFailed
 }
 
 func (a *app) root() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sextant", Short: "Operate everything through one door",
-		Long:         "Sextant turns scripts, playbooks and plugins into services on your objects, joins services into processes, and starts them through one door." + exitHelp,
+		Long:         "Sextant turns scripts, playbooks and plugins into services on your objects, joins services into processes, and starts them through one door." + command.ExitHelp,
 		SilenceUsage: true, SilenceErrors: true, Version: a.version,
 	}
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	c.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return command.UsageError{Err: err} })
+	c.PersistentFlags().BoolVar(&a.JSON, "json", false, "write JSON for programs")
 	c.PersistentFlags().BoolVar(&a.raw, "raw", false, "send control characters of output to the terminal as they come")
 	a.target.flags(c)
-	c.AddCommand(a.serverCmd(), a.recoverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), a.feelCmd(), a.decisionCmd(), a.demoCmd())
+	tools := &language.Tools{Session: &a.Session}
+	c.AddCommand(a.serverCmd(), a.recoverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.messageCmd(), a.signalCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()), a.demoCmd())
 	c.AddCommand(a.hiddenCmds()...)
 	explain(c)
 	return c
@@ -127,23 +99,11 @@ func (a *app) root() *cobra.Command {
 // explain puts the exit codes into the help of every command.
 func explain(c *cobra.Command) {
 	if c.Long == "" {
-		c.Long = c.Short + "." + exitHelp
+		c.Long = c.Short + "." + command.ExitHelp
 	}
 	for _, sub := range c.Commands() {
 		explain(sub)
 	}
-}
-
-// show writes a value as JSON, or as people read it.
-func (a *app) show(v any, people func(w io.Writer)) error {
-	if !a.json {
-		w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-		people(w)
-		return w.Flush()
-	}
-	e := json.NewEncoder(a.Out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 // cut says that a list goes on after what is shown, and how to see the rest.
@@ -164,7 +124,7 @@ const minReason = 3
 // reasoned refuses a reason that says nothing, before anything is asked.
 func reasoned(reason string) error {
 	if utf8.RuneCountInString(strings.TrimSpace(reason)) < minReason {
-		return usage("--reason %q: say why in at least %d characters", reason, minReason)
+		return command.Usage("--reason %q: say why in at least %d characters", reason, minReason)
 	}
 	return nil
 }
@@ -181,26 +141,4 @@ func (a *app) guarded(to io.Writer) io.Writer {
 func terminal(s any) bool {
 	f, ok := s.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
-}
-
-// exactly checks the number of arguments and says what is wanted.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usage("want %s; got %d argument(s)", what, len(args))
-		}
-		return nil
-	}
-}
-
-// group is a noun whose verbs are its commands.
-func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: func(_ *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usage("there is no command %q of %s", args[0], use)
-		}
-		return nil
-	}, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(verbs...)
-	return c
 }

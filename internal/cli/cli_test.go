@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sextant/internal/cli"
+	"sextant/internal/cli/command"
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
 )
@@ -25,7 +26,7 @@ type said struct {
 func sextant(t *testing.T, in string, args ...string) said {
 	t.Helper()
 	var out, err bytes.Buffer
-	code := cli.Run(t.Context(), cli.Streams{In: strings.NewReader(in), Out: &out, Err: &err}, "test", args)
+	code := cli.Run(t.Context(), command.Streams{In: strings.NewReader(in), Out: &out, Err: &err}, "test", args)
 	return said{out.String(), err.String(), code}
 }
 
@@ -350,5 +351,34 @@ func TestHelpTellsTheExitCodes(t *testing.T) {
 		if got.code != 0 || !strings.Contains(got.out, "Exit codes: 0 done") {
 			t.Errorf("%q: %d %s", args, got.code, got.out)
 		}
+	}
+}
+
+// A message and a signal are told from the command line, and who heard them is said.
+func TestTellingByCommandLine(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	pays := strings.Replace(bpmn("pays", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="w"/><intermediateCatchEvent id="w"><messageEventDefinition messageRef="M"/></intermediateCatchEvent><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><endEvent id="e"/>`),
+		"<process", `<message id="M" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message><process`, 1)
+	if err := r.Deploy([]byte(pays)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.do("run", "pays", "--var", "order=A-7", "--detach"); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	if got := r.do("message", "waits"); got.code != 0 || !strings.Contains(got.out, "paid") || !strings.Contains(got.out, "A-7") {
+		t.Errorf("%+v", got)
+	}
+	if got := r.do("message", "publish", "paid", "--key", "nobody"); got.code != 0 || got.out != "Nobody waits for it.\n" {
+		t.Errorf("%+v", got)
+	}
+	if got := r.do("message", "publish", "paid", "--key", "A-7", "--json-var", "amount=3", "--ttl", "PT1H"); got.code != 0 || !strings.Contains(got.out, "heard") || !strings.Contains(got.out, "waits for others until") {
+		t.Errorf("%+v", got)
+	}
+	if got := r.do("message", "publish", "paid", "--ttl", "soon"); got.code != 4 || !strings.Contains(got.err, "PT1H") {
+		t.Errorf("%+v", got)
+	}
+	if got := r.do("signal", "broadcast", "alarm", "--json"); got.code != 0 || !strings.Contains(got.out, `"runs":`) {
+		t.Errorf("%+v", got)
 	}
 }

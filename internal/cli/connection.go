@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/cli/table"
 	"sextant/sdk/go/client"
 )
@@ -27,24 +28,24 @@ type connectionOptions struct {
 
 func (a *app) connectionCmd() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "Connections without their secrets", Args: exactly(0, "no arguments"),
-		Long: "Lists the connections: name, type, environment, what they may be used on, and when they changed." + exitHelp,
+		Use: "list", Short: "Connections without their secrets", Args: command.Exactly(0, "no arguments"),
+		Long: "Lists the connections: name, type, environment, what they may be used on, and when they changed." + command.ExitHelp,
 		RunE: func(c *cobra.Command, _ []string) error { return a.connections(c.Context()) },
 	}
 	show := &cobra.Command{
-		Use: "show <name>", Short: "A connection without its secrets", Args: exactly(1, "a name"),
+		Use: "show <name>", Short: "A connection without its secrets", Args: command.Exactly(1, "a name"),
 		RunE: func(c *cobra.Command, args []string) error { return a.showConnection(c.Context(), args[0]) },
 	}
 	remove := &cobra.Command{
-		Use: "delete <name>", Short: "Remove a connection with its secrets", Args: exactly(1, "a name"),
+		Use: "delete <name>", Short: "Remove a connection with its secrets", Args: command.Exactly(1, "a name"),
 		RunE: func(c *cobra.Command, args []string) error { return a.deleteConnection(c.Context(), args[0]) },
 	}
 	var o connectionOptions
 	set := &cobra.Command{
-		Use: "set <name>", Short: "Create or change a connection", Args: exactly(1, "a name"),
+		Use: "set <name>", Short: "Create or change a connection", Args: command.Exactly(1, "a name"),
 		Long: `Creates a connection, or changes one. A connection that is there keeps its type, its environment, its targets, its fields and its secrets, each unless a flag says otherwise. The right connection.write is enough; who may read the connection too changes the version that he has seen, and nothing where somebody else has changed it meanwhile (exit code 4).
 
-Secrets are read from files, or given as name=value where others cannot see your commands; they are sealed and never shown again.` + exitHelp,
+Secrets are read from files, or given as name=value where others cannot see your commands; they are sealed and never shown again.` + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.given = c.Flags().Changed
 			return a.setConnection(c.Context(), args[0], o)
@@ -57,7 +58,7 @@ Secrets are read from files, or given as name=value where others cannot see your
 	set.Flags().StringArrayVar(&o.secrets, "secret", nil, "name=value; may be given many times")
 	set.Flags().StringArrayVar(&o.files, "secret-file", nil, "name=file; may be given many times")
 	set.Flags().StringArrayVar(&o.unset, "unset", nil, "name of a field or secret that is removed; may be given many times")
-	return group("connection", "Connections to foreign systems", list, show, set, remove)
+	return command.Group("connection", "Connections to foreign systems", list, show, set, remove)
 }
 
 func (a *app) connectionPath(name string, below ...string) string {
@@ -96,12 +97,12 @@ func (a *app) setConnection(ctx context.Context, name string, o connectionOption
 		}
 	}
 	if errors.As(err, &refused) && refused.Code == "connection.secret_field" {
-		return usage("--field: %s (--secret gives one, --unset removes one)", refused.Title)
+		return command.Usage("--field: %s (--secret gives one, --unset removes one)", refused.Title)
 	}
 	if err != nil {
 		return err
 	}
-	return a.show(out, func(w io.Writer) { fmt.Fprintf(w, "connection/%s\tversion %d\n", out.Name, out.Version) })
+	return a.Show(out, func(w io.Writer) { fmt.Fprintf(w, "connection/%s\tversion %d\n", out.Name, out.Version) })
 }
 
 // none is the version of a connection that is not there.
@@ -147,7 +148,7 @@ func (o connectionOptions) change() (map[string]any, error) {
 		name, text, ok := strings.Cut(f, "=")
 		switch {
 		case !ok || name == "":
-			return nil, usage("--field %q: want name=value", f)
+			return nil, command.Usage("--field %q: want name=value", f)
 		case text == "":
 			fields[name] = nil
 		default:
@@ -173,7 +174,7 @@ func (a *app) showConnection(ctx context.Context, name string) error {
 	if err := api.Call(ctx, "GET", a.connectionPath(name), nil, &c); err != nil {
 		return err
 	}
-	return a.show(c, func(w io.Writer) {
+	return a.Show(c, func(w io.Writer) {
 		fmt.Fprintf(w, "connection/%s\tversion %d, %s\n", c.Name, c.Version, c.Updated.Local().Format("2006-01-02 15:04"))
 		fmt.Fprintf(w, "type\t%s\nenvironment\t%s\ntargets\t%s\n", c.Type, cmp.Or(c.Environment, "every environment"), cmp.Or(strings.Join(c.Targets, ", "), "every object"))
 		for _, field := range slices.Sorted(maps.Keys(c.Fields)) {
@@ -194,7 +195,7 @@ func (a *app) deleteConnection(ctx context.Context, name string) error {
 	if err := api.Call(ctx, "DELETE", a.connectionPath(name), nil, nil); err != nil {
 		return err
 	}
-	return a.show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })
+	return a.Show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })
 }
 
 // isSecret says whether a field stands for a secret of the connection itself.
@@ -207,14 +208,14 @@ func (o connectionOptions) secretsInto(secrets map[string]string) error {
 	for _, s := range o.secrets {
 		name, v, ok := strings.Cut(s, "=")
 		if !ok {
-			return usage("--secret: want name=value")
+			return command.Usage("--secret: want name=value")
 		}
 		secrets[name] = v
 	}
 	for _, s := range o.files {
 		name, file, ok := strings.Cut(s, "=")
 		if !ok {
-			return usage("--secret-file %q: want name=file", s)
+			return command.Usage("--secret-file %q: want name=file", s)
 		}
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -235,7 +236,7 @@ func (a *app) connections(ctx context.Context) error {
 		return err
 	}
 	a.cut(page.Next, onward("/api/v1/connections", page.Next))
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		for _, c := range page.Items {
 			fmt.Fprintf(w, "connection/%s\t%s\t%s\t%s\t%s\n", c.Name, c.Type, cmp.Or(c.Environment, "every environment"),
 				cmp.Or(strings.Join(c.Targets, ", "), "every object"), c.Updated.Local().Format("2006-01-02 15:04"))

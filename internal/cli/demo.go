@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/server/demo"
 	"sextant/internal/server/demo/balancer"
 	"sextant/sdk/go/ssh/sshserver"
@@ -19,8 +20,8 @@ func (a *app) demoCmd() *cobra.Command {
 	o := demo.Options{Out: a.Out, Err: a.Err, Version: a.version, Began: time.Now()}
 	c := &cobra.Command{
 		Use: "demo", Short: "Release a real application over hosts, and roll a broken release back",
-		Long: "Starts the server on embedded parts, three application hosts and a balancer, and runs examples/processes/rolling-release.bpmn twice, with a good and a broken version, while a client sends requests all the time.\nWith OpenSSH and nginx on the machine the hosts are real sshd and the balancer is nginx, as you and on high ports of loopback; without them small servers of this program take their places. Nothing needs root." + exitHelp,
-		Args: exactly(0, "no arguments"),
+		Long: "Starts the server on embedded parts, three application hosts and a balancer, and runs examples/processes/rolling-release.bpmn twice, with a good and a broken version, while a client sends requests all the time.\nWith OpenSSH and nginx on the machine the hosts are real sshd and the balancer is nginx, as you and on high ports of loopback; without them small servers of this program take their places. Nothing needs root." + command.ExitHelp,
+		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
 			if o.Exe, err = os.Executable(); err != nil {
@@ -46,7 +47,7 @@ func (a *app) demoCmd() *cobra.Command {
 func (a *app) demoHostCmd() *cobra.Command {
 	var address, home, hostKey, authorized string
 	c := &cobra.Command{
-		Use: "demo-host", Short: "A small SSH server for the demo", Hidden: true, Args: exactly(0, "no arguments"),
+		Use: "demo-host", Short: "A small SSH server for the demo", Hidden: true, Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			key, err := os.ReadFile(hostKey)
 			if err != nil {
@@ -75,7 +76,7 @@ func (a *app) quiet() *slog.Logger {
 func (a *app) demoBalancerCmd() *cobra.Command {
 	o := balancer.Options{}
 	c := &cobra.Command{
-		Use: "demo-balancer", Short: "A small reverse proxy for the demo", Hidden: true, Args: exactly(0, "no arguments"),
+		Use: "demo-balancer", Short: "A small reverse proxy for the demo", Hidden: true, Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Log = a.quiet()
 			return balancer.Run(c.Context(), o)
@@ -92,7 +93,7 @@ func (a *app) demoBalancerCmd() *cobra.Command {
 func (a *app) demoAppCmd() *cobra.Command {
 	o := demo.App{}
 	c := &cobra.Command{
-		Use: "demo-app", Short: "The application of the demo", Hidden: true, Args: exactly(0, "no arguments"),
+		Use: "demo-app", Short: "The application of the demo", Hidden: true, Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM)
 			defer stop()

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"sextant/internal/cli/command"
 	"sextant/sdk/go/client"
 )
 
@@ -20,8 +21,8 @@ func (a *app) loginCmd() *cobra.Command {
 	var o loginOptions
 	c := &cobra.Command{
 		Use: "login", Short: "Log in and keep the log-in for later commands",
-		Long: "Logs in with name and password, or with the one-time link that the first start of a server prints. The password is asked for, or read from standard input where that is no terminal." + exitHelp,
-		Args: exactly(0, "no arguments"),
+		Long: "Logs in with name and password, or with the one-time link that the first start of a server prints. The password is asked for, or read from standard input where that is no terminal." + command.ExitHelp,
+		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.login(c.Context(), o) },
 	}
 	c.Flags().StringVar(&o.name, "name", "admin", "user name")
@@ -54,7 +55,7 @@ func (a *app) login(ctx context.Context, o loginOptions) error {
 	if err := (credentials{url, out.Token}).save(path); err != nil {
 		return err
 	}
-	return a.show(map[string]any{"url": url, "expires": out.Expires}, func(w io.Writer) {
+	return a.Show(map[string]any{"url": url, "expires": out.Expires}, func(w io.Writer) {
 		fmt.Fprintf(w, "Logged in at %s until %s.\n", url, out.Expires.Local().Format("2006-01-02 15:04"))
 	})
 }
@@ -68,7 +69,7 @@ func (a *app) password(name string) (string, error) {
 	}
 	line, err := bufio.NewReader(a.In).ReadString('\n')
 	if err != nil && line == "" {
-		return "", usage("give the password on standard input, or use --link")
+		return "", command.Usage("give the password on standard input, or use --link")
 	}
 	return strings.TrimRight(line, "\r\n"), nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/cli/table"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/objectdoc"
@@ -23,23 +24,23 @@ import (
 
 func (a *app) objectCmd() *cobra.Command {
 	types := &cobra.Command{
-		Use: "types", Short: "Object types with their attributes", Args: exactly(0, "no arguments"),
+		Use: "types", Short: "Object types with their attributes", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.objectTypes(c.Context()) },
 	}
 	var filters []string
 	list := &cobra.Command{
-		Use: "list <package:type>", Short: "Objects of a type", Args: exactly(1, "an object type"),
+		Use: "list <package:type>", Short: "Objects of a type", Args: command.Exactly(1, "an object type"),
 		RunE: func(c *cobra.Command, args []string) error { return a.objects(c.Context(), args[0], filters) },
 	}
 	list.Flags().StringArrayVar(&filters, "where", nil, "attribute=value; may be given many times")
 	show := &cobra.Command{
-		Use: "show <package:type/id>", Short: "One object", Args: exactly(1, "an object"),
+		Use: "show <package:type/id>", Short: "One object", Args: command.Exactly(1, "an object"),
 		RunE: func(c *cobra.Command, args []string) error { return a.object(c.Context(), args[0]) },
 	}
 	var o runOptions
 	var past override
 	set := &cobra.Command{
-		Use: "set <package:type/id>", Short: "Change attributes of an object", Args: exactly(1, "an object"),
+		Use: "set <package:type/id>", Short: "Change attributes of an object", Args: command.Exactly(1, "an object"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.writeObject(c.Context(), "PATCH", args[0], o, past)
 		},
@@ -50,7 +51,7 @@ func (a *app) objectCmd() *cobra.Command {
 	var fresh runOptions
 	var pastAgain override
 	create := &cobra.Command{
-		Use: "create <package:type/id>", Short: "Create an object", Args: exactly(1, "an object"),
+		Use: "create <package:type/id>", Short: "Create an object", Args: command.Exactly(1, "an object"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.writeObject(c.Context(), "POST", args[0], fresh, pastAgain)
 		},
@@ -58,7 +59,7 @@ func (a *app) objectCmd() *cobra.Command {
 	pastAgain.flag(create)
 	create.Flags().StringArrayVar(&fresh.vars, "set", nil, "attribute=value; may be given many times")
 	remove := &cobra.Command{
-		Use: "delete <package:type/id>", Short: "Delete an object that nothing refers to", Args: exactly(1, "an object"),
+		Use: "delete <package:type/id>", Short: "Delete an object that nothing refers to", Args: command.Exactly(1, "an object"),
 	}
 	var version int
 	var pastToo override
@@ -69,15 +70,15 @@ func (a *app) objectCmd() *cobra.Command {
 	remove.Flags().IntVar(&version, "if-version", 0, "delete this version alone, as show tells it")
 	var dry bool
 	load := &cobra.Command{
-		Use: "import <file.yaml>", Short: "Create or change types and objects of the CMDB from a file, all or nothing", Args: exactly(1, "a YAML file"),
+		Use: "import <file.yaml>", Short: "Create or change types and objects of the CMDB from a file, all or nothing", Args: command.Exactly(1, "a YAML file"),
 		RunE: func(c *cobra.Command, args []string) error { return a.importObjects(c.Context(), args[0], dry) },
 	}
 	load.Flags().BoolVar(&dry, "dry-run", false, "check only")
 	path := &cobra.Command{
-		Use: "path <package:type/id> <path>", Short: "Follow an object path", Args: exactly(2, "an object and a path"),
+		Use: "path <package:type/id> <path>", Short: "Follow an object path", Args: command.Exactly(2, "an object and a path"),
 		RunE: func(c *cobra.Command, args []string) error { return a.path(c.Context(), args[0], args[1]) },
 	}
-	return group("object", "Objects", types, list, show, create, set, remove, load, path)
+	return command.Group("object", "Objects", types, list, show, create, set, remove, load, path)
 }
 
 // override is why the lock of a run does not bind a change.
@@ -89,7 +90,7 @@ func (o *override) flag(c *cobra.Command) {
 
 func (o *override) header() (map[string]string, error) {
 	if strings.ContainsFunc(o.reason, unicode.IsControl) {
-		return nil, usage("--override-reason: want one line of text")
+		return nil, command.Usage("--override-reason: want one line of text")
 	}
 	return map[string]string{"Override-Reason": o.reason}, nil
 }
@@ -113,7 +114,7 @@ func (a *app) objectTypes(ctx context.Context) error {
 	if err := api.Call(ctx, "GET", "/api/v1/object-types", nil, &page); err != nil {
 		return err
 	}
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		for _, t := range page.Items {
 			var all []string
 			for _, at := range t.Attributes {
@@ -133,7 +134,7 @@ func (a *app) objects(ctx context.Context, typ string, where []string) error {
 	for _, f := range where {
 		attr, v, ok := strings.Cut(f, "=")
 		if !ok {
-			return usage("--where %q: want attribute=value", f)
+			return command.Usage("--where %q: want attribute=value", f)
 		}
 		all = append(all, map[string]any{"attrName": attr, "op": "eq", "condition": v})
 	}
@@ -142,7 +143,7 @@ func (a *app) objects(ctx context.Context, typ string, where []string) error {
 		return err
 	}
 	a.cut(page.Next, "narrow the list with --where attribute=value")
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		for _, row := range page.Items {
 			fmt.Fprintf(w, "%s/%v\t%s\n", typ, row["id"], attributes(row))
 		}
@@ -163,7 +164,7 @@ func attributes(row map[string]any) string {
 func objectPath(ref string) (string, error) {
 	typ, id, ok := strings.Cut(ref, "/")
 	if !ok || !strings.Contains(typ, ":") || id == "" {
-		return "", usage("%q names no object: write package:type/id", ref)
+		return "", command.Usage("%q names no object: write package:type/id", ref)
 	}
 	return "/api/v1/objects/" + url.PathEscape(typ) + "/" + url.PathEscape(id), nil
 }
@@ -181,7 +182,7 @@ func (a *app) object(ctx context.Context, ref string) error {
 	if err := api.Call(ctx, "GET", client.Query(path, "project", a.target.project), nil, &row); err != nil {
 		return err
 	}
-	return a.show(row, func(w io.Writer) {
+	return a.Show(row, func(w io.Writer) {
 		for _, k := range slices.Sorted(maps.Keys(row)) {
 			fmt.Fprintf(w, "%s\t%s\n", k, table.Plain(row[k]))
 		}
@@ -204,7 +205,7 @@ func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions,
 	}
 	typ, id, ok := strings.Cut(ref, "/")
 	if !ok || len(row) == 0 {
-		return usage("want an object package:type/id and --set attribute=value")
+		return command.Usage("want an object package:type/id and --set attribute=value")
 	}
 	row["id"] = id
 	if o.version > 0 {
@@ -214,7 +215,7 @@ func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions,
 	if err := api.CallWith(ctx, method, client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project), header, []any{row}, &page); err != nil {
 		return err
 	}
-	return a.show(page.Items, func(w io.Writer) {
+	return a.Show(page.Items, func(w io.Writer) {
 		for _, row := range page.Items {
 			fmt.Fprintf(w, "%s\t%s\n", ref, attributes(row))
 		}
@@ -242,7 +243,7 @@ func (a *app) deleteObject(ctx context.Context, ref string, version int, past ov
 	if err := api.CallWith(ctx, "POST", client.Query(objectdoc.Path, "project", a.target.project), header, body, nil); err != nil {
 		return err
 	}
-	return a.show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })
+	return a.Show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })
 }
 
 func (a *app) path(ctx context.Context, ref, path string) error {
@@ -255,7 +256,7 @@ func (a *app) path(ctx context.Context, ref, path string) error {
 	if err := api.Call(ctx, "POST", client.Query("/api/v1/object-paths/evaluate", "project", a.target.project), body, &page); err != nil {
 		return err
 	}
-	return a.show(page.Items, func(w io.Writer) {
+	return a.Show(page.Items, func(w io.Writer) {
 		for _, v := range page.Items {
 			for _, one := range v.Values {
 				raw, _ := json.Marshal(one) // it was JSON
@@ -290,7 +291,7 @@ func (a *app) importObjects(ctx context.Context, file string, dry bool) error {
 		return err
 	}
 	done := doc.Summary(answer)
-	return a.show(done, func(w io.Writer) {
+	return a.Show(done, func(w io.Writer) {
 		for _, t := range done.Types {
 			fmt.Fprintf(w, "type %s\t%s\t%s\n", t.Type, t.Result, strings.Join(slices.Concat(t.Created, t.Changed), " "))
 		}

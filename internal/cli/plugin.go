@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/cli/live"
 	"sextant/internal/cli/table"
 	"sextant/sdk/go/client"
@@ -16,14 +17,14 @@ import (
 
 func (a *app) pluginCmd() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "Plugins with their states and services", Args: exactly(0, "no arguments"),
+		Use: "list", Short: "Plugins with their states and services", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.plugins(c.Context()) },
 	}
 	var o runOptions
 	call := &cobra.Command{
 		Use: "call <plugin>/<service>/<action>", Short: "Call a service on objects: a run of one step",
-		Long: "Asks the door for a run of one step. Inputs that the manifest does not take from the object are given with --var." + exitHelp,
-		Args: exactly(1, "a service: plugin/service/action"),
+		Long: "Asks the door for a run of one step. Inputs that the manifest does not take from the object are given with --var." + command.ExitHelp,
+		Args: command.Exactly(1, "a service: plugin/service/action"),
 		RunE: func(c *cobra.Command, args []string) error {
 			vars, err := o.variables(nil)
 			if err != nil {
@@ -35,11 +36,11 @@ func (a *app) pluginCmd() *cobra.Command {
 	call.Flags().StringArrayVar(&o.objects, "object", nil, "what the service acts on, package:type/id; may be given many times")
 	call.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, an input; may be given many times")
 	remove := &cobra.Command{
-		Use: "remove <name>", Short: "Un-register a plugin that runs elsewhere", Args: exactly(1, "a plugin"),
-		Long: "Un-registers a plugin that was connected from elsewhere. It stays while runs wait for its calls, other plugins require it, or their types refer to its objects." + exitHelp,
+		Use: "remove <name>", Short: "Un-register a plugin that runs elsewhere", Args: command.Exactly(1, "a plugin"),
+		Long: "Un-registers a plugin that was connected from elsewhere. It stays while runs wait for its calls, other plugins require it, or their types refer to its objects." + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error { return a.removePlugin(c.Context(), args[0]) },
 	}
-	return group("plugin", "Plugins and their services", list, call, remove)
+	return command.Group("plugin", "Plugins and their services", list, call, remove)
 }
 
 func (a *app) removePlugin(ctx context.Context, name string) error {
@@ -59,7 +60,7 @@ func (a *app) plugins(ctx context.Context) error {
 	if err := api.Call(ctx, "GET", "/api/v1/plugins", nil, &page); err != nil {
 		return err
 	}
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		for _, m := range page.Items {
 			fmt.Fprintf(w, "%s %s\t%s\t%s\n", m.Plugin, m.Version, strings.TrimSpace(string(m.State)+" "+m.Reason), m.Title["en"])
 			for _, s := range m.Services {
@@ -74,7 +75,7 @@ func (a *app) plugins(ctx context.Context) error {
 // call runs a service as a run of one step, waits for it and shows its rows.
 func (a *app) call(ctx context.Context, service string, vars map[string]any, objects []string) error {
 	if strings.Count(service, "/") != 2 {
-		return usage("%q is no service: write plugin/service/action", service)
+		return command.Usage("%q is no service: write plugin/service/action", service)
 	}
 	api, err := a.target.client()
 	if err != nil {
@@ -101,10 +102,10 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs); err != nil {
 		return err
 	}
-	if err := a.show(map[string]any{"run": last, "jobs": jobs.Items}, func(w io.Writer) { table.Rows(w, jobs.Items) }); err != nil {
+	if err := a.Show(map[string]any{"run": last, "jobs": jobs.Items}, func(w io.Writer) { table.Rows(w, jobs.Items) }); err != nil {
 		return err
 	}
-	if !a.json {
+	if !a.JSON {
 		if err := table.Whole(a.Out, jobs.Items); err != nil {
 			return err
 		}
@@ -146,7 +147,7 @@ func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessR
 				fmt.Fprintf(a.Err, "%s\n", step.Message)
 			}
 		}
-		return outcome{ExitFailed}
+		return command.Outcome{Code: command.ExitFailed}
 	}
 	var page client.PageOfProcessIncident
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", r.Project, "run", r.Key), nil, &page); err != nil {
@@ -162,7 +163,7 @@ func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessR
 	if err := api.Call(ctx, "POST", "/api/v1/runs/"+r.Key+"/cancel", client.CancelBody{Reason: short(why), Failed: true}, nil); err != nil {
 		return err
 	}
-	return outcome{ExitFailed}
+	return command.Outcome{Code: command.ExitFailed}
 }
 
 // short keeps a reason within what the server takes.

@@ -10,31 +10,32 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/sdk/go/client"
 )
 
 func (a *app) processCmd() *cobra.Command {
 	deploy := &cobra.Command{
-		Use: "deploy <file.bpmn> …", Short: "Check BPMN files and keep them as new versions", Long: "Checks each file and keeps it as the newest version of its process. What cannot be executed is refused with element and line." + exitHelp,
+		Use: "deploy <file.bpmn> …", Short: "Check BPMN files and keep them as new versions", Long: "Checks each file and keeps it as the newest version of its process. What cannot be executed is refused with element and line." + command.ExitHelp,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage("want one or more BPMN files")
+				return command.Usage("want one or more BPMN files")
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error { return a.deploy(c.Context(), args) },
 	}
 	list := &cobra.Command{
-		Use: "list", Short: "Processes in their newest version", Args: exactly(0, "no arguments"),
+		Use: "list", Short: "Processes in their newest version", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.processes(c.Context()) },
 	}
 	var version int
 	show := &cobra.Command{
-		Use: "show <process>", Short: "The BPMN file of a process", Args: exactly(1, "the id of a process"),
+		Use: "show <process>", Short: "The BPMN file of a process", Args: command.Exactly(1, "the id of a process"),
 		RunE: func(c *cobra.Command, args []string) error { return a.showProcess(c.Context(), args[0], version) },
 	}
 	show.Flags().IntVar(&version, "version", 0, "version; else the newest")
-	return group("process", "Processes and their versions", deploy, list, show)
+	return command.Group("process", "Processes and their versions", deploy, list, show)
 }
 
 // deployed is the answer to a deployment.
@@ -65,7 +66,7 @@ func (a *app) deploy(ctx context.Context, files []string) error {
 		}
 		all = append(all, d)
 	}
-	return a.show(all, func(w io.Writer) {
+	return a.Show(all, func(w io.Writer) {
 		for _, d := range all {
 			word := "unchanged"
 			if d.Changed {
@@ -88,7 +89,7 @@ func (a *app) processes(ctx context.Context) error {
 		return err
 	}
 	a.cut(page.Next, onward("/api/v1/processes", page.Next))
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "PROCESS\tVERSION\tNAME\tDEPLOYED\tBY")
 		for _, d := range page.Items {
 			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", d.Process, d.Version, d.Name, d.Created.Local().Format("2006-01-02 15:04"), d.Subject)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/kit/clock"
 	"sextant/internal/server"
 )
@@ -19,12 +20,12 @@ func (a *app) quarantineCmd() *cobra.Command {
 	var drop bool
 	c := &cobra.Command{
 		Use: "quarantine <run>", Short: "Set a run aside, on the data folder of a stopped server",
-		Long: "Sets a run aside in the data folder of a server that does not run: the next start leaves it alone, and an incident tells. Retry the incident to take the run up, or cancel the run. With --drop the next start ends it. A server does the same by itself with a run at which it died twice in a row." + exitHelp,
-		Args: exactly(1, "the key of a run"),
+		Long: "Sets a run aside in the data folder of a server that does not run: the next start leaves it alone, and an incident tells. Retry the incident to take the run up, or cancel the run. With --drop the next start ends it. A server does the same by itself with a run at which it died twice in a row." + command.ExitHelp,
+		Args: command.Exactly(1, "the key of a run"),
 		RunE: func(c *cobra.Command, args []string) error {
 			key, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || key <= 0 {
-				return usage("%q is no key of a run", args[0])
+				return command.Usage("%q is no key of a run", args[0])
 			}
 			l, err := s.load(c)
 			if err != nil {
@@ -34,7 +35,7 @@ func (a *app) quarantineCmd() *cobra.Command {
 			if err := server.Quarantine(c.Context(), o, key, reason, drop); err != nil {
 				return err
 			}
-			return a.show(map[string]any{"run": args[0], "dropped": drop}, func(w io.Writer) {
+			return a.Show(map[string]any{"run": args[0], "dropped": drop}, func(w io.Writer) {
 				next := "The next start leaves the run alone."
 				if drop {
 					next = "The next start ends the run."

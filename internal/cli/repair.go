@@ -9,18 +9,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/cli/live"
 	"sextant/sdk/go/client"
 )
 
 func (a *app) incidentCmd() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "What waits for help, oldest first", Args: exactly(0, "no arguments"),
+		Use: "list", Short: "What waits for help, oldest first", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.incidents(c.Context()) },
 	}
 	var inputs, vars, outputs runOptions
 	retry := &cobra.Command{
-		Use: "retry <incident>", Short: "Try again, with the same or with new inputs; rows that are done are not done again", Args: exactly(1, "the key of an incident"),
+		Use: "retry <incident>", Short: "Try again, with the same or with new inputs; rows that are done are not done again", Args: command.Exactly(1, "the key of an incident"),
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := inputs.variables(nil)
 			if err != nil {
@@ -45,7 +46,7 @@ func (a *app) incidentCmd() *cobra.Command {
 	var reason, flow string
 	var results runOptions
 	skip := &cobra.Command{
-		Use: "skip <incident>", Short: "Leave the step as if it had completed", Args: exactly(1, "the key of an incident"),
+		Use: "skip <incident>", Short: "Leave the step as if it had completed", Args: command.Exactly(1, "the key of an incident"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := reasoned(reason); err != nil {
 				return err
@@ -62,7 +63,7 @@ func (a *app) incidentCmd() *cobra.Command {
 	results.jsonFlag(skip)
 	skip.Flags().StringVar(&flow, "flow", "", "flow to leave an exclusive gateway by")
 	_ = skip.MarkFlagRequired("reason") // the flag exists
-	return group("incident", "Steps that stopped and wait for a person", list, retry, skip)
+	return command.Group("incident", "Steps that stopped and wait for a person", list, retry, skip)
 }
 
 func (a *app) incidents(ctx context.Context) error {
@@ -75,7 +76,7 @@ func (a *app) incidents(ctx context.Context) error {
 		return err
 	}
 	a.cut(page.Next, onward("/api/v1/incidents", page.Next))
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "INCIDENT\tRUN\tSTEP\tKIND\tSINCE\tMESSAGE")
 		for _, i := range page.Items {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", i.Key, i.Run, i.Element, i.Kind, i.Since.Local().Format("15:04:05"), live.Short(i.Message))
@@ -85,13 +86,13 @@ func (a *app) incidents(ctx context.Context) error {
 
 func (a *app) taskCmd() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "Work that waits for people", Args: exactly(0, "no arguments"),
+		Use: "list", Short: "Work that waits for people", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.tasks(c.Context()) },
 	}
 	var o runOptions
 	var reason string
 	complete := &cobra.Command{
-		Use: "complete <task>", Short: "Complete a task with its results", Args: exactly(1, "the key of a task"),
+		Use: "complete <task>", Short: "Complete a task with its results", Args: command.Exactly(1, "the key of a task"),
 		RunE: func(c *cobra.Command, args []string) error {
 			vars, err := o.variables(nil)
 			if err != nil {
@@ -107,7 +108,7 @@ func (a *app) taskCmd() *cobra.Command {
 	complete.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, a result, as text; may be given many times")
 	complete.Flags().StringVar(&reason, "reason", "", "why it is answered so; it is kept with the answers")
 	o.jsonFlag(complete)
-	return group("task", "The inbox: work for people", list, complete)
+	return command.Group("task", "The inbox: work for people", list, complete)
 }
 
 func (a *app) tasks(ctx context.Context) error {
@@ -120,7 +121,7 @@ func (a *app) tasks(ctx context.Context) error {
 		return err
 	}
 	a.cut(page.Next, onward("/api/v1/tasks", page.Next))
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "TASK\tRUN\tNAME\tASKS\tFOR\tSINCE")
 		for _, t := range page.Items {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Key, t.Run, t.Name, asks(t), people(t), t.Created.Local().Format("2006-01-02 15:04:05"))
@@ -160,21 +161,21 @@ func (a *app) stopCmd() *cobra.Command {
 	var reason string
 	var off bool
 	c := &cobra.Command{
-		Use: "stop", Short: "Stop every start, or allow them again with --off", Long: "While stopped, the door refuses every run; what runs goes on. The same is done by a file STOP in the data folder." + exitHelp,
-		Args: exactly(0, "no arguments"),
+		Use: "stop", Short: "Stop every start, or allow them again with --off", Long: "While stopped, the door refuses every run; what runs goes on. The same is done by a file STOP in the data folder." + command.ExitHelp,
+		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			api, err := a.target.client()
 			if err != nil {
 				return err
 			}
 			if reason == "" && !off {
-				return usage("say why: --reason \"…\"")
+				return command.Usage("say why: --reason \"…\"")
 			}
 			var s client.ControlStop
 			if err := api.Call(c.Context(), "PUT", "/api/v1/stop", map[string]any{"active": !off, "reason": reason}, &s); err != nil {
 				return err
 			}
-			return a.show(s, func(w io.Writer) {
+			return a.Show(s, func(w io.Writer) {
 				if s.Active {
 					fmt.Fprintf(w, "Nothing starts any more: %s\n", s.Reason)
 				} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/cli/live"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/wire"
@@ -48,8 +49,8 @@ func (a *app) runCmd() *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
 		Use: "run <process>", Short: "Ask the door for a run and watch it",
-		Long: "Asks for a run of a process on objects and shows it live. It ends when the run ends, or stops for a person.\n--preview starts nothing: it shows what the door would say and every row that every step would touch." + exitHelp,
-		Args: exactly(1, "the id of a process"),
+		Long: "Asks for a run of a process on objects and shows it live. It ends when the run ends, or stops for a person.\n--preview starts nothing: it shows what the door would say and every row that every step would touch." + command.ExitHelp,
+		Args: command.Exactly(1, "the id of a process"),
 		RunE: func(c *cobra.Command, args []string) error { return a.run(c.Context(), args[0], o) },
 	}
 	o.flags(c)
@@ -69,7 +70,7 @@ func (o *runOptions) variables(types map[string]string) (map[string]any, error) 
 		}
 		raw := map[string]json.RawMessage{}
 		if err := json.Unmarshal(data, &raw); err != nil {
-			return nil, usage("%s is no JSON object: %w", o.file, err)
+			return nil, command.Usage("%s is no JSON object: %w", o.file, err)
 		}
 		for k, v := range raw {
 			vars[k] = v
@@ -78,14 +79,14 @@ func (o *runOptions) variables(types map[string]string) (map[string]any, error) 
 	for _, v := range o.vars {
 		name, text, ok := strings.Cut(v, "=")
 		if !ok || name == "" {
-			return nil, usage("--var %q: want name=value", v)
+			return nil, command.Usage("--var %q: want name=value", v)
 		}
 		vars[name] = valueOf(types[name], text)
 	}
 	for _, v := range o.json {
 		name, text, ok := strings.Cut(v, "=")
 		if !ok || name == "" || !json.Valid([]byte(text)) {
-			return nil, usage("--json-var %q: want name=value, the value as JSON", v)
+			return nil, command.Usage("--json-var %q: want name=value, the value as JSON", v)
 		}
 		vars[name] = json.RawMessage(text)
 	}
@@ -160,7 +161,7 @@ func (a *app) run(ctx context.Context, process string, o runOptions) error {
 		return err
 	}
 	if o.detach {
-		return a.show(v, func(w io.Writer) { fmt.Fprintf(w, "run\t%s\t%s\n", v.Run, v.Verdict) })
+		return a.Show(v, func(w io.Writer) { fmt.Fprintf(w, "run\t%s\t%s\n", v.Run, v.Verdict) })
 	}
 	return a.follow(ctx, api, v.Run)
 }
@@ -171,7 +172,7 @@ func (a *app) preview(ctx context.Context, api *client.Client, body map[string]a
 		return err
 	}
 	blocked := slices.ContainsFunc(p.Door, func(s client.ControlStep) bool { return !s.Ok })
-	err := a.show(p, func(w io.Writer) {
+	err := a.Show(p, func(w io.Writer) {
 		fmt.Fprintf(w, "%s, version %d\n\nThe door\n", p.Process, p.Version)
 		for _, s := range p.Door {
 			word := "ok"
@@ -200,7 +201,7 @@ func (a *app) preview(ctx context.Context, api *client.Client, body map[string]a
 		}
 	})
 	if err == nil && blocked {
-		return outcome{ExitRefused}
+		return command.Outcome{Code: command.ExitRefused}
 	}
 	return err
 }
@@ -208,7 +209,7 @@ func (a *app) preview(ctx context.Context, api *client.Client, body map[string]a
 // follow shows a run live until it ends or stops for a person.
 func (a *app) follow(ctx context.Context, api *client.Client, run string) error {
 	isTerm, size := a.screen()
-	view := live.New(a.Err, isTerm && !a.json, size)
+	view := live.New(a.Err, isTerm && !a.JSON, size)
 	var last client.ProcessRun
 	stopped := false
 	err := api.Watch(ctx, run, func(error) { fmt.Fprintln(a.Err, "the connection is lost; the run goes on, looking again …") }, func(u client.Update) bool {
@@ -221,18 +222,18 @@ func (a *app) follow(ctx context.Context, api *client.Client, run string) error 
 	if err != nil {
 		if ctx.Err() != nil {
 			fmt.Fprintf(a.Err, "\nrun %s goes on; look at it with: sextant runs show %s\n", run, run)
-			return outcome{ExitOK}
+			return command.Outcome{Code: command.ExitOK}
 		}
 		return err
 	}
 	if err := a.conclude(ctx, api, last, stopped); err != nil {
 		return err
 	}
-	if last.State == "cancelled" && !a.json {
+	if last.State == "cancelled" && !a.JSON {
 		a.decided(ctx, api, last)
 	}
 	if last.State != "completed" {
-		return outcome{ExitFailed}
+		return command.Outcome{Code: command.ExitFailed}
 	}
 	return nil
 }
@@ -263,7 +264,7 @@ func idle(v *live.View) bool {
 // conclude says how a run ended, or what it waits for and what to do.
 func (a *app) conclude(ctx context.Context, api *client.Client, r client.ProcessRun, stopped bool) error {
 	if !stopped {
-		return a.show(r, func(w io.Writer) {
+		return a.Show(r, func(w io.Writer) {
 			fmt.Fprintf(w, "run %s is %s", r.Key, r.State)
 			if r.Code != "" {
 				fmt.Fprintf(w, ": %s", r.Code)
@@ -279,7 +280,7 @@ func (a *app) conclude(ctx context.Context, api *client.Client, r client.Process
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", r.Project, "run", r.Key), nil, &incidents); err != nil {
 		return err
 	}
-	return a.show(map[string]any{"run": r, "tasks": tasks.Items, "incidents": incidents.Items}, func(w io.Writer) {
+	return a.Show(map[string]any{"run": r, "tasks": tasks.Items, "incidents": incidents.Items}, func(w io.Writer) {
 		fmt.Fprintf(w, "run %s waits for a person\n", r.Key)
 		for _, t := range tasks.Items {
 			fmt.Fprintf(w, "\n  task: %s\n    sextant task complete %s --var name=value\n", t.Name, t.Key)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/sdk/go/client"
 )
 
@@ -23,11 +24,11 @@ type logOptions struct {
 func (a *app) logCmd() *cobra.Command {
 	var o logOptions
 	c := &cobra.Command{
-		Use: "log <run>", Short: "Output of the services of a run", Args: exactly(1, "the key of a run"),
-		Long: "Output of the services of a run, whole and in the order in which it came. Where output is missing, a line says how much and why." + exitHelp,
+		Use: "log <run>", Short: "Output of the services of a run", Args: command.Exactly(1, "the key of a run"),
+		Long: "Output of the services of a run, whole and in the order in which it came. Where output is missing, a line says how much and why." + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.search != "" && o.last > 0 {
-				return usage("give --search or --last, not both")
+				return command.Usage("give --search or --last, not both")
 			}
 			return a.logs(c.Context(), args[0], o)
 		},
@@ -59,10 +60,10 @@ func (a *app) logs(ctx context.Context, run string, o logOptions) error {
 		}
 	}
 	switch {
-	case a.json && o.search != "":
-		return a.show(l.hits, nil)
-	case a.json:
-		return a.show(l.pieces, nil)
+	case a.JSON && o.search != "":
+		return a.Show(l.hits, nil)
+	case a.JSON:
+		return a.Show(l.pieces, nil)
 	}
 	_, err = io.WriteString(a.Out, l.newline)
 	return err
@@ -104,7 +105,7 @@ func (l *logView) read(ctx context.Context, j client.DispatchStep) error {
 		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", l.o.object, "last", last, "limit", "500", "after", after), nil, &page); err != nil {
 			return err
 		}
-		if l.a.json {
+		if l.a.JSON {
 			l.pieces = append(l.pieces, page.Items...)
 		} else {
 			for _, p := range page.Items {
@@ -157,7 +158,7 @@ func (l *logView) find(ctx context.Context, j client.DispatchStep) error {
 		}
 		l.hits = append(l.hits, page.Items...)
 		for _, h := range page.Items {
-			if l.a.json {
+			if l.a.JSON {
 				break
 			}
 			l.under(j, h.Object)

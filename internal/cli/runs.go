@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/sdk/go/client"
 )
 
@@ -21,7 +22,7 @@ type runsOptions struct {
 func (a *app) runsCmd() *cobra.Command {
 	var o runsOptions
 	list := &cobra.Command{
-		Use: "list", Short: "Runs, newest first", Args: exactly(0, "no arguments"),
+		Use: "list", Short: "Runs, newest first", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.listRuns(c.Context(), o) },
 	}
 	list.Flags().StringVar(&o.state, "state", "", "active, incident, completed, failed or cancelled")
@@ -29,11 +30,11 @@ func (a *app) runsCmd() *cobra.Command {
 	list.Flags().StringVar(&o.object, "object", "", "only runs that were given this object")
 	list.Flags().IntVar(&o.limit, "limit", 50, "how many at most, up to 500")
 	show := &cobra.Command{
-		Use: "show <run>", Short: "A run with its steps and every row's outcome", Args: exactly(1, "the key of a run"),
+		Use: "show <run>", Short: "A run with its steps and every row's outcome", Args: command.Exactly(1, "the key of a run"),
 		RunE: func(c *cobra.Command, args []string) error { return a.showRun(c.Context(), args[0]) },
 	}
 	watch := &cobra.Command{
-		Use: "watch <run>", Short: "Watch a run live", Args: exactly(1, "the key of a run"),
+		Use: "watch <run>", Short: "Watch a run live", Args: command.Exactly(1, "the key of a run"),
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := a.target.client()
 			if err != nil {
@@ -44,7 +45,7 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	var reason string
 	cancel := &cobra.Command{
-		Use: "cancel <run>", Short: "End a run; what it has begun is told to stop", Args: exactly(1, "the key of a run"),
+		Use: "cancel <run>", Short: "End a run; what it has begun is told to stop", Args: command.Exactly(1, "the key of a run"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := reasoned(reason); err != nil {
 				return err
@@ -54,7 +55,7 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
 	_ = cancel.MarkFlagRequired("reason") // the flag exists
-	return group("runs", "Runs", list, show, watch, a.logCmd(), cancel, a.quarantineCmd())
+	return command.Group("runs", "Runs", list, show, watch, a.logCmd(), cancel, a.quarantineCmd())
 }
 
 func (a *app) listRuns(ctx context.Context, o runsOptions) error {
@@ -68,7 +69,7 @@ func (a *app) listRuns(ctx context.Context, o runsOptions) error {
 		return err
 	}
 	a.cut(page.Next, "ask for up to 500 with --limit, or narrow the list with --state, --process or --object")
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tPROCESS\tSTATE\tSTARTED\tTOOK\tBY\tOBJECTS")
 		for _, r := range page.Items {
 			took := "…"
@@ -94,7 +95,7 @@ func (a *app) showRun(ctx context.Context, run string) error {
 			return err
 		}
 	}
-	return a.show(map[string]any{"run": r, "steps": steps.Items, "jobs": jobs.Items}, func(w io.Writer) {
+	return a.Show(map[string]any{"run": r, "steps": steps.Items, "jobs": jobs.Items}, func(w io.Writer) {
 		fmt.Fprintf(w, "run %s\t%s v%d\t%s %s\tby %s\n\n", r.Key, r.Process, r.Version, r.State, r.Code, r.Subject)
 		rows := map[string]client.DispatchStep{}
 		for _, j := range jobs.Items {
@@ -136,5 +137,5 @@ func (a *app) act(ctx context.Context, path string, body any, done string) error
 	if err := api.Call(ctx, "POST", path, body, nil); err != nil {
 		return err
 	}
-	return a.show(map[string]string{"result": done}, func(w io.Writer) { fmt.Fprintln(w, done) })
+	return a.Show(map[string]string{"result": done}, func(w io.Writer) { fmt.Fprintln(w, done) })
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/config"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/obs"
@@ -44,7 +45,7 @@ func (s *settings) load(c *cobra.Command) (*config.Loaded, error) {
 	}
 	l, err := config.Load(s.file, given)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, command.UsageError{Err: err}
 	}
 	return l, nil
 }
@@ -53,8 +54,8 @@ func (a *app) serverCmd() *cobra.Command {
 	var s settings
 	c := &cobra.Command{
 		Use: "server", Short: "Run the platform on embedded parts",
-		Long: "Runs the platform. Without a file, a flag or a network it works on embedded parts in the folder ./data. The first start creates the user admin and prints its password once; SEXTANT_ADMIN_PASSWORD sets it." + exitHelp,
-		Args: exactly(0, "no arguments"),
+		Long: "Runs the platform. Without a file, a flag or a network it works on embedded parts in the folder ./data. The first start creates the user admin and prints its password once; SEXTANT_ADMIN_PASSWORD sets it." + command.ExitHelp,
+		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := s.load(c)
 			if err != nil {
@@ -109,8 +110,8 @@ func (a *app) recoverCmd() *cobra.Command {
 	name := "admin"
 	c := &cobra.Command{
 		Use: "recover", Short: "Log a user in who has lost the password, on the data folder of a stopped server",
-		Long: "Makes a link that logs a user in once, within an hour, in the data folder of a server that does not run. Start the server then, log in with the link and give a new password. The audit log keeps that it was done." + exitHelp,
-		Args: exactly(0, "no arguments"),
+		Long: "Makes a link that logs a user in once, within an hour, in the data folder of a server that does not run. Start the server then, log in with the link and give a new password. The audit log keeps that it was done." + command.ExitHelp,
+		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := s.load(c)
 			if err != nil {
@@ -120,7 +121,7 @@ func (a *app) recoverCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(map[string]string{"user": name, "link": link}, func(w io.Writer) {
+			return a.Show(map[string]string{"user": name, "link": link}, func(w io.Writer) {
 				fmt.Fprintf(w, "Start the server; then, within an hour, once:\n\n  sextant login --link %s\n\nor open /sign-in#link=%s in the console.\n", link, link)
 			})
 		},
@@ -133,13 +134,13 @@ func (a *app) recoverCmd() *cobra.Command {
 func (a *app) configCmd() *cobra.Command {
 	var s settings
 	show := &cobra.Command{
-		Use: "show", Short: "Every setting with its value and where it comes from", Args: exactly(0, "no arguments"),
+		Use: "show", Short: "Every setting with its value and where it comes from", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := s.load(c)
 			if err != nil {
 				return err
 			}
-			return a.show(l.Items, func(w io.Writer) {
+			return a.Show(l.Items, func(w io.Writer) {
 				for _, i := range l.Items {
 					fmt.Fprintf(w, "%s\t%s\t%s\n", i.Key, i.Value, i.Origin)
 				}
@@ -147,19 +148,19 @@ func (a *app) configCmd() *cobra.Command {
 		},
 	}
 	s.flags(show, "listen", "data", "admin.listen", "log.level", "log.format", "plugins.isolate")
-	return group("config", "Settings", show)
+	return command.Group("config", "Settings", show)
 }
 
 // pluginHostCmd runs a built-in plugin as a process of its own, as the platform
 // starts it.
 func (a *app) pluginHostCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "plugin-host <name>", Short: "Run a built-in plugin as a process of its own", Hidden: true, Args: exactly(1, "the name of a plugin"),
-		Long: "Started by the platform with SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_KEY, SEXTANT_LISTEN, SEXTANT_DATABASE_URL, SEXTANT_DATA and SEXTANT_REACH." + exitHelp,
+		Use: "plugin-host <name>", Short: "Run a built-in plugin as a process of its own", Hidden: true, Args: command.Exactly(1, "the name of a plugin"),
+		Long: "Started by the platform with SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_KEY, SEXTANT_LISTEN, SEXTANT_DATABASE_URL, SEXTANT_DATA and SEXTANT_REACH." + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := server.Builtin(args[0])
 			if err != nil {
-				return usageError{err}
+				return command.UsageError{Err: err}
 			}
 			log := obs.NewLogger(a.Err, slog.LevelInfo, obs.Text).With("plugin", args[0])
 			h, err := plugin.HostFrom(config.Variable, log)
@@ -168,7 +169,7 @@ func (a *app) pluginHostCmd() *cobra.Command {
 			}
 			listen := config.Variable("SEXTANT_LISTEN")
 			if listen == "" {
-				return usage("SEXTANT_LISTEN is empty: give the address to listen on")
+				return command.Usage("SEXTANT_LISTEN is empty: give the address to listen on")
 			}
 			return plugin.Serve(c.Context(), p, h, listen)
 		},

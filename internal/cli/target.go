@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/config"
 	"sextant/sdk/go/client"
 )
@@ -121,7 +122,7 @@ func (t *target) client() (*client.Client, error) {
 		token = kept.Token
 	}
 	if token == "" {
-		return nil, usage("you are not logged in at %s: run sextant login, or give --token", url)
+		return nil, command.Usage("you are not logged in at %s: run sextant login, or give --token", url)
 	}
 	return &client.Client{URL: url, Token: token}, nil
 }

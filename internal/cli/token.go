@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/sdk/go/client"
 )
 
@@ -20,17 +21,17 @@ type tokenOptions struct {
 func (a *app) tokenCmd() *cobra.Command {
 	var o tokenOptions
 	create := &cobra.Command{
-		Use: "create <name>", Short: "Create an API token; it is shown once", Args: exactly(1, "a name"),
+		Use: "create <name>", Short: "Create an API token; it is shown once", Args: command.Exactly(1, "a name"),
 		RunE: func(c *cobra.Command, args []string) error { return a.createToken(c.Context(), args[0], o) },
 	}
 	create.Flags().StringArrayVar(&o.scope, "scope", nil, "permission to narrow the token to, such as run.start; may be given many times, else all of yours")
 	create.Flags().IntVar(&o.days, "days", 30, "days until it expires, up to 366")
 	list := &cobra.Command{
-		Use: "list", Short: "Your API tokens", Args: exactly(0, "no arguments"),
+		Use: "list", Short: "Your API tokens", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.tokens(c.Context()) },
 	}
 	revoke := &cobra.Command{
-		Use: "revoke <id>", Short: "End an API token at once", Args: exactly(1, "the id of a token"),
+		Use: "revoke <id>", Short: "End an API token at once", Args: command.Exactly(1, "the id of a token"),
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := a.target.client()
 			if err != nil {
@@ -39,10 +40,10 @@ func (a *app) tokenCmd() *cobra.Command {
 			if err := api.Call(c.Context(), "DELETE", "/api/v1/tokens/"+url.PathEscape(args[0]), nil, nil); err != nil {
 				return err
 			}
-			return a.show(map[string]string{"result": "revoked"}, func(w io.Writer) { fmt.Fprintln(w, "revoked") })
+			return a.Show(map[string]string{"result": "revoked"}, func(w io.Writer) { fmt.Fprintln(w, "revoked") })
 		},
 	}
-	return group("token", "API tokens for programs", create, list, revoke)
+	return command.Group("token", "API tokens for programs", create, list, revoke)
 }
 
 func (a *app) createToken(ctx context.Context, name string, o tokenOptions) error {
@@ -58,7 +59,7 @@ func (a *app) createToken(ctx context.Context, name string, o tokenOptions) erro
 	if err := a.confirmed(ctx, api, func() error { return api.Call(ctx, "POST", "/api/v1/tokens", body, &out) }); err != nil {
 		return err
 	}
-	return a.show(out, func(w io.Writer) { fmt.Fprintln(w, out.Token) })
+	return a.Show(out, func(w io.Writer) { fmt.Fprintln(w, out.Token) })
 }
 
 func (a *app) tokens(ctx context.Context) error {
@@ -71,7 +72,7 @@ func (a *app) tokens(ctx context.Context) error {
 		return err
 	}
 	a.cut(page.Next, onward("/api/v1/tokens", page.Next))
-	return a.show(page, func(w io.Writer) {
+	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "TOKEN\tNAME\tEXPIRES\tSCOPE")
 		for _, t := range page.Items {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%v\n", t.Id, t.Name, t.Expires.Local().Format("2006-01-02"), t.Scope)

@@ -11,6 +11,9 @@ import (
 // is completed with the variable rows.
 const BindJob = "sextant:bind"
 
+// DecisionJob begins the type of the job that asks for a decision; its id follows.
+const DecisionJob = "sextant:decision:"
+
 // Limits on one run, so that an endless loop or a huge list stops with an
 // incident instead of taking the server down.
 const (
@@ -20,6 +23,9 @@ const (
 	MaxFanOut = 10_000
 	// MaxVariableBytes is the most that one variable may hold as JSON.
 	MaxVariableBytes = 4 << 20
+	// MaxCorrelation is the most bytes of a correlation key: it is a key of the
+	// database.
+	MaxCorrelation = 190
 )
 
 // EffectKind is what the host has to do after the commit.
@@ -45,6 +51,11 @@ const (
 	IncidentGone
 	// RunEnded says that the run is over.
 	RunEnded
+	// Subscribed waits for a message or a signal, Unsubscribed no longer does.
+	Subscribed
+	Unsubscribed
+	// SignalThrown goes to everything that waits for the signal.
+	SignalThrown
 )
 
 // Effect is one thing to do after the commit. Key names the job, timer, task
@@ -62,6 +73,11 @@ type Effect struct {
 	Task Task
 	// Incident is set with IncidentRaised.
 	Incident state.Incident
+	// Subscription is set with Subscribed.
+	Subscription state.Subscription
+	// Name and Variables are set with SignalThrown.
+	Name      string
+	Variables Variables
 	// State and Code are set with RunEnded: completed, failed (with the error
 	// code) or cancelled (with the reason).
 	State string
@@ -106,6 +122,7 @@ const (
 	FactSkipped
 	FactEnded
 	FactRetried
+	FactEvent
 )
 
 // Fact is one line of a run's history. Node is an index into the program, of a

@@ -12,31 +12,37 @@ import (
 // wait, through to its end, or into an incident.
 func (s *stepper) begin(el *state.Element) {
 	node := s.p.Nodes[el.Node]
-	if el.Index == 0 && !s.arm(el, node) {
+	if !s.awaitAll(el, node) {
 		return
 	}
 	if el.Body {
 		s.beginBody(el, node)
 		return
 	}
-	if !s.mapInputs(el, node) {
-		return
+	if s.mapInputs(el, node) {
+		of(node).work(s, el, node)
 	}
-	switch node.Kind {
-	case program.ServiceTask:
-		s.beginService(el, node)
-	case program.UserTask:
-		s.beginHuman(el, node)
-	case program.ScriptTask:
-		s.runScript(el, node)
-	case program.SubProcess:
-		s.activate(el)
-		s.spawn(node.Start, el)
-	case program.TimerCatch:
-		s.activate(el)
-	default: // a boundary event: it has happened already
-		s.finish(el)
+}
+
+// awaitAll has an element instance wait for its own event and for those on its
+// boundary. In a loop each iteration has its own event, and the body the boundary. An
+// event on a boundary has happened when it becomes an instance.
+func (s *stepper) awaitAll(el *state.Element, node *program.Node) bool {
+	if len(el.Timers)+len(el.Subscriptions) > 0 {
+		return true // taken up again after an incident
 	}
+	if !el.Body && node.AttachedTo == program.None && !of(node).await(s, el, node) {
+		return false
+	}
+	if el.Index > 0 && !el.Body {
+		return true
+	}
+	for _, i := range node.Boundary {
+		if b := s.p.Nodes[i]; !of(b).await(s, el, b) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *stepper) activate(el *state.Element) {
@@ -80,80 +86,6 @@ func (s *stepper) mapOutputs(el *state.Element, node *program.Node) bool {
 	return true
 }
 
-func (s *stepper) beginService(el *state.Element, node *program.Node) {
-	kind, err := s.text(node.Task.Type, el.Key)
-	if err != nil || kind == "" {
-		s.incident(el, IncidentValue, "the job type is no text: "+reason(err))
-		return
-	}
-	retries, err := s.number(node.Task.Retries, el.Key)
-	if err != nil {
-		s.incident(el, IncidentValue, "the retries are no whole number: "+err.Error())
-		return
-	}
-	s.createJob(el, kind, max(retries, 1))
-}
-
-func (s *stepper) createJob(el *state.Element, kind string, retries int32) {
-	el.Job = &state.Job{Key: s.env.NextKey(), Type: kind, Retries: retries}
-	s.activate(el)
-	s.offer(el)
-}
-
-// offer hands the job of an element out, for the first time or again.
-func (s *stepper) offer(el *state.Element) {
-	s.fact(Fact{Kind: FactJob, Node: el.Node, Key: el.Job.Key, Text: el.Job.Type, Data: s.offset(el.Key)})
-	s.effect(Effect{Kind: JobCreated, Key: el.Job.Key, Element: el.Key, Node: el.Node, Job: *el.Job})
-}
-
-func (s *stepper) beginHuman(el *state.Element, node *program.Node) {
-	var task Task
-	var err error
-	read := func(what string, into *string, v program.Value) {
-		if err == nil {
-			if *into, err = s.text(v, el.Key); err != nil {
-				err = fmt.Errorf("the %s is no text: %w", what, err)
-			}
-		}
-	}
-	read("assignee", &task.Assignee, node.Human.Assignee)
-	read("form", &task.Form, node.Human.Form)
-	if err == nil {
-		task.CandidateGroups, err = s.texts(node.Human.CandidateGroups, el.Key)
-	}
-	if err == nil {
-		task.CandidateUsers, err = s.texts(node.Human.CandidateUsers, el.Key)
-	}
-	if err != nil {
-		s.incident(el, IncidentValue, err.Error())
-		return
-	}
-	el.Human = true
-	s.activate(el)
-	s.effect(Effect{Kind: TaskCreated, Key: el.Key, Element: el.Key, Node: el.Node, Task: task})
-}
-
-func (s *stepper) runScript(el *state.Element, node *program.Node) {
-	v, err := s.json(program.Value{Expr: node.Script.Expr}, el.Key)
-	if err != nil {
-		s.incident(el, IncidentValue, "the script cannot be evaluated: "+err.Error())
-		return
-	}
-	s.activate(el)
-	s.results(el, Variables{node.Script.Result: v})
-	s.finish(el)
-}
-
-// results takes in the variables that the work of an element gave: for its
-// output mappings where it has some, else as seen from the element.
-func (s *stepper) results(el *state.Element, vars Variables) {
-	if len(s.p.Nodes[el.Node].Outputs) > 0 {
-		s.setAll(el.Key, vars)
-		return
-	}
-	s.propagateAll(el, vars)
-}
-
 func (s *stepper) propagateAll(scope *state.Element, vars Variables) {
 	for _, name := range sortedNames(vars) {
 		s.propagate(scope.Key, name, vars[name])
@@ -183,6 +115,9 @@ func (s *stepper) finish(el *state.Element) {
 	if el.Phase != state.Completing {
 		el.Phase = state.Completing
 		s.run.Touch(el)
+		if len(node.Handlers) > 0 {
+			s.deafen(el)
+		}
 	}
 	if el.Parent == 0 {
 		s.end(el, Completed, "")
@@ -254,31 +189,11 @@ func (s *stepper) clear(el *state.Element) {
 	s.dropJob(el)
 	s.dropTask(el)
 	s.dropIncident(el)
-	s.disarm(el)
+	s.forget(el)
 }
 
-func (s *stepper) job(key state.Key) (*state.Element, error) {
-	el := s.run.JobHolder(key)
-	if el == nil {
-		return nil, ErrGone
-	}
-	return el, nil
-}
-
-func (s *stepper) dropJob(el *state.Element) {
-	if el.Job == nil {
-		return
-	}
-	s.effect(Effect{Kind: JobGone, Key: el.Job.Key, Element: el.Key, Node: el.Node})
-	el.Job = nil
-	s.run.Touch(el)
-}
-
-func (s *stepper) dropTask(el *state.Element) {
-	if !el.Human {
-		return
-	}
-	s.effect(Effect{Kind: TaskGone, Key: el.Key, Element: el.Key, Node: el.Node})
-	el.Human = false
-	s.run.Touch(el)
+// forget has an element instance wait for no event any more.
+func (s *stepper) forget(el *state.Element) {
+	s.disarm(el, nil)
+	s.unsubscribe(el, nil)
 }

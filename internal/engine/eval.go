@@ -167,38 +167,6 @@ func placed(held json.RawMessage, path []string, v json.RawMessage) (json.RawMes
 	return json.Marshal(fields)
 }
 
-// choose finds the flow to leave an exclusive gateway by. Otherwise it tells the
-// kind and message of the incident.
-func (s *stepper) choose(node *program.Node, scope *state.Element) (flow int32, kind, message string) {
-	if len(node.Outgoing) == 0 {
-		return program.None, "", ""
-	}
-	for _, i := range node.Outgoing {
-		f := s.p.Flows[i]
-		if i == node.Default {
-			continue
-		}
-		if f.Condition == nil {
-			return i, "", ""
-		}
-		v, err := s.eval(f.Condition, scope.Key, nil)
-		if err != nil {
-			return 0, IncidentCondition, fmt.Sprintf("the condition of flow %s cannot be evaluated: %s", f.ID, err)
-		}
-		b, ok := value.AsBool(v)
-		if !ok {
-			return 0, IncidentCondition, fmt.Sprintf("the condition %q of flow %s %s", f.Condition.Source(), f.ID, s.unfit(f.Condition, v, "true or false"))
-		}
-		if b {
-			return i, "", ""
-		}
-	}
-	if node.Default != program.None {
-		return node.Default, "", ""
-	}
-	return 0, IncidentCondition, "no condition of the gateway is true and it has no default flow"
-}
-
 func quoted(text string) json.RawMessage {
 	raw, err := json.Marshal(text)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sextant/internal/engine/program"
@@ -28,6 +29,8 @@ type Variables map[string]json.RawMessage
 type Start struct {
 	Variables Variables
 	Mandate   []byte
+	// Event is the id of the start event, empty for the one without a trigger.
+	Event string
 }
 
 // JobCompleted ends a job with its results.
@@ -57,6 +60,12 @@ type JobThrew struct {
 
 // TimerFired says that a timer is due.
 type TimerFired struct{ Element, Timer state.Key }
+
+// EventCame says that the message or signal has come for which a subscription waits.
+type EventCame struct {
+	Element, Subscription state.Key
+	Variables             Variables
+}
 
 // TaskCompleted ends a user task.
 type TaskCompleted struct {
@@ -96,14 +105,55 @@ func (e Start) apply(s *stepper) error {
 	if message := tooLarge(e.Variables); message != "" {
 		return fmt.Errorf("%w: %s", ErrRefused, message)
 	}
-	root := &state.Element{Key: s.run.Key, Node: 0, Phase: state.Active}
+	start, err := s.startOf(e.Event)
+	if err != nil {
+		return err
+	}
+	root := &state.Element{Key: s.run.Key, Start: start}
 	s.run.Put(root)
 	s.fact(Fact{Kind: FactStarted, Key: root.Key})
 	if e.Mandate != nil {
 		s.run.SetMandate(e.Mandate, s.env.NextKey())
 	}
 	s.setAll(root.Key, e.Variables)
-	s.spawn(s.p.Nodes[0].Start, root)
+	if s.opensLater() {
+		s.queue = append(s.queue, move{scope: root, iterate: true})
+		return nil
+	}
+	s.begin(root)
+	return nil
+}
+
+// startOf finds the start event of a run; 0 stands for the one without a trigger.
+func (s *stepper) startOf(event string) (int32, error) {
+	if event == "" {
+		if s.p.Nodes[0].Start == program.None {
+			return 0, fmt.Errorf("%w: the process begins with an event alone", ErrRefused)
+		}
+		return 0, nil
+	}
+	n, ok := s.p.Lookup(event)
+	if !ok || n.Kind != program.StartByEvent {
+		return 0, fmt.Errorf("%w: %q is no start event that waits for a message or a signal", ErrRefused, event)
+	}
+	return n.Index, nil
+}
+
+func (e EventCame) apply(s *stepper) error {
+	el := s.run.Elements[e.Element]
+	if el == nil {
+		return ErrGone
+	}
+	i := slices.IndexFunc(el.Subscriptions, func(sub state.Subscription) bool { return sub.Key == e.Subscription })
+	if i < 0 {
+		return ErrGone
+	}
+	if message := tooLarge(e.Variables); message != "" {
+		return fmt.Errorf("%w: %s", ErrRefused, message)
+	}
+	sub := el.Subscriptions[i]
+	s.fact(Fact{Kind: FactEvent, Node: sub.Node, Key: sub.Key, Text: sub.Name})
+	s.occur(el, s.p.Nodes[sub.Node], &thrown{vars: e.Variables, plain: true})
 	return nil
 }
 
@@ -155,7 +205,7 @@ func (e JobThrew) apply(s *stepper) error {
 		return JobFailed{Job: e.Job, Kind: IncidentLimit, Message: message}.apply(s)
 	}
 	s.fact(Fact{Kind: FactJobThrew, Node: el.Node, Key: e.Job, Text: e.Code + ": " + e.Message})
-	if s.throw(el, thrown{code: e.Code, message: e.Message, vars: e.Variables}) {
+	if s.throw(el, &thrown{code: e.Code, message: e.Message, vars: e.Variables}) {
 		return nil
 	}
 	el.Job.Retries = 0
@@ -213,11 +263,7 @@ func (e Resolve) apply(s *stepper) error {
 	s.fact(Fact{Kind: FactResolved, Node: el.Node, Key: e.Incident})
 	held := s.held()
 	s.dropIncident(el)
-	if waits(s.p.Nodes[el.Node].Kind) || el.Parent == 0 {
-		s.setAll(el.Key, e.Variables)
-	} else { // what tokens only pass has no scope that would outlive this
-		s.propagateAll(s.run.Elements[el.Parent], e.Variables)
-	}
+	of(s.p.Nodes[el.Node]).given(s, el, e.Variables)
 	if held && el.Parent == 0 {
 		s.unpark()
 		return nil
@@ -235,16 +281,9 @@ func (e Skip) apply(s *stepper) error {
 		return fmt.Errorf("%w: %s", ErrRefused, message)
 	}
 	node := s.p.Nodes[el.Node]
-	if node.Kind == program.Process {
-		return fmt.Errorf("%w: a whole process cannot be skipped, cancel it", ErrRefused)
-	}
-	flows := node.Outgoing
-	if node.Kind == program.ExclusiveGateway {
-		flow, err := s.outgoing(node, e.Flow)
-		if err != nil {
-			return err
-		}
-		flows = []int32{flow}
+	flows, err := of(node).exits(s, node, e.Flow)
+	if err != nil {
+		return err
 	}
 	s.fact(Fact{Kind: FactSkipped, Node: el.Node, Key: el.Key, Text: e.Reason})
 	s.terminateBelow(el)

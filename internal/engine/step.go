@@ -67,7 +67,8 @@ func Step(env *Env, run *state.Run, event Event) (Result, error) {
 }
 
 // move is a token about to enter a node of a scope.
-// With iterate it starts an iteration of the multi-instance whose body is scope.
+// With iterate there is no token: the scope goes on by itself, as a multi-instance
+// with its next iteration or a process that has not begun.
 type move struct {
 	node    int32
 	scope   *state.Element
@@ -169,7 +170,7 @@ func (s *stepper) move(m move) {
 		return // the scope was terminated while the token was on its way
 	}
 	if m.iterate {
-		s.iterate(m.scope)
+		s.continued(m.scope)
 		return
 	}
 	node := s.p.Nodes[m.node]
@@ -178,32 +179,12 @@ func (s *stepper) move(m move) {
 		s.incident(el, IncidentLimit, fmt.Sprintf("the element was entered %d times without a wait: the process loops", MaxVisits))
 		return
 	}
-	switch node.Kind {
-	case program.StartEvent:
-		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
-		s.pass(node, m.scope)
-	case program.EndEvent:
-		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
-		s.consume(m.scope)
-	case program.ParallelGateway:
-		s.join(node, m)
-	case program.ExclusiveGateway:
-		flow, kind, message := s.choose(node, m.scope)
-		if message != "" {
-			s.incident(s.create(node, m.scope), kind, message)
-			return
-		}
-		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
-		if flow != program.None {
-			s.take(flow, m.scope)
-		}
-		s.consume(m.scope)
-	case program.ErrorEnd:
-		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
-		s.errorEnd(node, m.scope)
-	default:
-		s.begin(s.create(node, m.scope))
-	}
+	of(node).enter(s, node, m)
+}
+
+// passed tells that a token went through a node.
+func (s *stepper) passed(node *program.Node, scope *state.Element) {
+	s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: scope.Key})
 }
 
 func (s *stepper) tooOften(node int32) bool {
@@ -252,59 +233,6 @@ func (s *stepper) entered(el *state.Element) {
 // offset is a key relative to that of the run, as facts refer to others.
 func (s *stepper) offset(key state.Key) json.RawMessage {
 	return strconv.AppendInt(nil, int64(key-s.run.Key), 10)
-}
-
-// join counts a token at a parallel gateway and lets it fire when every
-// incoming flow has one; further tokens on the same flow wait for another round.
-func (s *stepper) join(node *program.Node, m move) {
-	if len(node.Incoming) < 2 {
-		s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: m.scope.Key})
-		s.pass(node, m.scope)
-		return
-	}
-	scope := m.scope
-	i := slices.IndexFunc(scope.Joins, func(j state.Join) bool { return j.Flow == m.flow })
-	if i < 0 {
-		scope.Joins = append(scope.Joins, state.Join{Flow: m.flow})
-		i = len(scope.Joins) - 1
-	}
-	scope.Joins[i].Count++
-	scope.Tokens++
-	s.count(scope, -1)
-	s.run.Touch(scope)
-	for _, in := range node.Incoming {
-		if !slices.ContainsFunc(scope.Joins, func(j state.Join) bool { return j.Flow == in && j.Count > 0 }) {
-			if scope.Children == 0 {
-				s.stuck(scope)
-			}
-			return
-		}
-	}
-	s.release(node, scope)
-}
-
-// release takes one token off each incoming flow and passes the gateway.
-func (s *stepper) release(node *program.Node, scope *state.Element) {
-	for i := range scope.Joins {
-		if slices.Contains(node.Incoming, scope.Joins[i].Flow) {
-			scope.Joins[i].Count--
-			scope.Tokens--
-		}
-	}
-	scope.Joins = slices.DeleteFunc(scope.Joins, func(j state.Join) bool { return j.Count == 0 })
-	s.count(scope, 1)
-	s.fact(Fact{Kind: FactPassed, Node: node.Index, Key: scope.Key})
-	s.pass(node, scope)
-}
-
-// outgoing finds a flow that leaves a node by its id.
-func (s *stepper) outgoing(node *program.Node, id string) (int32, error) {
-	for _, f := range node.Outgoing {
-		if s.p.Flows[f].ID == id {
-			return f, nil
-		}
-	}
-	return 0, fmt.Errorf("%w: name the flow to leave %s by; %q does not leave it", ErrRefused, node.ID, id)
 }
 
 func (s *stepper) setAll(scope state.Key, vars Variables) {

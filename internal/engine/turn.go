@@ -149,8 +149,21 @@ func (s *stepper) unpark() {
 	}
 }
 
-// unfinished reports whether a body has iterations that nothing else will start.
+// continued lets an element instance go on that unfinished reports.
+func (s *stepper) continued(el *state.Element) {
+	if el.Body {
+		s.iterate(el)
+		return
+	}
+	s.begin(el)
+}
+
+// unfinished reports whether a body has iterations that nothing else will start, or
+// a process has not begun.
 func (s *stepper) unfinished(el *state.Element) bool {
+	if el.Parent == 0 && el.Phase == state.Activating && el.Incident == nil {
+		return true
+	}
 	if !el.Body || el.Loop == nil || el.Phase != state.Active || el.Incident != nil || el.Loop.Started >= el.Loop.Total {
 		return false
 	}
@@ -167,15 +180,7 @@ func (s *stepper) evaluates(m move) bool {
 	if evaluating(n) || slices.ContainsFunc(n.Boundary, func(b int32) bool { return evaluating(s.p.Nodes[b]) }) {
 		return true
 	}
-	switch n.Kind {
-	case program.ErrorEnd:
-		return true // who catches it is not known yet
-	case program.ExclusiveGateway:
-		return slices.ContainsFunc(n.Outgoing, func(f int32) bool { return s.p.Flows[f].Condition != nil })
-	case program.EndEvent:
-		return evaluating(s.p.Nodes[m.scope.Node]) // which may end with it
-	}
-	return false
+	return len(n.Outgoing) == 0 && s.endEvaluates(m.scope) || of(n).evaluates(s, n, m)
 }
 
 // evaluating reports whether a node has an expression of its own.
@@ -185,6 +190,12 @@ func evaluating(n *program.Node) bool {
 		return true
 	}
 	if n.Task != nil && (n.Task.Type.Expr != nil || n.Task.Retries.Expr != nil) || n.Timer != nil && n.Timer.Value.Expr != nil {
+		return true
+	}
+	if n.Decision != nil && n.Decision.ID.Expr != nil {
+		return true
+	}
+	if n.Event != nil && (n.Event.Name.Expr != nil || n.Event.Correlation != nil) {
 		return true
 	}
 	h := n.Human

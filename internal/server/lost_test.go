@@ -45,7 +45,13 @@ func (g *gate) stop() {
 // deploy deploys a process whose body is given and gives the digest of its file.
 func (g *gate) deploy(token, id, body string) (status int, digest string, answer []byte) {
 	g.t.Helper()
-	xml := `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t"><process id="` + id + `" isExecutable="true">` + body + `</process></definitions>`
+	return g.deployFile(token, `<process id="`+id+`" isExecutable="true">`+body+`</process>`)
+}
+
+// deployFile deploys what stands within the definitions of a file.
+func (g *gate) deployFile(token, body string) (status int, digest string, answer []byte) {
+	g.t.Helper()
+	xml := `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">` + body + `</definitions>`
 	req, err := http.NewRequestWithContext(g.t.Context(), "POST", g.url+"/api/v1/processes", strings.NewReader(xml))
 	if err != nil {
 		g.t.Fatal(err)

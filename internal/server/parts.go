@@ -12,10 +12,12 @@ import (
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/decision"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/output"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/message"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/domain/process"
@@ -44,7 +46,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{api.Domain, api.Migrations}, {bus.Domain, bus.Migrations}, {audit.Domain, audit.Migrations}, {identity.Domain, identity.Migrations},
-		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {control.Domain, control.Migrations},
+		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {decision.Domain, decision.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations},
 		{dispatch.Domain, dispatch.Migrations}, {process.Domain, process.Migrations}, {durable.Domain, durable.Migrations},
 	}
 }
@@ -62,6 +64,8 @@ type parts struct {
 	objects  *object.Service
 	dispatch *dispatch.Service
 	output   *output.Store
+	messages *message.Service
+	decision *decision.Service
 	process  *process.Service
 	door     *control.Door
 	engine   *durable.Host
@@ -95,25 +99,35 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		InSight: func(ctx context.Context, project string, run int64) (bool, error) {
 			return p.process.InSight(ctx, project, run)
 		}})
-	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
+	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
+	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: p.dispatch.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
+		return p.process.Seen(ctx, permission, project, column)
+	}})
+	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, DMN: p.decision, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)
+	if err := p.process.Number(ctx); err != nil {
+		return nil, err
+	}
 	tasks.Seen = p.process.Seen
 	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
 		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
-		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}}})
+		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}}})
 	if err != nil {
 		return nil, err
 	}
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.process.Seen})
 	p.objects.Attach(p.door)
 	p.process.Attach(p.engine, p.door)
+	p.messages.Attach(p.process, p.door)
+	p.decision.Attach(p.engine)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.process} {
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.messages, p.process} {
 		r.Routes(p.api)
 	}
+	p.decision.Routes(p.api, p.process)
 	s.frontRoutes(p)
 	console, err := s.console()
 	if err != nil {
@@ -203,12 +217,14 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		cancel(errStopping)
 		p.dispatch.Wait()
 		p.engine.Close()
+		p.decision.Wait()
 		return nil
 	})
 	if err := p.dispatch.Resume(ctx, p.engine.WaitsFor); err != nil {
 		return err
 	}
 	p.engine.Start()
+	g.Go("messages", p.messages.Run) // begins with what a server that was killed has left
 	g.Go("places", func(ctx context.Context) error {
 		p.process.Place(ctx)
 		return nil

@@ -38,8 +38,12 @@ type Request struct {
 	Objects   []string
 	Variables map[string]json.RawMessage
 	Title     string
+	// Event is the id of the start event, empty for the one without a trigger.
+	Event string
+	// With writes in the commit that admits the run; its error refuses all of it.
+	With func(tx *db.Tx, run int64) error
 	// Source says what was asked for: api for a run of a process, call for one of a
-	// single service.
+	// single service, message or signal for one that begins with that.
 	Source string
 }
 
@@ -50,6 +54,7 @@ type Run struct {
 	Process    string
 	Variables  engine.Variables
 	Title      string
+	Event      string
 	Subject    identity.Subject
 	Verdict    string
 	// Mandate is what the run may do and on what it acts.
@@ -186,8 +191,12 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 		if err := d.grant(tx, Holder{Run: int64(key), Project: req.Project, Subject: who.Name}, c.claims); err != nil {
 			return err
 		}
-		return d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title,
+		err := d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title, Event: req.Event,
 			Subject: who, Verdict: v.ID, Mandate: Mandate{Project: req.Project, Rights: c.rights, Objects: req.Objects}, Places: c.places})
+		if err != nil || req.With == nil {
+			return err
+		}
+		return req.With(tx, int64(key))
 	})
 	if err != nil {
 		return v, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"sextant/internal/domain/identity"
+	"sextant/internal/kit/db"
 )
 
 // Mandate is what the platform knows of a run: on whose behalf it acts, with
@@ -21,8 +22,13 @@ func (m Mandate) Encode() ([]byte, error) { return json.Marshal(m) }
 
 // Mandate reads with which rights a run was admitted, after it is over too.
 func (d *Door) Mandate(ctx context.Context, run int64) (Mandate, error) {
+	return d.MandateIn(ctx, d.DB, run)
+}
+
+// MandateIn is Mandate within a write.
+func (d *Door) MandateIn(ctx context.Context, q db.Querier, run int64) (Mandate, error) {
 	var data string
-	if err := d.DB.QueryRow(ctx, "SELECT mandate FROM control_verdict WHERE run = ? AND verdict = ?", run, Admitted).Scan(&data); err != nil {
+	if err := q.QueryRow(ctx, "SELECT mandate FROM control_verdict WHERE run = ? AND verdict = ?", run, Admitted).Scan(&data); err != nil {
 		return Mandate{}, err
 	}
 	return ReadMandate([]byte(data))

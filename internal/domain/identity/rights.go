@@ -138,6 +138,16 @@ func (s Subject) Lacking(permission, project, environment string) string {
 	return s.Name
 }
 
+// Again is the subject that had these rights, for what it asked for and is done
+// later.
+func (r Rights) Again() Subject {
+	kind, _, _ := strings.Cut(r.Subject, "/")
+	if Kind(kind) == System {
+		kind = string(User) // it has what it had then, and no more
+	}
+	return Subject{ID: r.Subject, Name: r.Name, Kind: Kind(kind), Grants: r.Grants, Scope: r.Scope}
+}
+
 // Narrow gives the subject with its rights cut down to some permissions.
 func (s Subject) Narrow(permissions ...string) Subject {
 	if s.Scope == nil {

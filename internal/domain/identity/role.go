@@ -29,11 +29,11 @@ type Membership struct {
 // builtIn are the roles that every platform has.
 var builtIn = []Role{
 	{Name: "admin", Description: "Everything", Permissions: []string{"*"}},
-	{Name: "approver", Description: "Sees everything and completes tasks", Permissions: []string{"object.read", "process.read", "run.read", "task.read", "task.complete", "plugin.read", "connection.read"}},
-	{Name: "auditor", Description: "Sees everything, the audit log and who may do what", Permissions: []string{"object.read", "process.read", "run.read", "task.read", "plugin.read", "connection.read", "setting.read", "audit.read", "user.read", "role.read"}},
-	{Name: "designer", Description: "Deploys processes and tries them", Permissions: []string{"object.*", "type.*", "process.*", "run.*", "task.*", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
-	{Name: "operator", Description: "Starts and operates runs, changes objects", Permissions: []string{"object.*", "process.read", "run.*", "task.read", "task.complete", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
-	{Name: "viewer", Description: "Sees objects, processes, runs and tasks", Permissions: []string{"object.read", "process.read", "run.read", "task.read", "plugin.read"}},
+	{Name: "approver", Description: "Sees everything and completes tasks", Permissions: []string{"object.read", "process.read", "decision.read", "run.read", "task.read", "task.complete", "plugin.read", "connection.read"}},
+	{Name: "auditor", Description: "Sees everything, the audit log and who may do what", Permissions: []string{"object.read", "process.read", "decision.read", "run.read", "task.read", "plugin.read", "connection.read", "setting.read", "audit.read", "user.read", "role.read"}},
+	{Name: "designer", Description: "Deploys processes and tries them", Permissions: []string{"object.*", "type.*", "process.*", "decision.*", "run.*", "task.*", "message.publish", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
+	{Name: "operator", Description: "Starts and operates runs, changes objects", Permissions: []string{"object.*", "process.read", "decision.read", "decision.evaluate", "run.*", "task.read", "task.complete", "message.publish", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
+	{Name: "viewer", Description: "Sees objects, processes, runs and tasks", Permissions: []string{"object.read", "process.read", "decision.read", "run.read", "task.read", "plugin.read"}},
 }
 
 // roleForm is what names of roles look like: one spelling each, so that no two

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"sync"
 	"unicode/utf8"
 
 	"sextant/internal/engine"
@@ -19,40 +18,6 @@ const (
 	unsure    = 256    // starts and ends that one commit may hold and that are not counted yet
 )
 
-// active counts the active runs of each project as far as commits are known, so
-// that a start counts exactly only near the limit.
-type active struct {
-	mu sync.Mutex
-	of map[string]int
-}
-
-// get gives the count, which read finds where it is not known yet.
-func (a *active) get(project string, read func() (int, error)) (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	n, known := a.of[project]
-	if known {
-		return n, nil
-	}
-	n, err := read()
-	if err != nil {
-		return 0, err
-	}
-	if a.of == nil {
-		a.of = map[string]int{}
-	}
-	a.of[project] = n
-	return n, nil
-}
-
-func (a *active) add(project string, n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, known := a.of[project]; known {
-		a.of[project] += n
-	}
-}
-
 // room refuses a start where a project has as many active runs as it may have.
 func (s *Service) room(ctx context.Context, tx *db.Tx, project string) error {
 	limit := cmp.Or(s.MaxRuns, maxActive)
@@ -61,7 +26,7 @@ func (s *Service) room(ctx context.Context, tx *db.Tx, project string) error {
 		err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM process_run WHERE project = ? AND state IN (?, ?)", project, StateActive, StateIncident).Scan(&n)
 		return n, err
 	}
-	n, err := s.active.get(project, read)
+	n, err := s.active.Get(project, read)
 	if err != nil || n+unsure < limit {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/message"
+	"sextant/internal/domain/process/number"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
@@ -67,13 +69,22 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	defs := make([]Definition, len(progs))
 	isNew := make([]bool, len(progs))
 	for i, prog := range progs {
-		out.Warnings = append(out.Warnings, unserved(prog)...)
+		out.Warnings = append(append(out.Warnings, unserved(prog)...), s.undecided(ctx, project, prog)...)
 		defs[i] = Definition{Key: api.Key(s.host.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
 	}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
 		for i := range defs {
 			var err error
 			if isNew[i], err = s.version(ctx, tx, &defs[i]); err != nil {
+				return err
+			}
+			if !isNew[i] {
+				continue
+			}
+			if err := number.Keep(tx, int64(defs[i].Key), progs[i].Table()); err != nil {
+				return err
+			}
+			if err := s.Messages.Begins(tx, project, progs[i].ProcessID, message.Starts(progs[i])); err != nil {
 				return err
 			}
 		}
@@ -85,7 +96,7 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	for i, d := range defs {
 		if isNew[i] {
 			out.Changed = true
-			s.programs.put(int64(d.Key), progs[i])
+			s.programs.Put(int64(d.Key), progs[i])
 		}
 	}
 	out.Definition, out.Others = defs[0], defs[1:]
@@ -124,7 +135,7 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, d Definition) error {
 
 // read parses a file and compiles its processes; the error lists every problem. The
 // programs are there also where there is one, as far as the file can be read.
-func read(xml []byte) (*bpmn.Model, []*program.Program, error) {
+func read(xml []byte, opts ...program.Option) (*bpmn.Model, []*program.Program, error) {
 	if len(xml) > MaxXML {
 		return nil, nil, errs.New(errs.TooLarge, "process.too_large", "the file has %d bytes: at most %d are possible", len(xml), MaxXML)
 	}
@@ -136,7 +147,7 @@ func read(xml []byte) (*bpmn.Model, []*program.Program, error) {
 	if model == nil {
 		return nil, nil, refused(err)
 	}
-	progs, err := program.All(model, program.Zones(time.LoadLocation)) // and what Read found
+	progs, err := program.All(model, append(opts, program.Zones(time.LoadLocation))...) // and what Read found
 	if err != nil {
 		return nil, progs, refused(err)
 	}
@@ -175,6 +186,21 @@ func unserved(p *program.Program) []errs.Field {
 		if n.Kind == program.ServiceTask && n.Task.Type.Expr == nil && !dispatch.Accepts(n.Task.Type.Static) {
 			all = append(all, errs.Field{Path: n.ID, Code: "process.no_worker", Line: n.Line,
 				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
+		}
+	}
+	return all
+}
+
+// undecided lists the tasks whose decisions are not there yet.
+func (s *Service) undecided(ctx context.Context, project string, p *program.Program) []errs.Field {
+	var all []errs.Field
+	for _, n := range p.Nodes {
+		if n.Decision == nil || n.Decision.ID.Expr != nil {
+			continue
+		}
+		if has, err := s.DMN.Has(ctx, project, n.Decision.ID.Static); err == nil && !has {
+			all = append(all, errs.Field{Path: n.ID, Code: "process.no_decision", Line: n.Line,
+				Message: "there is no decision " + strconv.Quote(n.Decision.ID.Static) + ": the step stops with an incident until a DMN file with it is deployed"})
 		}
 	}
 	return all
@@ -239,7 +265,7 @@ func lost(d Definition, err error) error {
 
 // Program gives the compiled form of a version, for the engine.
 func (s *Service) Program(key int64) (*program.Program, error) {
-	if p := s.programs.get(key); p != nil {
+	if p := s.programs.Get(key); p != nil {
 		return p, nil
 	}
 	ctx := context.Background()
@@ -247,21 +273,12 @@ func (s *Service) Program(key int64) (*program.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	xml, err := s.XML(ctx, d)
+	prog, err := s.compiled(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	// What was deployed is executed as it was: a newer server may refuse more.
-	_, progs, err := read(xml)
-	if err != nil && len(progs) == 0 {
-		return nil, fmt.Errorf("process %s version %d: %w", d.Process, d.Version, err)
-	}
-	i := slices.IndexFunc(progs, func(p *program.Program) bool { return p.ProcessID == d.Process })
-	if i < 0 {
-		return nil, fmt.Errorf("process %s version %d: the file does not hold it", d.Process, d.Version)
-	}
-	s.programs.put(key, progs[i])
-	return progs[i], nil
+	s.programs.Put(key, prog)
+	return prog, nil
 }
 
 // Find gives the version of a process, the newest for 0.

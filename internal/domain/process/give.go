@@ -21,25 +21,55 @@ func (s *Service) hand(ctx context.Context, run api.Key, g gift.Giving, with fun
 	if len(variablesOf(g.Event))+len(g.Inputs)+len(g.Outputs) == 0 {
 		return s.apply(ctx, run, g.Event, with)
 	}
-	var gifts []gift.Gift
-	var prog *program.Program
-	var unread error
-	err := s.host.Read(ctx, state.Key(run), func(r *state.Run, p *program.Program) {
-		m, err := control.ReadMandate(r.Mandate)
-		unread, prog = err, p
-		g.By, g.Of = identity.From(ctx).Rights(), m.Rights
-		gifts = g.In(r, p)
-	})
+	g.By = identity.From(ctx).Rights()
+	keep, done, err := s.giving(ctx, state.Key(run), g)
 	if _, retry := g.Event.(engine.Resolve); retry && errors.Is(err, durable.ErrNoRun) {
 		return s.apply(ctx, run, g.Event, with) // it is over, or was set aside and takes no values
 	}
-	if err = errors.Join(err, unread); err != nil {
+	if err != nil {
 		return s.refusal(run, err)
 	}
-	keep, done := s.Dispatch.Gifts.Give(state.Key(run), prog, s.Dispatch.Takes, gifts)
 	defer done()
 	// Who asked may go away meanwhile: that the value has come is waited for.
 	return s.apply(context.WithoutCancel(ctx), run, g.Event, func(tx *db.Tx) error {
+		if err := with(tx); err != nil {
+			return err
+		}
+		return keep(tx)
+	})
+}
+
+// giving notes what is given to a run before the event that brings it. keep shares
+// the commit of the event, done follows it.
+func (s *Service) giving(ctx context.Context, run state.Key, g gift.Giving) (keep func(*db.Tx) error, done func(), err error) {
+	var gifts []gift.Gift
+	var prog *program.Program
+	var unread error
+	err = s.host.Read(ctx, run, func(r *state.Run, p *program.Program) {
+		m, err := control.ReadMandate(r.Mandate)
+		unread, prog = err, p
+		g.Of = m.Rights
+		gifts = g.In(r, p)
+	})
+	if err = errors.Join(err, unread); err != nil {
+		return nil, nil, err
+	}
+	keep, done = s.Dispatch.Gifts.Give(run, prog, s.Dispatch.Takes, gifts)
+	return keep, done, nil
+}
+
+// Hear lets a run hear a message or a signal: what that brings is used with the
+// rights of who published it, too.
+func (s *Service) Hear(ctx context.Context, run state.Key, ev engine.EventCame, by identity.Rights, with func(*db.Tx) error) error {
+	if len(ev.Variables) == 0 {
+		return s.host.Apply(ctx, run, ev, with)
+	}
+	keep, done, err := s.giving(ctx, run, gift.Giving{Event: ev, By: by})
+	if err != nil {
+		return err
+	}
+	defer done()
+	return s.host.Apply(ctx, run, ev, func(tx *db.Tx) error {
 		if err := with(tx); err != nil {
 			return err
 		}

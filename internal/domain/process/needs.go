@@ -55,9 +55,10 @@ func (s *Service) needs(p *program.Program) []Need {
 		}
 		return names
 	})
+	hears := p.Hears() // a message may bring it
 	all := []Need{}
 	for _, v := range vars {
-		need := Need{Param: wire.Param{Name: v.Name}, Later: v.Decides, Steps: []string{}}
+		need := Need{Param: wire.Param{Name: v.Name}, Later: v.Decides || hears, Steps: []string{}}
 		if known, ok := params[v.Name]; ok {
 			need.Param = known
 		}

@@ -10,6 +10,10 @@ import (
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/message"
+	"sextant/internal/domain/process/active"
+	"sextant/internal/domain/process/number"
+	"sextant/internal/domain/process/schema"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -42,6 +46,11 @@ type Deps struct {
 	Blobs    blob.Store
 	Dispatch *dispatch.Service
 	Tasks    *worklist.List
+	Messages *message.Service
+	// DMN tells which decisions there are.
+	DMN interface {
+		Has(ctx context.Context, project, decision string) (bool, error)
+	}
 	// MaxRuns is how many runs of a project may be active; 20,000 where it is 0.
 	MaxRuns int
 	// Cycle is the shortest time between two firings of a timer; 1 s where it is 0.
@@ -53,16 +62,16 @@ type Service struct {
 	Deps
 	host     Host
 	door     *control.Door
-	programs *programs
-	schemas  schemas
+	programs number.Programs
+	schemas  schema.Cache
 	news     *bus.Hub[int64]
-	active   active
+	active   active.Runs
 	views    views
 }
 
 // New makes the service over a migrated database; Attach connects it.
 func New(d Deps) *Service {
-	return &Service{Deps: d, programs: &programs{by: map[int64]*program.Program{}}, news: &bus.Hub[int64]{}}
+	return &Service{Deps: d, news: &bus.Hub[int64]{}}
 }
 
 // Attach connects the engine and the door.
@@ -104,8 +113,8 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	if err := s.publish(tx, run, "started", nil); err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { s.active.add(r.Mandate.Project, 1) })
-	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate})
+	tx.AfterCommit(func() { s.active.Add(r.Mandate.Project, 1) })
+	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate, Event: r.Event})
 }
 
 // admit asks the door for a run, and answers once it has had its first turn.
@@ -136,7 +145,12 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 	project, process := "", ""
 	for _, e := range c.Effects {
 		switch e.Kind {
-		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded:
+		case engine.Unsubscribed:
+			if err := s.Messages.Forget(tx, e.Key); err != nil {
+				return err
+			}
+			continue
+		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded, engine.Subscribed, engine.SignalThrown:
 		default:
 			continue
 		}
@@ -173,6 +187,10 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		}
 		return s.Tasks.Put(tx, worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
 			People: append(e.Task.CandidateGroups, e.Task.CandidateUsers...), Form: e.Task.Form, Created: c.Now})
+	case engine.Subscribed:
+		return s.Messages.Wait(tx, message.Waiter{Project: r.Project, Process: r.Process, Run: c.Run, Element: e.Element, Node: node.ID, Subscription: e.Subscription})
+	case engine.SignalThrown:
+		return s.throw(tx, r, e)
 	case engine.TaskGone:
 		if err := s.publishTask(tx, r, e, "closed"); err != nil {
 			return err
@@ -182,6 +200,15 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		return s.end(tx, r, e, c.Now)
 	}
 	return nil
+}
+
+// throw sends a signal of a run out, with the run's rights.
+func (s *Service) throw(tx *db.Tx, r Run, e engine.Effect) error {
+	m, err := s.door.MandateIn(context.Background(), tx, int64(r.Key))
+	if err != nil {
+		return err
+	}
+	return s.Messages.Throw(tx, r.Project, e.Name, e.Variables, m.Rights.Run(r.Key.String()).Rights())
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
@@ -201,7 +228,7 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := endRun(tx, int64(r.Key), e, micros(now)); err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { s.active.add(r.Project, -1) })
+	tx.AfterCommit(func() { s.active.Add(r.Project, -1) })
 	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 		return err
 	}
@@ -209,6 +236,9 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 		return err
 	}
 	if err := s.door.Release(tx, int64(r.Key)); err != nil {
+		return err
+	}
+	if err := s.Messages.Ended(tx, state.Key(r.Key)); err != nil {
 		return err
 	}
 	return s.publish(tx, r, e.State, map[string]any{"code": e.Code})
@@ -285,6 +315,13 @@ func (s *Service) readable(ctx context.Context, key api.Key) (Run, error) {
 	one := []Run{r}
 	err = s.withTasks(ctx, one)
 	return one[0], err
+}
+
+// Visible reports whether the subject may see a run; one that he may not is as if it
+// were not there.
+func (s *Service) Visible(ctx context.Context, run api.Key) error {
+	_, err := s.readable(ctx, run)
+	return err
 }
 
 // withTasks adds to runs how many tasks of theirs wait for people.

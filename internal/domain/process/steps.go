@@ -35,7 +35,7 @@ type Step struct {
 	Parent  string    `json:"parent,omitempty" doc:"The step around it"`
 	Element string    `json:"element"`
 	Name    string    `json:"name,omitempty"`
-	Type    string    `json:"type" enum:"start,end,timer,boundary,service,user,script,gateway,subprocess"`
+	Type    string    `json:"type" enum:"start,end,timer,message,event,boundary,service,user,script,decision,task,gateway,subprocess"`
 	State   string    `json:"state" enum:"active,incident,completed,terminated,skipped,failed,timed_out"`
 	Loop    bool      `json:"loop,omitempty" doc:"It runs many times; its iterations lie within it"`
 	Index   int       `json:"index,omitempty" doc:"Number of the iteration, from 1"`
@@ -139,7 +139,7 @@ func (f *fold) add(fact engine.Fact) *Step {
 		step := f.begin(fact)
 		step.State, step.Left = StepCompleted, fact.Time
 		if f.prog.Nodes[fact.Node].Kind == program.ErrorEnd {
-			step.State, step.Message, f.thrown = StepFailed, f.prog.Nodes[fact.Node].ErrorCode, step
+			step.State, step.Message, f.thrown = StepFailed, f.prog.Nodes[fact.Node].Code, step
 		}
 		return step
 	case engine.FactVariable:
@@ -216,6 +216,10 @@ func (f *fold) enter(fact engine.Fact) *Step {
 		step.Parent = around.Key
 	}
 	f.by[fact.Key] = step
+	if f.thrown != nil && f.prog.Nodes[fact.Node].Kind == program.EventSubProcess {
+		f.thrown.Caught = true
+		f.touch(f.thrown)
+	}
 	return step
 }
 
@@ -308,21 +312,29 @@ func (s *Step) Over() bool { return !s.Left.IsZero() }
 
 func typeOf(k program.Kind) string {
 	switch k {
-	case program.StartEvent:
+	case program.StartEvent, program.StartTimer, program.StartError, program.StartEscalation, program.StartSubscribed, program.StartByEvent:
 		return "start"
-	case program.EndEvent, program.ErrorEnd:
+	case program.EndEvent, program.ErrorEnd, program.TerminateEnd, program.EscalationEnd, program.SignalEnd:
 		return "end"
 	case program.TimerCatch:
 		return "timer"
-	case program.BoundaryTimer, program.BoundaryError:
+	case program.PassEvent, program.EscalationThrow, program.SignalThrow:
+		return "event"
+	case program.EventCatch, program.ReceiveTask:
+		return "message"
+	case program.BoundaryTimer, program.BoundaryError, program.BoundaryEscalation, program.BoundaryEvent:
 		return "boundary"
 	case program.UserTask:
 		return "user"
 	case program.ScriptTask:
 		return "script"
-	case program.ExclusiveGateway, program.ParallelGateway:
+	case program.DecisionTask:
+		return "decision"
+	case program.PlainTask:
+		return "task"
+	case program.ExclusiveGateway, program.ParallelGateway, program.EventGateway:
 		return "gateway"
-	case program.SubProcess:
+	case program.SubProcess, program.EventSubProcess:
 		return "subprocess"
 	}
 	return "service"

@@ -9,35 +9,15 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine"
-	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
-
-// programs keeps compiled versions.
-type programs struct {
-	mu sync.RWMutex
-	by map[int64]*program.Program
-}
-
-func (p *programs) get(key int64) *program.Program {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.by[key]
-}
-
-func (p *programs) put(key int64, prog *program.Program) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.by[key] = prog
-}
 
 func rawJSON(v any) json.RawMessage {
 	raw, err := json.Marshal(v)
@@ -61,6 +41,13 @@ func insertDefinition(tx *db.Tx, d Definition) error {
 	_, err := tx.Exec("INSERT INTO process_definition ("+definitionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		int64(d.Key), d.Project, d.Process, d.Version, d.Name, d.Digest, d.Subject, micros(d.Created))
 	return err
+}
+
+// olderDefinitions lists the versions that were numbered by an older compiler, or
+// by none.
+func olderDefinitions(ctx context.Context, q db.Querier, compiler int) ([]Definition, error) {
+	rows, err := q.Query(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE compiler < ? ORDER BY definition", compiler)
+	return db.Scan(rows, err, func(r *sql.Rows) (Definition, error) { return scanDefinition(r.Scan) })
 }
 
 func optional[T any](v T, err error) (*T, error) {

@@ -173,6 +173,7 @@ type StartRun struct {
 	Program   int64     // key of the program
 	Variables engine.Variables
 	Mandate   []byte // what the process cannot reach: who acts, on what
+	Event     string // id of the start event, empty for the one without a trigger
 }
 
 // StartTx starts a run within a write of the caller, so that whatever admitted
@@ -185,7 +186,7 @@ func (h *Host) StartTx(tx *db.Tx, start StartRun) error {
 	}
 	s := h.shards[ShardOf(start.Key)]
 	r := &run{key: start.Key, programKey: start.Program, program: prog, state: state.New(start.Key)}
-	res, err := s.stepStill(r, engine.Start{Variables: start.Variables, Mandate: start.Mandate})
+	res, err := s.stepStill(r, engine.Start{Variables: start.Variables, Mandate: start.Mandate, Event: start.Event})
 	if err != nil {
 		return err
 	}

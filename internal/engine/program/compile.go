@@ -57,13 +57,14 @@ func refusal(m *bpmn.Model, problems []bpmn.Problem) error {
 }
 
 func compile(m *bpmn.Model, proc *bpmn.Process, opts []Option) (*Program, []bpmn.Problem) {
-	c := &compiler{model: m, ids: map[*bpmn.Node]string{}}
+	c := &compiler{model: m, process: proc.ID, ids: map[*bpmn.Node]string{}}
 	for _, opt := range opts {
 		opt(c)
 	}
 	c.p = &Program{ProcessID: proc.ID, Name: proc.Name, byID: map[string]int32{}}
 	root := c.add(&Node{ID: proc.ID, Name: proc.Name, Kind: Process, Line: proc.Node.Line, Scope: None, Ext: proc.Ext})
 	c.scope(root, proc.Scope, proc.Node)
+	c.fill()
 	return c.p, c.problems
 }
 
@@ -102,6 +103,9 @@ type compiler struct {
 	zones    when.Zones
 	ids      map[*bpmn.Node]string // those that were made for flows without one
 	model    *bpmn.Model
+	process  string
+	nodes    numbering
+	flows    numbering
 	p        *Program
 	problems []bpmn.Problem
 }
@@ -115,9 +119,9 @@ func (c *compiler) problem(n *bpmn.Node, code, format string, args ...any) {
 }
 
 func (c *compiler) add(n *Node) *Node {
-	n.Index = int32(len(c.p.Nodes))
+	n.Index = c.nodes.take(n.ID)
 	n.Default, n.Start, n.AttachedTo = None, None, None
-	c.p.Nodes = append(c.p.Nodes, n)
+	c.p.Nodes = put(c.p.Nodes, n.Index, n)
 	c.p.byID[n.ID] = n.Index
 	return n
 }
@@ -137,14 +141,22 @@ func (c *compiler) scope(owner *Node, s *bpmn.Scope, xml *bpmn.Node) {
 	for i, e := range s.Elements {
 		c.link(nodes[i], e)
 	}
+	c.links(nodes, s.Elements)
+	for i, e := range s.Elements {
+		c.race(nodes[i], e)
+	}
 }
 
-// starts finds the one start event of a scope.
+// starts finds the start event of a scope. A process may have more that begin it
+// with an event.
 func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 	starts, others := 0, 0 // others begin too, in ways that are not executed
 	for _, n := range nodes {
 		switch {
-		case n.Kind == StartEvent:
+		case n.Kind == StartByEvent && !n.refused:
+			c.p.Events = append(c.p.Events, n.Index)
+			others++
+		case n.starts() && !n.refused:
 			starts++
 			owner.Start = n.Index
 		case n.begins:
@@ -153,15 +165,81 @@ func (c *compiler) starts(owner *Node, nodes []*Node, xml *bpmn.Node) {
 	}
 	switch {
 	case starts == 0 && others == 0 && !owner.free:
-		c.problem(xml, "process.no_start", "there is no start event: add one without a trigger")
+		c.problem(xml, "process.no_start", "there is no start event: add one %s", triggerOf(owner))
 	case starts > 1 && !owner.free:
 		c.problem(xml, "process.many_starts", "there are %d start events: one is executed, remove the others", starts)
 	}
 }
 
+// starts reports whether a node is a start event that is executed.
+func (n *Node) starts() bool {
+	switch n.Kind {
+	case StartEvent, StartTimer, StartError, StartEscalation, StartSubscribed, StartByEvent:
+		return true
+	}
+	return false
+}
+
+func triggerOf(scope *Node) string {
+	if scope.Kind == EventSubProcess {
+		return "with a trigger"
+	}
+	return "without a trigger"
+}
+
+// race checks that each flow out of an event-based gateway leads to an event.
+func (c *compiler) race(n *Node, e *bpmn.Element) {
+	if n.Kind != EventGateway {
+		return
+	}
+	if len(n.Outgoing) < 2 && !c.p.Nodes[n.Scope].broken {
+		c.problem(e.Node, "process.event_gateway", "an event-based gateway chooses between events: draw at least two")
+	}
+	for _, f := range n.Outgoing {
+		switch to := c.p.Nodes[c.p.Flows[f].Target]; {
+		case to.refused:
+		case to.Kind != EventCatch && to.Kind != TimerCatch && to.Kind != ReceiveTask:
+			c.problem(e.Node, "process.event_gateway", "the flow %q leads from an event-based gateway to %q, which waits for no event: want a message, signal or timer event, or a receive task", c.p.Flows[f].ID, to.ID)
+		case len(to.Incoming) > 1 || len(to.Boundary) > 0 || to.Loop != nil:
+			c.problem(e.Node, "process.event_gateway", "%q waits for the event-based gateway %q alone: it has no other flow that leads to it, no boundary event and no loop", to.ID, n.ID)
+		}
+	}
+}
+
+// links joins the events that throw a link with the one that catches it, by a flow
+// that nobody has drawn.
+func (c *compiler) links(nodes []*Node, elements []*bpmn.Element) {
+	catches := map[string]*Node{}
+	for i, e := range elements {
+		n := nodes[i]
+		if n.link == "" || e.Type != "intermediateCatchEvent" {
+			continue
+		}
+		if other := catches[n.link]; other != nil {
+			c.problem(e.Node, "process.link", "the link %q is caught by %q already: one event catches a link", n.link, other.ID)
+		}
+		catches[n.link] = n
+	}
+	for i, e := range elements {
+		n := nodes[i]
+		if n.link == "" || e.Type != "intermediateThrowEvent" {
+			continue
+		}
+		to := catches[n.link]
+		if to == nil {
+			c.problem(e.Node, "process.link", "nothing catches the link %q in the same process or sub-process", n.link)
+			continue
+		}
+		id := n.ID + " to " + to.ID
+		flow := &Flow{Index: c.flows.take(id), ID: id, Source: n.Index, Target: to.Index}
+		c.p.Flows = put(c.p.Flows, flow.Index, flow)
+		n.Outgoing, to.Incoming = append(n.Outgoing, flow.Index), append(to.Incoming, flow.Index)
+	}
+}
+
 func (c *compiler) flow(f *bpmn.Flow) {
-	flow := &Flow{Index: int32(len(c.p.Flows)), ID: f.ID, Name: f.Name, Source: c.p.byID[f.Source], Target: c.p.byID[f.Target]}
-	c.p.Flows = append(c.p.Flows, flow)
+	flow := &Flow{Index: c.flows.take(f.ID), ID: f.ID, Name: f.Name, Source: c.p.byID[f.Source], Target: c.p.byID[f.Target]}
+	c.p.Flows = put(c.p.Flows, flow.Index, flow)
 	source, target := c.p.Nodes[flow.Source], c.p.Nodes[flow.Target]
 	source.Outgoing = append(source.Outgoing, flow.Index)
 	target.Incoming = append(target.Incoming, flow.Index)
@@ -207,34 +285,41 @@ func (c *compiler) link(n *Node, e *bpmn.Element) {
 
 // degrees checks how many flows enter and leave.
 func (c *compiler) degrees(n *Node, e *bpmn.Element) {
-	switch n.Kind {
-	case StartEvent, BoundaryTimer, BoundaryError:
+	catches := n.link != "" && e.Type == "intermediateCatchEvent"
+	switch {
+	case n.starts() || n.AttachedTo != None || catches:
 		if len(n.Incoming) > 0 {
 			c.problem(e.Node, "process.incoming", "a flow leads into %q, which begins a path", n.ID)
 		}
-		if n.Kind != StartEvent && len(n.Outgoing) == 0 && !c.p.Nodes[n.Scope].broken {
+		if n.AttachedTo != None && len(n.Outgoing) == 0 && !c.p.Nodes[n.Scope].broken {
 			c.problem(e.Node, "process.no_outgoing", "no flow leaves the boundary event")
 		}
-	case EndEvent, ErrorEnd:
+	case e.Type == "endEvent" || n.link != "":
 		if len(n.Outgoing) > 0 {
 			c.problem(e.Node, "process.outgoing", "a flow leaves %q, which ends a path", n.ID)
 		}
-	case ExclusiveGateway:
+	case n.Kind == EventSubProcess:
+		if len(n.Incoming)+len(n.Outgoing) > 0 {
+			c.problem(e.Node, "process.event_place", "a flow leads into or out of %q: an event sub-process begins with its event and ends by itself", n.ID)
+		}
+	case n.Kind == ExclusiveGateway:
 		for _, i := range n.Outgoing {
 			if len(n.Outgoing) > 1 && i != n.Default && !c.p.Flows[i].conditional {
 				c.problem(e.Node, "process.no_condition", "the flow %q has no condition and is not the default flow", c.p.Flows[i].ID)
 			}
 		}
 	}
-	if n.Kind != StartEvent && e.Type != "boundaryEvent" && len(n.Incoming) == 0 && !c.p.Nodes[n.Scope].free && !c.p.Nodes[n.Scope].broken {
+	begins := n.starts() || e.Type == "boundaryEvent" || n.Kind == EventSubProcess || catches
+	if !begins && len(n.Incoming) == 0 && !c.p.Nodes[n.Scope].free && !c.p.Nodes[n.Scope].broken {
 		c.problem(e.Node, "process.unreachable", "no flow leads to this element")
 	}
 }
 
 func (n *Node) activity() bool {
 	switch n.Kind {
-	case ServiceTask, UserTask, ScriptTask, SubProcess:
-		return true
+	case ServiceTask, UserTask, ScriptTask, PlainTask, ReceiveTask, DecisionTask, SubProcess:
+		return !n.event // a message that is thrown is a job, and no task
+
 	}
 	return false
 }

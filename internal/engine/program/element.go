@@ -15,11 +15,11 @@ const (
 
 // element compiles one element, and what lies within it.
 func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
-	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext, refused: e.Refused, begins: e.Type == "startEvent" || e.Node.Attr("instantiate") == "true"})
+	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext, refused: e.Refused, event: strings.HasSuffix(e.Type, "Event"), begins: e.Type == "startEvent" || e.Node.Attr("instantiate") == "true"})
 	n.Inputs = c.mappings(e.Node, "input mapping", e.Ext.Inputs)
 	n.Outputs = c.mappings(e.Node, "output mapping", e.Ext.Outputs)
 	switch e.Type {
-	case "startEvent", "endEvent", "intermediateCatchEvent", "boundaryEvent":
+	case "startEvent", "endEvent", "intermediateCatchEvent", "intermediateThrowEvent", "boundaryEvent":
 		c.event(n, e)
 	case "serviceTask":
 		c.serviceTask(n, e)
@@ -31,9 +31,18 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 		n.Kind = ExclusiveGateway
 	case "parallelGateway":
 		n.Kind = ParallelGateway
+	case "task", "manualTask":
+		n.Kind = PlainTask
+	case "sendTask":
+		c.serviceTask(n, e)
+	case "businessRuleTask":
+		c.decisionTask(n, e)
+	case "receiveTask":
+		n.Kind, n.Event = ReceiveTask, c.message(e, e.MessageRef, true)
+	case "eventBasedGateway":
+		n.Kind = EventGateway
 	case "subProcess":
-		n.Kind, n.free = SubProcess, e.TriggeredByEvent
-		c.scope(n, e.Scope, e.Node)
+		c.subProcess(owner, n, e)
 	default:
 		c.refuse(n, e, "<%s> is not executed", e.Type)
 		if e.Scope != nil {
@@ -43,9 +52,41 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 	}
 	c.loop(n, e)
 	c.services(n, e)
+	c.places(n, e)
 	c.reserved(n, e.Node)
 	c.begin(n, e)
 	return n
+}
+
+func (c *compiler) subProcess(owner, n *Node, e *bpmn.Element) {
+	n.Kind = SubProcess
+	if e.TriggeredByEvent {
+		n.Kind = EventSubProcess
+		owner.Handlers = append(owner.Handlers, n.Index)
+	}
+	c.scope(n, e.Scope, e.Node)
+}
+
+// places refuses extensions that the schema allows on an element which does nothing
+// with them.
+func (c *compiler) places(n *Node, e *bpmn.Element) {
+	if n.refused {
+		return
+	}
+	if e.Ext.HasTask && n.event && n.Kind != ServiceTask {
+		c.problem(e.Node, "bpmn.extension.place", "<zeebe:taskDefinition> has no effect on this <%s>: jobs are service tasks, send tasks, and events that throw a message", e.Type)
+	}
+	mapped := len(n.Inputs)+len(n.Outputs) > 0
+	switch n.Kind {
+	case StartEvent, StartByEvent:
+		mapped = len(n.Inputs) > 0 // nothing is there yet that an input could be local to
+	case EndEvent, ErrorEnd, TerminateEnd, PassEvent:
+	default:
+		mapped = false
+	}
+	if mapped {
+		c.problem(e.Node, "bpmn.extension.place", "<zeebe:ioMapping> has no effect on this <%s>: nothing happens there", e.Type)
+	}
 }
 
 // refuse says that an element is not executed, unless that has been said.
@@ -80,99 +121,10 @@ func (c *compiler) services(n *Node, e *bpmn.Element) {
 	}
 }
 
-func (c *compiler) event(n *Node, e *bpmn.Element) {
-	trigger := ""
-	switch {
-	case len(e.Events) > 1:
-		c.refuse(n, e, "an event with several triggers is not executed")
-		return
-	case len(e.Events) == 1:
-		trigger = e.Events[0].Type
-	}
-	switch e.Type + ":" + trigger {
-	case "startEvent:":
-		n.Kind = StartEvent
-	case "endEvent:":
-		n.Kind = EndEvent
-	case "endEvent:error":
-		n.Kind = ErrorEnd
-		n.ErrorCode = c.errorCode(e)
-		if _, defined := c.model.Errors[e.Events[0].ErrorRef]; n.ErrorCode == "" && (defined || e.Events[0].ErrorRef == "") {
-			c.problem(e.Node, "process.error_code", "the error end event throws no error with a code: refer to an <error> that has an errorCode")
-		}
-	case "intermediateCatchEvent:timer":
-		n.Kind, n.Timer = TimerCatch, c.timer(e, false)
-	case "boundaryEvent:timer":
-		n.Kind, n.Timer = BoundaryTimer, c.timer(e, !e.Interrupting)
-	case "boundaryEvent:error":
-		n.Kind = BoundaryError
-		n.ErrorCode = c.errorCode(e)
-		if !e.Interrupting {
-			c.problem(e.Node, "process.error_boundary", "an error boundary event always interrupts: remove cancelActivity=\"false\"")
-		}
-	case "boundaryEvent:cancel": // goes with its transaction, see link
-		if e.AttachedTo == "" {
-			c.refuse(n, e, "<boundaryEvent> with trigger cancel is not executed")
-		}
-		n.refused, n.cancels = true, true
-	case "endEvent:cancel":
-		n.refused = n.refused || c.p.Nodes[n.Scope].refused
-		c.refuse(n, e, "<%s> with trigger cancel is not executed", e.Type)
-	default:
-		if trigger == "" {
-			trigger = "none"
-		}
-		c.refuse(n, e, "<%s> with trigger %s is not executed", e.Type, trigger)
-	}
-}
-
-func (c *compiler) errorCode(e *bpmn.Element) string {
-	ref := e.Events[0].ErrorRef
-	if ref == "" {
-		return ""
-	}
-	def, ok := c.model.Errors[ref]
-	if !ok {
-		c.problem(e.Node, "process.error_ref", "the error %q is not defined in the file", ref)
-	}
-	if strings.HasPrefix(def.Code, "=") || foreign(def.Code) {
-		c.problem(e.Node, "process.error_code", "the errorCode %q of the error %q is an expression: codes are texts", def.Code, ref)
-	}
-	return def.Code
-}
-
-func (c *compiler) timer(e *bpmn.Element, repeats bool) *Timer {
-	d := e.Events[0]
-	t := &Timer{}
-	var text string
-	if d.Kinds > 1 {
-		c.problem(e.Node, "process.timer", "the timer has several of duration, date and cycle: write one")
-	}
-	switch {
-	case d.Duration != "":
-		t.Kind, text = TimerDuration, d.Duration
-	case d.Date != "":
-		t.Kind, text = TimerDate, d.Date
-	case d.Cycle != "" && repeats:
-		t.Kind, text = TimerCycle, d.Cycle
-	case d.Cycle != "":
-		c.problem(e.Node, "process.timer", "a cycle is executed on boundary events that do not interrupt only")
-	default:
-		c.problem(e.Node, "process.timer", "the timer has no duration, date or cycle")
-	}
-	t.Value = c.value(e.Node, "timer", text)
-	if t.Value.Expr == nil && text != "" && !foreign(text) {
-		if err := CheckTimer(t.Kind, text, c.zones); err != nil {
-			c.problem(e.Node, "process.timer", "%s", err)
-		}
-	}
-	return t
-}
-
 func (c *compiler) serviceTask(n *Node, e *bpmn.Element) {
 	n.Kind = ServiceTask
 	if !e.Ext.HasTask || e.Ext.TaskType == "" {
-		c.problem(e.Node, "process.no_type", "the service task has no job type: add <zeebe:taskDefinition type=\"…\"/>")
+		c.problem(e.Node, "process.no_type", "<%s> has no job type: add <zeebe:taskDefinition type=\"…\"/>", e.Type)
 	}
 	retries := e.Ext.TaskRetries
 	if retries == "" {
@@ -186,6 +138,26 @@ func (c *compiler) serviceTask(n *Node, e *bpmn.Element) {
 		if in.From == "feel" {
 			c.compile(e.Node, "input "+in.Name, strings.TrimPrefix(in.Value, "="))
 		}
+	}
+}
+
+// decisionTask compiles a business rule task: it calls a decision, or is a job.
+func (c *compiler) decisionTask(n *Node, e *bpmn.Element) {
+	d := e.Ext.Decision
+	switch {
+	case d != nil && e.Ext.HasTask:
+		c.problem(e.Node, "process.decision", "the task has a called decision and a job type: remove one")
+	case d == nil && e.Ext.HasTask:
+		c.serviceTask(n, e)
+		return
+	case d == nil:
+		c.problem(e.Node, "process.decision", "the task calls no decision: add <zeebe:calledDecision decisionId=\"…\" resultVariable=\"…\"/>")
+		n.Kind = DecisionTask
+		return
+	}
+	n.Kind, n.Decision = DecisionTask, &Decision{ID: c.value(e.Node, "decision id", d.ID), Result: d.Result}
+	if d.ID == "" || d.Result == "" {
+		c.problem(e.Node, "process.decision", "the called decision has no id or no resultVariable")
 	}
 }
 

@@ -28,6 +28,31 @@ const (
 	ExclusiveGateway
 	ParallelGateway
 	SubProcess
+	// PlainTask is a task that nobody does, PassEvent an event that asks for
+	// nothing, such as one without a trigger or a link.
+	PlainTask
+	PassEvent
+	TerminateEnd
+	EscalationThrow
+	EscalationEnd
+	BoundaryEscalation
+	// EventSubProcess begins with one of the start events after it.
+	EventSubProcess
+	StartTimer
+	StartError
+	StartEscalation
+	// Events and tasks that wait for a message or a signal.
+	EventCatch
+	BoundaryEvent
+	StartSubscribed
+	ReceiveTask
+	// StartByEvent begins a process when a message or a signal comes.
+	StartByEvent
+	SignalThrow
+	SignalEnd
+	EventGateway
+	// DecisionTask asks for a decision.
+	DecisionTask
 )
 
 // None stands for "no node" or "no flow" where an index is wanted.
@@ -40,10 +65,13 @@ type Program struct {
 	// Nodes holds the process at 0 and every element after it.
 	Nodes []*Node
 	Flows []*Flow
+	// Events are the start events of the process that wait for a message or a signal.
+	Events []int32
 	// Begin is what a run is started on and with; nil where the process does not
 	// say.
 	Begin *Begin
 	byID  map[string]int32
+	lost  []string
 }
 
 // Lookup finds a node by its element id.
@@ -68,6 +96,8 @@ type Node struct {
 	Default  int32
 	// Start is the start event of a process or sub-process.
 	Start int32
+	// Handlers are the event sub-processes within a process or sub-process.
+	Handlers []int32
 	// Boundary are the boundary events attached to an activity; AttachedTo is
 	// the activity of a boundary event.
 	Boundary     []int32
@@ -79,20 +109,26 @@ type Node struct {
 	Human        *Human
 	Script       *Script
 	Timer        *Timer
-	// ErrorCode is what an error end throws or a boundary catches; a boundary
-	// with an empty code catches every error.
-	ErrorCode string
-	Loop      *Loop
+	// Code is that of the error or escalation that an event throws or catches; one
+	// that catches with an empty code catches every one.
+	Code string
+	Loop *Loop
+	// Decision is what a business rule task calls.
+	Decision *Decision
+	// Event is the message or signal that it waits for or throws.
+	Event *Event
 	// Ext gives the service details (binding, inputs, outputs, risk) that the
 	// engine hands on untouched.
 	Ext bpmn.Extensions
 
 	// refused nodes have been told as problems: nothing is said of what only follows.
 	refused bool
-	cancels bool // a cancel event on a boundary
-	begins  bool // a start event that is not executed
-	broken  bool // a scope with a flow that leads to nothing or comes from nothing
-	free    bool // a scope whose elements need not be connected
+	event   bool   // it is drawn as an event
+	link    string // name of the link that leads away from it
+	cancels bool   // a cancel event on a boundary
+	begins  bool   // a start event that is not executed
+	broken  bool   // a scope with a flow that leads to nothing or comes from nothing
+	free    bool   // a scope whose elements need not be connected
 }
 
 // Begin is what a process declares of its starts.
@@ -149,6 +185,20 @@ type Human struct {
 type Script struct {
 	Expr   *feel.Expr
 	Result string
+}
+
+// Decision is a decision by id; Result is the variable for what it says.
+type Decision struct {
+	ID     Value
+	Result string
+}
+
+// Event is a message or a signal by name. A message has the key by which its run is
+// found, nil for none.
+type Event struct {
+	Name        Value
+	Signal      bool
+	Correlation *feel.Expr
 }
 
 // TimerKind says how a timer is given.

@@ -54,6 +54,11 @@ func (p *Program) Variables(reads func(*Node) []string) []Variable {
 	return all
 }
 
+// Hears reports whether a message or a signal may bring variables.
+func (p *Program) Hears() bool {
+	return slices.ContainsFunc(p.Nodes, func(n *Node) bool { return n.Event != nil && n.Kind != SignalThrow && n.Kind != SignalEnd })
+}
+
 // Reads reports whether an expression of the process reads a variable.
 func (p *Program) Reads(name string) bool {
 	for _, n := range p.Nodes {
@@ -135,6 +140,9 @@ func (f finder) writes(n *Node) {
 	if n.Script != nil {
 		f.written[n.Script.Result] = true
 	}
+	if n.Decision != nil {
+		f.written[n.Decision.Result] = true
+	}
 	if n.Loop != nil {
 		f.written[n.Loop.InputElement], f.written[n.Loop.OutputCollection] = true, true
 	}
@@ -172,6 +180,12 @@ func (n *Node) expressions() []*feel.Expr {
 	}
 	if n.Timer != nil {
 		add(n.Timer.Value.Expr)
+	}
+	if n.Decision != nil {
+		add(n.Decision.ID.Expr)
+	}
+	if n.Event != nil {
+		add(n.Event.Name.Expr, n.Event.Correlation)
 	}
 	if l := n.Loop; l != nil {
 		add(l.Input, l.Cardinality, l.OutputElement, l.Completion)

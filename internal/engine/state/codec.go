@@ -7,9 +7,13 @@ import (
 	"time"
 )
 
-// formatV1 is the first byte of every record; a record of another format is
-// refused rather than misread.
-const formatV1 = 1
+// The first byte of every record is its format; a record of another one is refused
+// rather than misread. An element is written in the second only where it has what
+// the first has no place for.
+const (
+	formatV1 = 1
+	formatV2 = 2 // elements: the first, and after it what scopes and waits have besides
+)
 
 // ErrFormat is returned for a record that cannot be read.
 var ErrFormat = errors.New("stored record cannot be read")
@@ -59,16 +63,20 @@ func (w *Writer) Data() []byte { return w.buf }
 // Reader takes a record apart. After the first fault every call gives zero
 // values and Err tells.
 type Reader struct {
-	buf []byte
-	err error
+	buf    []byte
+	format byte
+	err    error
 }
 
 // NewReader checks the format byte.
-func NewReader(data []byte) *Reader {
-	if len(data) == 0 || data[0] != formatV1 {
+func NewReader(data []byte) *Reader { return newReader(data, formatV1) }
+
+// newReader reads formats up to the one that is the newest of a kind of record.
+func newReader(data []byte, newest byte) *Reader {
+	if len(data) == 0 || data[0] < formatV1 || data[0] > newest {
 		return &Reader{err: fmt.Errorf("%w: unknown format", ErrFormat)}
 	}
-	return &Reader{buf: data[1:]}
+	return &Reader{buf: data[1:], format: data[0]}
 }
 
 // Int reads a signed number.
@@ -184,6 +192,19 @@ func encodeElement(e *Element) []byte {
 		w.String(e.Incident.Message)
 		w.Time(e.Incident.Since)
 	}
+	if e.Interrupted || e.Start != 0 || len(e.Subscriptions) > 0 {
+		w.buf[0] = formatV2
+		w.Bool(e.Interrupted)
+		w.Int(int64(e.Start))
+		w.Int(int64(len(e.Subscriptions)))
+		for _, s := range e.Subscriptions {
+			w.Int(int64(s.Key))
+			w.Int(int64(s.Node))
+			w.Bool(s.Signal)
+			w.String(s.Name)
+			w.String(s.Correlation)
+		}
+	}
 	return w.Data()
 }
 
@@ -205,7 +226,7 @@ func encodeJob(w *Writer, j *Job) {
 }
 
 func decodeElement(key Key, data []byte) (e *Element, facts int, err error) {
-	r := NewReader(data)
+	r := newReader(data, formatV2)
 	e = &Element{Key: key, Parent: Key(r.Int()), Node: int32(r.Int()), Phase: Phase(r.Int()), Body: r.Bool(),
 		Index: int32(r.Int()), Children: int32(r.Int()), Tokens: int32(r.Int()), Human: r.Bool()}
 	for range r.Len() {
@@ -222,6 +243,12 @@ func decodeElement(key Key, data []byte) (e *Element, facts int, err error) {
 	}
 	if r.Bool() {
 		e.Incident = &Incident{Key(r.Int()), r.String(), r.String(), r.Time()}
+	}
+	if r.format == formatV2 {
+		e.Interrupted, e.Start = r.Bool(), int32(r.Int())
+		for range r.Len() {
+			e.Subscriptions = append(e.Subscriptions, Subscription{Key(r.Int()), int32(r.Int()), r.Bool(), r.String(), r.String()})
+		}
 	}
 	if e.Parent == 0 && r.More() {
 		facts = int(r.Int())

@@ -53,6 +53,12 @@ type Element struct {
 	Timers   []Timer
 	Human    bool
 	Incident *Incident
+	// Interrupted scopes have had an event sub-process that ends all else.
+	Interrupted bool
+	// Start is the start event of a process that an event began, 0 for the one
+	// without a trigger.
+	Start         int32
+	Subscriptions []Subscription
 }
 
 // Join counts the tokens that wait at a parallel gateway on one flow.
@@ -82,6 +88,16 @@ type Timer struct {
 	Due    time.Time
 	Repeat int32 // firings left after this one; -1 without end
 	Every  string
+}
+
+// Subscription waits for a message or a signal. Node is the event; as with timers it
+// may be another than that of the element which carries it.
+type Subscription struct {
+	Key         Key
+	Node        int32
+	Signal      bool
+	Name        string
+	Correlation string
 }
 
 // Incident stops an element instance until a person resolves it.

@@ -32,6 +32,7 @@ type DB struct {
 	read    *sql.DB
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt // by SQL text; owned by the writer goroutine
+	reads   statements
 	queue   chan *work
 	done    chan struct{}
 	mu      sync.RWMutex
@@ -88,6 +89,7 @@ func (d *DB) Close() error {
 	d.mu.Unlock()
 	<-d.done
 	d.forget()
+	d.reads.close()
 	return errors.Join(d.conn.Close(), d.read.Close(), d.write.Close())
 }
 
@@ -191,11 +193,17 @@ func (d *DB) enqueue(ctx context.Context, w *work) error {
 
 // Query reads outside a write.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := d.reads.of(ctx, d.read, query); s != nil {
+		return s.QueryContext(ctx, args...)
+	}
 	return d.read.QueryContext(ctx, query, args...)
 }
 
 // QueryRow reads one row outside a write.
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := d.reads.of(ctx, d.read, query); s != nil {
+		return s.QueryRowContext(ctx, args...)
+	}
 	return d.read.QueryRowContext(ctx, query, args...)
 }
 

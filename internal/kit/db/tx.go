@@ -10,8 +10,6 @@ import (
 	"sextant/sdk/go/sqldb"
 )
 
-const cachedStatements = 512 // texts of statements kept prepared
-
 // Tx is a write in progress. It is valid only within the function that Do
 // passes it to, and only on that goroutine.
 type Tx struct {
@@ -58,7 +56,11 @@ func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 
 // QueryRow reads one row within the write.
 func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return t.db.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+	stmt, err := t.stmt(query)
+	if err != nil { // told by the query itself
+		return t.db.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+	}
+	return stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
 }
 
 // closeRows closes what a fn that panicked or forgot has left open, and which
@@ -129,19 +131,7 @@ func (t *Tx) stmt(query string) (*sql.Stmt, error) {
 	if controls.MatchString(query) {
 		return nil, fmt.Errorf("%.40q has no place in a write: the writer begins and ends transactions", query)
 	}
-	s, err := t.db.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, err
-	}
-	if len(t.db.stmts) >= cachedStatements {
-		for text, old := range t.db.stmts {
-			_ = old.Close()
-			delete(t.db.stmts, text)
-			break
-		}
-	}
-	t.db.stmts[query] = s
-	return s, nil
+	return t.db.prepare(query)
 }
 
 // Scan reads every row with scan and closes rows. It is the one loop over rows,

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -103,18 +104,18 @@ func (d *DB) attempt(group []*work) error {
 		return err
 	}
 	ctx := context.Background()
-	if _, err := d.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := d.control(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return translate(err)
 	}
 	for _, w := range group {
 		w.tx, w.err = &Tx{db: d}, nil
 		if err := d.one(ctx, w, len(group) > 1); err != nil {
-			_, _ = d.conn.ExecContext(ctx, "ROLLBACK") // fails where the database has rolled back by itself
+			_ = d.control(ctx, "ROLLBACK") // fails where the database has rolled back by itself
 			return err
 		}
 	}
-	if _, err := d.conn.ExecContext(ctx, "COMMIT"); err != nil {
-		_, _ = d.conn.ExecContext(ctx, "ROLLBACK")
+	if err := d.control(ctx, "COMMIT"); err != nil {
+		_ = d.control(ctx, "ROLLBACK")
 		if sqldb.Classify(err) == sqldb.FaultIO {
 			d.broken.Store(&err)
 		}
@@ -130,7 +131,7 @@ func (d *DB) attempt(group []*work) error {
 // when there are neighbours and the whole is rolled back when there are none.
 func (d *DB) one(ctx context.Context, w *work, neighbours bool) error {
 	if neighbours {
-		if _, err := d.conn.ExecContext(ctx, "SAVEPOINT s"); err != nil {
+		if err := d.control(ctx, "SAVEPOINT s"); err != nil {
 			return fmt.Errorf("%w: %w", errBroken, err)
 		}
 	}
@@ -139,20 +140,50 @@ func (d *DB) one(ctx context.Context, w *work, neighbours bool) error {
 	}
 	switch {
 	case w.err == nil && neighbours:
-		if _, err := d.conn.ExecContext(ctx, "RELEASE s"); err != nil {
+		if err := d.control(ctx, "RELEASE s"); err != nil {
 			return fmt.Errorf("%w: %w", errBroken, err)
 		}
 	case w.err != nil && neighbours:
-		if _, err := d.conn.ExecContext(ctx, "ROLLBACK TO s"); err != nil {
+		if err := d.control(ctx, "ROLLBACK TO s"); err != nil {
 			return fmt.Errorf("%w: %w", errBroken, err)
 		}
-		if _, err := d.conn.ExecContext(ctx, "RELEASE s"); err != nil {
+		if err := d.control(ctx, "RELEASE s"); err != nil {
 			return fmt.Errorf("%w: %w", errBroken, err)
 		}
 	case w.err != nil:
 		return w.err
 	}
 	return nil
+}
+
+// control runs one of the writer's own statements.
+func (d *DB) control(ctx context.Context, text string) error {
+	s, ok := d.stmts[text]
+	if !ok {
+		var err error
+		if s, err = d.prepare(text); err != nil {
+			return err
+		}
+	}
+	_, err := s.ExecContext(ctx)
+	return err
+}
+
+// prepare keeps a statement of the writer prepared.
+func (d *DB) prepare(query string) (*sql.Stmt, error) {
+	s, err := d.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.stmts) >= cachedStatements {
+		for text, old := range d.stmts {
+			_ = old.Close()
+			delete(d.stmts, text)
+			break
+		}
+	}
+	d.stmts[query] = s
+	return s, nil
 }
 
 func run(w *work) (err error) {

@@ -29,6 +29,10 @@ func (r *reader) zeebe(x *Extensions, n, owner *Node) {
 		for _, h := range n.Elements() {
 			x.Headers = append(x.Headers, Header{h.Attr("key"), h.Attr("value")})
 		}
+	case "calledDecision":
+		x.Decision = &CalledDecision{ID: n.Attr("decisionId"), Result: n.Attr("resultVariable")}
+	case "subscription":
+		x.Correlation = n.Attr("correlationKey")
 	case "script":
 		x.Script = &Script{Expression: n.Attr("expression"), ResultVariable: n.Attr("resultVariable")}
 	case "userTask":

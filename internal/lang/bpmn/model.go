@@ -5,6 +5,11 @@ type Model struct {
 	Processes []*Process
 	// Errors are the <error> definitions by id.
 	Errors map[string]ErrorRef
+	// Escalations are the <escalation> definitions by id.
+	Escalations map[string]EscalationRef
+	// Messages and Signals are the <message> and <signal> definitions by id.
+	Messages map[string]MessageRef
+	Signals  map[string]SignalRef
 	// Warnings name what is kept but has no meaning here.
 	Warnings []Problem
 	// Problems are those that refuse the file.
@@ -13,6 +18,19 @@ type Model struct {
 
 // ErrorRef is a BPMN error definition.
 type ErrorRef struct{ ID, Name, Code string }
+
+// EscalationRef is a BPMN escalation definition.
+type EscalationRef struct{ ID, Name, Code string }
+
+// MessageRef is a message definition. Correlation is the expression of the key by
+// which a run is found, empty for none.
+type MessageRef struct {
+	ID, Name, Correlation string
+	Node                  *Node
+}
+
+// SignalRef is a signal definition.
+type SignalRef struct{ ID, Name string }
 
 // Process is one <process>.
 type Process struct {
@@ -43,8 +61,10 @@ type Element struct {
 	// Default is the id of the default flow.
 	Default string
 	// AttachedTo is the id of the activity that a boundary event sits on;
-	// Interrupting is its cancelActivity.
-	AttachedTo   string
+	// Interrupting is its cancelActivity, or isInterrupting of a start event.
+	AttachedTo string
+	// MessageRef is the id of the <message> that a receive task waits for.
+	MessageRef   string
 	Interrupting bool
 	Events       []EventDefinition
 	Loop         *Loop
@@ -61,8 +81,12 @@ type Element struct {
 // without EventDefinition: timer, error, message, …
 type EventDefinition struct {
 	Type string
-	// ErrorRef is the id of an <error>.
-	ErrorRef string
+	// ErrorRef is the id of an <error>, EscalationRef that of an <escalation>.
+	ErrorRef, EscalationRef string
+	// MessageRef is the id of a <message>, SignalRef that of a <signal>.
+	MessageRef, SignalRef string
+	// Name is that of a link.
+	Name string
 	// One of these is set for a timer; Kinds counts them.
 	Date, Duration, Cycle string
 	Kinds                 int
@@ -104,6 +128,8 @@ type Extensions struct {
 	HasTask               bool
 	Inputs, Outputs       []Mapping
 	Headers               []Header
+	Correlation           string
+	Decision              *CalledDecision
 	Script                *Script
 	UserTask              bool
 	FormKey, FormID       string
@@ -116,6 +142,9 @@ type Extensions struct {
 	Risk                  string
 	Start                 *StartSpec
 }
+
+// CalledDecision is what a business rule task calls.
+type CalledDecision struct{ ID, Result string }
 
 // Mapping is a zeebe input or output mapping.
 type Mapping struct {

@@ -10,7 +10,7 @@ import (
 // every problem; the model then holds what could be read, so that the rest can be
 // checked as well, and is nil for a file that is no BPMN.
 func Read(doc *Document) (*Model, error) {
-	r := &reader{model: &Model{Errors: map[string]ErrorRef{}}, ids: map[string]*Node{}, taken: map[string]bool{}, refused: map[*Node]bool{}, event: map[*Node]bool{}}
+	r := &reader{model: &Model{Errors: map[string]ErrorRef{}, Escalations: map[string]EscalationRef{}, Messages: map[string]MessageRef{}, Signals: map[string]SignalRef{}}, ids: map[string]*Node{}, taken: map[string]bool{}, refused: map[*Node]bool{}}
 	if !doc.Root.Is(NamespaceBPMN, "definitions") {
 		r.problem(doc.Root, "bpmn.root", "the root element is <%s>, not <definitions> of %s", doc.Root.Local, NamespaceBPMN)
 		return nil, &Error{Problems: r.problems}
@@ -31,6 +31,12 @@ func Read(doc *Document) (*Model, error) {
 			}
 		case n.Is(NamespaceBPMN, "error"):
 			r.model.Errors[n.Attr("id")] = ErrorRef{ID: n.Attr("id"), Name: n.Attr("name"), Code: n.Attr("errorCode")}
+		case n.Is(NamespaceBPMN, "message"):
+			r.model.Messages[n.Attr("id")] = MessageRef{ID: n.Attr("id"), Name: n.Attr("name"), Correlation: r.extensions(n).Correlation, Node: n}
+		case n.Is(NamespaceBPMN, "signal"):
+			r.model.Signals[n.Attr("id")] = SignalRef{ID: n.Attr("id"), Name: n.Attr("name")}
+		case n.Is(NamespaceBPMN, "escalation"):
+			r.model.Escalations[n.Attr("id")] = EscalationRef{ID: n.Attr("id"), Name: n.Attr("name"), Code: n.Attr("escalationCode")}
 		}
 	}
 	r.model.Warnings = Bounded(r.model.Warnings)
@@ -59,7 +65,6 @@ type reader struct {
 	ids      map[string]*Node
 	taken    map[string]bool // every id of the file
 	refused  map[*Node]bool  // what the survey refused
-	event    map[*Node]bool  // what stands in an event sub-process
 	problems []Problem
 	// executable is whether any process of the file is.
 	executable bool
@@ -185,7 +190,7 @@ func expression(n *Node) string {
 
 func (r *reader) element(n *Node) *Element {
 	e := &Element{Type: n.Local, ID: r.claim(n), Name: n.Attr("name"), Node: n, Default: n.Attr("default"),
-		AttachedTo: n.Attr("attachedToRef"), Interrupting: n.Attr("cancelActivity") != "false", TriggeredByEvent: n.Attr("triggeredByEvent") == "true"}
+		AttachedTo: n.Attr("attachedToRef"), MessageRef: n.Attr("messageRef"), Interrupting: n.Attr("cancelActivity") != "false" && n.Attr("isInterrupting") != "false", TriggeredByEvent: n.Attr("triggeredByEvent") == "true"}
 	e.Ext, e.Refused = r.extensions(n), r.refused[n]
 	for _, c := range n.Elements() {
 		if c.Space != NamespaceBPMN {
@@ -209,7 +214,7 @@ func (r *reader) element(n *Node) *Element {
 }
 
 func eventDefinition(name string, n *Node) EventDefinition {
-	d := EventDefinition{Type: name, ErrorRef: n.Attr("errorRef"), Node: n}
+	d := EventDefinition{Type: name, ErrorRef: n.Attr("errorRef"), EscalationRef: n.Attr("escalationRef"), MessageRef: n.Attr("messageRef"), SignalRef: n.Attr("signalRef"), Name: n.Attr("name"), Node: n}
 	text := func(local string) string {
 		found := ""
 		for _, c := range n.Elements() {

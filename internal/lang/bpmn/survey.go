@@ -22,9 +22,6 @@ func (r *reader) survey(n *Node, typ string, owner *Node) {
 	}
 	r.attributes(n, typ, owner)
 	for _, c := range n.Elements() {
-		if c.Local == "startEvent" && n.Attr("triggeredByEvent") == "true" {
-			r.event[c] = true // goes with the whole
-		}
 		switch {
 		case c.Is(NamespaceBPMN, "extensionElements"):
 			r.attributes(c, "ExtensionElements", owner)
@@ -141,7 +138,7 @@ func (r *reader) attributes(n *Node, typ string, owner *Node) {
 			r.problemOf(owner, n, "bpmn.extension.unknown", "the attribute %s of <%s> is not known: remove it or check its spelling", name, n.Tag())
 		case !ok:
 			r.kept(n, owner, "the attribute "+name+" of <"+n.Tag()+">", Rule{Remedy: "it is none of BPMN"})
-		case !rule.asks(a.Value), rule.Name == "StartEvent@isInterrupting" && r.event[n]:
+		case !rule.asks(a.Value):
 		case rule.Verdict == Kept:
 			r.kept(n, owner, fmt.Sprintf("the attribute %s=%q of <%s>", name, a.Value, n.Tag()), rule)
 		case rule.Verdict == Refused:
@@ -194,6 +191,10 @@ func (r *reader) extension(c *Node, host string, owner *Node) {
 		r.problemOf(owner, c, "process.unsupported", "<%s> is not executed%s", c.Tag(), remedy(rule))
 	case Executed:
 		if len(rule.On) > 0 && !slices.ContainsFunc(rule.On, func(on string) bool { return support.is(host, on) }) {
+			if rule.Name == "zeebe:TaskDefinition" && support.is(host, "UserTask") { // Camunda 8 ignores it too
+				r.kept(c, owner, "<"+c.Tag()+"> of a <userTask>", Rule{Remedy: "people complete user tasks, in the inbox"})
+				return
+			}
 			r.problemOf(owner, c, "bpmn.extension.place", "<%s> has no effect on <%s>%s", c.Tag(), tagOf(host), remedy(rule))
 			return
 		}

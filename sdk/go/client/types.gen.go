@@ -61,6 +61,24 @@ func (e ControlVerdictVerdict) Valid() bool {
 	}
 }
 
+// Defines values for MessageWaitingKind.
+const (
+	MessageWaitingKindMessage MessageWaitingKind = "message"
+	MessageWaitingKindSignal  MessageWaitingKind = "signal"
+)
+
+// Valid indicates whether the value is a known member of the MessageWaitingKind enum.
+func (e MessageWaitingKind) Valid() bool {
+	switch e {
+	case MessageWaitingKindMessage:
+		return true
+	case MessageWaitingKindSignal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OutputLostReason.
 const (
 	Damaged    OutputLostReason = "damaged"
@@ -225,37 +243,49 @@ func (e ProcessStepState) Valid() bool {
 
 // Defines values for ProcessStepType.
 const (
-	Boundary   ProcessStepType = "boundary"
-	End        ProcessStepType = "end"
-	Gateway    ProcessStepType = "gateway"
-	Script     ProcessStepType = "script"
-	Service    ProcessStepType = "service"
-	Start      ProcessStepType = "start"
-	Subprocess ProcessStepType = "subprocess"
-	Timer      ProcessStepType = "timer"
-	User       ProcessStepType = "user"
+	ProcessStepTypeBoundary   ProcessStepType = "boundary"
+	ProcessStepTypeDecision   ProcessStepType = "decision"
+	ProcessStepTypeEnd        ProcessStepType = "end"
+	ProcessStepTypeEvent      ProcessStepType = "event"
+	ProcessStepTypeGateway    ProcessStepType = "gateway"
+	ProcessStepTypeMessage    ProcessStepType = "message"
+	ProcessStepTypeScript     ProcessStepType = "script"
+	ProcessStepTypeService    ProcessStepType = "service"
+	ProcessStepTypeStart      ProcessStepType = "start"
+	ProcessStepTypeSubprocess ProcessStepType = "subprocess"
+	ProcessStepTypeTask       ProcessStepType = "task"
+	ProcessStepTypeTimer      ProcessStepType = "timer"
+	ProcessStepTypeUser       ProcessStepType = "user"
 )
 
 // Valid indicates whether the value is a known member of the ProcessStepType enum.
 func (e ProcessStepType) Valid() bool {
 	switch e {
-	case Boundary:
+	case ProcessStepTypeBoundary:
 		return true
-	case End:
+	case ProcessStepTypeDecision:
 		return true
-	case Gateway:
+	case ProcessStepTypeEnd:
 		return true
-	case Script:
+	case ProcessStepTypeEvent:
 		return true
-	case Service:
+	case ProcessStepTypeGateway:
 		return true
-	case Start:
+	case ProcessStepTypeMessage:
 		return true
-	case Subprocess:
+	case ProcessStepTypeScript:
 		return true
-	case Timer:
+	case ProcessStepTypeService:
 		return true
-	case User:
+	case ProcessStepTypeStart:
+		return true
+	case ProcessStepTypeSubprocess:
+		return true
+	case ProcessStepTypeTask:
+		return true
+	case ProcessStepTypeTimer:
+		return true
+	case ProcessStepTypeUser:
 		return true
 	default:
 		return false
@@ -530,6 +560,56 @@ type CreateOutBody struct {
 	Token string `json:"token"`
 }
 
+// DecisionAnswer defines model for DecisionAnswer.
+type DecisionAnswer struct {
+	Decision string `json:"decision"`
+
+	// Trace Every value on the way, and the rules that matched
+	Trace   interface{} `json:"trace,omitempty"`
+	Value   interface{} `json:"value"`
+	Version int64       `json:"version"`
+
+	// Warnings Why something on the way became null
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// DecisionEvaluation defines model for DecisionEvaluation.
+type DecisionEvaluation struct {
+	Decision string `json:"decision"`
+
+	// Element Id of the step
+	Element string `json:"element"`
+
+	// Job Engine key, decimal digits
+	Job  string    `json:"job"`
+	Time time.Time `json:"time"`
+
+	// Trace Every value on the way, and the rules that matched; not kept where it has more than 48 KiB
+	Trace   interface{} `json:"trace,omitempty"`
+	Value   interface{} `json:"value"`
+	Version int64       `json:"version"`
+}
+
+// DecisionVersion defines model for DecisionVersion.
+type DecisionVersion struct {
+	Created time.Time `json:"created"`
+
+	// Decision Id of the decision within its file
+	Decision string `json:"decision"`
+
+	// Digest SHA-256 of the file
+	Digest string `json:"digest"`
+
+	// Model Name of its file's model
+	Model   string `json:"model"`
+	Name    string `json:"name"`
+	Project string `json:"project"`
+
+	// Subject Who deployed it
+	Subject string `json:"subject"`
+	Version int64  `json:"version"`
+}
+
 // DispatchRowCall defines model for DispatchRowCall.
 type DispatchRowCall struct {
 	Answered bool      `json:"answered"`
@@ -605,6 +685,17 @@ type ErrsField struct {
 	Line    int64  `json:"line,omitempty"`
 	Message string `json:"message"`
 	Path    string `json:"path"`
+}
+
+// EvalInBody defines model for EvalInBody.
+type EvalInBody struct {
+	Project string `json:"project,omitempty"`
+
+	// Variables Inputs by name
+	Variables map[string]interface{} `json:"variables,omitempty"`
+
+	// Version The newest without one
+	Version int64 `json:"version,omitempty"`
 }
 
 // GiveUpBody defines model for GiveUpBody.
@@ -722,6 +813,83 @@ type MeOutBody struct {
 	// Scope Permissions that the token is narrowed to
 	Scope []string `json:"scope,omitempty"`
 }
+
+// MessageHearer defines model for MessageHearer.
+type MessageHearer struct {
+	// Began The run began with it
+	Began   bool   `json:"began,omitempty"`
+	Process string `json:"process"`
+
+	// Run Engine key, decimal digits
+	Run string `json:"run"`
+}
+
+// MessageMessage defines model for MessageMessage.
+type MessageMessage struct {
+	// CorrelationKey Key by which the run is found
+	CorrelationKey string `json:"correlationKey,omitempty"`
+
+	// MessageId A second message with this id, name and key is refused while the first is there
+	MessageId string `json:"messageId,omitempty"`
+
+	// Name Name of the message, as processes write it
+	Name    string `json:"name"`
+	Project string `json:"project,omitempty"`
+
+	// TimeToLive How long it waits for somebody who comes to wait for it, as an ISO 8601 duration; not at all without one
+	TimeToLive string                 `json:"timeToLive,omitempty"`
+	Variables  map[string]interface{} `json:"variables,omitempty"`
+}
+
+// MessageRefusal defines model for MessageRefusal.
+type MessageRefusal struct {
+	Code    string `json:"code"`
+	Process string `json:"process"`
+	Reason  string `json:"reason"`
+}
+
+// MessageSignal defines model for MessageSignal.
+type MessageSignal struct {
+	// Name Name of the signal, as processes write it
+	Name      string                 `json:"name"`
+	Project   string                 `json:"project,omitempty"`
+	Variables map[string]interface{} `json:"variables,omitempty"`
+}
+
+// MessageTold defines model for MessageTold.
+type MessageTold struct {
+	// Buffered It waits for others until it expires
+	Buffered bool      `json:"buffered,omitempty"`
+	Expires  time.Time `json:"expires,omitempty"`
+	Key      string    `json:"key"`
+
+	// Refused Processes that begin with it and were not started
+	Refused []MessageRefusal `json:"refused,omitempty"`
+
+	// Runs Runs that took it, and those that it began
+	Runs []MessageHearer `json:"runs"`
+}
+
+// MessageWaiting defines model for MessageWaiting.
+type MessageWaiting struct {
+	CorrelationKey string `json:"correlationKey,omitempty"`
+
+	// Element Id of the event or task that waits
+	Element string             `json:"element"`
+	Kind    MessageWaitingKind `json:"kind"`
+	Name    string             `json:"name"`
+	Process string             `json:"process"`
+
+	// Run Engine key, decimal digits
+	Run   string    `json:"run"`
+	Since time.Time `json:"since"`
+
+	// Subscription Engine key, decimal digits
+	Subscription string `json:"subscription"`
+}
+
+// MessageWaitingKind defines model for MessageWaiting.Kind.
+type MessageWaitingKind string
 
 // ObjectChange defines model for ObjectChange.
 type ObjectChange struct {
@@ -928,6 +1096,24 @@ type PageOfControlVerdict struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfDecisionEvaluation defines model for PageOfDecisionEvaluation.
+type PageOfDecisionEvaluation struct {
+	// Items The rows of this page
+	Items []DecisionEvaluation `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfDecisionVersion defines model for PageOfDecisionVersion.
+type PageOfDecisionVersion struct {
+	// Items The rows of this page
+	Items []DecisionVersion `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfDispatchStep defines model for PageOfDispatchStep.
 type PageOfDispatchStep struct {
 	// Items The rows of this page
@@ -959,6 +1145,15 @@ type PageOfIdentityRole struct {
 type PageOfIdentityToken struct {
 	// Items The rows of this page
 	Items []IdentityToken `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfMessageWaiting defines model for PageOfMessageWaiting.
+type PageOfMessageWaiting struct {
+	// Items The rows of this page
+	Items []MessageWaiting `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1948,6 +2143,30 @@ type ChangeConnectionParams struct {
 	IfMatch string `json:"If-Match,omitempty"`
 }
 
+// ListDecisionsParams defines parameters for ListDecisions.
+type ListDecisionsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Decision All versions of this decision, newest first
+	Decision string `form:"decision,omitempty" json:"decision,omitempty"`
+
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// DeployDecisionsParams defines parameters for DeployDecisions.
+type DeployDecisionsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// GetDecisionFileParams defines parameters for GetDecisionFile.
+type GetDecisionFileParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
 // ListIncidentsParams defines parameters for ListIncidents.
 type ListIncidentsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -2240,6 +2459,15 @@ type SummarizeRunsParams struct {
 	Until time.Time `form:"until,omitempty" json:"until,omitempty"`
 }
 
+// ListEvaluationsParams defines parameters for ListEvaluations.
+type ListEvaluationsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // WatchRunParams defines parameters for WatchRun.
 type WatchRunParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
@@ -2323,6 +2551,23 @@ type ListVerdictsParams struct {
 	Run string `form:"run,omitempty" json:"run,omitempty"`
 }
 
+// ListWaitsParams defines parameters for ListWaits.
+type ListWaitsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Run Only what this run waits for
+	Run string `form:"run,omitempty" json:"run,omitempty"`
+
+	// Name Only this message or signal
+	Name string `form:"name,omitempty" json:"name,omitempty"`
+
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // CallServiceJSONRequestBody defines body for CallService for application/json ContentType.
 type CallServiceJSONRequestBody = ProcessCall
 
@@ -2335,6 +2580,9 @@ type PutConnectionJSONRequestBody = SettingInput
 // ChangeConnectionJSONRequestBody defines body for ChangeConnection for application/json ContentType.
 type ChangeConnectionJSONRequestBody = SettingChange
 
+// EvaluateDecisionJSONRequestBody defines body for EvaluateDecision for application/json ContentType.
+type EvaluateDecisionJSONRequestBody = EvalInBody
+
 // RetryIncidentJSONRequestBody defines body for RetryIncident for application/json ContentType.
 type RetryIncidentJSONRequestBody = ProcessRetry
 
@@ -2346,6 +2594,9 @@ type ReportProgressJSONRequestBody = WireProgress
 
 // ChangeMyPasswordJSONRequestBody defines body for ChangeMyPassword for application/json ContentType.
 type ChangeMyPasswordJSONRequestBody = PasswordInBody
+
+// PublishMessageJSONRequestBody defines body for PublishMessage for application/json ContentType.
+type PublishMessageJSONRequestBody = MessageMessage
 
 // ChangeObjectsJSONRequestBody defines body for ChangeObjects for application/json ContentType.
 type ChangeObjectsJSONRequestBody = SetInBody
@@ -2394,6 +2645,9 @@ type ProveSessionJSONRequestBody = ProveInBody
 
 // PutSettingJSONRequestBody defines body for PutSetting for application/json ContentType.
 type PutSettingJSONRequestBody = PutBody
+
+// BroadcastSignalJSONRequestBody defines body for BroadcastSignal for application/json ContentType.
+type BroadcastSignalJSONRequestBody = MessageSignal
 
 // SetStopJSONRequestBody defines body for SetStop for application/json ContentType.
 type SetStopJSONRequestBody = SetBody

@@ -176,6 +176,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Decisions in their newest version */
+        get: operations["listDecisions"];
+        put?: never;
+        /** Deploy a DMN file */
+        post: operations["deployDecisions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{decision}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a decision says to these inputs */
+        post: operations["evaluateDecision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{decision}/{version}/xml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The DMN file of a version */
+        get: operations["getDecisionFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents": {
         parameters: {
             query?: never;
@@ -443,6 +495,23 @@ export interface paths {
         post?: never;
         /** End a session of mine */
         delete: operations["endMySession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publish a message to the runs that wait for it */
+        post: operations["publishMessage"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -931,6 +1000,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the steps of a run got from decisions, and why */
+        get: operations["listEvaluations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run}/events": {
         parameters: {
             query?: never;
@@ -1137,6 +1223,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Broadcast a signal to everything that waits for it */
+        post: operations["broadcastSignal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stop": {
         parameters: {
             query?: never;
@@ -1303,6 +1406,23 @@ export interface paths {
         };
         /** What the door said, newest first */
         get: operations["listVerdicts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What waits for messages and signals */
+        get: operations["listWaits"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1483,6 +1603,46 @@ export interface components {
             /** @description The secret, shown once */
             token: string;
         };
+        DecisionAnswer: {
+            decision: string;
+            /** @description Every value on the way, and the rules that matched */
+            trace?: unknown;
+            value: unknown;
+            /** Format: int64 */
+            version: number;
+            /** @description Why something on the way became null */
+            warnings?: string[] | null;
+        };
+        DecisionEvaluation: {
+            decision: string;
+            /** @description Id of the step */
+            element: string;
+            /** @description Engine key, decimal digits */
+            job: string;
+            /** Format: date-time */
+            time: string;
+            /** @description Every value on the way, and the rules that matched; not kept where it has more than 48 KiB */
+            trace?: unknown;
+            value: unknown;
+            /** Format: int64 */
+            version: number;
+        };
+        DecisionVersion: {
+            /** Format: date-time */
+            created: string;
+            /** @description Id of the decision within its file */
+            decision: string;
+            /** @description SHA-256 of the file */
+            digest: string;
+            /** @description Name of its file's model */
+            model: string;
+            name: string;
+            project: string;
+            /** @description Who deployed it */
+            subject: string;
+            /** Format: int64 */
+            version: number;
+        };
         DispatchRowCall: {
             answered: boolean;
             /** Format: date-time */
@@ -1556,6 +1716,19 @@ export interface components {
             line?: number;
             message: string;
             path: string;
+        };
+        EvalInBody: {
+            /** @default default */
+            project: string;
+            /** @description Inputs by name */
+            variables?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description The newest without one
+             */
+            version?: number;
         };
         GiveUpBody: {
             reason: string;
@@ -1652,6 +1825,68 @@ export interface components {
             name: string;
             /** @description Permissions that the token is narrowed to */
             scope?: string[] | null;
+        };
+        MessageHearer: {
+            /** @description The run began with it */
+            began?: boolean;
+            process: string;
+            /** @description Engine key, decimal digits */
+            run: string;
+        };
+        MessageMessage: {
+            /** @description Key by which the run is found */
+            correlationKey?: string;
+            /** @description A second message with this id, name and key is refused while the first is there */
+            messageId?: string;
+            /** @description Name of the message, as processes write it */
+            name: string;
+            /** @default default */
+            project: string;
+            /** @description How long it waits for somebody who comes to wait for it, as an ISO 8601 duration; not at all without one */
+            timeToLive?: string;
+            variables?: {
+                [key: string]: unknown;
+            };
+        };
+        MessageRefusal: {
+            code: string;
+            process: string;
+            reason: string;
+        };
+        MessageSignal: {
+            /** @description Name of the signal, as processes write it */
+            name: string;
+            /** @default default */
+            project: string;
+            variables?: {
+                [key: string]: unknown;
+            };
+        };
+        MessageTold: {
+            /** @description It waits for others until it expires */
+            buffered?: boolean;
+            /** Format: date-time */
+            expires?: string;
+            key: string;
+            /** @description Processes that begin with it and were not started */
+            refused?: components["schemas"]["MessageRefusal"][] | null;
+            /** @description Runs that took it, and those that it began */
+            runs: components["schemas"]["MessageHearer"][] | null;
+        };
+        MessageWaiting: {
+            correlationKey?: string;
+            /** @description Id of the event or task that waits */
+            element: string;
+            /** @enum {string} */
+            kind: "message" | "signal";
+            name: string;
+            process: string;
+            /** @description Engine key, decimal digits */
+            run: string;
+            /** Format: date-time */
+            since: string;
+            /** @description Engine key, decimal digits */
+            subscription: string;
         };
         ObjectChange: {
             /** @description create, update, put or delete; put creates an object or changes the one that is there */
@@ -1834,6 +2069,18 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfDecisionEvaluation: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DecisionEvaluation"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfDecisionVersion: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DecisionVersion"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfDispatchStep: {
             /** @description The rows of this page */
             items: components["schemas"]["DispatchStep"][] | null;
@@ -1855,6 +2102,12 @@ export interface components {
         PageOfIdentityToken: {
             /** @description The rows of this page */
             items: components["schemas"]["IdentityToken"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfMessageWaiting: {
+            /** @description The rows of this page */
+            items: components["schemas"]["MessageWaiting"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2280,7 +2533,7 @@ export interface components {
             /** @description When it waited for help */
             stopped?: components["schemas"]["ProcessSpan"][] | null;
             /** @enum {string} */
-            type: "start" | "end" | "timer" | "boundary" | "service" | "user" | "script" | "gateway" | "subprocess";
+            type: "start" | "end" | "timer" | "message" | "event" | "boundary" | "service" | "user" | "script" | "decision" | "task" | "gateway" | "subprocess";
         };
         ProcessSummary: {
             /** @description Runs by the hour in which they began and by state, where a beginning is given */
@@ -3052,6 +3305,121 @@ export interface operations {
             };
         };
     };
+    listDecisions: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description All versions of this decision, newest first */
+                decision?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfDecisionVersion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    deployDecisions: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success, or a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    evaluateDecision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                decision: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvalInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionAnswer"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    getDecisionFile: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                decision: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success, or a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     listIncidents: {
         parameters: {
             query?: {
@@ -3544,6 +3912,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    publishMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageMessage"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageTold"];
+                };
             };
             /** @description Error */
             default: {
@@ -4746,6 +5147,43 @@ export interface operations {
             };
         };
     };
+    listEvaluations: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfDecisionEvaluation"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     watchRun: {
         parameters: {
             query?: {
@@ -5176,6 +5614,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    broadcastSignal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageSignal"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageTold"];
+                };
             };
             /** @description Error */
             default: {
@@ -5639,6 +6110,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfControlVerdict"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listWaits: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description Only what this run waits for */
+                run?: string;
+                /** @description Only this message or signal */
+                name?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfMessageWaiting"];
                 };
             };
             /** @description Error */

@@ -2,7 +2,7 @@
 // uses it with the rights that both have.
 //
 // A value is given when a person completes a task, takes a step up again or leaves
-// one out. It lies at a place: the scope of the run that the engine sets it in. A
+// one out, or publishes a message or a signal. It lies at a place: the scope of the run that the engine sets it in. A
 // value that is given there again takes the place of the one before. What a
 // process computes from a value is found by name alone (see trace.go): more than
 // need be is held against who gave it, and never less.
@@ -82,6 +82,10 @@ func (g Giving) In(r *state.Run, p *program.Program) []Gift {
 				place = outwards(r, el.Key, name)
 			}
 			add(place, Variable, name, "")
+		}
+	case engine.EventCame: // which of several elements takes it up is the engine's to know
+		for name := range ev.Variables {
+			add(Anywhere, Variable, name, "")
 		}
 	case engine.Skip:
 		if el := r.Elements[ev.Element]; el != nil {

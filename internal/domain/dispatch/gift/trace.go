@@ -156,6 +156,9 @@ func madeOf(p *program.Program, reads Reads) graph {
 			from(l.InputElement, l.Input)
 			from(l.OutputCollection, l.OutputElement)
 		}
+		if n.Decision != nil { // it sees all that the step sees
+			g[n.Decision.Result] = append(g[n.Decision.Result], every)
+		}
 		if n.Task == nil {
 			continue
 		}

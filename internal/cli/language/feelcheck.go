@@ -1,4 +1,4 @@
-package cli
+package language
 
 import (
 	"fmt"
@@ -8,20 +8,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/lang/feel/service"
 	"sextant/internal/lang/feel/value"
 )
 
-func (a *app) feelCheckCmd() *cobra.Command {
+func (a *Tools) feelCheckCmd() *cobra.Command {
 	var o feelOptions
 	check := &cobra.Command{
 		Use: "check <file or expression> …", Short: "Find mistakes in FEEL expressions",
 		Long: "Finds what does not read as FEEL, and what reads but is always null: wrong numbers and types of arguments, comparisons of different types, unknown parts.\nWith --vars every other name is a mistake, and the types of their values are used. " +
-			"Each argument is a file, @file, an expression, or - for standard input.\nEnds with 1 if there is an error; warnings and hints alone end with 0." + exitHelp,
+			"Each argument is a file, @file, an expression, or - for standard input.\nEnds with 1 if there is an error; warnings and hints alone end with 0." + command.ExitHelp,
 		Example: "  sextant feel check rules/*.feel\n  sextant feel check 'limt > 3' --vars '{\"limit\": 5}'",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage("want files or expressions")
+				return command.Usage("want files or expressions")
 			}
 			return nil
 		},
@@ -43,7 +44,7 @@ type finding struct {
 	text string
 }
 
-func (a *app) feelCheck(args []string, o feelOptions) error {
+func (a *Tools) feelCheck(args []string, o feelOptions) error {
 	env, err := a.checkEnv(o)
 	if err != nil {
 		return err
@@ -68,10 +69,10 @@ func (a *app) feelCheck(args []string, o feelOptions) error {
 	return a.findings(all)
 }
 
-func (a *app) checkEnv(o feelOptions) (service.Env, error) {
+func (a *Tools) checkEnv(o feelOptions) (service.Env, error) {
 	env := service.Env{Unary: o.unary, Closed: o.vars != ""}
 	if o.input != "" && !o.unary {
-		return env, usage("--input is what --unary tests are about")
+		return env, command.Usage("--input is what --unary tests are about")
 	}
 	vars, err := a.feelValue("vars", o.vars)
 	if err != nil {
@@ -79,7 +80,7 @@ func (a *app) checkEnv(o feelOptions) (service.Env, error) {
 	}
 	ctx, ok := value.AsContext(vars)
 	if !ok && o.vars != "" {
-		return env, usage("--vars is %s and no context", vars.Kind())
+		return env, command.Usage("--vars is %s and no context", vars.Kind())
 	}
 	if ok {
 		for _, name := range ctx.Keys() {
@@ -93,15 +94,15 @@ func (a *app) checkEnv(o feelOptions) (service.Env, error) {
 }
 
 // findings shows what was found, and ends with 1 if that is an error.
-func (a *app) findings(all []finding) error {
+func (a *Tools) findings(all []finding) error {
 	var end error
 	for _, f := range all {
 		if f.Severity == service.Fault {
-			end = outcome{ExitFailed}
+			end = command.Outcome{Code: command.ExitFailed}
 		}
 	}
-	if a.json {
-		if err := a.show(map[string]any{"items": all}, nil); err != nil {
+	if a.JSON {
+		if err := a.Show(map[string]any{"items": all}, nil); err != nil {
 			return err
 		}
 		return end

@@ -1,4 +1,4 @@
-package cli
+package language
 
 import (
 	"errors"
@@ -11,17 +11,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/lang/dmn/tck"
 )
 
-func (a *app) decisionTestCmd() *cobra.Command {
+func (a *Tools) decisionTestCmd() *cobra.Command {
 	var now string
 	c := &cobra.Command{
 		Use: "test <cases.xml> …", Short: "Run test cases of decision models",
 		Long: "Runs files of test cases in the form of the DMN technology compatibility kit: inputs, and what decisions and services have to give.\n" +
-			"The model that a file names with <modelName> lies in the same folder. Ends with 1 where a case fails." + exitHelp,
+			"The model that a file names with <modelName> lies in the same folder. Ends with 1 where a case fails." + command.ExitHelp,
 		Example: "  sextant decision test examples/decisions/change-risk-test.xml",
-		Args:    atLeastOne("files of test cases"),
+		Args:    command.AtLeastOne("files of test cases"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.decisionTest(args, now) },
 	}
 	c.Flags().StringVar(&now, "now", "", "the time that now() gives, such as 2026-01-31T12:00:00Z; else that of the clock")
@@ -37,7 +38,7 @@ type tested struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-func (a *app) decisionTest(files []string, now string) error {
+func (a *Tools) decisionTest(files []string, now string) error {
 	env, err := decisionEnv(now)
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func (a *app) decisionTest(files []string, now string) error {
 			all = append(all, t)
 		}
 	}
-	err = a.show(all, func(w io.Writer) {
+	err = a.Show(all, func(w io.Writer) {
 		for _, t := range all {
 			if t.Passed {
 				fmt.Fprintf(w, "ok    %s: %s: %s\n", t.File, t.Case, t.Name)
@@ -81,7 +82,7 @@ func (a *app) decisionTest(files []string, now string) error {
 		return err
 	}
 	if failed > 0 {
-		return outcome{ExitFailed}
+		return command.Outcome{Code: command.ExitFailed}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package cli
+package language
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/lang/feel"
 	"sextant/internal/lang/feel/value"
 )
@@ -25,14 +26,15 @@ type feelOptions struct {
 
 const feelSources = "The expression is given as it is, as @file, or as - for standard input; an = before it is left out."
 
-func (a *app) feelCmd() *cobra.Command {
+// Feel is the group of commands about FEEL.
+func (a *Tools) Feel() *cobra.Command {
 	var o feelOptions
 	eval := &cobra.Command{
 		Use: "eval <expression>", Short: "Evaluate a FEEL expression",
 		Long: "Evaluates a FEEL expression and prints its value as FEEL writes it, or as JSON with --json. What became null is told on standard error, with its place.\n" + feelSources +
-			"\nWith --unary it is the cell of a decision table, and --input what is tested." + exitHelp,
+			"\nWith --unary it is the cell of a decision table, and --input what is tested." + command.ExitHelp,
 		Example: "  sextant feel eval '1 + a' --vars '{\"a\": 2}'\n  sextant feel eval --unary '[1..5], > 10' --input 3",
-		Args:    exactly(1, "an expression, @file or -"),
+		Args:    command.Exactly(1, "an expression, @file or -"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.feelEval(args[0], o) },
 	}
 	f := eval.Flags()
@@ -40,11 +42,11 @@ func (a *app) feelCmd() *cobra.Command {
 	f.BoolVar(&o.unary, "unary", false, "the expression is a list of unary tests")
 	f.StringVar(&o.input, "input", "", "what unary tests are about, as JSON or FEEL, or @file")
 	f.StringVar(&o.now, "now", "", "the time that now() gives, such as 2026-01-31T12:00:00Z; else that of the clock")
-	return group("feel", "FEEL expressions", eval, a.feelCheckCmd())
+	return command.Group("feel", "FEEL expressions", eval, a.feelCheckCmd())
 }
 
 // sourced is a text of the command line: itself, @file, or - for standard input.
-func (a *app) sourced(text string) (string, error) {
+func (a *Tools) sourced(text string) (string, error) {
 	var data []byte
 	var err error
 	switch file, ok := strings.CutPrefix(text, "@"); {
@@ -59,7 +61,7 @@ func (a *app) sourced(text string) (string, error) {
 }
 
 // expression is a text without its = .
-func (a *app) expression(text string) (string, error) {
+func (a *Tools) expression(text string) (string, error) {
 	text, err := a.sourced(text)
 	if err != nil {
 		return "", err
@@ -71,7 +73,7 @@ func (a *app) expression(text string) (string, error) {
 }
 
 // feelValue reads a value of the command line: JSON, or FEEL where it is none.
-func (a *app) feelValue(flag, text string) (value.Value, error) {
+func (a *Tools) feelValue(flag, text string) (value.Value, error) {
 	text, err := a.sourced(text)
 	if err != nil || text == "" {
 		return value.Null(), err
@@ -81,12 +83,12 @@ func (a *app) feelValue(flag, text string) (value.Value, error) {
 	}
 	x, err := feel.Compile(text)
 	if err != nil {
-		return value.Null(), usage("--%s is neither JSON nor FEEL: %w", flag, err)
+		return value.Null(), command.Usage("--%s is neither JSON nor FEEL: %w", flag, err)
 	}
 	return x.Eval(&feel.Env{Zone: time.LoadLocation, Random: rand.Uint64})
 }
 
-func (a *app) feelEval(text string, o feelOptions) error {
+func (a *Tools) feelEval(text string, o feelOptions) error {
 	text, err := a.expression(text)
 	if err != nil {
 		return err
@@ -111,7 +113,7 @@ func (a *app) feelEval(text string, o feelOptions) error {
 	if err != nil {
 		return err
 	}
-	if !a.json {
+	if !a.JSON {
 		_, err := fmt.Fprintln(a.Out, feelText(v))
 		return err
 	}
@@ -133,17 +135,17 @@ func feelText(v value.Value) string {
 }
 
 // feelEnv is what an expression may see, and the names that it may use.
-func (a *app) feelEnv(o feelOptions) (*feel.Env, []string, error) {
+func (a *Tools) feelEnv(o feelOptions) (*feel.Env, []string, error) {
 	env := &feel.Env{Now: time.Now(), Zone: time.LoadLocation, Random: rand.Uint64}
 	if o.now != "" {
 		now, err := time.Parse(time.RFC3339, o.now)
 		if err != nil {
-			return nil, nil, usage("--now: %q is no time such as 2026-01-31T12:00:00Z", o.now)
+			return nil, nil, command.Usage("--now: %q is no time such as 2026-01-31T12:00:00Z", o.now)
 		}
 		env.Now = now
 	}
 	if o.input != "" && !o.unary {
-		return nil, nil, usage("--input is what --unary tests are about")
+		return nil, nil, command.Usage("--input is what --unary tests are about")
 	}
 	vars, err := a.feelValue("vars", o.vars)
 	if err != nil {
@@ -151,7 +153,7 @@ func (a *app) feelEnv(o feelOptions) (*feel.Env, []string, error) {
 	}
 	ctx, ok := value.AsContext(vars)
 	if !ok && o.vars != "" {
-		return nil, nil, usage("--vars is %s and no context", vars.Kind())
+		return nil, nil, command.Usage("--vars is %s and no context", vars.Kind())
 	}
 	input, err := a.feelValue("input", o.input)
 	if err != nil {
@@ -187,13 +189,13 @@ func keys(v value.Value, all []string) []string {
 }
 
 // misread tells what does not read as FEEL, and where.
-func (a *app) misread(text string, err error) error {
+func (a *Tools) misread(text string, err error) error {
 	var e *feel.Error
 	if !errors.As(err, &e) {
 		return err
 	}
 	point(a.Err, text, place{e.Line, e.Column}, e.Message)
-	return outcome{ExitFailed}
+	return command.Outcome{Code: command.ExitFailed}
 }
 
 // place is where a message points at: line and character, both from 1.

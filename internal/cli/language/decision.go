@@ -1,4 +1,4 @@
-package cli
+package language
 
 import (
 	"encoding/json"
@@ -15,13 +15,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sextant/internal/cli/command"
 	"sextant/internal/lang/dmn"
 	"sextant/internal/lang/dmn/model"
 	"sextant/internal/lang/feel/value"
 )
 
-func (a *app) decisionCmd() *cobra.Command {
-	return group("decision", "Decision models in DMN, evaluated and checked on this machine", a.decisionEvalCmd(), a.decisionCheckCmd(), a.decisionTestCmd())
+// Decision is the group of commands about decisions: those on this machine, and what
+// others add.
+func (a *Tools) Decision(more ...*cobra.Command) *cobra.Command {
+	local := []*cobra.Command{a.decisionEvalCmd(), a.decisionCheckCmd(), a.decisionTestCmd()}
+	return command.Group("decision", "Decision models in DMN: deployed, or evaluated and checked on this machine", append(more, local...)...)
 }
 
 // decisionOptions say what of a model is evaluated, and on what.
@@ -32,14 +36,14 @@ type decisionOptions struct {
 	explain           bool
 }
 
-func (a *app) decisionEvalCmd() *cobra.Command {
+func (a *Tools) decisionEvalCmd() *cobra.Command {
 	var o decisionOptions
 	c := &cobra.Command{
 		Use: "eval <model.dmn>", Short: "Evaluate a decision or a decision service",
 		Long: "Evaluates a decision of a DMN file and prints its value as FEEL writes it, or as JSON with --json. What became null is told on standard error.\n" +
-			"Models that it imports are looked for in its folder. What has a mistake is null; where it was needed, the command ends with 1." + exitHelp,
+			"Models that it imports are looked for in its folder. What has a mistake is null; where it was needed, the command ends with 1." + command.ExitHelp,
 		Example: "  sextant decision eval change-risk.dmn --decision Approval --input @change.json\n  sextant decision eval change-risk.dmn --service Gate --input '{\"Change\": {\"environment\": \"test\"}}' --explain",
-		Args:    exactly(1, "a DMN file"),
+		Args:    command.Exactly(1, "a DMN file"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.decisionEval(args[0], o) },
 	}
 	f := c.Flags()
@@ -51,22 +55,13 @@ func (a *app) decisionEvalCmd() *cobra.Command {
 	return c
 }
 
-func (a *app) decisionCheckCmd() *cobra.Command {
+func (a *Tools) decisionCheckCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "check <model.dmn> …", Short: "Find mistakes, gaps and contradictions in decision models",
 		Long: "Tells what is wrong with DMN files: what cannot be read or evaluated, rules that contradict one another or never decide, and inputs that no rule covers.\n" +
-			"Ends with 1 where a file has errors; warnings alone end with 0." + exitHelp,
-		Args: atLeastOne("DMN files"),
+			"Ends with 1 where a file has errors; warnings alone end with 0." + command.ExitHelp,
+		Args: command.AtLeastOne("DMN files"),
 		RunE: func(_ *cobra.Command, args []string) error { return a.decisionCheck(args) },
-	}
-}
-
-func atLeastOne(what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usage("want one or more %s", what)
-		}
-		return nil
 	}
 }
 
@@ -86,7 +81,7 @@ func loadModel(file string) (*dmn.Model, error) {
 	return dmn.Compile(set), nil
 }
 
-func (a *app) decisionEval(file string, o decisionOptions) error {
+func (a *Tools) decisionEval(file string, o decisionOptions) error {
 	m, err := loadModel(file)
 	if err != nil {
 		return err
@@ -108,7 +103,7 @@ func (a *app) decisionEval(file string, o decisionOptions) error {
 	}
 	ctx, ok := value.AsContext(inputs)
 	if !ok && o.input != "" {
-		return usage("--input is %s and no context of inputs by name", inputs.Kind())
+		return command.Usage("--input is %s and no context of inputs by name", inputs.Kind())
 	}
 	if ctx == nil {
 		ctx = &value.Context{}
@@ -132,7 +127,7 @@ func decisionEnv(now string) (dmn.Env, error) {
 	}
 	var err error
 	if env.Now, err = time.Parse(time.RFC3339, now); err != nil {
-		return env, usage("--now: %q is no time such as 2026-01-31T12:00:00Z", now)
+		return env, command.Usage("--now: %q is no time such as 2026-01-31T12:00:00Z", now)
 	}
 	return env, nil
 }
@@ -143,7 +138,7 @@ func decisionTarget(m *dmn.Model, o *decisionOptions) (dmn.Element, error) {
 	kind, name := "decision", o.decision
 	if o.service != "" {
 		if o.decision != "" {
-			return dmn.Element{}, usage("want --decision or --service, not both")
+			return dmn.Element{}, command.Usage("want --decision or --service, not both")
 		}
 		kind, name = "service", o.service
 	}
@@ -157,7 +152,7 @@ func decisionTarget(m *dmn.Model, o *decisionOptions) (dmn.Element, error) {
 	case len(found) == 0:
 		return dmn.Element{}, nil
 	case name == "" && len(found) > 1:
-		return dmn.Element{}, usage("the model has %d decisions: say which with --decision: %s", len(found), elementNames(found))
+		return dmn.Element{}, command.Usage("the model has %d decisions: say which with --decision: %s", len(found), elementNames(found))
 	}
 	return found[0], nil
 }
@@ -171,7 +166,7 @@ func elementNames(all []dmn.Element) string {
 }
 
 // noDecision says that a model has nothing of a name, and what it has.
-func (a *app) noDecision(file string, m *dmn.Model, o decisionOptions) error {
+func (a *Tools) noDecision(file string, m *dmn.Model, o decisionOptions) error {
 	kind, name := "decision", o.decision
 	if o.service != "" {
 		kind, name = "service", o.service
@@ -187,7 +182,7 @@ func (a *app) noDecision(file string, m *dmn.Model, o decisionOptions) error {
 		text = elementNames(has)
 	}
 	fmt.Fprintf(a.Err, "sextant: %s has no %s %q; it has: %s\n", file, kind, name, text)
-	return outcome{ExitNotFound}
+	return command.Outcome{Code: command.ExitNotFound}
 }
 
 // decided is the answer of decision eval with --json.
@@ -198,12 +193,12 @@ type decided struct {
 	Steps    []*dmn.Step     `json:"steps,omitempty"`
 }
 
-func (a *app) showDecision(m *dmn.Model, res *dmn.Result, explain bool) error {
+func (a *Tools) showDecision(m *dmn.Model, res *dmn.Result, explain bool) error {
 	out := decided{Value: dmn.JSON(res.Value), Broken: res.Broken, Warnings: res.Warnings}
 	if explain {
 		out.Steps = res.Trace.Steps
 	}
-	err := a.show(out, func(w io.Writer) {
+	err := a.Show(out, func(w io.Writer) {
 		if explain {
 			for _, s := range res.Trace.Steps {
 				explainStep(w, s, 0)
@@ -215,7 +210,7 @@ func (a *app) showDecision(m *dmn.Model, res *dmn.Result, explain bool) error {
 	if err != nil {
 		return err
 	}
-	if !a.json {
+	if !a.JSON {
 		for _, w := range res.Warnings {
 			fmt.Fprintf(a.Err, "%s: line %d: %s\n", w.Owner, w.Line, w.Message)
 		}
@@ -228,7 +223,7 @@ func (a *app) showDecision(m *dmn.Model, res *dmn.Result, explain bool) error {
 			fmt.Fprintln(a.Err, "error:", p)
 		}
 	}
-	return outcome{ExitFailed}
+	return command.Outcome{Code: command.ExitFailed}
 }
 
 // explainStep shows a step and all below it.
@@ -282,7 +277,7 @@ type tableReport struct {
 	Notes            []string `json:"notes,omitempty"`
 }
 
-func (a *app) decisionCheck(files []string) error {
+func (a *Tools) decisionCheck(files []string) error {
 	all, failed := []checked{}, false
 	for _, file := range files {
 		c, err := check(file)
@@ -294,7 +289,7 @@ func (a *app) decisionCheck(files []string) error {
 		}
 		all = append(all, c)
 	}
-	err := a.show(all, func(w io.Writer) {
+	err := a.Show(all, func(w io.Writer) {
 		for _, c := range all {
 			for _, p := range c.Problems {
 				fmt.Fprintf(w, "%s:%d:%d: %s: %s%s (%s)\n", c.File, p.Line, p.Column, p.Level, ownedBy(p.Owner), p.Message, p.Code)
@@ -313,7 +308,7 @@ func (a *app) decisionCheck(files []string) error {
 		return err
 	}
 	if failed {
-		return outcome{ExitFailed}
+		return command.Outcome{Code: command.ExitFailed}
 	}
 	return nil
 }

@@ -1,0 +1,71 @@
+-- +goose Up
+CREATE TABLE message_wait (
+    subscription INTEGER NOT NULL PRIMARY KEY,
+    run          INTEGER NOT NULL,
+    element      INTEGER NOT NULL,
+    node         TEXT    NOT NULL,
+    project      TEXT    NOT NULL,
+    process      TEXT    NOT NULL,
+    is_signal    INTEGER NOT NULL,
+    name         TEXT    NOT NULL,
+    correlation  TEXT    NOT NULL,
+    since        INTEGER NOT NULL
+);
+CREATE INDEX message_wait_name ON message_wait (project, is_signal, name, correlation, subscription);
+CREATE INDEX message_wait_run ON message_wait (run, subscription);
+
+CREATE TABLE message_fresh (
+    subscription INTEGER NOT NULL PRIMARY KEY
+);
+
+CREATE TABLE message_start (
+    project   TEXT    NOT NULL,
+    process   TEXT    NOT NULL,
+    is_signal INTEGER NOT NULL,
+    name      TEXT    NOT NULL,
+    event     TEXT    NOT NULL,
+    PRIMARY KEY (project, process, is_signal, name)
+);
+CREATE INDEX message_start_name ON message_start (project, is_signal, name);
+
+CREATE TABLE message_post (
+    message     TEXT    NOT NULL PRIMARY KEY,
+    project     TEXT    NOT NULL,
+    is_signal   INTEGER NOT NULL,
+    name        TEXT    NOT NULL,
+    correlation TEXT    NOT NULL,
+    id          TEXT    NOT NULL,
+    variables   TEXT    NOT NULL,
+    rights      TEXT    NOT NULL,
+    created     INTEGER NOT NULL,
+    expires     INTEGER NOT NULL,
+    told        INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX message_post_id ON message_post (project, is_signal, name, correlation, id);
+CREATE INDEX message_post_expires ON message_post (expires);
+
+CREATE TABLE message_target (
+    message      TEXT    NOT NULL,
+    subscription INTEGER NOT NULL,
+    process      TEXT    NOT NULL,
+    run          INTEGER NOT NULL,
+    element      INTEGER NOT NULL,
+    event        TEXT    NOT NULL,
+    PRIMARY KEY (message, subscription, process)
+);
+
+CREATE TABLE message_taken (
+    message TEXT    NOT NULL,
+    process TEXT    NOT NULL,
+    run     INTEGER NOT NULL,
+    PRIMARY KEY (message, process)
+);
+
+CREATE TABLE message_begun (
+    project     TEXT    NOT NULL,
+    process     TEXT    NOT NULL,
+    correlation TEXT    NOT NULL,
+    run         INTEGER NOT NULL,
+    PRIMARY KEY (project, process, correlation)
+);
+CREATE INDEX message_begun_run ON message_begun (run);
