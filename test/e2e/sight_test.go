@@ -39,7 +39,7 @@ func (w *world) seenBy(c *client.Client, run string) (told []string) {
 		if err := c.Call(w.t.Context(), "GET", "/api/v1"+path, nil, &any); err != nil {
 			w.t.Fatal(path, err)
 		}
-		if strings.Contains(string(any), run) {
+		if strings.Contains(string(any), `"`+run+`"`) { // the number of one run may begin that of another
 			told = append(told, path)
 		}
 	}
