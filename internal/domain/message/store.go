@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"sextant/internal/domain/identity"
@@ -181,15 +182,22 @@ func insertBegun(tx *db.Tx, p post, process string, run int64) error {
 	return err
 }
 
-// freeBegun frees the key with which a run began: messages with it are told again.
-func freeBegun(tx *db.Tx, run int64) (int64, error) {
-	n, err := tx.Exec(`UPDATE message_post SET told = 0 WHERE is_signal = 0 AND told = 1
-AND EXISTS (SELECT 1 FROM message_begun b WHERE b.run = ? AND b.project = message_post.project AND b.correlation = message_post.correlation)`, run)
+// freeBegun frees the key with which a run began: messages with it are told again. It
+// says whether the run had one.
+func freeBegun(tx *db.Tx, run int64) (bool, error) {
+	var project, correlation string
+	err := tx.QueryRow(context.Background(), "SELECT project, correlation FROM message_begun WHERE run = ?", run).Scan(&project, &correlation)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
 	if err != nil {
-		return 0, err
+		return false, err
+	}
+	if _, err := tx.Exec("UPDATE message_post SET told = 0 WHERE project = ? AND is_signal = 0 AND correlation = ? AND told = 1", project, correlation); err != nil {
+		return false, err
 	}
 	_, err = tx.Exec("DELETE FROM message_begun WHERE run = ?", run)
-	return n, err
+	return true, err
 }
 
 // Waiting is something that waits for a message or a signal.

@@ -47,8 +47,8 @@ func (s *Service) Forget(tx *db.Tx, subscription state.Key) error {
 
 // Ended frees the key with which a run began, in the commit of its end.
 func (s *Service) Ended(tx *db.Tx, run state.Key) error {
-	n, err := freeBegun(tx, int64(run))
-	if n > 0 {
+	freed, err := freeBegun(tx, int64(run))
+	if freed {
 		tx.AfterCommit(s.poke)
 	}
 	return err
