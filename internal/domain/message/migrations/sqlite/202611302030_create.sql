@@ -43,6 +43,7 @@ CREATE TABLE message_post (
 );
 CREATE UNIQUE INDEX message_post_id ON message_post (project, is_signal, name, correlation, id);
 CREATE INDEX message_post_expires ON message_post (expires);
+CREATE INDEX message_post_told ON message_post (told, message);
 
 CREATE TABLE message_target (
     message      TEXT    NOT NULL,
