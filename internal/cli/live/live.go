@@ -130,7 +130,7 @@ func (v *View) head(now time.Time) string {
 // events only pass.
 func shown(s *client.ProcessStep) bool {
 	switch s.Type {
-	case "service", "user", "subprocess", "script", "timer", "boundary":
+	case "service", "user", "subprocess", "script", "decision", "timer", "message", "boundary":
 		return true
 	}
 	return s.State == "incident"
