@@ -73,6 +73,8 @@ func dsn(path string, readOnly bool) string {
 	}
 	if readOnly {
 		q.Add("_pragma", "query_only(1)")
+	} else { // what a savepoint would put back lies in memory, not in a file of its own
+		q.Add("_pragma", "temp_store(MEMORY)")
 	}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
