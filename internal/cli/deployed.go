@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -91,7 +92,7 @@ func (a *app) decisionAskCmd() *cobra.Command {
 	var version int
 	c := &cobra.Command{
 		Use: "ask <decision>", Short: "Ask a decision that is deployed", Args: command.Exactly(1, "the id of a decision"),
-		Example: "  sextant decision ask Approval --json-var 'Change={\"environment\": \"test\"}'",
+		Example: "  sextant decision ask approval --json-var 'Change={\"environment\": \"test\"}'",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := a.target.client()
 			if err != nil {
@@ -109,7 +110,11 @@ func (a *app) decisionAskCmd() *cobra.Command {
 			for _, w := range answer.Warnings {
 				fmt.Fprintln(a.Err, "warning:", w)
 			}
-			return a.Show(answer, func(w io.Writer) { fmt.Fprintf(w, "%s\n", answer.Value) })
+			value, err := json.Marshal(answer.Value)
+			if err != nil {
+				return err
+			}
+			return a.Show(answer, func(w io.Writer) { fmt.Fprintf(w, "%s\n", value) })
 		},
 	}
 	c.Flags().IntVar(&version, "version", 0, "a version, the newest without one")

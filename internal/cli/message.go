@@ -74,7 +74,7 @@ func (a *app) tell(ctx context.Context, path string, what any) error {
 	if err := api.Call(ctx, "POST", path, what, &t); err != nil {
 		return err
 	}
-	return a.Show(t, func(w io.Writer) {
+	err = a.Show(t, func(w io.Writer) {
 		for _, h := range t.Runs {
 			how := "heard"
 			if h.Began {
@@ -92,6 +92,10 @@ func (a *app) tell(ctx context.Context, path string, what any) error {
 			fmt.Fprintln(w, "Nobody waits for it.")
 		}
 	})
+	if err == nil && len(t.Refused) > 0 && len(t.Runs) == 0 && !t.Buffered {
+		return command.Outcome{Code: command.ExitRefused}
+	}
+	return err
 }
 
 func (a *app) waits(ctx context.Context, run string) error {

@@ -22,6 +22,7 @@ const (
 	IncidentLimit     = "limit"
 	IncidentDeadlock  = "deadlock"
 	IncidentBudget    = "engine.budget"
+	IncidentDecision  = "decision"
 )
 
 // Env is what a step may know of the world.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"sextant/internal/kit/api"
@@ -68,14 +69,18 @@ type Evaluation struct {
 	Time     time.Time       `json:"time"`
 	Value    json.RawMessage `json:"value"`
 	Trace    json.RawMessage `json:"trace,omitempty" doc:"Every value on the way, and the rules that matched; not kept where it has more than 48 KiB"`
+	Warnings []string        `json:"warnings,omitempty" doc:"Why something on the way became null"`
 }
 
 func made(ctx context.Context, q db.Querier, run, after int64, limit int) ([]Evaluation, error) {
-	rows, err := q.Query(ctx, "SELECT job, node, decision, version, time, value, trace FROM decision_made WHERE run = ? AND job > ? ORDER BY job LIMIT ?", run, after, limit)
+	rows, err := q.Query(ctx, "SELECT job, node, decision, version, time, value, trace, warnings FROM decision_made WHERE run = ? AND job > ? ORDER BY job LIMIT ?", run, after, limit)
 	return db.Scan(rows, err, func(r *sql.Rows) (m Evaluation, err error) {
 		var at int64
-		var value, trace string
-		err = r.Scan(&m.Job, &m.Element, &m.Decision, &m.Version, &at, &value, &trace)
+		var value, trace, warnings string
+		err = r.Scan(&m.Job, &m.Element, &m.Decision, &m.Version, &at, &value, &trace, &warnings)
+		if warnings != "" {
+			m.Warnings = strings.Split(warnings, "\n")
+		}
 		m.Time, m.Value = clock.FromMicros(at), json.RawMessage(value)
 		if trace != "" {
 			m.Trace = json.RawMessage(trace)

@@ -58,7 +58,7 @@ func (s *Service) decide(ctx context.Context, j durable.Job) {
 	var ev engine.Event = engine.JobCompleted{Job: j.Key, Variables: engine.Variables{j.Node.Decision.Result: a.Value}}
 	with := func(tx *db.Tx) error { return s.remember(tx, j, project, a) }
 	if err != nil {
-		ev, with = engine.JobFailed{Job: j.Key, Kind: "decision", Message: errs.As(err).Message}, nil
+		ev, with = engine.JobFailed{Job: j.Key, Kind: engine.IncidentDecision, Message: errs.As(err).Message}, nil
 	}
 	for {
 		err := s.host.Apply(ctx, j.Run, ev, with)
@@ -96,11 +96,21 @@ func (s *Service) seen(ctx context.Context, j durable.Job) (project string, vars
 	return project, vars, err
 }
 
+// warned keeps the first reasons, a line each.
+func warned(all []string) string {
+	const most = 20
+	lines := make([]string, 0, most)
+	for _, w := range all[:min(len(all), most)] {
+		lines = append(lines, strings.ReplaceAll(w, "\n", " "))
+	}
+	return strings.Join(lines, "\n")
+}
+
 func (s *Service) remember(tx *db.Tx, j durable.Job, project string, a Answer) error {
 	kept := string(a.Value)
 	if len(kept) > maxTrace {
 		kept = "null"
 	}
-	return tx.Upsert("decision_made", 1, []string{"job", "run", "node", "project", "decision", "version", "time", "value", "trace"},
-		int64(j.Key), int64(j.Run), j.Node.ID, project, a.Decision, a.Version, clock.Micros(s.Clock.Now()), kept, string(a.Trace))
+	return tx.Upsert("decision_made", 1, []string{"job", "run", "node", "project", "decision", "version", "time", "value", "trace", "warnings"},
+		int64(j.Key), int64(j.Run), j.Node.ID, project, a.Decision, a.Version, clock.Micros(s.Clock.Now()), kept, string(a.Trace), warned(a.Warnings))
 }

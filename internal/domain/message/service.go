@@ -90,6 +90,8 @@ type Told struct {
 	Refused  []Refusal `json:"refused,omitempty" doc:"Processes that begin with it and were not started"`
 	Buffered bool      `json:"buffered,omitempty" doc:"It waits for others until it expires"`
 	Expires  time.Time `json:"expires,omitzero"`
+
+	again bool // a start was refused that may be possible before it expires
 }
 
 // Hearer is a run that heard something.
@@ -223,6 +225,9 @@ func (s *Service) tell(ctx context.Context, p post) (Told, error) {
 	}
 	if !p.signal && p.expires.After(s.Clock.Now()) {
 		t.Buffered, t.Expires = true, p.expires
+		if t.again {
+			return t, nil // it is told again
+		}
 		return t, s.DB.Do(ctx, func(tx *db.Tx) error { return markTold(tx, p.key) })
 	}
 	return t, s.DB.Do(ctx, func(tx *db.Tx) error { return dropPost(tx, p.key) })
@@ -285,7 +290,8 @@ func (s *Service) correlate(ctx context.Context, p post, t *Told) error {
 			return err
 		}
 		if busy {
-			continue // one with this key is at work: this one waits as long as it lives
+			t.Refused = append(t.Refused, Refusal{Process: at.process, Code: "message.busy", Reason: "a run that began with this key is at work"})
+			continue // this one waits for its end as long as it lives
 		}
 		err = s.begin(ctx, p, at.process, at.event, t, func(tx *db.Tx, run int64) error {
 			if err := insertTaken(tx, p.key, at.process, run); err != nil || p.correlation == "" || run == 0 {
@@ -343,6 +349,10 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 	}
 	s.Log.InfoContext(ctx, "a run that begins with an event was not started", "process", process, "event", p.name, "by", who, "err", err)
 	t.Refused = append(t.Refused, Refusal{Process: process, Code: errs.As(err).Code, Reason: errs.As(err).Message})
+	if later := errs.Is(err, errs.Locked) || errs.Is(err, errs.Exhausted); later && p.expires.After(s.Clock.Now()) {
+		t.again = true
+		return nil
+	}
 	return s.DB.Do(ctx, func(tx *db.Tx) error { return done(tx, 0) })
 }
 

@@ -58,7 +58,7 @@ func (s *Service) needs(p *program.Program) []Need {
 	hears := p.Hears() // a message may bring it
 	all := []Need{}
 	for _, v := range vars {
-		need := Need{Param: wire.Param{Name: v.Name}, Later: v.Decides || hears, Steps: []string{}}
+		need := Need{Param: wire.Param{Name: v.Name}, Later: v.Decides || hears && !p.Correlates(v.Name), Steps: []string{}}
 		if known, ok := params[v.Name]; ok {
 			need.Param = known
 		}

@@ -25,6 +25,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/lang/manifest"
 	"sextant/sdk/go/wire"
 )
 
@@ -62,7 +63,7 @@ type Question struct {
 	Title       wire.Text `json:"title,omitempty"`
 	Description wire.Text `json:"description,omitempty"`
 	Type        string    `json:"type,omitempty" doc:"Type of the parameter that takes it, where one does"`
-	Choices     []Choice  `json:"choices,omitempty" doc:"The answers that the process tells apart; others are possible"`
+	Choices     []Choice  `json:"choices,omitempty" doc:"The answers that the process tells apart; others are possible where one stands for them"`
 	Required    bool      `json:"required,omitempty" doc:"The task is not completed without it"`
 	Secret      bool      `json:"secret,omitempty" doc:"The answer is kept in no record"`
 }
@@ -259,8 +260,17 @@ func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.R
 	})
 }
 
-// answered refuses a task that leaves a question open.
+// answered refuses a task that leaves a question open, or answers it with a slip.
 func answered(t Task, vars map[string]json.RawMessage) error {
+	for _, q := range t.Questions {
+		var text string
+		v, given := vars[q.Name]
+		if !given || json.Unmarshal(v, &text) != nil || !q.slip(text) {
+			continue
+		}
+		return errs.New(errs.Invalid, "task.choice", "the answer %q to %s is none of the choices%s", text, q.Name, options(q)).
+			At(errs.Field{Path: "variables." + q.Name, Message: "is none of the choices" + options(q)})
+	}
 	var open []errs.Field
 	var names []string
 	for _, q := range t.Questions {
@@ -273,6 +283,23 @@ func answered(t Task, vars map[string]json.RawMessage) error {
 		return nil
 	}
 	return errs.New(errs.Invalid, "task.unanswered", "the task %q asks for %s: answer that to complete it", t.Name, strings.Join(names, ", ")).At(open...)
+}
+
+// slip reports whether an answer is none of the choices where these are all there
+// are. Where one stands for all others only a word that is nearly one of them is.
+func (q Question) slip(text string) bool {
+	params := make([]wire.Param, 0, len(q.Choices))
+	open := false
+	for _, c := range q.Choices {
+		if c.Value == text {
+			return false
+		}
+		params, open = append(params, wire.Param{Name: c.Value}), open || c.Else || c.Value == ""
+	}
+	if open || len(params) < 2 {
+		return len(text) > 3 && len(params) > 0 && manifest.Nearest(text, params) != ""
+	}
+	return true
 }
 
 func options(q Question) string {

@@ -271,3 +271,23 @@ func TestATaskIsNotCompletedWithoutItsAnswers(t *testing.T) {
 		t.Errorf("the record keeps %s, want %s", got, want)
 	}
 }
+
+// A slip of the pen is no answer; what a choice stands for besides itself is one.
+func TestSlipsAreNoAnswers(t *testing.T) {
+	t.Parallel()
+	retry, stop, others := worklist.Choice{Value: "retry"}, worklist.Choice{Value: "stop"}, worklist.Choice{Value: "stop", Else: true}
+	for _, c := range []struct {
+		answer  string
+		choices []worklist.Choice
+		taken   bool
+	}{
+		{"retry", []worklist.Choice{retry, stop}, true}, {"maybe", []worklist.Choice{retry, stop}, false}, {"retyr", []worklist.Choice{retry, others}, false},
+		{"maybe", []worklist.Choice{retry, others}, true}, {"no", []worklist.Choice{{Value: "yes"}, others}, true}, {"anything", nil, true},
+	} {
+		task := worklist.Task{Name: "Decide", Questions: []worklist.Question{{Name: "decision", Choices: c.choices}}}
+		err := worklist.Answered(task, map[string]json.RawMessage{"decision": json.RawMessage(`"` + c.answer + `"`)})
+		if (err == nil) != c.taken {
+			t.Errorf("%q of %v: %v", c.answer, c.choices, err)
+		}
+	}
+}

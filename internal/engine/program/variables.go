@@ -59,6 +59,13 @@ func (p *Program) Hears() bool {
 	return slices.ContainsFunc(p.Nodes, func(n *Node) bool { return n.Event != nil && n.Kind != SignalThrow && n.Kind != SignalEnd })
 }
 
+// Correlates reports whether a name is read to find out for which message a run waits.
+func (p *Program) Correlates(name string) bool {
+	return slices.ContainsFunc(p.Nodes, func(n *Node) bool {
+		return n.Event != nil && n.Event.Correlation != nil && slices.Contains(n.Event.Correlation.Names(), name)
+	})
+}
+
 // Reads reports whether an expression of the process reads a variable.
 func (p *Program) Reads(name string) bool {
 	for _, n := range p.Nodes {

@@ -588,6 +588,9 @@ type DecisionEvaluation struct {
 	Trace   interface{} `json:"trace,omitempty"`
 	Value   interface{} `json:"value"`
 	Version int64       `json:"version"`
+
+	// Warnings Why something on the way became null
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // DecisionVersion defines model for DecisionVersion.
@@ -2026,7 +2029,7 @@ type WorklistChoice struct {
 
 // WorklistQuestion defines model for WorklistQuestion.
 type WorklistQuestion struct {
-	// Choices The answers that the process tells apart; others are possible
+	// Choices The answers that the process tells apart; others are possible where one stands for them
 	Choices     []WorklistChoice  `json:"choices,omitempty"`
 	Description map[string]string `json:"description,omitempty"`
 

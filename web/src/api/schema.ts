@@ -1626,6 +1626,8 @@ export interface components {
             value: unknown;
             /** Format: int64 */
             version: number;
+            /** @description Why something on the way became null */
+            warnings?: string[] | null;
         };
         DecisionVersion: {
             /** Format: date-time */
@@ -2866,7 +2868,7 @@ export interface components {
             value: string;
         };
         WorklistQuestion: {
-            /** @description The answers that the process tells apart; others are possible */
+            /** @description The answers that the process tells apart; others are possible where one stands for them */
             choices?: components["schemas"]["WorklistChoice"][] | null;
             description?: {
                 [key: string]: string;

@@ -20,6 +20,7 @@ CREATE TABLE decision_made (
     version  INTEGER NOT NULL,
     time     INTEGER NOT NULL,
     value    TEXT    NOT NULL,
-    trace    TEXT    NOT NULL
+    trace    TEXT    NOT NULL,
+    warnings TEXT    NOT NULL
 );
 CREATE INDEX decision_made_run ON decision_made (run, job);
