@@ -114,7 +114,7 @@ func TestAnIncidentIsRepaired(t *testing.T) {
 	}
 	stuck := func() (run string, i client.ProcessIncident) {
 		run = p.Run(platform.Request{Process: "p"})
-		complete(p, task(t, p, run, "First"), map[string]any{"answer": "perhaps"})
+		complete(p, task(t, p, run, "First"), map[string]any{"answer": 7})
 		p.Until(run, 10*time.Second, func(u client.Update) bool { return u.Run.State == "incident" })
 		var page client.PageOfProcessIncident
 		p.Must("GET", "/api/v1/incidents?run="+run, nil, &page)

@@ -270,12 +270,17 @@ func (s *Service) reach(ctx context.Context, project string, from []object.Ref, 
 }
 
 // claimsOf lists what a step on these rows has to hold: what its service
-// declares, else every row exclusively, else, where the service only reads,
-// nothing.
+// declares, else every row exclusively. One that only reads holds nothing, unless it
+// writes down on the row what it saw: then it shares the row, so that nobody who has
+// it alone comes upon that.
 func claimsOf(svc plugin.Service, rows []object.Ref) []control.Claim {
 	declared := svc.Action.Locks
-	if len(declared) == 0 && svc.Action.Risk != wire.RiskRead {
+	switch writes := slices.ContainsFunc(svc.Action.Output, func(p wire.Param) bool { return p.To != "" }); {
+	case len(declared) > 0:
+	case svc.Action.Risk != wire.RiskRead:
 		declared = []wire.Lock{{Mode: string(control.Exclusive), On: wire.LockTarget}}
+	case writes:
+		declared = []wire.Lock{{Mode: string(control.Shared), On: wire.LockTarget}}
 	}
 	var all []control.Claim
 	for _, l := range declared {
