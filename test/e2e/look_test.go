@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -104,7 +105,7 @@ func TestACancelledRunSaysWhoAndWhatWasStuck(t *testing.T) {
 	}
 	var said struct{ Items []client.ProcessDecision }
 	p.Must("GET", "/api/v1/runs/"+run+"/decisions", nil, &said)
-	if len(said.Items) != 2 || said.Items[0].Name != "First" || said.Items[0].Answers["answer"] != 7.0 ||
+	if len(said.Items) != 2 || said.Items[0].Name != "First" || fmt.Sprint(said.Items[0].Answers["answer"]) != "7" ||
 		said.Items[1].Verb != "run.cancel" || said.Items[1].Reason != "the wrong day" {
 		t.Errorf("the decisions are %+v", said.Items)
 	}
