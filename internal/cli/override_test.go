@@ -2,12 +2,14 @@ package cli_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/ssh/sshtest"
+	"sextant/sdk/go/wire"
 )
 
 // An object that keeps a run from going on is corrected past the run's lock, for
@@ -94,5 +96,25 @@ func TestACallThatFailedIsListedAsFailed(t *testing.T) {
 		if got := do("runs", "list", "--state", state); got.code != 0 || strings.Contains(got.out, "call-once-cmdb-import-yaml") != there {
 			t.Errorf("among those that are %s: %+v", state, got)
 		}
+	}
+}
+
+// What may still be at work keeps its objects: the client does not end such a run.
+func TestACallOfUnknownOutcomeIsLeftToAPerson(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	m := wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: wire.Text{"en": "Odd", "zh": "怪"}, Run: &wire.Run{Builtin: true},
+		Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
+			Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do", Method: "POST", Batch: 1, Timeout: "PT10M", Risk: wire.RiskChange,
+		}}}}}
+	p.Plug(m, func(string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "boom", http.StatusInternalServerError) })
+	})
+	got := sextant(t, "", "--url", p.URL, "--token", p.Token, "plugin", "call", "odd/task/do")
+	if got.code != 1 || !strings.Contains(got.err, "waits and keeps its objects") {
+		t.Fatalf("%+v", got)
+	}
+	if i := p.Incidents(); len(i) != 1 || i[0].Kind != "unknown" {
+		t.Errorf("the incidents are %+v", i)
 	}
 }

@@ -132,7 +132,8 @@ func (a *app) decided(ctx context.Context, api *client.Client, r client.ProcessR
 }
 
 // stopped tells why a run of one step did not complete. One that stands still is
-// ended as failed: nobody would come back to it, and it would keep its objects.
+// ended as failed: nobody would come back to it, and it would keep its objects. What
+// may still be at work on them keeps them.
 func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessRun) error {
 	if r.State == "cancelled" {
 		a.decided(ctx, api, r)
@@ -156,6 +157,10 @@ func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessR
 	why := "the call failed"
 	for i, one := range page.Items {
 		fmt.Fprintf(a.Err, "%s\n", one.Message)
+		if one.Kind == "unknown" {
+			fmt.Fprintf(a.Err, "run %s waits and keeps its objects: look at them, then retry, skip or cancel (sextant incident list shows it)\n", r.Key)
+			return command.Outcome{Code: command.ExitFailed}
+		}
 		if i == 0 {
 			why += ": " + live.Short(one.Message)
 		}
