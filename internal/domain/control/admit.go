@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -426,11 +425,9 @@ func (d *Door) seen(ctx context.Context, req Request) ([]string, error) {
 // stopped refuses while the platform is stopped, by a person or by the file.
 func (d *Door) stopped(ctx context.Context, q db.Querier) check {
 	c := check{name: "global stop"}
-	if d.StopFile != "" {
-		if _, err := os.Stat(d.StopFile); err == nil {
-			c.err = errs.New(errs.Locked, "control.stopped", "nothing may start while the file %s exists: remove it to go on", d.StopFile)
-			return c
-		}
+	if d.byFile() {
+		c.err = d.errByFile()
+		return c
 	}
 	s, err := readStop(ctx, q)
 	switch {

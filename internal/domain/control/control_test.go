@@ -484,6 +484,9 @@ func TestTheGlobalStop(t *testing.T) {
 	if !strings.Contains(err.Error(), r.StopFile) {
 		t.Errorf("%v", err)
 	}
+	// Who allows starts again is told that the file still stops them.
+	_, err = r.SetStop(operator(t.Context()), false, "")
+	refused(t, err, errs.Locked, "control.stopped")
 	r.must(os.Remove(r.StopFile))
 	r.hold("a")
 	page, err := r.trail.List(ctx, audit.Filter{Project: "default", Paging: api.Paging{Limit: 10}})

@@ -65,7 +65,7 @@ func (d *Door) Routes(a *api.API) {
 	type stop struct{ Body Stop }
 	api.Register(a, api.Endpoint{ID: "getStop", Method: http.MethodGet, Path: "/api/v1/stop", Tag: "control", Summary: "Is everything stopped", Permission: api.SignedIn},
 		func(ctx context.Context, _ *struct{}) (*stop, error) {
-			s, err := readStop(ctx, d.DB)
+			s, err := d.state(ctx, d.DB)
 			return &stop{s}, err
 		})
 	type set struct {

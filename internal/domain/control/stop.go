@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"os"
 	"time"
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/identity"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
 )
 
 // Stop is the state of the global stop.
@@ -19,6 +21,7 @@ type Stop struct {
 	Reason  string    `json:"reason,omitempty"`
 	Subject string    `json:"subject,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
+	File    string    `json:"file,omitempty" doc:"The file on the server that stops all starts while it exists"`
 }
 
 func readStop(ctx context.Context, q db.Querier) (Stop, error) {
@@ -32,10 +35,37 @@ func readStop(ctx context.Context, q db.Querier) (Stop, error) {
 	return s, err
 }
 
-// SetStop stops all starts, or allows them again.
+// state is the stop as it counts: the file in the data folder stops, too.
+func (d *Door) state(ctx context.Context, q db.Querier) (Stop, error) {
+	s, err := readStop(ctx, q)
+	if err == nil && d.byFile() {
+		s.Active, s.File = true, d.StopFile
+	}
+	return s, err
+}
+
+// byFile reports whether the file stops all starts.
+func (d *Door) byFile() bool {
+	if d.StopFile == "" {
+		return false
+	}
+	_, err := os.Stat(d.StopFile)
+	return err == nil
+}
+
+// errByFile says how to go on where the file stops all starts.
+func (d *Door) errByFile() error {
+	return errs.New(errs.Locked, "control.stopped", "nothing may start while the file %s exists: remove it to go on", d.StopFile)
+}
+
+// SetStop stops all starts, or allows them again; not while the file stops them, since
+// they would go on being refused.
 func (d *Door) SetStop(ctx context.Context, active bool, reason string) (Stop, error) {
 	if err := identity.Require(ctx, "control.stop", "*"); err != nil {
 		return Stop{}, err
+	}
+	if !active && d.byFile() {
+		return Stop{}, d.errByFile()
 	}
 	ctx = db.Urgent(ctx) // also on a full disk
 	s := Stop{Active: active, Reason: reason, Subject: identity.From(ctx).Name, Since: d.Clock.Now()}

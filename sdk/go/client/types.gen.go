@@ -492,7 +492,10 @@ type ControlStep struct {
 
 // ControlStop defines model for ControlStop.
 type ControlStop struct {
-	Active  bool      `json:"active"`
+	Active bool `json:"active"`
+
+	// File The file on the server that stops all starts while it exists
+	File    string    `json:"file,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
 	Since   time.Time `json:"since,omitempty"`
 	Subject string    `json:"subject,omitempty"`

@@ -1540,6 +1540,8 @@ export interface components {
         };
         ControlStop: {
             active: boolean;
+            /** @description The file on the server that stops all starts while it exists */
+            file?: string;
             reason?: string;
             /** Format: date-time */
             since?: string;
