@@ -51,6 +51,7 @@ const pages: Record<string, string> = {
   tasks: '/tasks',
   processes: '/processes',
   process: '/processes/fleet',
+  decisions: '/decisions',
   objects: '/objects',
   'objects-of-a-type': '/objects/host:host',
   object: '/objects/host:host/web-0015',

@@ -18,6 +18,7 @@ const concerns: Record<string, string[]> = {
   'sextant.task.': ['tasks', 'runs'],
   'sextant.object.': ['objects'],
   'sextant.process.': ['processes'],
+  'sextant.decision.': ['decisions'],
   'sextant.plugin.': ['plugins', 'object-types'],
   'sextant.control.': ['stop'],
 }

@@ -1,9 +1,10 @@
 import { keepPreviousData, useQuery } from '@tanstack/vue-query'
-import { Activity, Box, CircleStop, Clock, LogOut, Moon, ScrollText, Workflow, Zap, type LucideIcon } from 'lucide-vue-next'
+import { Activity, Box, CircleStop, Clock, LogOut, Moon, ScrollText, Table2, Workflow, Zap, type LucideIcon } from 'lucide-vue-next'
 import { computed, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
 import { ask, client } from '@/api/client'
+import { decisionPath } from '@/parts/decisions'
 import { objectPath, splitRef, useObjectTypes } from '@/parts/objects'
 import { isCall } from '@/parts/processes'
 import { useServices, type Service } from '@/parts/services'
@@ -26,7 +27,7 @@ export interface Hit {
   go: () => void
 }
 
-const sections = ['recent', 'actions', 'objects', 'runs', 'processes', 'services', 'pages'] as const
+const sections = ['recent', 'actions', 'objects', 'runs', 'processes', 'decisions', 'services', 'pages'] as const
 export type Section = (typeof sections)[number]
 /** With nothing asked, what is there to go to comes before what can be done. */
 const resting: readonly Section[] = ['recent', 'pages', 'actions']
@@ -71,6 +72,12 @@ export function usePalette(text: Ref<string>, open: Ref<boolean>, start: (what: 
     enabled: computed(() => open.value && session.can('process.read')),
     staleTime: 30_000,
   })
+  const decisions = useQuery({
+    queryKey: computed(() => ['decisions', session.project, 'palette']),
+    queryFn: () => ask(client.GET('/api/v1/decisions', { params: { query: { project: session.project, limit: 500 } } })),
+    enabled: computed(() => open.value && session.can('decision.read')),
+    staleTime: 30_000,
+  })
 
   const visit = (path: string) => () => void router.push(path)
   const opens = computed(() => t('frame.search.does.open'))
@@ -105,6 +112,7 @@ export function usePalette(text: Ref<string>, open: Ref<boolean>, start: (what: 
     const runs = (w.length > 1 && !asked.value.on ? (ran.data.value?.items ?? []) : []).map((r) => ({ id: `run-${r.key}`, section: 'runs' as const, label: titles.title(r), hint: t(`parts.run.state.${r.state}`), icon: Activity, does: opens.value, go: visit(`/runs/${r.key}`) }))
     if (!w) return [...last, ...pages(), ...general.value]
     const flows = (processes.data.value?.items ?? []).filter((p) => !isCall(p.process) && fits(`${p.name} ${p.process}`, w)).slice(0, few)
+    const rules = (decisions.data.value?.items ?? []).filter((d) => fits(`${d.name} ${d.decision}`, w)).slice(0, few)
     const offered = asked.value.on ? [] : services.all.value.filter((s) => fits(`${s.title} ${s.name}`, w)).slice(0, few)
     return [
       ...onObjects.value,
@@ -112,6 +120,7 @@ export function usePalette(text: Ref<string>, open: Ref<boolean>, start: (what: 
       ...things,
       ...runs,
       ...flows.map((p) => ({ id: `p-${p.process}`, section: 'processes' as const, label: p.name || p.process, hint: p.process, icon: Workflow, does: opens.value, go: visit(`/processes/${encodeURIComponent(p.process)}`) })),
+      ...rules.map((d) => ({ id: `d-${d.decision}`, section: 'decisions' as const, label: d.name || d.decision, hint: d.decision, icon: Table2, does: opens.value, go: visit(decisionPath(d.decision)) })),
       ...offered.map((s) => ({ id: `s-${s.name}`, section: 'services' as const, label: s.title, hint: s.name, icon: Zap, does: t(session.can('run.start') ? 'frame.search.does.prepare' : 'frame.search.does.open'), go: session.can('run.start') ? () => start({ service: s.name }) : visit(`/plugins/${s.plugin}`) })),
       ...pages(),
     ]

@@ -13,10 +13,15 @@ describe('a step of a process', () => {
       name: 'Check the hosts',
       kind: 'serviceTask',
       service: 'host/facts/collect',
+      decision: '',
       documentation: 'Reads facts.',
       facts: [{ name: 'bind', value: '.host' }, { name: 'risk', value: 'read' }, { name: 'retries', value: '3' }],
       inputs: [{ name: 'credential', from: 'feel', value: 'credential' }],
     })
+  })
+  it('tells which decision it asks', () => {
+    const asks = xml.replace('<b:userTask id="ask"/>', '<b:businessRuleTask id="ask"><b:extensionElements><zeebe:calledDecision decisionId="risk" resultVariable="r"/></b:extensionElements></b:businessRuleTask>')
+    expect(readStep(asks, 'ask')).toMatchObject({ kind: 'businessRuleTask', decision: 'risk' })
   })
   it('tells little of a task for people, and nothing of what is not there', () => {
     expect(readStep(xml, 'ask')).toMatchObject({ kind: 'userTask', service: '', facts: [], inputs: [] })

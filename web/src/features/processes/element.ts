@@ -4,6 +4,8 @@ export interface Step {
   name: string
   /** The kind, as BPMN names it: serviceTask, userTask. */
   kind: string
+  /** The decision that it asks, by id. */
+  decision: string
   /** The service that it calls, <plugin>/<service>/<action>. */
   service: string
   documentation: string
@@ -33,5 +35,5 @@ export function readStep(xml: string, id: string): Step | undefined {
   for (const event of ['timerEventDefinition', 'messageEventDefinition', 'errorEventDefinition']) tell('event', own(event)[0]?.textContent?.trim() ?? '')
   tell('condition', own('conditionExpression')[0]?.textContent?.trim() ?? '')
   const inputs = of('input').map((x) => ({ name: at(x, 'name') || at(x, 'target'), from: at(x, 'from') || (at(x, 'source') ? 'feel' : ''), value: at(x, 'value') || at(x, 'source') }))
-  return { id, name: e.getAttribute('name') ?? '', kind: e.localName, service: type.startsWith(prefix) ? type.slice(prefix.length) : '', documentation: own('documentation')[0]?.textContent?.trim() ?? '', facts, inputs }
+  return { id, name: e.getAttribute('name') ?? '', kind: e.localName, service: type.startsWith(prefix) ? type.slice(prefix.length) : '', decision: at(of('calledDecision')[0], 'decisionId'), documentation: own('documentation')[0]?.textContent?.trim() ?? '', facts, inputs }
 }
