@@ -41,7 +41,7 @@ func (a *app) login(ctx context.Context, o loginOptions) error {
 		err = api.Call(ctx, "POST", "/api/v1/session/link", client.RedeemInBody{Link: o.link[strings.LastIndexAny(o.link, "/#=")+1:]}, &out)
 	} else {
 		var password string
-		if password, err = a.password(o.name); err == nil {
+		if password, err = a.password(o.name, ", or use --link"); err == nil {
 			err = api.Call(ctx, "POST", "/api/v1/session", client.LoginInBody{Name: o.name, Password: password}, &out)
 		}
 	}
@@ -60,7 +60,9 @@ func (a *app) login(ctx context.Context, o loginOptions) error {
 	})
 }
 
-func (a *app) password(name string) (string, error) {
+// password asks for the password of somebody; otherwise is what he may give instead
+// where nothing comes.
+func (a *app) password(name, otherwise string) (string, error) {
 	if f, ok := a.In.(*os.File); ok && terminal(f) {
 		fmt.Fprintf(a.Err, "Password of %s: ", name)
 		raw, err := term.ReadPassword(int(f.Fd()))
@@ -69,7 +71,7 @@ func (a *app) password(name string) (string, error) {
 	}
 	line, err := bufio.NewReader(a.In).ReadString('\n')
 	if err != nil && line == "" {
-		return "", command.Usage("give the password on standard input, or use --link")
+		return "", command.Usage("give the password on standard input%s", otherwise)
 	}
 	return strings.TrimRight(line, "\r\n"), nil
 }

@@ -16,7 +16,7 @@ import (
 
 func (a *app) incidentCmd() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "What waits for help, oldest first", Args: command.Exactly(0, "no arguments"),
+		Use: "list", Short: "What waits for help, newest first", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.incidents(c.Context()) },
 	}
 	var inputs, vars, outputs runOptions

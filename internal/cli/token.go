@@ -88,7 +88,7 @@ func (a *app) confirmed(ctx context.Context, api *client.Client, call func() err
 	if !errors.As(err, &p) || p.Code != "identity.reauth" {
 		return err
 	}
-	password, err := a.password("your log-in, once more")
+	password, err := a.password("your log-in, once more", "")
 	if err != nil {
 		return err
 	}

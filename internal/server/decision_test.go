@@ -99,6 +99,42 @@ func TestDecisionsOfRuns(t *testing.T) {
 	}
 }
 
+// The value of a table is no reference to a secret, wherever it stands in it.
+func TestADecisionGivesNoReferences(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	admin := g.login("admin", adminPass)
+	g.deployFile(admin, decides)
+	for what, given := range map[string]string{
+		"itself":      `{"$secret": "connection/prod#password"}`,
+		"deep inside": `[{a: {"$secret": "connection/prod#password"}}]`,
+		"as text":     `"{\"$secret\": \"connection/prod#password\"}"`,
+	} {
+		model := strings.Replace(strings.Replace(riskModel("high"), `"high"`, given, 1), ` typeRef="string"/>
+<rule`, `/>
+<rule`, 1)
+		if status, answer := g.upload(admin, "/api/v1/decisions", strings.ReplaceAll(model, `name="Level" typeRef="string"`, `name="Level"`)); status != 201 {
+			t.Fatalf("%s: %d %s", what, status, answer)
+		}
+		run := g.startWith(admin, "change", map[string]any{"hosts": 12})
+		g.untilState(admin, run, "incident")
+		var incidents struct {
+			Items []struct{ Kind, Message string }
+		}
+		g.must("GET", "/api/v1/incidents?run="+run, admin, nil, &incidents)
+		if len(incidents.Items) != 1 || !strings.Contains(incidents.Items[0].Message, "is no reference") || strings.Contains(incidents.Items[0].Message, "password") {
+			t.Errorf("%s: %+v", what, incidents.Items)
+		}
+		if status, answer := g.ask("POST", "/api/v1/decisions/level/evaluate", admin, map[string]any{"variables": map[string]any{"hosts": 12}}); status != 422 || !strings.Contains(string(answer), "decision.reference") {
+			t.Errorf("%s: %d %s", what, status, answer)
+		}
+	}
+	if status, answer := g.upload(admin, "/api/v1/decisions", riskModel("my secret")); status != 201 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	g.untilState(admin, g.startWith(admin, "change", map[string]any{"hosts": 12}), "completed")
+}
+
 // A model that cannot be used is refused with what is wrong and where.
 func TestDecisionsThatCannotBeUsedAreRefused(t *testing.T) {
 	t.Parallel()

@@ -109,6 +109,61 @@ func TestARunIsReadWhereItActs(t *testing.T) {
 	}
 }
 
+// A run on no object that works through a connection is there for who may read runs
+// in the environment of the connection: from its start on where the plan knows it,
+// else from when a call uses it.
+func TestARunIsReadWhereItsConnectionsAre(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	vic := w.user("vic", "dev", "run.read", "task.read")
+	for name, env := range map[string]string{"lab": "dev", "prodlab": "prod"} {
+		w.Must("PUT", "/api/v1/connections/"+name, client.SettingInput{Type: "ssh", Environment: env, Fields: map[string]any{"user": "u"}, Targets: []string{"192.0.2.*"}}, nil)
+	}
+	address := `<sextant:input name="address" from="constant" value="192.0.2.1"/>`
+	for name, c := range map[string]struct {
+		credential string
+		start      map[string]any
+		answer     string
+		atTask     bool // the connection is known then
+	}{
+		"constant":             {`<sextant:input name="credential" from="constant" value="connection/%"/>`, nil, "", true},
+		"given_with_the_start": {input("credential", "=through"), map[string]any{"through": "connection/%"}, "", true},
+		"found_on_the_way":     {input("credential", `="connection/" + through`), nil, "%", false},
+	} {
+		for connection, sees := range map[string]bool{"lab": true, "prodlab": false} {
+			t.Run(name+"/"+connection, func(t *testing.T) {
+				put := func(text string) string { return strings.ReplaceAll(text, "%", connection) }
+				if err := w.Deploy([]byte(asks("", reading("odd/touch/change", address+put(c.credential))))); err != nil {
+					t.Fatal(err)
+				}
+				vars := map[string]any{}
+				for k, v := range c.start {
+					vars[k] = put(v.(string))
+				}
+				if c.answer != "" {
+					vars["through"] = "" // a name that nobody knows yet
+				}
+				run := w.Run(platform.Request{Process: "p", Variables: vars})
+				key := task(t, w.Platform, run, "Ask")
+				if got := w.seenBy(vic, run); (sees || !c.atTask) != (len(got) > 0) {
+					t.Errorf("at its task the run is told by %v", got)
+				}
+				answer := map[string]any{}
+				if c.answer != "" {
+					answer["through"] = put(c.answer)
+				}
+				w.Must("POST", "/api/v1/tasks/"+key+"/complete", map[string]any{"variables": answer}, nil)
+				if r := w.Ended(run); r.State != "completed" {
+					t.Fatalf("%s: %+v", r.State, w.Incidents())
+				}
+				if got := w.seenBy(vic, run); sees != (len(got) > 0) {
+					t.Errorf("at its end the run is told by %v", got)
+				}
+			})
+		}
+	}
+}
+
 // What a run reaches on its way is what it acts on, in a batch too: from then on it
 // is there only for who may read there.
 func TestARunThatReachesAnotherEnvironmentIsReadThere(t *testing.T) {

@@ -98,9 +98,13 @@ func TestATaskAsksWhatIsDecidedAfterIt(t *testing.T) {
 	if _, said := questions(t, p, run, "First"); said != "answer! yes no" {
 		t.Errorf("it asks %q", said)
 	}
+	run = p.Run(platform.Request{Process: "p", Variables: map[string]any{"answer": nil}})
+	if _, said := questions(t, p, run, "First"); said != "answer! yes no" {
+		t.Errorf("it asks %q where the start gave nothing", said)
+	}
 	run = p.Run(platform.Request{Process: "p", Variables: map[string]any{"answer": "yes"}})
 	first, said := questions(t, p, run, "First")
-	if said != "answer yes no" {
+	if said != "" {
 		t.Errorf("it asks %q for what the start gave", said)
 	}
 	complete(p, first.Key, nil)
@@ -110,6 +114,61 @@ func TestATaskAsksWhatIsDecidedAfterIt(t *testing.T) {
 	}
 	complete(p, second.Key, nil)
 	if r := p.Ended(run); r.State != "completed" {
+		t.Errorf("the run is %+v", r)
+	}
+}
+
+// twice is approved a second time where the amount that the start gave is high.
+const twice = `<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:sextant="urn:sextant:bpmn:1"><bpmn:process id="p" isExecutable="true">
+<bpmn:startEvent id="s"><bpmn:extensionElements><sextant:start><sextant:schema>{"type":"object","required":["amount"],"properties":{"amount":{"type":"integer","minimum":100}}}</sextant:schema></sextant:start></bpmn:extensionElements></bpmn:startEvent>
+<bpmn:sequenceFlow id="f1" sourceRef="s" targetRef="first"/><bpmn:userTask id="first" name="First"/><bpmn:sequenceFlow id="f2" sourceRef="first" targetRef="g"/>
+<bpmn:exclusiveGateway id="g" default="low"/><bpmn:sequenceFlow id="high" sourceRef="g" targetRef="second"><bpmn:conditionExpression>=amount &gt; 500</bpmn:conditionExpression></bpmn:sequenceFlow>
+<bpmn:sequenceFlow id="low" sourceRef="g" targetRef="e"/><bpmn:userTask id="second" name="Second"/><bpmn:sequenceFlow id="f3" sourceRef="second" targetRef="h"/>
+<bpmn:exclusiveGateway id="h" default="done"/><bpmn:sequenceFlow id="again" sourceRef="h" targetRef="second"><bpmn:conditionExpression>=answer = "again"</bpmn:conditionExpression></bpmn:sequenceFlow>
+<bpmn:sequenceFlow id="done" sourceRef="h" targetRef="e"/><bpmn:endEvent id="e"/></bpmn:process></bpmn:definitions>`
+
+// What the start gave is no question of a task, and is not overwritten by who may
+// complete tasks alone; its own question a task may ask again.
+func TestATaskDoesNotOverwriteWhatTheStartGave(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann := w.user("ann", "dev", "task.*")
+	if err := w.Deploy([]byte(twice)); err != nil {
+		t.Fatal(err)
+	}
+	answer := func(c *client.Client, key string, vars map[string]any) error {
+		return c.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/complete", map[string]any{"variables": vars}, nil)
+	}
+	run := w.Run(platform.Request{Process: "p", Variables: map[string]any{"amount": 1000}})
+	first, said := questions(t, w.Platform, run, "First")
+	if said != "" {
+		t.Errorf("it asks %q for what the start declares", said)
+	}
+	err := answer(ann, first.Key, map[string]any{"amount": 1, "note": "mine"})
+	var refused *client.Error
+	if !coded(err, "task.overwrites") || !errors.As(err, &refused) || len(refused.Fields) != 1 || refused.Fields[0].Path != "variables.amount" || !strings.Contains(refused.Error(), "run.operate") {
+		t.Fatalf("the amount of the start was overwritten: %v", err)
+	}
+	if err := answer(ann, first.Key, map[string]any{"note": "mine"}); err != nil {
+		t.Fatalf("what the run has not is given: %v", err)
+	}
+	for _, word := range []string{"again", "again", "done"} {
+		second, said := questions(t, w.Platform, run, "Second")
+		if said != "answer! again done" {
+			t.Errorf("it asks %q", said)
+		}
+		if err := answer(ann, second.Key, map[string]any{"answer": word}); err != nil {
+			t.Fatalf("it is answered again: %v", err)
+		}
+	}
+	if r := w.Ended(run); r.State != "completed" {
+		t.Errorf("the run is %+v", r)
+	}
+	run = w.Run(platform.Request{Process: "p", Variables: map[string]any{"amount": 1000}})
+	if err := answer(w.Client, task(t, w.Platform, run, "First"), map[string]any{"amount": 1}); err != nil {
+		t.Fatalf("who may operate the run sets it: %v", err)
+	}
+	if r := w.Ended(run); r.State != "completed" {
 		t.Errorf("the run is %+v", r)
 	}
 }

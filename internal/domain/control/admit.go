@@ -58,7 +58,7 @@ type Run struct {
 	Verdict    string
 	// Mandate is what the run may do and on what it acts.
 	Mandate Mandate
-	// Places are the environments of its objects.
+	// Places are the environments of its objects and of the connections that it uses.
 	Places []string
 }
 
@@ -298,7 +298,7 @@ type candidate struct {
 	checks    []check
 	plan      Plan
 	claims    []Claim
-	places    []string // environments of the objects
+	places    []string // environments of the objects and of the connections
 }
 
 // precheck makes the checks that need no transaction. An unknown process is no
@@ -344,6 +344,9 @@ func (d *Door) precheck(ctx context.Context, req Request, key state.Key) (candid
 		touch.err = c.plan.refusal()
 	}
 	c.claims = c.plan.claims(req.Objects)
+	for _, s := range c.plan.Steps {
+		c.places = append(c.places, s.Places...)
+	}
 	c.checks = append(c.checks, touch)
 	return c, nil
 }

@@ -22,7 +22,9 @@ type Planned struct {
 	Locks       []Claim  `json:"locks,omitempty" doc:"What the step holds, by the mode that its service declares"`
 	Connections []string `json:"connections,omitempty" doc:"Connections whose fields or secrets the step is given"`
 	Files       []string `json:"files,omitempty" doc:"Files that the step is given, by SHA-256"`
-	Problem     string   `json:"problem,omitempty" doc:"Why the step cannot be done"`
+	// Places are the environments of the connections.
+	Places  []string `json:"-"`
+	Problem string   `json:"problem,omitempty" doc:"Why the step cannot be done"`
 	// Err refuses a start; a problem without it may be gone when the step begins.
 	Err error `json:"-"`
 }

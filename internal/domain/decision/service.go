@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -263,6 +265,9 @@ func (s *Service) evaluate(ctx context.Context, project, decision string, versio
 		return Answer{}, errs.New(errs.Invalid, "decision.invalid", "the decision %s needs %s, which has a mistake in the model", decision, res.Broken[0])
 	}
 	a := Answer{Decision: v.Decision, Version: v.Version, Value: dmn.JSON(res.Value)}
+	if refers(a.Value) {
+		return Answer{}, errs.New(errs.Invalid, "decision.reference", "the decision %s gives a reference to a secret ($secret), and the value of a table is no reference: let the step that needs the secret name it, or its connection", decision)
+	}
 	for _, w := range res.Warnings {
 		a.Warnings = append(a.Warnings, w.Message)
 	}
@@ -270,6 +275,28 @@ func (s *Service) evaluate(ctx context.Context, project, decision string, versio
 		a.Trace = trace
 	}
 	return a, nil
+}
+
+// refers reports whether a value holds a reference to a secret anywhere, in a text
+// that is JSON too.
+func refers(raw json.RawMessage) bool {
+	var v any
+	return json.Unmarshal(raw, &v) == nil && refersIn(v)
+}
+
+func refersIn(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		if _, ok := v["$secret"]; ok {
+			return true
+		}
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), refersIn)
+	case []any:
+		return slices.ContainsFunc(v, refersIn)
+	case string:
+		return refers(json.RawMessage(v))
+	}
+	return false
 }
 
 // Has reports whether a project has a decision.

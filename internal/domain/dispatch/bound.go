@@ -28,8 +28,9 @@ func mayRead(ctx context.Context, project string) error {
 // bound checks every reference that rows are about to be sent with: that the run
 // may use the connection, and that its secrets go where it is meant for. Without
 // targets of its own a connection serves any object, at the address that the
-// object has; an address typed by hand could be anybody's.
-func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) error {
+// object has; an address typed by hand could be anybody's. It gives the environments
+// of the connections.
+func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) (places []string, err error) {
 	b := binding{s: s, w: w, f: f, touched: todo.touched.all, known: map[string]*usable{}}
 	for i, row := range todo.inputs {
 		for _, src := range f.sources {
@@ -39,7 +40,7 @@ func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) error
 			g := source.References(src.Param, row[src.Param.Name])
 			if g.File != "" {
 				if err := mayRead(ctx, w.project); err != nil {
-					return err
+					return nil, err
 				}
 			}
 			for _, name := range g.Connections {
@@ -48,12 +49,15 @@ func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) error
 					err = b.meant(c, row, todo.touched.by[todo.rows[i]])
 				}
 				if err != nil {
-					return err
+					return nil, err
 				}
 			}
 		}
 	}
-	return nil
+	for _, c := range b.known {
+		places = append(places, c.Environment)
+	}
+	return places, nil
 }
 
 // binding checks the connections of one round; each is looked up once.

@@ -150,7 +150,9 @@ func (s *Service) planTouch(ctx context.Context, one *control.Planned, w step, a
 		return err
 	}
 	one.Locks = claimsOf(w.svc, touched.all)
-	return s.bound(ctx, w, f, intent{rows: reached, inputs: source.Foresee(all, reached, f.values, ask.Variables), touched: touched})
+	places, err := s.bound(ctx, w, f, intent{rows: reached, inputs: source.Foresee(all, reached, f.values, ask.Variables), touched: touched})
+	one.Places = append(one.Places, places...)
+	return err
 }
 
 // touch is all that a step acts on: its rows, and what it reaches through each.
@@ -210,7 +212,7 @@ func (s *Service) planGiven(ctx context.Context, one *control.Planned, w step, a
 				return err
 			}
 			if !slices.Contains(one.Connections, name) {
-				one.Connections = append(one.Connections, name)
+				one.Connections, one.Places = append(one.Connections, name), append(one.Places, c.Environment)
 			}
 		}
 		if given.File != "" {

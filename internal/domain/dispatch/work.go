@@ -180,7 +180,7 @@ type intent struct {
 	inputs  []wire.Row
 	touched touch
 	fences  map[string]int64
-	places  []string      // environments of what is acted on, where they were found now
+	places  []string      // environments of what is acted on and of the connections, where they were found now
 	gone    []*record.Row // rows of earlier rounds that the step does not act on any more
 }
 
@@ -217,9 +217,11 @@ func (s *Service) intend(ctx context.Context, t *task, all []source.Source, trie
 		if todo.places, err = s.places(ctx, t.scope, noted, todo.touched.all); err != nil {
 			return todo, err
 		}
-		if err := s.bound(as, w, f, todo); err != nil {
+		uses, err := s.bound(as, w, f, todo)
+		if err != nil {
 			return todo, err
 		}
+		todo.places = append(todo.places, uses...)
 		if err := s.settled(ctx, t, todo); err != nil {
 			return todo, err
 		}

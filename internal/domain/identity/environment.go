@@ -12,6 +12,10 @@ import (
 var environmental = []string{"connection.read", "connection.use", "connection.write", "lock.override", "object.read", "object.write",
 	"run.operate", "run.read", "run.start", "task.complete", "task.read"}
 
+// beside are the permissions that no endpoint asks for by itself: what is done asks
+// for them on the way.
+var beside = []string{"connection.use", "lock.override", "task.manage", "type.write"}
+
 // Environmental reports whether a permission is judged in an environment, or for a
 // pattern whether one of its permissions is.
 func Environmental(permission string) bool {

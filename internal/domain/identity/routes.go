@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"sextant/internal/kit/api"
@@ -265,10 +266,12 @@ func (s *Service) roleRoutes(a *api.API) {
 			Items []string `json:"items"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "listPermissions", Method: "GET", Path: "/api/v1/permissions", Tag: "identity", Summary: "Every permission that an endpoint asks for", Permission: "role.read"},
+	api.Register(a, api.Endpoint{ID: "listPermissions", Method: "GET", Path: "/api/v1/permissions", Tag: "identity", Summary: "Every permission that there is", Permission: "role.read"},
 		func(context.Context, *struct{}) (*permissionsOut, error) {
 			o := &permissionsOut{}
-			o.Body.Items = a.Permissions()
+			o.Body.Items = append(a.Permissions(), beside...)
+			slices.Sort(o.Body.Items)
+			o.Body.Items = slices.Compact(o.Body.Items)
 			return o, nil
 		})
 	type whoIn struct {

@@ -29,24 +29,33 @@ func (s *Service) Started(ctx context.Context, run api.Key) (Start, error) {
 		return Start{}, err
 	}
 	out := Start{Process: r.Process, Version: r.Version, Title: r.Title, Objects: append([]string{}, r.Objects...), Variables: map[string]json.RawMessage{}}
+	given, err := s.startedWith(ctx, run)
+	for _, f := range given {
+		if setting.Sealed(f.Data) {
+			out.Sealed = append(out.Sealed, f.Text)
+			continue
+		}
+		out.Variables[f.Text] = json.RawMessage(f.Data)
+	}
+	return out, err
+}
+
+// startedWith reads which variables the request of a run gave.
+func (s *Service) startedWith(ctx context.Context, run api.Key) (given []engine.Fact, err error) {
 	chunks, err := durable.History(ctx, s.DB, state.Key(run), 0, 1)
 	if err != nil || len(chunks) == 0 {
-		return out, err
+		return nil, err
 	}
 	for _, f := range chunks[0].Facts {
 		switch {
 		case f.Kind == engine.FactStarted:
 		case f.Kind == engine.FactVariable && f.Key == state.Key(run):
-			if setting.Sealed(f.Data) {
-				out.Sealed = append(out.Sealed, f.Text)
-				continue
-			}
-			out.Variables[f.Text] = json.RawMessage(f.Data)
+			given = append(given, f)
 		default:
-			return out, nil // what comes later the process set itself
+			return given, nil // what comes later the process set itself
 		}
 	}
-	return out, nil
+	return given, nil
 }
 
 func (s *Service) againRoute(a *api.API) {

@@ -82,9 +82,8 @@ func (s *Service) lacking(p *program.Program, vars map[string]json.RawMessage) e
 func (s *Service) unused(p *program.Program, vars map[string]json.RawMessage) error {
 	given := names(vars)
 	if b := p.Begin; b != nil {
-		all := declared(b, nil)
 		given = slices.DeleteFunc(given, func(name string) bool {
-			return b.Title.Expr != nil && slices.Contains(b.Title.Expr.Names(), name) || slices.ContainsFunc(all, func(n Need) bool { return n.Name == name })
+			return b.Title.Expr != nil && slices.Contains(b.Title.Expr.Names(), name) || schema.Declares(b, name)
 		})
 	}
 	return source.CheckStart(p, s.Dispatch.Plugins.Resolve, given)

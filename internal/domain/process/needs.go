@@ -2,14 +2,12 @@ package process
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/process/schema"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
@@ -77,63 +75,17 @@ func (s *Service) needs(p *program.Program) []Need {
 	return declared(p.Begin, all)
 }
 
-// property is what a schema says of one variable.
-type property struct {
-	Type        string          `json:"type"`
-	Title       string          `json:"title"`
-	Description string          `json:"description"`
-	Enum        []any           `json:"enum"`
-	Default     json.RawMessage `json:"default"`
-}
-
-// kinds are the types of parameters by those of JSON Schema.
-var kinds = map[string]string{"string": wire.TypeString, "integer": wire.TypeInt, "number": wire.TypeNumber, "boolean": wire.TypeBool, "array": wire.TypeList, "object": wire.TypeObject}
-
 // declared adds what the process itself says of its variables.
 func declared(b *program.Begin, all []Need) []Need {
-	if b == nil || len(b.Schema) == 0 {
-		return all
-	}
-	var schema struct {
-		Properties map[string]property `json:"properties"`
-		Required   []string            `json:"required"`
-	}
-	if json.Unmarshal(b.Schema, &schema) != nil {
-		return all // it was refused at deployment
-	}
-	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
-		i := slices.IndexFunc(all, func(n Need) bool { return n.Name == name })
+	for _, v := range schema.Variables(b) {
+		i := slices.IndexFunc(all, func(n Need) bool { return n.Name == v.Name })
 		if i < 0 {
-			i, all = len(all), append(all, Need{Param: wire.Param{Name: name}, Steps: []string{}})
+			i, all = len(all), append(all, Need{Param: wire.Param{Name: v.Name}, Steps: []string{}})
 		}
-		schema.Properties[name].into(&all[i])
-		all[i].Required = all[i].Required || slices.Contains(schema.Required, name)
+		schema.Lay(v, &all[i].Param)
 		all[i].Later = all[i].Later && !all[i].Required
 	}
 	return all
-}
-
-func (p property) into(n *Need) {
-	if kind := kinds[p.Type]; kind != "" && n.Type == "" {
-		n.Type = kind
-	}
-	if p.Title != "" {
-		n.Title = wire.Text{"en": p.Title}
-	}
-	if p.Description != "" {
-		n.Description = wire.Text{"en": p.Description}
-	}
-	if len(p.Default) > 0 {
-		if json.Unmarshal(p.Default, &n.Default) != nil {
-			n.Default = string(p.Default)
-		}
-	}
-	if len(p.Enum) > 0 {
-		n.Values = nil
-		for _, v := range p.Enum {
-			n.Values = append(n.Values, fmt.Sprint(v))
-		}
-	}
 }
 
 // note keeps the parameter that says most about a variable: one that is required

@@ -168,14 +168,14 @@ func (s *Service) Fail(ctx context.Context, run api.Key, reason string) error {
 	if err := s.Dispatch.MayOperate(ctx, "run.operate", r.Project, int64(run), "", r.Objects); err != nil {
 		return err
 	}
-	open, err := incidents(ctx, s.DB, r.Project, run, api.Paging{Limit: 1})
+	first, err := firstIncident(ctx, s.DB, run)
 	if err != nil {
 		return err
 	}
-	if len(open) == 0 {
+	if first == nil {
 		return errs.New(errs.Conflict, "run.not_stuck", "the run %d is %s: only one that stands still with an incident ends as failed; cancel it", run, r.State)
 	}
-	return s.apply(ctx, run, engine.Cancel{Reason: open[0].Kind, Failed: true}, s.audited(ctx, r.Project, "run.fail", run, map[string]any{"reason": reason, "element": open[0].Element}))
+	return s.apply(ctx, run, engine.Cancel{Reason: first.Kind, Failed: true}, s.audited(ctx, r.Project, "run.fail", run, map[string]any{"reason": reason, "element": first.Element}))
 }
 
 func (s *Service) audited(ctx context.Context, project, verb string, run api.Key, detail map[string]any) func(*db.Tx) error {

@@ -237,7 +237,7 @@ func (s *Service) incidentRoutes(a *api.API) {
 		api.Paging
 	}
 	type page struct{ Body api.Page[Incident] }
-	api.Register(a, api.Endpoint{ID: "listIncidents", Method: http.MethodGet, Path: "/api/v1/incidents", Tag: "incidents", Summary: "What waits for help, oldest first", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listIncidents", Method: http.MethodGet, Path: "/api/v1/incidents", Tag: "incidents", Summary: "What waits for help, newest first", Permission: "run.read"},
 		func(ctx context.Context, in *list) (*page, error) {
 			if err := identity.Require(ctx, "run.read", in.Project); err != nil {
 				return nil, err
@@ -246,7 +246,7 @@ func (s *Service) incidentRoutes(a *api.API) {
 			if err != nil {
 				return nil, err
 			}
-			return &page{api.PageOf(all, in.Limit, func(i Incident) string { return i.Key.String() })}, nil
+			return &page{api.PageOf(all, in.Limit, func(i Incident) string { return fmt.Sprintf("%d.%d", micros(i.Since), i.Key) })}, nil
 		})
 	type IncidentKey struct {
 		Incident api.KeyParam `path:"incident"`

@@ -268,6 +268,12 @@ func newerIncident(ctx context.Context, q db.Querier, key api.Key) (*Incident, e
 	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.incident = (SELECT MAX(n.incident) FROM process_incident n JOIN process_incident_past p ON p.run = n.run AND p.node = n.node WHERE p.incident = ?)", int64(key)).Scan))
 }
 
+// firstIncident finds the oldest open incident of a run; nil where there is none.
+func firstIncident(ctx context.Context, q db.Querier, run api.Key) (*Incident, error) {
+	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.run = ? ORDER BY i.since, i.incident LIMIT 1", int64(run)).Scan))
+}
+
+// incidents lists open incidents, the newest first.
 func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p api.Paging) ([]Incident, error) {
 	query, args := incidentQuery+"i.project = ?", []any{project}
 	if seen, some := identity.Sight(ctx, "run.read", project, "r.places"); seen != "" {
@@ -277,13 +283,13 @@ func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p
 		query, args = query+" AND i.run = ?", append(args, int64(run))
 	}
 	if p.After != "" {
-		last, err := strconv.ParseInt(p.After, 10, 64)
-		if err != nil {
+		var since, last int64
+		if n, err := fmt.Sscanf(p.After, "%d.%d", &since, &last); err != nil || n != 2 {
 			return nil, api.BadCursor()
 		}
-		query, args = query+" AND i.incident > ?", append(args, last)
+		query, args = query+" AND (i.since < ? OR i.since = ? AND i.incident < ?)", append(args, since, since, last)
 	}
-	rows, err := q.Query(ctx, query+" ORDER BY i.incident LIMIT ?", append(args, p.Limit+1)...)
+	rows, err := q.Query(ctx, query+" ORDER BY i.since DESC, i.incident DESC LIMIT ?", append(args, p.Limit+1)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Incident, error) { return scanIncident(r.Scan) })
 }
 

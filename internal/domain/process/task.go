@@ -9,6 +9,7 @@ import (
 
 	"sextant/internal/domain/dispatch/gift"
 	"sextant/internal/domain/dispatch/source"
+	"sextant/internal/domain/process/schema"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -31,7 +32,48 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 	if err := s.mayGive(ctx, t.Project, vars); err != nil {
 		return err
 	}
+	if err := s.overwrites(ctx, r, t, vars); err != nil {
+		return err
+	}
 	return s.hand(ctx, t.Run, gift.Giving{Event: engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, Chosen: t.Chosen(vars)}, with)
+}
+
+// overwrites refuses what a task does not ask for and the run has already, unless
+// who completes it may operate the run. What a task with outputs is given stays in
+// it.
+func (s *Service) overwrites(ctx context.Context, r Run, t worklist.Task, vars map[string]json.RawMessage) error {
+	var over []string
+	err := s.host.Read(ctx, state.Key(t.Run), func(run *state.Run, p *program.Program) {
+		el := run.Elements[state.Key(t.Key)]
+		if el == nil || len(p.Nodes[el.Node].Outputs) > 0 {
+			return
+		}
+		for _, name := range names(vars) {
+			asked := slices.ContainsFunc(t.Questions, func(q worklist.Question) bool { return q.Name == name })
+			if _, own := run.Local(el.Key, name); !asked && !own && has(run, el.Key, name) {
+				over = append(over, name)
+			}
+		}
+	})
+	if err != nil || len(over) == 0 {
+		return s.refusal(t.Run, err)
+	}
+	err = s.Dispatch.MayOperate(ctx, "run.operate", t.Project, int64(t.Run), "", r.Objects)
+	if err == nil || errs.Is(err, errs.Internal) {
+		return err
+	}
+	slices.Sort(over)
+	e := errs.New(errs.Forbidden, "task.overwrites", "the task %q does not ask for %s, and the run has that already: leave it out, or let somebody complete the task who may operate the run (run.operate)", t.Name, strings.Join(over, ", "))
+	for _, name := range over {
+		e = e.At(errs.Field{Path: "variables." + name, Message: "is not asked for, and the run has it already"})
+	}
+	return e
+}
+
+// has reports whether a scope sees a value.
+func has(run *state.Run, scope state.Key, name string) bool {
+	value, ok := run.Lookup(scope, name)
+	return ok && strings.TrimSpace(string(value)) != "null"
 }
 
 // ExplainTasks adds to open tasks which run they belong to and what they ask, for
@@ -67,9 +109,9 @@ func (s *Service) explain(ctx context.Context, r Run, t *worklist.Task) error {
 		return nil
 	}
 	t.Documentation = n.Human.Documentation
-	asked := p.Questions(n)
-	if len(asked) == 0 {
-		return nil
+	asked, err := s.open(ctx, r, p, n)
+	if err != nil || len(asked) == 0 {
+		return err
 	}
 	given := make([]bool, len(asked))
 	err = s.host.Read(ctx, state.Key(t.Run), func(run *state.Run, _ *program.Program) {
@@ -88,14 +130,30 @@ func (s *Service) explain(ctx context.Context, r Run, t *worklist.Task) error {
 	return nil
 }
 
+// open lists what a task of a run asks: what the process declares of its start, or
+// the run was started with, is no question of a task that gateways decide by.
+func (s *Service) open(ctx context.Context, r Run, p *program.Program, n *program.Node) ([]program.Question, error) {
+	asked := p.Questions(n)
+	if !slices.ContainsFunc(asked, func(q program.Question) bool { return q.Decided }) {
+		return asked, nil
+	}
+	given, err := s.startedWith(ctx, r.Key)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(asked, func(q program.Question) bool {
+		return q.Decided && (schema.Declares(p.Begin, q.Name) || slices.ContainsFunc(given, func(f engine.Fact) bool { return f.Text == q.Name && string(f.Data) != "null" }))
+	}), nil
+}
+
 // known reports whether a task has a value for a question without its person: one
 // that the task maps in for itself, or one that the run has and that is no older
 // answer.
 func known(run *state.Run, task state.Key, q program.Question) bool {
-	value, ok := run.Local(task, q.Name)
-	if !ok && !q.Local {
-		value, ok = run.Lookup(task, q.Name)
+	if !q.Local {
+		return has(run, task, q.Name)
 	}
+	value, ok := run.Local(task, q.Name)
 	return ok && strings.TrimSpace(string(value)) != "null"
 }
 

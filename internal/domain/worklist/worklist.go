@@ -14,6 +14,7 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -140,7 +141,7 @@ type Filter struct {
 	api.Paging
 }
 
-// Find lists open tasks of a project, oldest first.
+// Find lists open tasks of a project, newest first.
 func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 	if err := identity.Require(ctx, "task.read", f.Project); err != nil {
 		return api.Page[Task]{}, err
@@ -151,13 +152,13 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 		query, args = query+" AND run = ?", append(args, int64(f.Run.Key))
 	}
 	if f.After != "" {
-		var after api.Key
-		if err := after.UnmarshalText([]byte(f.After)); err != nil {
-			return api.Page[Task]{}, errs.New(errs.Malformed, "request.malformed", "%.40q is not where a page ended", f.After)
+		var created, after int64
+		if n, err := fmt.Sscanf(f.After, "%d.%d", &created, &after); err != nil || n != 2 {
+			return api.Page[Task]{}, api.BadCursor()
 		}
-		query, args = query+" AND task > ?", append(args, int64(after))
+		query, args = query+" AND (created < ? OR created = ? AND task < ?)", append(args, created, created, after)
 	}
-	rows, err := l.db.Query(ctx, query+" ORDER BY task LIMIT ?", append(args, f.Limit+1)...)
+	rows, err := l.db.Query(ctx, query+" ORDER BY created DESC, task DESC LIMIT ?", append(args, f.Limit+1)...)
 	all, err := db.Scan(rows, err, func(r *sql.Rows) (Task, error) { return scan(r.Scan) })
 	if err != nil {
 		return api.Page[Task]{}, err
@@ -165,7 +166,7 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 	if err := l.runs.ExplainTasks(ctx, all[:min(len(all), f.Limit)]); err != nil {
 		return api.Page[Task]{}, err
 	}
-	return api.PageOf(all, f.Limit, func(t Task) string { return t.Key.String() }), nil
+	return api.PageOf(all, f.Limit, func(t Task) string { return fmt.Sprintf("%d.%d", clock.Micros(t.Created), t.Key) }), nil
 }
 
 // Open counts the open tasks of runs; a run without one is not in the answer.
@@ -367,7 +368,7 @@ func kept(t Task, vars map[string]json.RawMessage) map[string]any {
 // Routes adds the endpoints.
 func (l *List) Routes(a *api.API) {
 	type page struct{ Body api.Page[Task] }
-	api.Register(a, api.Endpoint{ID: "listTasks", Method: http.MethodGet, Path: "/api/v1/tasks", Tag: "tasks", Summary: "Work that waits for people", Permission: "task.read"},
+	api.Register(a, api.Endpoint{ID: "listTasks", Method: http.MethodGet, Path: "/api/v1/tasks", Tag: "tasks", Summary: "Work that waits for people, newest first", Permission: "task.read"},
 		func(ctx context.Context, in *Filter) (*page, error) {
 			p, err := l.Find(ctx, *in)
 			return &page{p}, err

@@ -130,23 +130,27 @@ func TestTheInboxOfAProject(t *testing.T) {
 	r := newRig(t)
 	full := task(20, "a")
 	full.Assignee, full.People, full.Form = "ann", []string{"ops", "dba"}, "form-1"
-	// Keys of very different length sort as numbers.
-	r.put(full, task(9, "a"), task(100, "a"), task(101, "a"), task(math.MaxInt64, "a"), task(30, "b"))
+	// The newest comes first, whatever its key is; of one moment keys sort as numbers.
+	late := task(9, "a")
+	late.Created = late.Created.Add(time.Minute)
+	r.put(full, late, task(100, "a"), task(101, "a"), task(math.MaxInt64, "a"), task(30, "b"))
 	ctx := as(t.Context(), "ann", "a", "read")
-	if got := r.keys(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 2}}); !slices.Equal(got, []int64{9, 20, 100, 101, math.MaxInt64}) {
+	if got := r.keys(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 2}}); !slices.Equal(got, []int64{9, math.MaxInt64, 101, 100, 20}) {
 		t.Errorf("%v", got)
 	}
-	if got := r.keys(ctx, worklist.Filter{Project: "a", Run: api.KeyParam{Key: 10}, Paging: api.Paging{Limit: 10}}); !slices.Equal(got, []int64{100, 101}) {
+	if got := r.keys(ctx, worklist.Filter{Project: "a", Run: api.KeyParam{Key: 10}, Paging: api.Paging{Limit: 10}}); !slices.Equal(got, []int64{101, 100}) {
 		t.Errorf("%v", got)
 	}
-	page, err := r.Find(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 1, After: "9"}})
+	page, err := r.Find(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 4}})
+	r.must(err)
+	page, err = r.Find(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 1, After: page.Next}})
 	if err != nil || fmt.Sprint(page.Items[0]) != fmt.Sprint(full) {
 		t.Errorf("%+v, %v", page, err)
 	}
 	_, err = r.Find(ctx, worklist.Filter{Project: "b", Paging: api.Paging{Limit: 1}})
 	refused(t, err, errs.Forbidden, "identity.forbidden")
 	r.must(r.db.Do(ctx, func(tx *db.Tx) error { return r.DropRun(tx, 10) }))
-	if got := r.keys(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 10}}); !slices.Equal(got, []int64{9, 20, math.MaxInt64}) {
+	if got := r.keys(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 10}}); !slices.Equal(got, []int64{9, math.MaxInt64, 20}) {
 		t.Errorf("after its run ended: %v", got)
 	}
 }

@@ -17,6 +17,9 @@ type Question struct {
 	// Local questions are answered within the task alone: what the process knew
 	// under that name before is no answer.
 	Local bool
+	// Decided questions are asked because of what gateways after the task read, not
+	// by the task itself: what the start of a run gives is none.
+	Decided bool
 }
 
 // Choice is an answer that a condition compares with, or one that stands for
@@ -37,7 +40,7 @@ func (p *Program) Questions(n *Node) []Question {
 	var all []Question
 	ask := func(name string, local bool) {
 		if !slices.ContainsFunc(all, func(q Question) bool { return q.Name == name }) {
-			all = append(all, Question{Name: name, Local: local, Choices: p.choices(n, name)})
+			all = append(all, Question{Name: name, Local: local, Decided: len(n.Outputs) == 0, Choices: p.choices(n, name)})
 		}
 	}
 	for _, m := range n.Outputs {

@@ -235,7 +235,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What waits for help, oldest first */
+        /** What waits for help, newest first */
         get: operations["listIncidents"];
         put?: never;
         post?: never;
@@ -747,7 +747,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Every permission that an endpoint asks for */
+        /** Every permission that there is */
         get: operations["listPermissions"];
         put?: never;
         post?: never;
@@ -1265,7 +1265,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Work that waits for people */
+        /** Work that waits for people, newest first */
         get: operations["listTasks"];
         put?: never;
         post?: never;
