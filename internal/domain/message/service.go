@@ -25,6 +25,7 @@ const (
 	MaxVariables = 48 << 10            // bytes of all variables together
 	MaxBuffered  = 10_000              // messages that a project may have waiting
 	MaxTTL       = 31 * 24 * time.Hour // for which a message waits at most
+	MaxChain     = 32                  // runs that begin one after the other by signals of each other
 )
 
 // Host lets runs hear what comes. With shares the commit of the step; what is brought
@@ -164,11 +165,16 @@ func (s *Service) post(ctx context.Context, project string, signal bool, name st
 	return post{key: key, project: project, signal: signal, name: name, id: key, variables: vars, rights: identity.From(ctx).Rights(), created: now, expires: now}, nil
 }
 
-// Throw stores a signal of a run in the commit of the step that throws it.
-func (s *Service) Throw(tx *db.Tx, project, name string, vars map[string]json.RawMessage, by identity.Rights) error {
+// Throw stores a signal of a run in the commit of the step that throws it. by are the
+// rights of the run and of all who gave it what the signal carries.
+func (s *Service) Throw(tx *db.Tx, run state.Key, project, name string, vars map[string]json.RawMessage, by identity.Rights) error {
+	chain, err := chainOf(tx, int64(run))
+	if err != nil {
+		return err
+	}
 	now, key := s.Clock.Now(), clock.NewID(s.Clock)
 	tx.AfterCommit(s.poke)
-	return s.keep(tx, post{key: key, project: project, signal: true, name: name, id: key, variables: vars, rights: by, created: now, expires: now})
+	return s.keep(tx, post{key: key, project: project, signal: true, name: name, id: key, variables: vars, rights: by, chain: chain + 1, created: now, expires: now})
 }
 
 func (s *Service) poke() {
@@ -337,7 +343,19 @@ func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) e
 func (s *Service) begin(ctx context.Context, p post, process, event string, t *Told, done func(*db.Tx, int64) error) error {
 	who := p.rights.Subject
 	ctx = identity.With(ctx, p.rights.Again())
-	v, err := s.door.Admit(ctx, control.Request{Project: p.project, Process: process, Event: event, Variables: p.variables, Source: p.source(), With: done})
+	req := control.Request{Project: p.project, Process: process, Event: event, Variables: p.variables, Source: p.source(), With: done}
+	switch {
+	case p.chain > MaxChain:
+		req.Barred = errs.New(errs.Forbidden, "message.chain", "%d runs began one after the other by signals of each other: it may be that they never end", MaxChain)
+	case p.chain > 0:
+		req.With = func(tx *db.Tx, run int64) error {
+			if err := insertChain(tx, run, p.chain); err != nil {
+				return err
+			}
+			return done(tx, run)
+		}
+	}
+	v, err := s.door.Admit(ctx, req)
 	switch {
 	case err == nil:
 		t.Runs = append(t.Runs, Hearer{Run: v.Run, Process: process, Began: true})
