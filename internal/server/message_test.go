@@ -222,6 +222,22 @@ func TestSignalsComeToAll(t *testing.T) {
 	}
 }
 
+// A run that is over with its first step leaves its key to the next.
+func TestAKeyIsFreeOnceItsRunIsOver(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	admin := g.login("admin", adminPass)
+	g.deployed(admin, `<message id="M" name="order"/><process id="shop" isExecutable="true"><startEvent id="by"><messageEventDefinition messageRef="M"/></startEvent><sequenceFlow id="f" sourceRef="by" targetRef="e"/><endEvent id="e"/></process>`)
+	for range 2 {
+		var h heard
+		g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "order", "correlationKey": "7"}, &h)
+		if len(h.Runs) != 1 || !h.Runs[0].Began {
+			t.Fatalf("%+v", h)
+		}
+		g.untilState(admin, h.Runs[0].Run, "completed")
+	}
+}
+
 // Runs that begin each other by signals come to an end, which the door tells.
 func TestRunsThatBeginEachOtherComeToAnEnd(t *testing.T) {
 	t.Parallel()

@@ -165,16 +165,24 @@ func (s *Service) post(ctx context.Context, project string, signal bool, name st
 	return post{key: key, project: project, signal: signal, name: name, id: key, variables: vars, rights: identity.From(ctx).Rights(), created: now, expires: now}, nil
 }
 
-// Throw stores a signal of a run in the commit of the step that throws it. by are the
-// rights of the run and of all who gave it what the signal carries.
-func (s *Service) Throw(tx *db.Tx, run state.Key, project, name string, vars map[string]json.RawMessage, by identity.Rights) error {
-	chain, err := chainOf(tx, int64(run))
+// Thrown is a signal of a run.
+type Thrown struct {
+	Project, Name string
+	Run           state.Key
+	Variables     map[string]json.RawMessage
+	// By are the rights that the run and all have who gave it what the signal carries.
+	By identity.Rights
+}
+
+// Throw stores a signal of a run in the commit of the step that throws it.
+func (s *Service) Throw(tx *db.Tx, t Thrown) error {
+	chain, err := chainOf(tx, int64(t.Run))
 	if err != nil {
 		return err
 	}
 	now, key := s.Clock.Now(), clock.NewID(s.Clock)
 	tx.AfterCommit(s.poke)
-	return s.keep(tx, post{key: key, project: project, signal: true, name: name, id: key, variables: vars, rights: by, chain: chain + 1, created: now, expires: now})
+	return s.keep(tx, post{key: key, project: t.Project, signal: true, name: t.Name, id: key, variables: t.Variables, rights: t.By, chain: chain + 1, created: now, expires: now})
 }
 
 func (s *Service) poke() {

@@ -211,8 +211,8 @@ func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) e
 		return err
 	}
 	given, _ := s.Dispatch.Gifts.Of(state.Key(r.Key))
-	by := gift.Carried(m.Rights, given, p, p.Nodes[e.Node], e.Variables, s.Dispatch.Takes)
-	return s.Messages.Throw(tx, state.Key(r.Key), r.Project, e.Name, e.Variables, by.Run(r.Key.String()).Rights())
+	by := gift.Signal{Own: m.Rights, Program: p, Node: p.Nodes[e.Node], Variables: e.Variables, Reads: s.Dispatch.Takes}.Carried(given)
+	return s.Messages.Throw(tx, message.Thrown{Project: r.Project, Name: e.Name, Run: state.Key(r.Key), Variables: e.Variables, By: by.Run(r.Key.String()).Rights()})
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {

@@ -13,15 +13,25 @@ import (
 	"sextant/internal/engine/program"
 )
 
-// Carried gives the rights with which a signal of a run goes out: those of the run,
-// and of those no others than each has had who gave anything that it carries, or its
-// name. Where a value lies in the run is not asked: all that has its name counts.
-func Carried(own identity.Rights, all []Gift, p *program.Program, node *program.Node, vars engine.Variables, reads Reads) identity.Rights {
+// Signal is one that a run throws.
+type Signal struct {
+	Own       identity.Rights // of the run
+	Program   *program.Program
+	Node      *program.Node
+	Variables engine.Variables
+	Reads     Reads
+}
+
+// Carried gives the rights with which a signal goes out: those of the run, and of
+// those no others than each has had who gave anything that it carries, or its name.
+// Where a value lies in the run is not asked: all that has its name counts.
+func (s Signal) Carried(all []Gift) identity.Rights {
+	own, node := s.Own, s.Node
 	if len(all) == 0 {
 		return own
 	}
 	var read []string
-	for name := range vars {
+	for name := range s.Variables {
 		read = append(read, name)
 	}
 	for _, m := range node.Inputs {
@@ -32,7 +42,7 @@ func Carried(own identity.Rights, all []Gift, p *program.Program, node *program.
 	if node.Event != nil && node.Event.Name.Expr != nil {
 		read = append(read, node.Event.Name.Expr.Names()...)
 	}
-	made := madeOf(p, reads)
+	made := madeOf(s.Program, s.Reads)
 	var given []identity.Given
 	for _, name := range read {
 		from := made.sources(name)
