@@ -100,6 +100,73 @@ func TestASignalThatIsPassedOnCarriesWhoGaveItsValues(t *testing.T) {
 	w.stopped(hearing, "admin and ann, who gave sent")
 }
 
+// What a run throws, and what somebody publishes whose rights end at an environment,
+// comes to no runs of another environment.
+func TestWhatIsToldStaysInItsEnvironment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: "petra", Password: "a long password", Grants: []client.IdentityGrant{{Permission: "run.*", Project: "default", Environment: "prod"},
+		{Permission: "object.*", Project: "default", Environment: "prod"}, {Permission: "message.publish", Project: "default", Environment: "*"}}}, nil)
+	var out client.SessionOutBody
+	w.Must("POST", "/api/v1/session", client.LoginInBody{Name: "petra", Password: "a long password"}, &out)
+	prod := &client.Client{URL: w.URL, Token: out.Token}
+	w.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "prod-2", "name": "prod-2", "address": "192.0.2.1", "environment": "prod"}}, nil)
+	start := func(by *client.Client, process, host string) string {
+		t.Helper()
+		var v client.ControlVerdict
+		if err := by.Call(t.Context(), "POST", "/api/v1/runs", platform.Request{Process: process, Objects: []string{"host:host/" + host}, Variables: map[string]any{"value": host}}, &v); err != nil {
+			t.Fatal(err)
+		}
+		return v.Run
+	}
+	waits := func(event string) string {
+		return `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">` + event + `</intermediateCatchEvent>`
+	}
+	w.deployed("tells", "t", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="t"/>`+throwsSignal)
+	w.deployed("hears", "h", waits(hearsSignal))
+	w.deployed("takes", "h", waits(`<messageEventDefinition messageRef="M"/>`))
+	dev, own := start(w.dev, "hears", "dev-1"), start(prod, "hears", "prod-1")
+	start(prod, "tells", "prod-2")
+	if r := w.Ended(own); r.State != "completed" {
+		t.Errorf("in its own environment it is %s", r.State)
+	}
+	active := func(run, why string) {
+		t.Helper()
+		var r client.ProcessRun
+		w.Must("GET", "/api/v1/runs/"+run, nil, &r)
+		if r.State != "active" {
+			t.Errorf("%s: %s", why, r.State)
+		}
+	}
+	active(dev, "a signal of prod came to dev")
+	start(w.dev, "tells", "dev-2")
+	if r := w.Ended(dev); r.State != "completed" {
+		t.Errorf("in its own environment it is %s", r.State)
+	}
+	for run, want := range map[string]string{own: "prod-2", dev: "dev-2"} {
+		raw, err := w.Download(t.Context(), "/api/v1/runs/"+run+"/variables")
+		if err != nil || !strings.Contains(string(raw), `"`+want+`"`) {
+			t.Errorf("it heard %s, want %s: %v", raw, want, err)
+		}
+	}
+	dev = start(w.dev, "takes", "dev-1")
+	own = start(prod, "takes", "prod-1")
+	if err := prod.Call(t.Context(), "POST", "/api/v1/messages", map[string]any{"name": "q", "correlationKey": "k"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.Ended(own); r.State != "completed" {
+		t.Errorf("its own run is %s", r.State)
+	}
+	active(dev, "a message of prod came to dev")
+	// Who publishes for the whole project reaches all.
+	if err := w.user("mpub", "*", "message.publish").Call(t.Context(), "POST", "/api/v1/messages", map[string]any{"name": "q", "correlationKey": "k"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.Ended(dev); r.State != "completed" {
+		t.Errorf("of the whole project it is %s", r.State)
+	}
+}
+
 // verdicts are those of the door on a process, the newest first.
 func (w *world) verdicts(process string) (all []client.ControlVerdict) {
 	w.t.Helper()

@@ -37,6 +37,8 @@ type Host interface {
 // Door starts runs.
 type Door interface {
 	Admit(ctx context.Context, req control.Request) (control.Verdict, error)
+	// Mandate gives the rights with which a run was admitted.
+	Mandate(ctx context.Context, run int64) (control.Mandate, error)
 }
 
 // Deps is what the service needs.
@@ -51,6 +53,8 @@ type Deps struct {
 	// Seen is the condition for rows of a project whose run, named by a column, the
 	// subject of ctx may see with a permission; nothing where that is every one.
 	Seen func(ctx context.Context, permission, project, column string) (condition string, args []any)
+	// InSight reports whether the subject of ctx may see a run of a project.
+	InSight func(ctx context.Context, project string, run int64) (bool, error)
 }
 
 // Service is safe for concurrent use.
@@ -332,8 +336,18 @@ func (s *Service) take(ctx context.Context, p post, w wait) (bool, error) {
 // bring lets a run hear a post; done shares the commit. It says whether the run has
 // heard it: one that waits no more has not.
 func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) error) (bool, error) {
+	reaches, err := s.reaches(ctx, p, w.run)
+	if err != nil {
+		return false, err
+	}
+	if !reaches {
+		if !p.signal {
+			return false, nil
+		}
+		return false, s.DB.Do(ctx, done)
+	}
 	ev := engine.EventCame{Element: state.Key(w.element), Subscription: state.Key(w.subscription), Variables: p.variables}
-	err := s.host.Hear(ctx, state.Key(w.run), ev, p.rights, done)
+	err = s.host.Hear(ctx, state.Key(w.run), ev, p.rights, done)
 	switch {
 	case errors.Is(err, engine.ErrGone), errors.Is(err, durable.ErrNoRun), errs.Is(err, errs.Conflict) && !isTwice(err): // the last is set aside
 		if !p.signal {
