@@ -614,7 +614,7 @@ func installations() map[string]string {
 		"engine_held": part, "engine_history": part, "engine_key": "a counter", "engine_record": part,
 		"identity_role": whole, "identity_token": "of a user", "identity_try": "of a name and an address", "identity_user": whole, "object_cursor": "of a plugin",
 		"object_origin": mine, "object_ref": mine, "object_row": mine, "object_step": mine, "object_unique": mine, "object_value": mine,
-		"process_element": part, "process_incident_past": part, "message_fresh": part, "message_target": part, "message_taken": part, "plugin_instance": whole, "plugin_release": whole,
+		"process_element": part, "process_incident_past": part, "message_chain": part, "message_fresh": part, "message_target": part, "message_taken": part, "plugin_instance": whole, "plugin_release": whole,
 	}
 }
 

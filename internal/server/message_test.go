@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/message"
 )
 
 // heard is what publishing answers.
@@ -217,6 +218,71 @@ func TestSignalsComeToAll(t *testing.T) {
 	h = heard{}
 	g.must("POST", "/api/v1/signals", admin, map[string]any{"name": "nobody"}, &h)
 	if len(h.Runs) != 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
+// A run that is over with its first step leaves its key to the next.
+func TestAKeyIsFreeOnceItsRunIsOver(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	admin := g.login("admin", adminPass)
+	g.deployed(admin, `<message id="M" name="order"/><process id="shop" isExecutable="true"><startEvent id="by"><messageEventDefinition messageRef="M"/></startEvent><sequenceFlow id="f" sourceRef="by" targetRef="e"/><endEvent id="e"/></process>`)
+	for range 2 {
+		var h heard
+		g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "order", "correlationKey": "7"}, &h)
+		if len(h.Runs) != 1 || !h.Runs[0].Began {
+			t.Fatalf("%+v", h)
+		}
+		g.untilState(admin, h.Runs[0].Run, "completed")
+	}
+}
+
+// Runs that begin each other by signals come to an end, which the door tells.
+func TestRunsThatBeginEachOtherComeToAnEnd(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	admin := g.login("admin", adminPass)
+	again := alarm + `<process id="again" isExecutable="true"><startEvent id="by">` + onAlarm + `</startEvent><sequenceFlow id="f" sourceRef="by" targetRef="t"/><intermediateThrowEvent id="t">` + onAlarm + `</intermediateThrowEvent><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`
+	g.deployed(admin, again)
+	var h heard
+	g.must("POST", "/api/v1/signals", admin, map[string]any{"name": "alarm"}, &h)
+	if len(h.Runs) != 1 || !h.Runs[0].Began {
+		t.Fatalf("%+v", h)
+	}
+	const all = message.MaxChain + 1
+	g.until(admin, func() bool {
+		var page struct{ Items []struct{ State string } }
+		g.must("GET", "/api/v1/runs?process=again&state=completed&limit=100", admin, nil, &page)
+		return len(page.Items) >= all
+	})
+	// What is thrown later is told later.
+	done := `<signal id="S" name="done"/>`
+	g.deployed(admin, done+waitsFor("hears", onAlarm))
+	g.deployed(admin, done+`<process id="throws" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="t"/><intermediateThrowEvent id="t">`+onAlarm+`</intermediateThrowEvent><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
+	hears := g.start(admin, "hears")
+	g.start(admin, "throws")
+	g.untilState(admin, hears, "completed")
+	var page struct {
+		Items []struct{ Verdict, Code string }
+	}
+	g.must("GET", "/api/v1/verdicts?limit=100", admin, nil, &page)
+	refused := 0
+	for _, v := range page.Items {
+		if v.Verdict == "REJECTED" {
+			refused++
+			if v.Code != "message.chain" {
+				t.Errorf("refused for %s", v.Code)
+			}
+		}
+	}
+	if refused != 1 || len(page.Items) != all+3 {
+		t.Errorf("%d verdicts, %d refusals: %+v", len(page.Items), refused, page.Items)
+	}
+	// Asked for anew it begins anew.
+	h = heard{}
+	g.must("POST", "/api/v1/signals", admin, map[string]any{"name": "alarm"}, &h)
+	if len(h.Runs) != 1 || len(h.Refused) != 0 {
 		t.Errorf("%+v", h)
 	}
 }

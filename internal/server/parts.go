@@ -102,6 +102,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
 	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: p.dispatch.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
 		return p.process.Seen(ctx, permission, project, column)
+	}, InSight: func(ctx context.Context, project string, run int64) (bool, error) {
+		return p.process.InSight(ctx, project, run)
 	}})
 	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, DMN: p.decision, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
 	tasks.Attach(p.process)

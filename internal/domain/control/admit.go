@@ -39,8 +39,11 @@ type Request struct {
 	Title     string
 	// Event is the id of the start event, empty for the one without a trigger.
 	Event string
-	// With writes in the commit that admits the run; its error refuses all of it.
+	// With writes in the commit that admits the run, before its first steps; its error
+	// refuses all of it.
 	With func(tx *db.Tx, run int64) error
+	// Barred is why the request is refused whoever asks.
+	Barred error
 	// Source says what was asked for: api for a run of a process, call for one of a
 	// single service, message or signal for one that begins with that.
 	Source string
@@ -190,12 +193,13 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 		if err := d.grant(tx, Holder{Run: int64(key), Project: req.Project, Subject: who.Name}, c.claims); err != nil {
 			return err
 		}
-		err := d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title, Event: req.Event,
-			Subject: who, Verdict: v.ID, Mandate: Mandate{Project: req.Project, Rights: c.rights, Objects: req.Objects}, Places: c.places})
-		if err != nil || req.With == nil {
-			return err
+		if req.With != nil {
+			if err := req.With(tx, int64(key)); err != nil {
+				return err
+			}
 		}
-		return req.With(tx, int64(key))
+		return d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title, Event: req.Event,
+			Subject: who, Verdict: v.ID, Mandate: Mandate{Project: req.Project, Rights: c.rights, Objects: req.Objects}, Places: c.places})
 	})
 	if err != nil {
 		return v, err
@@ -270,7 +274,7 @@ type check struct {
 }
 
 // rank is the order in which steps give the reason.
-var rank = []string{"global stop", "permission", "input", "objects", "touch", "locks"}
+var rank = []string{"global stop", "permission", "chain", "input", "objects", "touch", "locks"}
 
 func order(steps []check) []check {
 	slices.SortStableFunc(steps, func(a, b check) int { return slices.Index(rank, a.name) - slices.Index(rank, b.name) })
@@ -320,6 +324,10 @@ func (d *Door) precheck(ctx context.Context, req Request, key state.Key) (candid
 	input := check{"input", d.input(req)}
 	if !c.permitted {
 		c.checks = []check{permission, input}
+		return c, nil
+	}
+	if req.Barred != nil {
+		c.permitted, c.checks = false, []check{permission, {"chain", req.Barred}, input}
 		return c, nil
 	}
 	fit := d.Starter.Fit(ctx, found, req)

@@ -25,6 +25,7 @@ const (
 	MaxVariables = 48 << 10            // bytes of all variables together
 	MaxBuffered  = 10_000              // messages that a project may have waiting
 	MaxTTL       = 31 * 24 * time.Hour // for which a message waits at most
+	MaxChain     = 32                  // runs that begin one after the other by signals of each other
 )
 
 // Host lets runs hear what comes. With shares the commit of the step; what is brought
@@ -36,6 +37,8 @@ type Host interface {
 // Door starts runs.
 type Door interface {
 	Admit(ctx context.Context, req control.Request) (control.Verdict, error)
+	// Mandate gives the rights with which a run was admitted.
+	Mandate(ctx context.Context, run int64) (control.Mandate, error)
 }
 
 // Deps is what the service needs.
@@ -50,6 +53,8 @@ type Deps struct {
 	// Seen is the condition for rows of a project whose run, named by a column, the
 	// subject of ctx may see with a permission; nothing where that is every one.
 	Seen func(ctx context.Context, permission, project, column string) (condition string, args []any)
+	// InSight reports whether the subject of ctx may see a run of a project.
+	InSight func(ctx context.Context, project string, run int64) (bool, error)
 }
 
 // Service is safe for concurrent use.
@@ -164,11 +169,24 @@ func (s *Service) post(ctx context.Context, project string, signal bool, name st
 	return post{key: key, project: project, signal: signal, name: name, id: key, variables: vars, rights: identity.From(ctx).Rights(), created: now, expires: now}, nil
 }
 
+// Thrown is a signal of a run.
+type Thrown struct {
+	Project, Name string
+	Run           state.Key
+	Variables     map[string]json.RawMessage
+	// By are the rights that the run and all have who gave it what the signal carries.
+	By identity.Rights
+}
+
 // Throw stores a signal of a run in the commit of the step that throws it.
-func (s *Service) Throw(tx *db.Tx, project, name string, vars map[string]json.RawMessage, by identity.Rights) error {
+func (s *Service) Throw(tx *db.Tx, t Thrown) error {
+	chain, err := chainOf(tx, int64(t.Run))
+	if err != nil {
+		return err
+	}
 	now, key := s.Clock.Now(), clock.NewID(s.Clock)
 	tx.AfterCommit(s.poke)
-	return s.keep(tx, post{key: key, project: project, signal: true, name: name, id: key, variables: vars, rights: by, created: now, expires: now})
+	return s.keep(tx, post{key: key, project: t.Project, signal: true, name: t.Name, id: key, variables: t.Variables, rights: t.By, chain: chain + 1, created: now, expires: now})
 }
 
 func (s *Service) poke() {
@@ -318,8 +336,18 @@ func (s *Service) take(ctx context.Context, p post, w wait) (bool, error) {
 // bring lets a run hear a post; done shares the commit. It says whether the run has
 // heard it: one that waits no more has not.
 func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) error) (bool, error) {
+	reaches, err := s.reaches(ctx, p, w.run)
+	if err != nil {
+		return false, err
+	}
+	if !reaches {
+		if !p.signal {
+			return false, nil
+		}
+		return false, s.DB.Do(ctx, done)
+	}
 	ev := engine.EventCame{Element: state.Key(w.element), Subscription: state.Key(w.subscription), Variables: p.variables}
-	err := s.host.Hear(ctx, state.Key(w.run), ev, p.rights, done)
+	err = s.host.Hear(ctx, state.Key(w.run), ev, p.rights, done)
 	switch {
 	case errors.Is(err, engine.ErrGone), errors.Is(err, durable.ErrNoRun), errs.Is(err, errs.Conflict) && !isTwice(err): // the last is set aside
 		if !p.signal {
@@ -337,7 +365,19 @@ func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) e
 func (s *Service) begin(ctx context.Context, p post, process, event string, t *Told, done func(*db.Tx, int64) error) error {
 	who := p.rights.Subject
 	ctx = identity.With(ctx, p.rights.Again())
-	v, err := s.door.Admit(ctx, control.Request{Project: p.project, Process: process, Event: event, Variables: p.variables, Source: p.source(), With: done})
+	req := control.Request{Project: p.project, Process: process, Event: event, Variables: p.variables, Source: p.source(), With: done}
+	switch {
+	case p.chain > MaxChain:
+		req.Barred = errs.New(errs.Forbidden, "message.chain", "%d runs began one after the other by signals of each other: it may be that they never end", MaxChain)
+	case p.chain > 0:
+		req.With = func(tx *db.Tx, run int64) error {
+			if err := insertChain(tx, run, p.chain); err != nil {
+				return err
+			}
+			return done(tx, run)
+		}
+	}
+	v, err := s.door.Admit(ctx, req)
 	switch {
 	case err == nil:
 		t.Runs = append(t.Runs, Hearer{Run: v.Run, Process: process, Began: true})

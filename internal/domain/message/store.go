@@ -19,6 +19,7 @@ type post struct {
 	signal                              bool
 	variables                           map[string]json.RawMessage
 	rights                              identity.Rights
+	chain                               int // begins that led to the run that threw it, and this one
 	created, expires                    time.Time
 }
 
@@ -51,7 +52,7 @@ func flag(b bool) int {
 	return 0
 }
 
-const postColumns = "message, project, is_signal, name, correlation, id, variables, rights, created, expires"
+const postColumns = "message, project, is_signal, name, correlation, id, variables, rights, chain, created, expires"
 
 func insertPost(tx *db.Tx, p post) error {
 	variables, err := json.Marshal(p.variables)
@@ -62,8 +63,8 @@ func insertPost(tx *db.Tx, p post) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO message_post ("+postColumns+", told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-		p.key, p.project, flag(p.signal), p.name, p.correlation, p.id, string(variables), string(rights), clock.Micros(p.created), clock.Micros(p.expires))
+	_, err = tx.Exec("INSERT INTO message_post ("+postColumns+", told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+		p.key, p.project, flag(p.signal), p.name, p.correlation, p.id, string(variables), string(rights), p.chain, clock.Micros(p.created), clock.Micros(p.expires))
 	return err
 }
 
@@ -71,7 +72,7 @@ func scanPost(r *sql.Rows) (p post, err error) {
 	var signal int
 	var variables, rights string
 	var created, expires int64
-	if err = r.Scan(&p.key, &p.project, &signal, &p.name, &p.correlation, &p.id, &variables, &rights, &created, &expires); err != nil {
+	if err = r.Scan(&p.key, &p.project, &signal, &p.name, &p.correlation, &p.id, &variables, &rights, &p.chain, &created, &expires); err != nil {
 		return p, err
 	}
 	p.signal, p.created, p.expires = signal == 1, clock.FromMicros(created), clock.FromMicros(expires)
@@ -198,6 +199,25 @@ func freeBegun(tx *db.Tx, run int64) (bool, error) {
 	}
 	_, err = tx.Exec("DELETE FROM message_begun WHERE run = ?", run)
 	return true, err
+}
+
+// chainOf counts the begins that led to a run.
+func chainOf(tx *db.Tx, run int64) (n int, err error) {
+	err = tx.QueryRow(context.Background(), "SELECT chain FROM message_chain WHERE run = ?", run).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return n, err
+}
+
+func insertChain(tx *db.Tx, run int64, n int) error {
+	_, err := tx.Exec("INSERT INTO message_chain (run, chain) VALUES (?, ?)", run, n)
+	return err
+}
+
+func dropChain(tx *db.Tx, run int64) error {
+	_, err := tx.Exec("DELETE FROM message_chain WHERE run = ?", run)
+	return err
 }
 
 // Waiting is something that waits for a message or a signal.

@@ -47,6 +47,9 @@ func (s *Service) Forget(tx *db.Tx, subscription state.Key) error {
 
 // Ended frees the key with which a run began, in the commit of its end.
 func (s *Service) Ended(tx *db.Tx, run state.Key) error {
+	if err := dropChain(tx, int64(run)); err != nil {
+		return err
+	}
 	freed, err := freeBegun(tx, int64(run))
 	if freed {
 		tx.AfterCommit(s.poke)

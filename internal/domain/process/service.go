@@ -8,6 +8,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/gift"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/message"
@@ -190,7 +191,7 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 	case engine.Subscribed:
 		return s.Messages.Wait(tx, message.Waiter{Project: r.Project, Process: r.Process, Run: c.Run, Element: e.Element, Node: node.ID, Subscription: e.Subscription})
 	case engine.SignalThrown:
-		return s.throw(tx, r, e)
+		return s.throw(tx, c.Program, r, e)
 	case engine.TaskGone:
 		if err := s.publishTask(tx, r, e, "closed"); err != nil {
 			return err
@@ -202,13 +203,16 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 	return nil
 }
 
-// throw sends a signal of a run out, with the run's rights.
-func (s *Service) throw(tx *db.Tx, r Run, e engine.Effect) error {
+// throw sends a signal of a run out, with the rights that the run and all have who
+// gave it what the signal carries.
+func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) error {
 	m, err := s.door.MandateIn(context.Background(), tx, int64(r.Key))
 	if err != nil {
 		return err
 	}
-	return s.Messages.Throw(tx, r.Project, e.Name, e.Variables, m.Rights.Run(r.Key.String()).Rights())
+	given, _ := s.Dispatch.Gifts.Of(state.Key(r.Key))
+	by := gift.Signal{Own: m.Rights, Program: p, Node: p.Nodes[e.Node], Variables: e.Variables, Reads: s.Dispatch.Takes}.Carried(given)
+	return s.Messages.Throw(tx, message.Thrown{Project: r.Project, Name: e.Name, Run: state.Key(r.Key), Variables: e.Variables, By: by.Run(r.Key.String()).Rights()})
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {

@@ -66,7 +66,7 @@ func (g Giving) In(r *state.Run, p *program.Program) []Gift {
 	add := func(place state.Key, kind, name, node string) {
 		one := Gift{Place: place, Kind: kind, Name: name, Node: node, Label: name}
 		if !own && !(kind == Variable && slices.Contains(g.Chosen, name)) {
-			one.Giver, one.Rights = g.By.Subject, g.By
+			one.Giver, one.Rights = token(g.By), g.By
 		}
 		all = append(all, one)
 	}

@@ -35,7 +35,7 @@ func Touching(all []Gift, l Look) []identity.Given {
 			return
 		}
 		i := slices.IndexFunc(out, func(o identity.Given) bool {
-			return o.Rights.Subject == g.Giver && o.Rights.Cover(g.Rights) && g.Rights.Cover(o.Rights)
+			return o.Rights.Subject == g.Rights.Subject && o.Rights.Name == g.Rights.Name && o.Rights.Cover(g.Rights) && g.Rights.Cover(o.Rights)
 		})
 		if i < 0 {
 			i, out = len(out), append(out, identity.Given{Rights: g.Rights})

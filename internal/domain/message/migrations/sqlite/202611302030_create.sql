@@ -37,6 +37,7 @@ CREATE TABLE message_post (
     id          TEXT    NOT NULL,
     variables   TEXT    NOT NULL,
     rights      TEXT    NOT NULL,
+    chain       INTEGER NOT NULL DEFAULT 0,
     created     INTEGER NOT NULL,
     expires     INTEGER NOT NULL,
     told        INTEGER NOT NULL
@@ -70,3 +71,9 @@ CREATE TABLE message_begun (
     PRIMARY KEY (project, process, correlation)
 );
 CREATE INDEX message_begun_run ON message_begun (run);
+
+-- How many begins led to a run that began with a signal of another.
+CREATE TABLE message_chain (
+    run   INTEGER NOT NULL PRIMARY KEY,
+    chain INTEGER NOT NULL
+);
