@@ -68,7 +68,7 @@ func (h *hosts) copyFile(ctx context.Context, call *plugin.Call, in copyIn) (fil
 	}
 	f, err := call.Host.File(ctx, in.Source.SHA256)
 	if err != nil {
-		return fileOut{}, plugin.Fail("host.source", err.Error())
+		return fileOut{}, call.Early(plugin.Fail("host.source", err.Error()))
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -104,16 +104,29 @@ func (h *hosts) place(ctx context.Context, call *plugin.Call, p placed) (fileOut
 	}
 	to, cred, err := p.access.at(h.reach, call)
 	if err != nil {
-		return fileOut{}, err
+		return fileOut{}, call.Early(err)
 	}
 	p.file.Mode, p.file.NoLinks, p.file.Note = fs.FileMode(mode), p.links == "refuse", h.watch(call).note
 	ctx, cancel := until(ctx, p.timeout, "the file")
 	defer cancel()
 	changed, err := h.pool.Copy(ctx, to, cred, p.file)
+	if shut(err) {
+		return fileOut{}, call.Early(outcome(ctx, err))
+	}
 	if err != nil {
 		return fileOut{}, outcome(ctx, err)
 	}
 	return fileOut{Checksum: p.file.SHA256, Changed: changed, Bytes: p.size}, nil
+}
+
+// shut reports whether a host lets us in no more, so that it cannot be seen what an
+// earlier sending has placed there.
+func shut(err error) bool {
+	switch ssh.KindOf(err) {
+	case ssh.HostKeyUnknown, ssh.HostKeyChanged, ssh.HostKeyRevoked, ssh.Weak, ssh.Auth:
+		return true
+	}
+	return false
 }
 
 // render fills a template. Numbers keep their decimal text.

@@ -43,15 +43,15 @@ type scriptOut struct {
 func (h *hosts) runScript(ctx context.Context, call *plugin.Call, in scriptIn) (scriptOut, error) {
 	to, cred, err := in.at(h.reach, call)
 	if err != nil {
-		return scriptOut{}, err
+		return scriptOut{}, call.Early(err)
 	}
 	script, err := in.text(ctx, call.Host)
 	if err != nil {
-		return scriptOut{}, err
+		return scriptOut{}, call.Early(err)
 	}
 	env, err := in.environment()
 	if err != nil {
-		return scriptOut{}, err
+		return scriptOut{}, call.Early(err)
 	}
 	script, what := ssh.Normalize(script)
 	ctx, cancel := until(ctx, in.Timeout, "the script")

@@ -269,3 +269,26 @@ func TestWhatComesBackOfAnAnswer(t *testing.T) {
 		t.Errorf("asked %d times; live output has it: %v", asked.Load(), r.said("hunter2"))
 	}
 }
+
+// A call that comes again and cannot be asked about is unknown: an earlier sending of
+// it may be at work. What only reads fails.
+func TestACallThatComesAgainWithoutItsCredentialIsUnknown(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, tt := range []struct{ path, outcome string }{{"/v1/script/run", "unknown"}, {"/v1/file/render", "unknown"}, {"/v1/facts/collect", "failed"}} {
+		for code, credential := range map[string]map[string]any{"user": {"password": "x"}, "credential": {"user": "x"}} {
+			body, err := json.Marshal(map[string]any{"inputs": []any{r.input(map[string]any{"credential": credential, "script": "true", "template": "x", "path": "/x"})}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, tt.path, strings.NewReader(string(body)))
+			req.Header.Set(wire.HeaderIdempotencyKey, tt.path+code)
+			req.Header.Set(wire.HeaderAgain, "true")
+			w := httptest.NewRecorder()
+			r.handler.ServeHTTP(w, req)
+			if got := w.Body.String(); !strings.Contains(got, `"outcome":"`+tt.outcome+`"`) {
+				t.Errorf("%s without a %s: %d %s", tt.path, code, w.Code, got)
+			}
+		}
+	}
+}

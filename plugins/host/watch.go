@@ -39,6 +39,7 @@ func (w *watched) note(text string) {
 // never was, nor begin it.
 func (w *watched) run(ctx context.Context, to ssh.Target, cred ssh.Credential, c ssh.Command) (ssh.Result, error) {
 	mark := w.mark()
+	c.Begun = mark == "" && w.call.Again
 	c.Key, c.Leave, c.Note = w.call.Key, plugin.ErrStopping, w.note
 	if mark != "" {
 		_, err := os.Stat(mark)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"sextant/internal/domain/dispatch/answer"
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
@@ -129,7 +130,7 @@ func (b *binding) among(ctx context.Context, u *usable, target string) error {
 
 // meant checks that one row is what a connection is for.
 func (b *binding) meant(c *usable, row wire.Row, touched []object.Ref) error {
-	address := plain(row[paramAddress])
+	address := answer.Plain(row[paramAddress])
 	if slices.ContainsFunc(c.Targets, func(t string) bool {
 		ok, err := path.Match(t, address)
 		return setting.AddressPattern(t) && err == nil && ok

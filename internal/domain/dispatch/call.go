@@ -2,20 +2,18 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"sextant/internal/domain/dispatch/record"
-	"strings"
 	"time"
 
+	"sextant/internal/domain/dispatch/answer"
+	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/dispatch/retry"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 	"sextant/internal/kit/obs"
-	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
 
@@ -37,27 +35,29 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record
 	}
 	c.Free = func() {}
 	if wanted {
-		if err := s.turn(ctx, t, c); err != nil {
+		if err := s.turn(ctx, t, c); err != nil && !resumed {
 			return nil, err
 		}
 	}
 	defer func() { c.Free() }()
-	body, mask, err := s.open(t.scope.as(context.WithoutCancel(ctx)), t.scope, t.svc, c.Body)
-	if err != nil {
-		return nil, err
-	}
-	defer s.masks.Set(t.callKey(c), mask)()
 	s.touching(t, c)
-	if wanted {
-		if err := s.markSent(ctx, t, c); err != nil {
-			return nil, err
-		}
+	body, mask, err := s.open(t.scope.as(context.WithoutCancel(ctx)), t.scope, t.svc, c.Body)
+	if err == nil {
+		defer s.masks.Set(t.callKey(c), mask)()
+		err = s.markSent(ctx, t, c, resumed)
 	}
-	rows, err := s.ask(ctx, t, c, body, resumed)
+	var rows []*record.Row
+	switch {
+	case err == nil:
+		rows, err = s.ask(ctx, t, c, body, resumed)
+	case resumed && s.ctx.Err() == nil:
+		mask, _ = s.masks.Of(t.callKey(c))
+		rows, err = s.lost(ctx, t, c, err), nil
+	}
 	if err != nil || rows == nil {
 		return nil, err
 	}
-	hide(mask, rows)
+	answer.Hide(mask, rows)
 	if rest := s.streams.Rest(t.callKey(c), mask); len(rest) > 0 {
 		if err := s.keepOutput(int64(t.job.Run), keyOf(t.job), c.Round, rest); err != nil {
 			return nil, err
@@ -82,8 +82,12 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record
 
 // markSent notes that from here on nobody can say that the plugin has not got a
 // call. The write that says so finds out that the run still holds what the call
-// acts on, and that the step is still wanted.
-func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk) error {
+// acts on, and that the step is still wanted. One that was sent before goes out
+// in any case where nobody wants it: it is to be stopped.
+func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk, resumed bool) error {
+	if resumed && ctx.Err() != nil {
+		return nil
+	}
 	err := s.DB.Do(ctx, func(tx *db.Tx) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -102,20 +106,20 @@ func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk) error 
 		return record.MarkSent(tx, keyOf(t.job), c)
 	})
 	c.Sent = c.Sent || err == nil
+	if resumed && ctx.Err() != nil {
+		return nil
+	}
 	return err
 }
 
-// hide takes secrets out of what a plugin said of rows.
-func hide(mask *secret.Mask, rows []*record.Row) {
-	if mask == nil {
-		return
+// lost is what became of the rows of a call that was sent before the server was
+// started anew, where the plugin cannot be asked about it any more. Where nobody
+// wants it the plugin is told to stop: that takes the key alone.
+func (s *Service) lost(ctx context.Context, t *task, c *record.Chunk, why error) []*record.Row {
+	if ctx.Err() != nil {
+		s.cancel(context.WithoutCancel(ctx), t, c)
 	}
-	for _, r := range rows {
-		r.Code, r.Message = mask.Text(r.Code), mask.Text(r.Message)
-		for name, v := range r.Outputs {
-			r.Outputs[name] = mask.JSON(v)
-		}
-	}
+	return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: record.Lost(errs.As(why).Error())})
 }
 
 // stored reads the outcomes of a chunk that was answered already.
@@ -145,67 +149,42 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 		if t.svc.Action.Async {
 			return s.await(l, arrived)
 		}
-		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
+		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
 	}
 	for try := 0; ; try++ {
-		answer, err := s.Router.Do(l.ctx, l.request(body))
+		got, err := s.Router.Do(l.ctx, l.request(body, mayRun))
 		switch {
 		case s.ctx.Err() != nil:
 			return nil, context.Cause(s.ctx)
-		case err == nil && answer.Status == http.StatusAccepted:
+		case err == nil && got.Status == http.StatusAccepted:
 			c.Free() // until it calls back it works on nothing of ours
 			return s.await(l, arrived)
-		case err == nil && (once || !again(answer.Status)) && !(l.over() && answer.Status == http.StatusNotFound):
-			return t.interpret(c, answer, mayRun), nil
+		case err == nil && (once || !answer.Again(got.Status)) && !(l.over() && got.Status == http.StatusNotFound):
+			return t.answers(c).Interpret(got, mayRun), nil
 		case l.ctx.Err() != nil && !mayRun && errors.Is(err, gateway.ErrNotSent):
-			return t.all(c, unreached(false, err)), nil
+			return t.all(c, answer.Unreached(false, err)), nil
 		case l.ctx.Err() != nil:
 			return l.tooLate(), nil
 		case l.over() && t.svc.Action.Settles: // until it is certain
 		case err != nil && errors.Is(err, gateway.ErrNotSent):
 			if try+1 >= notSentMax {
-				return t.all(c, unreached(mayRun, err)), nil
+				return t.all(c, answer.Unreached(mayRun, err)), nil
 			}
 		default:
 			mayRun = true
 			if once || try+1 >= brokenMax {
-				return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin gave no answer: " + describe(answer, err)}), nil
+				return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the plugin gave no answer: " + answer.Describe(got, err)}), nil
 			}
 		}
 		mayRun = mayRun || !errors.Is(err, gateway.ErrNotSent)
 		wait := retry.Policy{First: resendFirst, Longest: resendMax}.Wait(try)
 		if s.pause(l.ctx, wait) != nil && s.ctx.Err() == nil {
 			if !mayRun {
-				return t.all(c, unreached(false, err)), nil
+				return t.all(c, answer.Unreached(false, err)), nil
 			}
 			return l.tooLate(), nil
 		}
 	}
-}
-
-// again reports whether a status says that the call may be sent once more under
-// the same key.
-func again(status int) bool {
-	switch status {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests, http.StatusRequestTimeout:
-		return true
-	}
-	return false
-}
-
-func describe(a *gateway.Answer, err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("it answered with status %d", a.Status)
-}
-
-// unreached is what became of rows whose call could not be delivered.
-func unreached(mayRun bool, err error) record.Row {
-	if mayRun {
-		return record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.no_answer", Message: "the plugin had the call and cannot be reached any more: " + err.Error()}
-	}
-	return record.Row{Outcome: wire.OutcomeFailed, Code: "sextant.not_sent", Retry: "transport", Message: "the plugin cannot be reached, nothing was done: " + err.Error()}
 }
 
 func (s *Service) request(t *task, c *record.Chunk, body []byte) gateway.Call {
@@ -238,10 +217,14 @@ func (s *Service) await(l *limit, arrived <-chan struct{}) ([]*record.Row, error
 	return l.tooLate(), nil
 }
 
-// request is the call of a chunk. One that is over carries a deadline that is over
-// too: a plugin that gets it anew ends what runs, and begins nothing.
-func (l *limit) request(body []byte) gateway.Call {
+// request is the call of a chunk; again says that the plugin may have it. One that is
+// over carries a deadline that is over too: a plugin that gets it anew ends what runs,
+// and begins nothing.
+func (l *limit) request(body []byte, again bool) gateway.Call {
 	call := l.s.request(l.t, l.c, body)
+	if again {
+		call.Header.Set(wire.HeaderAgain, "true")
+	}
 	if l.over() {
 		call.Header.Set(wire.HeaderDeadline, l.s.Clock.Now().Add(-time.Second).UTC().Format(time.RFC3339Nano))
 	}
@@ -254,7 +237,7 @@ func (l *limit) tooLate() []*record.Row {
 	message := fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known", l.c.Deadline.Format(time.RFC3339))
 	switch {
 	case errors.Is(context.Cause(l.ctx), errGivenUp):
-		message = "a person has given up waiting for the plugin's word that everything has ended: what it did is not known"
+		message = givenUp
 	case l.over():
 		message = "the plugin was told to stop and has not said that everything has ended: what it did is not known"
 	default:
@@ -280,119 +263,13 @@ func (s *Service) cancel(ctx context.Context, t *task, c *record.Chunk) bool {
 	return err == nil
 }
 
+// answers are the rows of a chunk, for what a plugin says of them.
+func (t *task) answers(c *record.Chunk) answer.Of {
+	return answer.Of{Rows: t.rows, Round: c.Round, Chunk: c.Number, Output: t.svc.Action.Output}
+}
+
 // all gives every row of a chunk the same outcome.
-func (t *task) all(c *record.Chunk, with record.Row) []*record.Row {
-	var rows []*record.Row
-	for _, r := range t.rows {
-		if r.Round == c.Round && r.Chunk == c.Number {
-			row := with
-			row.Pos, row.Object, row.Round, row.Chunk = r.Pos, r.Object, r.Round, r.Chunk
-			if row.Outputs == nil {
-				row.Outputs = wire.Row{}
-			}
-			rows = append(rows, &row)
-		}
-	}
-	return rows
-}
-
-// interpret turns the answer of a plugin into outcomes. What is not an answer
-// leaves it open what was done.
-func (t *task) interpret(c *record.Chunk, a *gateway.Answer, mayRun bool) []*record.Row {
-	var resp wire.Response
-	err := json.Unmarshal(a.Body, &resp)
-	switch {
-	case a.Status >= 400 && a.Status < 500 && !mayRun:
-		message := resp.ResultMessage
-		if err != nil || message == "" {
-			message = fmt.Sprintf("status %d", a.Status)
-		}
-		return t.all(c, record.Row{Outcome: wire.OutcomeFailed, Code: "sextant.refused", Message: "the plugin refused the call: " + message})
-	case a.Status >= 400:
-		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.plugin_failed", Message: fmt.Sprintf("the plugin answered with status %d: %.200s", a.Status, a.Body)})
-	case err != nil:
-		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.garbage", Message: fmt.Sprintf("the plugin's answer is not the JSON of a service call: %.100q", a.Body)})
-	}
-	return t.outcomes(c, resp)
-}
-
-// outcomes takes the outcome of each row of a chunk from an answer. A row that
-// the plugin does not mention is unknown.
-func (t *task) outcomes(c *record.Chunk, resp wire.Response) []*record.Row {
-	byID := map[string]wire.Row{}
-	for _, o := range resp.Results.Outputs {
-		byID[plain(o[wire.FieldCallback])] = o
-	}
-	rows := t.all(c, record.Row{})
-	for _, r := range rows {
-		o, ok := byID[r.Object]
-		if !ok {
-			o, ok = byID[alone(rows, r)]
-		}
-		if !ok {
-			r.Outcome, r.Code = wire.OutcomeUnknown, "sextant.row_missing"
-			r.Message = fmt.Sprintf("the plugin's answer has no row with callbackParameter %q", r.Object)
-			if resp.ResultCode != wire.CodeOK && len(resp.Results.Outputs) == 0 {
-				r.Outcome, r.Code, r.Message = wire.OutcomeFailed, "sextant.failed", resp.ResultMessage
-			}
-			continue
-		}
-		t.outcome(r, o)
-	}
-	return rows
-}
-
-// alone is the id of a row's object where no other row of the call has the same:
-// a plugin may answer by it, too.
-func alone(rows []*record.Row, r *record.Row) string {
-	id := idOf(r.Object)
-	for _, other := range rows {
-		if other != r && idOf(other.Object) == id {
-			return r.Object
-		}
-	}
-	return id
-}
-
-// idOf is what stands behind the type in the reference of an object.
-func idOf(ref string) string {
-	_, id, ok := strings.Cut(ref, "/")
-	if !ok {
-		return ref
-	}
-	return id
-}
-
-func (t *task) outcome(r *record.Row, o wire.Row) {
-	r.Code, r.Message, r.Retry = plain(o[wire.FieldErrorCode]), plain(o[wire.FieldErrorMessage]), plain(o["retryOn"])
-	r.Outcome = wire.Outcome(plain(o[wire.FieldOutcome]))
-	switch {
-	case r.Outcome == "" && (r.Code == wire.CodeOK || r.Code == ""):
-		r.Outcome = wire.OutcomeOK
-	case r.Outcome == "":
-		r.Outcome = wire.OutcomeFailed
-	case !r.Outcome.Valid():
-		r.Message = fmt.Sprintf("the plugin says %q, which is no outcome", r.Outcome)
-		r.Outcome, r.Code = wire.OutcomeUnknown, "sextant.garbage"
-	}
-	if r.Done() {
-		r.Code = ""
-	}
-	r.Outputs = wire.Row{}
-	for _, p := range t.svc.Action.Output {
-		if v, ok := o[p.Name]; ok && !p.Secret {
-			r.Outputs[p.Name] = v
-		}
-	}
-}
-
-func plain(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return string(raw)
-	}
-	return s
-}
+func (t *task) all(c *record.Chunk, with record.Row) []*record.Row { return t.answers(c).All(with) }
 
 // owns finds the job of a call key that a plugin reports about.
 func (s *Service) owns(ctx context.Context, key, name string) (*record.Job, *record.Chunk, error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"sextant/internal/domain/dispatch/answer"
 	"sextant/internal/domain/object"
 	"sextant/internal/engine"
 	"sextant/internal/kit/db"
@@ -255,7 +256,7 @@ type changeOf struct {
 
 func (c *changeOf) set(id, attr string, v json.RawMessage) {
 	for _, row := range c.rows {
-		if plain(row[wire.AttrID]) == id {
+		if answer.Plain(row[wire.AttrID]) == id {
 			row[attr] = v
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/answer"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/state"
@@ -88,12 +89,12 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 		return err
 	}
 	t := &task{svc: svc, rows: all}
-	rows := t.outcomes(c, resp)
+	rows := t.answers(c).Outcomes(resp)
 	mask, err := s.maskOf(ctx, key, r, c)
 	if err != nil {
 		return err
 	}
-	hide(mask, rows)
+	answer.Hide(mask, rows)
 	stored := false
 	if len(rows) > 0 {
 		err = s.DB.Do(ctx, func(tx *db.Tx) error {

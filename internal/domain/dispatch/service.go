@@ -163,6 +163,7 @@ func (s *Service) begin(j durable.Job) {
 		if p.Enter(ctx) {
 			s.work(ctx, j)
 		}
+		s.unsettled(ctx, j)
 	})
 }
 
@@ -211,7 +212,21 @@ func (s *Service) work(ctx context.Context, j durable.Job) {
 		kind = IncidentLock
 	}
 	s.Log.WarnContext(ctx, "a job cannot be done", "job", j.Key, "type", j.Type, "err", err)
-	s.report(ctx, j, engine.JobFailed{Job: j.Key, Kind: kind, Message: e.Error()}, func(tx *db.Tx) error {
+	message := e.Error()
+	unknown := false
+	err = s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) (err error) {
+		unknown, err = record.Lose(ctx, tx, keyOf(j), record.Lost(message))
+		return err
+	})
+	if err != nil {
+		s.Log.ErrorContext(ctx, "what became of a job could not be stored", "job", j.Key, "err", err)
+		s.later(j)
+		return
+	}
+	if unknown {
+		kind, message = IncidentUnknown, message+"; of rows that were sent it is unknown what became of them: look at what they act on before you try again"
+	}
+	s.report(ctx, j, engine.JobFailed{Job: j.Key, Kind: kind, Message: message}, func(tx *db.Tx) error {
 		return record.SetState(tx, int64(j.Key), record.Failed, s.Clock.Now())
 	})
 }

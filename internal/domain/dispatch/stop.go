@@ -22,6 +22,8 @@ import (
 const (
 	stopFor   = 30 * time.Second // for the word of a plugin that cannot tell when all has ended
 	stopAgain = 5 * time.Second  // until a plugin that was not reached is told again
+	giveUpFor = 10 * time.Second // for what was given up to end
+	givenUp   = "a person has given up waiting for the plugin's word that everything has ended: what it did is not known"
 )
 
 // errGivenUp ends a stop that a person has given up.
@@ -185,11 +187,15 @@ func (l *limit) tell() {
 // what was done all the same is written to the objects.
 func (s *Service) stopped(ctx context.Context, t *task) {
 	ctx = context.WithoutCancel(ctx)
+	if slices.ContainsFunc(t.chunks, func(c *record.Chunk) bool { return c.Sent && !c.Answered }) {
+		s.Log.ErrorContext(ctx, "what became of a call that was to be stopped could not be stored", "job", t.job.Key)
+		return
+	}
 	for _, c := range t.chunks {
 		if c.Sent {
 			continue
 		}
-		rows := t.all(c, record.Row{Outcome: wire.OutcomeCancelled, Code: "sextant.not_sent", Message: "the step was ended before its turn: nothing was done"})
+		rows := t.all(c, record.Row{Outcome: wire.OutcomeCancelled, Code: "sextant.not_sent", Message: record.NotSent})
 		t.merge(rows)
 		err := s.DB.Do(ctx, func(tx *db.Tx) error { _, err := record.StoreAnswer(tx, keyOf(t.job), c, rows); return err })
 		if err != nil {
@@ -212,16 +218,70 @@ func (s *Service) stopped(ctx context.Context, t *task) {
 	}
 }
 
-// GiveUp ends the stops of a run whose plugins give no word: what they began is
-// unknown from here on.
-func (s *Service) GiveUp(run state.Key) {
+// unsettled stops a job that was withdrawn before its calls were taken up that an
+// earlier server had sent.
+func (s *Service) unsettled(ctx context.Context, j durable.Job) {
+	if !errors.Is(context.Cause(ctx), errWithdrawn) || s.ctx.Err() != nil {
+		return
+	}
+	all, err := record.Orphans(context.WithoutCancel(ctx), s.DB, int64(j.Run))
+	for _, r := range all {
+		if r.ID == keyOf(j) {
+			err = s.stopAnew(ctx, j, r)
+		}
+	}
+	if err != nil && s.ctx.Err() == nil {
+		s.Log.ErrorContext(ctx, "a step that is wanted no more cannot be stopped", "job", j.Key, "err", err)
+	}
+}
+
+// GiveUp ends the stops of a run whose plugins give no word, and those that nobody
+// works on: what they began is unknown from here on. It names the steps that are
+// not over all the same.
+func (s *Service) GiveUp(ctx context.Context, run state.Key) (left []string, err error) {
+	wait, stop := context.WithTimeout(ctx, giveUpFor)
+	defer stop()
+	for _, over := range s.abandon(run) {
+		select {
+		case <-over:
+		case <-wait.Done():
+		}
+	}
+	all, err := record.Orphans(ctx, s.DB, int64(run))
+	for _, r := range all {
+		if s.at(state.Key(r.ID)) {
+			left = append(left, r.Node)
+			continue
+		}
+		if err := s.DB.Do(ctx, func(tx *db.Tx) error { return record.GiveUp(ctx, tx, r.ID, givenUp, s.Clock.Now()) }); err != nil {
+			return nil, err
+		}
+	}
+	s.Changed(run)
+	return left, err
+}
+
+// abandon tells all that works for a run that a person has given it up, and gives
+// what closes when each is over.
+func (s *Service) abandon(run state.Key) (over []<-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.jobs {
-		if r.run == run && r.withdrawn {
+		if r.run == run {
+			r.again, r.withdrawn = nil, true
+			r.cancel(errWithdrawn)
 			r.giveUp()
+			over = append(over, r.over)
 		}
 	}
+	return over
+}
+
+// at reports whether a job is worked on.
+func (s *Service) at(job state.Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.jobs[job] != nil
 }
 
 // Resume takes up the stops that were under way when the server was ended: calls
@@ -231,7 +291,7 @@ func (s *Service) Resume(ctx context.Context, waitsFor func(run, job state.Key) 
 	if err := s.Gifts.Load(ctx, s.DB); err != nil {
 		return err
 	}
-	all, err := record.Orphans(ctx, s.DB)
+	all, err := record.Orphans(ctx, s.DB, 0)
 	if err != nil {
 		return err
 	}

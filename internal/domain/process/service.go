@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"sextant/internal/domain/audit"
@@ -301,8 +302,15 @@ func (s *Service) GiveUp(ctx context.Context, run api.Key, reason string) error 
 	if err := s.DB.Do(ctx, s.audited(ctx, r.Project, "run.give_up", run, map[string]any{"reason": reason})); err != nil {
 		return err
 	}
-	s.Dispatch.GiveUp(state.Key(run))
-	return nil
+	left, err := s.Dispatch.GiveUp(ctx, state.Key(run))
+	if err != nil {
+		return err
+	}
+	s.Stopped(ctx, state.Key(run))
+	if r, err = findRun(ctx, s.DB, run); err != nil || r.State != StateStopping {
+		return err
+	}
+	return errs.New(errs.Conflict, "run.still_stopping", "the run %d was given up, and its steps %s have not ended yet: look at the log of the server, and give it up again", run, strings.Join(left, ", "))
 }
 
 // readable finds a run that the subject may see; one of another project, or one that

@@ -20,6 +20,9 @@ type Call struct {
 	Project string
 	// Fence grows with each new holder of the run's lock.
 	Fence string
+	// Again says that this row was sent before and that nobody knows what became of
+	// it: it may be done, or at work. It is never set for an action that only reads.
+	Again bool
 
 	typed []string
 	log   *logger
@@ -28,6 +31,17 @@ type Call struct {
 // Typed reports whether an input that the manifest takes from the object came from
 // elsewhere, such as an address that somebody typed.
 func (c *Call) Typed(input string) bool { return slices.Contains(c.typed, input) }
+
+// Early ends a row before the function has found out what became of an earlier
+// sending of it: as err says where there was none, and else as unknown.
+func (c *Call) Early(err error) error {
+	if !c.Again || err == nil {
+		return err
+	}
+	e := Unknown("it was sent before, and what became of it cannot be asked: find out what was done, and whether it is still at work")
+	e.Err = err
+	return e
+}
 
 // Write sends output of the row to the platform, which keeps it. It returns at
 // once while there is room for some MiB that wait to be sent, and waits for room

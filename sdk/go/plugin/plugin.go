@@ -115,7 +115,7 @@ func Action[I, O any](p *Plugin, s Spec, fn Func[I, O]) {
 	a.run = func(ctx context.Context, c *Call, row wire.Row) (wire.Row, error) {
 		var input I
 		if err := decodeRow(row, &input, in); err != nil {
-			return nil, err
+			return nil, c.Early(err)
 		}
 		output, err := fn(ctx, c, input)
 		encoded, encErr := encodeRow(output, out)

@@ -398,3 +398,42 @@ func FuzzCall(f *testing.F) {
 		}
 	})
 }
+
+// What fails before a function could find out what became of an earlier sending is
+// unknown where there was one, unless the action only reads.
+func TestWhatFailsEarlyInACallThatComesAgainIsUnknown(t *testing.T) {
+	t.Parallel()
+	early := func(_ context.Context, c *plugin.Call, in greetIn) (greetOut, error) {
+		if in.Name == "late" {
+			return greetOut{}, plugin.Fail("greeter.late", "it was looked at")
+		}
+		return greetOut{}, c.Early(plugin.Fail("greeter.early", "no credential"))
+	}
+	body := func(name string) string {
+		return `{"inputs":[{"callbackParameter":"p1","address":"h","times":"2","name":` + name + `}]}`
+	}
+	for _, tt := range []struct {
+		name, in, risk string
+		again          bool
+		outcome        string
+	}{
+		{"first", `"Ann"`, wire.RiskChange, false, "failed"},
+		{"again", `"Ann"`, wire.RiskChange, true, "unknown"},
+		{"again, asked", `"late"`, wire.RiskChange, true, "failed"},
+		{"again, reading", `"Ann"`, wire.RiskRead, true, "failed"},
+		{"first, no input", `{"a":1}`, wire.RiskChange, false, "failed"},
+		{"again, no input", `{"a":1}`, wire.RiskChange, true, "unknown"},
+	} {
+		s := serve(t, greeter(plugin.Spec{Risk: tt.risk, Idempotent: true}, early), &plugin.Host{})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, say, strings.NewReader(body(tt.in)))
+		r.Header.Set(wire.HeaderIdempotencyKey, "k")
+		if tt.again {
+			r.Header.Set(wire.HeaderAgain, "true")
+		}
+		w := httptest.NewRecorder()
+		s.h.ServeHTTP(w, r)
+		if row := one(t, w); row["outcome"] != tt.outcome {
+			t.Errorf("%s: %v", tt.name, row)
+		}
+	}
+}

@@ -181,7 +181,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, a *action) {
 		return
 	}
 	if prior.fresh {
-		c := &batch{server: s, action: a, key: key, req: req, run: r.Header.Get(wire.HeaderRun), project: r.Header.Get(wire.HeaderProject), fence: r.Header.Get(wire.HeaderFence), lost: prior.begun && !a.spec.Idempotent}
+		c := &batch{server: s, action: a, key: key, req: req, run: r.Header.Get(wire.HeaderRun), project: r.Header.Get(wire.HeaderProject), fence: r.Header.Get(wire.HeaderFence), again: a.spec.Risk != wire.RiskRead && r.Header.Get(wire.HeaderAgain) != "", lost: prior.begun && !a.spec.Idempotent}
 		if !s.host.Go(func() { s.work(ctx, c, prior.work) }) {
 			cancel(nil)
 			s.results.finish(key, prior.work, nil)
@@ -295,6 +295,7 @@ type batch struct {
 	req        wire.Request
 	run, fence string
 	project    string
+	again      bool // sent before, and changes something
 	lost       bool // begun by a process that is gone, and not to be repeated
 }
 
@@ -327,7 +328,7 @@ func (b *batch) do(ctx context.Context) []byte {
 
 func (b *batch) row(ctx context.Context, in wire.Row, log *logger) wire.Row {
 	id := text(in[wire.FieldCallback])
-	call := &Call{Host: b.server.host, Key: b.key + "/" + id, Row: id, Operator: b.req.Operator, Run: b.run, Project: b.project, Fence: b.fence, log: log}
+	call := &Call{Host: b.server.host, Key: b.key + "/" + id, Row: id, Operator: b.req.Operator, Run: b.run, Project: b.project, Fence: b.fence, Again: b.again, log: log}
 	_ = json.Unmarshal(in[wire.FieldTyped], &call.typed) // it is there only where there are some
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, jobKey{}, b.key), b.action.timeout)
 	defer cancel()
@@ -335,6 +336,7 @@ func (b *batch) row(ctx context.Context, in wire.Row, log *logger) wire.Row {
 	err := context.Cause(ctx)
 	switch {
 	case err != nil && !b.action.settles: // it was cancelled before its turn
+		err = call.Early(classify(ctx, err))
 	case b.lost:
 		err = Unknown("the plugin was ended while it worked on this, and it must not be done twice")
 	default:

@@ -21,6 +21,10 @@ const (
 	// the platform on behalf of the run that made it: it then has the rights of
 	// that run on objects and types, and no others.
 	HeaderJob = "Sextant-Job"
+	// HeaderAgain stands with a call that was sent before, by this server or the one
+	// before it, and of which nobody knows what became of it: what fails before the
+	// plugin has found that out is unknown.
+	HeaderAgain = "Sextant-Again"
 	// HeaderTraceparent is the W3C trace context.
 	HeaderTraceparent = "traceparent"
 )

@@ -196,9 +196,10 @@ func AtWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
 	return n > 0, err
 }
 
-// Orphans lists open jobs with calls that were sent and have no answer.
-func Orphans(ctx context.Context, q db.Querier) ([]Job, error) {
-	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state, j.given FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0 LIMIT ?", Open, maxSteps)
+// Orphans lists open jobs with calls that were sent and have no answer: those of a
+// run, or of all for 0.
+func Orphans(ctx context.Context, q db.Querier, run int64) ([]Job, error) {
+	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state, j.given FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0 AND (? = 0 OR j.run = ?) LIMIT ?", Open, run, run, maxSteps)
 	return db.Scan(rows, err, func(s *sql.Rows) (Job, error) {
 		var r Job
 		return r, s.Scan(&r.ID, &r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State, &r.Given)
