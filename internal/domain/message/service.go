@@ -87,7 +87,7 @@ type Signal struct {
 type Told struct {
 	Key      string    `json:"key"`
 	Runs     []Hearer  `json:"runs" doc:"Runs that took it, and those that it began"`
-	Refused  []Refusal `json:"refused,omitempty" doc:"Processes that begin with it and were not started"`
+	Refused  []Refusal `json:"refused,omitempty" doc:"Processes that begin with it and were not started, and runs that did not take it"`
 	Buffered bool      `json:"buffered,omitempty" doc:"It waits for others until it expires"`
 	Expires  time.Time `json:"expires,omitzero"`
 
@@ -101,11 +101,12 @@ type Hearer struct {
 	Began   bool    `json:"began,omitempty" doc:"The run began with it"`
 }
 
-// Refusal is a start that the door refused.
+// Refusal is a start that the door refused, or a run that goes on waiting.
 type Refusal struct {
-	Process string `json:"process"`
-	Code    string `json:"code"`
-	Reason  string `json:"reason"`
+	Process string  `json:"process"`
+	Run     api.Key `json:"run,omitempty" doc:"The run that waits and did not take it"`
+	Code    string  `json:"code"`
+	Reason  string  `json:"reason"`
 }
 
 // Publish stores a message and tells those who wait for it.
@@ -247,7 +248,7 @@ func (s *Service) deliver(ctx context.Context, p post, t *Told) error {
 			}
 			continue
 		}
-		heard, err := s.bring(ctx, p, at.wait, done)
+		heard, err := s.bring(ctx, p, at.wait, t, done)
 		if err != nil {
 			return err
 		}
@@ -270,7 +271,7 @@ func (s *Service) correlate(ctx context.Context, p post, t *Told) error {
 		if taken[w.process] {
 			continue
 		}
-		if taken[w.process], err = s.take(ctx, p, w); err != nil {
+		if taken[w.process], err = s.take(ctx, p, w, t); err != nil {
 			return err
 		}
 		if taken[w.process] {
@@ -307,8 +308,8 @@ func (s *Service) correlate(ctx context.Context, p post, t *Told) error {
 }
 
 // take lets a run take a message, unless another of its process has.
-func (s *Service) take(ctx context.Context, p post, w wait) (bool, error) {
-	taken, err := s.bring(ctx, p, w, func(tx *db.Tx) error { return insertTaken(tx, p.key, w.process, w.run) })
+func (s *Service) take(ctx context.Context, p post, w wait, t *Told) (bool, error) {
+	taken, err := s.bring(ctx, p, w, t, func(tx *db.Tx) error { return insertTaken(tx, p.key, w.process, w.run) })
 	if isTwice(err) {
 		return true, nil // another run of the process was faster
 	}
@@ -316,11 +317,18 @@ func (s *Service) take(ctx context.Context, p post, w wait) (bool, error) {
 }
 
 // bring lets a run hear a post; done shares the commit. It says whether the run has
-// heard it: one that waits no more has not.
-func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) error) (bool, error) {
+// heard it: one that waits no more has not, and one that keeps what it has.
+func (s *Service) bring(ctx context.Context, p post, w wait, t *Told, done func(*db.Tx) error) (bool, error) {
 	ev := engine.EventCame{Element: state.Key(w.element), Subscription: state.Key(w.subscription), Variables: p.variables}
 	err := s.host.Hear(ctx, state.Key(w.run), ev, p.rights, done)
 	switch {
+	case errs.HasCode(err, "message.overwrites"):
+		s.Log.InfoContext(ctx, "a run did not take what would change its variables", "run", w.run, "event", p.name, "by", p.rights.Subject, "err", err)
+		t.Refused = append(t.Refused, Refusal{Process: w.process, Run: api.Key(w.run), Code: "message.overwrites", Reason: errs.As(err).Message})
+		if !p.signal {
+			return false, nil
+		}
+		return false, s.DB.Do(ctx, done)
 	case errors.Is(err, engine.ErrGone), errors.Is(err, durable.ErrNoRun), errs.Is(err, errs.Conflict) && !isTwice(err): // the last is set aside
 		if !p.signal {
 			return false, nil

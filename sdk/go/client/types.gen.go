@@ -849,6 +849,9 @@ type MessageRefusal struct {
 	Code    string `json:"code"`
 	Process string `json:"process"`
 	Reason  string `json:"reason"`
+
+	// Run The run that waits and did not take it
+	Run string `json:"run,omitempty"`
 }
 
 // MessageSignal defines model for MessageSignal.
@@ -866,7 +869,7 @@ type MessageTold struct {
 	Expires  time.Time `json:"expires,omitempty"`
 	Key      string    `json:"key"`
 
-	// Refused Processes that begin with it and were not started
+	// Refused Processes that begin with it and were not started, and runs that did not take it
 	Refused []MessageRefusal `json:"refused,omitempty"`
 
 	// Runs Runs that took it, and those that it began

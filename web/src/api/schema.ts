@@ -1854,6 +1854,8 @@ export interface components {
             code: string;
             process: string;
             reason: string;
+            /** @description The run that waits and did not take it */
+            run?: string;
         };
         MessageSignal: {
             /** @description Name of the signal, as processes write it */
@@ -1870,7 +1872,7 @@ export interface components {
             /** Format: date-time */
             expires?: string;
             key: string;
-            /** @description Processes that begin with it and were not started */
+            /** @description Processes that begin with it and were not started, and runs that did not take it */
             refused?: components["schemas"]["MessageRefusal"][] | null;
             /** @description Runs that took it, and those that it began */
             runs: components["schemas"]["MessageHearer"][] | null;
