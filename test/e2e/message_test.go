@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -108,5 +109,77 @@ func TestWhatIsPublishedDoesNotHideWhatARunHas(t *testing.T) {
 		}
 		w.Must("POST", "/api/v1/runs/"+v.Run+"/cancel", map[string]any{"reason": "test"}, nil)
 		w.Until(v.Run, time.Minute, func(u client.Update) bool { return u.Run.State == "cancelled" })
+	}
+}
+
+// Who publishes sees and removes his own messages that wait, whoever may manage them
+// all; what they bring is told to nobody.
+func TestMessagesThatWaitAreListedAndRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tess, other, head := w.user("tess", "*", "message.publish"), w.user("otto", "*", "message.publish"), w.user("hanna", "*", "message.*")
+	body := func(name string) map[string]any {
+		return map[string]any{"name": name, "correlationKey": "A", "timeToLive": "PT1H", "variables": map[string]any{"word": "hidden-word"}}
+	}
+	mine, his := w.published(tess, "messages", body("one")), w.published(other, "messages", body("two"))
+	keys := func(by *client.Client, query string) string {
+		t.Helper()
+		var raw json.RawMessage
+		if err := by.Call(t.Context(), "GET", "/api/v1/messages"+query, nil, &raw); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(raw), "hidden-word") {
+			t.Errorf("it tells what is brought: %s", raw)
+		}
+		var page client.PageOfMessageBuffered
+		if err := json.Unmarshal(raw, &page); err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, m := range page.Items {
+			if m.Size == 0 || m.Expires.IsZero() {
+				t.Errorf("%+v", m)
+			}
+			all = append(all, m.Key+" "+m.By)
+		}
+		return strings.Join(all, ", ")
+	}
+	for _, c := range []struct {
+		by          *client.Client
+		query, want string
+	}{
+		{tess, "", mine.Key + " tess"}, {other, "", his.Key + " otto"}, {head, "", mine.Key + " tess, " + his.Key + " otto"},
+		{w.Client, "?name=two", his.Key + " otto"}, {tess, "?name=two", ""}, {head, "?after=" + mine.Key, his.Key + " otto"},
+	} {
+		if got := keys(c.by, c.query); got != c.want {
+			t.Errorf("%q tells %q, want %q", c.query, got, c.want)
+		}
+	}
+	remove := func(by *client.Client, key string) error {
+		return by.Call(t.Context(), "DELETE", "/api/v1/messages/"+key, nil, nil)
+	}
+	if err := remove(tess, his.Key); err == nil || !strings.Contains(err.Error(), "no message") {
+		t.Errorf("that of another: %v", err)
+	}
+	if err := w.dev.Call(t.Context(), "GET", "/api/v1/messages", nil, nil); err == nil {
+		t.Error("somebody without the right lists messages")
+	}
+	if err := remove(tess, mine.Key); err != nil {
+		t.Error(err)
+	}
+	if err := remove(head, his.Key); err != nil {
+		t.Error(err)
+	}
+	if got := keys(w.Client, ""); got != "" {
+		t.Errorf("there are still %s", got)
+	}
+	// A run that comes now waits on.
+	if err := w.Deploy([]byte(strings.ReplaceAll(hears(`<messageEventDefinition messageRef="M"/>`, ""), `name="paid"`, `name="one"`))); err != nil {
+		t.Fatal(err)
+	}
+	var v client.ControlVerdict
+	w.Must("POST", "/api/v1/runs", map[string]any{"process": "p", "variables": map[string]any{"order": "A"}}, &v)
+	if told := w.published(w.Client, "messages", map[string]any{"name": "one", "correlationKey": "A"}); len(told.Runs) != 1 {
+		t.Errorf("%+v", told)
 	}
 }

@@ -24,6 +24,7 @@ import (
 const (
 	MaxVariables = 48 << 10            // bytes of all variables together
 	MaxBuffered  = 10_000              // messages that a project may have waiting
+	MaxOwn       = MaxBuffered / 10    // of those, messages of one publisher
 	MaxTTL       = 31 * 24 * time.Hour // for which a message waits at most
 )
 
@@ -181,11 +182,10 @@ func (s *Service) poke() {
 
 // store keeps what was published, on record.
 func (s *Service) store(ctx context.Context, tx *db.Tx, p post) error {
-	if n, err := buffered(ctx, tx, p.project, clock.Micros(p.created)); err != nil || n >= MaxBuffered {
-		if err == nil {
-			err = errs.New(errs.Exhausted, "message.full", "%d messages wait in project %q already: wait until some are taken or expire", n, p.project)
+	if p.expires.After(p.created) { // nothing else is buffered
+		if err := room(ctx, tx, p); err != nil {
+			return err
 		}
-		return err
 	}
 	if err := s.keep(tx, p); err != nil {
 		return err

@@ -817,6 +817,23 @@ type MeOutBody struct {
 	Scope []string `json:"scope,omitempty"`
 }
 
+// MessageBuffered defines model for MessageBuffered.
+type MessageBuffered struct {
+	// By Who published it
+	By             string    `json:"by"`
+	CorrelationKey string    `json:"correlationKey,omitempty"`
+	Created        time.Time `json:"created"`
+	Expires        time.Time `json:"expires"`
+	Key            string    `json:"key"`
+
+	// MessageId The id that its publisher gave it
+	MessageId string `json:"messageId,omitempty"`
+	Name      string `json:"name"`
+
+	// Size Bytes of its variables
+	Size int64 `json:"size"`
+}
+
 // MessageHearer defines model for MessageHearer.
 type MessageHearer struct {
 	// Began The run began with it
@@ -1151,6 +1168,15 @@ type PageOfIdentityRole struct {
 type PageOfIdentityToken struct {
 	// Items The rows of this page
 	Items []IdentityToken `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfMessageBuffered defines model for PageOfMessageBuffered.
+type PageOfMessageBuffered struct {
+	// Items The rows of this page
+	Items []MessageBuffered `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -2253,6 +2279,20 @@ type GetLockParams struct {
 
 // ListMySessionsParams defines parameters for ListMySessions.
 type ListMySessionsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// ListMessagesParams defines parameters for ListMessages.
+type ListMessagesParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Name Only messages of this name
+	Name string `form:"name,omitempty" json:"name,omitempty"`
+
 	// Limit Rows on a page
 	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
 

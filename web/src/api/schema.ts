@@ -507,11 +507,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Messages that wait: one's own, or all with the right message.write */
+        get: operations["listMessages"];
         put?: never;
         /** Publish a message to the runs that wait for it */
         post: operations["publishMessage"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a message that waits: one's own, or any with the right message.write */
+        delete: operations["deleteMessage"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1828,6 +1846,24 @@ export interface components {
             /** @description Permissions that the token is narrowed to */
             scope?: string[] | null;
         };
+        MessageBuffered: {
+            /** @description Who published it */
+            by: string;
+            correlationKey?: string;
+            /** Format: date-time */
+            created: string;
+            /** Format: date-time */
+            expires: string;
+            key: string;
+            /** @description The id that its publisher gave it */
+            messageId?: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Bytes of its variables
+             */
+            size: number;
+        };
         MessageHearer: {
             /** @description The run began with it */
             began?: boolean;
@@ -2106,6 +2142,12 @@ export interface components {
         PageOfIdentityToken: {
             /** @description The rows of this page */
             items: components["schemas"]["IdentityToken"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfMessageBuffered: {
+            /** @description The rows of this page */
+            items: components["schemas"]["MessageBuffered"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -3928,6 +3970,43 @@ export interface operations {
             };
         };
     };
+    listMessages: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description Only messages of this name */
+                name?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfMessageBuffered"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     publishMessage: {
         parameters: {
             query?: never;
@@ -3949,6 +4028,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["MessageTold"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    deleteMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
