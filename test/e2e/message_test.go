@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -144,12 +145,15 @@ func TestMessagesThatWaitAreListedAndRemoved(t *testing.T) {
 		}
 		return strings.Join(all, ", ")
 	}
+	var first client.PageOfMessageBuffered
+	w.Must("GET", "/api/v1/messages?limit=1", nil, &first)
+	next := url.QueryEscape(first.Next)
 	for _, c := range []struct {
 		by          *client.Client
 		query, want string
 	}{
 		{tess, "", mine.Key + " tess"}, {other, "", his.Key + " otto"}, {head, "", mine.Key + " tess, " + his.Key + " otto"},
-		{w.Client, "?name=two", his.Key + " otto"}, {tess, "?name=two", ""}, {head, "?after=" + mine.Key, his.Key + " otto"},
+		{w.Client, "?name=two", his.Key + " otto"}, {tess, "?name=two", ""}, {head, "?limit=1", mine.Key + " tess"}, {head, "?limit=1&after=" + next, his.Key + " otto"},
 	} {
 		if got := keys(c.by, c.query); got != c.want {
 			t.Errorf("%q tells %q, want %q", c.query, got, c.want)
