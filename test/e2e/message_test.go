@@ -187,3 +187,40 @@ func TestMessagesThatWaitAreListedAndRemoved(t *testing.T) {
 		t.Errorf("%+v", told)
 	}
 }
+
+// The decisions about a run tell who published what it heard, and which variables that
+// brought; values are not told.
+func TestARunTellsWhoPublishedWhatItHeard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	teller := w.user("tess", "*", "message.publish", "run.start", "process.read")
+	begins := strings.Replace(hears(`<signalEventDefinition signalRef="S"/>`, ""), `<startEvent id="s"/>`, `<startEvent id="s"><messageEventDefinition messageRef="M"/></startEvent>`, 1)
+	if err := w.Deploy([]byte(begins)); err != nil {
+		t.Fatal(err)
+	}
+	began := w.published(teller, "messages", map[string]any{"name": "paid", "variables": map[string]any{"order": "A"}})
+	if len(began.Runs) != 1 || !began.Runs[0].Began {
+		t.Fatalf("%+v", began)
+	}
+	run := began.Runs[0].Run
+	told := w.published(w.Client, "signals", map[string]any{"name": "alarm", "variables": map[string]any{"word": "hidden-word", "amount": 1}})
+	if len(told.Runs) != 1 || told.Runs[0].Run != run {
+		t.Fatalf("%+v", told)
+	}
+	var raw json.RawMessage
+	w.Must("GET", "/api/v1/runs/"+run+"/decisions", nil, &raw)
+	var page client.PageOfProcessDecision
+	if err := json.Unmarshal(raw, &page); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, d := range page.Items {
+		all = append(all, d.Who+" "+string(d.Verb)+" "+d.Name+" "+strings.Join(d.Changed, " "))
+	}
+	if got := strings.Join(all, ", "); got != "tess message.publish paid order, admin signal.publish alarm amount word" {
+		t.Errorf("they are %q", got)
+	}
+	if strings.Contains(string(raw), "hidden-word") {
+		t.Errorf("a value is told: %s", raw)
+	}
+}

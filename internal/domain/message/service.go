@@ -194,7 +194,7 @@ func (s *Service) store(ctx context.Context, tx *db.Tx, p post) error {
 	if p.signal {
 		what = "signal"
 	}
-	detail, err := json.Marshal(map[string]any{"name": p.name, "key": p.correlation, what: p.key})
+	detail, err := json.Marshal(map[string]any{"name": p.name, "key": p.correlation, what: p.key, "variables": p.names()})
 	if err != nil {
 		return err
 	}
@@ -202,6 +202,15 @@ func (s *Service) store(ctx context.Context, tx *db.Tx, p post) error {
 		return err
 	}
 	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: identity.From(ctx).Actor(), Verb: what + ".publish", Object: what + "/" + subject, Detail: detail})
+}
+
+// heard puts on record who published what a run has heard.
+func (s *Service) heard(ctx context.Context, tx *db.Tx, p post, run int64) error {
+	detail, err := json.Marshal(map[string]any{"name": p.name, "key": p.correlation, p.source(): p.key, "variables": p.names()})
+	if err != nil {
+		return err
+	}
+	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: audit.Actor{Subject: p.rights.Subject, Name: p.rights.Name}, Verb: p.source() + ".publish", Object: "run/" + api.Key(run).String(), Detail: detail})
 }
 
 // keep stores a post; a signal with its targets.
@@ -320,7 +329,12 @@ func (s *Service) take(ctx context.Context, p post, w wait, t *Told) (bool, erro
 // heard it: one that waits no more has not, and one that keeps what it has.
 func (s *Service) bring(ctx context.Context, p post, w wait, t *Told, done func(*db.Tx) error) (bool, error) {
 	ev := engine.EventCame{Element: state.Key(w.element), Subscription: state.Key(w.subscription), Variables: p.variables}
-	err := s.host.Hear(ctx, state.Key(w.run), ev, p.rights, done)
+	err := s.host.Hear(ctx, state.Key(w.run), ev, p.rights, func(tx *db.Tx) error {
+		if err := done(tx); err != nil {
+			return err
+		}
+		return s.heard(ctx, tx, p, w.run)
+	})
 	switch {
 	case errs.HasCode(err, "message.overwrites"):
 		s.Log.InfoContext(ctx, "a run did not take what would change its variables", "run", w.run, "event", p.name, "by", p.rights.Subject, "err", err)
@@ -343,7 +357,13 @@ func (s *Service) bring(ctx context.Context, p post, w wait, t *Told, done func(
 // begin asks the door for a run that begins with a post. done shares the commit of
 // the start; of a refusal it is told afterwards, with no run.
 func (s *Service) begin(ctx context.Context, p post, process, event string, t *Told, done func(*db.Tx, int64) error) error {
-	who := p.rights.Subject
+	who, all := p.rights.Subject, done
+	done = func(tx *db.Tx, run int64) error {
+		if err := all(tx, run); err != nil || run == 0 {
+			return err
+		}
+		return s.heard(ctx, tx, p, run)
+	}
 	ctx = identity.With(ctx, p.rights.Again())
 	v, err := s.door.Admit(ctx, control.Request{Project: p.project, Process: process, Event: event, Variables: p.variables, Source: p.source(), With: done})
 	switch {

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"sextant/internal/domain/identity"
@@ -27,6 +29,11 @@ func (p post) source() string {
 		return "signal"
 	}
 	return "message"
+}
+
+// names are those of its variables.
+func (p post) names() []string {
+	return slices.Sorted(maps.Keys(p.variables))
 }
 
 // wait is a run that waits for a message or signal.

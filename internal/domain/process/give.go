@@ -33,12 +33,16 @@ func (s *Service) hand(ctx context.Context, run api.Key, g gift.Giving, with fun
 	}
 	defer done()
 	// Who asked may go away meanwhile: that the value has come is waited for.
-	return s.apply(context.WithoutCancel(ctx), run, g.Event, func(tx *db.Tx) error {
-		if err := with(tx); err != nil {
+	return s.apply(context.WithoutCancel(ctx), run, g.Event, both(with, keep))
+}
+
+func both(a, b func(*db.Tx) error) func(*db.Tx) error {
+	return func(tx *db.Tx) error {
+		if err := a(tx); err != nil {
 			return err
 		}
-		return keep(tx)
-	})
+		return b(tx)
+	}
 }
 
 // giving notes what is given to a run before the event that brings it. keep shares
@@ -72,22 +76,16 @@ func (s *Service) Hear(ctx context.Context, run state.Key, ev engine.EventCame, 
 		return err
 	}
 	defer done()
-	both := func(tx *db.Tx) error {
-		if err := with(tx); err != nil {
-			return err
-		}
-		return keep(tx)
-	}
-	ev.Keep = true
+	ev.Keep, with = true, both(with, keep)
 	var over *engine.Overwrites
-	if err := s.host.Apply(ctx, run, ev, both); !errors.As(err, &over) {
+	if err := s.host.Apply(ctx, run, ev, with); !errors.As(err, &over) {
 		return err
 	}
 	if err := s.mayOverwrite(ctx, api.Key(run), by, over.Names); err != nil {
 		return err
 	}
 	ev.Keep = false
-	return s.host.Apply(ctx, run, ev, both)
+	return s.host.Apply(ctx, run, ev, with)
 }
 
 // mayOverwrite asks whether who published something may change what a run has.

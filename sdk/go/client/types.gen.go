@@ -150,12 +150,14 @@ func (e ProcessCallOnFailure) Valid() bool {
 
 // Defines values for ProcessDecisionVerb.
 const (
-	IncidentRetry ProcessDecisionVerb = "incident.retry"
-	IncidentSkip  ProcessDecisionVerb = "incident.skip"
-	RunCancel     ProcessDecisionVerb = "run.cancel"
-	RunFail       ProcessDecisionVerb = "run.fail"
-	RunGiveUp     ProcessDecisionVerb = "run.give_up"
-	TaskComplete  ProcessDecisionVerb = "task.complete"
+	IncidentRetry  ProcessDecisionVerb = "incident.retry"
+	IncidentSkip   ProcessDecisionVerb = "incident.skip"
+	MessagePublish ProcessDecisionVerb = "message.publish"
+	RunCancel      ProcessDecisionVerb = "run.cancel"
+	RunFail        ProcessDecisionVerb = "run.fail"
+	RunGiveUp      ProcessDecisionVerb = "run.give_up"
+	SignalPublish  ProcessDecisionVerb = "signal.publish"
+	TaskComplete   ProcessDecisionVerb = "task.complete"
 )
 
 // Valid indicates whether the value is a known member of the ProcessDecisionVerb enum.
@@ -165,11 +167,15 @@ func (e ProcessDecisionVerb) Valid() bool {
 		return true
 	case IncidentSkip:
 		return true
+	case MessagePublish:
+		return true
 	case RunCancel:
 		return true
 	case RunFail:
 		return true
 	case RunGiveUp:
+		return true
+	case SignalPublish:
 		return true
 	case TaskComplete:
 		return true
@@ -1449,7 +1455,7 @@ type ProcessDecision struct {
 	// Element Id of the step that it was about
 	Element string `json:"element,omitempty"`
 
-	// Name Name of that step
+	// Name Name of that step, or of the message or signal
 	Name   string              `json:"name,omitempty"`
 	Reason string              `json:"reason,omitempty"`
 	Time   time.Time           `json:"time"`

@@ -2357,13 +2357,13 @@ export interface components {
             changed?: string[] | null;
             /** @description Id of the step that it was about */
             element?: string;
-            /** @description Name of that step */
+            /** @description Name of that step, or of the message or signal */
             name?: string;
             reason?: string;
             /** Format: date-time */
             time: string;
             /** @enum {string} */
-            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip";
+            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip" | "message.publish" | "signal.publish";
             who: string;
         };
         ProcessDefinition: {
