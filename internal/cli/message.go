@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,47 @@ func (a *app) messageCmd() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return a.waits(c.Context(), w) },
 	}
 	waits.Flags().StringVar(&w, "run", "", "only what this run waits for")
-	return command.Group("message", "Messages between runs and the world outside", publish, waits)
+	var name string
+	list := &cobra.Command{
+		Use: "list", Short: "Messages that wait for somebody", Args: command.Exactly(0, "no arguments"),
+		Long: "Lists your own messages that wait, or all with the right message.write. What they bring is not shown." + command.ExitHelp,
+		RunE: func(c *cobra.Command, _ []string) error { return a.messages(c.Context(), name) },
+	}
+	list.Flags().StringVar(&name, "name", "", "only messages of this name")
+	remove := &cobra.Command{
+		Use: "delete <key>", Short: "Remove a message that waits", Args: command.Exactly(1, "the key of a message"),
+		RunE: func(c *cobra.Command, args []string) error { return a.deleteMessage(c.Context(), args[0]) },
+	}
+	return command.Group("message", "Messages between runs and the world outside", publish, list, remove, waits)
+}
+
+func (a *app) messages(ctx context.Context, name string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	var page client.PageOfMessageBuffered
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/messages", "project", a.target.project, "name", name, "limit", client.Limit(500)), nil, &page); err != nil {
+		return err
+	}
+	a.cut(page.Next, onward("/api/v1/messages", page.Next))
+	return a.Show(page, func(w io.Writer) {
+		fmt.Fprintln(w, "MESSAGE\tNAME\tKEY\tID\tBYTES\tBY\tSINCE\tUNTIL")
+		for _, m := range page.Items {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Key, m.Name, m.CorrelationKey, m.MessageId, m.Size, m.By, m.Created.Local().Format("2006-01-02 15:04:05"), m.Expires.Local().Format("2006-01-02 15:04:05"))
+		}
+	})
+}
+
+func (a *app) deleteMessage(ctx context.Context, key string) error {
+	api, err := a.target.client()
+	if err != nil {
+		return err
+	}
+	if err := api.Call(ctx, "DELETE", "/api/v1/messages/"+url.PathEscape(key), nil, nil); err != nil {
+		return err
+	}
+	return a.Show(map[string]string{"result": "deleted"}, func(w io.Writer) { fmt.Fprintln(w, "deleted") })
 }
 
 func (a *app) signalCmd() *cobra.Command {

@@ -65,6 +65,9 @@ type TimerFired struct{ Element, Timer state.Key }
 type EventCame struct {
 	Element, Subscription state.Key
 	Variables             Variables
+	// Keep refuses, with *Overwrites, what would change variables that are there,
+	// unless the process maps them out.
+	Keep bool
 }
 
 // TaskCompleted ends a user task.
@@ -152,6 +155,11 @@ func (e EventCame) apply(s *stepper) error {
 		return fmt.Errorf("%w: %s", ErrRefused, message)
 	}
 	sub := el.Subscriptions[i]
+	if e.Keep {
+		if names := s.overwritten(el, s.p.Nodes[sub.Node], e.Variables); len(names) > 0 {
+			return &Overwrites{Names: names}
+		}
+	}
 	s.fact(Fact{Kind: FactEvent, Node: sub.Node, Key: sub.Key, Text: sub.Name})
 	s.occur(el, s.p.Nodes[sub.Node], &thrown{vars: e.Variables, plain: true})
 	return nil

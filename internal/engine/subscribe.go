@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
@@ -101,6 +104,44 @@ func (s *stepper) occur(el *state.Element, node *program.Node, t *thrown) {
 	default:
 		s.handle(el, node, t)
 	}
+}
+
+// Overwrites refuses an event that would change variables that are there.
+type Overwrites struct{ Names []string }
+
+// Error names them.
+func (o *Overwrites) Error() string {
+	return "it would change what the run has already: " + strings.Join(o.Names, ", ")
+}
+
+// overwritten lists the variables that are there and that mean another thing once the
+// event of a node has happened. What the process maps out is its own will; null is as
+// good as none.
+func (s *stepper) overwritten(el *state.Element, node *program.Node, vars Variables) (names []string) {
+	scope, inner := el.Key, false
+	switch {
+	case node.Index == el.Node:
+	case node.AttachedTo != program.None, s.p.Nodes[el.Node].Kind == program.EventGateway:
+		scope = el.Parent
+	default:
+		inner = true // an event sub-process, in which they hide those outside
+	}
+	if !inner && len(node.Outputs) > 0 {
+		return nil
+	}
+	for _, name := range sortedNames(vars) {
+		mapped := slices.ContainsFunc(node.Outputs, func(m program.Mapping) bool { return m.Target[0] == name })
+		if old, ok := s.run.Lookup(scope, name); ok && !mapped && !same(old, vars[name]) && !same(old, []byte("null")) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// same compares two JSON texts but for the space in them.
+func same(a, b []byte) bool {
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
 // chosen leaves an event-based gateway by the event that came first, which has

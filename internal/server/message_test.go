@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -308,4 +309,47 @@ func TestWhatWasNotToldIsToldAfterARestart(t *testing.T) {
 	admin = g.login("admin", adminPass)
 	g.untilState(admin, paid, "completed")
 	g.untilState(admin, warned, "completed")
+}
+
+// One publisher fills a tenth of the places for messages that wait, and nobody is kept
+// from publishing what does not wait.
+func TestMessagesThatWaitShutNobodyOut(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	admin := g.login("admin", adminPass)
+	g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "first", "timeToLive": "PT1H"}, nil)
+	g.must("POST", "/api/v1/users", admin, map[string]any{"name": "teller", "password": adminPass, "grants": []identity.Grant{{Permission: "message.publish", Project: "default"}}}, nil)
+	g.stop()
+	fill := func(prefix, subject string, n int) string {
+		return fmt.Sprintf(`INSERT INTO message_post (message, project, is_signal, name, correlation, id, variables, rights, subject, created, expires, told)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT '%s' || i, project, 0, 'x', '', '%s' || i, '{}', rights, %s, 1, expires, 1 FROM n, (SELECT * FROM message_post WHERE name = 'first')`, n, prefix, prefix, subject)
+	}
+	numbers(t, filepath.Join(g.data, "sextant.db"), fill("A", "subject", 999))
+	if err := g.reopen(nil); err != nil {
+		t.Fatal(err)
+	}
+	admin = g.login("admin", adminPass)
+	teller := g.login("teller", adminPass)
+	waits := map[string]any{"name": "x", "timeToLive": "PT1H"}
+	if status, answer := g.ask("POST", "/api/v1/messages", admin, waits); status != 429 || !strings.Contains(string(answer), "1000 messages of admin") {
+		t.Errorf("his 1,001st: %d %s", status, answer)
+	}
+	g.must("POST", "/api/v1/messages", teller, waits, nil)
+	g.stop()
+	numbers(t, filepath.Join(g.data, "sextant.db"), fill("B", "'user/' || i", 8999))
+	if err := g.reopen(nil); err != nil {
+		t.Fatal(err)
+	}
+	admin, teller = g.login("admin", adminPass), g.login("teller", adminPass)
+	if status, answer := g.ask("POST", "/api/v1/messages", teller, waits); status != 429 || !strings.Contains(string(answer), "10000 messages wait") {
+		t.Errorf("the 10,001st: %d %s", status, answer)
+	}
+	for _, by := range []string{admin, teller} {
+		g.must("POST", "/api/v1/messages", by, map[string]any{"name": "x"}, nil)
+		g.must("POST", "/api/v1/signals", by, map[string]any{"name": "x"}, nil)
+	}
+	var page struct{ Items []struct{ Key string } }
+	g.must("GET", "/api/v1/messages?limit=1", admin, nil, &page)
+	g.must("DELETE", "/api/v1/messages/"+page.Items[0].Key, admin, nil, nil)
+	g.must("POST", "/api/v1/messages", teller, waits, nil)
 }

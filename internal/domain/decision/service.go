@@ -11,11 +11,13 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/identity"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/blob"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
@@ -168,6 +170,8 @@ func check(xml []byte) (*dmn.Model, []errs.Field, error) {
 		some = true
 		if e.ID == "" || len(e.ID) > 190 {
 			bad = append(bad, errs.Field{Path: e.Name, Code: "decision.id", Message: "the decision " + e.Name + " has no id of 1 to 190 characters, by which it is called"})
+		} else if !api.Segment(e.ID) {
+			bad = append(bad, errs.Field{Path: strconv.QuoteToASCII(e.ID), Code: "decision.id", Message: "cannot be an id: leave out slashes, spaces, dots alone and characters that are not seen"})
 		}
 	}
 	if !some {

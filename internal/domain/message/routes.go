@@ -50,6 +50,7 @@ func (s *Service) Routes(a *api.API) {
 			t, err := s.Broadcast(ctx, in.Body)
 			return &told{t}, err
 		})
+	s.bufferRoutes(a)
 	type waitsOut struct{ Body api.Page[Waiting] }
 	api.Register(a, api.Endpoint{ID: "listWaits", Method: http.MethodGet, Path: "/api/v1/waits", Tag: "messages", Summary: "What waits for messages and signals", Permission: "run.read"},
 		func(ctx context.Context, in *Filter) (*waitsOut, error) {

@@ -24,6 +24,7 @@ import (
 const (
 	MaxVariables = 48 << 10            // bytes of all variables together
 	MaxBuffered  = 10_000              // messages that a project may have waiting
+	MaxOwn       = MaxBuffered / 10    // of those, messages of one publisher
 	MaxTTL       = 31 * 24 * time.Hour // for which a message waits at most
 	MaxChain     = 32                  // runs that begin one after the other by signals of each other
 )
@@ -92,7 +93,7 @@ type Signal struct {
 type Told struct {
 	Key      string    `json:"key"`
 	Runs     []Hearer  `json:"runs" doc:"Runs that took it, and those that it began"`
-	Refused  []Refusal `json:"refused,omitempty" doc:"Processes that begin with it and were not started"`
+	Refused  []Refusal `json:"refused,omitempty" doc:"Processes that begin with it and were not started, and runs that did not take it"`
 	Buffered bool      `json:"buffered,omitempty" doc:"It waits for others until it expires"`
 	Expires  time.Time `json:"expires,omitzero"`
 
@@ -106,11 +107,12 @@ type Hearer struct {
 	Began   bool    `json:"began,omitempty" doc:"The run began with it"`
 }
 
-// Refusal is a start that the door refused.
+// Refusal is a start that the door refused, or a run that goes on waiting.
 type Refusal struct {
-	Process string `json:"process"`
-	Code    string `json:"code"`
-	Reason  string `json:"reason"`
+	Process string  `json:"process"`
+	Run     api.Key `json:"run,omitempty" doc:"The run that waits and did not take it"`
+	Code    string  `json:"code"`
+	Reason  string  `json:"reason"`
 }
 
 // Publish stores a message and tells those who wait for it.
@@ -198,11 +200,10 @@ func (s *Service) poke() {
 
 // store keeps what was published, on record.
 func (s *Service) store(ctx context.Context, tx *db.Tx, p post) error {
-	if n, err := buffered(ctx, tx, p.project, clock.Micros(p.created)); err != nil || n >= MaxBuffered {
-		if err == nil {
-			err = errs.New(errs.Exhausted, "message.full", "%d messages wait in project %q already: wait until some are taken or expire", n, p.project)
+	if p.expires.After(p.created) { // nothing else is buffered
+		if err := room(ctx, tx, p); err != nil {
+			return err
 		}
-		return err
 	}
 	if err := s.keep(tx, p); err != nil {
 		return err
@@ -211,7 +212,7 @@ func (s *Service) store(ctx context.Context, tx *db.Tx, p post) error {
 	if p.signal {
 		what = "signal"
 	}
-	detail, err := json.Marshal(map[string]any{"name": p.name, "key": p.correlation, what: p.key})
+	detail, err := json.Marshal(map[string]any{"name": p.name, "key": p.correlation, what: p.key, "variables": p.names()})
 	if err != nil {
 		return err
 	}
@@ -219,6 +220,15 @@ func (s *Service) store(ctx context.Context, tx *db.Tx, p post) error {
 		return err
 	}
 	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: identity.From(ctx).Actor(), Verb: what + ".publish", Object: what + "/" + subject, Detail: detail})
+}
+
+// heard puts on record who published what a run has heard.
+func (s *Service) heard(ctx context.Context, tx *db.Tx, p post, run int64) error {
+	detail, err := json.Marshal(map[string]any{"name": p.name, "key": p.correlation, p.source(): p.key, "variables": p.names()})
+	if err != nil {
+		return err
+	}
+	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: audit.Actor{Subject: p.rights.Subject, Name: p.rights.Name}, Verb: p.source() + ".publish", Object: "run/" + api.Key(run).String(), Detail: detail})
 }
 
 // keep stores a post; a signal with its targets.
@@ -265,7 +275,7 @@ func (s *Service) deliver(ctx context.Context, p post, t *Told) error {
 			}
 			continue
 		}
-		heard, err := s.bring(ctx, p, at.wait, done)
+		heard, err := s.bring(ctx, p, at.wait, t, done)
 		if err != nil {
 			return err
 		}
@@ -288,7 +298,7 @@ func (s *Service) correlate(ctx context.Context, p post, t *Told) error {
 		if taken[w.process] {
 			continue
 		}
-		if taken[w.process], err = s.take(ctx, p, w); err != nil {
+		if taken[w.process], err = s.take(ctx, p, w, t); err != nil {
 			return err
 		}
 		if taken[w.process] {
@@ -325,8 +335,8 @@ func (s *Service) correlate(ctx context.Context, p post, t *Told) error {
 }
 
 // take lets a run take a message, unless another of its process has.
-func (s *Service) take(ctx context.Context, p post, w wait) (bool, error) {
-	taken, err := s.bring(ctx, p, w, func(tx *db.Tx) error { return insertTaken(tx, p.key, w.process, w.run) })
+func (s *Service) take(ctx context.Context, p post, w wait, t *Told) (bool, error) {
+	taken, err := s.bring(ctx, p, w, t, func(tx *db.Tx) error { return insertTaken(tx, p.key, w.process, w.run) })
 	if isTwice(err) {
 		return true, nil // another run of the process was faster
 	}
@@ -334,8 +344,8 @@ func (s *Service) take(ctx context.Context, p post, w wait) (bool, error) {
 }
 
 // bring lets a run hear a post; done shares the commit. It says whether the run has
-// heard it: one that waits no more has not.
-func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) error) (bool, error) {
+// heard it: one that waits no more has not, and one that keeps what it has.
+func (s *Service) bring(ctx context.Context, p post, w wait, t *Told, done func(*db.Tx) error) (bool, error) {
 	reaches, err := s.reaches(ctx, p, w.run)
 	if err != nil {
 		return false, err
@@ -347,8 +357,20 @@ func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) e
 		return false, s.DB.Do(ctx, done)
 	}
 	ev := engine.EventCame{Element: state.Key(w.element), Subscription: state.Key(w.subscription), Variables: p.variables}
-	err = s.host.Hear(ctx, state.Key(w.run), ev, p.rights, done)
+	err = s.host.Hear(ctx, state.Key(w.run), ev, p.rights, func(tx *db.Tx) error {
+		if err := done(tx); err != nil {
+			return err
+		}
+		return s.heard(ctx, tx, p, w.run)
+	})
 	switch {
+	case errs.HasCode(err, "message.overwrites"):
+		s.Log.InfoContext(ctx, "a run did not take what would change its variables", "run", w.run, "event", p.name, "by", p.rights.Subject, "err", err)
+		t.Refused = append(t.Refused, Refusal{Process: w.process, Run: api.Key(w.run), Code: "message.overwrites", Reason: errs.As(err).Message})
+		if !p.signal {
+			return false, nil
+		}
+		return false, s.DB.Do(ctx, done)
 	case errors.Is(err, engine.ErrGone), errors.Is(err, durable.ErrNoRun), errs.Is(err, errs.Conflict) && !isTwice(err): // the last is set aside
 		if !p.signal {
 			return false, nil
@@ -363,7 +385,13 @@ func (s *Service) bring(ctx context.Context, p post, w wait, done func(*db.Tx) e
 // begin asks the door for a run that begins with a post. done shares the commit of
 // the start; of a refusal it is told afterwards, with no run.
 func (s *Service) begin(ctx context.Context, p post, process, event string, t *Told, done func(*db.Tx, int64) error) error {
-	who := p.rights.Subject
+	who, all := p.rights.Subject, done
+	done = func(tx *db.Tx, run int64) error {
+		if err := all(tx, run); err != nil || run == 0 {
+			return err
+		}
+		return s.heard(ctx, tx, p, run)
+	}
 	ctx = identity.With(ctx, p.rights.Again())
 	req := control.Request{Project: p.project, Process: process, Event: event, Variables: p.variables, Source: p.source(), With: done}
 	switch {

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"sextant/internal/domain/identity"
@@ -28,6 +30,11 @@ func (p post) source() string {
 		return "signal"
 	}
 	return "message"
+}
+
+// names are those of its variables.
+func (p post) names() []string {
+	return slices.Sorted(maps.Keys(p.variables))
 }
 
 // wait is a run that waits for a message or signal.
@@ -63,8 +70,8 @@ func insertPost(tx *db.Tx, p post) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO message_post ("+postColumns+", told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-		p.key, p.project, flag(p.signal), p.name, p.correlation, p.id, string(variables), string(rights), p.chain, clock.Micros(p.created), clock.Micros(p.expires))
+	_, err = tx.Exec("INSERT INTO message_post ("+postColumns+", subject, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+		p.key, p.project, flag(p.signal), p.name, p.correlation, p.id, string(variables), string(rights), p.chain, clock.Micros(p.created), clock.Micros(p.expires), p.rights.Subject)
 	return err
 }
 
@@ -94,12 +101,6 @@ func dropPost(tx *db.Tx, key string) error {
 		}
 	}
 	return nil
-}
-
-// buffered counts the messages of a project that wait for somebody.
-func buffered(ctx context.Context, q db.Querier, project string, now int64) (n int, err error) {
-	err = q.QueryRow(ctx, "SELECT COUNT(*) FROM message_post WHERE project = ? AND is_signal = 0 AND expires > ?", project, now).Scan(&n)
-	return n, err
 }
 
 // untold lists posts whose telling was not finished, the oldest first.

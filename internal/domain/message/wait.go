@@ -146,7 +146,7 @@ func (s *Service) meet(ctx context.Context) error {
 			return err
 		}
 		for _, p := range posts {
-			taken, err := s.take(ctx, p, o.wait)
+			taken, err := s.take(ctx, p, o.wait, &Told{})
 			if err != nil {
 				return err
 			}

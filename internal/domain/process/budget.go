@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"strconv"
 	"unicode/utf8"
 
 	"sextant/internal/engine"
 	"sextant/internal/engine/program"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
@@ -52,6 +54,9 @@ func (s *Service) checkLimits(p *program.Program) []errs.Field {
 	var all []errs.Field
 	if n := utf8.RuneCountInString(p.ProcessID); n > maxID {
 		all = append(all, errs.Field{Path: p.ProcessID[:40] + "…", Code: "process.id_too_long", Line: p.Nodes[0].Line, Message: "the id of the process is longer than 190 characters: shorten it"})
+	}
+	if n := p.Nodes[0]; utf8.RuneCountInString(p.ProcessID) <= maxID && !api.Segment(p.ProcessID) {
+		all = append(all, errs.Field{Path: strconv.QuoteToASCII(p.ProcessID), Code: "process.id", Line: n.Line, Message: "cannot be an id: leave out slashes, spaces, dots alone and characters that are not seen"})
 	}
 	for _, n := range p.Nodes {
 		if n.Timer == nil || n.Timer.Kind != program.TimerCycle || n.Timer.Value.Expr != nil {

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch/gift"
@@ -13,6 +14,7 @@ import (
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
 )
 
 // hand is apply for what a person gives with an event: who gave it is kept with
@@ -31,12 +33,16 @@ func (s *Service) hand(ctx context.Context, run api.Key, g gift.Giving, with fun
 	}
 	defer done()
 	// Who asked may go away meanwhile: that the value has come is waited for.
-	return s.apply(context.WithoutCancel(ctx), run, g.Event, func(tx *db.Tx) error {
-		if err := with(tx); err != nil {
+	return s.apply(context.WithoutCancel(ctx), run, g.Event, both(with, keep))
+}
+
+func both(a, b func(*db.Tx) error) func(*db.Tx) error {
+	return func(tx *db.Tx) error {
+		if err := a(tx); err != nil {
 			return err
 		}
-		return keep(tx)
-	})
+		return b(tx)
+	}
 }
 
 // giving notes what is given to a run before the event that brings it. keep shares
@@ -59,7 +65,8 @@ func (s *Service) giving(ctx context.Context, run state.Key, g gift.Giving) (kee
 }
 
 // Hear lets a run hear a message or a signal: what that brings is used with the
-// rights of who published it, too.
+// rights of who published it, too, and changes what the run has already only where he
+// may operate the run.
 func (s *Service) Hear(ctx context.Context, run state.Key, ev engine.EventCame, by identity.Rights, with func(*db.Tx) error) error {
 	if len(ev.Variables) == 0 {
 		return s.host.Apply(ctx, run, ev, with)
@@ -69,12 +76,29 @@ func (s *Service) Hear(ctx context.Context, run state.Key, ev engine.EventCame, 
 		return err
 	}
 	defer done()
-	return s.host.Apply(ctx, run, ev, func(tx *db.Tx) error {
-		if err := with(tx); err != nil {
-			return err
-		}
-		return keep(tx)
-	})
+	ev.Keep, with = true, both(with, keep)
+	var over *engine.Overwrites
+	if err := s.host.Apply(ctx, run, ev, with); !errors.As(err, &over) {
+		return err
+	}
+	if err := s.mayOverwrite(ctx, api.Key(run), by, over.Names); err != nil {
+		return err
+	}
+	ev.Keep = false
+	return s.host.Apply(ctx, run, ev, with)
+}
+
+// mayOverwrite asks whether who published something may change what a run has.
+func (s *Service) mayOverwrite(ctx context.Context, run api.Key, by identity.Rights, names []string) error {
+	r, err := findRun(ctx, s.DB, run)
+	if err != nil {
+		return err
+	}
+	err = s.Dispatch.MayOperate(identity.With(ctx, by.Again()), "run.operate", r.Project, int64(run), "", r.Objects)
+	if err == nil || errs.Is(err, errs.Internal) {
+		return err
+	}
+	return errs.New(errs.Forbidden, "message.overwrites", "the run %d has %s already, and %s may not change that: give the event an output mapping, or publish with the right run.operate on what the run acts on", run, strings.Join(names, ", "), by.Name)
 }
 
 // given is what a retry gives.

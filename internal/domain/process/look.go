@@ -19,14 +19,14 @@ import (
 	"sextant/internal/kit/api"
 )
 
-// Decision is what a person decided about a run: he ended it, answered a task, or
-// took a step up again or left it out.
+// Decision is what a person decided about a run: he ended it, answered a task, took a
+// step up again or left it out, or published what it heard.
 type Decision struct {
 	Time    time.Time                  `json:"time"`
 	Who     string                     `json:"who"`
-	Verb    string                     `json:"verb" enum:"run.cancel,run.fail,run.give_up,task.complete,incident.retry,incident.skip"`
+	Verb    string                     `json:"verb" enum:"run.cancel,run.fail,run.give_up,task.complete,incident.retry,incident.skip,message.publish,signal.publish"`
 	Element string                     `json:"element,omitempty" doc:"Id of the step that it was about"`
-	Name    string                     `json:"name,omitempty" doc:"Name of that step"`
+	Name    string                     `json:"name,omitempty" doc:"Name of that step, or of the message or signal"`
 	Reason  string                     `json:"reason,omitempty"`
 	Answers map[string]json.RawMessage `json:"answers,omitempty" doc:"What a task was answered"`
 	Changed []string                   `json:"changed,omitempty" doc:"Names of the inputs, outputs and variables that were given anew"`
@@ -39,7 +39,7 @@ const (
 
 // decisionVerbs are the acts that are told, by what the audit log calls them.
 func decisionVerbs(verb string) bool {
-	return slices.Contains([]string{"run.cancel", "run.fail", "run.give_up", "task.complete", "incident.retry", "incident.skip"}, verb)
+	return slices.Contains([]string{"run.cancel", "run.fail", "run.give_up", "task.complete", "incident.retry", "incident.skip", "message.publish", "signal.publish"}, verb)
 }
 
 // Decisions lists what people decided about a run, oldest first.
@@ -77,6 +77,7 @@ func (s *Service) Decisions(ctx context.Context, key api.Key) ([]Decision, error
 func (f *fold) decision(r audit.Record) Decision {
 	var detail struct {
 		Element   string                     `json:"element"`
+		Name      string                     `json:"name"`
 		Reason    string                     `json:"reason"`
 		Answers   map[string]json.RawMessage `json:"answers"`
 		Inputs    []string                   `json:"inputs"`
@@ -84,7 +85,7 @@ func (f *fold) decision(r audit.Record) Decision {
 		Variables []string                   `json:"variables"`
 	}
 	_ = json.Unmarshal(r.Detail, &detail) // what an older server kept may be of another form
-	d := Decision{Time: r.Time, Who: r.Name, Verb: r.Verb, Element: detail.Element, Reason: detail.Reason, Answers: detail.Answers,
+	d := Decision{Time: r.Time, Who: r.Name, Verb: r.Verb, Element: detail.Element, Name: detail.Name, Reason: detail.Reason, Answers: detail.Answers,
 		Changed: slices.Concat(detail.Inputs, detail.Outputs, detail.Variables)}
 	if n, ok := f.prog.Lookup(detail.Element); ok {
 		d.Name = n.Name

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"sextant/internal/domain/audit"
@@ -223,9 +225,5 @@ func variablesOf(ev engine.Event) engine.Variables {
 }
 
 func names(m map[string]json.RawMessage) []string {
-	all := make([]string, 0, len(m))
-	for k := range m {
-		all = append(all, k)
-	}
-	return all
+	return slices.Sorted(maps.Keys(m))
 }

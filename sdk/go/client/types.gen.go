@@ -150,12 +150,14 @@ func (e ProcessCallOnFailure) Valid() bool {
 
 // Defines values for ProcessDecisionVerb.
 const (
-	IncidentRetry ProcessDecisionVerb = "incident.retry"
-	IncidentSkip  ProcessDecisionVerb = "incident.skip"
-	RunCancel     ProcessDecisionVerb = "run.cancel"
-	RunFail       ProcessDecisionVerb = "run.fail"
-	RunGiveUp     ProcessDecisionVerb = "run.give_up"
-	TaskComplete  ProcessDecisionVerb = "task.complete"
+	IncidentRetry  ProcessDecisionVerb = "incident.retry"
+	IncidentSkip   ProcessDecisionVerb = "incident.skip"
+	MessagePublish ProcessDecisionVerb = "message.publish"
+	RunCancel      ProcessDecisionVerb = "run.cancel"
+	RunFail        ProcessDecisionVerb = "run.fail"
+	RunGiveUp      ProcessDecisionVerb = "run.give_up"
+	SignalPublish  ProcessDecisionVerb = "signal.publish"
+	TaskComplete   ProcessDecisionVerb = "task.complete"
 )
 
 // Valid indicates whether the value is a known member of the ProcessDecisionVerb enum.
@@ -165,11 +167,15 @@ func (e ProcessDecisionVerb) Valid() bool {
 		return true
 	case IncidentSkip:
 		return true
+	case MessagePublish:
+		return true
 	case RunCancel:
 		return true
 	case RunFail:
 		return true
 	case RunGiveUp:
+		return true
+	case SignalPublish:
 		return true
 	case TaskComplete:
 		return true
@@ -820,6 +826,23 @@ type MeOutBody struct {
 	Scope []string `json:"scope,omitempty"`
 }
 
+// MessageBuffered defines model for MessageBuffered.
+type MessageBuffered struct {
+	// By Who published it
+	By             string    `json:"by"`
+	CorrelationKey string    `json:"correlationKey,omitempty"`
+	Created        time.Time `json:"created"`
+	Expires        time.Time `json:"expires"`
+	Key            string    `json:"key"`
+
+	// MessageId The id that its publisher gave it
+	MessageId string `json:"messageId,omitempty"`
+	Name      string `json:"name"`
+
+	// Size Bytes of its variables
+	Size int64 `json:"size"`
+}
+
 // MessageHearer defines model for MessageHearer.
 type MessageHearer struct {
 	// Began The run began with it
@@ -852,6 +875,9 @@ type MessageRefusal struct {
 	Code    string `json:"code"`
 	Process string `json:"process"`
 	Reason  string `json:"reason"`
+
+	// Run The run that waits and did not take it
+	Run string `json:"run,omitempty"`
 }
 
 // MessageSignal defines model for MessageSignal.
@@ -869,7 +895,7 @@ type MessageTold struct {
 	Expires  time.Time `json:"expires,omitempty"`
 	Key      string    `json:"key"`
 
-	// Refused Processes that begin with it and were not started
+	// Refused Processes that begin with it and were not started, and runs that did not take it
 	Refused []MessageRefusal `json:"refused,omitempty"`
 
 	// Runs Runs that took it, and those that it began
@@ -1156,6 +1182,15 @@ type PageOfIdentityToken struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfMessageBuffered defines model for PageOfMessageBuffered.
+type PageOfMessageBuffered struct {
+	// Items The rows of this page
+	Items []MessageBuffered `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfMessageWaiting defines model for PageOfMessageWaiting.
 type PageOfMessageWaiting struct {
 	// Items The rows of this page
@@ -1423,7 +1458,7 @@ type ProcessDecision struct {
 	// Element Id of the step that it was about
 	Element string `json:"element,omitempty"`
 
-	// Name Name of that step
+	// Name Name of that step, or of the message or signal
 	Name   string              `json:"name,omitempty"`
 	Reason string              `json:"reason,omitempty"`
 	Time   time.Time           `json:"time"`
@@ -2253,6 +2288,20 @@ type GetLockParams struct {
 
 // ListMySessionsParams defines parameters for ListMySessions.
 type ListMySessionsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// ListMessagesParams defines parameters for ListMessages.
+type ListMessagesParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Name Only messages of this name
+	Name string `form:"name,omitempty" json:"name,omitempty"`
+
 	// Limit Rows on a page
 	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
 

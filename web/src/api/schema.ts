@@ -507,11 +507,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Messages that wait: one's own, or all with the right message.write */
+        get: operations["listMessages"];
         put?: never;
         /** Publish a message to the runs that wait for it */
         post: operations["publishMessage"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a message that waits: one's own, or any with the right message.write */
+        delete: operations["deleteMessage"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1830,6 +1848,24 @@ export interface components {
             /** @description Permissions that the token is narrowed to */
             scope?: string[] | null;
         };
+        MessageBuffered: {
+            /** @description Who published it */
+            by: string;
+            correlationKey?: string;
+            /** Format: date-time */
+            created: string;
+            /** Format: date-time */
+            expires: string;
+            key: string;
+            /** @description The id that its publisher gave it */
+            messageId?: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Bytes of its variables
+             */
+            size: number;
+        };
         MessageHearer: {
             /** @description The run began with it */
             began?: boolean;
@@ -1856,6 +1892,8 @@ export interface components {
             code: string;
             process: string;
             reason: string;
+            /** @description The run that waits and did not take it */
+            run?: string;
         };
         MessageSignal: {
             /** @description Name of the signal, as processes write it */
@@ -1872,7 +1910,7 @@ export interface components {
             /** Format: date-time */
             expires?: string;
             key: string;
-            /** @description Processes that begin with it and were not started */
+            /** @description Processes that begin with it and were not started, and runs that did not take it */
             refused?: components["schemas"]["MessageRefusal"][] | null;
             /** @description Runs that took it, and those that it began */
             runs: components["schemas"]["MessageHearer"][] | null;
@@ -2109,6 +2147,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfMessageBuffered: {
+            /** @description The rows of this page */
+            items: components["schemas"]["MessageBuffered"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfMessageWaiting: {
             /** @description The rows of this page */
             items: components["schemas"]["MessageWaiting"][] | null;
@@ -2315,13 +2359,13 @@ export interface components {
             changed?: string[] | null;
             /** @description Id of the step that it was about */
             element?: string;
-            /** @description Name of that step */
+            /** @description Name of that step, or of the message or signal */
             name?: string;
             reason?: string;
             /** Format: date-time */
             time: string;
             /** @enum {string} */
-            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip";
+            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip" | "message.publish" | "signal.publish";
             who: string;
         };
         ProcessDefinition: {
@@ -3928,6 +3972,43 @@ export interface operations {
             };
         };
     };
+    listMessages: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description Only messages of this name */
+                name?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfMessageBuffered"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     publishMessage: {
         parameters: {
             query?: never;
@@ -3949,6 +4030,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["MessageTold"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    deleteMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

@@ -38,12 +38,14 @@ CREATE TABLE message_post (
     variables   TEXT    NOT NULL,
     rights      TEXT    NOT NULL,
     chain       INTEGER NOT NULL DEFAULT 0,
+    subject     TEXT    NOT NULL DEFAULT '',
     created     INTEGER NOT NULL,
     expires     INTEGER NOT NULL,
     told        INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX message_post_id ON message_post (project, is_signal, name, correlation, id);
 CREATE INDEX message_post_expires ON message_post (expires);
+CREATE INDEX message_post_project ON message_post (project, is_signal, subject, expires);
 CREATE INDEX message_post_told ON message_post (told, message);
 
 CREATE TABLE message_target (
