@@ -11,7 +11,6 @@ import (
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch/source"
-	"sextant/internal/domain/object"
 	"sextant/internal/domain/process/schema"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
@@ -23,7 +22,7 @@ import (
 // what it declares, else by what its services need.
 func (s *Service) Fit(_ context.Context, f control.Found, req control.Request) control.Fitness {
 	fit := control.Fitness{Title: req.Title, Input: s.lacking(f.Program, req.Variables)}
-	if err := startable(f.Program, req.Event); err != nil {
+	if err := schema.Startable(f.Program, req.Event); err != nil {
 		fit.Input = err
 	}
 	b := f.Program.Begin
@@ -36,25 +35,11 @@ func (s *Service) Fit(_ context.Context, f control.Found, req control.Request) c
 	if err := s.schemas.Matches(b, req.Variables); err != nil {
 		fit.Input = err
 	}
-	fit.Objects = fitObjects(b, req.Objects)
+	fit.Objects = schema.FitObjects(b, req.Objects)
 	if fit.Title == "" {
 		fit.Title = s.title(b, req.Variables)
 	}
 	return fit
-}
-
-// startable finds out whether a process has the start event that is asked for.
-func startable(p *program.Program, event string) error {
-	if event == "" {
-		if p.Nodes[0].Start == program.None {
-			return errs.New(errs.Invalid, "process.start_event", "the process %s begins with a message or a signal alone: publish it, or draw a start event without a trigger", p.ProcessID)
-		}
-		return nil
-	}
-	if n, ok := p.Lookup(event); !ok || n.Kind != program.StartByEvent {
-		return errs.New(errs.Invalid, "process.start_event", "the process %s has no start event %q that waits for a message or a signal", p.ProcessID, event)
-	}
-	return nil
 }
 
 // lacking names the variables that services need and nothing in the process makes.
@@ -87,28 +72,6 @@ func (s *Service) unused(p *program.Program, vars map[string]json.RawMessage) er
 		})
 	}
 	return source.CheckStart(p, s.Dispatch.Plugins.Resolve, given)
-}
-
-func fitObjects(b *program.Begin, objects []string) error {
-	if b.Object == "" {
-		return nil
-	}
-	for _, text := range objects {
-		ref, err := object.ParseRef(text)
-		if err != nil {
-			return err
-		}
-		if ref.TypeRef() != b.Object {
-			return errs.New(errs.Invalid, "process.object_type", "the process is started on objects of %s, and %s is none", b.Object, text).With("object", text).With("type", b.Object)
-		}
-	}
-	switch n := len(objects); {
-	case n < b.Min:
-		return errs.New(errs.Invalid, "process.object_count", "the process wants at least %d objects of %s, and %d are named", b.Min, b.Object, n)
-	case b.Max > 0 && n > b.Max:
-		return errs.New(errs.Invalid, "process.object_count", "the process wants at most %d objects of %s, and %d are named", b.Max, b.Object, n)
-	}
-	return nil
 }
 
 // checkBegin finds out at deployment whether what a process declares of its

@@ -1,5 +1,5 @@
-// Package schema checks the variables of a start against the JSON Schema that its
-// process declares.
+// Package schema checks a start against what its process declares: its event, its
+// objects, and its variables by their JSON Schema.
 package schema
 
 import (
