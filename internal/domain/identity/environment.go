@@ -14,7 +14,7 @@ var environmental = []string{"connection.read", "connection.use", "connection.wr
 
 // beside are the permissions that no endpoint asks for by itself: what is done asks
 // for them on the way.
-var beside = []string{"connection.use", "lock.override", "task.manage", "type.write"}
+var beside = []string{"connection.use", "lock.override", "message.write", "task.manage", "type.write"}
 
 // Environmental reports whether a permission is judged in an environment, or for a
 // pattern whether one of its permissions is.
