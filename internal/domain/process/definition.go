@@ -260,7 +260,7 @@ func (s *Service) XML(ctx context.Context, d Definition) ([]byte, error) {
 
 // lost says that the file of a version cannot be read as it was deployed.
 func lost(d Definition, err error) error {
-	return errs.Wrap(err, errs.Unavailable, "process.file_lost", fmt.Sprintf("the file of process %s version %d is missing or damaged: restore blobs/%s/%s from a backup", d.Process, d.Version, d.Digest[:2], d.Digest))
+	return errs.Wrap(err, errs.Unavailable, "process.file_lost", fmt.Sprintf("the file of process %s version %d is missing or damaged: restore blobs/%.2s/%[3]s from a backup", d.Process, d.Version, d.Digest))
 }
 
 // Program gives the compiled form of a version, for the engine.
