@@ -49,34 +49,13 @@ describe('the output of a script', () => {
     await context.close()
   })
 
-  it('is whole where the step is looked at, and a gap tells what passed the limit', async () => {
+  it('ends where the script ended, though it passed the limit', async () => {
     const over = join(dir, 'over')
     const { page, context, complaints } = await rig.open(`/runs/${await run(`seq 1 700000; while [ ! -f ${over} ]; do sleep 0.1; done`)}`)
     await page.locator('pre[aria-label="Newest output"]').getByText('700000', { exact: true }).waitFor()
     await page.getByRole('button', { name: 'Open the output' }).click()
     const log = page.getByRole('dialog').getByRole('log')
     await log.getByText('700000', { exact: true }).first().waitFor()
-    const seen = (at: number) =>
-      log.evaluate(async (el, at) => {
-        el.scrollTop = (el.scrollHeight - el.clientHeight) * at
-        for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame)
-        return (el as HTMLElement).innerText
-      }, at)
-    /** How far the number in the first line seen is from its place. */
-    const ahead = (text: string) => {
-      const [line, number] = text.split('\n').map(Number)
-      return number! - line!
-    }
-    // Of 4,788,895 bytes the beginning and the end are kept: what lies between is told, and what is seen goes on behind it.
-    const before = ahead(await seen(0))
-    let [above, below, text] = [0, 1, '']
-    for (let look = 0; look < 40 && !text.includes('missing'); look++) {
-      const at = (above + below) / 2
-      text = await seen(at)
-      if (ahead(text) > before) below = at
-      else above = at
-    }
-    expect(text).toMatch(/[\d,]+ bytes are missing here/)
     writeFileSync(over, '')
     expect(complaints).toEqual([])
     await context.close()
