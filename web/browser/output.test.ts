@@ -49,13 +49,18 @@ describe('the output of a script', () => {
     await context.close()
   })
 
-  it('ends where the script ended, though it passed the limit', async () => {
+  it('shows its newest lines where the step is looked at, and the whole text tells what passed the limit', async () => {
     const over = join(dir, 'over')
     const { page, context, complaints } = await rig.open(`/runs/${await run(`seq 1 700000; while [ ! -f ${over} ]; do sleep 0.1; done`)}`)
     await page.locator('pre[aria-label="Newest output"]').getByText('700000', { exact: true }).waitFor()
     await page.getByRole('button', { name: 'Open the output' }).click()
     const log = page.getByRole('dialog').getByRole('log')
     await log.getByText('700000', { exact: true }).first().waitFor()
+    // What lies before these lines is a link to the whole, in which each byte is kept or told as missing.
+    const whole = await page.getByRole('dialog').getByRole('link', { name: /bytes/ }).getAttribute('href')
+    const text = await page.evaluate(async (href) => (await fetch(href)).text(), whole!)
+    const [sentence, missing] = /^── (\d+) bytes .*are missing here.*\n/m.exec(text)!
+    expect(text.length - sentence.length + Number(missing)).toBe(4_788_895)
     writeFileSync(over, '')
     expect(complaints).toEqual([])
     await context.close()
