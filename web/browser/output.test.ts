@@ -60,7 +60,7 @@ describe('the output of a script', () => {
     const whole = await page.getByRole('dialog').getByRole('link', { name: /bytes/ }).getAttribute('href')
     const text = await page.evaluate(async (href) => (await fetch(href)).text(), whole!)
     const [sentence, missing] = /^── (\d+) bytes .*are missing here.*\n/m.exec(text)!
-    expect(text.length - sentence.length + Number(missing)).toBe(4_788_895)
+    expect(text.length - sentence!.length + Number(missing)).toBe(4_788_895)
     writeFileSync(over, '')
     expect(complaints).toEqual([])
     await context.close()
