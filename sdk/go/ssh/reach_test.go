@@ -238,13 +238,45 @@ func TestACommandThatEndedBeforeTheStopGivesItsResult(t *testing.T) {
 	to, cred := target(s)
 	px := newProxy(t, s.Address)
 	to.Address = px.l.Addr().String()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	live := &signal{word: "go", ch: make(chan struct{})}
-	go func() { <-live.ch; s.Stop(); px.cut(); <-ctx.Done(); s.Run(t) }()
-	got, err := p.Run(ctx, to, cred, ssh.Command{Key: "k", Script: "echo go; sleep 1; echo end; exit 3", Output: live})
-	if err != nil || got.ExitCode != 3 || got.Stdout != "go\nend\n" {
-		t.Errorf("got %+v %v", got, err)
+	type outcome struct {
+		ssh.Result
+		err error
+	}
+	answer := make(chan outcome, 1)
+	go func() {
+		got, err := p.Run(ctx, to, cred, ssh.Command{Key: "k", Script: "echo go; sleep 1; echo end; exit 3", Output: live})
+		answer <- outcome{got, err}
+	}()
+	select {
+	case <-live.ch:
+	case got := <-answer:
+		t.Fatalf("it said nothing: %+v", got)
+	}
+	s.Stop()
+	px.cut()
+	for ended := false; !ended; {
+		kept, err := filepath.Glob(s.Home + "/.sextant/jobs/*/exit")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(kept) == 1 {
+			code, err := os.ReadFile(kept[0])
+			ended = err == nil && strings.HasPrefix(string(code), "3")
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-t.Context().Done():
+			return
+		}
+	}
+	cancel()
+	s.Run(t)
+	got := <-answer
+	if got.err != nil || got.ExitCode != 3 || got.Stdout != "go\nend\n" {
+		t.Errorf("got %+v %v", got.Result, got.err)
 	}
 }
 
