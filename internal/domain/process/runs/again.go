@@ -1,4 +1,4 @@
-package process
+package runs
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type Start struct {
 
 // Started reads what a run was started with from the first entry of its history.
 func (s *Service) Started(ctx context.Context, run api.Key) (Start, error) {
-	r, err := s.readable(ctx, run)
+	r, err := s.Readable(ctx, run)
 	if err != nil {
 		return Start{}, err
 	}

@@ -1,4 +1,4 @@
-package process
+package definition
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,34 +32,16 @@ type Call struct {
 // ends reports whether the run ends where the service fails.
 func (c Call) ends() bool { return c.OnFailure == "fail" }
 
-// Call asks the door for a run of one step that calls a service. The process of
-// that step is kept like any other.
-func (s *Service) Call(ctx context.Context, c Call) (control.Verdict, error) {
-	req, err := s.callRequest(ctx, c)
-	if err != nil {
-		return control.Verdict{}, err
-	}
-	return s.admit(ctx, req)
-}
-
-// PreviewCall tells what a call would do now. Like a call it keeps the process
-// of that one step; it starts nothing.
-func (s *Service) PreviewCall(ctx context.Context, c Call) (Preview, error) {
-	req, err := s.callRequest(ctx, c)
-	if err != nil {
-		return Preview{}, err
-	}
-	return s.Preview(ctx, req)
-}
-
-func (s *Service) callRequest(ctx context.Context, c Call) (control.Request, error) {
+// Request is what a call asks of the door. It keeps the process of that one step like
+// any other.
+func (s *Service) Request(ctx context.Context, c Call) (control.Request, error) {
 	if err := identity.Require(ctx, "run.start", c.Project); err != nil {
 		return control.Request{}, err
 	}
 	if strings.Count(c.Service, "/") != 2 {
 		return control.Request{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form plugin/service/action", c.Service).At(errs.Field{Path: "service", Message: "want plugin/service/action"})
 	}
-	if err := s.Dispatch.CheckInputs(c.Service, names(c.Variables)); err != nil {
+	if err := s.Dispatch.CheckInputs(c.Service, slices.Sorted(maps.Keys(c.Variables))); err != nil {
 		return control.Request{}, err
 	}
 	d, err := s.callProcess(ctx, c)

@@ -1,4 +1,4 @@
-package process
+package runs
 
 import (
 	"time"
@@ -37,6 +37,9 @@ type Run struct {
 	definition int64
 	places     string // environments, as identity.Places writes them
 }
+
+// Definition is the key of the version that the run is of.
+func (r Run) Definition() int64 { return r.definition }
 
 // Over reports whether the run has ended.
 func (r Run) Over() bool { return !r.Ended.IsZero() }

@@ -1,4 +1,4 @@
-package process
+package definition
 
 import (
 	"context"
@@ -40,10 +40,11 @@ func (s *Service) Needs(ctx context.Context, project, process string, version in
 	if err != nil {
 		return nil, err
 	}
-	return s.needs(p), nil
+	return s.NeedsOf(p), nil
 }
 
-func (s *Service) needs(p *program.Program) []Need {
+// NeedsOf is Needs for who has the program.
+func (s *Service) NeedsOf(p *program.Program) []Need {
 	params := map[string]wire.Param{}
 	vars := p.Variables(func(n *program.Node) []string {
 		var names []string

@@ -1,4 +1,4 @@
-package process
+package view
 
 import (
 	"encoding/json"
@@ -8,7 +8,9 @@ import (
 
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
+	"sextant/internal/lang/bpmn"
 )
 
 const looping = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"><process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/></process></definitions>`
@@ -17,7 +19,15 @@ const looping = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL
 // from wherever a view goes on, all are told the same.
 func TestViewsOfALongRun(t *testing.T) {
 	t.Parallel()
-	_, all, err := read([]byte(looping))
+	doc, err := bpmn.Parse([]byte(looping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := bpmn.Read(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := program.All(model)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package process
+package view
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/process/runs"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 )
@@ -17,7 +18,7 @@ import (
 // changed since the message before. The first message alone names the objects of
 // the run.
 type Update struct {
-	Run   Run        `json:"run"`
+	Run   runs.Run   `json:"run"`
 	Steps []*Step    `json:"steps"`
 	Rows  []RowState `json:"rows,omitempty" doc:"Objects of service steps that changed, where the view asked for them"`
 }
@@ -59,7 +60,7 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 	if v.done {
 		return nil, true, nil
 	}
-	r, err := v.s.readable(ctx, v.key)
+	r, err := v.s.Runs.Readable(ctx, v.key)
 	if err != nil {
 		return nil, false, err
 	}
@@ -69,7 +70,7 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 	}
 	// The run is read again: it may have ended after the first look, and the
 	// message that tells of its end has to say so.
-	if r, err = v.s.readable(ctx, v.key); err != nil {
+	if r, err = v.s.Runs.Readable(ctx, v.key); err != nil {
 		return nil, false, err
 	}
 	if len(u.Steps) == 0 && len(u.Rows) == 0 && !fresh && !r.Over() {
@@ -93,12 +94,12 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 }
 
 // changes gives what changed since the last look; fresh is true at the first.
-func (v *watch) changes(ctx context.Context, r Run, from int64) (u Update, fresh bool, err error) {
+func (v *watch) changes(ctx context.Context, r runs.Run, from int64) (u Update, fresh bool, err error) {
 	fresh = v.told < 0
 	v.view.mu.Lock()
 	defer v.view.mu.Unlock()
 	if v.view.fold == nil {
-		p, err := v.s.Program(r.definition)
+		p, err := v.s.Definitions.Program(r.Definition())
 		if err != nil {
 			return u, fresh, err
 		}
@@ -210,7 +211,7 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return errs.New(errs.NotFound, "run.not_found", "there is no run %q", r.PathValue("run"))
 	}
-	news, stop := s.news.Listen(key)
+	news, stop := s.Runs.News(api.Key(key))
 	defer stop()
 	shared, leave := s.views.open(api.Key(key))
 	defer leave()
@@ -219,7 +220,7 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 		v.rows = map[string]map[string]RowState{}
 	}
 	allowed := func(ctx context.Context) error {
-		_, err := s.readable(ctx, api.Key(key))
+		_, err := s.Runs.Readable(ctx, api.Key(key))
 		return err
 	}
 	return a.Stream(w, r, api.Feed{After: v.after, News: news, Every: viewEvery, Allowed: allowed})

@@ -1,27 +1,35 @@
-package process
+// Package definition keeps processes with their versions: it checks a file, compiles
+// it, and tells what a start needs. A version never changes.
+//
+//	deploy ─► version 1, 2, …
+//
+// It starts nothing.
+package definition
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
 
 	"sextant/internal/domain/audit"
+	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/process/number"
+	"sextant/internal/domain/process/schema"
 	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
+	"sextant/internal/kit/blob"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
-	"sextant/internal/lang/bpmn"
 )
 
 // MaxXML is the largest process file, in bytes.
@@ -38,6 +46,42 @@ type Definition struct {
 	Subject string    `json:"subject" doc:"Who deployed it"`
 	Created time.Time `json:"created"`
 }
+
+// Deps is what the service needs.
+type Deps struct {
+	DB       *db.DB
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Audit    *audit.Log
+	Bus      *bus.Bus
+	Blobs    blob.Store
+	Dispatch *dispatch.Service
+	Messages *message.Service
+	// DMN tells which decisions there are.
+	DMN interface {
+		Has(ctx context.Context, project, decision string) (bool, error)
+	}
+	// Cycle is the shortest time between two firings of a timer; 1 s where it is 0.
+	Cycle time.Duration
+}
+
+// Keys gives the keys of new versions: the engine.
+type Keys interface{ NewKey() state.Key }
+
+// Service keeps the versions of processes. It is safe for concurrent use.
+type Service struct {
+	Deps
+	keys     Keys
+	programs number.Programs
+	schemas  schema.Cache
+}
+
+// New makes the service over a migrated database; Attach gives it keys before anything
+// is deployed.
+func New(d Deps) *Service { return &Service{Deps: d} }
+
+// Attach connects what gives keys.
+func (s *Service) Attach(k Keys) { s.keys = k }
 
 // Deployed is the answer to a deployment.
 type Deployed struct {
@@ -70,7 +114,7 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	isNew := make([]bool, len(progs))
 	for i, prog := range progs {
 		out.Warnings = append(append(out.Warnings, unserved(prog)...), s.undecided(ctx, project, prog)...)
-		defs[i] = Definition{Key: api.Key(s.host.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
+		defs[i] = Definition{Key: api.Key(s.keys.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
 	}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
 		for i := range defs {
@@ -131,52 +175,6 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, d Definition) error {
 	}
 	return s.Audit.Write(ctx, tx, audit.Record{Project: d.Project, Actor: identity.From(ctx).Actor(), Verb: "process.deploy", Object: subject,
 		Detail: rawJSON(map[string]any{"version": d.Version, "digest": d.Digest})})
-}
-
-// read parses a file and compiles its processes; the error lists every problem. The
-// programs are there also where there is one, as far as the file can be read.
-func read(xml []byte, opts ...program.Option) (*bpmn.Model, []*program.Program, error) {
-	if len(xml) > MaxXML {
-		return nil, nil, errs.New(errs.TooLarge, "process.too_large", "the file has %d bytes: at most %d are possible", len(xml), MaxXML)
-	}
-	doc, err := bpmn.Parse(xml)
-	if err != nil {
-		return nil, nil, refused(err)
-	}
-	model, err := bpmn.Read(doc)
-	if model == nil {
-		return nil, nil, refused(err)
-	}
-	progs, err := program.All(model, append(opts, program.Zones(time.LoadLocation))...) // and what Read found
-	if err != nil {
-		return nil, progs, refused(err)
-	}
-	return model, progs, nil
-}
-
-func refused(err error) error {
-	var problems *bpmn.Error
-	if !errors.As(err, &problems) {
-		return errs.Wrap(err, errs.Malformed, "process.xml", "the file is not understood")
-	}
-	n := len(problems.Problems)
-	e := errs.New(errs.Invalid, "process.invalid", "the process cannot be executed: %d problem(s)", n)
-	if n == 1 {
-		e.Code = problems.Problems[0].Code
-	}
-	return e.At(fields(problems.Problems)...)
-}
-
-func fields(problems []bpmn.Problem) []errs.Field {
-	var all []errs.Field
-	for _, p := range problems {
-		path := p.Element
-		if path == "" {
-			path = fmt.Sprintf("line %d", p.Line)
-		}
-		all = append(all, errs.Field{Path: path, Code: p.Code, Message: p.Message, Line: p.Line, Column: p.Column})
-	}
-	return all
 }
 
 // unserved lists the tasks whose jobs nobody here takes: they wait for a worker.
@@ -244,45 +242,9 @@ func at(all []errs.Field, n *program.Node) bool {
 	return slices.ContainsFunc(all, func(f errs.Field) bool { return f.Path == n.ID })
 }
 
-// XML gives the file of a version.
-func (s *Service) XML(ctx context.Context, d Definition) ([]byte, error) {
-	f, _, err := s.Blobs.Open(ctx, d.Digest)
-	if err != nil {
-		return nil, lost(d, err)
-	}
-	defer f.Close()
-	xml, err := io.ReadAll(io.LimitReader(f, MaxXML+1))
-	if err != nil {
-		return nil, lost(d, err)
-	}
-	return xml, nil
-}
-
-// lost says that the file of a version cannot be read as it was deployed.
-func lost(d Definition, err error) error {
-	return errs.Wrap(err, errs.Unavailable, "process.file_lost", fmt.Sprintf("the file of process %s version %d is missing or damaged: restore blobs/%.2s/%[3]s from a backup", d.Process, d.Version, d.Digest))
-}
-
-// Program gives the compiled form of a version, for the engine.
-func (s *Service) Program(key int64) (*program.Program, error) {
-	if p := s.programs.Get(key); p != nil {
-		return p, nil
-	}
-	ctx := context.Background()
-	d, err := definitionByKey(ctx, s.DB, key)
-	if err != nil {
-		return nil, err
-	}
-	prog, err := s.compiled(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	s.programs.Put(key, prog)
-	return prog, nil
-}
-
-// Find gives the version of a process, the newest for 0.
-func (s *Service) find(ctx context.Context, project, process string, version int) (Definition, error) {
+// Version gives a version of a process, the newest for 0; a NotFound error where there
+// is none.
+func (s *Service) Version(ctx context.Context, project, process string, version int) (Definition, error) {
 	missing := errs.New(errs.NotFound, "process.not_found", "there is no process %q in project %q: deploy it first", process, project).With("process", process)
 	if version == 0 {
 		d, err := newest(ctx, s.DB, project, process)
@@ -304,4 +266,12 @@ func (s *Service) find(ctx context.Context, project, process string, version int
 	return *d, nil
 }
 
-func micros(t time.Time) int64 { return clock.Micros(t) }
+// Found gives a version of a process with its program, for the door.
+func (s *Service) Found(ctx context.Context, project, process string, version int) (control.Found, error) {
+	d, err := s.Version(ctx, project, process, version)
+	if err != nil {
+		return control.Found{}, err
+	}
+	p, err := s.Program(int64(d.Key))
+	return control.Found{Definition: int64(d.Key), Program: p}, err
+}

@@ -1,4 +1,4 @@
-package process
+package runs
 
 import (
 	"context"
@@ -63,7 +63,7 @@ func (s *Service) override(ctx context.Context, i *Incident, o override.Values) 
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Program(r.definition)
+	p, err := s.Definitions.Program(r.definition)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (s *Service) mayGive(ctx context.Context, project string, given ...map[stri
 
 // Cancel ends a run. What its steps have begun is told to stop.
 func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error {
-	r, err := s.readable(ctx, run)
+	r, err := s.Readable(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 // incident as its code: for a run to which nobody would come back. What its steps
 // have begun is told to stop.
 func (s *Service) Fail(ctx context.Context, run api.Key, reason string) error {
-	r, err := s.readable(ctx, run)
+	r, err := s.Readable(ctx, run)
 	if err != nil {
 		return err
 	}

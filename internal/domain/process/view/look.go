@@ -1,4 +1,4 @@
-package process
+package view
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sextant/internal/domain/audit"
-	"sextant/internal/domain/identity"
+	"sextant/internal/domain/process/runs"
 	"sextant/internal/domain/setting"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
@@ -44,7 +44,7 @@ func decisionVerbs(verb string) bool {
 
 // Decisions lists what people decided about a run, oldest first.
 func (s *Service) Decisions(ctx context.Context, key api.Key) ([]Decision, error) {
-	r, err := s.readable(ctx, key)
+	r, err := s.Runs.Readable(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -99,11 +99,11 @@ const hiddenValue = `"***"`
 // Variables gives the variables of a run as its process sees them: those of now,
 // or of its end. Secrets are not told.
 func (s *Service) Variables(ctx context.Context, key api.Key) (map[string]json.RawMessage, error) {
-	if _, err := s.readable(ctx, key); err != nil {
+	if _, err := s.Runs.Readable(ctx, key); err != nil {
 		return nil, err
 	}
 	vars := map[string]json.RawMessage{}
-	err := s.host.Read(ctx, state.Key(key), func(r *state.Run, _ *program.Program) {
+	err := s.Runs.Look(ctx, key, func(r *state.Run, _ *program.Program) {
 		for _, name := range r.Names(r.Key) {
 			vars[name], _ = r.Local(r.Key, name)
 		}
@@ -146,63 +146,17 @@ func (s *Service) lastVariables(ctx context.Context, key api.Key, vars map[strin
 	}
 }
 
-// Hour counts the runs that began within an hour and are in one state.
-type Hour struct {
-	Hour  time.Time `json:"hour" doc:"When it began"`
-	State string    `json:"state"`
-	Runs  int       `json:"runs"`
-}
-
-// Summary counts runs.
-type Summary struct {
-	Total   int            `json:"total"`
-	States  map[string]int `json:"states" doc:"Runs by state"`
-	Waiting int            `json:"waiting" doc:"Open tasks of people"`
-	Hours   []Hour         `json:"hours" doc:"Runs by the hour in which they began and by state, where a beginning is given"`
-}
-
-// Summarize counts the runs that a filter selects. Its state is left out, so that
-// the counts are those of all states that could be chosen.
-func (s *Service) Summarize(ctx context.Context, f Filter) (Summary, error) {
-	if err := identity.Require(ctx, "run.read", f.Project); err != nil {
-		return Summary{}, err
-	}
-	out := Summary{States: map[string]int{}, Hours: []Hour{}}
-	f.State = ""
-	hours, err := runsByHour(ctx, s.DB, f)
-	if err != nil {
-		return out, err
-	}
-	for _, h := range hours {
-		out.Total += h.Runs
-		out.States[h.State] += h.Runs
-	}
-	if !f.Since.IsZero() {
-		out.Hours = append(out.Hours, hours...)
-	}
-	if identity.Require(ctx, "task.read", f.Project) == nil {
-		out.Waiting, err = s.Tasks.Count(ctx, f.Project)
-	}
-	return out, err
-}
-
 func (s *Service) lookRoutes(a *api.API) {
 	type decisions struct{ Body api.Page[Decision] }
 	api.Register(a, api.Endpoint{ID: "listRunDecisions", Method: http.MethodGet, Path: "/api/v1/runs/{run}/decisions", Tag: "runs", Summary: "What people decided about a run, oldest first", Permission: "run.read"},
-		func(ctx context.Context, in *RunKey) (*decisions, error) {
+		func(ctx context.Context, in *runs.RunKey) (*decisions, error) {
 			all, err := s.Decisions(ctx, in.Run.Key)
 			return &decisions{api.Page[Decision]{Items: all}}, err
 		})
 	type vars struct{ Body map[string]json.RawMessage }
 	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet, Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of a run: of now, or of its end", Permission: "run.read"},
-		func(ctx context.Context, in *RunKey) (*vars, error) {
+		func(ctx context.Context, in *runs.RunKey) (*vars, error) {
 			v, err := s.Variables(ctx, in.Run.Key)
 			return &vars{v}, err
-		})
-	type summary struct{ Body Summary }
-	api.Register(a, api.Endpoint{ID: "summarizeRuns", Method: http.MethodGet, Path: "/api/v1/runs/summary", Tag: "runs", Summary: "How many runs there are by state and hour", Permission: "run.read"},
-		func(ctx context.Context, in *Choice) (*summary, error) {
-			v, err := s.Summarize(ctx, Filter{Choice: *in})
-			return &summary{v}, err
 		})
 }

@@ -1,4 +1,4 @@
-package process
+package view
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/process/runs"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
@@ -390,8 +391,8 @@ func sameRows(a, b *Rows) bool {
 }
 
 // steps folds the whole history of a run.
-func (s *Service) steps(ctx context.Context, r Run) (*fold, error) {
-	p, err := s.Program(r.definition)
+func (s *Service) steps(ctx context.Context, r runs.Run) (*fold, error) {
+	p, err := s.Definitions.Program(r.Definition())
 	if err != nil {
 		return nil, err
 	}

@@ -1,103 +1,24 @@
-package process
+package runs
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"sextant/internal/domain/control"
-	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
-	"sextant/internal/engine/state"
+	"sextant/internal/domain/process/definition"
 	"sextant/internal/kit/api"
-	"sextant/internal/kit/errs"
+	"sextant/internal/kit/clock"
 )
-
-const maxSteps = 5000 // steps answered at once
 
 // Routes adds the endpoints.
 func (s *Service) Routes(a *api.API) {
-	s.definitionRoutes(a)
-	s.needsRoute(a)
 	s.againRoute(a)
 	s.startRoutes(a)
 	s.runRoutes(a)
 	s.incidentRoutes(a)
-}
-
-func (s *Service) definitionRoutes(a *api.API) {
-	a.Handle(api.Endpoint{ID: "deployProcess", Tag: "processes", Summary: "Deploy a BPMN file", Method: http.MethodPost, Path: "/api/v1/processes", Permission: "process.deploy", Query: []string{"project"}}, func(w http.ResponseWriter, r *http.Request) error {
-		xml, err := api.ReadBody(w, r, MaxXML)
-		if errs.Is(err, errs.TooLarge) {
-			return errs.New(errs.TooLarge, "process.too_large", "the file has more than %d bytes", MaxXML)
-		}
-		if err != nil {
-			return err
-		}
-		project := r.URL.Query().Get("project")
-		if project == "" {
-			project = "default"
-		}
-		d, err := s.Deploy(r.Context(), project, xml)
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusCreated)
-		return json.NewEncoder(w).Encode(d)
-	})
-	type list struct {
-		Project string `query:"project" default:"default" maxLength:"64"`
-		Process string `query:"process" maxLength:"190" doc:"All versions of this process, newest first"`
-		api.Paging
-	}
-	type page struct{ Body api.Page[Definition] }
-	api.Register(a, api.Endpoint{ID: "listProcesses", Method: http.MethodGet, Path: "/api/v1/processes", Tag: "processes", Summary: "Processes in their newest version", Permission: "process.read"},
-		func(ctx context.Context, in *list) (*page, error) {
-			if err := identity.Require(ctx, "process.read", in.Project); err != nil {
-				return nil, err
-			}
-			all, err := definitions(ctx, s.DB, in.Project, in.Process, in.Paging)
-			if err != nil {
-				return nil, err
-			}
-			return &page{api.PageOf(all, in.Limit, func(d Definition) string {
-				if in.Process != "" {
-					return strconv.Itoa(d.Version)
-				}
-				return d.Process
-			})}, nil
-		})
-	a.Handle(api.Endpoint{ID: "getProcessXML", Tag: "processes", Summary: "The BPMN file of a version", Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read", Query: []string{"project"}}, s.xml)
-}
-
-func (s *Service) xml(w http.ResponseWriter, r *http.Request) error {
-	project := r.URL.Query().Get("project")
-	if project == "" {
-		project = "default"
-	}
-	if err := identity.Require(r.Context(), "process.read", project); err != nil {
-		return err
-	}
-	version, err := strconv.Atoi(r.PathValue("version"))
-	if err != nil || version < 1 {
-		return errs.New(errs.Malformed, "process.version", "the version %q is no number from 1", r.PathValue("version"))
-	}
-	d, err := s.find(r.Context(), project, r.PathValue("process"), version)
-	if err != nil {
-		return err
-	}
-	data, err := s.XML(r.Context(), d)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/xml")
-	w.Header().Set("Content-Disposition", "attachment") // a browser would run scripts within it
-	w.Header().Set("Content-Length", fmt.Sprint(len(data)))
-	_, err = w.Write(data)
-	return err
 }
 
 // startBody is what a start is asked with.
@@ -122,7 +43,7 @@ func (s *Service) startRoutes(a *api.API) {
 			v, err := s.admit(ctx, i.Body.request())
 			return &out{v}, err
 		})
-	type callIn struct{ Body Call }
+	type callIn struct{ Body definition.Call }
 	api.Register(a, api.Endpoint{ID: "callService", Method: http.MethodPost, Path: "/api/v1/calls", Tag: "runs", Summary: "Ask the door for a run of one step that calls a service", Permission: "run.start", Status: http.StatusCreated},
 		func(ctx context.Context, i *callIn) (*out, error) {
 			v, err := s.Call(ctx, i.Body)
@@ -167,40 +88,16 @@ func (s *Service) runRoutes(a *api.API) {
 			for i := range all {
 				all[i].Objects = all[i].Objects[:min(len(all[i].Objects), listedObjects)]
 			}
-			return &page{api.PageOf(all, in.Limit, func(r Run) string { return fmt.Sprintf("%d.%d", micros(r.Started), r.Key) })}, nil
+			return &page{api.PageOf(all, in.Limit, func(r Run) string { return fmt.Sprintf("%d.%d", clock.Micros(r.Started), r.Key) })}, nil
 		})
 	type one struct{ Body Run }
 	api.Register(a, api.Endpoint{ID: "getRun", Method: http.MethodGet, Path: "/api/v1/runs/{run}", Tag: "runs", Summary: "One run", Permission: "run.read"},
 		func(ctx context.Context, in *RunKey) (*one, error) {
-			r, err := s.readable(ctx, in.Run.Key)
+			r, err := s.Readable(ctx, in.Run.Key)
 			return &one{r}, err
 		})
-	type steps struct{ Body api.Page[*Step] }
-	api.Register(a, api.Endpoint{ID: "listSteps", Method: http.MethodGet, Path: "/api/v1/runs/{run}/steps", Tag: "runs", Summary: "Steps of a run in the order in which they began, the newest where there are too many", Permission: "run.read"},
-		func(ctx context.Context, in *RunKey) (*steps, error) {
-			r, err := s.readable(ctx, in.Run.Key)
-			if err != nil {
-				return nil, err
-			}
-			f, err := s.steps(ctx, r)
-			if err != nil {
-				return nil, err
-			}
-			all := f.steps[max(0, len(f.steps)-maxSteps):]
-			return &steps{api.Page[*Step]{Items: append([]*Step{}, all...)}}, nil
-		})
-	type jobs struct{ Body api.Page[dispatch.Step] }
-	api.Register(a, api.Endpoint{ID: "listJobs", Method: http.MethodGet, Path: "/api/v1/runs/{run}/jobs", Tag: "runs", Summary: "Service calls of a run with the outcome of every row", Permission: "run.read"},
-		func(ctx context.Context, in *RunKey) (*jobs, error) {
-			if _, err := s.readable(ctx, in.Run.Key); err != nil {
-				return nil, err
-			}
-			all, err := s.Dispatch.Steps(ctx, state.Key(in.Run.Key))
-			return &jobs{api.Page[dispatch.Step]{Items: all}}, err
-		})
-	a.Handle(api.Endpoint{ID: "watchRun", Tag: "runs", Summary: "Live view of a run as server-sent events, resumed by Last-Event-ID", Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read", Query: []string{"after", "rows"}}, func(w http.ResponseWriter, r *http.Request) error { return s.events(a, w, r) })
 	s.actRoutes(a)
-	s.lookRoutes(a)
+	s.countRoutes(a)
 }
 
 func (s *Service) actRoutes(a *api.API) {
@@ -246,7 +143,7 @@ func (s *Service) incidentRoutes(a *api.API) {
 			if err != nil {
 				return nil, err
 			}
-			return &page{api.PageOf(all, in.Limit, func(i Incident) string { return fmt.Sprintf("%d.%d", micros(i.Since), i.Key) })}, nil
+			return &page{api.PageOf(all, in.Limit, func(i Incident) string { return fmt.Sprintf("%d.%d", clock.Micros(i.Since), i.Key) })}, nil
 		})
 	type IncidentKey struct {
 		Incident api.KeyParam `path:"incident"`

@@ -1,9 +1,7 @@
-package process
+package runs
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 
@@ -21,7 +19,7 @@ func (s *Service) Seen(ctx context.Context, permission, project, column string) 
 	if condition, args = identity.Sight(ctx, permission, project, "seen.places"); condition == "" {
 		return "", nil
 	}
-	return "NOT EXISTS (SELECT 1 FROM process_run seen WHERE seen.run = " + column + " AND NOT (" + condition + "))", args
+	return noneUnseen(column, condition), args
 }
 
 // InSight reports whether the subject of ctx may see a run of a project.
@@ -124,33 +122,4 @@ func (s *Service) place(ctx context.Context, some []unplacedRun) error {
 		}
 		return nil
 	})
-}
-
-// unplacedRun is a run of which it is not known where it acts.
-type unplacedRun struct {
-	run              int64
-	project, objects string
-}
-
-// unplaced lists such runs, the newest first; before is the last of those before.
-func unplaced(ctx context.Context, q db.Querier, before int64) ([]unplacedRun, error) {
-	query, args := "SELECT run, project, objects FROM process_run WHERE places LIKE ?", []any{"%" + identity.Places([]string{identity.Unplaced}) + "%"}
-	if before >= 0 {
-		query, args = query+" AND run < ?", append(args, before)
-	}
-	rows, err := q.Query(ctx, query+" ORDER BY run DESC LIMIT ?", append(args, unplacedAtOnce)...)
-	return db.Scan(rows, err, func(r *sql.Rows) (u unplacedRun, err error) { return u, r.Scan(&u.run, &u.project, &u.objects) })
-}
-
-func placesOf(ctx context.Context, q db.Querier, run int64) (places string, err error) {
-	err = q.QueryRow(ctx, "SELECT places FROM process_run WHERE run = ?", run).Scan(&places)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = errs.New(errs.NotFound, "run.not_found", "there is no run %d", run)
-	}
-	return places, err
-}
-
-func setPlaces(tx *db.Tx, run int64, places string) error {
-	_, err := tx.Exec("UPDATE process_run SET places = ? WHERE run = ?", places, run)
-	return err
 }

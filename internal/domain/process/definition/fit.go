@@ -1,9 +1,10 @@
-package process
+package definition
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func (s *Service) Fit(_ context.Context, f control.Found, req control.Request) c
 // lacking names the variables that services need and nothing in the process makes.
 func (s *Service) lacking(p *program.Program, vars map[string]json.RawMessage) error {
 	var all []errs.Field
-	for _, n := range s.needs(p) {
+	for _, n := range s.NeedsOf(p) {
 		raw := vars[n.Name]
 		if !n.Required || n.Later || n.Default != "" || len(raw) > 0 && string(raw) != "null" && string(raw) != `""` {
 			continue
@@ -65,7 +66,7 @@ func (s *Service) lacking(p *program.Program, vars map[string]json.RawMessage) e
 // unused refuses variables that would be given for nothing. What the process
 // declares is given for a reason.
 func (s *Service) unused(p *program.Program, vars map[string]json.RawMessage) error {
-	given := names(vars)
+	given := slices.Sorted(maps.Keys(vars))
 	if b := p.Begin; b != nil {
 		given = slices.DeleteFunc(given, func(name string) bool {
 			return b.Title.Expr != nil && slices.Contains(b.Title.Expr.Names(), name) || schema.Declares(b, name)

@@ -1,4 +1,4 @@
-package process
+package runs
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"sextant/internal/domain/dispatch/gift"
 	"sextant/internal/domain/dispatch/source"
+	"sextant/internal/domain/process/definition"
 	"sextant/internal/domain/process/schema"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
@@ -100,7 +101,7 @@ func (s *Service) ExplainTasks(ctx context.Context, tasks []worklist.Task) error
 }
 
 func (s *Service) explain(ctx context.Context, r Run, t *worklist.Task) error {
-	p, err := s.Program(r.definition)
+	p, err := s.Definitions.Program(r.definition)
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func (s *Service) explain(ctx context.Context, r Run, t *worklist.Task) error {
 	if err != nil && !errors.Is(err, durable.ErrNoRun) && !errs.Is(err, errs.Conflict) {
 		return err
 	}
-	needs := s.needs(p)
+	needs := s.Definitions.NeedsOf(p)
 	for i, q := range asked {
 		t.Questions = append(t.Questions, s.question(p, q, needs, given[i]))
 	}
@@ -158,12 +159,12 @@ func known(run *state.Run, task state.Key, q program.Question) bool {
 }
 
 // question is what is known of a variable that a task asks for.
-func (s *Service) question(p *program.Program, asked program.Question, needs []Need, given bool) worklist.Question {
+func (s *Service) question(p *program.Program, asked program.Question, needs []definition.Need, given bool) worklist.Question {
 	q := worklist.Question{Name: asked.Name, Required: !given}
 	for _, c := range asked.Choices {
 		q.Choices = append(q.Choices, worklist.Choice{Value: c.Value, Title: c.Title, Else: c.Else})
 	}
-	i := slices.IndexFunc(needs, func(n Need) bool { return n.Name == asked.Name })
+	i := slices.IndexFunc(needs, func(n definition.Need) bool { return n.Name == asked.Name })
 	if i >= 0 {
 		n := needs[i]
 		q.Title, q.Description, q.Type, q.Secret = n.Title, n.Description, n.Type, n.Secret
