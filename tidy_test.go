@@ -172,7 +172,8 @@ func domains() [][]string {
 // comes last.
 func rooms() map[string][][]string {
 	return map[string][][]string{
-		"process": {{"active", "number", "schema"}, {"definition"}, {"runs"}, {"view"}},
+		"dispatch": {{"override", "retry", "source", "gift", "output", "record"}, {"answer"}, {"plan"}, {"outcome"}},
+		"process":  {{"active", "number", "schema"}, {"definition"}, {"runs"}, {"view"}},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"sextant/internal/domain/decision"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/output"
+	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/message"
@@ -95,7 +96,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, fmt.Errorf("output: %w", err)
 	}
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
-	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls, Store: p.output,
+	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings})
+	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output,
 		Changed: changed(func() *runs.Service { return p.runs }), Stopped: func(ctx context.Context, run state.Key) { p.runs.Stopped(ctx, run) },
 		Reached: func(tx *db.Tx, run int64, environments []string) error {
 			return p.runs.Reached(tx, run, environments)
@@ -104,12 +106,12 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 			return p.runs.InSight(ctx, project, run)
 		}})
 	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
-	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: p.dispatch.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
+	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: planner.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
 		return p.runs.Seen(ctx, permission, project, column)
 	}, InSight: func(ctx context.Context, project string, run int64) (bool, error) {
 		return p.runs.InSight(ctx, project, run)
 	}})
-	p.versions = definition.New(definition.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
+	p.versions = definition.New(definition.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Planner: planner, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
 	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Max: s.Config.Limits.Runs})
 	views := view.New(view.Deps{DB: d, Audit: trail, Definitions: p.versions, Runs: p.runs, Dispatch: p.dispatch})
 	tasks.Attach(p.runs)
@@ -123,7 +125,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen})
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs, Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen})
 	p.objects.Attach(p.door)
 	p.versions.Attach(p.engine)
 	p.runs.Attach(p.engine, p.door)

@@ -41,7 +41,7 @@ func (s *Service) Request(ctx context.Context, c Call) (control.Request, error) 
 	if strings.Count(c.Service, "/") != 2 {
 		return control.Request{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form plugin/service/action", c.Service).At(errs.Field{Path: "service", Message: "want plugin/service/action"})
 	}
-	if err := s.Dispatch.CheckInputs(c.Service, slices.Sorted(maps.Keys(c.Variables))); err != nil {
+	if err := s.Planner.CheckInputs(c.Service, slices.Sorted(maps.Keys(c.Variables))); err != nil {
 		return control.Request{}, err
 	}
 	d, err := s.callProcess(ctx, c)
@@ -53,7 +53,7 @@ func (s *Service) Request(ctx context.Context, c Call) (control.Request, error) 
 
 // titleOf is what a service calls itself in English, else its name.
 func (s *Service) titleOf(service string) string {
-	svc, err := s.Dispatch.Plugins.Resolve(plugin.JobPrefix + strings.TrimPrefix(service, plugin.JobPrefix))
+	svc, err := s.Planner.Plugins.Resolve(plugin.JobPrefix + strings.TrimPrefix(service, plugin.JobPrefix))
 	if err != nil || svc.Action.Title["en"] == "" {
 		return service
 	}

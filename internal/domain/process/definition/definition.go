@@ -18,6 +18,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/process/number"
@@ -55,7 +56,7 @@ type Deps struct {
 	Audit    *audit.Log
 	Bus      *bus.Bus
 	Blobs    blob.Store
-	Dispatch *dispatch.Service
+	Planner  *plan.Service
 	Messages *message.Service
 	// DMN tells which decisions there are.
 	DMN interface {
@@ -220,7 +221,7 @@ func (s *Service) checkTasks(ctx context.Context, progs []*program.Program, prob
 			if n.Kind != program.ServiceTask || at(all, n) {
 				continue
 			}
-			if err := s.Dispatch.CheckTask(ctx, n); err != nil {
+			if err := s.Planner.CheckTask(ctx, n); err != nil {
 				e := errs.As(err)
 				all = append(all, errs.Field{Path: n.ID, Code: e.Code, Message: e.Message, Line: n.Line})
 			}

@@ -72,7 +72,7 @@ func (s *Service) unused(p *program.Program, vars map[string]json.RawMessage) er
 			return b.Title.Expr != nil && slices.Contains(b.Title.Expr.Names(), name) || schema.Declares(b, name)
 		})
 	}
-	return source.CheckStart(p, s.Dispatch.Plugins.Resolve, given)
+	return source.CheckStart(p, s.Planner.Plugins.Resolve, given)
 }
 
 // checkBegin finds out at deployment whether what a process declares of its
@@ -93,7 +93,7 @@ func (s *Service) checkBegin(ctx context.Context, p *program.Program) []errs.Fie
 		}
 	}
 	if b.Object != "" {
-		if err := s.Dispatch.CheckType(ctx, b.Object); err != nil {
+		if err := s.Planner.CheckType(ctx, b.Object); err != nil {
 			all = append(all, at("process.start_object", "%s", errs.As(err).Message))
 		}
 	}

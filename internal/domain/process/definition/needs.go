@@ -48,7 +48,7 @@ func (s *Service) NeedsOf(p *program.Program) []Need {
 	params := map[string]wire.Param{}
 	vars := p.Variables(func(n *program.Node) []string {
 		var names []string
-		for _, w := range s.Dispatch.Wants(n) {
+		for _, w := range s.Planner.Wants(n) {
 			names = append(names, w.Name)
 			note(params, w)
 		}

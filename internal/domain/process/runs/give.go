@@ -60,7 +60,7 @@ func (s *Service) giving(ctx context.Context, run state.Key, g gift.Giving) (kee
 	if err = errors.Join(err, unread); err != nil {
 		return nil, nil, err
 	}
-	keep, done = s.Dispatch.Gifts.Give(run, prog, s.Dispatch.Takes, gifts)
+	keep, done = s.Dispatch.Gifts.Give(run, prog, s.Dispatch.Planner.Takes, gifts)
 	return keep, done, nil
 }
 

@@ -68,11 +68,11 @@ func (s *Service) override(ctx context.Context, i *Incident, o override.Values) 
 		return nil, err
 	}
 	n, _ := p.Lookup(i.Element)
-	if err := s.Dispatch.CheckOverride(n, o); err != nil {
+	if err := s.Dispatch.Planner.CheckOverride(n, o); err != nil {
 		return nil, err
 	}
 	if len(o.Inputs) > 0 {
-		if err := s.Dispatch.Seal(n, o, i.Project, i.Run.String()); err != nil {
+		if err := s.Dispatch.Planner.Seal(n, o, i.Project, i.Run.String()); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +140,7 @@ func (s *Service) operable(ctx context.Context, key api.Key, gives bool) (*Incid
 // with his rights before the run uses them with its own.
 func (s *Service) mayGive(ctx context.Context, project string, given ...map[string]json.RawMessage) error {
 	for _, g := range given {
-		if err := s.Dispatch.MayRefer(ctx, project, g); err != nil {
+		if err := s.Dispatch.Planner.MayRefer(ctx, project, g); err != nil {
 			return err
 		}
 	}

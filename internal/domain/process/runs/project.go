@@ -102,7 +102,7 @@ func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) e
 		return err
 	}
 	given, _ := s.Dispatch.Gifts.Of(state.Key(r.Key))
-	by := gift.Signal{Own: m.Rights, Program: p, Node: p.Nodes[e.Node], Variables: e.Variables, Reads: s.Dispatch.Takes}.Carried(given)
+	by := gift.Signal{Own: m.Rights, Program: p, Node: p.Nodes[e.Node], Variables: e.Variables, Reads: s.Dispatch.Planner.Takes}.Carried(given)
 	return s.Messages.Throw(tx, message.Thrown{Project: r.Project, Name: e.Name, Run: state.Key(r.Key), Variables: e.Variables, By: by.Run(r.Key.String()).Rights()})
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/kit/db"
@@ -72,7 +72,7 @@ func (s *Service) placeAll(ctx context.Context) error {
 func (s *Service) place(ctx context.Context, some []unplacedRun) error {
 	acted, byProject := map[int64][]object.Ref{}, map[string][]object.Ref{}
 	for _, r := range some {
-		refs, err := dispatch.ActedOn(ctx, s.DB, r.run)
+		refs, err := record.ActedOn(ctx, s.DB, r.run, "")
 		if err != nil {
 			return err
 		}

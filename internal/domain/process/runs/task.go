@@ -175,7 +175,7 @@ func (s *Service) question(p *program.Program, asked program.Question, needs []d
 		}
 	}
 	q.Secret = q.Secret || slices.ContainsFunc(p.Nodes, func(n *program.Node) bool {
-		return slices.ContainsFunc(s.Dispatch.Wants(n), func(w source.Want) bool { return w.Name == asked.Name && w.Param != nil && w.Param.Secret })
+		return slices.ContainsFunc(s.Dispatch.Planner.Wants(n), func(w source.Want) bool { return w.Name == asked.Name && w.Param != nil && w.Param.Secret })
 	})
 	return q
 }

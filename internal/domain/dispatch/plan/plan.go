@@ -1,4 +1,7 @@
-package dispatch
+// Package plan tells what service steps act on and what they are sent: the rows, the
+// inputs of each, the claims, connections and files. Preview, admission and the run
+// itself ask it, with the rights that the run has; it changes nothing.
+package plan
 
 import (
 	"context"
@@ -11,11 +14,36 @@ import (
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
+	"sextant/internal/domain/setting"
 	"sextant/internal/engine/program"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 	"sextant/internal/lang/rolling"
 	"sextant/sdk/go/wire"
 )
+
+// Deps is what the service needs.
+type Deps struct {
+	DB       *db.DB
+	Clock    clock.Clock
+	Plugins  *plugin.Registry
+	Objects  *object.Service
+	Settings *setting.Service
+}
+
+// Service plans what steps do. It is safe for concurrent use.
+type Service struct{ Deps }
+
+// New makes the service.
+func New(d Deps) *Service { return &Service{d} }
+
+const defaultBatch = 50 // rows of a call
+
+// Takes lists the variables that the service of a step takes.
+func (s *Service) Takes(n *program.Node) (names []string, all bool) {
+	return source.Takes(n, s.Plugins.Resolve)
+}
 
 // Plan tells what every service step of a program would touch if it ran now on
 // these objects, with the rights of the subject of ctx. Branches that may not be
@@ -67,7 +95,7 @@ func (s *Service) planStep(ctx context.Context, ask control.Ask, n *program.Node
 		if n.Ext.Bind != nil {
 			one.Later = n.Ext.Bind.Path
 		}
-		err = s.planTouch(ctx, &one, step{ask.Project, ask.Program, n, svc}, ask)
+		err = s.planTouch(ctx, &one, Step{ask.Project, ask.Program, n, svc}, ask)
 	}
 	if err == nil {
 		return one, nil
@@ -91,17 +119,17 @@ func stepName(n *program.Node) string {
 	return n.ID
 }
 
-// step is a step of a program that calls a service.
-type step struct {
-	project string
-	program *program.Program
-	node    *program.Node
-	svc     plugin.Service
+// Step is a step of a program that calls a service.
+type Step struct {
+	Project string
+	Program *program.Program
+	Node    *program.Node
+	Svc     plugin.Service
 }
 
 // planTouch fills in what a step would touch: its rows, and what it is given.
-func (s *Service) planTouch(ctx context.Context, one *control.Planned, w step, ask control.Ask) error {
-	all, err := source.Of(w.svc, w.node.Ext)
+func (s *Service) planTouch(ctx context.Context, one *control.Planned, w Step, ask control.Ask) error {
+	all, err := source.Of(w.Svc, w.Node.Ext)
 	if err != nil {
 		return err
 	}
@@ -112,10 +140,10 @@ func (s *Service) planTouch(ctx context.Context, one *control.Planned, w step, a
 	if err != nil {
 		return err
 	}
-	size := batchOf(w.svc)
+	size := BatchOf(w.Svc)
 	var reached []object.Ref
 	for _, rows := range batches {
-		found, err := s.targets(ctx, w, rows)
+		found, err := s.Targets(ctx, w, rows)
 		if err != nil {
 			return err
 		}
@@ -128,72 +156,72 @@ func (s *Service) planTouch(ctx context.Context, one *control.Planned, w step, a
 		reached = append(reached, found...)
 	}
 	if len(reached) == 0 {
-		one.Locks = claimsOf(w.svc, nil)
-		if w.node.Ext.Bind != nil {
-			one.Problem = errs.As(nothing(w.node.Ext.Bind.Path)).Message
+		one.Locks = ClaimsOf(w.Svc, nil)
+		if w.Node.Ext.Bind != nil {
+			one.Problem = errs.As(Nothing(w.Node.Ext.Bind.Path)).Message
 			return nil
 		}
-		return source.Fits(w.svc, all, object.Ref{}, len(ask.Objects) > 0)
+		return source.Fits(w.Svc, all, object.Ref{}, len(ask.Objects) > 0)
 	}
-	if err := source.Fits(w.svc, all, reached[0], true); err != nil {
+	if err := source.Fits(w.Svc, all, reached[0], true); err != nil {
 		return err
 	}
 	// What is read of the rows is read now, so that a right that is missing is
 	// known before anything was done.
-	f := &form{sources: all, svc: w.svc}
-	sc := &scope{mandate: control.Mandate{Project: w.project}}
+	f := &Form{Sources: all, Svc: w.Svc}
+	sc := &Scope{Mandate: control.Mandate{Project: w.Project}}
 	if f.values, err = s.paths(ctx, sc, f, reached); err != nil {
 		return err
 	}
-	touched, err := s.touched(ctx, w, f, reached)
+	touched, err := s.Touched(ctx, w, f, reached)
 	if err != nil {
 		return err
 	}
-	one.Locks = claimsOf(w.svc, touched.all)
-	places, err := s.bound(ctx, w, f, intent{rows: reached, inputs: source.Foresee(all, reached, f.values, ask.Variables), touched: touched})
+	one.Locks = ClaimsOf(w.Svc, touched.All)
+	places, err := s.Bound(ctx, w, f, Intent{Rows: reached, Inputs: source.Foresee(all, reached, f.values, ask.Variables), Touched: touched})
 	one.Places = append(one.Places, places...)
 	return err
 }
 
-// touch is all that a step acts on: its rows, and what it reaches through each.
-type touch struct {
-	all []object.Ref
-	by  map[object.Ref][]object.Ref
+// Touch is all that a step acts on: its rows, and what it reaches through each.
+type Touch struct {
+	All []object.Ref
+	By  map[object.Ref][]object.Ref
 }
 
-// touched finds all that a step acts on: its rows, and the objects of the
+// Touched finds all that a step acts on: its rows, and the objects of the
 // service's target type from which the process takes an input that the manifest
 // takes from the target, such as the address of the host behind a unit. All of
 // them need the right to start runs there.
-func (s *Service) touched(ctx context.Context, w step, f *form, rows []object.Ref) (touch, error) {
-	t := touch{slices.Clone(rows), make(map[object.Ref][]object.Ref, len(rows))}
+func (s *Service) Touched(ctx context.Context, w Step, f *Form, rows []object.Ref) (Touch, error) {
+	t := Touch{slices.Clone(rows), make(map[object.Ref][]object.Ref, len(rows))}
 	seen := make(map[object.Ref]bool, len(rows))
 	for _, r := range rows {
-		t.by[r], seen[r] = []object.Ref{r}, true
+		t.By[r], seen[r] = []object.Ref{r}, true
 	}
-	for _, src := range f.sources {
-		if !src.Through(w.svc) {
+	for _, src := range f.Sources {
+		if !src.Through(w.Svc) {
 			continue
 		}
 		last := src.Path.Last()
 		for _, r := range rows {
 			for _, id := range f.values.Reached(r.ID, src.Index) {
 				ref := object.Ref{Package: last.Package, Type: last.Type, ID: id}
-				if !slices.Contains(t.by[r], ref) {
-					t.by[r] = append(t.by[r], ref)
+				if !slices.Contains(t.By[r], ref) {
+					t.By[r] = append(t.By[r], ref)
 				}
 				if !seen[ref] {
-					seen[ref], t.all = true, append(t.all, ref)
+					seen[ref], t.All = true, append(t.All, ref)
 				}
 			}
 		}
 	}
-	return t, s.Objects.Permit(ctx, w.project, "run.start", t.all[len(rows):])
+	return t, s.Objects.Permit(ctx, w.Project, "run.start", t.All[len(rows):])
 }
 
 // planGiven finds the connections and files that a step is given by its
 // constants and by what the run is started with.
-func (s *Service) planGiven(ctx context.Context, one *control.Planned, w step, all []source.Source, vars map[string]json.RawMessage) error {
+func (s *Service) planGiven(ctx context.Context, one *control.Planned, w Step, all []source.Source, vars map[string]json.RawMessage) error {
 	for _, src := range all {
 		raw, at := src.Known(vars)
 		if err := source.Check(src.Param, raw, at); err != nil {
@@ -204,7 +232,7 @@ func (s *Service) planGiven(ctx context.Context, one *control.Planned, w step, a
 		}
 		given := source.References(src.Param, raw)
 		for _, name := range given.Connections {
-			c, err := s.Settings.Usable(ctx, w.project, name)
+			c, err := s.Settings.Usable(ctx, w.Project, name)
 			if err == nil {
 				err = source.CheckFields(src.Param, raw, at, c)
 			}
@@ -216,29 +244,29 @@ func (s *Service) planGiven(ctx context.Context, one *control.Planned, w step, a
 			}
 		}
 		if given.File != "" {
-			if err := mayRead(ctx, w.project); err != nil {
+			if err := mayRead(ctx, w.Project); err != nil {
 				return err
 			}
 			one.Files = append(one.Files, given.File)
 		}
 	}
-	return source.CheckOneOf(w.svc, source.Foreseen(all, vars, w.program))
+	return source.CheckOneOf(w.Svc, source.Foreseen(all, vars, w.Program))
 }
 
 // planBatches finds the rows that a step starts from: those of the nearest batch
 // around it, else the objects of the run.
-func (s *Service) planBatches(ctx context.Context, w step, objects []object.Ref) ([][]object.Ref, bool, error) {
-	for n := w.node; ; n = w.program.Nodes[n.Scope] {
+func (s *Service) planBatches(ctx context.Context, w Step, objects []object.Ref) ([][]object.Ref, bool, error) {
+	for n := w.Node; ; n = w.Program.Nodes[n.Scope] {
 		if n.Loop != nil && n.Loop.Batch != nil {
 			outer := w
-			outer.node = w.program.Nodes[n.Scope]
+			outer.Node = w.Program.Nodes[n.Scope]
 			from, _, err := s.planBatches(ctx, outer, objects)
 			if err != nil {
 				return nil, false, err
 			}
 			var all [][]object.Ref
 			for _, rows := range from {
-				reached, err := s.reach(ctx, w.project, rows, n.Loop.Bind)
+				reached, err := s.Reach(ctx, w.Project, rows, n.Loop.Bind)
 				if err != nil {
 					return nil, false, err
 				}
@@ -252,18 +280,18 @@ func (s *Service) planBatches(ctx context.Context, w step, objects []object.Ref)
 	}
 }
 
-// targets finds the rows that a step acts on, from those it starts from. The plan
+// Targets finds the rows that a step acts on, from those it starts from. The plan
 // of a request and the run itself ask the same.
-func (s *Service) targets(ctx context.Context, w step, from []object.Ref) ([]object.Ref, error) {
-	if w.node.Ext.Bind == nil || w.node.Loop != nil && w.node.Loop.Batch != nil {
-		return from, s.Objects.Permit(ctx, w.project, "run.start", from)
+func (s *Service) Targets(ctx context.Context, w Step, from []object.Ref) ([]object.Ref, error) {
+	if w.Node.Ext.Bind == nil || w.Node.Loop != nil && w.Node.Loop.Batch != nil {
+		return from, s.Objects.Permit(ctx, w.Project, "run.start", from)
 	}
-	return s.reach(ctx, w.project, from, w.node.Ext.Bind.Path)
+	return s.Reach(ctx, w.Project, from, w.Node.Ext.Bind.Path)
 }
 
-// reach follows a path to rows that a run acts on: each hop needs the right to
+// Reach follows a path to rows that a run acts on: each hop needs the right to
 // read, what it ends at the right to start runs there.
-func (s *Service) reach(ctx context.Context, project string, from []object.Ref, path string) ([]object.Ref, error) {
+func (s *Service) Reach(ctx context.Context, project string, from []object.Ref, path string) ([]object.Ref, error) {
 	rows, err := s.Objects.Rows(ctx, object.Scope{Project: project}, from, path)
 	if err != nil {
 		return nil, err
@@ -271,11 +299,11 @@ func (s *Service) reach(ctx context.Context, project string, from []object.Ref, 
 	return rows, s.Objects.Permit(ctx, project, "run.start", rows)
 }
 
-// claimsOf lists what a step on these rows has to hold: what its service
+// ClaimsOf lists what a step on these rows has to hold: what its service
 // declares, else every row exclusively. One that only reads holds nothing, unless it
 // writes down on the row what it saw: then it shares the row, so that nobody who has
 // it alone comes upon that.
-func claimsOf(svc plugin.Service, rows []object.Ref) []control.Claim {
+func ClaimsOf(svc plugin.Service, rows []object.Ref) []control.Claim {
 	declared := svc.Action.Locks
 	switch writes := slices.ContainsFunc(svc.Action.Output, func(p wire.Param) bool { return p.To != "" }); {
 	case len(declared) > 0:
@@ -299,7 +327,8 @@ func claimsOf(svc plugin.Service, rows []object.Ref) []control.Claim {
 	return control.Merge(all)
 }
 
-func batchOf(svc plugin.Service) int {
+// BatchOf is how many rows one call of a service has.
+func BatchOf(svc plugin.Service) int {
 	if svc.Action.Batch > 0 {
 		return svc.Action.Batch
 	}
@@ -312,4 +341,20 @@ func refTexts(rows []object.Ref) []string {
 		refs[i] = r.String()
 	}
 	return refs
+}
+
+// Intent is what a round is about to do: its rows, what each is sent and what each
+// acts on.
+type Intent struct {
+	Rows    []object.Ref
+	Inputs  []wire.Row
+	Touched Touch
+}
+
+// RefText names a row; the only row of a run that acts on no object has an id alone.
+func RefText(r object.Ref) string {
+	if r.Type == "" {
+		return r.ID
+	}
+	return r.String()
 }

@@ -1,12 +1,13 @@
-package dispatch
+package plan
 
 import (
 	"context"
 	"encoding/json"
-	"sextant/internal/domain/dispatch/record"
 	"slices"
 	"strconv"
 	"strings"
+
+	"sextant/internal/domain/dispatch/record"
 
 	"sextant/internal/domain/dispatch/override"
 	"sextant/internal/domain/dispatch/source"
@@ -86,17 +87,17 @@ func (s *Service) checkPaths(ctx context.Context, n *program.Node, all []source.
 	return nil
 }
 
-// form is what the rows of a call are made of.
-type form struct {
-	sources []source.Source
-	svc     plugin.Service // its target is the type for which the manifest's own sources hold
+// Form is what the rows of a call are made of.
+type Form struct {
+	Sources []source.Source
+	Svc     plugin.Service // its target is the type for which the manifest's own sources hold
 	given   wire.Row
 	shared  wire.Row
 	values  *objectpath.Values
 }
 
-// build makes the row of a call for each target.
-func (s *Service) build(ctx context.Context, sc *scope, f *form, rows []object.Ref, given json.RawMessage) ([]wire.Row, error) {
+// Build makes the row of a call for each target.
+func (s *Service) Build(ctx context.Context, sc *Scope, f *Form, rows []object.Ref, given json.RawMessage) ([]wire.Row, error) {
 	var err error
 	if f.given, _, err = override.Read(given); err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (s *Service) build(ctx context.Context, sc *scope, f *form, rows []object.R
 	if f.values, err = s.paths(ctx, sc, f, rows); err != nil {
 		return nil, err
 	}
-	if f.shared, err = s.shared(ctx, sc, f.svc, f.sources); err != nil {
+	if f.shared, err = s.shared(ctx, sc, f.Svc, f.Sources); err != nil {
 		return nil, err
 	}
 	out := make([]wire.Row, 0, len(rows))
@@ -118,9 +119,9 @@ func (s *Service) build(ctx context.Context, sc *scope, f *form, rows []object.R
 	return out, nil
 }
 
-func (s *Service) row(ctx context.Context, sc *scope, f *form, ref object.Ref) (wire.Row, error) {
+func (s *Service) row(ctx context.Context, sc *Scope, f *Form, ref object.Ref) (wire.Row, error) {
 	row := wire.Row{}
-	for _, src := range f.sources {
+	for _, src := range f.Sources {
 		raw := f.shared[src.Param.Name]
 		var err error
 		switch {
@@ -129,7 +130,7 @@ func (s *Service) row(ctx context.Context, sc *scope, f *form, ref object.Ref) (
 		case src.From == source.FromStep:
 			raw, err = s.fromEarlier(ctx, sc, src, ref)
 		case src.Expr != nil && src.OfRow():
-			raw, err = src.Evaluate(sc.vars, s.Clock.Now(), &ref)
+			raw, err = src.Evaluate(sc.Vars, s.Clock.Now(), &ref)
 		}
 		if err != nil {
 			return nil, err
@@ -142,7 +143,7 @@ func (s *Service) row(ctx context.Context, sc *scope, f *form, ref object.Ref) (
 		}
 		if raw = manifest.Typed(src.Param, raw); source.Missing(raw) {
 			if src.Param.Required {
-				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)%s", src.Param.Name, ref, src.From, src.Text, src.WithoutVariables(sc.vars)).With("input", src.Param.Name)
+				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)%s", src.Param.Name, ref, src.From, src.Text, src.WithoutVariables(sc.Vars)).With("input", src.Param.Name)
 			}
 			continue
 		}
@@ -151,17 +152,17 @@ func (s *Service) row(ctx context.Context, sc *scope, f *form, ref object.Ref) (
 	if typed := f.typed(row); len(typed) > 0 {
 		row[wire.FieldTyped] = wire.Raw(typed)
 	}
-	return row, source.Whole(f.svc, f.sources, row, sc.vars)
+	return row, source.Whole(f.Svc, f.Sources, row, sc.Vars)
 }
 
 // paths evaluates all sources that are object paths together.
-func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.Ref) (*objectpath.Values, error) {
+func (s *Service) paths(ctx context.Context, sc *Scope, f *Form, rows []object.Ref) (*objectpath.Values, error) {
 	var paths []*objectpath.Path
 	if len(rows) == 0 || rows[0].Type == "" {
 		return &objectpath.Values{}, nil
 	}
-	for i, src := range f.sources {
-		if src.From != source.FromPath || src.Own && f.svc.Action.Target != "" && f.svc.Action.Target != rows[0].TypeRef() {
+	for i, src := range f.Sources {
+		if src.From != source.FromPath || src.Own && f.Svc.Action.Target != "" && f.Svc.Action.Target != rows[0].TypeRef() {
 			continue
 		}
 		p, err := object.ParsePath(src.Text, rows[0].TypeRef())
@@ -176,7 +177,7 @@ func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.R
 			e.Message = inputPrefix + src.Param.Name + ": " + e.Message
 			return nil, &e
 		}
-		f.sources[i].Path, f.sources[i].Index = p, len(paths)
+		f.Sources[i].Path, f.Sources[i].Index = p, len(paths)
 		paths = append(paths, p)
 	}
 	if len(paths) == 0 {
@@ -186,13 +187,13 @@ func (s *Service) paths(ctx context.Context, sc *scope, f *form, rows []object.R
 	for i, r := range rows {
 		ids[i] = r.ID
 	}
-	return s.Objects.Evaluate(ctx, object.Scope{Project: sc.project()}, ids, paths)
+	return s.Objects.Evaluate(ctx, object.Scope{Project: sc.Project()}, ids, paths)
 }
 
 // fromEarlier takes an output of an earlier step, <element>.<output>: that of
 // the same object, else that of the step's only row, else all of them for a
 // parameter that takes a list.
-func (s *Service) fromEarlier(ctx context.Context, sc *scope, src source.Source, ref object.Ref) (json.RawMessage, error) {
+func (s *Service) fromEarlier(ctx context.Context, sc *Scope, src source.Source, ref object.Ref) (json.RawMessage, error) {
 	step, output, ok := strings.Cut(src.Text, ".")
 	if !ok {
 		return nil, errs.New(errs.Invalid, "dispatch.step", "the input %s comes from step %q: write <element>.<output>", src.Param.Name, src.Text)
@@ -213,15 +214,15 @@ func (s *Service) fromEarlier(ctx context.Context, sc *scope, src source.Source,
 
 // earlier gives the result of an earlier step whole, from its variable or from
 // the record of its job. It is read once for all rows.
-func (s *Service) earlier(ctx context.Context, sc *scope, step string) (*stepResult, error) {
+func (s *Service) earlier(ctx context.Context, sc *Scope, step string) (*Result, error) {
 	if known := sc.earlier[step]; known != nil {
 		return known, nil
 	}
-	raw, ok := sc.vars[step]
+	raw, ok := sc.Vars[step]
 	if !ok {
 		return nil, errs.New(errs.Invalid, "dispatch.step", "has not run")
 	}
-	var res stepResult
+	var res Result
 	if err := json.Unmarshal(raw, &res); err != nil {
 		return nil, errs.New(errs.Invalid, "dispatch.step", "is no step that called a service")
 	}
@@ -231,14 +232,14 @@ func (s *Service) earlier(ctx context.Context, sc *scope, step string) (*stepRes
 		}
 	}
 	if sc.earlier == nil {
-		sc.earlier = map[string]*stepResult{}
+		sc.earlier = map[string]*Result{}
 	}
 	sc.earlier[step] = &res
 	return &res, nil
 }
 
 // recorded fills in the outputs that lie in the record of a job of the same run.
-func (s *Service) recorded(ctx context.Context, sc *scope, res *stepResult) error {
+func (s *Service) recorded(ctx context.Context, sc *Scope, res *Result) error {
 	job, err := strconv.ParseInt(res.Record, 10, 64)
 	if err != nil {
 		return errs.New(errs.Invalid, "dispatch.step", "is no step that called a service")
@@ -247,7 +248,7 @@ func (s *Service) recorded(ctx context.Context, sc *scope, res *stepResult) erro
 	if err != nil {
 		return err
 	}
-	if r == nil || r.Run != int64(sc.run) {
+	if r == nil || r.Run != int64(sc.Run) {
 		return errs.New(errs.Invalid, "dispatch.step", "left its outputs in a record that is not there any more")
 	}
 	rows, err := record.Rows(ctx, s.DB, job)
@@ -265,16 +266,16 @@ func (s *Service) recorded(ctx context.Context, sc *scope, res *stepResult) erro
 }
 
 // shared evaluates the sources that are the same for all rows.
-func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all []source.Source) (wire.Row, error) {
+func (s *Service) shared(ctx context.Context, sc *Scope, svc plugin.Service, all []source.Source) (wire.Row, error) {
 	row := wire.Row{}
 	for _, src := range all {
 		switch {
 		case src.From == source.FromConstant:
 			row[src.Param.Name] = wire.Raw(src.Text)
 		case src.From == source.FromVariable:
-			row[src.Param.Name] = sc.vars[src.Text]
+			row[src.Param.Name] = sc.Vars[src.Text]
 		case src.From == source.FromSetting:
-			v, ok, err := s.Settings.Read(ctx, sc.project(), src.Text)
+			v, ok, err := s.Settings.Read(ctx, sc.Project(), src.Text)
 			if err == nil {
 				v, ok, err = source.Setting(svc, src.Text, v, ok)
 			}
@@ -285,7 +286,7 @@ func (s *Service) shared(ctx context.Context, sc *scope, svc plugin.Service, all
 				row[src.Param.Name] = wire.Raw(v)
 			}
 		case src.Expr != nil && !src.OfRow():
-			raw, err := src.Evaluate(sc.vars, s.Clock.Now(), nil)
+			raw, err := src.Evaluate(sc.Vars, s.Clock.Now(), nil)
 			if err != nil {
 				return nil, err
 			}

@@ -1,4 +1,4 @@
-package dispatch
+package plan
 
 import (
 	"context"
@@ -26,28 +26,28 @@ func mayRead(ctx context.Context, project string) error {
 	return identity.Require(ctx, "blob.read", project)
 }
 
-// bound checks every reference that rows are about to be sent with: that the run
+// Bound checks every reference that rows are about to be sent with: that the run
 // may use the connection, and that its secrets go where it is meant for. Without
 // targets of its own a connection serves any object, at the address that the
 // object has; an address typed by hand could be anybody's. It gives the environments
 // of the connections.
-func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) (places []string, err error) {
-	b := binding{s: s, w: w, f: f, touched: todo.touched.all, known: map[string]*usable{}}
-	for i, row := range todo.inputs {
-		for _, src := range f.sources {
+func (s *Service) Bound(ctx context.Context, w Step, f *Form, todo Intent) (places []string, err error) {
+	b := binding{s: s, w: w, f: f, touched: todo.Touched.All, known: map[string]*usable{}}
+	for i, row := range todo.Inputs {
+		for _, src := range f.Sources {
 			if source.Missing(row[src.Param.Name]) {
 				continue
 			}
 			g := source.References(src.Param, row[src.Param.Name])
 			if g.File != "" {
-				if err := mayRead(ctx, w.project); err != nil {
+				if err := mayRead(ctx, w.Project); err != nil {
 					return nil, err
 				}
 			}
 			for _, name := range g.Connections {
 				c, err := b.connection(ctx, name)
 				if err == nil {
-					err = b.meant(c, row, todo.touched.by[todo.rows[i]])
+					err = b.meant(c, row, todo.Touched.By[todo.Rows[i]])
 				}
 				if err != nil {
 					return nil, err
@@ -64,8 +64,8 @@ func (s *Service) bound(ctx context.Context, w step, f *form, todo intent) (plac
 // binding checks the connections of one round; each is looked up once.
 type binding struct {
 	s       *Service
-	w       step
-	f       *form
+	w       Step
+	f       *Form
 	touched []object.Ref
 	known   map[string]*usable
 }
@@ -81,7 +81,7 @@ func (b *binding) connection(ctx context.Context, name string) (*usable, error) 
 	if c, ok := b.known[name]; ok {
 		return c, nil
 	}
-	c, err := b.s.Settings.Usable(ctx, b.w.project, name)
+	c, err := b.s.Settings.Usable(ctx, b.w.Project, name)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (b *binding) among(ctx context.Context, u *usable, target string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	values, err := b.s.Objects.Evaluate(ctx, object.Scope{Project: b.w.project}, ids, []*objectpath.Path{p})
+	values, err := b.s.Objects.Evaluate(ctx, object.Scope{Project: b.w.Project}, ids, []*objectpath.Path{p})
 	if err != nil {
 		return err
 	}
@@ -142,9 +142,9 @@ func (b *binding) meant(c *usable, row wire.Row, touched []object.Ref) error {
 			With("input", typed[0]).With("connection", c.Name)
 	}
 	for _, ref := range touched {
-		if c.objects != nil && !c.objects[ref] && ref.TypeRef() == b.w.svc.Action.Target {
-			return errs.New(errs.Forbidden, "dispatch.connection_target", "the connection %s is not meant for %s: its targets are %s", c.Name, refText(ref), strings.Join(c.Targets, ", ")).
-				With("connection", c.Name).With("object", refText(ref))
+		if c.objects != nil && !c.objects[ref] && ref.TypeRef() == b.w.Svc.Action.Target {
+			return errs.New(errs.Forbidden, "dispatch.connection_target", "the connection %s is not meant for %s: its targets are %s", c.Name, RefText(ref), strings.Join(c.Targets, ", ")).
+				With("connection", c.Name).With("object", RefText(ref))
 		}
 	}
 	return nil
@@ -152,8 +152,8 @@ func (b *binding) meant(c *usable, row wire.Row, touched []object.Ref) error {
 
 // typed names the inputs of a row that its manifest takes from the object and that
 // came from elsewhere: from a person, a variable or a constant.
-func (f *form) typed(row wire.Row) (names []string) {
-	for _, src := range f.sources {
+func (f *Form) typed(row wire.Row) (names []string) {
+	for _, src := range f.Sources {
 		if src.Param.From != source.FromPath || source.Missing(row[src.Param.Name]) {
 			continue
 		}

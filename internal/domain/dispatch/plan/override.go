@@ -1,10 +1,12 @@
-package dispatch
+package plan
 
 import (
 	"encoding/json"
+	"strings"
 
 	"sextant/internal/domain/dispatch/override"
 	"sextant/internal/domain/dispatch/source"
+	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/wire"
@@ -34,7 +36,7 @@ func (s *Service) CheckOverride(n *program.Node, o override.Values) error {
 	if len(o.Inputs) == 0 && len(o.Outputs) == 0 {
 		return nil
 	}
-	if n == nil || n.Task == nil || n.Task.Type.Expr != nil || !Accepts(n.Task.Type.Static) {
+	if n == nil || n.Task == nil || n.Task.Type.Expr != nil || !strings.HasPrefix(n.Task.Type.Static, plugin.JobPrefix) {
 		return errs.New(errs.Invalid, "dispatch.override", "the step calls no service of a plugin: it has no inputs to replace and no outputs to correct")
 	}
 	svc, err := s.Plugins.Resolve(n.Task.Type.Static)
