@@ -62,7 +62,7 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-var tables = fstest.MapFS{"migrations/sqlite/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE thing (name TEXT NOT NULL);\n")}}
+var tables = fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE thing (name TEXT NOT NULL);\n")}}
 
 func newRig(t *testing.T) *rig {
 	t.Helper()

@@ -68,6 +68,22 @@ func postgresConn(_ context.Context, c driver.Conn) (typesOf, error) {
 	}, nil
 }
 
+// Poisoned reports whether a statement failed in the transaction of a
+// connection, so that PostgreSQL takes nothing more in it, and does not keep it
+// although its commit succeeds.
+func Poisoned(c *sql.Conn) bool {
+	poisoned := false
+	_ = c.Raw(func(own any) error { // a closed connection says so by itself
+		if wrapped, ok := own.(*conn); ok {
+			if pg, ok := wrapped.Conn.(*stdlib.Conn); ok {
+				poisoned = pg.Conn().PgConn().TxStatus() == 'E'
+			}
+		}
+		return nil
+	})
+	return poisoned
+}
+
 func classifyPostgres(err error) (Fault, bool) {
 	var pe *pgconn.PgError
 	if !errors.As(err, &pe) {
