@@ -25,6 +25,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 )
 
 const patience = 30 * time.Second
@@ -74,7 +75,7 @@ func newRig(t *testing.T) *rig {
 // boot opens the database and makes a new edge over it, as a restart does.
 func (r *rig) boot(change ...func(*api.Deps)) {
 	r.t.Helper()
-	d, err := db.Open(r.t.Context(), "sqlite:"+r.file)
+	d, err := db.Open(r.t.Context(), dbserver.Address(r.t, r.file))
 	if err != nil {
 		r.t.Fatal(err)
 	}

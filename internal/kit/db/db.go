@@ -46,6 +46,7 @@ type DB struct {
 	low     atomic.Bool           // the disk was full: urgent writes alone are taken
 	refused atomic.Pointer[error] // why the last write was not possible; nil when it was
 	closing chan struct{}
+	first   bool
 	lease   lease // of a database on a server; owned by the writer goroutine
 }
 

@@ -68,11 +68,14 @@ func (d *DB) take(ctx context.Context, h Holder) error {
 		if holder != "" && holder != h.ID && left > 0 {
 			return errs.New(errs.Unavailable, "database.held", "the database is in use by %s: stop that one first; if it is gone, it lets go in %d s", name, 1+left/1e6)
 		}
-		d.lease.epoch, d.lease.wave = epoch+1, wave
+		d.lease.epoch, d.lease.wave, d.first = epoch+1, wave, epoch == 0
 		_, err = tx.ExecContext(ctx, "UPDATE db_writer SET epoch = ?, holder = ?, name = ?, expires = ? + "+now(d.dialect)+" WHERE id = 1", epoch+1, h.ID, h.Name, leaseTerm.Microseconds())
 		return err
 	}))
 }
+
+// First reports whether nobody has used a database on a server before.
+func (d *DB) First() bool { return d.first }
 
 // locked runs fn in a transaction of its own on the writing connection.
 func (d *DB) locked(ctx context.Context, fn func(*sql.Tx) error) error {

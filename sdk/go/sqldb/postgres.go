@@ -23,6 +23,9 @@ func openPostgres(address string, readOnly bool) (*sql.DB, error) {
 	if err != nil || strings.TrimPrefix(u.Path, "/") == "" {
 		return nil, fmt.Errorf("%w: %s; %s", ErrURL, Redact(address), forms)
 	}
+	if u.Query().Has("password") {
+		return nil, fmt.Errorf("%w: %s: give the password as user:password@, where it is never shown", ErrURL, Redact(address))
+	}
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil { // its text may hold the address
 		return nil, fmt.Errorf("%w: %s: an option in it is not known, or a file that it names cannot be read; %s", ErrURL, Redact(address), forms)

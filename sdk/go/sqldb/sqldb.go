@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Dialect names the SQL dialect of a database.
@@ -91,12 +92,22 @@ func Open(address string, readOnly bool) (*sql.DB, Dialect, error) {
 		return db, SQLite, err
 	case scheme == "postgres" || scheme == "postgresql":
 		db, err := openPostgres(address, readOnly)
-		return db, Postgres, err
+		return pooled(db), Postgres, err
 	case scheme == "mysql" || scheme == "mariadb":
 		db, err := openMySQL(address, readOnly)
-		return db, MySQL, err
+		return pooled(db), MySQL, err
 	}
 	return nil, "", fmt.Errorf("%w: %s; %s", ErrURL, Redact(address), forms)
+}
+
+// pooled bounds the connections to a server.
+func pooled(db *sql.DB) *sql.DB {
+	if db != nil {
+		db.SetMaxOpenConns(8)
+		db.SetMaxIdleConns(8)
+		db.SetConnMaxIdleTime(5 * time.Minute)
+	}
+	return db
 }
 
 // Redact gives an address as it may be shown: without the password. Of a form
