@@ -129,10 +129,13 @@ func (d *DB) Close() error {
 	d.letGo()
 	d.forget()
 	d.reads.close()
-	if d.conn == nil { // the server is away
-		return errors.Join(d.read.Close(), d.write.Close())
+	var err error
+	if d.conn != nil { // else the server is away
+		if err = d.conn.Close(); errors.Is(err, sql.ErrConnDone) {
+			err = nil
+		}
 	}
-	return errors.Join(d.conn.Close(), d.read.Close(), d.write.Close())
+	return errors.Join(err, d.read.Close(), d.write.Close())
 }
 
 // forget closes the cached statements, without which the driver keeps the file
@@ -217,6 +220,9 @@ func (d *DB) Submit(ctx context.Context, fn func(*Tx) error) (<-chan error, erro
 // known, so that nothing more is written on top of it.
 func (d *DB) failed() error {
 	if broken := d.broken.Load(); broken != nil {
+		if errs.As(*broken).Code != "internal" { // on a server
+			return *broken
+		}
 		return errs.Wrap(*broken, errs.Unavailable, "database.failed", "the database's disk failed; writing has stopped until the server is restarted")
 	}
 	return nil

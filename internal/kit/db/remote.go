@@ -292,15 +292,16 @@ func (d *DB) reach(term time.Duration) (wave int64, err error) {
 		d.drop()
 		return 0, err
 	}
+	var over error
 	switch {
 	case epoch != d.lease.epoch:
-		err = errTaken()
+		over = errTaken()
 	case wave < d.lease.wave:
-		err = errs.New(errs.Unavailable, "database.lost", "the database has forgotten %d commits that were acknowledged, as a standby does that did not have them yet: "+
+		over = errs.New(errs.Unavailable, "database.lost", "the database has forgotten %d commits that were acknowledged, as a standby does that did not have them yet: "+
 			"nothing more is written; look what is missing and start the server again", d.lease.wave-wave)
 	}
-	if err != nil {
-		d.broken.Store(&err)
+	if over != nil {
+		d.broken.Store(&over)
 	}
 	return wave, nil
 }
@@ -311,6 +312,12 @@ func (d *DB) reach(term time.Duration) (wave int64, err error) {
 func (d *DB) resolve(group []*work, cause error) (kept, known bool) {
 	for {
 		wave, err := d.reach(resolveTime)
+		if err == nil && d.failed() != nil && wave > d.lease.wave { // by whom, nobody can tell
+			for _, w := range group {
+				w.reply <- errUnknown(cause)
+			}
+			return false, false
+		}
 		if err == nil {
 			d.refused.Store(nil)
 			if kept = wave == d.lease.wave+1; kept {
@@ -320,7 +327,7 @@ func (d *DB) resolve(group []*work, cause error) (kept, known bool) {
 		}
 		if open := d.wait(nil, cause); !open {
 			for _, w := range group {
-				w.reply <- errs.Wrap(cause, errs.Unavailable, "database.unknown", "the connection to the database broke while the write was stored, and the server stopped before that could be found out: look whether it is there")
+				w.reply <- errUnknown(cause)
 			}
 			return false, false
 		}
@@ -392,6 +399,10 @@ func (d *DB) wait(into *[]*work, cause error) (open bool) {
 			}
 		}
 	}
+}
+
+func errUnknown(cause error) error {
+	return errs.Wrap(cause, errs.Unavailable, "database.unknown", "the connection to the database broke while the write was stored, and what became of it cannot be found out any more: look whether it is there")
 }
 
 func errAway(cause error) error {

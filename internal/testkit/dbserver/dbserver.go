@@ -89,12 +89,7 @@ func Fresh(t testing.TB, kind sqldb.Dialect) string {
 	if kind == sqldb.SQLite {
 		return "sqlite:" + filepath.Join(t.TempDir(), "x.db")
 	}
-	one := shared[kind]
-	one.once.Do(func() { one.server, one.err = start(kind, true) })
-	if one.err != nil {
-		t.Fatalf("%v", one.err)
-	}
-	return one.server.Fresh(t)
+	return Shared(t, kind).Fresh(t)
 }
 
 var (
