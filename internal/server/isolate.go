@@ -25,7 +25,7 @@ func isolated(ctx context.Context, s *Server, p *parts, i instance) error {
 		}
 		s.local = driver
 	}
-	files, database, err := s.pluginPlaces(i.name)
+	files, database, err := s.pluginPlaces(ctx, i.name)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/objectstore"
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/sqldb"
@@ -270,7 +271,7 @@ func TestSecretsAreSealedInTheDatabase(t *testing.T) {
 	if err != nil || string(found[0]["password"]) != `"hunter3"` || string(found[1]["password"]) != `"hunter2"` {
 		t.Errorf("%v %v", found, err)
 	}
-	db, dialect, err := sqldb.Open("sqlite:"+r.path, false)
+	db, dialect, err := sqldb.Open(dbserver.Address(r, r.path), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +303,7 @@ func TestSecretsThatLieInClearAreSealedAtTheStart(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	r.create("thing", `{"id":"a","name":"a"}`)
-	db, _, err := sqldb.Open("sqlite:"+r.path, false)
+	db, _, err := sqldb.Open(dbserver.Address(r, r.path), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +333,7 @@ func BenchmarkImport(b *testing.B) {
 	for _, n := range []int{5_000, 50_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				db, dialect, err := sqldb.Open("sqlite:"+filepath.Join(b.TempDir(), "db"), false)
+				db, dialect, err := sqldb.Open(dbserver.Address(b, filepath.Join(b.TempDir(), "db")), false)
 				if err != nil {
 					b.Fatal(err)
 				}
