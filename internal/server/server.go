@@ -189,6 +189,10 @@ func (s *Server) openDatabase(ctx context.Context) error {
 	if err := s.folder.private("sextant.db"); err != nil { // SQLite gives its other files the same mode
 		return fmt.Errorf("database %s: %w", file, err)
 	}
+	upgrade, err := s.copyBefore(ctx)
+	if err != nil {
+		return err
+	}
 	d, err := db.Open(ctx, "sqlite:"+file)
 	if err != nil {
 		return fmt.Errorf("database %s: %w", file, err)
@@ -201,7 +205,7 @@ func (s *Server) openDatabase(ctx context.Context) error {
 			return fmt.Errorf("database %s: %w", file, err)
 		}
 	}
-	return nil
+	return upgrade.done()
 }
 
 // URL is where the API and the console are.

@@ -110,6 +110,7 @@ func elsewhere() map[string]string {
 		"CONTRIBUTING.md: make sabotage":        "it breaks the code for as long as half an hour",
 		"CONTRIBUTING.md: make soak SOAK=60":    "it takes an hour",
 		"CONTRIBUTING.md: make bench":           "it measures the machine for minutes",
+		"CONTRIBUTING.md: make release":         "it compiles for five systems",
 		"CONTRIBUTING.md: make gen":             "a part of make lint where CI is set",
 		"CONTRIBUTING.md: go test ./docs":       "a part of make test",
 		"CONTRIBUTING.md: go test ./test/guide": "it runs this test",
