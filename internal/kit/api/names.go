@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"path"
 	"reflect"
 	"regexp"
@@ -10,11 +11,20 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-var qualified = regexp.MustCompile(`\*?(?:[\w.-]+/)*([\w-]+)\.(\w+)`)
+var qualified = regexp.MustCompile(`\*?((?:[\w.-]+/)*[\w-]+)\.(\w+)`)
 
-// schemaName names a type in the API's description by its room and its own
+// domainOf gives the domain of a package, or the name of one that is of none.
+func domainOf(pkg string) string {
+	if domain, ok := strings.CutPrefix(pkg, "sextant/internal/domain/"); ok {
+		domain, _, _ = strings.Cut(domain, "/")
+		return domain
+	}
+	return path.Base(pkg)
+}
+
+// schemaName names a type in the API's description by its domain and its own
 // name, so that the Step of one domain is not that of another: ProcessStep,
-// PageOfProcessRun.
+// PageOfProcessRun. In which room of the domain it stands is not told: it may move.
 func schemaName(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -25,13 +35,13 @@ func schemaName(t reflect.Type, hint string) string {
 	name, inner, generic := strings.Cut(t.Name(), "[")
 	if !generic {
 		if strings.HasPrefix(t.PkgPath(), "sextant/") && path.Base(t.PkgPath()) != "api" {
-			return upper(path.Base(t.PkgPath())) + upper(name)
+			return upper(domainOf(t.PkgPath())) + upper(name)
 		}
 		return upper(name)
 	}
 	inner = qualified.ReplaceAllStringFunc(strings.TrimSuffix(inner, "]"), func(s string) string {
 		m := qualified.FindStringSubmatch(s)
-		return upper(m[1]) + upper(m[2])
+		return upper(domainOf(m[1])) + upper(m[2])
 	})
 	return upper(name) + "Of" + strings.Map(letters, inner)
 }
@@ -103,4 +113,16 @@ func upper(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// Schema is the JSON Schema of a type, without references to elsewhere. It does not
+// refuse fields that come later.
+func Schema(t reflect.Type) json.RawMessage {
+	s := huma.SchemaFromType(huma.NewMapRegistry("#/$defs/", huma.DefaultSchemaNamer), t)
+	s.AdditionalProperties = nil
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic("api: the schema of " + t.String() + ": " + err.Error()) // a mistake in its tags
+	}
+	return raw
 }

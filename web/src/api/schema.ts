@@ -228,6 +228,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The types of events that are published, with the schemas of their data */
+        get: operations["listEventTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened in a project, oldest first, in the form of CloudEvents */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents": {
         parameters: {
             query?: never;
@@ -1665,6 +1699,71 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        DispatchHit: {
+            line: string;
+            /** @description Set where output is missing, and so could not be searched */
+            lost?: components["schemas"]["DispatchLost"];
+            object: string;
+            /**
+             * Format: int64
+             * @description Where the line begins in what the row wrote in this round, in bytes
+             */
+            offset: number;
+            /** Format: int64 */
+            round: number;
+            /** Format: date-time */
+            time: string;
+        };
+        DispatchLost: {
+            /**
+             * Format: int64
+             * @description How many bytes are missing; of damaged output, how many cannot be read
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description How many lines ended in them, where it is known
+             */
+            lines?: number;
+            /**
+             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+             * @enum {string}
+             */
+            reason: "job_limit" | "total_limit" | "sender" | "missing" | "damaged" | "dropped";
+        };
+        DispatchPiece: {
+            /**
+             * Format: int64
+             * @description Where it ends
+             */
+            end: number;
+            /** @description Set where output is missing */
+            lost?: components["schemas"]["DispatchLost"];
+            /** @description Empty in a gap that may concern any row */
+            object: string;
+            /**
+             * Format: int64
+             * @description Where it begins in what the row wrote in this round, in bytes
+             */
+            offset: number;
+            /** Format: int64 */
+            round: number;
+            text: string;
+            /** Format: date-time */
+            time: string;
+        };
+        DispatchRow: {
+            code?: string;
+            message?: string;
+            object: string;
+            /** @description Empty while it is not known */
+            outcome?: string;
+            outputs?: {
+                [key: string]: unknown;
+            };
+            /** Format: int64 */
+            round: number;
+        };
         DispatchRowCall: {
             answered: boolean;
             /** Format: date-time */
@@ -1688,7 +1787,7 @@ export interface components {
             calls: components["schemas"]["DispatchRowCall"][] | null;
             /** Format: int64 */
             percent?: number;
-            row: components["schemas"]["RecordRow"];
+            row: components["schemas"]["DispatchRow"];
             /** @description What the plugin says it is doing */
             said?: string;
         };
@@ -1700,7 +1799,7 @@ export interface components {
             };
             /** Format: int64 */
             round: number;
-            rows: components["schemas"]["RecordRow"][] | null;
+            rows: components["schemas"]["DispatchRow"][] | null;
             service: string;
             /** Format: int64 */
             tries: number;
@@ -2046,59 +2145,6 @@ export interface components {
             /** @description Who waits, in the order of the queue */
             waiting: components["schemas"]["ControlLock"][] | null;
         };
-        OutputHit: {
-            line: string;
-            /** @description Set where output is missing, and so could not be searched */
-            lost?: components["schemas"]["OutputLost"];
-            object: string;
-            /**
-             * Format: int64
-             * @description Where the line begins in what the row wrote in this round, in bytes
-             */
-            offset: number;
-            /** Format: int64 */
-            round: number;
-            /** Format: date-time */
-            time: string;
-        };
-        OutputLost: {
-            /**
-             * Format: int64
-             * @description How many bytes are missing; of damaged output, how many cannot be read
-             */
-            bytes: number;
-            /**
-             * Format: int64
-             * @description How many lines ended in them, where it is known
-             */
-            lines?: number;
-            /**
-             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
-             * @enum {string}
-             */
-            reason: "job_limit" | "total_limit" | "sender" | "missing" | "damaged" | "dropped";
-        };
-        OutputPiece: {
-            /**
-             * Format: int64
-             * @description Where it ends
-             */
-            end: number;
-            /** @description Set where output is missing */
-            lost?: components["schemas"]["OutputLost"];
-            /** @description Empty in a gap that may concern any row */
-            object: string;
-            /**
-             * Format: int64
-             * @description Where it begins in what the row wrote in this round, in bytes
-             */
-            offset: number;
-            /** Format: int64 */
-            round: number;
-            text: string;
-            /** Format: date-time */
-            time: string;
-        };
         PageOfAuditRecord: {
             /** @description The rows of this page */
             items: components["schemas"]["AuditRecord"][] | null;
@@ -2120,6 +2166,18 @@ export interface components {
         PageOfDecisionVersion: {
             /** @description The rows of this page */
             items: components["schemas"]["DecisionVersion"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfDispatchHit: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DispatchHit"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfDispatchPiece: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DispatchPiece"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2162,18 +2220,6 @@ export interface components {
         PageOfObjectFound: {
             /** @description The rows of this page */
             items: components["schemas"]["ObjectFound"][] | null;
-            /** @description Pass as after to read the next page; absent on the last */
-            next?: string;
-        };
-        PageOfOutputHit: {
-            /** @description The rows of this page */
-            items: components["schemas"]["OutputHit"][] | null;
-            /** @description Pass as after to read the next page; absent on the last */
-            next?: string;
-        };
-        PageOfOutputPiece: {
-            /** @description The rows of this page */
-            items: components["schemas"]["OutputPiece"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2222,6 +2268,18 @@ export interface components {
         PageOfProcessStep: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessStep"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfServerEvent: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEvent"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfServerEventType: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEventType"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2608,18 +2666,6 @@ export interface components {
             description?: string;
             permissions: string[] | null;
         };
-        RecordRow: {
-            code?: string;
-            message?: string;
-            object: string;
-            /** @description Empty while it is not known */
-            outcome?: string;
-            outputs?: {
-                [key: string]: unknown;
-            };
-            /** Format: int64 */
-            round: number;
-        };
         RedeemInBody: {
             link: string;
         };
@@ -2628,6 +2674,34 @@ export interface components {
         };
         SearchOutBody: {
             items: components["schemas"]["ObjectHit"][] | null;
+        };
+        ServerEvent: {
+            data: unknown;
+            /** @enum {string} */
+            datacontenttype: "application/json";
+            id: string;
+            /** @description Number in the order of all events; as after it gives what followed */
+            sequence: string;
+            /** @description /projects/<project> */
+            source: string;
+            /** @enum {string} */
+            specversion: "1.0";
+            subject: string;
+            /** Format: date-time */
+            time: string;
+            type: string;
+        };
+        ServerEventType: {
+            /** @description Who has it in the project hears that it happened */
+            permission: string;
+            /** @description When it is written */
+            says: string;
+            /** @description JSON Schema 2020-12 of its data */
+            schema: unknown;
+            /** @description Form of what it is about */
+            subject: string;
+            /** @description sextant.<domain>.<past tense>.v<n>; another form of data is another type */
+            type: string;
         };
         ServerStarted: {
             key: string;
@@ -3468,6 +3542,76 @@ export interface operations {
             };
         };
     };
+    listEventTypes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEventType"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+                project?: string;
+                /** @description The sequence of an event: only what came later. From the oldest that is kept without it */
+                follows?: number;
+                /** @description Only events of this type */
+                type?: string;
+                /** @description Only events about this, such as an object or run/<key> */
+                subject?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEvent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     listIncidents: {
         parameters: {
             query?: {
@@ -3602,7 +3746,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfOutputPiece"];
+                    "application/json": components["schemas"]["PageOfDispatchPiece"];
                 };
             };
             /** @description Error */
@@ -3670,7 +3814,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfOutputHit"];
+                    "application/json": components["schemas"]["PageOfDispatchHit"];
                 };
             };
             /** @description Error */
