@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"sextant/sdk/go/sqldb"
 )
 
 // beforeDir keeps the database as it was before the last migration.
@@ -43,7 +45,9 @@ func (s *Server) copyBefore(ctx context.Context) (*beforeUpgrade, error) {
 		return b, nil
 	}
 	u := &Upgrade{Folder: s.folder.root}
-	if err := u.look(ctx); err != nil {
+	if err := u.look(ctx); sqldb.Classify(err) == sqldb.FaultCorrupt {
+		return b, nil // opened in a moment, the database says so itself
+	} else if err != nil {
 		return nil, fmt.Errorf("database: the versions of its tables: %w", err)
 	}
 	if len(u.Copies) == 0 {

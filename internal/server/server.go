@@ -27,7 +27,7 @@ import (
 
 	"sextant/internal/config"
 	"sextant/internal/domain/identity"
-	"sextant/internal/driver/localproc"
+	"sextant/internal/domain/resource"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -80,7 +80,7 @@ type Server struct {
 	main    net.Listener
 	admin   net.Listener
 	http    *http.Server
-	local   *localproc.Driver // of plugins in processes of their own; nil for none
+	keeper  *resource.Supervisor // of plugins in processes of their own; nil for none
 }
 
 // Open starts a server. It serves when Open returns.
