@@ -77,7 +77,9 @@ func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 	if n := count("/api/v1/events"); n != 1 {
 		t.Errorf("%d events are left, and not the newest alone", n)
 	}
-	var reports struct{ Items []struct{ Kind, State string } }
+	var reports struct {
+		Items []struct{ Kind, State string }
+	}
 	p.Must("GET", "/api/v1/retention", nil, &reports)
 	if len(reports.Items) != 4 {
 		t.Errorf("%+v", reports.Items)
