@@ -74,6 +74,8 @@ type Deps struct {
 	Workers []Subscription
 	// Projector may be nil.
 	Projector Projector
+	// Calls finds what call activities call; without it they stop with an incident.
+	Calls Calls
 	// Budget is what one run may use, Moves how many tokens it moves before others
 	// have their turn; what is 0 has its default.
 	Budget engine.Budget
@@ -277,15 +279,16 @@ func (h *Host) send(runKey state.Key, c command) error {
 // due is called by the timers.
 func (h *Host) due(e entry) {
 	s := h.shards[ShardOf(e.run)]
-	if e.more {
+	switch {
+	case e.more:
 		s.push(command{run: e.run, event: engine.Continue{}, more: true})
-		return
-	}
-	if e.job != 0 {
+	case e.call:
+		s.push(command{run: e.run, call: e.element})
+	case e.job != 0:
 		s.push(command{run: e.run, offer: e.element})
-		return
+	default:
+		s.push(command{run: e.run, event: engine.TimerFired{Element: e.element, Timer: e.timer}})
 	}
-	s.push(command{run: e.run, event: engine.TimerFired{Element: e.element, Timer: e.timer}})
 }
 
 func (h *Host) worker(jobType string) Worker {
