@@ -48,7 +48,7 @@ func (a *app) logs(ctx context.Context, run string, o logOptions) error {
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+url.PathEscape(run)+"/jobs", nil, &jobs); err != nil {
 		return err
 	}
-	l := logView{a: a, api: api, o: o, pieces: []client.OutputPiece{}, hits: []client.OutputHit{}}
+	l := logView{a: a, api: api, o: o, pieces: []client.DispatchPiece{}, hits: []client.DispatchHit{}}
 	for _, j := range jobs.Items {
 		if o.search != "" {
 			err = l.find(ctx, j)
@@ -74,11 +74,11 @@ type logView struct {
 	a       *app
 	api     *client.Client
 	o       logOptions
-	pieces  []client.OutputPiece
-	hits    []client.OutputHit
+	pieces  []client.DispatchPiece
+	hits    []client.DispatchHit
 	newline string // after output that did not end its line
 	head    string
-	gaps    []client.OutputPiece // that follow each other and are not told yet
+	gaps    []client.DispatchPiece // that follow each other and are not told yet
 }
 
 func (l *logView) under(j client.DispatchStep, object string) {
@@ -101,7 +101,7 @@ func (l *logView) read(ctx context.Context, j client.DispatchStep) error {
 	}
 	l.head = ""
 	for after := ""; ; {
-		var page client.PageOfOutputPiece
+		var page client.PageOfDispatchPiece
 		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", l.o.object, "last", last, "limit", "500", "after", after), nil, &page); err != nil {
 			return err
 		}
@@ -128,9 +128,9 @@ func (l *logView) missing(j client.DispatchStep) {
 	l.gaps = nil
 }
 
-func (l *logView) piece(j client.DispatchStep, p client.OutputPiece) {
+func (l *logView) piece(j client.DispatchStep, p client.DispatchPiece) {
 	if p.Lost.Reason != "" {
-		i := slices.IndexFunc(l.gaps, func(g client.OutputPiece) bool { return g.Object == p.Object })
+		i := slices.IndexFunc(l.gaps, func(g client.DispatchPiece) bool { return g.Object == p.Object })
 		if i < 0 {
 			l.gaps = append(l.gaps, p)
 			return
@@ -152,7 +152,7 @@ func (l *logView) piece(j client.DispatchStep, p client.OutputPiece) {
 func (l *logView) find(ctx context.Context, j client.DispatchStep) error {
 	l.head = ""
 	for after := ""; ; {
-		var page client.PageOfOutputHit
+		var page client.PageOfDispatchHit
 		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output/search", "q", l.o.search, "object", l.o.object, "limit", "500", "after", after), nil, &page); err != nil {
 			return err
 		}
@@ -175,12 +175,12 @@ func (l *logView) find(ctx context.Context, j client.DispatchStep) error {
 }
 
 // lostLine is a gap as a line.
-func lostLine(l client.OutputLost) string {
+func lostLine(l client.DispatchLost) string {
 	size := fmt.Sprintf("%d bytes", l.Bytes)
 	if l.Lines > 0 {
 		size += fmt.Sprintf(" (%d lines)", l.Lines)
 	}
-	why := map[client.OutputLostReason]string{
+	why := map[client.DispatchLostReason]string{
 		"job_limit": "the job wrote more than is kept of one", "total_limit": "all output together passed its limit", "sender": "they came faster than they could be sent",
 		"missing": "they never came", "damaged": "they cannot be read any more", "dropped": "old output was removed to make room",
 	}[l.Reason]

@@ -15,12 +15,16 @@ import (
 	"sextant/internal/domain/decision"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/output"
+	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/domain/process"
+	"sextant/internal/domain/process/definition"
+	"sextant/internal/domain/process/runs"
+	"sextant/internal/domain/process/view"
 	"sextant/internal/domain/resource"
 	"sextant/internal/domain/setting"
 	"sextant/internal/domain/worklist"
@@ -66,7 +70,8 @@ type parts struct {
 	output   *output.Store
 	messages *message.Service
 	decision *decision.Service
-	process  *process.Service
+	versions *definition.Service
+	runs     *runs.Service
 	door     *control.Door
 	engine   *durable.Host
 }
@@ -91,45 +96,49 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, fmt.Errorf("output: %w", err)
 	}
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
-	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Calls: s.Config.Limits.Calls, Store: p.output,
-		Changed: changed(func() *process.Service { return p.process }), Stopped: func(ctx context.Context, run state.Key) { p.process.Stopped(ctx, run) },
+	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings})
+	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output,
+		Changed: changed(func() *runs.Service { return p.runs }), Stopped: func(ctx context.Context, run state.Key) { p.runs.Stopped(ctx, run) },
 		Reached: func(tx *db.Tx, run int64, environments []string) error {
-			return p.process.Reached(tx, run, environments)
+			return p.runs.Reached(tx, run, environments)
 		},
 		InSight: func(ctx context.Context, project string, run int64) (bool, error) {
-			return p.process.InSight(ctx, project, run)
+			return p.runs.InSight(ctx, project, run)
 		}})
 	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
-	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: p.dispatch.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
-		return p.process.Seen(ctx, permission, project, column)
+	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: planner.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
+		return p.runs.Seen(ctx, permission, project, column)
 	}, InSight: func(ctx context.Context, project string, run int64) (bool, error) {
-		return p.process.InSight(ctx, project, run)
+		return p.runs.InSight(ctx, project, run)
 	}})
-	p.process = process.New(process.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, DMN: p.decision, MaxRuns: s.Config.Limits.Runs, Cycle: budget(s).Cycle})
-	tasks.Attach(p.process)
-	if err := p.process.Number(ctx); err != nil {
+	p.versions = definition.New(definition.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Planner: planner, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
+	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Max: s.Config.Limits.Runs})
+	views := view.New(view.Deps{DB: d, Audit: trail, Definitions: p.versions, Runs: p.runs, Dispatch: p.dispatch})
+	tasks.Attach(p.runs)
+	if err := p.versions.Number(ctx); err != nil {
 		return nil, err
 	}
-	tasks.Seen = p.process.Seen
-	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.process.Program, Zone: time.LoadLocation, Projector: p.process,
+	tasks.Seen = p.runs.Seen
+	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.versions.Program, Zone: time.LoadLocation, Projector: p.runs,
 		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
 		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}}})
 	if err != nil {
 		return nil, err
 	}
-	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.process, Planner: p.dispatch, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.process.Seen})
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs, Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen})
 	p.objects.Attach(p.door)
-	p.process.Attach(p.engine, p.door)
-	p.messages.Attach(p.process, p.door)
+	p.versions.Attach(p.engine)
+	p.runs.Attach(p.engine, p.door)
+	p.messages.Attach(p.runs, p.door)
 	p.decision.Attach(p.engine)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.messages, p.process} {
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
 	}
-	p.decision.Routes(p.api, p.process)
+	p.decision.Routes(p.api, p.runs)
 	s.frontRoutes(p)
 	console, err := s.console()
 	if err != nil {
@@ -228,10 +237,10 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	p.engine.Start()
 	g.Go("messages", p.messages.Run) // begins with what a server that was killed has left
 	g.Go("places", func(ctx context.Context) error {
-		p.process.Place(ctx)
+		p.runs.Place(ctx)
 		return nil
 	})
-	return p.process.Settle(ctx)
+	return p.runs.Settle(ctx)
 }
 
 // mend looks every few seconds whether a full disk has room again.
@@ -279,7 +288,7 @@ func (p *parts) sweep(ctx context.Context, s *Server) error {
 }
 
 // changed tells the read side of news of a run, once there is one.
-func changed(of func() *process.Service) func(state.Key) {
+func changed(of func() *runs.Service) func(state.Key) {
 	return func(run state.Key) {
 		if p := of(); p != nil {
 			p.Changed(run)

@@ -36,7 +36,7 @@ func TestAScriptOnARealHost(t *testing.T) {
 	if object["state@observed"] != "up" {
 		t.Fatalf("the observed state was not written back: %v", object)
 	}
-	var log client.PageOfOutputPiece
+	var log client.PageOfDispatchPiece
 	p.Must("GET", "/api/v1/jobs/"+p.Jobs(run)[0].Job+"/output", nil, &log)
 	if len(log.Items) == 0 || !strings.Contains(log.Items[0].Text, "hello from the home") {
 		t.Fatalf("the live output is %+v", log.Items)

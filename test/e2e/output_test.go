@@ -44,15 +44,15 @@ func outputText(t *testing.T, p *platform.Platform, job, object string) string {
 	return string(data)
 }
 
-func outputSearch(t *testing.T, p *platform.Platform, job, q string) []client.OutputHit {
+func outputSearch(t *testing.T, p *platform.Platform, job, q string) []client.DispatchHit {
 	t.Helper()
-	var page client.PageOfOutputHit
+	var page client.PageOfDispatchHit
 	p.Must("GET", client.Query("/api/v1/jobs/"+job+"/output/search", "q", q), nil, &page)
 	return page.Items
 }
 
 // followOutput reads the stream of a job's output until enough says so.
-func followOutput(t *testing.T, p *platform.Platform, path string, enough func(client.OutputPiece) bool) {
+func followOutput(t *testing.T, p *platform.Platform, path string, enough func(client.DispatchPiece) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -75,7 +75,7 @@ func followOutput(t *testing.T, p *platform.Platform, path string, enough func(c
 		if !ok || data == "{}\n" {
 			continue
 		}
-		var pieces []client.OutputPiece
+		var pieces []client.DispatchPiece
 		if err := json.Unmarshal([]byte(data), &pieces); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestAHundredThousandFastLinesAreKeptWhole(t *testing.T) {
 		return job != ""
 	})
 	var live strings.Builder
-	followOutput(t, p, "/api/v1/jobs/"+job+"/output/events?object=host:host/h1", func(piece client.OutputPiece) bool {
+	followOutput(t, p, "/api/v1/jobs/"+job+"/output/events?object=host:host/h1", func(piece client.DispatchPiece) bool {
 		if piece.Lost.Reason != "" || int(piece.Offset) != live.Len() {
 			t.Fatalf("after %d bytes the stream gives %+v", live.Len(), piece)
 		}
@@ -119,7 +119,7 @@ func TestAHundredThousandFastLinesAreKeptWhole(t *testing.T) {
 		}
 	}
 	lines := 0
-	followOutput(t, p, "/api/v1/jobs/"+job+"/output/events?last=10", func(piece client.OutputPiece) bool {
+	followOutput(t, p, "/api/v1/jobs/"+job+"/output/events?last=10", func(piece client.DispatchPiece) bool {
 		if lines == 0 && !strings.HasPrefix(piece.Text, "line 099991 ") {
 			t.Fatalf("the tail begins with %.60q", piece.Text)
 		}
@@ -175,16 +175,16 @@ func TestOutputOverTheLimitIsALoudGapAtItsPlace(t *testing.T) {
 	if want := fmt.Sprintf("%d bytes (%d lines) of output are missing here: the job wrote more than is kept of one ──\n", whole-int64(len(kept)), 100_000-lines); !told || gap != want || len(kept) < 700_000 || len(kept) > 1<<20 {
 		t.Fatalf("%d bytes are kept, and the gap reads %q, want %q", len(kept), gap, want)
 	}
-	check := func(what string, l client.OutputLost) {
+	check := func(what string, l client.DispatchLost) {
 		if l.Reason != "job_limit" || l.Bytes != whole-int64(len(kept)) || int(l.Lines) != 100_000-lines {
 			t.Fatalf("%s tells the gap %+v", what, l)
 		}
 	}
-	var page client.PageOfOutputPiece
-	var last client.OutputPiece
+	var page client.PageOfDispatchPiece
+	var last client.DispatchPiece
 	gaps := 0
 	for after := ""; ; after = page.Next {
-		page = client.PageOfOutputPiece{}
+		page = client.PageOfDispatchPiece{}
 		p.Must("GET", client.Query("/api/v1/jobs/"+job+"/output", "after", after), nil, &page)
 		for _, piece := range page.Items {
 			if piece.Lost.Reason != "" {
@@ -207,8 +207,8 @@ func TestOutputOverTheLimitIsALoudGapAtItsPlace(t *testing.T) {
 		t.Fatalf("the search gives %+v", hits)
 	}
 	check("the search", hits[0].Lost)
-	var lost client.OutputLost
-	followOutput(t, p, "/api/v1/jobs/"+job+"/output/events", func(piece client.OutputPiece) bool {
+	var lost client.DispatchLost
+	followOutput(t, p, "/api/v1/jobs/"+job+"/output/events", func(piece client.DispatchPiece) bool {
 		lost = piece.Lost
 		return lost.Reason != ""
 	})
@@ -290,7 +290,7 @@ func TestTheLastWordsOfAStoppedScriptAreKept(t *testing.T) {
 		vars["script"], vars["credential"] = script, "connection/h1"
 		run := p.Service("host/script/run", vars, "host:host/h1")
 		p.Until(run, time.Minute, func(client.Update) bool { return len(p.Jobs(run)) > 0 })
-		followOutput(t, p, "/api/v1/jobs/"+p.Jobs(run)[0].Job+"/output/events", func(piece client.OutputPiece) bool { return strings.Contains(piece.Text, "begun") })
+		followOutput(t, p, "/api/v1/jobs/"+p.Jobs(run)[0].Job+"/output/events", func(piece client.DispatchPiece) bool { return strings.Contains(piece.Text, "begun") })
 		if name == "cancelled" {
 			p.Must("POST", "/api/v1/runs/"+run+"/cancel", client.CancelBody{Reason: "enough of it"}, nil)
 		}

@@ -83,7 +83,7 @@ func TestTheObjectsOfAStep(t *testing.T) {
 		return len(rows) == 1 && rows[0].Object == "host:host/h2" && rows[0].Percent == 40 && rows[0].Outcome == ""
 	})
 	var row struct {
-		Row     client.RecordRow
+		Row     client.DispatchRow
 		Percent int
 		Calls   []client.DispatchRowCall
 	}

@@ -35,13 +35,13 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record
 	}
 	c.Free = func() {}
 	if wanted {
-		if err := s.turn(ctx, t, c); err != nil && !resumed {
+		if err := s.turn(ctx, t, c); err != nil {
 			return nil, err
 		}
 	}
 	defer func() { c.Free() }()
 	s.touching(t, c)
-	body, mask, err := s.open(t.scope.as(context.WithoutCancel(ctx)), t.scope, t.svc, c.Body)
+	body, mask, err := s.open(t.scope.As(context.WithoutCancel(ctx)), t.scope, t.Svc, c.Body)
 	if err == nil {
 		defer s.masks.Set(t.callKey(c), mask)()
 		err = s.markSent(ctx, t, c, resumed)
@@ -59,21 +59,21 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record
 	}
 	answer.Hide(mask, rows)
 	if rest := s.streams.Rest(t.callKey(c), mask); len(rest) > 0 {
-		if err := s.keepOutput(int64(t.job.Run), keyOf(t.job), c.Round, rest); err != nil {
+		if err := s.keepOutput(int64(t.Job.Run), keyOf(t.Job), c.Round, rest); err != nil {
 			return nil, err
 		}
 	}
 	stored := false
 	err = s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
 		var err error
-		stored, err = record.StoreAnswer(tx, keyOf(t.job), c, rows)
+		stored, err = record.StoreAnswer(tx, keyOf(t.Job), c, rows)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.Answered = true
-	s.Changed(t.job.Run)
+	s.Changed(t.Job.Run)
 	if stored {
 		return rows, nil
 	}
@@ -92,7 +92,7 @@ func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk, resume
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		fences, err := s.door.Held(ctx, tx, int64(t.job.Run), c.Claims)
+		fences, err := s.door.Held(ctx, tx, int64(t.Job.Run), c.Claims)
 		if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk, resume
 		if c.Sent {
 			return nil
 		}
-		return record.MarkSent(tx, keyOf(t.job), c)
+		return record.MarkSent(tx, keyOf(t.Job), c)
 	})
 	c.Sent = c.Sent || err == nil
 	if resumed && ctx.Err() != nil {
@@ -124,7 +124,7 @@ func (s *Service) lost(ctx context.Context, t *task, c *record.Chunk, why error)
 
 // stored reads the outcomes of a chunk that was answered already.
 func (s *Service) stored(ctx context.Context, t *task, c *record.Chunk) ([]*record.Row, error) {
-	all, err := record.Rows(context.WithoutCancel(ctx), s.DB, keyOf(t.job))
+	all, err := record.Rows(context.WithoutCancel(ctx), s.DB, keyOf(t.Job))
 	if err != nil {
 		return nil, err
 	}
@@ -144,9 +144,9 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 	defer forget()
 	l := s.limit(ctx, t, c)
 	defer l.end()
-	once := !t.svc.Action.Idempotent
+	once := !t.Svc.Action.Idempotent
 	if mayRun && once { // it was sent, and is not sent a second time
-		if t.svc.Action.Async {
+		if t.Svc.Action.Async {
 			return s.await(l, arrived)
 		}
 		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
@@ -165,7 +165,7 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 			return t.all(c, answer.Unreached(false, err)), nil
 		case l.ctx.Err() != nil:
 			return l.tooLate(), nil
-		case l.over() && t.svc.Action.Settles: // until it is certain
+		case l.over() && t.Svc.Action.Settles: // until it is certain
 		case err != nil && errors.Is(err, gateway.ErrNotSent):
 			if try+1 >= notSentMax {
 				return t.all(c, answer.Unreached(mayRun, err)), nil
@@ -188,20 +188,20 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 }
 
 func (s *Service) request(t *task, c *record.Chunk, body []byte) gateway.Call {
-	method := t.svc.Action.Method
+	method := t.Svc.Action.Method
 	if method == "" {
 		method = http.MethodPost
 	}
 	h := http.Header{}
 	h.Set(wire.HeaderIdempotencyKey, t.callKey(c))
 	h.Set(wire.HeaderDeadline, c.Deadline.UTC().Format(time.RFC3339Nano))
-	h.Set(wire.HeaderRun, fmt.Sprint(int64(t.job.Run)))
-	h.Set(wire.HeaderProject, t.scope.project())
+	h.Set(wire.HeaderRun, fmt.Sprint(int64(t.Job.Run)))
+	h.Set(wire.HeaderProject, t.scope.Project())
 	h.Set(wire.HeaderFence, itoa(c.Fence))
 	h.Set("requestId", t.callKey(c))
-	h.Set("transactionId", fmt.Sprint(int64(t.job.Element)))
-	h.Set(wire.HeaderTraceparent, obs.Traceparent(int64(t.job.Run), t.callKey(c)))
-	return gateway.Call{Plugin: t.svc.Plugin, Method: method, Path: t.svc.Action.Path, Header: h, Body: body, Once: !t.svc.Action.Idempotent}
+	h.Set("transactionId", fmt.Sprint(int64(t.Job.Element)))
+	h.Set(wire.HeaderTraceparent, obs.Traceparent(int64(t.Job.Run), t.callKey(c)))
+	return gateway.Call{Plugin: t.Svc.Plugin, Method: method, Path: t.Svc.Action.Path, Header: h, Body: body, Once: !t.Svc.Action.Idempotent}
 }
 
 // await waits for the call-back of an accepted call.
@@ -249,7 +249,7 @@ func (l *limit) tooLate() []*record.Row {
 // cancel tells a plugin that nobody wants a call any more; it reports whether the
 // plugin has heard.
 func (s *Service) cancel(ctx context.Context, t *task, c *record.Chunk) bool {
-	if !t.svc.Action.Cancel {
+	if !t.Svc.Action.Cancel {
 		return true
 	}
 	ctx, stop := context.WithTimeout(ctx, cancelFor)
@@ -265,7 +265,7 @@ func (s *Service) cancel(ctx context.Context, t *task, c *record.Chunk) bool {
 
 // answers are the rows of a chunk, for what a plugin says of them.
 func (t *task) answers(c *record.Chunk) answer.Of {
-	return answer.Of{Rows: t.rows, Round: c.Round, Chunk: c.Number, Output: t.svc.Action.Output}
+	return answer.Of{Rows: t.Rows, Round: c.Round, Chunk: c.Number, Output: t.Svc.Action.Output}
 }
 
 // all gives every row of a chunk the same outcome.

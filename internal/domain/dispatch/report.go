@@ -7,6 +7,7 @@ import (
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch/answer"
+	"sextant/internal/domain/dispatch/outcome"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine/state"
@@ -88,7 +89,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	if err != nil {
 		return err
 	}
-	t := &task{svc: svc, rows: all}
+	t := &task{Step: outcome.Step{Svc: svc, Rows: all}}
 	rows := t.answers(c).Outcomes(resp)
 	mask, err := s.maskOf(ctx, key, r, c)
 	if err != nil {

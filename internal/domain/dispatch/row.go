@@ -4,8 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"sextant/internal/domain/dispatch/record"
 	"time"
+
+	"sextant/internal/domain/dispatch/record"
 
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"

@@ -3,6 +3,8 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+
+	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/dispatch/record"
 
 	"sextant/internal/domain/plugin"
@@ -13,7 +15,7 @@ import (
 // open replaces references to connections and their secrets by what they hold,
 // for a call that is about to be sent. The result is neither stored nor logged;
 // the mask hides what was opened where it comes back.
-func (s *Service) open(ctx context.Context, sc *scope, svc plugin.Service, body []byte) ([]byte, *secret.Mask, error) {
+func (s *Service) open(ctx context.Context, sc *plan.Scope, svc plugin.Service, body []byte) ([]byte, *secret.Mask, error) {
 	var hidden []wire.Param
 	for _, p := range svc.Action.Input {
 		if p.Type == wire.TypeConnection || p.Secret {
@@ -27,7 +29,7 @@ func (s *Service) open(ctx context.Context, sc *scope, svc plugin.Service, body 
 	if err := json.Unmarshal(body, &req); err != nil {
 		return nil, nil, err
 	}
-	o := s.Settings.Opener(sc.project(), itoa(int64(sc.run)))
+	o := s.Settings.Opener(sc.Project(), itoa(int64(sc.Run)))
 	for _, row := range req.Inputs {
 		for _, p := range hidden {
 			v, err := o.Open(ctx, p.Name, p.Type == wire.TypeConnection, row[p.Name])
@@ -57,7 +59,7 @@ func (s *Service) maskOf(ctx context.Context, key string, r *record.Job, c *reco
 	if err != nil {
 		return nil, err
 	}
-	_, mask, err := s.open(sc.as(ctx), sc, svc, c.Body)
+	_, mask, err := s.open(sc.As(ctx), sc, svc, c.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -11,11 +11,12 @@ import (
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/outcome"
 	"sextant/internal/domain/dispatch/output"
+	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/gateway"
-	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/domain/setting"
@@ -66,6 +67,7 @@ type Deps struct {
 	Router   *gateway.Router
 	Objects  *object.Service
 	Settings *setting.Service
+	Planner  *plan.Service
 	// Calls is how many calls of one project a plugin works on at once; 64 where it
 	// is 0.
 	Calls int
@@ -84,6 +86,7 @@ type Deps struct {
 type Service struct {
 	Deps
 	Gifts     gift.Store
+	writer    outcome.Writer
 	engine    Engine
 	door      Door
 	ctx       context.Context
@@ -122,7 +125,7 @@ func New(d Deps) *Service {
 	if d.InSight == nil {
 		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
-	return &Service{Deps: d, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
+	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log}, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.
@@ -254,42 +257,27 @@ func (s *Service) later(j durable.Job) {
 	})
 }
 
-// scope is what a job may see of its run.
-type scope struct {
-	run     state.Key
-	mandate control.Mandate
-	given   []identity.Given // who gave what the step uses
-	rows    []object.Ref     // the batch, or the objects of the run
-	vars    map[string]json.RawMessage
-	earlier map[string]*stepResult // results of earlier steps that were read
-}
-
-func (sc *scope) project() string { return sc.mandate.Project }
-
-// requester is the name of who asked for the run.
-func (sc *scope) requester() string { return sc.mandate.Rights.Name }
-
 // read looks at the run of a job: its mandate, the rows it starts from, the
 // variables with the given names as its element sees them, and who gave them. Where
 // something was given meanwhile it looks again, so that each value is known with
 // who gave it.
-func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*scope, error) {
-	sc := &scope{run: j.Run}
+func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*plan.Scope, error) {
+	sc := &plan.Scope{Run: j.Run}
 	var mandate []byte
 	var batch json.RawMessage
 	batched := false
 	for {
 		given, version := s.Gifts.Of(j.Run)
-		sc.vars = map[string]json.RawMessage{}
+		sc.Vars = map[string]json.RawMessage{}
 		err := s.engine.Read(ctx, j.Run, func(r *state.Run, p *program.Program) {
 			mandate = r.Mandate
 			batch, batched = engine.Batch(r, p, j.Element)
 			for _, n := range names {
 				if raw, ok := r.Lookup(j.Element, n); ok {
-					sc.vars[n] = raw
+					sc.Vars[n] = raw
 				}
 			}
-			sc.given = gift.Touching(given, gift.Look{Run: r, Program: p, Element: j.Element, Names: append(source.Chooses(j.Node), names...), Reads: s.Takes})
+			sc.Given = gift.Touching(given, gift.Look{Run: r, Program: p, Element: j.Element, Names: append(source.Chooses(j.Node), names...), Reads: s.Planner.Takes})
 		})
 		if err != nil {
 			return nil, err
@@ -299,10 +287,10 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 		}
 	}
 	var err error
-	if sc.mandate, err = control.ReadMandate(mandate); err != nil {
+	if sc.Mandate, err = control.ReadMandate(mandate); err != nil {
 		return nil, errs.New(errs.Internal, "dispatch.mandate", "it is not known on whose behalf the run acts: cancel it and start it again")
 	}
-	refs := sc.mandate.Objects
+	refs := sc.Mandate.Objects
 	if batched {
 		refs = nil
 		if err := json.Unmarshal(batch, &refs); err != nil {
@@ -314,45 +302,26 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*sco
 		if err != nil {
 			return nil, err
 		}
-		sc.rows = append(sc.rows, ref)
+		sc.Rows = append(sc.Rows, ref)
 	}
 	return sc, nil
 }
 
 // scopeOf is the scope of a job whose run may be over.
-func (s *Service) scopeOf(ctx context.Context, r *record.Job) (*scope, error) {
-	sc := &scope{run: state.Key(r.Run)}
+func (s *Service) scopeOf(ctx context.Context, r *record.Job) (*plan.Scope, error) {
+	sc := &plan.Scope{Run: state.Key(r.Run)}
 	var mandate []byte
-	err := s.engine.Read(ctx, sc.run, func(run *state.Run, _ *program.Program) { mandate = run.Mandate })
+	err := s.engine.Read(ctx, sc.Run, func(run *state.Run, _ *program.Program) { mandate = run.Mandate })
 	if err == nil {
-		sc.mandate, err = control.ReadMandate(mandate)
+		sc.Mandate, err = control.ReadMandate(mandate)
 	} else { // it is over, and the door remembers
-		sc.mandate, err = s.door.Mandate(ctx, r.Run)
+		sc.Mandate, err = s.door.Mandate(ctx, r.Run)
 	}
 	if err != nil {
 		return nil, errs.New(errs.Gone, "dispatch.answered", "the run of the call is over")
 	}
-	sc.given, err = gift.Decode(r.Given)
+	sc.Given, err = gift.Decode(r.Given)
 	return sc, err
-}
-
-// Takes lists the variables that the service of a step takes.
-func (s *Service) Takes(n *program.Node) (names []string, all bool) {
-	return source.Takes(n, s.Plugins.Resolve)
-}
-
-// as is the context of all that a run does: it has the rights that its requester
-// had when it was admitted, and of those no others than each has had who gave what
-// it uses here.
-func (sc *scope) as(ctx context.Context) context.Context {
-	key := itoa(int64(sc.run))
-	return object.OnBehalfOf(identity.With(ctx, sc.mandate.Rights.With(sc.given).Run(key)), key)
-}
-
-// nothing refuses a step that would be green without having done anything: a
-// path that finds no object is mistyped more often than meant.
-func nothing(path string) error {
-	return errs.New(errs.Invalid, "dispatch.no_objects", "the bound path %q finds no object: correct it or the data and try again, or skip the step", path).With("path", path)
 }
 
 // bind finds the rows of a bound activity.
@@ -361,8 +330,8 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	if err != nil {
 		return err
 	}
-	as, noted := object.Noting(sc.as(ctx))
-	rows, err := s.reach(as, sc.project(), sc.rows, j.Node.Ext.Bind.Path)
+	as, noted := object.Noting(sc.As(ctx))
+	rows, err := s.Planner.Reach(as, sc.Project(), sc.Rows, j.Node.Ext.Bind.Path)
 	if err != nil {
 		return err
 	}
@@ -371,7 +340,7 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 		return err
 	}
 	if len(rows) == 0 {
-		return nothing(j.Node.Ext.Bind.Path)
+		return plan.Nothing(j.Node.Ext.Bind.Path)
 	}
 	refs := make([]string, len(rows))
 	for i, r := range rows {
@@ -386,12 +355,12 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 
 // places are the environments of what a run acts on, besides what it starts from:
 // that is noted already.
-func (s *Service) places(ctx context.Context, sc *scope, noted *object.Noted, all []object.Ref) ([]string, error) {
+func (s *Service) places(ctx context.Context, sc *plan.Scope, noted *object.Noted, all []object.Ref) ([]string, error) {
 	if s.Reached == nil {
 		return nil, nil
 	}
-	known := make(map[object.Ref]bool, len(sc.rows))
-	for _, r := range sc.rows {
+	known := make(map[object.Ref]bool, len(sc.Rows))
+	for _, r := range sc.Rows {
 		known[r] = true
 	}
 	var refs []object.Ref
@@ -404,7 +373,7 @@ func (s *Service) places(ctx context.Context, sc *scope, noted *object.Noted, al
 	if len(unread) == 0 {
 		return places, nil
 	}
-	found, err := s.Objects.Where(ctx, sc.project(), unread)
+	found, err := s.Objects.Where(ctx, sc.Project(), unread)
 	for _, place := range found {
 		places = append(places, place)
 	}

@@ -2,8 +2,9 @@ package dispatch
 
 import (
 	"context"
-	"sextant/internal/domain/dispatch/record"
 	"time"
+
+	"sextant/internal/domain/dispatch/record"
 
 	"sextant/internal/engine/state"
 	"sextant/internal/lang/manifest"
@@ -18,11 +19,11 @@ const (
 // turn waits until a chunk may be sent. What waits for something, and works on
 // nothing, holds no place. The time that a call waited is not part of its own.
 func (s *Service) turn(ctx context.Context, t *task, c *record.Chunk) error {
-	if idle(t.svc.Action) {
+	if idle(t.Svc.Action) {
 		return nil
 	}
 	began := s.Clock.Now()
-	free, err := s.turns.Take(ctx, t.scope.project()+"\x00"+t.svc.Plugin, t.svc.Name())
+	free, err := s.turns.Take(ctx, t.scope.Project()+"\x00"+t.Svc.Plugin, t.Svc.Name())
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch/outcome"
+	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/durable"
@@ -50,11 +52,11 @@ func newStopping(run state.Key) stopping {
 func (s *Service) touching(t *task, c *record.Chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.jobs[t.job.Key]
+	r := s.jobs[t.Job.Key]
 	for _, claim := range c.Claims {
 		r.touched[claim.Object] = true
 	}
-	for _, row := range t.rows {
+	for _, row := range t.Rows {
 		if row.Round == c.Round && row.Chunk == c.Number {
 			r.touched[row.Object] = true
 		}
@@ -68,7 +70,7 @@ func (s *Service) settled(ctx context.Context, t *task, todo intent) error {
 		s.mu.Lock()
 		var wait <-chan struct{}
 		for key, r := range s.jobs {
-			if key != t.job.Key && r.run == t.job.Run && r.withdrawn && r.meets(t, todo) {
+			if key != t.Job.Key && r.run == t.Job.Run && r.withdrawn && r.meets(t, todo) {
 				wait = r.over
 			}
 		}
@@ -85,12 +87,12 @@ func (s *Service) settled(ctx context.Context, t *task, todo intent) error {
 }
 
 func (r *running) meets(t *task, todo intent) bool {
-	for _, ref := range todo.touched.all {
-		if r.touched[refText(ref)] {
+	for _, ref := range todo.Touched.All {
+		if r.touched[plan.RefText(ref)] {
 			return true
 		}
 	}
-	return slices.ContainsFunc(claimsOf(t.svc, todo.touched.all), func(c control.Claim) bool { return r.touched[c.Object] })
+	return slices.ContainsFunc(plan.ClaimsOf(t.Svc, todo.Touched.All), func(c control.Claim) bool { return r.touched[c.Object] })
 }
 
 // limit bounds a call: by its deadline, and by its step being wanted. A plugin
@@ -111,7 +113,7 @@ func (s *Service) limit(ctx context.Context, t *task, c *record.Chunk) *limit {
 	l.ctx, l.cancel = context.WithCancelCause(s.ctx)
 	timer := time.AfterFunc(max(c.Deadline.Sub(s.Clock.Now()), 0)+grace, l.late)
 	s.mu.Lock()
-	given := s.jobs[t.job.Key].given
+	given := s.jobs[t.Job.Key].given
 	s.mu.Unlock()
 	l.stops = append(l.stops, timer.Stop, context.AfterFunc(ctx, func() {
 		if errors.Is(context.Cause(ctx), errWithdrawn) {
@@ -140,7 +142,7 @@ func (l *limit) end() {
 
 // late is called when the deadline and the plugin's grace are over.
 func (l *limit) late() {
-	if !l.t.svc.Action.Settles {
+	if !l.t.Svc.Action.Settles {
 		l.cancel(context.DeadlineExceeded)
 		return
 	}
@@ -150,11 +152,11 @@ func (l *limit) late() {
 // unwanted is called when the step is wanted no more. A plugin that cannot be told
 // is awaited until its deadline, one that can but does not settle for a while.
 func (l *limit) unwanted() {
-	l.s.Changed(l.t.job.Run)
-	if !l.t.svc.Action.Cancel {
+	l.s.Changed(l.t.Job.Run)
+	if !l.t.Svc.Action.Cancel {
 		return
 	}
-	if !l.t.svc.Action.Settles {
+	if !l.t.Svc.Action.Settles {
 		timer := time.AfterFunc(stopFor, func() { l.cancel(context.DeadlineExceeded) })
 		context.AfterFunc(l.ctx, func() { timer.Stop() })
 	}
@@ -188,7 +190,7 @@ func (l *limit) tell() {
 func (s *Service) stopped(ctx context.Context, t *task) {
 	ctx = context.WithoutCancel(ctx)
 	if slices.ContainsFunc(t.chunks, func(c *record.Chunk) bool { return c.Sent && !c.Answered }) {
-		s.Log.ErrorContext(ctx, "what became of a call that was to be stopped could not be stored", "job", t.job.Key)
+		s.Log.ErrorContext(ctx, "what became of a call that was to be stopped could not be stored", "job", t.Job.Key)
 		return
 	}
 	for _, c := range t.chunks {
@@ -197,24 +199,24 @@ func (s *Service) stopped(ctx context.Context, t *task) {
 		}
 		rows := t.all(c, record.Row{Outcome: wire.OutcomeCancelled, Code: "sextant.not_sent", Message: record.NotSent})
 		t.merge(rows)
-		err := s.DB.Do(ctx, func(tx *db.Tx) error { _, err := record.StoreAnswer(tx, keyOf(t.job), c, rows); return err })
+		err := s.DB.Do(ctx, func(tx *db.Tx) error { _, err := record.StoreAnswer(tx, keyOf(t.Job), c, rows); return err })
 		if err != nil {
-			s.Log.ErrorContext(ctx, "that a call was not sent could not be stored", "job", t.job.Key, "err", err)
+			s.Log.ErrorContext(ctx, "that a call was not sent could not be stored", "job", t.Job.Key, "err", err)
 		}
 	}
-	if err := s.writeBack(t.scope.as(ctx), t); err != nil {
-		s.Log.WarnContext(ctx, "what a stopped step has done could not be written to the objects", "job", t.job.Key, "err", err)
+	if err := s.writer.Back(t.scope.As(ctx), &t.Step); err != nil {
+		s.Log.WarnContext(ctx, "what a stopped step has done could not be written to the objects", "job", t.Job.Key, "err", err)
 	}
 	err := s.DB.Do(ctx, func(tx *db.Tx) error {
-		return record.SetState(tx, keyOf(t.job), record.Stopped, s.Clock.Now())
+		return record.SetState(tx, keyOf(t.Job), record.Stopped, s.Clock.Now())
 	})
 	if err != nil {
-		s.Log.ErrorContext(ctx, "that a step has stopped could not be stored", "job", t.job.Key, "err", err)
+		s.Log.ErrorContext(ctx, "that a step has stopped could not be stored", "job", t.Job.Key, "err", err)
 		return
 	}
-	s.Changed(t.job.Run)
+	s.Changed(t.Job.Run)
 	if s.Stopped != nil {
-		s.Stopped(ctx, t.job.Run)
+		s.Stopped(ctx, t.Job.Run)
 	}
 }
 
@@ -334,8 +336,8 @@ func (s *Service) stopAnew(ctx context.Context, j durable.Job, r record.Job) err
 	if err != nil {
 		return err
 	}
-	t := &task{job: j, svc: svc, scope: sc, record: &r}
-	if t.rows, err = record.Rows(context.WithoutCancel(ctx), s.DB, r.ID); err != nil {
+	t := &task{Step: outcome.Step{Job: j, Svc: svc, Project: sc.Project()}, scope: sc, record: &r}
+	if t.Rows, err = record.Rows(context.WithoutCancel(ctx), s.DB, r.ID); err != nil {
 		return err
 	}
 	if t.chunks, err = record.Chunks(context.WithoutCancel(ctx), s.DB, r.ID, r.Round); err != nil {

@@ -13,12 +13,13 @@ import (
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/outcome"
 	"sextant/internal/domain/dispatch/override"
+	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/dispatch/retry"
 	"sextant/internal/domain/dispatch/source"
 	"sextant/internal/domain/object"
-	"sextant/internal/domain/plugin"
 	"sextant/internal/engine/durable"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -29,7 +30,6 @@ import (
 
 const (
 	defaultTimeout = 10 * time.Minute
-	defaultBatch   = 50
 	chunksAtOnce   = 4 // calls of one job at the same time
 	// noObject stands for the only row of a run that acts on no object.
 	noObject = "run"
@@ -37,15 +37,11 @@ const (
 
 // task is a job with everything that is known about it.
 type task struct {
-	job    durable.Job
-	svc    plugin.Service
-	scope  *scope
+	outcome.Step
+	scope  *plan.Scope
 	record *record.Job
-	rows   []*record.Row   // of all rounds, in the order of the rows
 	chunks []*record.Chunk // of the round under way
 	retry  retry.Policy
-	// corrected are outputs that a person gave in place of those of the service.
-	corrected wire.Row
 }
 
 // serve does the job of a service task.
@@ -95,11 +91,11 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &task{job: j, svc: svc}
+	t := &task{Step: outcome.Step{Job: j, Svc: svc}}
 	if t.retry, err = retry.Of(svc.Action.Retry); err != nil {
 		return nil, errs.New(errs.Invalid, "dispatch.retry", "the retry policy of %s is not understood: %s", svc.Name(), err)
 	}
-	if _, t.corrected, err = override.Read(j.Override); err != nil {
+	if _, t.Corrected, err = override.Read(j.Override); err != nil {
 		return nil, err
 	}
 	all, err := source.Of(svc, j.Node.Ext)
@@ -109,15 +105,16 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 	if t.scope, err = s.read(ctx, j, source.Variables(all)); err != nil {
 		return nil, err
 	}
+	t.Project = t.scope.Project()
 	if t.record, err = record.Find(ctx, s.DB, keyOf(j)); err != nil {
 		return nil, err
 	}
 	if t.record != nil {
-		if t.rows, err = record.Rows(ctx, s.DB, keyOf(j)); err != nil {
+		if t.Rows, err = record.Rows(ctx, s.DB, keyOf(j)); err != nil {
 			return nil, err
 		}
 		if t.record.State == record.Open && int(j.Round) <= t.record.Round {
-			if t.scope.given, err = gift.Decode(t.record.Given); err != nil {
+			if t.scope.Given, err = gift.Decode(t.record.Given); err != nil {
 				return nil, err
 			}
 			t.chunks, err = record.Chunks(ctx, s.DB, keyOf(j), t.record.Round)
@@ -125,14 +122,14 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 		}
 	}
 	if t.record == nil {
-		t.record = &record.Job{ID: keyOf(j), Run: int64(j.Run), Node: j.Node.ID, Project: t.scope.project(), Round: -1}
+		t.record = &record.Job{ID: keyOf(j), Run: int64(j.Run), Node: j.Node.ID, Project: t.scope.Project(), Round: -1}
 	}
 	return t, s.round(ctx, t, all, 0)
 }
 
 // nextRound begins a round for the rows that may be tried again.
 func (s *Service) nextRound(ctx context.Context, t *task, tries int) error {
-	all, err := source.Of(t.svc, t.job.Node.Ext)
+	all, err := source.Of(t.Svc, t.Job.Node.Ext)
 	if err != nil {
 		return err
 	}
@@ -148,9 +145,9 @@ func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries
 		return err
 	}
 	r := *t.record
-	r.Plugin, r.Service, r.Version = t.svc.Plugin, t.svc.Name(), t.svc.Version
-	r.Round, r.Tries, r.State = max(r.Round+1, int(t.job.Round)), tries, record.Open
-	if r.Given, err = gift.Encode(t.scope.given); err != nil {
+	r.Plugin, r.Service, r.Version = t.Svc.Plugin, t.Svc.Name(), t.Svc.Version
+	r.Round, r.Tries, r.State = max(r.Round+1, int(t.Job.Round)), tries, record.Open
+	if r.Given, err = gift.Encode(t.scope.Given); err != nil {
 		return err
 	}
 	chunks, rows, err := s.cut(t, r, todo)
@@ -169,55 +166,52 @@ func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries
 	}
 	t.record, t.chunks = &r, chunks
 	t.merge(rows)
-	s.Changed(t.job.Run)
+	s.Changed(t.Job.Run)
 	return nil
 }
 
-// intent is what a round is about to do: its rows, what each is sent, what each
-// acts on and the fence under which it is held.
+// intent is what a round is about to do, and the fence under which it is held.
 type intent struct {
-	rows    []object.Ref
-	inputs  []wire.Row
-	touched touch
-	fences  map[string]int64
-	places  []string      // environments of what is acted on and of the connections, where they were found now
-	gone    []*record.Row // rows of earlier rounds that the step does not act on any more
+	plan.Intent
+	fences map[string]int64
+	places []string      // environments of what is acted on and of the connections, where they were found now
+	gone   []*record.Row // rows of earlier rounds that the step does not act on any more
 }
 
 // intend finds out what a round does and claims it. Where somebody else held a
 // part of it, it looks again once it has all, for what it read may have changed.
 func (s *Service) intend(ctx context.Context, t *task, all []source.Source, tries int) (intent, error) {
-	w := step{t.scope.project(), t.job.Program, t.job.Node, t.svc}
+	w := plan.Step{Project: t.scope.Project(), Program: t.Job.Program, Node: t.Job.Node, Svc: t.Svc}
 	for {
 		var todo intent
-		as, noted := object.Noting(t.scope.as(ctx))
-		targets, err := s.targets(as, w, t.scope.rows)
+		as, noted := object.Noting(t.scope.As(ctx))
+		targets, err := s.Planner.Targets(as, w, t.scope.Rows)
 		if err != nil {
 			return todo, err
 		}
 		if len(targets) == 0 {
-			if bound := t.job.Node.Ext.Bind; bound != nil {
-				return todo, nothing(bound.Path)
+			if bound := t.Job.Node.Ext.Bind; bound != nil {
+				return todo, plan.Nothing(bound.Path)
 			}
 			targets = []object.Ref{{ID: noObject}}
 		}
 		for _, r := range targets {
 			if t.wants(r, tries) {
-				todo.rows = append(todo.rows, r)
+				todo.Rows = append(todo.Rows, r)
 			}
 		}
 		todo.gone = t.unbound(targets)
-		f := &form{sources: slices.Clone(all), svc: t.svc}
-		if todo.inputs, err = s.build(as, t.scope, f, todo.rows, t.job.Override); err != nil {
+		f := &plan.Form{Sources: slices.Clone(all), Svc: t.Svc}
+		if todo.Inputs, err = s.Planner.Build(as, t.scope, f, todo.Rows, t.Job.Override); err != nil {
 			return todo, err
 		}
-		if todo.touched, err = s.touched(as, w, f, todo.rows); err != nil {
+		if todo.Touched, err = s.Planner.Touched(as, w, f, todo.Rows); err != nil {
 			return todo, err
 		}
-		if todo.places, err = s.places(ctx, t.scope, noted, todo.touched.all); err != nil {
+		if todo.places, err = s.places(ctx, t.scope, noted, todo.Touched.All); err != nil {
 			return todo, err
 		}
-		uses, err := s.bound(as, w, f, todo)
+		uses, err := s.Planner.Bound(as, w, f, todo.Intent)
 		if err != nil {
 			return todo, err
 		}
@@ -225,13 +219,13 @@ func (s *Service) intend(ctx context.Context, t *task, all []source.Source, trie
 		if err := s.settled(ctx, t, todo); err != nil {
 			return todo, err
 		}
-		claims := claimsOf(t.svc, todo.touched.all)
+		claims := plan.ClaimsOf(t.Svc, todo.Touched.All)
 		waited, err := s.claim(ctx, t, claims)
 		if err != nil {
 			return todo, err
 		}
 		if !waited {
-			todo.fences, err = s.door.Held(ctx, s.DB, int64(t.job.Run), claims)
+			todo.fences, err = s.door.Held(ctx, s.DB, int64(t.Job.Run), claims)
 			return todo, err
 		}
 	}
@@ -239,26 +233,26 @@ func (s *Service) intend(ctx context.Context, t *task, all []source.Source, trie
 
 // claim takes what a round acts on; waited tells that it was not free at once.
 func (s *Service) claim(ctx context.Context, t *task, claims []control.Claim) (waited bool, err error) {
-	h := control.Holder{Run: int64(t.job.Run), Job: keyOf(t.job), Project: t.scope.project(), Subject: t.scope.requester()}
-	defer s.waits.Forget(t.job.Key)
+	h := control.Holder{Run: int64(t.Job.Run), Job: keyOf(t.Job), Project: t.scope.Project(), Subject: t.scope.Requester()}
+	defer s.waits.Forget(t.Job.Key)
 	err = s.door.Claim(ctx, h, claims, func(against []*control.Lock) {
 		waited = true
-		s.waits.Set(t.job.Key, against)
-		s.Changed(t.job.Run)
+		s.waits.Set(t.Job.Key, against)
+		s.Changed(t.Job.Run)
 	})
 	return waited, err
 }
 
 // wants reports whether a row has to be done in the next round.
 func (t *task) wants(ref object.Ref, tries int) bool {
-	i := slices.IndexFunc(t.rows, func(r *record.Row) bool { return r.Object == refText(ref) })
+	i := slices.IndexFunc(t.Rows, func(r *record.Row) bool { return r.Object == plan.RefText(ref) })
 	if i < 0 {
 		return true
 	}
 	if tries > 0 {
-		return t.again(t.rows[i])
+		return t.again(t.Rows[i])
 	}
-	return !t.rows[i].Done()
+	return !t.Rows[i].Done()
 }
 
 // unbound gives the rows that are not done and that the step does not act on any
@@ -266,10 +260,10 @@ func (t *task) wants(ref object.Ref, tries int) bool {
 func (t *task) unbound(targets []object.Ref) []*record.Row {
 	bound := make(map[string]bool, len(targets))
 	for _, r := range targets {
-		bound[refText(r)] = true
+		bound[plan.RefText(r)] = true
 	}
 	var gone []*record.Row
-	for _, r := range t.rows {
+	for _, r := range t.Rows {
 		if r.Done() || bound[r.Object] {
 			continue
 		}
@@ -284,55 +278,48 @@ func (t *task) again(r *record.Row) bool {
 	return r.Outcome == wire.OutcomeFailed && r.Retry != "" && slices.Contains(t.retry.On, r.Retry)
 }
 
-func (t *task) retryable() bool { return slices.ContainsFunc(t.rows, t.again) }
+func (t *task) retryable() bool { return slices.ContainsFunc(t.Rows, t.again) }
 
 // merge takes over newer results of rows.
 func (t *task) merge(rows []*record.Row) {
 	for _, r := range rows {
-		i := slices.IndexFunc(t.rows, func(o *record.Row) bool { return o.Object == r.Object })
+		i := slices.IndexFunc(t.Rows, func(o *record.Row) bool { return o.Object == r.Object })
 		if i < 0 {
-			t.rows = append(t.rows, r)
+			t.Rows = append(t.Rows, r)
 			continue
 		}
-		t.rows[i] = r
+		t.Rows[i] = r
 	}
-}
-
-func refText(r object.Ref) string {
-	if r.Type == "" {
-		return r.ID
-	}
-	return r.String()
 }
 
 // cut makes the chunks of a round: their bytes are fixed from here on.
 func (s *Service) cut(t *task, r record.Job, todo intent) ([]*record.Chunk, []*record.Row, error) {
-	size := batchOf(t.svc)
+	size := plan.BatchOf(t.Svc)
 	timeout := defaultTimeout
-	if t.svc.Action.Timeout != "" {
-		d, err := manifest.Duration(t.svc.Action.Timeout)
+	if t.Svc.Action.Timeout != "" {
+		d, err := manifest.Duration(t.Svc.Action.Timeout)
 		if err != nil {
-			return nil, nil, errs.New(errs.Invalid, "dispatch.timeout", "the time-out of %s: %s", t.svc.Name(), err)
+			return nil, nil, errs.New(errs.Invalid, "dispatch.timeout", "the time-out of %s: %s", t.Svc.Name(), err)
 		}
 		timeout = d
 	}
 	var chunks []*record.Chunk
 	var rows []*record.Row
-	for from := 0; from < len(todo.rows); {
+	for from := 0; from < len(todo.Rows); {
 		c := &record.Chunk{Round: r.Round, Number: len(chunks), Deadline: s.Clock.Now().Add(timeout)}
-		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.requester(), ServiceName: t.svc.Name(), ServicePath: t.svc.Action.Path}
+		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.Requester(), ServiceName: t.Svc.Name(), ServicePath: t.Svc.Action.Path}
 		fence, to := t.fence(todo, from), from
-		for ; to < len(todo.rows) && to-from < size && t.fence(todo, to) == fence; to++ {
-			row, target := todo.inputs[to], todo.rows[to]
-			ref := refText(target)
-			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(ref), wire.Raw(t.scope.requester()), wire.Raw("")
+		for ; to < len(todo.Rows) && to-from < size && t.fence(todo, to) == fence; to++ {
+			row, target := todo.Inputs[to], todo.Rows[to]
+			ref := plan.RefText(target)
+			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(ref), wire.Raw(t.scope.Requester()), wire.Raw("")
 			req.Inputs = append(req.Inputs, row)
 			if target.Type != "" {
 				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: target.ID})
 			}
-			c.Claims = append(c.Claims, claimsOf(t.svc, todo.touched.by[target])...)
+			c.Claims = append(c.Claims, plan.ClaimsOf(t.Svc, todo.Touched.By[target])...)
 			found := &record.Row{Pos: t.position(ref, len(rows)), Object: ref, Round: r.Round, Chunk: c.Number, Outputs: wire.Row{}}
-			if r.Round > 0 && found.Pos >= len(t.rows) {
+			if r.Round > 0 && found.Pos >= len(t.Rows) {
 				found.Message = "it came with the new round: what the step is bound to has changed"
 			}
 			rows = append(rows, found)
@@ -353,7 +340,7 @@ func (s *Service) cut(t *task, r record.Job, todo intent) ([]*record.Chunk, []*r
 // that a plugin may compare it for each object.
 func (t *task) fence(todo intent, i int) int64 {
 	var fence int64
-	for _, c := range claimsOf(t.svc, todo.touched.by[todo.rows[i]]) {
+	for _, c := range plan.ClaimsOf(t.Svc, todo.Touched.By[todo.Rows[i]]) {
 		fence = max(fence, todo.fences[c.Object])
 	}
 	return fence
@@ -361,12 +348,12 @@ func (t *task) fence(todo intent, i int) int64 {
 
 // position keeps a row's place over rounds.
 func (t *task) position(ref string, fresh int) int {
-	for _, r := range t.rows {
+	for _, r := range t.Rows {
 		if r.Object == ref {
 			return r.Pos
 		}
 	}
-	return len(t.rows) + fresh
+	return len(t.Rows) + fresh
 }
 
 // sendAll sends every chunk of the round that has no answer yet.
@@ -401,7 +388,7 @@ func (s *Service) sendAll(ctx context.Context, t *task) error {
 	return errors.Join(failures...)
 }
 
-func (t *task) callKey(c *record.Chunk) string { return callKey(keyOf(t.job), c) }
+func (t *task) callKey(c *record.Chunk) string { return callKey(keyOf(t.Job), c) }
 
 func callKey(job int64, c *record.Chunk) string {
 	return fmt.Sprintf("%d.%d.%d", job, c.Round, c.Number)

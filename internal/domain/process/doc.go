@@ -1,18 +1,12 @@
-// Package process keeps processes with their versions, and runs with what a
-// person may do to them.
+// Package process holds what is stored of processes. The rooms within it are one noun
+// each; each knows those before it alone:
 //
-//	deploy ─► version 1, 2, …            (a version never changes)
-//	control.Admit ─► Start ─► active ─► completed | failed | cancelled
-//	                             ▲ │  └──► stopping ─► the same, once all has ended
-//	                  all resolved │ an incident is raised
-//	                             │ ▼
-//	                           incident
-//
-// The state of a run is the engine's; here are the rows that lists need, written
-// in the engine's own commit. The steps of a run are folded from its history
-// whenever somebody looks.
-//
-// It never starts a run by itself: its start endpoint asks the door.
+//	schema    what a process declares of its starts
+//	number    the numbers of its elements
+//	active    how many runs are active
+//	definition  versions: deploy, compile, what a start needs
+//	runs      runs, incidents, what people do to them
+//	view      how people see a run
 package process
 
 import "embed"

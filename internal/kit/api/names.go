@@ -10,11 +10,20 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-var qualified = regexp.MustCompile(`\*?(?:[\w.-]+/)*([\w-]+)\.(\w+)`)
+var qualified = regexp.MustCompile(`\*?((?:[\w.-]+/)*[\w-]+)\.(\w+)`)
 
-// schemaName names a type in the API's description by its room and its own
+// domainOf gives the domain of a package, or the name of one that is of none.
+func domainOf(pkg string) string {
+	if domain, ok := strings.CutPrefix(pkg, "sextant/internal/domain/"); ok {
+		domain, _, _ = strings.Cut(domain, "/")
+		return domain
+	}
+	return path.Base(pkg)
+}
+
+// schemaName names a type in the API's description by its domain and its own
 // name, so that the Step of one domain is not that of another: ProcessStep,
-// PageOfProcessRun.
+// PageOfProcessRun. In which room of the domain it stands is not told: it may move.
 func schemaName(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -25,13 +34,13 @@ func schemaName(t reflect.Type, hint string) string {
 	name, inner, generic := strings.Cut(t.Name(), "[")
 	if !generic {
 		if strings.HasPrefix(t.PkgPath(), "sextant/") && path.Base(t.PkgPath()) != "api" {
-			return upper(path.Base(t.PkgPath())) + upper(name)
+			return upper(domainOf(t.PkgPath())) + upper(name)
 		}
 		return upper(name)
 	}
 	inner = qualified.ReplaceAllStringFunc(strings.TrimSuffix(inner, "]"), func(s string) string {
 		m := qualified.FindStringSubmatch(s)
-		return upper(m[1]) + upper(m[2])
+		return upper(domainOf(m[1])) + upper(m[2])
 	})
 	return upper(name) + "Of" + strings.Map(letters, inner)
 }

@@ -61,36 +61,18 @@ func (e ControlVerdictVerdict) Valid() bool {
 	}
 }
 
-// Defines values for MessageWaitingKind.
+// Defines values for DispatchLostReason.
 const (
-	MessageWaitingKindMessage MessageWaitingKind = "message"
-	MessageWaitingKindSignal  MessageWaitingKind = "signal"
+	Damaged    DispatchLostReason = "damaged"
+	Dropped    DispatchLostReason = "dropped"
+	JobLimit   DispatchLostReason = "job_limit"
+	Missing    DispatchLostReason = "missing"
+	Sender     DispatchLostReason = "sender"
+	TotalLimit DispatchLostReason = "total_limit"
 )
 
-// Valid indicates whether the value is a known member of the MessageWaitingKind enum.
-func (e MessageWaitingKind) Valid() bool {
-	switch e {
-	case MessageWaitingKindMessage:
-		return true
-	case MessageWaitingKindSignal:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for OutputLostReason.
-const (
-	Damaged    OutputLostReason = "damaged"
-	Dropped    OutputLostReason = "dropped"
-	JobLimit   OutputLostReason = "job_limit"
-	Missing    OutputLostReason = "missing"
-	Sender     OutputLostReason = "sender"
-	TotalLimit OutputLostReason = "total_limit"
-)
-
-// Valid indicates whether the value is a known member of the OutputLostReason enum.
-func (e OutputLostReason) Valid() bool {
+// Valid indicates whether the value is a known member of the DispatchLostReason enum.
+func (e DispatchLostReason) Valid() bool {
 	switch e {
 	case Damaged:
 		return true
@@ -103,6 +85,24 @@ func (e OutputLostReason) Valid() bool {
 	case Sender:
 		return true
 	case TotalLimit:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageWaitingKind.
+const (
+	MessageWaitingKindMessage MessageWaitingKind = "message"
+	MessageWaitingKindSignal  MessageWaitingKind = "signal"
+)
+
+// Valid indicates whether the value is a known member of the MessageWaitingKind enum.
+func (e MessageWaitingKind) Valid() bool {
+	switch e {
+	case MessageWaitingKindMessage:
+		return true
+	case MessageWaitingKindSignal:
 		return true
 	default:
 		return false
@@ -622,6 +622,61 @@ type DecisionVersion struct {
 	Version int64  `json:"version"`
 }
 
+// DispatchHit defines model for DispatchHit.
+type DispatchHit struct {
+	Line   string       `json:"line"`
+	Lost   DispatchLost `json:"lost,omitempty"`
+	Object string       `json:"object"`
+
+	// Offset Where the line begins in what the row wrote in this round, in bytes
+	Offset int64     `json:"offset"`
+	Round  int64     `json:"round"`
+	Time   time.Time `json:"time"`
+}
+
+// DispatchLost defines model for DispatchLost.
+type DispatchLost struct {
+	// Bytes How many bytes are missing; of damaged output, how many cannot be read
+	Bytes int64 `json:"bytes"`
+
+	// Lines How many lines ended in them, where it is known
+	Lines int64 `json:"lines,omitempty"`
+
+	// Reason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+	Reason DispatchLostReason `json:"reason"`
+}
+
+// DispatchLostReason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+type DispatchLostReason string
+
+// DispatchPiece defines model for DispatchPiece.
+type DispatchPiece struct {
+	// End Where it ends
+	End  int64        `json:"end"`
+	Lost DispatchLost `json:"lost,omitempty"`
+
+	// Object Empty in a gap that may concern any row
+	Object string `json:"object"`
+
+	// Offset Where it begins in what the row wrote in this round, in bytes
+	Offset int64     `json:"offset"`
+	Round  int64     `json:"round"`
+	Text   string    `json:"text"`
+	Time   time.Time `json:"time"`
+}
+
+// DispatchRow defines model for DispatchRow.
+type DispatchRow struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+	Object  string `json:"object"`
+
+	// Outcome Empty while it is not known
+	Outcome string                 `json:"outcome,omitempty"`
+	Outputs map[string]interface{} `json:"outputs,omitempty"`
+	Round   int64                  `json:"round"`
+}
+
 // DispatchRowCall defines model for DispatchRowCall.
 type DispatchRowCall struct {
 	Answered bool      `json:"answered"`
@@ -643,7 +698,7 @@ type DispatchRowCall struct {
 type DispatchRowView struct {
 	Calls   []DispatchRowCall `json:"calls"`
 	Percent int64             `json:"percent,omitempty"`
-	Row     RecordRow         `json:"row"`
+	Row     DispatchRow       `json:"row"`
 
 	// Said What the plugin says it is doing
 	Said string `json:"said,omitempty"`
@@ -655,7 +710,7 @@ type DispatchStep struct {
 	Job      string                  `json:"job"`
 	Progress map[string]WireProgress `json:"progress,omitempty"`
 	Round    int64                   `json:"round"`
-	Rows     []RecordRow             `json:"rows"`
+	Rows     []DispatchRow           `json:"rows"`
 	Service  string                  `json:"service"`
 	Tries    int64                   `json:"tries"`
 
@@ -1067,49 +1122,6 @@ type OutBody struct {
 	Waiting []ControlLock `json:"waiting"`
 }
 
-// OutputHit defines model for OutputHit.
-type OutputHit struct {
-	Line   string     `json:"line"`
-	Lost   OutputLost `json:"lost,omitempty"`
-	Object string     `json:"object"`
-
-	// Offset Where the line begins in what the row wrote in this round, in bytes
-	Offset int64     `json:"offset"`
-	Round  int64     `json:"round"`
-	Time   time.Time `json:"time"`
-}
-
-// OutputLost defines model for OutputLost.
-type OutputLost struct {
-	// Bytes How many bytes are missing; of damaged output, how many cannot be read
-	Bytes int64 `json:"bytes"`
-
-	// Lines How many lines ended in them, where it is known
-	Lines int64 `json:"lines,omitempty"`
-
-	// Reason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
-	Reason OutputLostReason `json:"reason"`
-}
-
-// OutputLostReason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
-type OutputLostReason string
-
-// OutputPiece defines model for OutputPiece.
-type OutputPiece struct {
-	// End Where it ends
-	End  int64      `json:"end"`
-	Lost OutputLost `json:"lost,omitempty"`
-
-	// Object Empty in a gap that may concern any row
-	Object string `json:"object"`
-
-	// Offset Where it begins in what the row wrote in this round, in bytes
-	Offset int64     `json:"offset"`
-	Round  int64     `json:"round"`
-	Text   string    `json:"text"`
-	Time   time.Time `json:"time"`
-}
-
 // PageOfAuditRecord defines model for PageOfAuditRecord.
 type PageOfAuditRecord struct {
 	// Items The rows of this page
@@ -1141,6 +1153,24 @@ type PageOfDecisionEvaluation struct {
 type PageOfDecisionVersion struct {
 	// Items The rows of this page
 	Items []DecisionVersion `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfDispatchHit defines model for PageOfDispatchHit.
+type PageOfDispatchHit struct {
+	// Items The rows of this page
+	Items []DispatchHit `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfDispatchPiece defines model for PageOfDispatchPiece.
+type PageOfDispatchPiece struct {
+	// Items The rows of this page
+	Items []DispatchPiece `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1204,24 +1234,6 @@ type PageOfMessageWaiting struct {
 type PageOfObjectFound struct {
 	// Items The rows of this page
 	Items []ObjectFound `json:"items"`
-
-	// Next Pass as after to read the next page; absent on the last
-	Next string `json:"next,omitempty"`
-}
-
-// PageOfOutputHit defines model for PageOfOutputHit.
-type PageOfOutputHit struct {
-	// Items The rows of this page
-	Items []OutputHit `json:"items"`
-
-	// Next Pass as after to read the next page; absent on the last
-	Next string `json:"next,omitempty"`
-}
-
-// PageOfOutputPiece defines model for PageOfOutputPiece.
-type PageOfOutputPiece struct {
-	// Items The rows of this page
-	Items []OutputPiece `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1717,18 +1729,6 @@ type PutBody struct {
 type PutInBody struct {
 	Description string   `json:"description,omitempty"`
 	Permissions []string `json:"permissions"`
-}
-
-// RecordRow defines model for RecordRow.
-type RecordRow struct {
-	Code    string `json:"code,omitempty"`
-	Message string `json:"message,omitempty"`
-	Object  string `json:"object"`
-
-	// Outcome Empty while it is not known
-	Outcome string                 `json:"outcome,omitempty"`
-	Outputs map[string]interface{} `json:"outputs,omitempty"`
-	Round   int64                  `json:"round"`
 }
 
 // RedeemInBody defines model for RedeemInBody.

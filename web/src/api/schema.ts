@@ -1665,6 +1665,71 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        DispatchHit: {
+            line: string;
+            /** @description Set where output is missing, and so could not be searched */
+            lost?: components["schemas"]["DispatchLost"];
+            object: string;
+            /**
+             * Format: int64
+             * @description Where the line begins in what the row wrote in this round, in bytes
+             */
+            offset: number;
+            /** Format: int64 */
+            round: number;
+            /** Format: date-time */
+            time: string;
+        };
+        DispatchLost: {
+            /**
+             * Format: int64
+             * @description How many bytes are missing; of damaged output, how many cannot be read
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description How many lines ended in them, where it is known
+             */
+            lines?: number;
+            /**
+             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+             * @enum {string}
+             */
+            reason: "job_limit" | "total_limit" | "sender" | "missing" | "damaged" | "dropped";
+        };
+        DispatchPiece: {
+            /**
+             * Format: int64
+             * @description Where it ends
+             */
+            end: number;
+            /** @description Set where output is missing */
+            lost?: components["schemas"]["DispatchLost"];
+            /** @description Empty in a gap that may concern any row */
+            object: string;
+            /**
+             * Format: int64
+             * @description Where it begins in what the row wrote in this round, in bytes
+             */
+            offset: number;
+            /** Format: int64 */
+            round: number;
+            text: string;
+            /** Format: date-time */
+            time: string;
+        };
+        DispatchRow: {
+            code?: string;
+            message?: string;
+            object: string;
+            /** @description Empty while it is not known */
+            outcome?: string;
+            outputs?: {
+                [key: string]: unknown;
+            };
+            /** Format: int64 */
+            round: number;
+        };
         DispatchRowCall: {
             answered: boolean;
             /** Format: date-time */
@@ -1688,7 +1753,7 @@ export interface components {
             calls: components["schemas"]["DispatchRowCall"][] | null;
             /** Format: int64 */
             percent?: number;
-            row: components["schemas"]["RecordRow"];
+            row: components["schemas"]["DispatchRow"];
             /** @description What the plugin says it is doing */
             said?: string;
         };
@@ -1700,7 +1765,7 @@ export interface components {
             };
             /** Format: int64 */
             round: number;
-            rows: components["schemas"]["RecordRow"][] | null;
+            rows: components["schemas"]["DispatchRow"][] | null;
             service: string;
             /** Format: int64 */
             tries: number;
@@ -2046,59 +2111,6 @@ export interface components {
             /** @description Who waits, in the order of the queue */
             waiting: components["schemas"]["ControlLock"][] | null;
         };
-        OutputHit: {
-            line: string;
-            /** @description Set where output is missing, and so could not be searched */
-            lost?: components["schemas"]["OutputLost"];
-            object: string;
-            /**
-             * Format: int64
-             * @description Where the line begins in what the row wrote in this round, in bytes
-             */
-            offset: number;
-            /** Format: int64 */
-            round: number;
-            /** Format: date-time */
-            time: string;
-        };
-        OutputLost: {
-            /**
-             * Format: int64
-             * @description How many bytes are missing; of damaged output, how many cannot be read
-             */
-            bytes: number;
-            /**
-             * Format: int64
-             * @description How many lines ended in them, where it is known
-             */
-            lines?: number;
-            /**
-             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
-             * @enum {string}
-             */
-            reason: "job_limit" | "total_limit" | "sender" | "missing" | "damaged" | "dropped";
-        };
-        OutputPiece: {
-            /**
-             * Format: int64
-             * @description Where it ends
-             */
-            end: number;
-            /** @description Set where output is missing */
-            lost?: components["schemas"]["OutputLost"];
-            /** @description Empty in a gap that may concern any row */
-            object: string;
-            /**
-             * Format: int64
-             * @description Where it begins in what the row wrote in this round, in bytes
-             */
-            offset: number;
-            /** Format: int64 */
-            round: number;
-            text: string;
-            /** Format: date-time */
-            time: string;
-        };
         PageOfAuditRecord: {
             /** @description The rows of this page */
             items: components["schemas"]["AuditRecord"][] | null;
@@ -2120,6 +2132,18 @@ export interface components {
         PageOfDecisionVersion: {
             /** @description The rows of this page */
             items: components["schemas"]["DecisionVersion"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfDispatchHit: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DispatchHit"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfDispatchPiece: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DispatchPiece"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2162,18 +2186,6 @@ export interface components {
         PageOfObjectFound: {
             /** @description The rows of this page */
             items: components["schemas"]["ObjectFound"][] | null;
-            /** @description Pass as after to read the next page; absent on the last */
-            next?: string;
-        };
-        PageOfOutputHit: {
-            /** @description The rows of this page */
-            items: components["schemas"]["OutputHit"][] | null;
-            /** @description Pass as after to read the next page; absent on the last */
-            next?: string;
-        };
-        PageOfOutputPiece: {
-            /** @description The rows of this page */
-            items: components["schemas"]["OutputPiece"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2607,18 +2619,6 @@ export interface components {
         PutInBody: {
             description?: string;
             permissions: string[] | null;
-        };
-        RecordRow: {
-            code?: string;
-            message?: string;
-            object: string;
-            /** @description Empty while it is not known */
-            outcome?: string;
-            outputs?: {
-                [key: string]: unknown;
-            };
-            /** Format: int64 */
-            round: number;
         };
         RedeemInBody: {
             link: string;
@@ -3602,7 +3602,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfOutputPiece"];
+                    "application/json": components["schemas"]["PageOfDispatchPiece"];
                 };
             };
             /** @description Error */
@@ -3670,7 +3670,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfOutputHit"];
+                    "application/json": components["schemas"]["PageOfDispatchHit"];
                 };
             };
             /** @description Error */

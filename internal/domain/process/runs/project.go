@@ -1,0 +1,140 @@
+package runs
+
+import (
+	"context"
+	"time"
+
+	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/dispatch/record"
+	"sextant/internal/domain/message"
+	"sextant/internal/domain/worklist"
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/bus"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+)
+
+func (s *Service) publish(tx *db.Tx, r Run, what string, data map[string]any) error {
+	if data == nil {
+		data = map[string]any{}
+	}
+	data["process"] = r.Process
+	return s.Bus.Publish(tx, bus.Event{Type: "sextant.run." + what + ".v1", Subject: "run/" + r.Key.String(), Project: r.Project, Data: rawJSON(data)})
+}
+
+func (s *Service) publishTask(tx *db.Tx, r Run, e engine.Effect, what string) error {
+	return s.Bus.Publish(tx, bus.Event{Type: "sextant.task." + what + ".v1", Subject: "task/" + api.Key(e.Key).String(), Project: r.Project, Data: rawJSON(map[string]any{"run": r.Key.String(), "process": r.Process})})
+}
+
+// Project keeps the read side in the engine's own write.
+func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
+	run := int64(c.Run)
+	tx.AfterCommit(func() { s.news.Poke(run) })
+	project, process := "", ""
+	for _, e := range c.Effects {
+		switch e.Kind {
+		case engine.Unsubscribed:
+			if err := s.Messages.Forget(tx, e.Key); err != nil {
+				return err
+			}
+			continue
+		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded, engine.Subscribed, engine.SignalThrown:
+		default:
+			continue
+		}
+		if project == "" {
+			var err error
+			if project, process, err = projectOf(context.Background(), tx, run); err != nil {
+				return err
+			}
+		}
+		if err := s.project(tx, c, e, Run{Key: api.Key(run), Project: project, Process: process}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) error {
+	node := c.Program.Nodes[e.Node]
+	switch e.Kind {
+	case engine.IncidentRaised:
+		i := Incident{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
+		if err := insertIncident(tx, i); err != nil {
+			return err
+		}
+		return s.publish(tx, r, "stopped", map[string]any{"element": node.ID, "kind": i.Kind, "message": cutText(i.Message)})
+	case engine.IncidentGone:
+		if err := dropIncident(tx, int64(r.Key), int64(e.Key)); err != nil {
+			return err
+		}
+		return s.publish(tx, r, "resumed", map[string]any{"element": node.ID})
+	case engine.TaskCreated:
+		if err := s.publishTask(tx, r, e, "created"); err != nil {
+			return err
+		}
+		return s.Tasks.Put(tx, worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
+			People: append(e.Task.CandidateGroups, e.Task.CandidateUsers...), Form: e.Task.Form, Created: c.Now})
+	case engine.Subscribed:
+		return s.Messages.Wait(tx, message.Waiter{Project: r.Project, Process: r.Process, Run: c.Run, Element: e.Element, Node: node.ID, Subscription: e.Subscription})
+	case engine.SignalThrown:
+		return s.throw(tx, c.Program, r, e)
+	case engine.TaskGone:
+		if err := s.publishTask(tx, r, e, "closed"); err != nil {
+			return err
+		}
+		return s.Tasks.Drop(tx, int64(e.Key))
+	case engine.RunEnded:
+		return s.end(tx, r, e, c.Now)
+	}
+	return nil
+}
+
+// throw sends a signal of a run out, with the rights that the run and all have who
+// gave it what the signal carries.
+func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) error {
+	m, err := s.door.MandateIn(context.Background(), tx, int64(r.Key))
+	if err != nil {
+		return err
+	}
+	given, _ := s.Dispatch.Gifts.Of(state.Key(r.Key))
+	by := gift.Signal{Own: m.Rights, Program: p, Node: p.Nodes[e.Node], Variables: e.Variables, Reads: s.Dispatch.Planner.Takes}.Carried(given)
+	return s.Messages.Throw(tx, message.Thrown{Project: r.Project, Name: e.Name, Run: state.Key(r.Key), Variables: e.Variables, By: by.Run(r.Key.String()).Rights()})
+}
+
+func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
+	at, err := record.AtWork(context.Background(), tx, int64(r.Key))
+	if err != nil {
+		return err
+	}
+	if at { // it has ended when what it began has: until then it keeps its locks
+		if err := stopRun(tx, int64(r.Key), e); err != nil {
+			return err
+		}
+		if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
+			return err
+		}
+		return s.publish(tx, r, "stopping", map[string]any{"code": e.Code})
+	}
+	if err := endRun(tx, int64(r.Key), e, clock.Micros(now)); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() { s.active.Add(r.Project, -1) })
+	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
+		return err
+	}
+	if err := s.Dispatch.Gifts.Forget(tx, state.Key(r.Key)); err != nil {
+		return err
+	}
+	if err := s.door.Release(tx, int64(r.Key)); err != nil {
+		return err
+	}
+	if err := s.Messages.Ended(tx, state.Key(r.Key)); err != nil {
+		return err
+	}
+	return s.publish(tx, r, e.State, map[string]any{"code": e.Code})
+}

@@ -1,0 +1,261 @@
+// Package runs keeps runs with what a person may do to them: cancel, help out of an
+// incident, answer a task.
+//
+//	control.Admit ─► Start ─► active ─► completed | failed | cancelled
+//	                           ▲ │  └──► stopping ─► the same, once all has ended
+//	                all resolved │ an incident is raised
+//	                           │ ▼
+//	                         incident
+//
+// The state of a run is the engine's; here are the rows that lists need, written in
+// the engine's own commit. It never starts a run by itself: its start endpoint asks
+// the door.
+package runs
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"sextant/internal/domain/audit"
+	"sextant/internal/domain/control"
+	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/record"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/message"
+	"sextant/internal/domain/process/active"
+	"sextant/internal/domain/process/definition"
+	"sextant/internal/domain/worklist"
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/bus"
+	"sextant/internal/kit/clock"
+	"sextant/internal/kit/db"
+	"sextant/internal/kit/errs"
+)
+
+// Host is what runs are made of: the durable engine.
+type Host interface {
+	NewKey() state.Key
+	StartTx(tx *db.Tx, start durable.StartRun) error
+	Began(ctx context.Context, run state.Key)
+	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
+	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
+}
+
+// Deps is what the service needs.
+type Deps struct {
+	DB          *db.DB
+	Clock       clock.Clock
+	Log         *slog.Logger
+	Audit       *audit.Log
+	Bus         *bus.Bus
+	Definitions *definition.Service
+	Dispatch    *dispatch.Service
+	Tasks       *worklist.List
+	Messages    *message.Service
+	// Max is how many runs of a project may be active; 20,000 where it is 0.
+	Max int
+}
+
+// Service keeps runs. It is safe for concurrent use.
+type Service struct {
+	Deps
+	host   Host
+	door   *control.Door
+	news   *bus.Hub[int64]
+	active active.Runs
+}
+
+// New makes the service over a migrated database; Attach connects it.
+func New(d Deps) *Service {
+	return &Service{Deps: d, news: &bus.Hub[int64]{}}
+}
+
+// Attach connects the engine and the door.
+func (s *Service) Attach(h Host, d *control.Door) { s.host, s.door = h, d }
+
+// Changed tells those who watch a run that there is news of it.
+func (s *Service) Changed(run state.Key) { s.news.Poke(int64(run)) }
+
+// News is poked when there is news of a run, until the function is called.
+func (s *Service) News(run api.Key) (<-chan struct{}, func()) { return s.news.Listen(int64(run)) }
+
+// Look lets fn read the state of a run that goes on; durable.ErrNoRun where it is over.
+func (s *Service) Look(ctx context.Context, run api.Key, fn func(*state.Run, *program.Program)) error {
+	return s.host.Read(ctx, state.Key(run), fn)
+}
+
+// NewKey gives the key of a run that is asked for.
+func (s *Service) NewKey() state.Key { return s.host.NewKey() }
+
+// Find gives a version of a process, for the door.
+func (s *Service) Find(ctx context.Context, project, process string, version int) (control.Found, error) {
+	return s.Definitions.Found(ctx, project, process, version)
+}
+
+// Fit finds out whether a process is started on what and with what it can be, for the
+// door.
+func (s *Service) Fit(ctx context.Context, f control.Found, req control.Request) control.Fitness {
+	return s.Definitions.Fit(ctx, f, req)
+}
+
+// Start starts a run within the write that admitted it. Only the door calls it.
+func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
+	if err := s.room(ctx, tx, r.Mandate.Project); err != nil {
+		return err
+	}
+	if err := bounded(r.Variables); err != nil {
+		return err
+	}
+	run := Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
+		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition, places: identity.Places(r.Places)}
+	if err := insertRun(tx, run); err != nil {
+		return err
+	}
+	mandate, err := r.Mandate.Encode()
+	if err != nil {
+		return err
+	}
+	if err := s.publish(tx, run, "started", nil); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() { s.active.Add(r.Mandate.Project, 1) })
+	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate, Event: r.Event})
+}
+
+// admit asks the door for a run, and answers once it has had its first turn.
+func (s *Service) admit(ctx context.Context, req control.Request) (control.Verdict, error) {
+	v, err := s.door.Admit(ctx, req)
+	if err == nil {
+		s.host.Began(ctx, state.Key(v.Run))
+	}
+	return v, err
+}
+
+// Stopped ends a run that was only waiting for what it had begun.
+func (s *Service) Stopped(ctx context.Context, run state.Key) {
+	err := s.DB.Do(ctx, func(tx *db.Tx) error {
+		final, code, err := finalOf(ctx, tx, int64(run))
+		if err != nil || final == "" {
+			return err
+		}
+		at, err := record.AtWork(ctx, tx, int64(run))
+		if err != nil || at {
+			return err
+		}
+		project, process, err := projectOf(ctx, tx, int64(run))
+		if err != nil {
+			return err
+		}
+		return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process}, engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, s.Clock.Now())
+	})
+	if err != nil {
+		s.Log.ErrorContext(ctx, "a run that has stopped could not be ended", "run", run, "err", err)
+		return
+	}
+	s.news.Poke(int64(run))
+}
+
+// Settle ends the runs that were stopping when the server was ended and of which
+// nothing is at work any more.
+func (s *Service) Settle(ctx context.Context) error {
+	all, err := stoppingRuns(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	for _, run := range all {
+		s.Stopped(ctx, state.Key(run))
+	}
+	return nil
+}
+
+// GiveUp ends a run that is stopping although a plugin gives no word: what it
+// began is unknown, and whoever has the right says so with a reason.
+func (s *Service) GiveUp(ctx context.Context, run api.Key, reason string) error {
+	r, err := s.Readable(ctx, run)
+	if err != nil {
+		return err
+	}
+	if err := s.Dispatch.MayOperate(ctx, "lock.override", r.Project, int64(run), "", r.Objects); err != nil {
+		return err
+	}
+	if r.State != StateStopping {
+		return errs.New(errs.Conflict, "run.not_stopping", "the run %d is %s: only a run that is stopping is given up", run, r.State)
+	}
+	if err := s.DB.Do(ctx, s.audited(ctx, r.Project, "run.give_up", run, map[string]any{"reason": reason})); err != nil {
+		return err
+	}
+	left, err := s.Dispatch.GiveUp(ctx, state.Key(run))
+	if err != nil {
+		return err
+	}
+	s.Stopped(ctx, state.Key(run))
+	if r, err = findRun(ctx, s.DB, run); err != nil || r.State != StateStopping {
+		return err
+	}
+	return errs.New(errs.Conflict, "run.still_stopping", "the run %d was given up, and its steps %s have not ended yet: look at the log of the server, and give it up again", run, strings.Join(left, ", "))
+}
+
+// Readable finds a run that the subject may see; one of another project, or one that
+// was started on or acts on something in another environment, is as if it were not
+// there.
+func (s *Service) Readable(ctx context.Context, key api.Key) (Run, error) {
+	r, err := findRun(ctx, s.DB, key)
+	if err != nil {
+		return r, err
+	}
+	if identity.Require(ctx, "run.read", r.Project) != nil || !identity.InSight(ctx, "run.read", r.Project, r.places) {
+		return Run{}, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
+	}
+	one := []Run{r}
+	err = s.withTasks(ctx, one)
+	return one[0], err
+}
+
+// Visible reports whether the subject may see a run; one that he may not is as if it
+// were not there.
+func (s *Service) Visible(ctx context.Context, run api.Key) error {
+	_, err := s.Readable(ctx, run)
+	return err
+}
+
+// withTasks adds to runs how many tasks of theirs wait for people.
+func (s *Service) withTasks(ctx context.Context, all []Run) error {
+	var keys []api.Key
+	for _, r := range all {
+		if !r.Over() {
+			keys = append(keys, r.Key)
+		}
+	}
+	open, err := s.Tasks.Open(ctx, keys)
+	for i := range all {
+		all[i].Tasks = open[all[i].Key]
+	}
+	return err
+}
+
+// Preview tells what a start would do now: what the door would say, and every
+// row that every step would touch. It changes nothing.
+func (s *Service) Preview(ctx context.Context, req control.Request) (Preview, error) {
+	checks, steps, err := s.door.Check(ctx, req)
+	if err != nil {
+		return Preview{}, err
+	}
+	d, err := s.Definitions.Version(ctx, req.Project, req.Process, req.Version)
+	if err != nil {
+		return Preview{}, err
+	}
+	return Preview{Process: d.Process, Version: d.Version, Door: checks, Steps: steps}, nil
+}
+
+// Preview is what a start would do.
+type Preview struct {
+	Process string            `json:"process"`
+	Version int               `json:"version"`
+	Door    []control.Step    `json:"door" doc:"Every check of the door, with each obstacle"`
+	Steps   []control.Planned `json:"steps"`
+}
