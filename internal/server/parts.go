@@ -30,6 +30,7 @@ import (
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/blob"
@@ -96,7 +97,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, fmt.Errorf("output: %w", err)
 	}
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
-	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings})
+	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings, Called: p.called})
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output,
 		Changed: changed(func() *runs.Service { return p.runs }), Stopped: func(ctx context.Context, run state.Key) { p.runs.Stopped(ctx, run) },
 		Reached: func(tx *db.Tx, run int64, environments []string) error {
@@ -119,16 +120,16 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	tasks.Seen = p.runs.Seen
-	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.versions.Program, Zone: time.LoadLocation, Projector: p.runs,
+	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.versions.Program, Zone: time.LoadLocation, Projector: p.runs, Calls: p.runs,
 		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
 		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}}})
 	if err != nil {
 		return nil, err
 	}
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs, Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen})
-	p.objects.Attach(p.door)
 	p.versions.Attach(p.engine)
 	p.runs.Attach(p.engine, p.door)
+	p.objects.Attach(p.runs.Door())
 	p.messages.Attach(p.runs, p.door)
 	p.decision.Attach(p.engine)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
@@ -146,6 +147,11 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	p.api.Mount("/", console)
 	return p, nil
+}
+
+// called finds what a call activity calls, for the planner.
+func (p *parts) called(ctx context.Context, project string, caller int64, c *program.Call) (control.Found, error) {
+	return p.versions.CalledBy(ctx, project, caller, c)
 }
 
 // refusals keeps in the audit log who asked for what they may not do.
@@ -174,7 +180,7 @@ func cut(text string) string {
 // budget is what one run may use.
 func budget(s *Server) engine.Budget {
 	e := s.Config.Limits
-	return engine.Budget{Elements: e.Elements, Bytes: e.Bytes, Facts: e.Facts, Cycle: time.Duration(e.Cycle) * time.Millisecond}
+	return engine.Budget{Elements: e.Elements, Bytes: e.Bytes, Facts: e.Facts, Cycle: time.Duration(e.Cycle) * time.Millisecond, Depth: e.Depth}
 }
 
 // authenticate finds out who asks; a plugin that names the call it works on acts
@@ -197,6 +203,9 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g := s.group
 	s.metrics.Gauge("sextant_runs_active", "Runs in memory.", func() float64 { return float64(p.engine.Active()) })
 	s.metrics.Counter("sextant_database_commits_total", "Commits of the platform's database.", func() float64 { return float64(s.db.Commits()) })
+	if err := p.runs.Recall(ctx); err != nil {
+		return err
+	}
 	if err := p.door.RenewOnce(ctx); err != nil {
 		return err
 	}
@@ -223,7 +232,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g.Go("plugins' health", p.registry.Health.Run)
 	g.Go("objects", p.objects.Run) // begins with what a server that was killed has left
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	p.dispatch.Attach(work, p.engine, p.door)
+	p.dispatch.Attach(work, p.engine, p.runs.Door())
 	g.OnStop("engine", func(context.Context) error {
 		cancel(errStopping)
 		p.dispatch.Wait()

@@ -20,6 +20,8 @@ type Call struct {
 	Program int64     // of the run that calls
 	Node    *program.Node
 	Mandate []byte
+	// Variables are what the called run gets.
+	Variables engine.Variables
 	// Rows are those of the batch within which the process is called, nil for none.
 	Rows json.RawMessage
 }
@@ -144,7 +146,7 @@ func (s *shard) call(p *pending, r *run, element state.Key) error {
 	if el == nil || el.Call == nil || el.Call.Begun {
 		return engine.ErrGone
 	}
-	b := &birth{call: Call{Run: el.Call.Run, Process: el.Call.Process, Caller: r.key, Program: r.programKey, Node: r.program.Nodes[el.Node], Mandate: r.state.Mandate}}
+	b := &birth{call: Call{Run: el.Call.Run, Process: el.Call.Process, Caller: r.key, Program: r.programKey, Node: r.program.Nodes[el.Node], Mandate: r.state.Mandate, Variables: engine.Handed(r.program, r.state, element)}}
 	if rows, batched := engine.Batch(r.state, r.program, element); batched {
 		b.call.Rows = rows
 	}
@@ -162,7 +164,7 @@ func (s *shard) call(p *pending, r *run, element state.Key) error {
 		c.Depth = r.caller.Depth + 1
 	}
 	child := &run{key: el.Call.Run, programKey: b.called.Program, program: prog, state: state.New(el.Call.Run), caller: c, birth: b}
-	res, err := s.step(child, engine.Start{Variables: engine.Handed(r.program, r.state, element), Mandate: b.called.Mandate, Caller: c})
+	res, err := s.step(child, engine.Start{Variables: b.call.Variables, Mandate: b.called.Mandate, Caller: c})
 	if errors.Is(err, errPanicked) {
 		return err // it is its caller that is set aside: nothing of it is stored
 	}

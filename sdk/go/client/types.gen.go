@@ -250,6 +250,7 @@ func (e ProcessStepState) Valid() bool {
 // Defines values for ProcessStepType.
 const (
 	ProcessStepTypeBoundary   ProcessStepType = "boundary"
+	ProcessStepTypeCall       ProcessStepType = "call"
 	ProcessStepTypeDecision   ProcessStepType = "decision"
 	ProcessStepTypeEnd        ProcessStepType = "end"
 	ProcessStepTypeEvent      ProcessStepType = "event"
@@ -268,6 +269,8 @@ const (
 func (e ProcessStepType) Valid() bool {
 	switch e {
 	case ProcessStepTypeBoundary:
+		return true
+	case ProcessStepTypeCall:
 		return true
 	case ProcessStepTypeDecision:
 		return true
@@ -337,6 +340,24 @@ func (e GetObjectGraphParamsDirection) Valid() bool {
 	}
 }
 
+// Defines values for ListRunsParamsCalled.
+const (
+	ListRunsParamsCalledNo   ListRunsParamsCalled = "no"
+	ListRunsParamsCalledOnly ListRunsParamsCalled = "only"
+)
+
+// Valid indicates whether the value is a known member of the ListRunsParamsCalled enum.
+func (e ListRunsParamsCalled) Valid() bool {
+	switch e {
+	case ListRunsParamsCalledNo:
+		return true
+	case ListRunsParamsCalledOnly:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListRunsParamsState.
 const (
 	ListRunsParamsStateActive    ListRunsParamsState = "active"
@@ -361,6 +382,24 @@ func (e ListRunsParamsState) Valid() bool {
 	case ListRunsParamsStateIncident:
 		return true
 	case ListRunsParamsStateStopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SummarizeRunsParamsCalled.
+const (
+	SummarizeRunsParamsCalledNo   SummarizeRunsParamsCalled = "no"
+	SummarizeRunsParamsCalledOnly SummarizeRunsParamsCalled = "only"
+)
+
+// Valid indicates whether the value is a known member of the SummarizeRunsParamsCalled enum.
+func (e SummarizeRunsParamsCalled) Valid() bool {
+	switch e {
+	case SummarizeRunsParamsCalledNo:
+		return true
+	case SummarizeRunsParamsCalledOnly:
 		return true
 	default:
 		return false
@@ -468,7 +507,9 @@ type ControlPlanned struct {
 
 	// Connections Connections whose fields or secrets the step is given
 	Connections []string `json:"connections,omitempty"`
-	Element     string   `json:"element"`
+
+	// Element Id of the step; within a called process with the id of the call and a slash before it
+	Element string `json:"element"`
 
 	// Files Files that the step is given, by SHA-256
 	Files []string `json:"files,omitempty"`
@@ -1459,6 +1500,19 @@ type ProcessCall struct {
 // ProcessCallOnFailure What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects
 type ProcessCallOnFailure string
 
+// ProcessCalledRun defines model for ProcessCalledRun.
+type ProcessCalledRun struct {
+	Incidents int64  `json:"incidents"`
+	Process   string `json:"process"`
+
+	// Run Engine key, decimal digits
+	Run   string `json:"run"`
+	State string `json:"state"`
+
+	// Step Id of the call activity
+	Step string `json:"step"`
+}
+
 // ProcessDecision defines model for ProcessDecision.
 type ProcessDecision struct {
 	// Answers What a task was answered
@@ -1499,6 +1553,9 @@ type ProcessDefinition struct {
 	// Subject Who deployed it
 	Subject string `json:"subject"`
 	Version int64  `json:"version"`
+
+	// VersionTag What people call this version, from its file
+	VersionTag string `json:"versionTag,omitempty"`
 }
 
 // ProcessHour defines model for ProcessHour.
@@ -1587,6 +1644,12 @@ type ProcessRows struct {
 
 // ProcessRun defines model for ProcessRun.
 type ProcessRun struct {
+	// Called Runs that it has called, the newest 200; a list names none
+	Called []ProcessCalledRun `json:"called,omitempty"`
+
+	// Caller Id of the call activity
+	Caller string `json:"caller,omitempty"`
+
 	// Code Error code of a failed run, reason of a cancelled one
 	Code      string    `json:"code,omitempty"`
 	Ended     time.Time `json:"ended,omitempty"`
@@ -1597,9 +1660,15 @@ type ProcessRun struct {
 	ObjectCount int64  `json:"objectCount"`
 
 	// Objects What it acts on; a list names the first five
-	Objects []string        `json:"objects"`
-	Process string          `json:"process"`
-	Project string          `json:"project"`
+	Objects []string `json:"objects"`
+
+	// Parent The run that has called it, by its step caller
+	Parent  string `json:"parent,omitempty"`
+	Process string `json:"process"`
+	Project string `json:"project"`
+
+	// Root The run above all that called it; it holds what they need
+	Root    string          `json:"root,omitempty"`
 	Started time.Time       `json:"started"`
 	State   ProcessRunState `json:"state"`
 
@@ -1663,6 +1732,9 @@ type ProcessStartBody struct {
 
 // ProcessStep defines model for ProcessStep.
 type ProcessStep struct {
+	// Called The run that the step has called
+	Called string `json:"called,omitempty"`
+
 	// Caught It failed, and the process goes on by a way of its own for that
 	Caught  bool      `json:"caught,omitempty"`
 	Element string    `json:"element"`
@@ -2212,7 +2284,7 @@ type GetDecisionFileParams struct {
 type ListIncidentsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 
-	// Run Only incidents of this run
+	// Run Only incidents of this run and of those that it has called
 	Run string `form:"run,omitempty" json:"run,omitempty"`
 
 	// Limit Rows on a page
@@ -2469,6 +2541,12 @@ type ListRunsParams struct {
 	// Object Only runs that were given this object
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 
+	// Parent Only runs that this run has called
+	Parent string `form:"parent,omitempty" json:"parent,omitempty"`
+
+	// Called Leave out runs that other runs have called, or list those alone
+	Called ListRunsParamsCalled `form:"called,omitempty" json:"called,omitempty"`
+
 	// Text Only runs with this text in their title
 	Text string `form:"text,omitempty" json:"text,omitempty"`
 
@@ -2488,6 +2566,9 @@ type ListRunsParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// ListRunsParamsCalled defines parameters for ListRuns.
+type ListRunsParamsCalled string
+
 // ListRunsParamsState defines parameters for ListRuns.
 type ListRunsParamsState string
 
@@ -2504,6 +2585,12 @@ type SummarizeRunsParams struct {
 	// Object Only runs that were given this object
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 
+	// Parent Only runs that this run has called
+	Parent string `form:"parent,omitempty" json:"parent,omitempty"`
+
+	// Called Leave out runs that other runs have called, or list those alone
+	Called SummarizeRunsParamsCalled `form:"called,omitempty" json:"called,omitempty"`
+
 	// Text Only runs with this text in their title
 	Text string `form:"text,omitempty" json:"text,omitempty"`
 
@@ -2513,6 +2600,9 @@ type SummarizeRunsParams struct {
 	// Until Only runs that started before this time
 	Until time.Time `form:"until,omitempty" json:"until,omitempty"`
 }
+
+// SummarizeRunsParamsCalled defines parameters for SummarizeRuns.
+type SummarizeRunsParamsCalled string
 
 // ListEvaluationsParams defines parameters for ListEvaluations.
 type ListEvaluationsParams struct {

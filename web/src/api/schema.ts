@@ -1536,6 +1536,7 @@ export interface components {
             calls: number;
             /** @description Connections whose fields or secrets the step is given */
             connections?: string[] | null;
+            /** @description Id of the step; within a called process with the id of the call and a slash before it */
             element: string;
             /** @description Files that the step is given, by SHA-256 */
             files?: string[] | null;
@@ -2362,6 +2363,16 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        ProcessCalledRun: {
+            /** Format: int64 */
+            incidents: number;
+            process: string;
+            /** @description Engine key, decimal digits */
+            run: string;
+            state: string;
+            /** @description Id of the call activity */
+            step: string;
+        };
         ProcessDecision: {
             /** @description What a task was answered */
             answers?: {
@@ -2395,6 +2406,8 @@ export interface components {
             subject: string;
             /** Format: int64 */
             version: number;
+            /** @description What people call this version, from its file */
+            versionTag?: string;
         };
         ProcessHour: {
             /**
@@ -2483,6 +2496,10 @@ export interface components {
             total: number;
         };
         ProcessRun: {
+            /** @description Runs that it has called, the newest 200; a list names none */
+            called?: components["schemas"]["ProcessCalledRun"][] | null;
+            /** @description Id of the call activity */
+            caller?: string;
             /** @description Error code of a failed run, reason of a cancelled one */
             code?: string;
             /** Format: date-time */
@@ -2495,8 +2512,12 @@ export interface components {
             objectCount: number;
             /** @description What it acts on; a list names the first five */
             objects: string[] | null;
+            /** @description The run that has called it, by its step caller */
+            parent?: string;
             process: string;
             project: string;
+            /** @description The run above all that called it; it holds what they need */
+            root?: string;
             /** Format: date-time */
             started: string;
             /** @enum {string} */
@@ -2559,6 +2580,8 @@ export interface components {
             version?: number;
         };
         ProcessStep: {
+            /** @description The run that the step has called */
+            called?: string;
             /** @description It failed, and the process goes on by a way of its own for that */
             caught?: boolean;
             element: string;
@@ -2593,7 +2616,7 @@ export interface components {
             /** @description When it waited for help */
             stopped?: components["schemas"]["ProcessSpan"][] | null;
             /** @enum {string} */
-            type: "start" | "end" | "timer" | "message" | "event" | "boundary" | "service" | "user" | "script" | "decision" | "task" | "gateway" | "subprocess";
+            type: "start" | "end" | "timer" | "message" | "event" | "boundary" | "service" | "user" | "script" | "decision" | "task" | "gateway" | "subprocess" | "call";
         };
         ProcessSummary: {
             /** @description Runs by the hour in which they began and by state, where a beginning is given */
@@ -3472,7 +3495,7 @@ export interface operations {
         parameters: {
             query?: {
                 project?: string;
-                /** @description Only incidents of this run */
+                /** @description Only incidents of this run and of those that it has called */
                 run?: string;
                 /** @description Rows on a page */
                 limit?: number;
@@ -5015,6 +5038,10 @@ export interface operations {
                 subject?: string;
                 /** @description Only runs that were given this object */
                 object?: string;
+                /** @description Only runs that this run has called */
+                parent?: string;
+                /** @description Leave out runs that other runs have called, or list those alone */
+                called?: "no" | "only";
                 /** @description Only runs with this text in their title */
                 text?: string;
                 /** @description Only runs that started at this time or later */
@@ -5130,6 +5157,10 @@ export interface operations {
                 subject?: string;
                 /** @description Only runs that were given this object */
                 object?: string;
+                /** @description Only runs that this run has called */
+                parent?: string;
+                /** @description Leave out runs that other runs have called, or list those alone */
+                called?: "no" | "only";
                 /** @description Only runs with this text in their title */
                 text?: string;
                 /** @description Only runs that started at this time or later */

@@ -156,6 +156,9 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 	if err := s.Dispatch.MayOperate(ctx, "run.operate", r.Project, int64(run), "", r.Objects); err != nil {
 		return err
 	}
+	if err := r.alone(); err != nil {
+		return err
+	}
 	return s.apply(ctx, run, engine.Cancel{Reason: reason}, s.audited(ctx, r.Project, "run.cancel", run, map[string]any{"reason": reason}))
 }
 
@@ -168,6 +171,9 @@ func (s *Service) Fail(ctx context.Context, run api.Key, reason string) error {
 		return err
 	}
 	if err := s.Dispatch.MayOperate(ctx, "run.operate", r.Project, int64(run), "", r.Objects); err != nil {
+		return err
+	}
+	if err := r.alone(); err != nil {
 		return err
 	}
 	first, err := firstIncident(ctx, s.DB, run)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sextant/internal/domain/dispatch/gift"
-	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
@@ -33,7 +32,13 @@ func (s *Service) publishTask(tx *db.Tx, r Run, e engine.Effect, what string) er
 // Project keeps the read side in the engine's own write.
 func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 	run := int64(c.Run)
-	tx.AfterCommit(func() { s.news.Poke(run) })
+	tx.AfterCommit(func() {
+		s.news.Poke(run)
+		if a := s.family.of(run); a.root != 0 { // which tell of it, too
+			s.news.Poke(a.parent)
+			s.news.Poke(a.root)
+		}
+	})
 	project, process := "", ""
 	for _, e := range c.Effects {
 		switch e.Kind {
@@ -97,7 +102,7 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 // throw sends a signal of a run out, with the rights that the run and all have who
 // gave it what the signal carries.
 func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) error {
-	m, err := s.door.MandateIn(context.Background(), tx, int64(r.Key))
+	m, err := s.mandate(context.Background(), tx, int64(r.Key))
 	if err != nil {
 		return err
 	}
@@ -107,7 +112,7 @@ func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) e
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
-	at, err := record.AtWork(context.Background(), tx, int64(r.Key))
+	at, err := atWork(context.Background(), tx, int64(r.Key))
 	if err != nil {
 		return err
 	}
@@ -124,6 +129,9 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 		return err
 	}
 	tx.AfterCommit(func() { s.active.Add(r.Project, -1) })
+	if err := s.endedCall(tx, r.Key, now); err != nil { // while it is known who gave what
+		return err
+	}
 	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 		return err
 	}

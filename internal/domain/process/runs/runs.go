@@ -16,6 +16,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
@@ -68,6 +69,7 @@ type Service struct {
 	door   *control.Door
 	news   *bus.Hub[int64]
 	active active.Runs
+	family family
 }
 
 // New makes the service over a migrated database; Attach connects it.
@@ -77,6 +79,9 @@ func New(d Deps) *Service {
 
 // Attach connects the engine and the door.
 func (s *Service) Attach(h Host, d *control.Door) { s.host, s.door = h, d }
+
+// Recall reads which runs others have called, before the engine starts.
+func (s *Service) Recall(ctx context.Context) error { return recall(ctx, s.DB, s.family.add) }
 
 // Changed tells those who watch a run that there is news of it.
 func (s *Service) Changed(run state.Key) { s.news.Poke(int64(run)) }
@@ -138,26 +143,39 @@ func (s *Service) admit(ctx context.Context, req control.Request) (control.Verdi
 
 // Stopped ends a run that was only waiting for what it had begun.
 func (s *Service) Stopped(ctx context.Context, run state.Key) {
-	err := s.DB.Do(ctx, func(tx *db.Tx) error {
-		final, code, err := finalOf(ctx, tx, int64(run))
-		if err != nil || final == "" {
-			return err
-		}
-		at, err := record.AtWork(ctx, tx, int64(run))
-		if err != nil || at {
-			return err
-		}
-		project, process, err := projectOf(ctx, tx, int64(run))
-		if err != nil {
-			return err
-		}
-		return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process}, engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, s.Clock.Now())
-	})
+	err := s.DB.Do(ctx, func(tx *db.Tx) error { return s.stopped(ctx, tx, run, s.Clock.Now()) })
 	if err != nil {
 		s.Log.ErrorContext(ctx, "a run that has stopped could not be ended", "run", run, "err", err)
 		return
 	}
 	s.news.Poke(int64(run))
+}
+
+// stopped is Stopped within a write.
+func (s *Service) stopped(ctx context.Context, tx *db.Tx, run state.Key, now time.Time) error {
+	final, code, err := finalOf(ctx, tx, int64(run))
+	if err != nil || final == "" {
+		return err
+	}
+	at, err := atWork(ctx, tx, int64(run))
+	if err != nil || at {
+		return err
+	}
+	project, process, err := projectOf(ctx, tx, int64(run))
+	if err != nil {
+		return err
+	}
+	return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process}, engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, now)
+}
+
+// atWork reports whether something that a run began has not ended: a call of a service,
+// or a run.
+func atWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
+	at, err := record.AtWork(ctx, q, run)
+	if err != nil || at {
+		return at, err
+	}
+	return callsGoOn(ctx, q, run)
 }
 
 // Settle ends the runs that were stopping when the server was ended and of which
@@ -212,7 +230,9 @@ func (s *Service) Readable(ctx context.Context, key api.Key) (Run, error) {
 		return Run{}, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
 	}
 	one := []Run{r}
-	err = s.withTasks(ctx, one)
+	if err = s.withTasks(ctx, one); err == nil {
+		one[0].Called, err = called(ctx, s.DB, key)
+	}
 	return one[0], err
 }
 
