@@ -100,15 +100,24 @@ func Catches(env *Env, run *state.Run, element state.Key, code string, escalatio
 // Handed gives the variables that a call activity hands to the run that it calls: all
 // that it sees, or those that are its own.
 func Handed(p *program.Program, run *state.Run, element state.Key) Variables {
+	if p.Nodes[run.Elements[element].Node].Call.In {
+		return Visible(run, element)
+	}
+	vars := Variables{}
+	for _, n := range run.Names(element) {
+		vars[n], _ = run.Local(element, n)
+	}
+	return vars
+}
+
+// Visible gives all variables that an element instance sees.
+func Visible(run *state.Run, element state.Key) Variables {
 	vars := Variables{}
 	for el := run.Elements[element]; el != nil; el = run.Elements[el.Parent] {
 		for _, n := range run.Names(el.Key) {
 			if _, inner := vars[n]; !inner && n != itemsVariable {
 				vars[n], _ = run.Local(el.Key, n)
 			}
-		}
-		if !p.Nodes[run.Elements[element].Node].Call.In {
-			break
 		}
 	}
 	return vars

@@ -18,6 +18,7 @@ import (
 	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/job"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
@@ -51,7 +52,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{api.Domain, api.Migrations}, {bus.Domain, bus.Migrations}, {audit.Domain, audit.Migrations}, {identity.Domain, identity.Migrations},
-		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {decision.Domain, decision.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations},
+		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {decision.Domain, decision.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations}, {job.Domain, job.Migrations},
 		{dispatch.Domain, dispatch.Migrations}, {process.Domain, process.Migrations}, {durable.Domain, durable.Migrations},
 	}
 }
@@ -70,6 +71,7 @@ type parts struct {
 	dispatch *dispatch.Service
 	output   *output.Store
 	messages *message.Service
+	jobs     *job.Service
 	decision *decision.Service
 	versions *definition.Service
 	runs     *runs.Service
@@ -106,6 +108,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		InSight: func(ctx context.Context, project string, run int64) (bool, error) {
 			return p.runs.InSight(ctx, project, run)
 		}})
+	p.jobs = job.New(d, c, func() job.Runs { return p.runs })
 	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
 	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: planner.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
 		return p.runs.Seen(ctx, permission, project, column)
@@ -113,16 +116,14 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return p.runs.InSight(ctx, project, run)
 	}})
 	p.versions = definition.New(definition.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Planner: planner, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
-	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Max: s.Config.Limits.Runs})
+	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Jobs: p.jobs, Max: s.Config.Limits.Runs})
 	views := view.New(view.Deps{DB: d, Audit: trail, Definitions: p.versions, Runs: p.runs, Dispatch: p.dispatch})
 	tasks.Attach(p.runs)
 	if err := p.versions.Number(ctx); err != nil {
 		return nil, err
 	}
 	tasks.Seen = p.runs.Seen
-	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.versions.Program, Zone: time.LoadLocation, Projector: p.runs, Calls: p.runs,
-		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
-		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}}})
+	p.engine, err = durable.Open(ctx, p.host(s))
 	if err != nil {
 		return nil, err
 	}
@@ -136,17 +137,25 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.messages, p.versions, p.runs, views} {
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
 	}
 	p.decision.Routes(p.api, p.runs)
 	s.frontRoutes(p)
+	p.eventRoutes()
 	console, err := s.console()
 	if err != nil {
 		return nil, err
 	}
 	p.api.Mount("/", console)
 	return p, nil
+}
+
+// host is what the engine needs.
+func (p *parts) host(s *Server) durable.Deps {
+	return durable.Deps{DB: s.db, Clock: s.Clock, Log: s.Log, Programs: p.versions.Program, Zone: time.LoadLocation, Projector: p.runs, Calls: p.runs,
+		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
+		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}, {Accepts: runs.Pulled, Worker: p.jobs}}}
 }
 
 // called finds what a call activity calls, for the planner.

@@ -244,6 +244,21 @@ func (h *Host) Apply(ctx context.Context, runKey state.Key, ev engine.Event, wit
 	}
 }
 
+// ApplyIf is Apply with a check that comes first in the write: its error undoes the
+// event, before anything of that is stored.
+func (h *Host) ApplyIf(ctx context.Context, runKey state.Key, ev engine.Event, check, with func(*db.Tx) error) error {
+	c := command{run: runKey, event: ev, check: check, with: with, reply: make(chan error, 1)}
+	if err := h.send(runKey, c); err != nil {
+		return err
+	}
+	select {
+	case err := <-c.reply:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // ApplyAsync is Apply for callers that do not wait; done is called on the
 // shard's loop and must return at once.
 func (h *Host) ApplyAsync(runKey state.Key, ev engine.Event, with func(*db.Tx) error, done func(error)) error {

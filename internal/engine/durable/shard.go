@@ -44,6 +44,7 @@ type run struct {
 type command struct {
 	run       state.Key
 	event     engine.Event
+	check     func(*db.Tx) error // comes before the write, with after it
 	with      func(*db.Tx) error
 	reply     chan error
 	done      func(error)
@@ -174,8 +175,11 @@ func (p *pending) add(r *run, res engine.Result, born bool) {
 // takes reports whether a command may join: its step has no write of its own
 // that could fail alone.
 func (p *pending) takes(c *command) bool {
-	return c.steps() && c.with == nil && p.poison == nil && p.commands[0].with == nil
+	return c.steps() && c.shared() && p.poison == nil && p.commands[0].shared()
 }
+
+// shared reports whether a command has nothing of its own to store.
+func (c *command) shared() bool { return c.with == nil && c.check == nil }
 
 // steps reports whether a command changes the state of runs.
 func (c *command) steps() bool { return c.event != nil || c.call != 0 }
@@ -301,7 +305,7 @@ func (s *shard) submit(p *pending) {
 	}
 	// Those that were called go first: when a run ends, what it has called is over.
 	slices.SortFunc(p.parts, func(a, b part) int { return cmp.Compare(b.run.key, a.run.key) })
-	writes, with := make([]*write, len(p.parts)), p.commands[0].with
+	writes, check, with := make([]*write, len(p.parts)), p.commands[0].check, p.commands[0].with
 	for i := range p.parts {
 		at := &p.parts[i]
 		s.host.marks.at(s.keys.shard, at.run)
@@ -310,6 +314,11 @@ func (s *shard) submit(p *pending) {
 	}
 	s.host.marks.clear(s.keys.shard)
 	wait, err := s.host.deps.DB.Submit(context.Background(), func(tx *db.Tx) error {
+		if check != nil {
+			if err := check(tx); err != nil {
+				return err
+			}
+		}
 		for _, key := range p.dropped {
 			if err := s.host.endIn(tx, key, calledNoMore); err != nil {
 				return err

@@ -301,6 +301,36 @@ func (e ProcessStepType) Valid() bool {
 	}
 }
 
+// Defines values for ServerEventDatacontenttype.
+const (
+	Applicationjson ServerEventDatacontenttype = "application/json"
+)
+
+// Valid indicates whether the value is a known member of the ServerEventDatacontenttype enum.
+func (e ServerEventDatacontenttype) Valid() bool {
+	switch e {
+	case Applicationjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ServerEventSpecversion.
+const (
+	N10 ServerEventSpecversion = "1.0"
+)
+
+// Valid indicates whether the value is a known member of the ServerEventSpecversion enum.
+func (e ServerEventSpecversion) Valid() bool {
+	switch e {
+	case N10:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAuditRecordsParamsOutcome.
 const (
 	Done    ListAuditRecordsParamsOutcome = "done"
@@ -904,6 +934,104 @@ type InBody struct {
 	Path string   `json:"path"`
 }
 
+// JobDeadlineBody defines model for JobDeadlineBody.
+type JobDeadlineBody struct {
+	Deadline time.Time `json:"deadline"`
+}
+
+// JobErrorBody defines model for JobErrorBody.
+type JobErrorBody struct {
+	// Code Code of the BPMN error
+	Code string `json:"code"`
+
+	// Lease As the activation named it
+	Lease     string                 `json:"lease"`
+	Message   string                 `json:"message,omitempty"`
+	Variables map[string]interface{} `json:"variables,omitempty"`
+}
+
+// JobExtensionBody defines model for JobExtensionBody.
+type JobExtensionBody struct {
+	// Lease As the activation named it
+	Lease string `json:"lease"`
+
+	// Seconds From now on
+	Seconds int64 `json:"seconds"`
+}
+
+// JobFailureBody defines model for JobFailureBody.
+type JobFailureBody struct {
+	// Backoff Seconds until the next try
+	Backoff int64 `json:"backoff,omitempty"`
+
+	// Lease As the activation named it
+	Lease string `json:"lease"`
+
+	// Message What went wrong
+	Message string `json:"message"`
+
+	// Retries Tries that are left; one less than before without. With none an incident waits for help
+	Retries int32 `json:"retries,omitempty"`
+}
+
+// JobJob defines model for JobJob.
+type JobJob struct {
+	// Deadline When the lease runs out and others may have the job
+	Deadline time.Time `json:"deadline"`
+
+	// Element Id of the step
+	Element string `json:"element"`
+
+	// Key Engine key, decimal digits
+	Key string `json:"key"`
+
+	// Lease Number of the lease: whoever says what came of the job names it
+	Lease   string `json:"lease"`
+	Process string `json:"process"`
+
+	// Retries Tries that are left, with this one
+	Retries int32 `json:"retries"`
+
+	// Run Engine key, decimal digits
+	Run  string `json:"run"`
+	Type string `json:"type"`
+
+	// Variables What the step sees: all, or those that were asked for
+	Variables map[string]interface{} `json:"variables"`
+	Worker    string                 `json:"worker"`
+}
+
+// JobPull defines model for JobPull.
+type JobPull struct {
+	// Lease Seconds until others may have them
+	Lease int64 `json:"lease,omitempty"`
+
+	// Max How many at most
+	Max     int64  `json:"max,omitempty"`
+	Project string `json:"project,omitempty"`
+
+	// Type Type of the jobs
+	Type string `json:"type"`
+
+	// Variables Names of the variables that are wanted; all without
+	Variables []string `json:"variables,omitempty"`
+
+	// Wait Seconds to wait for the first one; 0 answers at once
+	Wait int64 `json:"wait,omitempty"`
+
+	// Worker Who takes them
+	Worker string `json:"worker"`
+}
+
+// JobResultBody defines model for JobResultBody.
+type JobResultBody struct {
+	// Lease As the activation named it
+	Lease string `json:"lease"`
+
+	// Variables Results
+	Variables map[string]interface{} `json:"variables,omitempty"`
+}
+
 // LoginInBody defines model for LoginInBody.
 type LoginInBody struct {
 	Name     string `json:"name"`
@@ -1253,6 +1381,15 @@ type PageOfIdentityToken struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfJobJob defines model for PageOfJobJob.
+type PageOfJobJob struct {
+	// Items The rows of this page
+	Items []JobJob `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfMessageBuffered defines model for PageOfMessageBuffered.
 type PageOfMessageBuffered struct {
 	// Items The rows of this page
@@ -1347,6 +1484,24 @@ type PageOfProcessRun struct {
 type PageOfProcessStep struct {
 	// Items The rows of this page
 	Items []ProcessStep `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfServerEvent defines model for PageOfServerEvent.
+type PageOfServerEvent struct {
+	// Items The rows of this page
+	Items []ServerEvent `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfServerEventType defines model for PageOfServerEventType.
+type PageOfServerEventType struct {
+	// Items The rows of this page
+	Items []ServerEventType `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1818,6 +1973,47 @@ type SearchOutBody struct {
 	Items []ObjectHit `json:"items"`
 }
 
+// ServerEvent defines model for ServerEvent.
+type ServerEvent struct {
+	Data            interface{}                `json:"data"`
+	Datacontenttype ServerEventDatacontenttype `json:"datacontenttype"`
+	Id              string                     `json:"id"`
+
+	// Sequence Number in the order of all events; as after it gives what followed
+	Sequence string `json:"sequence"`
+
+	// Source /projects/<project>
+	Source      string                 `json:"source"`
+	Specversion ServerEventSpecversion `json:"specversion"`
+	Subject     string                 `json:"subject"`
+	Time        time.Time              `json:"time"`
+	Type        string                 `json:"type"`
+}
+
+// ServerEventDatacontenttype defines model for ServerEvent.Datacontenttype.
+type ServerEventDatacontenttype string
+
+// ServerEventSpecversion defines model for ServerEvent.Specversion.
+type ServerEventSpecversion string
+
+// ServerEventType defines model for ServerEventType.
+type ServerEventType struct {
+	// Permission Who has it in the project hears that it happened
+	Permission string `json:"permission"`
+
+	// Says When it is written
+	Says string `json:"says"`
+
+	// Schema JSON Schema 2020-12 of its data
+	Schema interface{} `json:"schema"`
+
+	// Subject Form of what it is about
+	Subject string `json:"subject"`
+
+	// Type sextant.<domain>.<past tense>.v<n>; another form of data is another type
+	Type string `json:"type"`
+}
+
 // ServerStarted defines model for ServerStarted.
 type ServerStarted struct {
 	Key string `json:"key"`
@@ -2280,6 +2476,25 @@ type GetDecisionFileParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After   string `form:"after,omitempty" json:"after,omitempty"`
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Follows The sequence of an event: only what came later. From the oldest that is kept without it
+	Follows int64 `form:"follows,omitempty" json:"follows,omitempty"`
+
+	// Type Only events of this type
+	Type string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Subject Only events about this, such as an object or run/<key>
+	Subject string `form:"subject,omitempty" json:"subject,omitempty"`
+}
+
 // ListIncidentsParams defines parameters for ListIncidents.
 type ListIncidentsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -2733,6 +2948,21 @@ type RetryIncidentJSONRequestBody = ProcessRetry
 
 // SkipIncidentJSONRequestBody defines body for SkipIncident for application/json ContentType.
 type SkipIncidentJSONRequestBody = ProcessSkip
+
+// ActivateJobsJSONRequestBody defines body for ActivateJobs for application/json ContentType.
+type ActivateJobsJSONRequestBody = JobPull
+
+// CompleteJobJSONRequestBody defines body for CompleteJob for application/json ContentType.
+type CompleteJobJSONRequestBody = JobResultBody
+
+// ThrowJobErrorJSONRequestBody defines body for ThrowJobError for application/json ContentType.
+type ThrowJobErrorJSONRequestBody = JobErrorBody
+
+// ExtendJobJSONRequestBody defines body for ExtendJob for application/json ContentType.
+type ExtendJobJSONRequestBody = JobExtensionBody
+
+// FailJobJSONRequestBody defines body for FailJob for application/json ContentType.
+type FailJobJSONRequestBody = JobFailureBody
 
 // ReportProgressJSONRequestBody defines body for ReportProgress for application/json ContentType.
 type ReportProgressJSONRequestBody = WireProgress

@@ -228,6 +228,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The types of events that are published, with the schemas of their data */
+        get: operations["listEventTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened in a project, oldest first, in the form of CloudEvents */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents": {
         parameters: {
             query?: never;
@@ -273,6 +307,91 @@ export interface paths {
         put?: never;
         /** Leave the step as if it had completed */
         post: operations["skipIncident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take open jobs of a type, and wait for one where there is none */
+        post: operations["activateJobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a job with its results */
+        post: operations["completeJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/error": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Throw a BPMN error from a job */
+        post: operations["throwJobError"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a job for longer */
+        post: operations["extendJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/fail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that a try has failed */
+        post: operations["failJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1901,6 +2020,108 @@ export interface components {
             from: string[] | null;
             path: string;
         };
+        JobDeadlineBody: {
+            /** Format: date-time */
+            deadline: string;
+        };
+        JobErrorBody: {
+            /** @description Code of the BPMN error */
+            code: string;
+            /** @description As the activation named it */
+            lease: string;
+            message?: string;
+            variables?: {
+                [key: string]: unknown;
+            };
+        };
+        JobExtensionBody: {
+            /** @description As the activation named it */
+            lease: string;
+            /**
+             * Format: int64
+             * @description From now on
+             */
+            seconds: number;
+        };
+        JobFailureBody: {
+            /**
+             * Format: int64
+             * @description Seconds until the next try
+             */
+            backoff?: number;
+            /** @description As the activation named it */
+            lease: string;
+            /** @description What went wrong */
+            message: string;
+            /**
+             * Format: int32
+             * @description Tries that are left; one less than before without. With none an incident waits for help
+             */
+            retries?: number;
+        };
+        JobJob: {
+            /**
+             * Format: date-time
+             * @description When the lease runs out and others may have the job
+             */
+            deadline: string;
+            /** @description Id of the step */
+            element: string;
+            /** @description Engine key, decimal digits */
+            key: string;
+            /** @description Number of the lease: whoever says what came of the job names it */
+            lease: string;
+            process: string;
+            /**
+             * Format: int32
+             * @description Tries that are left, with this one
+             */
+            retries: number;
+            /** @description Engine key, decimal digits */
+            run: string;
+            type: string;
+            /** @description What the step sees: all, or those that were asked for */
+            variables: {
+                [key: string]: unknown;
+            };
+            worker: string;
+        };
+        JobPull: {
+            /**
+             * Format: int64
+             * @description Seconds until others may have them
+             * @default 300
+             */
+            lease: number;
+            /**
+             * Format: int64
+             * @description How many at most
+             * @default 32
+             */
+            max: number;
+            /** @default default */
+            project: string;
+            /** @description Type of the jobs */
+            type: string;
+            /** @description Names of the variables that are wanted; all without */
+            variables?: string[] | null;
+            /**
+             * Format: int64
+             * @description Seconds to wait for the first one; 0 answers at once
+             * @default 0
+             */
+            wait: number;
+            /** @description Who takes them */
+            worker: string;
+        };
+        JobResultBody: {
+            /** @description As the activation named it */
+            lease: string;
+            /** @description Results */
+            variables?: {
+                [key: string]: unknown;
+            };
+        };
         LoginInBody: {
             name: string;
             password: string;
@@ -2172,6 +2393,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfJobJob: {
+            /** @description The rows of this page */
+            items: components["schemas"]["JobJob"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfMessageBuffered: {
             /** @description The rows of this page */
             items: components["schemas"]["MessageBuffered"][] | null;
@@ -2235,6 +2462,18 @@ export interface components {
         PageOfProcessStep: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessStep"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfServerEvent: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEvent"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfServerEventType: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEventType"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2651,6 +2890,34 @@ export interface components {
         };
         SearchOutBody: {
             items: components["schemas"]["ObjectHit"][] | null;
+        };
+        ServerEvent: {
+            data: unknown;
+            /** @enum {string} */
+            datacontenttype: "application/json";
+            id: string;
+            /** @description Number in the order of all events; as after it gives what followed */
+            sequence: string;
+            /** @description /projects/<project> */
+            source: string;
+            /** @enum {string} */
+            specversion: "1.0";
+            subject: string;
+            /** Format: date-time */
+            time: string;
+            type: string;
+        };
+        ServerEventType: {
+            /** @description Who has it in the project hears that it happened */
+            permission: string;
+            /** @description When it is written */
+            says: string;
+            /** @description JSON Schema 2020-12 of its data */
+            schema: unknown;
+            /** @description Form of what it is about */
+            subject: string;
+            /** @description sextant.<domain>.<past tense>.v<n>; another form of data is another type */
+            type: string;
         };
         ServerStarted: {
             key: string;
@@ -3491,6 +3758,76 @@ export interface operations {
             };
         };
     };
+    listEventTypes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEventType"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+                project?: string;
+                /** @description The sequence of an event: only what came later. From the oldest that is kept without it */
+                follows?: number;
+                /** @description Only events of this type */
+                type?: string;
+                /** @description Only events about this, such as an object or run/<key> */
+                subject?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEvent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     listIncidents: {
         parameters: {
             query?: {
@@ -3575,6 +3912,177 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProcessSkip"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    activateJobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobPull"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfJobJob"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    completeJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobResultBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    throwJobError: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobErrorBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    extendJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobExtensionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDeadlineBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    failJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobFailureBody"];
             };
         };
         responses: {

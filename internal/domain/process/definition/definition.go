@@ -173,7 +173,7 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, d Definition) error {
 		return err
 	}
 	subject := fmt.Sprintf("process/%s", d.Process)
-	if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.process.deployed.v1", Subject: subject, Project: d.Project, Data: rawJSON(map[string]any{"version": d.Version})}); err != nil {
+	if err := deployed.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: d.Project}, VersionDeployed{d.Version}); err != nil {
 		return err
 	}
 	return s.Audit.Write(ctx, tx, audit.Record{Project: d.Project, Actor: identity.From(ctx).Actor(), Verb: "process.deploy", Object: subject,
@@ -186,7 +186,7 @@ func unserved(p *program.Program) []errs.Field {
 	for _, n := range p.Nodes {
 		if n.Kind == program.ServiceTask && n.Task.Type.Expr == nil && !dispatch.Accepts(n.Task.Type.Static) {
 			all = append(all, errs.Field{Path: n.ID, Code: "process.no_worker", Line: n.Line,
-				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
+				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until a worker takes it (POST /api/v1/jobs/activate), or somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
 		}
 	}
 	return all

@@ -92,7 +92,7 @@ func (s *Service) Begin(tx *db.Tx, c durable.Call, called durable.Called, now ti
 	}
 	s.family.add(int64(run.Key), ancestors{int64(run.Parent), int64(run.Root)}) // it may end in this write
 	tx.AfterCommit(func() { s.active.Add(run.Project, 1) })
-	return s.publish(tx, run, "started", map[string]any{"parent": up.Key.String()})
+	return started.Publish(s.Bus, tx, about(run), Begun{run.Process, up.Key.String()})
 }
 
 // handOn keeps who gave what one run has and another gets of it: the one that it calls
@@ -220,16 +220,16 @@ func (d Door) Mandate(ctx context.Context, run int64) (control.Mandate, error) {
 // Edit admits a change of objects: a called run changes what the run above it holds.
 func (d Door) Edit(ctx context.Context, project string, objects []string, reason string) (done func(), err error) {
 	who := identity.From(ctx)
-	if key, is := strings.CutPrefix(who.ID, ofRun); is {
+	if key, is := strings.CutPrefix(who.ID, runSubject); is {
 		if run, err := strconv.ParseInt(key, 10, 64); err == nil {
-			who.ID = ofRun + clock.Decimal(d.s.family.holder(run))
+			who.ID = runSubject + clock.Decimal(d.s.family.holder(run))
 			ctx = identity.With(ctx, who)
 		}
 	}
 	return d.Door.Edit(ctx, project, objects, reason)
 }
 
-const ofRun = "run/" // begins the id of a subject that is a run
+const runSubject = "run/" // begins the id of a subject that is a run
 
 // mandate reads with which rights and on what a run acts, after it is over too.
 func (s *Service) mandate(ctx context.Context, q db.Querier, run int64) (control.Mandate, error) {

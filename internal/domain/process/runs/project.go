@@ -12,22 +12,9 @@ import (
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
-	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 )
-
-func (s *Service) publish(tx *db.Tx, r Run, what string, data map[string]any) error {
-	if data == nil {
-		data = map[string]any{}
-	}
-	data["process"] = r.Process
-	return s.Bus.Publish(tx, bus.Event{Type: "sextant.run." + what + ".v1", Subject: "run/" + r.Key.String(), Project: r.Project, Data: rawJSON(data)})
-}
-
-func (s *Service) publishTask(tx *db.Tx, r Run, e engine.Effect, what string) error {
-	return s.Bus.Publish(tx, bus.Event{Type: "sextant.task." + what + ".v1", Subject: "task/" + api.Key(e.Key).String(), Project: r.Project, Data: rawJSON(map[string]any{"run": r.Key.String(), "process": r.Process})})
-}
 
 // Project keeps the read side in the engine's own write.
 func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
@@ -48,6 +35,10 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 			}
 			continue
 		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded, engine.Subscribed, engine.SignalThrown:
+		case engine.JobCreated, engine.JobGone:
+			if !pulls(c.Program.Nodes[e.Node]) || e.Kind == engine.JobCreated && !Pulled(e.Job.Type) {
+				continue
+			}
 		default:
 			continue
 		}
@@ -67,19 +58,27 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) error {
 	node := c.Program.Nodes[e.Node]
 	switch e.Kind {
+	case engine.JobCreated, engine.JobGone:
+		return s.projectJob(tx, c, e, r)
 	case engine.IncidentRaised:
+		if pulls(node) {
+			if err := s.projectJob(tx, c, e, r); err != nil {
+				return err
+			}
+		}
 		i := Incident{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
 		if err := insertIncident(tx, i); err != nil {
 			return err
 		}
-		return s.publish(tx, r, "stopped", map[string]any{"element": node.ID, "kind": i.Kind, "message": cutText(i.Message)})
+		return stopped.Publish(s.Bus, tx, about(r), Stopped{r.Process, node.ID, i.Kind, cutText(i.Message)})
 	case engine.IncidentGone:
 		if err := dropIncident(tx, int64(r.Key), int64(e.Key)); err != nil {
 			return err
 		}
-		return s.publish(tx, r, "resumed", map[string]any{"element": node.ID})
+		return resumed.Publish(s.Bus, tx, about(r), Resumed{r.Process, node.ID})
 	case engine.TaskCreated:
-		if err := s.publishTask(tx, r, e, "created"); err != nil {
+		of, work := aboutTask(r, int64(e.Key))
+		if err := taskCreated.Publish(s.Bus, tx, of, work); err != nil {
 			return err
 		}
 		return s.Tasks.Put(tx, worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
@@ -89,11 +88,17 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 	case engine.SignalThrown:
 		return s.throw(tx, c.Program, r, e)
 	case engine.TaskGone:
-		if err := s.publishTask(tx, r, e, "closed"); err != nil {
+		of, work := aboutTask(r, int64(e.Key))
+		if err := taskClosed.Publish(s.Bus, tx, of, work); err != nil {
 			return err
 		}
 		return s.Tasks.Drop(tx, int64(e.Key))
 	case engine.RunEnded:
+		if node.ID == "" { // it was set aside, and its steps are not known
+			if err := s.Jobs.DropRun(tx, c.Run); err != nil {
+				return err
+			}
+		}
 		return s.end(tx, r, e, c.Now)
 	}
 	return nil
@@ -123,7 +128,7 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 		if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 			return err
 		}
-		return s.publish(tx, r, "stopping", map[string]any{"code": e.Code})
+		return stopping.Publish(s.Bus, tx, about(r), Ended{r.Process, e.Code})
 	}
 	if err := endRun(tx, int64(r.Key), e, clock.Micros(now)); err != nil {
 		return err
@@ -144,5 +149,5 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := s.Messages.Ended(tx, state.Key(r.Key)); err != nil {
 		return err
 	}
-	return s.publish(tx, r, e.State, map[string]any{"code": e.Code})
+	return ended[e.State].Publish(s.Bus, tx, about(r), Ended{r.Process, e.Code})
 }

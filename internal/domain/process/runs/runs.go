@@ -23,6 +23,7 @@ import (
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/job"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/process/active"
 	"sextant/internal/domain/process/definition"
@@ -44,6 +45,7 @@ type Host interface {
 	StartTx(tx *db.Tx, start durable.StartRun) error
 	Began(ctx context.Context, run state.Key)
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
+	ApplyIf(ctx context.Context, run state.Key, ev engine.Event, check, with func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
 }
 
@@ -58,6 +60,7 @@ type Deps struct {
 	Dispatch    *dispatch.Service
 	Tasks       *worklist.List
 	Messages    *message.Service
+	Jobs        *job.Service
 	// Max is how many runs of a project may be active; 20,000 where it is 0.
 	Max int
 }
@@ -125,7 +128,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := s.publish(tx, run, "started", nil); err != nil {
+	if err := started.Publish(s.Bus, tx, about(run), Begun{Process: run.Process}); err != nil {
 		return err
 	}
 	tx.AfterCommit(func() { s.active.Add(r.Mandate.Project, 1) })
