@@ -1,11 +1,15 @@
 package cli_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"sextant/internal/cli"
+	"sextant/internal/cli/command"
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/ssh/sshtest"
@@ -117,4 +121,34 @@ func TestACallOfUnknownOutcomeIsLeftToAPerson(t *testing.T) {
 	if i := p.Incidents(); len(i) != 1 || i[0].Kind != "unknown" {
 		t.Errorf("the incidents are %+v", i)
 	}
+}
+
+// Who ends a call on the command line is told that its run goes on.
+func TestACallThatIsLeftGoesOn(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	m := wire.Manifest{Plugin: "slow", Version: "1.0.0", Title: wire.Text{"en": "Slow", "zh": "慢"}, Run: &wire.Run{Builtin: true},
+		Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
+			Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do", Method: "POST", Batch: 1, Timeout: "PT10M", Risk: wire.RiskChange,
+		}}}}}
+	begun, ends := make(chan struct{}), make(chan struct{})
+	p.Plug(m, func(string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			close(begun)
+			<-ends
+			_, _ = w.Write([]byte(`{"resultCode":"0","resultMessage":"success","results":{"outputs":[{"callbackParameter":"run","errorCode":"0"}]}}`))
+		})
+	})
+	ctx, interrupt := context.WithCancel(t.Context())
+	var out, err bytes.Buffer
+	code := make(chan int)
+	go func() {
+		code <- cli.Run(ctx, command.Streams{In: strings.NewReader(""), Out: &out, Err: &err}, "test", []string{"--url", p.URL, "--token", p.Token, "plugin", "call", "slow/task/do"})
+	}()
+	<-begun
+	interrupt()
+	if got := <-code; got != 0 || !strings.Contains(err.String(), "goes on; look at it with: sextant runs show ") {
+		t.Errorf("%d %s %s", got, out.String(), err.String())
+	}
+	close(ends)
 }

@@ -96,7 +96,7 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 		return u.Run.State == "active" || u.Run.State == "stopping"
 	})
 	if quiet(); err != nil {
-		return err
+		return a.left(ctx, v.Run, err)
 	}
 	var jobs client.PageOfDispatchStep
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs); err != nil {

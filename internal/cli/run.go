@@ -220,11 +220,7 @@ func (a *app) follow(ctx context.Context, api *client.Client, run string) error 
 		return !stopped
 	})
 	if err != nil {
-		if ctx.Err() != nil {
-			fmt.Fprintf(a.Err, "\nrun %s goes on; look at it with: sextant runs show %s\n", run, run)
-			return command.Outcome{Code: command.ExitOK}
-		}
-		return err
+		return a.left(ctx, run, err)
 	}
 	if err := a.conclude(ctx, api, last, stopped); err != nil {
 		return err
@@ -236,6 +232,16 @@ func (a *app) follow(ctx context.Context, api *client.Client, run string) error 
 		return command.Outcome{Code: command.ExitFailed}
 	}
 	return nil
+}
+
+// left says what becomes of a run that nobody follows any more, where the reason is
+// that a person ended the command.
+func (a *app) left(ctx context.Context, run string, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	fmt.Fprintf(a.Err, "\nrun %s goes on; look at it with: sextant runs show %s\n", run, run)
+	return command.Outcome{Code: command.ExitOK}
 }
 
 // screen tells whether a person watches on a terminal, and how large that is.

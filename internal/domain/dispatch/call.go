@@ -35,7 +35,7 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record
 	}
 	c.Free = func() {}
 	if wanted {
-		if err := s.turn(ctx, t, c); err != nil && !resumed {
+		if err := s.turn(ctx, t, c); err != nil {
 			return nil, err
 		}
 	}

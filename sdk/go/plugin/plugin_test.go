@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -221,6 +223,55 @@ func TestAKeyIsWorkedOnOnce(t *testing.T) {
 		if runs.Load() != 1 {
 			t.Errorf("it ran %d times", runs.Load())
 		}
+	}
+}
+
+// An answer may tell what was secret in its request: what is kept of it in files
+// is of no use to who does not have the request.
+func TestKeptAnswersAreReadByTheirRequestAlone(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	var runs atomic.Int32
+	tell := func(_ context.Context, _ *plugin.Call, in greetIn) (greetOut, error) {
+		runs.Add(1)
+		return greetOut{Text: "the password is " + string(in.Password)}, nil
+	}
+	secret := strings.Replace(ann, `"name"`, `"password":"canary-0815","name"`, 1)
+	host := &plugin.Host{Data: data}
+	first := serve(t, greeter(plugin.Spec{Idempotent: true}, tell), host).post(say, "k", secret).Body.String()
+	if !strings.Contains(first, "canary-0815") {
+		t.Fatalf("got %s", first)
+	}
+	host.Close()
+	files, err := filepath.Glob(data + "/results/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("nothing is kept: %v", err)
+	}
+	for _, f := range files {
+		kept, err := os.ReadFile(f)
+		if err != nil || bytes.Contains(kept, []byte("canary")) {
+			t.Errorf("%s: %q %v", f, kept, err)
+		}
+	}
+	s := serve(t, greeter(plugin.Spec{Idempotent: true}, tell), &plugin.Host{Data: data})
+	if again := s.post(say, "k", secret).Body.String(); again != first || runs.Load() != 1 {
+		t.Errorf("after a restart: %s, it ran %d times", again, runs.Load())
+	}
+	// What is damaged is no answer: an idempotent call is done again.
+	for _, f := range files {
+		kept, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(f, ".done") {
+			kept[len(kept)-1] ^= 1
+		}
+		if err := os.WriteFile(f, kept, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again := s.post(say, "k", secret).Body.String(); again != first || runs.Load() != 2 {
+		t.Errorf("damaged: %s, it ran %d times", again, runs.Load())
 	}
 }
 

@@ -3,6 +3,9 @@ package plugin
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -23,6 +26,7 @@ var errOtherBody = errors.New("this Idempotency-Key was used with another body")
 // work is a call that runs or has run.
 type work struct {
 	digest [32]byte
+	seal   cipher.AEAD
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 	// Set once done is closed. A body of nil means that the plugin was stopped.
@@ -32,7 +36,9 @@ type work struct {
 
 // results gives a repeated call the answer of the first: it attaches to one that
 // still runs. Answers are kept for a day, in files where the plugin has a
-// folder, so that they survive a restart, and else in memory.
+// folder, so that they survive a restart, and else in memory. An answer may tell
+// what was secret in the request, so a file is sealed with the request itself:
+// who does not have that cannot read it.
 type results struct {
 	host *Host
 	dir  string
@@ -72,7 +78,11 @@ func (r *results) claim(key string, body []byte, cancel context.CancelCauseFunc,
 		}
 		return prior{work: w}, nil
 	}
-	kept, begun, err := r.read(key, digest)
+	seal, err := sealOf(body)
+	if err != nil {
+		return prior{}, err
+	}
+	kept, begun, err := r.read(key, digest, seal)
 	if err != nil || kept != nil {
 		return prior{body: kept}, err
 	}
@@ -81,7 +91,7 @@ func (r *results) claim(key string, body []byte, cancel context.CancelCauseFunc,
 			return prior{}, err
 		}
 	}
-	w := &work{digest: digest, cancel: cancel, done: make(chan struct{})}
+	w := &work{digest: digest, seal: seal, cancel: cancel, done: make(chan struct{})}
 	r.open[key] = w
 	return prior{work: w, begun: begun, fresh: true}, nil
 }
@@ -91,7 +101,7 @@ func (r *results) claim(key string, body []byte, cancel context.CancelCauseFunc,
 func (r *results) finish(key string, w *work, body []byte) {
 	forget := body == nil
 	if r.dir != "" && body != nil {
-		err := r.write(key, "done", append(w.digest[:], body...))
+		err := r.write(key, "done", w.seal.Seal(w.digest[:], nil, body, []byte(key)))
 		if err != nil {
 			r.host.Log.Error("an answer cannot be kept in a file; it is kept in memory", "key", key, "err", err)
 		}
@@ -128,7 +138,21 @@ func (r *results) path(key, what string) string {
 	return filepath.Join(r.dir, hex.EncodeToString(sum[:16])+"."+what)
 }
 
-func (r *results) read(key string, digest [32]byte) (kept []byte, begun bool, err error) {
+// sealOf makes of a request what seals its answer. The digest that is kept beside
+// the answer does not lead to it.
+func sealOf(request []byte) (cipher.AEAD, error) {
+	secret, err := hkdf.Key(sha256.New, request, nil, "sextant: the kept answer", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(secret)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+func (r *results) read(key string, digest [32]byte, seal cipher.AEAD) (kept []byte, begun bool, err error) {
 	if r.dir == "" {
 		return nil, false, nil
 	}
@@ -137,7 +161,10 @@ func (r *results) read(key string, digest [32]byte) (kept []byte, begun bool, er
 		if !bytes.Equal(data[:len(digest)], digest[:]) {
 			return nil, false, errOtherBody
 		}
-		return data[len(digest):], false, nil
+		// A file that a power cut damaged is none: what was begun tells.
+		if kept, err := seal.Open(nil, nil, data[len(digest):], []byte(key)); err == nil {
+			return kept, false, nil
+		}
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, false, err

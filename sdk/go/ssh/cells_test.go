@@ -40,6 +40,29 @@ func says(t *testing.T, text string) string {
 	return l.Addr().String()
 }
 
+// A wrong password is said to be wrong, whichever way the host asks for it and puts
+// out who does not know it.
+func TestAWrongPasswordIsSaidSo(t *testing.T) {
+	t.Parallel()
+	for _, more := range [][]string{
+		{"PasswordAuthentication yes"},
+		{"PasswordAuthentication yes", "MaxAuthTries 1"},
+		{"UsePAM yes", "KbdInteractiveAuthentication yes"},
+		{"UsePAM yes", "KbdInteractiveAuthentication yes", "MaxAuthTries 1"},
+	} {
+		t.Run(strings.ReplaceAll(strings.Join(more, ","), " ", "="), func(t *testing.T) {
+			t.Parallel()
+			s := sshtest.Start(t, append(more, "PubkeyAuthentication no")...)
+			_, err := pool(t).Run(t.Context(), ssh.Target{Address: s.Address, HostKeys: []string{s.HostKey}},
+				ssh.Credential{User: s.User, Password: "not this one"}, ssh.Command{Key: "k", Script: "true"})
+			var e *ssh.Error
+			if !errors.As(err, &e) || e.Kind != ssh.Auth || !e.CertainlyNotRun() {
+				t.Errorf("got %v (%s)", err, ssh.KindOf(err))
+			}
+		})
+	}
+}
+
 // A host that is not there, or that does not let anybody in, has certainly done
 // nothing, and is not waited for longer than was said.
 func TestAHostThatLetsNobodyIn(t *testing.T) {

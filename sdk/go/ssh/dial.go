@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -33,6 +34,10 @@ var (
 	hostKeys = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
 )
 
+// errRounds ends a log-in at which the same questions come again and again, as
+// where the password is wrong.
+var errRounds = errors.New("the host asks on and on")
+
 func (c Credential) methods() ([]ssh.AuthMethod, error) {
 	var all []ssh.AuthMethod
 	if c.PrivateKey != "" {
@@ -46,7 +51,7 @@ func (c Credential) methods() ([]ssh.AuthMethod, error) {
 		rounds := 0
 		all = append(all, ssh.Password(c.Password), ssh.KeyboardInteractive(func(_, _ string, questions []string, _ []bool) ([]string, error) {
 			if rounds++; rounds > maxRounds {
-				return nil, errors.New("the host asks too many questions")
+				return nil, errRounds
 			}
 			answers := make([]string, len(questions))
 			for i := range answers {
@@ -206,6 +211,11 @@ func reach(ctx context.Context, t Target) (net.Conn, error) {
 	return nil, dialError(ctx, t.Address, err)
 }
 
+// putOut are the ends of a log-in that failed, as hosts tell them: tried too often
+// (2, as OpenSSH says it, and 14), cancelled (13), a user it does not let in (15),
+// or a failure (51) where the library had expected questions.
+var putOut = regexp.MustCompile(`ssh: disconnect, reason (2: "?Too many|1[345]:)|unexpected message type 51 `)
+
 func dialError(ctx context.Context, address string, err error) error {
 	var timeout net.Error
 	var disagreed *ssh.AlgorithmNegotiationError
@@ -214,7 +224,7 @@ func dialError(ctx context.Context, address string, err error) error {
 		return disagreement(address, disagreed)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &Error{Kind: Refused, Address: address, Message: "the connection was refused: does sshd run there, on this port?"}
-	case strings.Contains(err.Error(), "unable to authenticate"):
+	case strings.Contains(err.Error(), "unable to authenticate"), errors.Is(err, errRounds), putOut.MatchString(err.Error()):
 		return &Error{Kind: Auth, Address: address, Message: "the host accepts neither the key nor the password of this user"}
 	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
 		return &Error{Kind: Unreachable, Address: address, Message: "the host did not answer in time"}

@@ -1,11 +1,13 @@
 package output_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -230,6 +232,53 @@ func TestTheBeginningAndTheEndAreKept(t *testing.T) {
 
 // Gaps that follow each other are one, whatever their reasons and whatever rows
 // have gaps between.
+// What a job writes passes its limit while it is read, searched and brought to the
+// disk: every reader sees each byte kept or told as missing.
+func TestReadersDoNotNoticeWhereTheEndBegins(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), output.Options{PerJob: 40_000})
+	ctx, stop := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	others.Go(func() { _ = s.Run(ctx) })
+	first := make(chan struct{})
+	for reader := range 3 {
+		others.Go(func() {
+			<-first
+			for ctx.Err() == nil {
+				if reader == 0 {
+					if _, _, err := s.Search(ctx, output.Selection{Run: 1, Job: 10}, "line", 10); err != nil && ctx.Err() == nil {
+						t.Error(err)
+					}
+					continue
+				}
+				pieces, _, _, err := s.Read(ctx, output.Selection{Run: 1, Job: 10, Last: int64(10 * reader)})
+				if len(pieces) == 0 && err == nil || err != nil && ctx.Err() == nil {
+					t.Errorf("%d pieces, %v", len(pieces), err)
+				}
+			}
+		})
+	}
+	size := 0
+	for i := range 4000 {
+		line := fmt.Sprintf("line %d\n", i)
+		keep(t, s, 1, chunk(size, line))
+		if size += len(line); i == 0 {
+			close(first)
+		}
+	}
+	stop()
+	others.Wait()
+	kept := 0
+	for _, p := range read(t, s, output.Selection{Run: 1, Job: 10}) {
+		if kept += len(p.Text); p.Lost != nil {
+			kept += int(p.Lost.Bytes)
+		}
+	}
+	if kept != size {
+		t.Errorf("%d bytes of %d are kept or told as missing", kept, size)
+	}
+}
+
 func TestGapsThatFollowEachOtherAreOne(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir(), output.Options{})

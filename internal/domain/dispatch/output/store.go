@@ -28,6 +28,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -89,14 +90,11 @@ type kept struct {
 type held struct {
 	mu  sync.Mutex // one writer at a time
 	log *segment.Log
-	end *segment.Log // of a job that has passed a limit, else nil
-	why string       // which limit
-	// gone is what the end has lost, by stream.
-	goneMu sync.Mutex
-	gone   map[string]segment.Gone
-	size   int64
-	used   time.Time
-	refs   int
+	// end is nil until the job has passed a limit; readers see it once it is whole.
+	end  atomic.Pointer[ending]
+	size int64
+	used time.Time
+	refs int
 }
 
 // Open opens the store in a folder.
@@ -205,20 +203,22 @@ func (s *Store) Keep(run, job int64, round int, chunks []wire.LogChunk) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	room := endRoom(s.PerJob)
-	in := &intake{h: h, limit: s.PerJob - room, now: s.Clock.Now().UnixNano(), full: s.full(), ends: map[string]int64{}, raw: h.log.Raw(), why: h.why}
+	in := &intake{h: h, limit: s.PerJob - room, now: s.Clock.Now().UnixNano(), full: s.full(), ends: map[string]int64{}, raw: h.log.Raw(), why: h.why()}
 	for _, c := range chunks {
 		in.take(streamOf(round, c.Row), c)
 	}
 	if err := h.log.Append(in.records...); err != nil {
 		return unwritten(job, err)
 	}
-	if in.why != "" && h.end == nil {
+	if in.why != "" && h.end.Load() == nil {
 		if err := h.beginEnd(s.path(p), in.why, &s.codec, room); err != nil {
 			return unwritten(job, err)
 		}
 	}
-	if err := h.appendEnd(s.path(p), in.last, room); err != nil {
-		return unwritten(job, err)
+	if len(in.last) > 0 {
+		if err := h.end.Load().add(in.last, room); err != nil {
+			return unwritten(job, err)
+		}
 	}
 	size := h.onDisk()
 	s.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/segment"
@@ -36,13 +37,30 @@ type halfLog struct {
 	base uint64
 }
 
+// ending is the log of what a job wrote last.
+type ending struct {
+	*segment.Log
+	why  string // the limit that the job has passed
+	file string // which says what made room
+	mu   sync.Mutex
+	gone map[string]segment.Gone // by stream
+}
+
 // halves are the logs of a job in their order.
 func (h *held) halves() []halfLog {
 	all := []halfLog{{h.log, 0}}
-	if h.end != nil {
-		all = append(all, halfLog{h.end, endBase})
+	if end := h.end.Load(); end != nil {
+		all = append(all, halfLog{end.Log, endBase})
 	}
 	return all
+}
+
+// why is the limit that the job has passed, or nothing.
+func (h *held) why() string {
+	if end := h.end.Load(); end != nil {
+		return end.why
+	}
+	return ""
 }
 
 // openEnd opens the log of the end where there is one already.
@@ -56,23 +74,24 @@ func (h *held) openEnd(dir string, codec *segment.Codec, room int64) error {
 
 // beginEnd opens the log of the end. From then on everything goes there, and the
 // oldest of it makes room.
-func (h *held) beginEnd(dir, reason string, codec *segment.Codec, room int64) (err error) {
+func (h *held) beginEnd(dir, reason string, codec *segment.Codec, room int64) error {
 	dir = filepath.Join(dir, endPrefix+reason)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	h.end, err = segment.Open(dir, segment.Options{Joined: true, Codec: codec, Block: int(max(room/8, 1)), Segment: 1})
-	if h.why, h.gone = reason, map[string]segment.Gone{}; err != nil {
+	end := &ending{why: reason, file: filepath.Join(dir, goneName), gone: map[string]segment.Gone{}}
+	data, err := os.ReadFile(end.file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	data, err := os.ReadFile(filepath.Join(dir, goneName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err == nil && json.Unmarshal(data, &end.gone) != nil {
+		end.gone = map[string]segment.Gone{} // it was cut short: how much is gone the log tells, and not of whom
 	}
-	if err == nil && json.Unmarshal(data, &h.gone) != nil {
-		h.gone = map[string]segment.Gone{} // it was cut short: how much is gone the log tells, and not of whom
+	if end.Log, err = segment.Open(dir, segment.Options{Joined: true, Codec: codec, Block: int(max(room/8, 1)), Segment: 1}); err != nil {
+		return err
 	}
-	return err
+	h.end.Store(end)
+	return nil
 }
 
 // endOf is where what was taken of a stream ends.
@@ -101,33 +120,29 @@ func (h *held) each(fn func(*segment.Log) error) error {
 	return err
 }
 
-// appendEnd adds to the end of a job's output, and lets the oldest of it go.
-func (h *held) appendEnd(dir string, records []segment.Record, room int64) error {
-	if len(records) == 0 {
-		return nil
-	}
-	if err := h.end.Append(records...); err != nil {
+// add adds to the end of a job's output, and lets the oldest of it go.
+func (e *ending) add(records []segment.Record, room int64) error {
+	if err := e.Append(records...); err != nil {
 		return err
 	}
-	h.goneMu.Lock()
-	defer h.goneMu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	more := false
-	err := h.end.Trim(room, 0, func(g segment.Gone) {
+	err := e.Trim(room, 0, func(g segment.Gone) {
 		more = true
-		if old, ok := h.gone[g.Stream]; ok {
+		if old, ok := e.gone[g.Stream]; ok {
 			g.Start, g.Lines = old.Start, old.Lines+g.Lines
 		}
-		h.gone[g.Stream] = g
+		e.gone[g.Stream] = g
 	})
 	if err != nil || !more {
 		return err
 	}
-	data, err := json.Marshal(h.gone)
+	data, err := json.Marshal(e.gone)
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(dir, endPrefix+h.why, goneName)
-	return errors.Join(os.WriteFile(file+".new", data, 0o600), os.Rename(file+".new", file))
+	return errors.Join(os.WriteFile(e.file+".new", data, 0o600), os.Rename(e.file+".new", e.file))
 }
 
 // within is a selection in the positions of one log; false where it lies behind.
@@ -145,16 +160,17 @@ func (h *held) lost(l halfLog, s segment.Select, r segment.Record) []segment.Rec
 	if l.base == 0 || r.Lost.Reason != segment.Dropped {
 		return []segment.Record{r}
 	}
-	h.goneMu.Lock()
-	defer h.goneMu.Unlock()
+	e := h.end.Load()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var all []segment.Record
-	for _, name := range slices.Sorted(maps.Keys(h.gone)) {
-		if g := h.gone[name]; s.Stream == nil || s.Stream(name) {
-			all = append(all, segment.Record{Seq: r.Seq, Time: r.Time, Stream: name, Offset: g.Start, Lost: &segment.Lost{Bytes: g.End - g.Start, Lines: g.Lines, Reason: h.why}})
+	for _, name := range slices.Sorted(maps.Keys(e.gone)) {
+		if g := e.gone[name]; s.Stream == nil || s.Stream(name) {
+			all = append(all, segment.Record{Seq: r.Seq, Time: r.Time, Stream: name, Offset: g.Start, Lost: &segment.Lost{Bytes: g.End - g.Start, Lines: g.Lines, Reason: e.why}})
 		}
 	}
-	if len(h.gone) == 0 {
-		r.Lost = &segment.Lost{Bytes: r.Lost.Bytes, Reason: h.why}
+	if len(e.gone) == 0 {
+		r.Lost = &segment.Lost{Bytes: r.Lost.Bytes, Reason: e.why}
 		all = append(all, r)
 	}
 	return all
@@ -218,25 +234,27 @@ func (h *held) search(ctx context.Context, q *segment.Query, s segment.Select, f
 
 // at is segment.Log.At over both logs.
 func (h *held) at(ctx context.Context, time int64) (uint64, error) {
+	end := h.end.Load()
 	pos, err := h.log.At(ctx, time)
-	if err != nil || h.end == nil || pos < h.log.Next() {
+	if err != nil || end == nil || pos < h.log.Next() {
 		return pos, err
 	}
-	pos, err = h.end.At(ctx, time)
+	pos, err = end.At(ctx, time)
 	return pos + endBase, err
 }
 
 // last is segment.Log.Last over both logs.
 func (h *held) last(ctx context.Context, s segment.Select, n int64) (at uint64, skip int64, err error) {
-	if h.end == nil {
+	end := h.end.Load()
+	if end == nil {
 		return h.log.Last(ctx, s, n)
 	}
-	at, skip, err = h.end.Last(ctx, s, n)
+	at, skip, err = end.Last(ctx, s, n)
 	if err != nil || at > 0 {
 		return at + endBase, skip, err
 	}
 	gap := false
-	err = h.end.Read(ctx, s, func(r segment.Record) bool {
+	err = end.Read(ctx, s, func(r segment.Record) bool {
 		gap = gap || r.Lost != nil
 		n -= int64(strings.Count(string(r.Body), "\n"))
 		return true
