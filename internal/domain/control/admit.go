@@ -318,7 +318,7 @@ func (d *Door) look(ctx context.Context, req Request, key state.Key) (*candidate
 		}
 		return nil, err
 	}
-	c.place = placeOf(d.Clock.Now(), c.busy(), req.Priority)
+	c.place = placeOf(d.line.moment(d.Clock.Now()), c.busy(), req.Priority)
 	c.steps = d.judge(ctx, d.DB, c, false)
 	if err := fault(c.steps); err != nil {
 		return nil, err

@@ -235,7 +235,12 @@ func (lockCheck) judge(ctx context.Context, d *Door, q db.Querier, c *candidate)
 		return nil
 	}
 	var err error
-	c.against, err = d.against(ctx, q, c)
+	if c.since.IsZero() && d.line.some() { // who came in the same moment came first
+		c.place, err = freePlace(ctx, q, c.place, 1)
+	}
+	if err == nil {
+		c.against, err = d.against(ctx, q, c)
+	}
 	if err != nil || len(c.against) == 0 {
 		return stepOf(err, NextAsk)
 	}

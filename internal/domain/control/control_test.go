@@ -39,7 +39,7 @@ const patience = 30 * time.Second
 type starter struct {
 	next atomic.Int64
 	fail error
-	busy program.Busy // of every process
+	busy map[string]program.Busy // by process
 
 	mu       sync.Mutex
 	runs     []control.Run
@@ -54,8 +54,8 @@ func (s *starter) Find(_ context.Context, project, process string, _ int) (contr
 		return control.Found{}, errs.New(errs.NotFound, "process.not_found", "there is no process %q", process)
 	}
 	found := control.Found{Definition: 7, Version: 1}
-	if s.busy.Policy != "" {
-		found.Program = &program.Program{Begin: &program.Begin{Busy: s.busy}}
+	if b, ok := s.busy[process]; ok {
+		found.Program = &program.Program{Begin: &program.Begin{Busy: b}}
 	}
 	return found, nil
 }
@@ -77,6 +77,12 @@ func (s *starter) Start(_ context.Context, tx *db.Tx, run control.Run) error {
 	defer s.mu.Unlock()
 	s.runs = append(s.runs, run)
 	return s.fail
+}
+
+func (s *starter) setFail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
 }
 
 func (s *starter) Await(_ context.Context, tx *db.Tx, run control.Run) error {
@@ -106,7 +112,9 @@ type rig struct {
 	starter *starter
 	planner *planner
 	trail   *audit.Log
+	deps    control.Deps
 	asked   atomic.Int64
+	gone    atomic.Bool // the things are gone
 }
 
 // newRig makes a door over things p:thing/1 to 3 of project a and 4 of b.
@@ -129,7 +137,8 @@ func newRig(t *testing.T) *rig {
 	r.must(registry.Register(t.Context(), wire.Manifest{Plugin: "p", Version: "1.0.0", Objects: []wire.ObjectType{{Type: "thing", Scope: &wire.ObjectScope{Project: "project"}, Attributes: []wire.Attribute{{Name: "id", Type: "string"}, {Name: "project", Type: "string"}}}}}))
 	router.Set("p", gateway.Route{Handler: http.HandlerFunc(r.things)})
 	objects := object.New(object.Deps{DB: d, Clock: r.clock, Plugins: registry, Router: router, Audit: r.trail, Bus: b})
-	r.Door = control.New(control.Deps{DB: d, Clock: r.clock, Audit: r.trail, Bus: b, Objects: objects, Starter: r.starter, Planner: r.planner, StopFile: filepath.Join(t.TempDir(), "STOP"), Log: slog.New(slog.DiscardHandler)})
+	r.deps = control.Deps{DB: d, Clock: r.clock, Audit: r.trail, Bus: b, Objects: objects, Starter: r.starter, Planner: r.planner, StopFile: filepath.Join(t.TempDir(), "STOP"), Log: slog.New(slog.DiscardHandler)}
+	r.Door = control.New(r.deps)
 	return r
 }
 
@@ -143,7 +152,7 @@ func (r *rig) things(w http.ResponseWriter, q *http.Request) {
 	text, out := string(wire.Raw(ask.AdditionalFilters)), wire.Envelope[[]wire.Row]{Status: wire.StatusOK}
 	for _, id := range []string{"1", "2", "3", "4"} {
 		project := map[bool]string{true: "b", false: "a"}[id == "4"]
-		if strings.Contains(text, `"`+id+`"`) && strings.Contains(text, `"`+project+`"`) {
+		if !r.gone.Load() && strings.Contains(text, `"`+id+`"`) && strings.Contains(text, `"`+project+`"`) {
 			out.Data = append(out.Data, wire.Row{"id": wire.Raw(id)})
 		}
 	}

@@ -37,11 +37,23 @@ type line struct {
 	judged  map[int64]bool      // who is judged now; true where it has to be judged once more
 	again   map[int64]time.Time // when what could not be judged is judged again
 	tries   map[int64]int
+	last    time.Time // the moment of the last request
 }
 
 func newLine() *line {
 	return &line{news: make(chan struct{}, 1), slots: make(chan struct{}, judgedAtOnce), objects: map[string]bool{}, open: map[int64]bool{}, ends: map[int64]int64{},
 		judged: map[int64]bool{}, again: map[int64]time.Time{}, tries: map[int64]int{}}
+}
+
+// moment is the time of a request: no two come at the same.
+func (l *line) moment(now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if next := l.last.Add(time.Microsecond); now.Before(next) {
+		now = next
+	}
+	l.last = now
+	return now
 }
 
 // some reports whether anybody may wait.

@@ -134,10 +134,10 @@ func move(tx *db.Tx, run, place int64) error {
 }
 
 // freePlace is the first place from one on that no other has.
-func freePlace(ctx context.Context, tx *db.Tx, place int64, step int64) (int64, error) {
+func freePlace(ctx context.Context, q db.Querier, place, step int64) (int64, error) {
 	for {
 		var n int
-		err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM control_request WHERE state = ? AND place = ?", stateWaiting, place).Scan(&n)
+		err := q.QueryRow(ctx, "SELECT COUNT(*) FROM control_request WHERE state = ? AND place = ?", stateWaiting, place).Scan(&n)
 		if err != nil || n == 0 {
 			return place, err
 		}

@@ -20,6 +20,7 @@ CREATE TABLE control_request (
 CREATE INDEX control_request_process ON control_request (project, process, state, place);
 CREATE INDEX control_request_alike ON control_request (project, alike);
 CREATE INDEX control_request_expires ON control_request (state, expires);
+CREATE INDEX control_request_place ON control_request (state, place);
 
 -- What those that wait want to hold.
 CREATE TABLE control_line (
