@@ -140,6 +140,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	p.decision.Routes(p.api, p.runs)
 	s.frontRoutes(p)
+	p.eventRoutes()
 	console, err := s.console()
 	if err != nil {
 		return nil, err

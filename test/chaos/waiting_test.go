@@ -25,7 +25,7 @@ func TestTheLineOutlivesKills(t *testing.T) {
 	w := newWorld(t)
 	const runs, kills = 20, 8
 	var hosts client.PageOfWireRow
-	w.must(w.Call(t.Context(), "GET", "/api/v1/objects/host:host?limit=1", nil, &hosts))
+	w.must(w.Call(t.Context(), "POST", "/api/v1/objects/host:host/query", map[string]any{"limit": 1}, &hosts))
 	host := "host:host/" + fmt.Sprint(hosts.Items[0]["id"])
 	w.must(w.Upload(t.Context(), "/api/v1/processes", "application/xml", strings.NewReader(inTurn), nil))
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 4*time.Minute, errors.New("the line does not end"))

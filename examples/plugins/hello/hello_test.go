@@ -54,7 +54,7 @@ func TestItGreetsHosts(t *testing.T) {
 			t.Errorf("row %d says %v, want %s", i, got, want)
 		}
 	}
-	var out client.PageOfOutputPiece
+	var out client.PageOfDispatchPiece
 	p.Must("GET", "/api/v1/jobs/"+job.Job+"/output", nil, &out)
 	said := map[string]string{} // rows are worked on side by side, so that either may speak first
 	for _, piece := range out.Items {

@@ -213,7 +213,7 @@ func TestTheLine(t *testing.T) {
 			},
 			"move-up": func(rt *rapid.T) {
 				w := m.drawn(rt)
-				r.must(r.MoveUp(ctx, w.run))
+				r.must(r.MoveUp(ctx, w.run, func(*db.Tx) error { return nil }))
 				m.moveUp(w)
 			},
 			"later": func(rt *rapid.T) {

@@ -6,10 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"sextant/internal/domain/audit"
 	"sextant/internal/domain/identity"
 	"sextant/internal/kit/api"
-	"sextant/internal/kit/bus"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
@@ -95,8 +93,8 @@ func (d *Door) Leave(ctx context.Context, run api.Key, end End, with func(*db.Tx
 }
 
 // MoveUp lets a run that waits come before all others that want something of the same.
-// Who asks needs the right to operate it.
-func (d *Door) MoveUp(ctx context.Context, run api.Key) error {
+// with shares the write; a Conflict error says that the run does not wait.
+func (d *Door) MoveUp(ctx context.Context, run api.Key, with func(*db.Tx) error) error {
 	return d.DB.Do(ctx, func(tx *db.Tx) error {
 		w, err := readWaiting(ctx, tx, int64(run))
 		if err != nil {
@@ -121,10 +119,7 @@ func (d *Door) MoveUp(ctx context.Context, run api.Key) error {
 			return err
 		}
 		tx.AfterCommit(func() { d.line.look(objectsOf(want)...) })
-		if err := d.Bus.Publish(tx, bus.Event{Type: "sextant.run.moved_up.v1", Subject: "run/" + run.String(), Project: w.project, Data: json.RawMessage(`{}`)}); err != nil {
-			return err
-		}
-		return d.Audit.Write(ctx, tx, audit.Record{Project: w.project, Actor: identity.From(ctx).Actor(), Verb: "run.move_up", Object: "run/" + run.String(), Detail: json.RawMessage(`{}`)})
+		return with(tx)
 	})
 }
 

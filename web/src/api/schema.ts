@@ -228,6 +228,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The types of events that are published, with the schemas of their data */
+        get: operations["listEventTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened in a project, oldest first, in the form of CloudEvents */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents": {
         parameters: {
             query?: never;
@@ -2352,6 +2386,18 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfServerEvent: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEvent"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfServerEventType: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEventType"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfServerStarted: {
             /** @description The rows of this page */
             items: components["schemas"]["ServerStarted"][] | null;
@@ -2767,6 +2813,34 @@ export interface components {
         };
         SearchOutBody: {
             items: components["schemas"]["ObjectHit"][] | null;
+        };
+        ServerEvent: {
+            data: unknown;
+            /** @enum {string} */
+            datacontenttype: "application/json";
+            id: string;
+            /** @description Number in the order of all events; as after it gives what followed */
+            sequence: string;
+            /** @description /projects/<project> */
+            source: string;
+            /** @enum {string} */
+            specversion: "1.0";
+            subject: string;
+            /** Format: date-time */
+            time: string;
+            type: string;
+        };
+        ServerEventType: {
+            /** @description Who has it in the project hears that it happened */
+            permission: string;
+            /** @description When it is written */
+            says: string;
+            /** @description JSON Schema 2020-12 of its data */
+            schema: unknown;
+            /** @description Form of what it is about */
+            subject: string;
+            /** @description sextant.<domain>.<past tense>.v<n>; another form of data is another type */
+            type: string;
         };
         ServerStarted: {
             key: string;
@@ -3604,6 +3678,76 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    listEventTypes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEventType"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+                project?: string;
+                /** @description The sequence of an event: only what came later. From the oldest that is kept without it */
+                follows?: number;
+                /** @description Only events of this type */
+                type?: string;
+                /** @description Only events about this, such as an object or run/<key> */
+                subject?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEvent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
         };
     };

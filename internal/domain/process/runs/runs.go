@@ -124,7 +124,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := s.publish(tx, run, "started", nil); err != nil {
+	if err := started.Publish(s.Bus, tx, about(run), Begun{run.Process}); err != nil {
 		return err
 	}
 	tx.AfterCommit(func() { s.active.Add(r.Mandate.Project, 1) })

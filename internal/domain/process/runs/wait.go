@@ -27,7 +27,7 @@ func (s *Service) Await(_ context.Context, tx *db.Tx, r control.Run) error {
 	if err := insertRun(tx, run); err != nil {
 		return err
 	}
-	return s.publish(tx, run, StateWaiting, nil)
+	return queued.Publish(s.Bus, tx, about(run), Begun{run.Process})
 }
 
 // Drop ends a run that waited and will not start. Only the door calls it.
@@ -43,7 +43,7 @@ func (s *Service) Drop(ctx context.Context, tx *db.Tx, run int64, end control.En
 		return err
 	}
 	tx.AfterCommit(func() { s.news.Poke(run) })
-	return s.publish(tx, Run{Key: api.Key(run), Project: project, Process: process}, end.State, map[string]any{"code": end.Code})
+	return ended[end.State].Publish(s.Bus, tx, about(Run{Key: api.Key(run), Project: project}), Ended{process, end.Code})
 }
 
 // MayReplace reports whether the subject of ctx may end a run.
@@ -84,7 +84,12 @@ func (s *Service) MoveUp(ctx context.Context, run api.Key) error {
 	if r.State != StateWaiting {
 		return errs.New(errs.Conflict, "control.not_waiting", "the run %d does not wait to start", run)
 	}
-	return s.door.MoveUp(ctx, run)
+	return s.door.MoveUp(ctx, run, func(tx *db.Tx) error {
+		if err := movedUp.Publish(s.Bus, tx, about(r), Begun{r.Process}); err != nil {
+			return err
+		}
+		return s.audited(ctx, r.Project, "run.move_up", run, map[string]any{})(tx)
+	})
 }
 
 // AskedWith gives the variables that a run was asked for with that waits, or waited and
