@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +28,8 @@ type runOptions struct {
 	title   string
 	preview bool
 	detach  bool
+	urgent  int
+	within  time.Duration
 }
 
 func (o *runOptions) flags(c *cobra.Command) {
@@ -56,6 +57,8 @@ func (a *app) runCmd() *cobra.Command {
 	o.flags(c)
 	c.Flags().IntVar(&o.version, "version", 0, "version of the process; else the newest")
 	c.Flags().BoolVar(&o.preview, "preview", false, "start nothing, show what would be done")
+	c.Flags().IntVar(&o.urgent, "priority", 50, "how urgent it is where the process has a line by priority, 0 to 100")
+	c.Flags().DurationVar(&o.within, "start-within", 0, "how long it may wait to start, such as 30m; else as long as its process says")
 	return c
 }
 
@@ -153,6 +156,12 @@ func (a *app) run(ctx context.Context, process string, o runOptions) error {
 	if o.objects == nil {
 		delete(body, "objects")
 	}
+	if c := o.urgent; c != 50 {
+		body["priority"] = c
+	}
+	if o.within != 0 {
+		body["due"] = time.Now().Add(o.within).UTC()
+	}
 	if o.preview {
 		return a.preview(ctx, api, body)
 	}
@@ -160,6 +169,7 @@ func (a *app) run(ctx context.Context, process string, o runOptions) error {
 	if err := api.Call(ctx, "POST", "/api/v1/runs", body, &v); err != nil {
 		return err
 	}
+	a.note(v)
 	if o.detach {
 		return a.Show(v, func(w io.Writer) { fmt.Fprintf(w, "run\t%s\t%s\n", v.Run, v.Verdict) })
 	}
@@ -171,7 +181,7 @@ func (a *app) preview(ctx context.Context, api *client.Client, body map[string]a
 	if err := api.Call(ctx, "POST", "/api/v1/runs/preview", body, &p); err != nil {
 		return err
 	}
-	blocked := slices.ContainsFunc(p.Door, func(s client.ControlStep) bool { return !s.Ok })
+	blocked := p.Would == "REJECTED"
 	err := a.Show(p, func(w io.Writer) {
 		fmt.Fprintf(w, "%s, version %d\n\nThe door\n", p.Process, p.Version)
 		for _, s := range p.Door {
@@ -180,6 +190,15 @@ func (a *app) preview(ctx context.Context, api *client.Client, body map[string]a
 				word = s.Reason
 			}
 			fmt.Fprintf(w, "  %s\t%s\n", s.Name, word)
+		}
+		switch {
+		case p.Would == verdictWaits:
+			fmt.Fprintf(w, "\nIt would wait for %s, at place %d, until %s at most\n", blockers(p.Wait.For), p.Wait.Place, stamp(p.Wait.Until))
+		case p.Other != "":
+			fmt.Fprintf(w, "\nIt would start nothing: run %s does the same\n", p.Other)
+		}
+		if len(p.Ends) > 0 {
+			fmt.Fprintf(w, "It would take the place of %s\n", strings.Join(p.Ends, ", "))
 		}
 		fmt.Fprintln(w, "\nThe steps")
 		for _, s := range p.Steps {

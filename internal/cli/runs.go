@@ -26,7 +26,7 @@ func (a *app) runsCmd() *cobra.Command {
 		Use: "list", Short: "Runs, newest first", Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.listRuns(c.Context(), o) },
 	}
-	list.Flags().StringVar(&o.state, "state", "", "active, incident, completed, failed or cancelled")
+	list.Flags().StringVar(&o.state, "state", "", "waiting, active, incident, stopping, completed, failed or cancelled")
 	list.Flags().StringVar(&o.process, "process", "", "only runs of this process")
 	list.Flags().StringVar(&o.object, "object", "", "only runs that were given this object")
 	list.Flags().StringVar(&o.parent, "parent", "", "only runs that this run has called")
@@ -58,7 +58,7 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
 	_ = cancel.MarkFlagRequired("reason") // the flag exists
-	return command.Group("runs", "Runs", append([]*cobra.Command{list, show, watch, a.logCmd(), cancel}, a.localRunsCmds()...)...)
+	return command.Group("runs", "Runs", append([]*cobra.Command{list, show, watch, a.logCmd(), a.waitingCmd(), a.moveUpCmd(), cancel}, a.localRunsCmds()...)...)
 }
 
 func (a *app) listRuns(ctx context.Context, o runsOptions) error {

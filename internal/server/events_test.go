@@ -118,6 +118,10 @@ func TestEventsAreOfTheirTypes(t *testing.T) {
 	if r := p.Ended(run); r.State != "cancelled" {
 		t.Fatalf("%+v", r)
 	}
+	for _, run := range inLine(t, p) {
+		cancel(run)
+		p.Ended(run)
+	}
 	// The plugin is gone and comes back.
 	s.Close()
 	run = p.Service("odd/task/do", nil)
@@ -177,4 +181,22 @@ func TestEventsAreOfTheirTypes(t *testing.T) {
 	for typ := range seen {
 		t.Errorf("%s is not among the types", typ)
 	}
+}
+
+// inLine asks for runs of which the first holds what the others wait for, and moves the
+// last of them to the front.
+func inLine(t *testing.T, p *platform.Platform) (runs []string) {
+	t.Helper()
+	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "line", "name": "line", "address": "192.0.2.1"}}, nil)
+	xml := `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t"><process id="line" isExecutable="true">
+<startEvent id="s"><extensionElements><sextant:start object="host:host" onBusy="queue"/></extensionElements></startEvent><sequenceFlow id="f1" sourceRef="s" targetRef="u"/>
+<userTask id="u"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/></process></definitions>`
+	if err := p.Deploy([]byte(xml)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		runs = append(runs, p.Run(platform.Request{Process: "line", Objects: []string{"host:host/line"}}))
+	}
+	p.Must("POST", "/api/v1/runs/"+runs[2]+"/move-up", nil, nil)
+	return runs
 }

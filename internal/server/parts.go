@@ -130,7 +130,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs, Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen})
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs, Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, Still: p.identity.Still, Log: s.Log})
 	p.versions.Attach(p.engine)
 	p.runs.Attach(p.engine, p.door)
 	p.objects.Attach(p.runs.Door())
@@ -220,6 +220,9 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	if err := p.door.RenewOnce(ctx); err != nil {
 		return err
 	}
+	if err := p.door.LoadLine(ctx); err != nil {
+		return err
+	}
 	g.Go("bus", p.bus.Run)
 	g.Go("locks", p.door.Renew)
 	s.metrics.Gauge("sextant_database_writable", "1 while the platform's database takes writes, else 0.", func() float64 {
@@ -256,7 +259,8 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return err
 	}
 	p.engine.Start()
-	g.Go("messages", p.messages.Run) // begins with what a server that was killed has left
+	g.Go("waiting runs", p.door.RunLine) // begins with those that a server that was killed has left
+	g.Go("messages", p.messages.Run)     // begins with what a server that was killed has left
 	g.Go("places", func(ctx context.Context) error {
 		p.runs.Place(ctx)
 		return nil

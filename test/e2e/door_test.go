@@ -615,7 +615,7 @@ func TestAProcessDeclaresItsStart(t *testing.T) {
 		"no-type":       declared(`object="host"`, ""),
 		"count":         declared(`object="host:host" min="3" max="2"`, ""),
 		"count-of-none": declared(`min="1"`, ""),
-		"not-yet":       declared(`onBusy="queue"`, ""),
+		"busy":          declared(`onBusy="wait"`, ""),
 		"no-json":       declared(``, `<sextant:schema>{</sextant:schema>`),
 		"no-schema":     declared(``, `<sextant:schema>{"type":"nonsense"}</sextant:schema>`),
 		"outside":       declared(``, `<sextant:schema>{"$ref":"http://127.0.0.1:1/x.json"}</sextant:schema>`),

@@ -3,9 +3,9 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"sextant/internal/domain/audit"
@@ -47,6 +47,13 @@ type Request struct {
 	// Source says what was asked for: api for a run of a process, call for one of a
 	// single service, message or signal for one that begins with that.
 	Source string
+	// Cause is what led to it where no person asked.
+	Cause Cause
+	// Priority says how urgent it is, 0 to 100; it counts where the process has a line
+	// by priority. nil is 50.
+	Priority *int
+	// Due is until when it has to start, where that is before its time to wait is over.
+	Due time.Time
 }
 
 // Run is an admitted run, for the Starter.
@@ -63,11 +70,14 @@ type Run struct {
 	Mandate Mandate
 	// Places are the environments of its objects and of the connections that it uses.
 	Places []string
+	// Waited is since when it waited, zero for one that did not.
+	Waited time.Time
 }
 
 // Found is a version of a process that may be started.
 type Found struct {
 	Definition int64
+	Version    int
 	Program    *program.Program
 }
 
@@ -88,32 +98,21 @@ type Starter interface {
 	// started with.
 	Fit(ctx context.Context, f Found, req Request) Fitness
 	Start(ctx context.Context, tx *db.Tx, run Run) error
+	// Await notes a run that waits, within the write that says so.
+	Await(ctx context.Context, tx *db.Tx, run Run) error
+	// Drop ends a run that waited and will not start.
+	Drop(ctx context.Context, tx *db.Tx, run int64, end End) error
+	// Replace ends a run whose place another takes, with the rights of who asked for
+	// that one; it is done where the run is over.
+	Replace(ctx context.Context, run, by int64) error
+	// MayReplace reports whether the subject of ctx may end a run.
+	MayReplace(ctx context.Context, run int64) bool
 }
 
-// The verdicts.
-const (
-	Admitted = "ADMIT"
-	Rejected = "REJECTED"
-)
-
-// Step is one check of the door.
-type Step struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Reason string `json:"reason,omitempty"`
-}
-
-// Verdict is what the door said.
-type Verdict struct {
-	ID      string    `json:"id"`
-	Run     api.Key   `json:"run" doc:"Key of the run; a refused request has one too, of a run that never was"`
-	Time    time.Time `json:"time"`
-	Subject string    `json:"subject"`
-	Process string    `json:"process"`
-	Verdict string    `json:"verdict" enum:"ADMIT,REJECTED"`
-	Code    string    `json:"code,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
-	Steps   []Step    `json:"steps"`
+// End is how a run ends that never started.
+type End struct {
+	State string // cancelled or failed
+	Code  string
 }
 
 // Deps is what the door needs.
@@ -132,6 +131,10 @@ type Deps struct {
 	// Seen is the condition for rows of a project whose run, named by a column, the
 	// subject of ctx may see with a permission; nothing where that is every one.
 	Seen func(ctx context.Context, permission, project, column string) (condition string, args []any)
+	// Still gives of rights that somebody had those that he has now: all of them where
+	// it is nil.
+	Still func(ctx context.Context, had identity.Rights) (identity.Rights, error)
+	Log   *slog.Logger
 }
 
 // Door decides. It is safe for concurrent use.
@@ -140,6 +143,7 @@ type Door struct {
 	fences fences
 	queue  queue
 	gate   gate
+	line   *line
 }
 
 // New makes the door over a migrated database.
@@ -147,22 +151,21 @@ func New(d Deps) *Door {
 	if d.Seen == nil {
 		d.Seen = func(context.Context, string, string, string) (string, []any) { return "", nil }
 	}
-	return &Door{Deps: d}
+	if d.Still == nil {
+		d.Still = func(_ context.Context, had identity.Rights) (identity.Rights, error) { return had, nil }
+	}
+	return &Door{Deps: d, line: newLine()}
 }
 
 // Admit decides on a request and, where it may, starts the run: verdict, locks,
-// audit record and the run's first state are one commit. A refusal is stored and
-// returned as an error.
+// audit record and the run's first state are one commit. What is to wait is kept in
+// the same way. A refusal is stored and returned as an error.
 func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
-	if req.Project == "" {
-		req.Project = object.DefaultProject
-	}
-	key := d.Starter.NewKey()
-	c, err := d.precheck(ctx, req, key)
+	c, err := d.look(ctx, req, d.Starter.NewKey())
 	if err != nil {
 		return Verdict{}, err
 	}
-	if req.Variables, err = d.seal(req, key, c.plan.Secrets); err != nil {
+	if c.req.Variables, err = d.seal(c.req, c.key, c.plan.Secrets); err != nil {
 		return Verdict{}, err
 	}
 	leave, err := d.gate.enter(ctx, objectsOf(c.claims))
@@ -173,38 +176,72 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 	var v Verdict
 	var refusal error
 	err = d.DB.Do(ctx, func(tx *db.Tx) error {
-		refusal = nil
-		steps := append(slices.Clone(c.checks), d.storedChecks(ctx, tx, req, c)...)
-		v = Verdict{ID: clock.NewID(d.Clock), Run: api.Key(key), Time: d.Clock.Now(), Subject: identity.From(ctx).ID, Process: req.Process, Verdict: Admitted}
-		v.Steps = public(steps)
-		for _, s := range order(steps) {
-			if errs.Is(s.err, errs.Internal) {
-				return s.err // a fault of the platform is no verdict
-			}
-			if s.err != nil {
-				refusal, v.Verdict, v.Code, v.Reason = s.err, Rejected, errs.As(s.err).Code, errs.As(s.err).Message
-				break
-			}
-		}
-		if err := d.record(ctx, tx, req, v, c.places); err != nil || refusal != nil {
-			return err
-		}
-		who := identity.From(ctx)
-		if err := d.grant(tx, Holder{Run: int64(key), Project: req.Project, Subject: who.Name}, c.claims); err != nil {
-			return err
-		}
-		if req.With != nil {
-			if err := req.With(tx, int64(key)); err != nil {
-				return err
-			}
-		}
-		return d.Starter.Start(ctx, tx, Run{Key: key, Definition: c.found.Definition, Process: req.Process, Variables: req.Variables, Title: c.title, Event: req.Event,
-			Subject: who, Verdict: v.ID, Mandate: Mandate{Project: req.Project, Rights: c.rights, Objects: req.Objects}, Places: c.places})
+		v, refusal, err = d.decide(ctx, tx, c)
+		return err
 	})
 	if err != nil {
 		return v, err
 	}
 	return v, refusal
+}
+
+// decide makes the checks that are left and does what they come to, within a write.
+// refusal is the error of a verdict that refuses.
+func (d *Door) decide(ctx context.Context, tx *db.Tx, c *candidate) (v Verdict, refusal error, err error) {
+	steps := inOrder(append(slices.Clone(c.steps), d.judge(ctx, tx, c, true)...))
+	if err := fault(steps); err != nil {
+		return v, nil, err // a fault of the platform is no verdict
+	}
+	r, todo, err := d.ruling(ctx, tx, c, refusalOf(steps))
+	if err != nil {
+		return v, nil, err
+	}
+	v = Verdict{ID: clock.NewID(d.Clock), Run: api.Key(c.key), Time: d.Clock.Now(), Subject: c.who.ID, Process: c.req.Process, Steps: steps, Cause: c.req.Cause, Risk: c.plan.risk()}
+	v.rule(r)
+	if reject, is := r.(Reject); is {
+		refusal = reject.Err
+	}
+	if err := d.record(ctx, tx, c, v); err != nil {
+		return v, nil, err
+	}
+	switch r.(type) {
+	case Admit:
+		err = d.start(ctx, tx, c, v)
+	case Wait:
+		err = d.wait(ctx, tx, c, v, todo)
+	case Merged:
+		err = c.with(tx, int64(v.Run))
+	case NeedsApproval, Replaced, Reject:
+	}
+	return v, refusal, err
+}
+
+// start lets the run begin that was admitted.
+func (d *Door) start(ctx context.Context, tx *db.Tx, c *candidate, v Verdict) error {
+	if err := d.grant(tx, Holder{Run: int64(c.key), Project: c.req.Project, Subject: c.who.Name}, c.claims); err != nil {
+		return err
+	}
+	if err := c.with(tx, int64(c.key)); err != nil {
+		return err
+	}
+	if err := d.keepOpen(tx, c); err != nil {
+		return err
+	}
+	return d.Starter.Start(ctx, tx, c.run(v))
+}
+
+// run is what the candidate becomes.
+func (c *candidate) run(v Verdict) Run {
+	return Run{Key: c.key, Definition: c.found.Definition, Process: c.req.Process, Variables: c.req.Variables, Title: c.fit.Title, Event: c.req.Event,
+		Subject: c.who, Verdict: v.ID, Mandate: Mandate{Project: c.req.Project, Rights: c.who.Rights(), Objects: c.req.Objects}, Places: c.places, Waited: c.since}
+}
+
+// with writes what shares the commit of the start.
+func (c *candidate) with(tx *db.Tx, run int64) error {
+	if c.req.With == nil {
+		return nil
+	}
+	return c.req.With(tx, run)
 }
 
 // seal takes secrets out of the variables of a request: none enters a run in
@@ -225,167 +262,68 @@ func (d *Door) seal(req Request, key state.Key, names []string) (map[string]json
 	return vars, nil
 }
 
+// Look is what the door would say of a request now.
+type Look struct {
+	Steps   []Step    `json:"door" doc:"Every check of the door, with each obstacle"`
+	Would   string    `json:"would" enum:"ADMIT,WAIT,NEEDS_APPROVAL,MERGED,REPLACED,REJECTED" doc:"What the verdict would be"`
+	Wait    *Wait     `json:"wait,omitempty" doc:"For whom it would wait, and at which place"`
+	Other   api.Key   `json:"other,omitzero" doc:"The run that would stand for it"`
+	Ends    []api.Key `json:"ends,omitempty" doc:"The runs whose place it would take"`
+	Planned []Planned `json:"steps"`
+}
+
 // Check makes every check of Admit on a request and starts nothing, so that all
 // obstacles are seen at once. The steps say what the request would touch.
-func (d *Door) Check(ctx context.Context, req Request) ([]Step, []Planned, error) {
+func (d *Door) Check(ctx context.Context, req Request) (Look, error) {
+	c, err := d.look(ctx, req, 0)
+	if err != nil {
+		return Look{}, err
+	}
+	steps := inOrder(append(slices.Clone(c.steps), d.judge(ctx, d.DB, c, true)...))
+	if err := fault(steps); err != nil {
+		return Look{}, err
+	}
+	r, todo, err := d.ruling(ctx, d.DB, c, refusalOf(steps))
+	if err != nil {
+		return Look{}, err
+	}
+	l := Look{Steps: steps, Would: r.Word(), Planned: append([]Planned{}, c.plan.Steps...)}
+	switch r := r.(type) {
+	case Wait:
+		l.Wait = &r
+	case Merged:
+		l.Other = r.Run
+	}
+	for _, run := range slices.Concat(todo.drop, todo.cancel) {
+		l.Ends = append(l.Ends, api.Key(run))
+	}
+	return l, nil
+}
+
+// look makes the checks that need no write. An unknown process is no refusal: there is
+// nothing to decide on.
+func (d *Door) look(ctx context.Context, req Request, key state.Key) (*candidate, error) {
 	if req.Project == "" {
 		req.Project = object.DefaultProject
 	}
-	c, err := d.precheck(ctx, req, 0)
-	if err != nil {
-		return nil, nil, err
+	c := &candidate{req: req, key: key, who: identity.From(ctx)}
+	permission := identity.Require(ctx, "run.start", req.Project)
+	if errs.Is(permission, errs.Unauthenticated) {
+		return nil, permission
 	}
-	checks := append(c.checks, d.storedChecks(ctx, d.DB, req, c)...)
-	for _, s := range checks {
-		if errs.Is(s.err, errs.Internal) {
-			return nil, nil, s.err
+	var err error
+	if c.found, err = d.Starter.Find(ctx, req.Project, req.Process, req.Version); err != nil {
+		if permission != nil {
+			err = permission // which processes a project has is nothing for those who may not start there
 		}
+		return nil, err
 	}
-	return public(checks), append([]Planned{}, c.plan.Steps...), nil
-}
-
-// storedChecks are the checks on what is stored. Who holds an object is nothing
-// for those who may not start there.
-func (d *Door) storedChecks(ctx context.Context, q db.Querier, req Request, c candidate) []check {
-	all := []check{d.stopped(ctx, q)}
-	if c.permitted {
-		all = append(all, d.locks(ctx, q, req, c.claims))
+	c.place = placeOf(d.line.moment(d.Clock.Now()), c.busy(), req.Priority)
+	c.steps = d.judge(ctx, d.DB, c, false)
+	if err := fault(c.steps); err != nil {
+		return nil, err
 	}
-	return all
-}
-
-// locks refuses where somebody else holds something that the run would hold.
-func (d *Door) locks(ctx context.Context, q db.Querier, req Request, claims []Claim) check {
-	c := check{name: "locks"}
-	against, err := d.blockers(ctx, q, Holder{Project: req.Project}, 0, claims)
-	switch {
-	case err != nil:
-		c.err = err
-	case len(against) > 0:
-		c.err = locked(against[0], req.Project, toStart)
-	}
-	return c
-}
-
-// check is a step with the error that it refuses with.
-type check struct {
-	name string
-	err  error
-}
-
-// rank is the order in which steps give the reason.
-var rank = []string{"global stop", "permission", "chain", "input", "objects", "touch", "locks"}
-
-func order(steps []check) []check {
-	slices.SortStableFunc(steps, func(a, b check) int { return slices.Index(rank, a.name) - slices.Index(rank, b.name) })
-	return steps
-}
-
-func public(steps []check) []Step {
-	out := make([]Step, 0, len(steps))
-	for _, s := range order(steps) {
-		step := Step{Name: s.name, OK: s.err == nil}
-		if s.err != nil {
-			step.Reason = errs.As(s.err).Message
-		}
-		out = append(out, step)
-	}
-	return out
-}
-
-// candidate is a request that was looked at before the write that decides.
-type candidate struct {
-	found     Found
-	rights    identity.Rights
-	permitted bool
-	title     string
-	checks    []check
-	plan      Plan
-	claims    []Claim
-	places    []string // environments of the objects and of the connections
-}
-
-// precheck makes the checks that need no transaction. An unknown process is no
-// refusal: there is nothing to decide on. What the request would touch is planned
-// with the rights that the run would have.
-func (d *Door) precheck(ctx context.Context, req Request, key state.Key) (candidate, error) {
-	permission := check{"permission", identity.Require(ctx, "run.start", req.Project)}
-	if errs.Is(permission.err, errs.Unauthenticated) {
-		return candidate{}, permission.err
-	}
-	found, err := d.Starter.Find(ctx, req.Project, req.Process, req.Version)
-	if err != nil {
-		if permission.err != nil {
-			err = permission.err // which processes a project has is nothing for those who may not start there
-		}
-		return candidate{}, err
-	}
-	c := candidate{found: found, rights: identity.From(ctx).Rights(), permitted: permission.err == nil}
-	input := check{"input", d.input(req)}
-	if !c.permitted {
-		c.checks = []check{permission, input}
-		return c, nil
-	}
-	if req.Barred != nil {
-		c.permitted, c.checks = false, []check{permission, {"chain", req.Barred}, input}
-		return c, nil
-	}
-	fit := d.Starter.Fit(ctx, found, req)
-	c.title = fit.Title
-	if input.err == nil {
-		input.err = fit.Input
-	}
-	objects := check{name: "objects"}
-	c.places, objects.err = d.objects(ctx, req)
-	if objects.err == nil {
-		objects.err = fit.Objects
-	}
-	c.checks = []check{permission, input, objects}
-	if objects.err != nil {
-		seen, err := d.seen(ctx, req)
-		c.claims = Plan{}.claims(seen)
-		return c, err
-	}
-	touch := check{name: "touch"}
-	c.plan, touch.err = d.plan(ctx, req, c, key)
-	if touch.err == nil {
-		touch.err = c.plan.refusal()
-	}
-	c.claims = c.plan.claims(req.Objects)
-	for _, s := range c.plan.Steps {
-		c.places = append(c.places, s.Places...)
-	}
-	c.checks = append(c.checks, touch)
-	return c, nil
-}
-
-func (d *Door) plan(ctx context.Context, req Request, c candidate, key state.Key) (Plan, error) {
-	ask := Ask{Project: req.Project, Definition: c.found.Definition, Program: c.found.Program, Variables: req.Variables}
-	for _, text := range req.Objects {
-		ref, err := object.ParseRef(text)
-		if err != nil {
-			return Plan{}, err
-		}
-		ask.Objects = append(ask.Objects, ref)
-	}
-	return d.Planner.Plan(identity.With(ctx, c.rights.Run(clock.Decimal(int64(key)))), ask)
-}
-
-func (d *Door) input(req Request) error {
-	size := 0
-	for name, v := range req.Variables {
-		if name == "" || strings.HasPrefix(name, "$") || len(name) > 128 {
-			return errs.New(errs.Invalid, "control.variable_name", "the variable name %q is not possible: 1 to 128 characters, not beginning with $", name).At(errs.Field{Path: "variables." + name, Message: "not possible as a name"})
-		}
-		if !json.Valid(v) {
-			return errs.New(errs.Invalid, "control.variable", "the variable %s is no JSON", name).At(errs.Field{Path: "variables." + name, Message: "no JSON"})
-		}
-		size += len(name) + len(v)
-	}
-	if size > MaxInput {
-		return errs.New(errs.TooLarge, "control.input_too_large", "the variables have %d bytes: at most %d are possible", size, MaxInput)
-	}
-	return nil
+	return c, d.endable(ctx, c)
 }
 
 // objects checks that all objects of a request are there, and gives the
@@ -433,43 +371,29 @@ func (d *Door) seen(ctx context.Context, req Request) ([]string, error) {
 	return slices.Compact(all), err
 }
 
-// stopped refuses while the platform is stopped, by a person or by the file.
-func (d *Door) stopped(ctx context.Context, q db.Querier) check {
-	c := check{name: "global stop"}
-	if d.byFile() {
-		c.err = d.errByFile()
-		return c
-	}
-	s, err := readStop(ctx, q)
-	switch {
-	case err != nil:
-		c.err = err
-	case s.Active:
-		c.err = errs.New(errs.Locked, "control.stopped", "%s has stopped all starts since %s: %s", s.Subject, s.Since.Format(time.RFC3339), s.Reason).With("by", s.Subject)
-	}
-	return c
-}
-
-func (d *Door) record(ctx context.Context, tx *db.Tx, req Request, v Verdict, places []string) error {
-	steps, err := json.Marshal(v.Steps)
+// record stores a verdict, and in the audit log what was asked.
+func (d *Door) record(ctx context.Context, tx *db.Tx, c *candidate, v Verdict) error {
+	mandate, err := Mandate{Project: c.req.Project, Rights: c.who.Rights()}.Encode()
 	if err != nil {
 		return err
 	}
-	mandate, err := Mandate{Project: req.Project, Rights: identity.From(ctx).Rights()}.Encode()
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec("INSERT INTO control_verdict (id, run, project, time, subject, process, verdict, code, reason, detail, mandate, places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		v.ID, int64(v.Run), req.Project, clock.Micros(v.Time), v.Subject, v.Process, v.Verdict, v.Code, v.Reason, steps, string(mandate), identity.Places(places)); err != nil {
+	if err := insertVerdict(tx, c.req.Project, v, string(mandate), identity.Places(c.places)); err != nil {
 		return err
 	}
 	outcome := audit.Done
-	if v.Verdict != Admitted {
+	if v.Verdict == Rejected {
 		outcome = audit.Refused
 	}
-	detail, err := json.Marshal(map[string]any{"process": req.Process, "objects": req.Objects, "verdict": v.ID, "reason": v.Reason, "source": req.Source})
+	told := map[string]any{"process": c.req.Process, "objects": c.req.Objects, "verdict": v.ID, "reason": v.Reason, "source": c.req.Source}
+	if v.Verdict != Admitted && v.Verdict != Rejected {
+		told["said"] = v.Verdict
+	}
+	if c.req.Cause != (Cause{}) {
+		told["cause"] = c.req.Cause
+	}
+	detail, err := json.Marshal(told)
 	if err != nil {
 		return err
 	}
-	return d.Audit.Write(ctx, tx, audit.Record{Project: req.Project, Actor: identity.From(ctx).Actor(), Verb: "run.start", Object: "run/" + v.Run.String(), Outcome: outcome, Detail: detail})
+	return d.Audit.Write(ctx, tx, audit.Record{Project: c.req.Project, Actor: c.who.Actor(), Verb: "run.start", Object: "run/" + v.Run.String(), Outcome: outcome, Detail: detail})
 }

@@ -74,6 +74,7 @@ type Lock struct {
 
 	project string
 	ticket  int64
+	line    bool // it is a run that waits to start
 }
 
 func (l *Lock) live(now time.Time) bool { return l.Expires.After(now) }
@@ -84,13 +85,17 @@ const inOne = 200
 const (
 	claimColumns = "object, run, project, subject, mode, fence, since, expires, 0"
 	waitColumns  = "object, run, project, subject, mode, 0, since, expires, ticket"
+	lineColumns  = "object, run, project, subject, mode, 0, since, since, place"
 )
 
 // locksOn reads the claims, or the waiting tickets, on objects.
 func locksOn(ctx context.Context, q db.Querier, table string, objects []string) (map[string][]*Lock, error) {
 	columns := claimColumns
-	if table == "control_wait" {
+	switch table {
+	case "control_wait":
 		columns = waitColumns
+	case "control_line":
+		columns = lineColumns
 	}
 	by := map[string][]*Lock{}
 	for part := range slices.Chunk(objects, inOne) {
@@ -242,6 +247,10 @@ func locked(l *Lock, project, remedy string) error {
 
 // Release gives up what a run holds and waits for, in the write that ends it.
 func (d *Door) Release(tx *db.Tx, run int64) error {
+	if err := d.closeOpen(tx, run); err != nil {
+		return err
+	}
+	tx.AfterCommit(d.line.ended)
 	objects, err := d.Claimed(context.Background(), tx, run)
 	if err != nil || len(objects) == 0 {
 		return err
@@ -251,8 +260,14 @@ func (d *Door) Release(tx *db.Tx, run int64) error {
 			return err
 		}
 	}
-	tx.AfterCommit(func() { d.queue.poke(objects) })
+	tx.AfterCommit(func() { d.free(objects) })
 	return nil
+}
+
+// free wakes who waits for objects: jobs first, they belong to runs that have begun.
+func (d *Door) free(objects []string) {
+	d.queue.poke(objects)
+	d.line.look(objects...)
 }
 
 // RenewOnce keeps all claims there are, and all places in the queue, for another

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
+	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
@@ -38,7 +40,12 @@ const patience = 30 * time.Second
 type starter struct {
 	next atomic.Int64
 	fail error
-	runs []control.Run
+	busy map[string]program.Busy // by process
+
+	mu       sync.Mutex
+	runs     []control.Run
+	replaced [][2]int64
+	mayNot   bool // end runs
 }
 
 func (s *starter) NewKey() state.Key { return state.Key(s.next.Add(1)) }
@@ -47,7 +54,11 @@ func (s *starter) Find(_ context.Context, project, process string, _ int) (contr
 	if process == "none" || project == "c" {
 		return control.Found{}, errs.New(errs.NotFound, "process.not_found", "there is no process %q", process)
 	}
-	return control.Found{Definition: 7}, nil
+	found := control.Found{Definition: 7, Version: 1}
+	if b, ok := s.busy[process]; ok {
+		found.Program = &program.Program{Begin: &program.Begin{Busy: b}}
+	}
+	return found, nil
 }
 
 func (s *starter) Fit(_ context.Context, _ control.Found, req control.Request) control.Fitness {
@@ -63,9 +74,36 @@ func (s *starter) Start(_ context.Context, tx *db.Tx, run control.Run) error {
 	if _, err := tx.Exec("INSERT INTO started (run) VALUES (?)", int64(run.Key)); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.runs = append(s.runs, run)
 	return s.fail
 }
+
+func (s *starter) setFail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
+}
+
+func (s *starter) Await(_ context.Context, tx *db.Tx, run control.Run) error {
+	_, err := tx.Exec("INSERT INTO awaited (run, ended) VALUES (?, '')", int64(run.Key))
+	return err
+}
+
+func (s *starter) Drop(_ context.Context, tx *db.Tx, run int64, end control.End) error {
+	_, err := tx.Exec("UPDATE awaited SET ended = ? WHERE run = ?", end.State+" "+end.Code, run)
+	return err
+}
+
+func (s *starter) Replace(_ context.Context, run, by int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replaced = append(s.replaced, [2]int64{run, by})
+	return nil
+}
+
+func (s *starter) MayReplace(context.Context, int64) bool { return !s.mayNot }
 
 type rig struct {
 	*control.Door
@@ -75,7 +113,9 @@ type rig struct {
 	starter *starter
 	planner *planner
 	trail   *audit.Log
+	deps    control.Deps
 	asked   atomic.Int64
+	gone    atomic.Bool // the things are gone
 }
 
 // newRig makes a door over things p:thing/1 to 3 of project a and 4 of b.
@@ -91,13 +131,15 @@ func newRig(t *testing.T) *rig {
 	r.must(d.Migrate(t.Context(), api.Domain, api.Migrations))
 	r.must(d.Migrate(t.Context(), control.Domain, control.Migrations))
 	r.must(d.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("CREATE TABLE started (run INTEGER)"); return err }))
+	r.must(d.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("CREATE TABLE awaited (run INTEGER, ended TEXT)"); return err }))
 	r.trail = audit.New(d, r.clock)
 	b := bus.New(d, r.clock, slog.New(slog.DiscardHandler))
 	registry, router := plugin.New(d, r.clock), gateway.New()
 	r.must(registry.Register(t.Context(), wire.Manifest{Plugin: "p", Version: "1.0.0", Objects: []wire.ObjectType{{Type: "thing", Scope: &wire.ObjectScope{Project: "project"}, Attributes: []wire.Attribute{{Name: "id", Type: "string"}, {Name: "project", Type: "string"}}}}}))
 	router.Set("p", gateway.Route{Handler: http.HandlerFunc(r.things)})
 	objects := object.New(object.Deps{DB: d, Clock: r.clock, Plugins: registry, Router: router, Audit: r.trail, Bus: b})
-	r.Door = control.New(control.Deps{DB: d, Clock: r.clock, Audit: r.trail, Bus: b, Objects: objects, Starter: r.starter, Planner: r.planner, StopFile: filepath.Join(t.TempDir(), "STOP")})
+	r.deps = control.Deps{DB: d, Clock: r.clock, Audit: r.trail, Bus: b, Objects: objects, Starter: r.starter, Planner: r.planner, StopFile: filepath.Join(t.TempDir(), "STOP"), Log: slog.New(slog.DiscardHandler)}
+	r.Door = control.New(r.deps)
 	return r
 }
 
@@ -111,7 +153,7 @@ func (r *rig) things(w http.ResponseWriter, q *http.Request) {
 	text, out := string(wire.Raw(ask.AdditionalFilters)), wire.Envelope[[]wire.Row]{Status: wire.StatusOK}
 	for _, id := range []string{"1", "2", "3", "4"} {
 		project := map[bool]string{true: "b", false: "a"}[id == "4"]
-		if strings.Contains(text, `"`+id+`"`) && strings.Contains(text, `"`+project+`"`) {
+		if !r.gone.Load() && strings.Contains(text, `"`+id+`"`) && strings.Contains(text, `"`+project+`"`) {
 			out.Data = append(out.Data, wire.Row{"id": wire.Raw(id)})
 		}
 	}
@@ -246,9 +288,9 @@ func TestTheStepsOfTheDoor(t *testing.T) {
 			}
 			started, before := r.count("started"), len(r.verdicts())
 			// Check says the same, and does nothing.
-			steps, _, err := r.Check(as(t.Context(), c.who), c.req)
-			if err != nil || said(steps) != c.steps {
-				t.Errorf("check: %s, %v; want %s", said(steps), err, c.steps)
+			look, err := r.Check(as(t.Context(), c.who), c.req)
+			if err != nil || said(look.Steps) != c.steps {
+				t.Errorf("check: %s, %v; want %s", said(look.Steps), err, c.steps)
 			}
 			if n := len(r.verdicts()); n != before {
 				t.Errorf("check stored %d verdicts", n-before)
@@ -342,7 +384,7 @@ func TestAFaultOfThePlatformIsNoVerdict(t *testing.T) {
 			if _, err := r.Admit(as(t.Context(), "a"), request("p:thing/1")); !errs.Is(err, errs.Internal) {
 				t.Errorf("admit: %v", err)
 			}
-			if _, _, err := r.Check(as(t.Context(), "a"), request("p:thing/1")); !errs.Is(err, errs.Internal) {
+			if _, err := r.Check(as(t.Context(), "a"), request("p:thing/1")); !errs.Is(err, errs.Internal) {
 				t.Errorf("check: %v", err)
 			}
 			if r.count("started") != 0 || r.count("control_verdict") != 0 || r.count("audit_record") != 0 {
@@ -518,12 +560,12 @@ func TestProjectsAreApart(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c.object, l, err)
 		}
 	}
-	steps, _, err := r.Check(a, request("p:thing/4"))
-	if err != nil || strings.Contains(fmt.Sprint(steps), "of-b") {
-		t.Errorf("%+v, %v", steps, err)
+	look, err := r.Check(a, request("p:thing/4"))
+	if err != nil || strings.Contains(fmt.Sprint(look.Steps), "of-b") {
+		t.Errorf("%+v, %v", look.Steps, err)
 	}
 	before := r.asked.Load()
-	if _, _, err := r.Check(b, request("p:thing/1")); err != nil || r.asked.Load() != before {
+	if _, err := r.Check(b, request("p:thing/1")); err != nil || r.asked.Load() != before {
 		t.Errorf("the owner was asked for somebody without permission: %v", err)
 	}
 }

@@ -3,9 +3,11 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"sextant/internal/domain/object"
 	"sextant/internal/engine/program"
+	"sextant/sdk/go/wire"
 )
 
 // Planned is a step as it would act now: every row it would touch, and with what.
@@ -82,3 +84,16 @@ func (p Plan) refusal() error {
 	}
 	return nil
 }
+
+// risk is the greatest risk of the steps that is known.
+func (p Plan) risk() string {
+	risk := ""
+	for _, s := range p.Steps {
+		if slices.Index(risks, s.Risk) > slices.Index(risks, risk) {
+			risk = s.Risk
+		}
+	}
+	return risk
+}
+
+var risks = []string{"", wire.RiskRead, wire.RiskChange, wire.RiskDestructive}

@@ -64,6 +64,7 @@ func (d *Door) try(ctx context.Context, h Holder, claims []Claim) (against []*Lo
 			if _, err := tx.Exec("DELETE FROM control_wait WHERE run = ? AND job = ?", h.Run, h.Job); err != nil {
 				return err
 			}
+			tx.AfterCommit(func() { d.line.look(objectsOf(claims)...) })
 			return d.grant(tx, h, claims)
 		}
 		if ticket == 0 {
@@ -111,7 +112,7 @@ func (d *Door) leave(ctx context.Context, h Holder, objects []string) error {
 		if _, err := tx.Exec("DELETE FROM control_wait WHERE run = ? AND job = ?", h.Run, h.Job); err != nil {
 			return err
 		}
-		tx.AfterCommit(func() { d.queue.poke(objects) })
+		tx.AfterCommit(func() { d.free(objects) })
 		return nil
 	})
 	if err != nil {

@@ -2,14 +2,10 @@ package control
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
 	"net/http"
 
 	"sextant/internal/domain/identity"
 	"sextant/internal/kit/api"
-	"sextant/internal/kit/clock"
-	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
 
@@ -19,30 +15,7 @@ func (d *Door) Verdicts(ctx context.Context, project string, run api.Key, p api.
 	if err := identity.Require(ctx, "run.read", project); err != nil {
 		return api.Page[Verdict]{}, err
 	}
-	query, args := "SELECT id, run, time, subject, process, verdict, code, reason, detail FROM control_verdict WHERE project = ?", []any{project}
-	if run != 0 {
-		query, args = query+" AND run = ?", append(args, int64(run))
-	}
-	if seen, some := d.Seen(ctx, "run.read", project, "control_verdict.run"); seen != "" {
-		query, args = query+" AND "+seen, append(args, some...)
-	}
-	if seen, some := identity.Sight(ctx, "run.read", project, "places"); seen != "" {
-		query, args = query+" AND "+seen, append(args, some...)
-	}
-	if p.After != "" {
-		query, args = query+" AND id < ?", append(args, p.After)
-	}
-	rows, err := d.DB.Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, p.Limit+1)...)
-	all, err := db.Scan(rows, err, func(r *sql.Rows) (Verdict, error) {
-		var v Verdict
-		var at, run int64
-		var steps []byte
-		if err := r.Scan(&v.ID, &run, &at, &v.Subject, &v.Process, &v.Verdict, &v.Code, &v.Reason, &steps); err != nil {
-			return v, err
-		}
-		v.Time, v.Run = clock.FromMicros(at), api.Key(run)
-		return v, json.Unmarshal(steps, &v.Steps)
-	})
+	all, err := d.listVerdicts(ctx, project, run, p)
 	if err != nil {
 		return api.Page[Verdict]{}, err
 	}
@@ -80,6 +53,7 @@ func (d *Door) Routes(a *api.API) {
 			return &stop{s}, err
 		})
 	d.lockRoutes(a)
+	d.lineRoutes(a)
 }
 
 func (d *Door) lockRoutes(a *api.API) {

@@ -77,6 +77,9 @@ func (d *Door) SetStop(ctx context.Context, active bool, reason string) (Stop, e
 		if err != nil {
 			return err
 		}
+		if !active {
+			tx.AfterCommit(d.line.lookAtAll)
+		}
 		return d.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "control.stop", Object: "platform", Detail: detail})
 	})
 	return s, err

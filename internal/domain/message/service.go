@@ -409,7 +409,7 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 	v, err := s.door.Admit(ctx, req)
 	switch {
 	case err == nil:
-		t.Runs = append(t.Runs, Hearer{Run: v.Run, Process: process, Began: true})
+		t.Runs = append(t.Runs, Hearer{Run: v.Run, Process: process, Began: v.Verdict != control.WasMerged})
 		return nil
 	case errs.Is(err, errs.Internal), errs.Is(err, errs.Unavailable), errs.Is(err, errs.Full):
 		return err

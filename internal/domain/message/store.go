@@ -187,16 +187,16 @@ func insertBegun(tx *db.Tx, p post, process string, run int64) error {
 // freeBegun frees the key with which a run began: messages with it are told again. It
 // says whether the run had one.
 func freeBegun(tx *db.Tx, run int64) (bool, error) {
-	var project, correlation string
-	err := tx.QueryRow(context.Background(), "SELECT project, correlation FROM message_begun WHERE run = ?", run).Scan(&project, &correlation)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
+	type key struct{ project, correlation string }
+	rows, err := tx.Query(context.Background(), "SELECT project, correlation FROM message_begun WHERE run = ?", run)
+	keys, err := db.Scan(rows, err, func(r *sql.Rows) (k key, err error) { return k, r.Scan(&k.project, &k.correlation) })
+	if err != nil || len(keys) == 0 {
 		return false, err
 	}
-	if _, err := tx.Exec("UPDATE message_post SET told = 0 WHERE project = ? AND is_signal = 0 AND correlation = ? AND told = 1", project, correlation); err != nil {
-		return false, err
+	for _, k := range keys { // several where others were merged with it
+		if _, err := tx.Exec("UPDATE message_post SET told = 0 WHERE project = ? AND is_signal = 0 AND correlation = ? AND told = 1", k.project, k.correlation); err != nil {
+			return false, err
+		}
 	}
 	_, err = tx.Exec("DELETE FROM message_begun WHERE run = ?", run)
 	return true, err

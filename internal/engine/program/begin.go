@@ -32,9 +32,7 @@ func (c *compiler) begin(n *Node, e *bpmn.Element) {
 	case spec.Max != "" && b.Max < max(b.Min, 1):
 		c.problem(e.Node, "process.start_count", "max is %d: at least one object, and not fewer than min", b.Max)
 	}
-	if spec.OnBusy != "" && spec.OnBusy != "reject" {
-		c.problem(e.Node, "process.unsupported", "onBusy=%q is not executed yet: a start on something that is held is refused, as with reject", spec.OnBusy)
-	}
+	b.Busy = c.busy(e.Node, spec.OnBusy)
 	if spec.Schema != "" && !json.Valid([]byte(spec.Schema)) {
 		c.problem(e.Node, "process.start_schema", "the text of <sextant:schema> is no JSON")
 	}

@@ -80,7 +80,7 @@ var changes = map[string][2]string{
 	"sextant:bind": {`<sextant:bind path=".hosts>host:host"/>`, ""}, "sextant:bind@path": {".hosts>", ".servers>"}, "sextant:input": {`<sextant:input name="i" from="constant" value="v"/>`, ""}, "sextant:input@name": {`name="i"`, `name="j"`}, "sextant:input@from": {`"constant"`, `"setting"`}, "sextant:input@value": {`"v"`, `"w"`},
 	"sextant:output": {`<sextant:output name="o" to=".at"/>`, ""}, "sextant:output@name": {`name="o"`, `name="q"`}, "sextant:output@to": {`".at"`, `".on"`}, "sextant:risk": {`<sextant:risk level="read"/>`, ""}, "sextant:risk@level": {`level="read"`, `level="change"`},
 	"sextant:start": {` onBusy="reject"><sextant:schema>{"type": "object"}</sextant:schema></sextant:start>`, `/>`}, "sextant:start@object": {`object="host:host"`, `object="a:b"`}, "sextant:start@min": {`min="1"`, `min="2"`}, "sextant:start@max": {`max="2"`, `max="3"`},
-	"sextant:start@title": {`"=t"`, `"=u"`}, "sextant:start@onBusy": {`"reject"`, `"wait"`}, "sextant:schema": {`{"type": "object"}`, `{}`},
+	"sextant:start@title": {`"=t"`, `"=u"`}, "sextant:start@onBusy": {`"reject"`, `"queue"`}, "sextant:schema": {`{"type": "object"}`, `{}`},
 	"sextant:batch": {`<sextant:batch expression="1 50%"/>`, ""}, "sextant:batch@expression": {"1 50%", "2 50%"},
 }
 

@@ -148,7 +148,9 @@ type Begin struct {
 	Title Value
 	// Schema is the JSON Schema of the variables, empty for none.
 	Schema []byte
-	Line   int
+	// Busy is what becomes of a start on something that is held.
+	Busy Busy
+	Line int
 }
 
 // Flow is a sequence flow.

@@ -7,6 +7,24 @@ import (
 	"time"
 )
 
+// Defines values for ControlBlockerMode.
+const (
+	ControlBlockerModeExclusive ControlBlockerMode = "exclusive"
+	ControlBlockerModeShared    ControlBlockerMode = "shared"
+)
+
+// Valid indicates whether the value is a known member of the ControlBlockerMode enum.
+func (e ControlBlockerMode) Valid() bool {
+	switch e {
+	case ControlBlockerModeExclusive:
+		return true
+	case ControlBlockerModeShared:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ControlClaimMode.
 const (
 	ControlClaimModeExclusive ControlClaimMode = "exclusive"
@@ -43,18 +61,60 @@ func (e ControlLockMode) Valid() bool {
 	}
 }
 
+// Defines values for ControlStepNext.
+const (
+	ControlStepNextAskAgain ControlStepNext = "ask_again"
+	ControlStepNextCorrect  ControlStepNext = "correct"
+	ControlStepNextGetRight ControlStepNext = "get_right"
+	ControlStepNextMerge    ControlStepNext = "merge"
+	ControlStepNextReplace  ControlStepNext = "replace"
+	ControlStepNextWait     ControlStepNext = "wait"
+)
+
+// Valid indicates whether the value is a known member of the ControlStepNext enum.
+func (e ControlStepNext) Valid() bool {
+	switch e {
+	case ControlStepNextAskAgain:
+		return true
+	case ControlStepNextCorrect:
+		return true
+	case ControlStepNextGetRight:
+		return true
+	case ControlStepNextMerge:
+		return true
+	case ControlStepNextReplace:
+		return true
+	case ControlStepNextWait:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ControlVerdictVerdict.
 const (
-	ADMIT    ControlVerdictVerdict = "ADMIT"
-	REJECTED ControlVerdictVerdict = "REJECTED"
+	ControlVerdictVerdictADMIT         ControlVerdictVerdict = "ADMIT"
+	ControlVerdictVerdictMERGED        ControlVerdictVerdict = "MERGED"
+	ControlVerdictVerdictNEEDSAPPROVAL ControlVerdictVerdict = "NEEDS_APPROVAL"
+	ControlVerdictVerdictREJECTED      ControlVerdictVerdict = "REJECTED"
+	ControlVerdictVerdictREPLACED      ControlVerdictVerdict = "REPLACED"
+	ControlVerdictVerdictWAIT          ControlVerdictVerdict = "WAIT"
 )
 
 // Valid indicates whether the value is a known member of the ControlVerdictVerdict enum.
 func (e ControlVerdictVerdict) Valid() bool {
 	switch e {
-	case ADMIT:
+	case ControlVerdictVerdictADMIT:
 		return true
-	case REJECTED:
+	case ControlVerdictVerdictMERGED:
+		return true
+	case ControlVerdictVerdictNEEDSAPPROVAL:
+		return true
+	case ControlVerdictVerdictREJECTED:
+		return true
+	case ControlVerdictVerdictREPLACED:
+		return true
+	case ControlVerdictVerdictWAIT:
 		return true
 	default:
 		return false
@@ -132,16 +192,16 @@ func (e PluginListedState) Valid() bool {
 
 // Defines values for ProcessCallOnFailure.
 const (
-	Fail ProcessCallOnFailure = "fail"
-	Wait ProcessCallOnFailure = "wait"
+	ProcessCallOnFailureFail ProcessCallOnFailure = "fail"
+	ProcessCallOnFailureWait ProcessCallOnFailure = "wait"
 )
 
 // Valid indicates whether the value is a known member of the ProcessCallOnFailure enum.
 func (e ProcessCallOnFailure) Valid() bool {
 	switch e {
-	case Fail:
+	case ProcessCallOnFailureFail:
 		return true
-	case Wait:
+	case ProcessCallOnFailureWait:
 		return true
 	default:
 		return false
@@ -184,6 +244,36 @@ func (e ProcessDecisionVerb) Valid() bool {
 	}
 }
 
+// Defines values for ProcessPreviewWould.
+const (
+	ProcessPreviewWouldADMIT         ProcessPreviewWould = "ADMIT"
+	ProcessPreviewWouldMERGED        ProcessPreviewWould = "MERGED"
+	ProcessPreviewWouldNEEDSAPPROVAL ProcessPreviewWould = "NEEDS_APPROVAL"
+	ProcessPreviewWouldREJECTED      ProcessPreviewWould = "REJECTED"
+	ProcessPreviewWouldREPLACED      ProcessPreviewWould = "REPLACED"
+	ProcessPreviewWouldWAIT          ProcessPreviewWould = "WAIT"
+)
+
+// Valid indicates whether the value is a known member of the ProcessPreviewWould enum.
+func (e ProcessPreviewWould) Valid() bool {
+	switch e {
+	case ProcessPreviewWouldADMIT:
+		return true
+	case ProcessPreviewWouldMERGED:
+		return true
+	case ProcessPreviewWouldNEEDSAPPROVAL:
+		return true
+	case ProcessPreviewWouldREJECTED:
+		return true
+	case ProcessPreviewWouldREPLACED:
+		return true
+	case ProcessPreviewWouldWAIT:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProcessRunState.
 const (
 	ProcessRunStateActive    ProcessRunState = "active"
@@ -192,6 +282,7 @@ const (
 	ProcessRunStateFailed    ProcessRunState = "failed"
 	ProcessRunStateIncident  ProcessRunState = "incident"
 	ProcessRunStateStopping  ProcessRunState = "stopping"
+	ProcessRunStateWaiting   ProcessRunState = "waiting"
 )
 
 // Valid indicates whether the value is a known member of the ProcessRunState enum.
@@ -208,6 +299,8 @@ func (e ProcessRunState) Valid() bool {
 	case ProcessRunStateIncident:
 		return true
 	case ProcessRunStateStopping:
+		return true
+	case ProcessRunStateWaiting:
 		return true
 	default:
 		return false
@@ -420,6 +513,7 @@ const (
 	ListRunsParamsStateFailed    ListRunsParamsState = "failed"
 	ListRunsParamsStateIncident  ListRunsParamsState = "incident"
 	ListRunsParamsStateStopping  ListRunsParamsState = "stopping"
+	ListRunsParamsStateWaiting   ListRunsParamsState = "waiting"
 )
 
 // Valid indicates whether the value is a known member of the ListRunsParamsState enum.
@@ -436,6 +530,8 @@ func (e ListRunsParamsState) Valid() bool {
 	case ListRunsParamsStateIncident:
 		return true
 	case ListRunsParamsStateStopping:
+		return true
+	case ListRunsParamsStateWaiting:
 		return true
 	default:
 		return false
@@ -526,6 +622,32 @@ type ConnectBody struct {
 	Url string `json:"url"`
 }
 
+// ControlBlocker defines model for ControlBlocker.
+type ControlBlocker struct {
+	Mode   ControlBlockerMode `json:"mode"`
+	Object string             `json:"object"`
+
+	// Run Absent where it is a run of another project
+	Run     string    `json:"run,omitempty"`
+	Since   time.Time `json:"since"`
+	Subject string    `json:"subject,omitempty"`
+
+	// Waits It waits too, and comes first
+	Waits bool `json:"waits,omitempty"`
+}
+
+// ControlBlockerMode defines model for ControlBlocker.Mode.
+type ControlBlockerMode string
+
+// ControlCause defines model for ControlCause.
+type ControlCause struct {
+	// Decision Id of the decision that asked
+	Decision string `json:"decision,omitempty"`
+
+	// Event Id of the event
+	Event string `json:"event,omitempty"`
+}
+
 // ControlClaim defines model for ControlClaim.
 type ControlClaim struct {
 	Mode   ControlClaimMode `json:"mode"`
@@ -586,10 +708,18 @@ type ControlPlanned struct {
 
 // ControlStep defines model for ControlStep.
 type ControlStep struct {
-	Name   string `json:"name"`
-	Ok     bool   `json:"ok"`
-	Reason string `json:"reason,omitempty"`
+	Code   string      `json:"code,omitempty"`
+	Holder ControlLock `json:"holder,omitempty"`
+	Name   string      `json:"name"`
+
+	// Next What becomes of the request
+	Next   ControlStepNext `json:"next,omitempty"`
+	Ok     bool            `json:"ok"`
+	Reason string          `json:"reason,omitempty"`
 }
+
+// ControlStepNext What becomes of the request
+type ControlStepNext string
 
 // ControlStop defines model for ControlStop.
 type ControlStop struct {
@@ -604,21 +734,70 @@ type ControlStop struct {
 
 // ControlVerdict defines model for ControlVerdict.
 type ControlVerdict struct {
-	Code    string `json:"code,omitempty"`
-	Id      string `json:"id"`
-	Process string `json:"process"`
-	Reason  string `json:"reason,omitempty"`
+	// By The run that took the place of this one
+	By      string       `json:"by,omitempty"`
+	Cause   ControlCause `json:"cause,omitempty"`
+	Code    string       `json:"code,omitempty"`
+	Id      string       `json:"id"`
+	Process string       `json:"process"`
+	Reason  string       `json:"reason,omitempty"`
 
-	// Run Key of the run; a refused request has one too, of a run that never was
-	Run     string                `json:"run"`
-	Steps   []ControlStep         `json:"steps"`
-	Subject string                `json:"subject"`
+	// Risk The greatest risk of its steps that was known
+	Risk string `json:"risk,omitempty"`
+
+	// Run Key of the run; a refused request has one too, of a run that never was. That of a merged one is the run that stands for it
+	Run     string        `json:"run"`
+	Steps   []ControlStep `json:"steps"`
+	Subject string        `json:"subject"`
+
+	// Task The task of a person that decides
+	Task    string                `json:"task,omitempty"`
 	Time    time.Time             `json:"time"`
 	Verdict ControlVerdictVerdict `json:"verdict"`
+	Wait    ControlWait           `json:"wait,omitempty"`
 }
 
 // ControlVerdictVerdict defines model for ControlVerdict.Verdict.
 type ControlVerdictVerdict string
+
+// ControlWait defines model for ControlWait.
+type ControlWait struct {
+	// For Who holds what it wants, and who comes first
+	For []ControlBlocker `json:"for"`
+
+	// Place Its place among those that wait for the same, from 1
+	Place int64 `json:"place"`
+
+	// Until When it gives up
+	Until time.Time `json:"until"`
+}
+
+// ControlWaiting defines model for ControlWaiting.
+type ControlWaiting struct {
+	// Ends Runs that end since it takes their place
+	Ends []string `json:"ends,omitempty"`
+
+	// For Who holds what it wants, and who comes first
+	For []ControlBlocker `json:"for"`
+
+	// Objects What it is to act on
+	Objects []string `json:"objects"`
+
+	// Place Its place among those that wait for the same, from 1
+	Place   int64  `json:"place"`
+	Process string `json:"process"`
+
+	// Run Engine key, decimal digits
+	Run   string    `json:"run"`
+	Since time.Time `json:"since"`
+
+	// Subject Who asked
+	Subject string `json:"subject"`
+	Title   string `json:"title,omitempty"`
+
+	// Until When it gives up
+	Until time.Time `json:"until"`
+}
 
 // CountInBody defines model for CountInBody.
 type CountInBody struct {
@@ -1333,6 +1512,15 @@ type PageOfControlVerdict struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfControlWaiting defines model for PageOfControlWaiting.
+type PageOfControlWaiting struct {
+	// Items The rows of this page
+	Items []ControlWaiting `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfDecisionEvaluation defines model for PageOfDecisionEvaluation.
 type PageOfDecisionEvaluation struct {
 	// Items The rows of this page
@@ -1803,11 +1991,24 @@ type ProcessNeed struct {
 // ProcessPreview defines model for ProcessPreview.
 type ProcessPreview struct {
 	// Door Every check of the door, with each obstacle
-	Door    []ControlStep    `json:"door"`
+	Door []ControlStep `json:"door"`
+
+	// Ends The runs whose place it would take
+	Ends []string `json:"ends,omitempty"`
+
+	// Other The run that would stand for it
+	Other   string           `json:"other,omitempty"`
 	Process string           `json:"process"`
 	Steps   []ControlPlanned `json:"steps"`
 	Version int64            `json:"version"`
+	Wait    ControlWait      `json:"wait,omitempty"`
+
+	// Would What the verdict would be
+	Would ProcessPreviewWould `json:"would"`
 }
+
+// ProcessPreviewWould What the verdict would be
+type ProcessPreviewWould string
 
 // ProcessRetry defines model for ProcessRetry.
 type ProcessRetry struct {
@@ -1856,7 +2057,9 @@ type ProcessRun struct {
 	Project string `json:"project"`
 
 	// Root The run above all that called it; it holds what they need
-	Root    string          `json:"root,omitempty"`
+	Root string `json:"root,omitempty"`
+
+	// Started When it began; of one that waits or never began, when it was asked for
 	Started time.Time       `json:"started"`
 	State   ProcessRunState `json:"state"`
 
@@ -1907,8 +2110,14 @@ type ProcessStart struct {
 
 // ProcessStartBody defines model for ProcessStartBody.
 type ProcessStartBody struct {
+	// Due Until when it has to start: it does not wait longer
+	Due time.Time `json:"due,omitempty"`
+
 	// Objects What the run acts on: package:type/id
-	Objects   []string               `json:"objects,omitempty"`
+	Objects []string `json:"objects,omitempty"`
+
+	// Priority How urgent it is where the process has a line by priority; 50 without it. Over 50 needs run.operate
+	Priority  int64                  `json:"priority,omitempty"`
 	Process   string                 `json:"process"`
 	Project   string                 `json:"project,omitempty"`
 	Title     string                 `json:"title,omitempty"`
@@ -2965,6 +3174,23 @@ type ListVerdictsParams struct {
 
 	// Run Only the verdict on this run
 	Run string `form:"run,omitempty" json:"run,omitempty"`
+}
+
+// ListWaitingParams defines parameters for ListWaiting.
+type ListWaitingParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Process Only runs of this process
+	Process string `form:"process,omitempty" json:"process,omitempty"`
+
+	// Run Only this run
+	Run string `form:"run,omitempty" json:"run,omitempty"`
+
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // ListWaitsParams defines parameters for ListWaits.

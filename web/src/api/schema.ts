@@ -1223,6 +1223,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run}/move-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a run that waits come before all others that want the same */
+        post: operations["moveUpRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run}/start": {
         parameters: {
             query?: never;
@@ -1569,6 +1586,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Runs that wait to start, in the order of the line, with what stands against each */
+        get: operations["listWaiting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/waits": {
         parameters: {
             query?: never;
@@ -1644,6 +1678,24 @@ export interface components {
             /** @description Where the plugin answers */
             url: string;
         };
+        ControlBlocker: {
+            /** @enum {string} */
+            mode: "exclusive" | "shared";
+            object: string;
+            /** @description Absent where it is a run of another project */
+            run?: string;
+            /** Format: date-time */
+            since: string;
+            subject?: string;
+            /** @description It waits too, and comes first */
+            waits?: boolean;
+        };
+        ControlCause: {
+            /** @description Id of the decision that asked */
+            decision?: string;
+            /** @description Id of the event */
+            event?: string;
+        };
         ControlClaim: {
             /** @enum {string} */
             mode: "exclusive" | "shared";
@@ -1690,7 +1742,15 @@ export interface components {
             service: string;
         };
         ControlStep: {
+            code?: string;
+            /** @description Who stands against it first, where that is a run that may be told */
+            holder?: components["schemas"]["ControlLock"];
             name: string;
+            /**
+             * @description What becomes of the request
+             * @enum {string}
+             */
+            next?: "ask_again" | "correct" | "get_right" | "wait" | "merge" | "replace";
             ok: boolean;
             reason?: string;
         };
@@ -1704,18 +1764,67 @@ export interface components {
             subject?: string;
         };
         ControlVerdict: {
+            /** @description The run that took the place of this one */
+            by?: string;
+            cause?: components["schemas"]["ControlCause"];
             code?: string;
             id: string;
             process: string;
             reason?: string;
-            /** @description Key of the run; a refused request has one too, of a run that never was */
+            /** @description The greatest risk of its steps that was known */
+            risk?: string;
+            /** @description Key of the run; a refused request has one too, of a run that never was. That of a merged one is the run that stands for it */
             run: string;
             steps: components["schemas"]["ControlStep"][] | null;
             subject: string;
+            /** @description The task of a person that decides */
+            task?: string;
             /** Format: date-time */
             time: string;
             /** @enum {string} */
-            verdict: "ADMIT" | "REJECTED";
+            verdict: "ADMIT" | "WAIT" | "NEEDS_APPROVAL" | "MERGED" | "REPLACED" | "REJECTED";
+            /** @description For whom it waits, and until when */
+            wait?: components["schemas"]["ControlWait"];
+        };
+        ControlWait: {
+            /** @description Who holds what it wants, and who comes first */
+            for: components["schemas"]["ControlBlocker"][] | null;
+            /**
+             * Format: int64
+             * @description Its place among those that wait for the same, from 1
+             */
+            place: number;
+            /**
+             * Format: date-time
+             * @description When it gives up
+             */
+            until: string;
+        };
+        ControlWaiting: {
+            /** @description Runs that end since it takes their place */
+            ends?: string[] | null;
+            /** @description Who holds what it wants, and who comes first */
+            for: components["schemas"]["ControlBlocker"][] | null;
+            /** @description What it is to act on */
+            objects: string[] | null;
+            /**
+             * Format: int64
+             * @description Its place among those that wait for the same, from 1
+             */
+            place: number;
+            process: string;
+            /** @description Engine key, decimal digits */
+            run: string;
+            /** Format: date-time */
+            since: string;
+            /** @description Who asked */
+            subject: string;
+            title?: string;
+            /**
+             * Format: date-time
+             * @description When it gives up
+             */
+            until: string;
         };
         CountInBody: {
             additionalFilters?: components["schemas"]["WireFilter"][] | null;
@@ -2363,6 +2472,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfControlWaiting: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ControlWaiting"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfDecisionEvaluation: {
             /** @description The rows of this page */
             items: components["schemas"]["DecisionEvaluation"][] | null;
@@ -2727,10 +2842,21 @@ export interface components {
         ProcessPreview: {
             /** @description Every check of the door, with each obstacle */
             door: components["schemas"]["ControlStep"][] | null;
+            /** @description The runs whose place it would take */
+            ends?: string[] | null;
+            /** @description The run that would stand for it */
+            other?: string;
             process: string;
             steps: components["schemas"]["ControlPlanned"][] | null;
             /** Format: int64 */
             version: number;
+            /** @description For whom it would wait, and at which place */
+            wait?: components["schemas"]["ControlWait"];
+            /**
+             * @description What the verdict would be
+             * @enum {string}
+             */
+            would: "ADMIT" | "WAIT" | "NEEDS_APPROVAL" | "MERGED" | "REPLACED" | "REJECTED";
         };
         ProcessRetry: {
             /** @description Inputs of the service to replace, by name */
@@ -2781,10 +2907,13 @@ export interface components {
             project: string;
             /** @description The run above all that called it; it holds what they need */
             root?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it began; of one that waits or never began, when it was asked for
+             */
             started: string;
             /** @enum {string} */
-            state: "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
+            state: "waiting" | "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
             /** @description Who started it */
             subject: string;
             /**
@@ -2827,8 +2956,18 @@ export interface components {
             version: number;
         };
         ProcessStartBody: {
+            /**
+             * Format: date-time
+             * @description Until when it has to start: it does not wait longer
+             */
+            due?: string;
             /** @description What the run acts on: package:type/id */
             objects?: string[] | null;
+            /**
+             * Format: int64
+             * @description How urgent it is where the process has a line by priority; 50 without it. Over 50 needs run.operate
+             */
+            priority?: number;
             process: string;
             /** @default default */
             project: string;
@@ -5666,7 +5805,7 @@ export interface operations {
                 /** @description Only runs that started before this time */
                 until?: string;
                 /** @description Only runs in this state */
-                state?: "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
+                state?: "waiting" | "active" | "incident" | "stopping" | "completed" | "failed" | "cancelled";
                 /** @description Rows on a page */
                 limit?: number;
                 /** @description The next of the page before */
@@ -6023,6 +6162,36 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PageOfDispatchStep"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    moveUpRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -6872,6 +7041,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfControlVerdict"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listWaiting: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description Only runs of this process */
+                process?: string;
+                /** @description Only this run */
+                run?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfControlWaiting"];
                 };
             };
             /** @description Error */

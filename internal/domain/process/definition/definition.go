@@ -276,5 +276,5 @@ func (s *Service) Found(ctx context.Context, project, process string, version in
 		return control.Found{}, err
 	}
 	p, err := s.Program(int64(d.Key))
-	return control.Found{Definition: int64(d.Key), Program: p}, err
+	return control.Found{Definition: int64(d.Key), Version: d.Version, Program: p}, err
 }

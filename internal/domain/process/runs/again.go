@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"sextant/internal/domain/setting"
 	"sextant/internal/engine"
@@ -29,15 +30,30 @@ func (s *Service) Started(ctx context.Context, run api.Key) (Start, error) {
 		return Start{}, err
 	}
 	out := Start{Process: r.Process, Version: r.Version, Title: r.Title, Objects: append([]string{}, r.Objects...), Variables: map[string]json.RawMessage{}}
+	asked, waited, err := s.door.Asked(ctx, run)
+	if err != nil {
+		return out, err
+	}
+	for name, v := range asked.Variables {
+		out.add(name, v)
+	}
+	if waited {
+		slices.Sort(out.Sealed)
+		return out, nil
+	}
 	given, err := s.startedWith(ctx, run)
 	for _, f := range given {
-		if setting.Sealed(f.Data) {
-			out.Sealed = append(out.Sealed, f.Text)
-			continue
-		}
-		out.Variables[f.Text] = json.RawMessage(f.Data)
+		out.add(f.Text, json.RawMessage(f.Data))
 	}
 	return out, err
+}
+
+func (s *Start) add(name string, v json.RawMessage) {
+	if setting.Sealed(v) {
+		s.Sealed = append(s.Sealed, name)
+		return
+	}
+	s.Variables[name] = v
 }
 
 // startedWith reads which variables the request of a run gave.

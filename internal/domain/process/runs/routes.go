@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/identity"
@@ -19,6 +20,7 @@ func (s *Service) Routes(a *api.API) {
 	s.startRoutes(a)
 	s.runRoutes(a)
 	s.incidentRoutes(a)
+	s.waitRoutes(a)
 }
 
 // startBody is what a start is asked with.
@@ -29,25 +31,43 @@ type startBody struct {
 	Objects   []string                   `json:"objects,omitempty" maxItems:"5000" doc:"What the run acts on: package:type/id"`
 	Variables map[string]json.RawMessage `json:"variables,omitempty"`
 	Title     string                     `json:"title,omitempty" maxLength:"200"`
+	Priority  *int                       `json:"priority,omitempty" minimum:"0" maximum:"100" doc:"How urgent it is where the process has a line by priority; 50 without it. Over 50 needs run.operate"`
+	Due       time.Time                  `json:"due,omitzero" doc:"Until when it has to start: it does not wait longer"`
 }
 
 func (b startBody) request() control.Request {
-	return control.Request{Project: b.Project, Process: b.Process, Version: b.Version, Objects: b.Objects, Variables: b.Variables, Title: b.Title, Source: "api"}
+	return control.Request{Project: b.Project, Process: b.Process, Version: b.Version, Objects: b.Objects, Variables: b.Variables, Title: b.Title, Source: "api", Priority: b.Priority, Due: b.Due}
+}
+
+// statusOf says how a verdict is answered: a run was made, waits to start, or another
+// stands for it.
+func statusOf(v control.Verdict) int {
+	switch v.Verdict {
+	case control.Waits, control.ToBeApproved:
+		return http.StatusAccepted
+	case control.WasMerged:
+		return http.StatusOK
+	}
+	return http.StatusCreated
 }
 
 func (s *Service) startRoutes(a *api.API) {
 	type in struct{ Body startBody }
-	type out struct{ Body control.Verdict }
+	type out struct {
+		Status int
+		Body   control.Verdict
+	}
+	answer := func(v control.Verdict, err error) (*out, error) {
+		return &out{statusOf(v), v}, err
+	}
 	api.Register(a, api.Endpoint{ID: "startRun", Method: http.MethodPost, Path: "/api/v1/runs", Tag: "runs", Summary: "Ask the door for a run", Permission: "run.start", Status: http.StatusCreated},
 		func(ctx context.Context, i *in) (*out, error) {
-			v, err := s.admit(ctx, i.Body.request())
-			return &out{v}, err
+			return answer(s.admit(ctx, i.Body.request()))
 		})
 	type callIn struct{ Body definition.Call }
 	api.Register(a, api.Endpoint{ID: "callService", Method: http.MethodPost, Path: "/api/v1/calls", Tag: "runs", Summary: "Ask the door for a run of one step that calls a service", Permission: "run.start", Status: http.StatusCreated},
 		func(ctx context.Context, i *callIn) (*out, error) {
-			v, err := s.Call(ctx, i.Body)
-			return &out{v}, err
+			return answer(s.Call(ctx, i.Body))
 		})
 	type preview struct{ Body Preview }
 	api.Register(a, api.Endpoint{ID: "previewRun", Method: http.MethodPost, Path: "/api/v1/runs/preview", Tag: "runs", Summary: "What a start would do: the door's checks and every row of every step", Permission: "run.start"},

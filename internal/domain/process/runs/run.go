@@ -8,6 +8,8 @@ import (
 
 // States of a run.
 const (
+	// StateWaiting is a run that the door keeps until what it wants is free.
+	StateWaiting  = "waiting"
 	StateActive   = "active"
 	StateIncident = "incident"
 	// StateStopping is a run that is over but for what it began and what has not
@@ -24,14 +26,14 @@ type Run struct {
 	Title     string   `json:"title,omitempty"`
 	Subject   string   `json:"subject" doc:"Who started it"`
 	Verdict   string   `json:"verdict" doc:"Why it was admitted"`
-	State     string   `json:"state" enum:"active,incident,stopping,completed,failed,cancelled"`
+	State     string   `json:"state" enum:"waiting,active,incident,stopping,completed,failed,cancelled"`
 	Code      string   `json:"code,omitempty" doc:"Error code of a failed run, reason of a cancelled one"`
 	Incidents int      `json:"incidents"`
 	Tasks     int      `json:"tasks,omitempty" doc:"Open tasks: it waits for people"`
 	Objects   []string `json:"objects" doc:"What it acts on; a list names the first five"`
 	// ObjectCount is how many there are.
 	ObjectCount int       `json:"objectCount"`
-	Started     time.Time `json:"started"`
+	Started     time.Time `json:"started" doc:"When it began; of one that waits or never began, when it was asked for"`
 	Ended       time.Time `json:"ended,omitzero"`
 	// Parent is the run that has called this one.
 	Parent api.Key     `json:"parent,omitzero" doc:"The run that has called it, by its step caller"`

@@ -14,6 +14,7 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -120,10 +121,13 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	if err := bounded(r.Variables); err != nil {
 		return err
 	}
-	run := Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict,
-		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition, places: identity.Places(r.Places)}
-	if err := insertRun(tx, run); err != nil {
-		return err
+	run := s.runOf(r, StateActive)
+	if r.Waited.IsZero() {
+		if err := insertRun(tx, run); err != nil {
+			return err
+		}
+	} else if ok, err := beginRun(tx, run); err != nil || !ok {
+		return errors.Join(err, errNotWaiting)
 	}
 	mandate, err := r.Mandate.Encode()
 	if err != nil {
@@ -136,10 +140,17 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	return s.host.StartTx(tx, durable.StartRun{Key: r.Key, Program: r.Definition, Variables: r.Variables, Mandate: mandate, Event: r.Event})
 }
 
+var errNotWaiting = errors.New("the run does not wait to start")
+
+func (s *Service) runOf(r control.Run, state string) Run {
+	return Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict, State: state,
+		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition, places: identity.Places(r.Places)}
+}
+
 // admit asks the door for a run, and answers once it has had its first turn.
 func (s *Service) admit(ctx context.Context, req control.Request) (control.Verdict, error) {
 	v, err := s.door.Admit(ctx, req)
-	if err == nil {
+	if err == nil && v.Verdict == control.Admitted {
 		s.host.Began(ctx, state.Key(v.Run))
 	}
 	return v, err
@@ -265,7 +276,7 @@ func (s *Service) withTasks(ctx context.Context, all []Run) error {
 // Preview tells what a start would do now: what the door would say, and every
 // row that every step would touch. It changes nothing.
 func (s *Service) Preview(ctx context.Context, req control.Request) (Preview, error) {
-	checks, steps, err := s.door.Check(ctx, req)
+	look, err := s.door.Check(ctx, req)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -273,13 +284,12 @@ func (s *Service) Preview(ctx context.Context, req control.Request) (Preview, er
 	if err != nil {
 		return Preview{}, err
 	}
-	return Preview{Process: d.Process, Version: d.Version, Door: checks, Steps: steps}, nil
+	return Preview{Process: d.Process, Version: d.Version, Look: look}, nil
 }
 
 // Preview is what a start would do.
 type Preview struct {
-	Process string            `json:"process"`
-	Version int               `json:"version"`
-	Door    []control.Step    `json:"door" doc:"Every check of the door, with each obstacle"`
-	Steps   []control.Planned `json:"steps"`
+	Process string `json:"process"`
+	Version int    `json:"version"`
+	control.Look
 }

@@ -53,12 +53,25 @@ func scanRun(read func(...any) error) (Run, error) {
 
 func insertRun(tx *db.Tx, r Run) error {
 	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended, places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0, ?)",
-		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, StateActive, strings.Join(r.Objects, "\n"), clock.Micros(r.Started), r.places)
+		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, r.State, strings.Join(r.Objects, "\n"), clock.Micros(r.Started), r.places)
 	for _, o := range r.Objects {
 		if err == nil {
 			_, err = tx.Exec("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, int64(r.Key))
 		}
 	}
+	return err
+}
+
+// beginRun turns a run that waited into an active one; false where it does not wait.
+func beginRun(tx *db.Tx, r Run) (bool, error) {
+	n, err := tx.Exec("UPDATE process_run SET state = ?, verdict = ?, started = ?, places = ? WHERE run = ? AND state = ?",
+		StateActive, r.Verdict, clock.Micros(r.Started), r.places, int64(r.Key), StateWaiting)
+	return n > 0, err
+}
+
+// dropRun ends a run that waited and will not start.
+func dropRun(tx *db.Tx, run int64, state, code string, now int64) error {
+	_, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ? WHERE run = ? AND state = ?", state, code, now, run, StateWaiting)
 	return err
 }
 
@@ -89,7 +102,7 @@ type Choice struct {
 // Filter selects runs.
 type Filter struct {
 	Choice
-	State string `query:"state" enum:"active,incident,stopping,completed,failed,cancelled" doc:"Only runs in this state"`
+	State string `query:"state" enum:"waiting,active,incident,stopping,completed,failed,cancelled" doc:"Only runs in this state"`
 	api.Paging
 }
 

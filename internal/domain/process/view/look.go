@@ -109,7 +109,9 @@ func (s *Service) Variables(ctx context.Context, key api.Key) (map[string]json.R
 		}
 	})
 	if errors.Is(err, durable.ErrNoRun) {
-		err = s.lastVariables(ctx, key, vars)
+		if err = s.lastVariables(ctx, key, vars); err == nil && len(vars) == 0 {
+			vars, err = s.Runs.AskedWith(ctx, key)
+		}
 	}
 	if err != nil {
 		return nil, err

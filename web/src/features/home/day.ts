@@ -1,7 +1,8 @@
 import type { Schemas } from '@/api/client'
+import { shownRunState } from '@/parts/states'
 
 const hour = 3_600_000
-const order = ['completed', 'cancelled', 'stopping', 'active', 'incident', 'failed']
+const order = ['completed', 'cancelled', 'queued', 'stopping', 'active', 'incident', 'failed']
 
 export interface Column {
   at: number
@@ -14,7 +15,7 @@ export function hours(counts: Schemas['ProcessHour'][], now: number): Column[] {
   const last = Math.floor(now / hour) * hour
   return Array.from({ length: 24 }, (_, i) => {
     const at = last - (23 - i) * hour
-    const of = counts.filter((c) => new Date(c.hour).getTime() === at).sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))
+    const of = counts.filter((c) => new Date(c.hour).getTime() === at).map((c) => ({ ...c, state: shownRunState(c.state) })).sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))
     let total = 0
     const parts = of.map((c) => ({ state: c.state, start: total, end: (total += c.runs) }))
     return { at, total, parts }
