@@ -28,7 +28,7 @@ func (s *settings) flags(c *cobra.Command, names ...string) {
 	c.Flags().StringVar(&s.file, "config", "", "configuration file; else sextant.yaml in the current folder, if there")
 	s.values = map[string]*string{}
 	help := map[string]string{
-		"listen": "address of the API and the console", "data": "folder that holds everything", "admin.listen": "address of metrics and profiles, empty for none",
+		"listen": "address of the API and the console", "data": "folder that holds everything", "database": "address of a PostgreSQL, MariaDB or MySQL database; else a file in the data folder", "admin.listen": "address of metrics and profiles, empty for none",
 		"log.level": "debug, info, warn or error", "log.format": "text or json", "plugins.isolate": "none, or all: built-in plugins in processes of their own",
 	}
 	for _, name := range names {
@@ -64,7 +64,7 @@ func (a *app) serverCmd() *cobra.Command {
 			return a.serve(c.Context(), l)
 		},
 	}
-	s.flags(c, "listen", "data", "admin.listen", "log.level", "log.format", "plugins.isolate")
+	s.flags(c, "listen", "data", "database", "admin.listen", "log.level", "log.format", "plugins.isolate")
 	return c
 }
 
@@ -126,7 +126,7 @@ func (a *app) recoverCmd() *cobra.Command {
 			})
 		},
 	}
-	s.flags(c, "data")
+	s.flags(c, "data", "database")
 	c.Flags().StringVar(&name, "user", name, "name of the user")
 	return c
 }
@@ -147,7 +147,7 @@ func (a *app) configCmd() *cobra.Command {
 			})
 		},
 	}
-	s.flags(show, "listen", "data", "admin.listen", "log.level", "log.format", "plugins.isolate")
+	s.flags(show, "listen", "data", "database", "admin.listen", "log.level", "log.format", "plugins.isolate")
 	return command.Group("config", "Settings", show)
 }
 

@@ -6,6 +6,7 @@ export const pages = [
   'guide/object-paths.md',
   'guide/decisions.md',
   'operate/server.md',
+  'operate/databases.md',
   'operate/users-and-roles.md',
   'operate/repair-a-run.md',
   'operate/recover.md',
