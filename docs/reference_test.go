@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"sextant/internal/config"
+	"sextant/internal/kit/api"
+	"sextant/internal/server"
 )
 
 const written = "<!-- Written by go test ./docs -update. Do not edit. -->\n"
@@ -370,4 +373,45 @@ func goSources(t *testing.T, dir string) string {
 		b.Write(data)
 	}
 	return b.String()
+}
+
+// The types of events, for those who listen.
+func TestTheEventReferenceIsCurrent(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString(written + "# Events\n\nFor those who want to know what happened: each change is written as an event in the commit that makes it. " +
+		"`GET /api/v1/events` gives the events of a project in their order, in the form of CloudEvents 1.0, to who has the right `event.read` there; " +
+		"`sequence` of the last one as `follows` gives what came later. `GET /api/v1/event-types` gives this page with its schemas. " +
+		"The stream `GET /api/v1/news` tells that something of a type happened, and no more, to who has the right named here.\n\n" +
+		"A type whose data takes another form gets another number at its end. New fields may come at any time.\n")
+	for _, d := range server.EventTypes() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s Its subject is `%s`; the right is `%s`.\n", d.Type, d.Says, d.Subject, d.Read)
+		var form struct {
+			Properties map[string]struct {
+				Type        any
+				Description string
+				Enum        []string
+			}
+			Required []string
+		}
+		if err := json.Unmarshal(api.Schema(d.Data), &form); err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString("\n| Data | Type | |\n|---|---|---|\n")
+		for _, name := range slices.Sorted(maps.Keys(form.Properties)) {
+			p := form.Properties[name]
+			kind, about := fmt.Sprint(p.Type), p.Description
+			if all, ok := p.Type.([]any); ok {
+				kind = fmt.Sprint(all[0])
+			}
+			if len(p.Enum) > 0 {
+				about = strings.TrimSpace("`" + strings.Join(p.Enum, "`, `") + "`. " + about)
+			}
+			if !slices.Contains(form.Required, name) {
+				kind += ", may be missing"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, kind, cell(about))
+		}
+	}
+	current(t, "docs/reference/events.md", b.String())
 }

@@ -59,6 +59,8 @@ type Started struct {
 
 // frontRoutes are the endpoints of the console's frame.
 func (s *Server) frontRoutes(p *parts) {
+	p.eventRoutes()
+	p.retentionRoutes(s)
 	type aboutOut struct {
 		Body struct {
 			Version     string `json:"version"`
@@ -89,10 +91,6 @@ func (s *Server) frontRoutes(p *parts) {
 
 // newsAtOnce bounds how many events are read together.
 const newsAtOnce = 200
-
-// rights are what has to be held to hear of events, by the beginning of their
-// type.
-var rights = map[string]string{"sextant.run.": "run.read", "sextant.task.": "task.read", "sextant.object.": "object.read", "sextant.process.": "process.read", "sextant.plugin.": "plugin.read"}
 
 // news streams that something has happened: the type of each event and no more,
 // so that a list that shows such things is read again.
@@ -148,8 +146,9 @@ func (p *parts) newsAfter(ctx context.Context, project string, seq int64) ([]api
 // much tells a subject that a lot has happened of everything it may hear of.
 func much(sub identity.Subject, project string, last int64) []api.Message {
 	out := []api.Message{{ID: strconv.FormatInt(last, 10), Event: "mark", Data: []byte("{}")}}
-	for start, permission := range rights {
-		if sub.Can(permission, project) {
+	h := hearing()
+	for _, start := range h.starts() {
+		if sub.Can(h.byStart[start], project) {
 			out = append(out, api.Message{ID: out[0].ID, Event: "news", Data: []byte(`{"type":"` + start + `many"}`)})
 		}
 	}
@@ -160,11 +159,10 @@ func much(sub identity.Subject, project string, last int64) []api.Message {
 // mark on, with the last one.
 func told(sub identity.Subject, project string, events []bus.Event) []api.Message {
 	var out []api.Message
+	h := hearing()
 	for i, e := range events {
-		allowed := false
-		for start, permission := range rights {
-			allowed = allowed || strings.HasPrefix(e.Type, start) && sub.Can(permission, project)
-		}
+		permission, known := h.byType[e.Type]
+		allowed := known && sub.Can(permission, project)
 		event := "news"
 		if !allowed {
 			if i < len(events)-1 {

@@ -129,12 +129,13 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, v *Version) (isNew bool, 
 	if err := insert(tx, *v); err != nil {
 		return false, err
 	}
-	detail, err := json.Marshal(map[string]any{"version": v.Version, "digest": v.Digest})
+	data := VersionDeployed{v.Version, v.Digest}
+	detail, err := json.Marshal(data)
 	if err != nil {
 		return false, err
 	}
 	subject := "decision/" + v.Decision
-	if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.decision.deployed.v1", Subject: subject, Project: v.Project, Data: detail}); err != nil {
+	if err := deployed.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: v.Project}, data); err != nil {
 		return false, err
 	}
 	return true, s.Audit.Write(ctx, tx, audit.Record{Project: v.Project, Actor: identity.From(ctx).Actor(), Verb: "decision.deploy", Object: subject, Detail: detail})

@@ -208,18 +208,19 @@ func (s *Service) store(ctx context.Context, tx *db.Tx, p post) error {
 	if err := s.keep(tx, p); err != nil {
 		return err
 	}
-	what, subject := "message", p.name
-	if p.signal {
-		what = "signal"
+	data, kind := Published{Name: p.name, Key: p.correlation, Variables: p.names()}, messagePublished
+	if data.Message = p.key; p.signal {
+		data.Message, data.Signal, kind = "", p.key, signalPublished
 	}
-	detail, err := json.Marshal(map[string]any{"name": p.name, "key": p.correlation, what: p.key, "variables": p.names()})
+	detail, err := json.Marshal(data)
 	if err != nil {
 		return err
 	}
-	if err := s.Bus.Publish(tx, bus.Event{Type: "sextant." + what + ".published.v1", Subject: what + "/" + subject, Project: p.project, Data: detail}); err != nil {
+	subject := p.source() + "/" + p.name
+	if err := kind.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: p.project}, data); err != nil {
 		return err
 	}
-	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: identity.From(ctx).Actor(), Verb: what + ".publish", Object: what + "/" + subject, Detail: detail})
+	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: identity.From(ctx).Actor(), Verb: p.source() + ".publish", Object: subject, Detail: detail})
 }
 
 // heard puts on record who published what a run has heard.

@@ -66,15 +66,11 @@ func (s *Service) announce(ctx context.Context, t wire.ObjectType, op operation,
 		for _, row := range rows {
 			id := unquote(row[wire.AttrID])
 			subject := op.ref + "/" + id
-			detail := map[string]any{"attributes": names(row)}
-			if reason := reasonOf(ctx); reason != "" {
-				detail["overrideReason"] = reason
-			}
-			data := wire.Raw(detail)
-			if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + op.verb + "d.v1", Subject: subject, Project: op.scope.Project, Data: data}); err != nil {
+			data := Changed{Attributes: names(row), OverrideReason: reasonOf(ctx)}
+			if err := kindOf(op.verb).Publish(s.Bus, tx, bus.Of{Subject: subject, Project: op.scope.Project}, data); err != nil {
 				return err
 			}
-			r := audit.Record{Project: op.scope.Project, Environment: environment(t, op.before[id], row, after[id]), Actor: identity.From(ctx).Actor(), Verb: recorded(op.verb), Object: subject, Detail: data, Changes: changes(t, op, id, row, after[id])}
+			r := audit.Record{Project: op.scope.Project, Environment: environment(t, op.before[id], row, after[id]), Actor: identity.From(ctx).Actor(), Verb: recorded(op.verb), Object: subject, Detail: wire.Raw(data), Changes: changes(t, op, id, row, after[id])}
 			if err := s.Audit.Write(ctx, tx, r); err != nil {
 				return err
 			}

@@ -218,18 +218,22 @@ func (s *Service) record(ctx context.Context, tx *db.Tx, pkg string, e wire.Entr
 		}
 	}
 	slices.Sort(names)
-	detail := map[string]any{"attributes": slices.Compact(names), "version": e.Version}
-	if by.Run != "" {
-		detail["run"] = by.Run
-	}
-	if by.Reason != "" {
-		detail["overrideReason"] = by.Reason
-	}
-	data := wire.Raw(detail)
-	if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.object." + e.Op + "d.v1", Subject: subject, Project: e.Project, Time: e.Time, Data: data}); err != nil {
+	data := Changed{Attributes: slices.Compact(names), Version: e.Version, Run: by.Run, OverrideReason: by.Reason}
+	if err := kindOf(e.Op).Publish(s.Bus, tx, bus.Of{Subject: subject, Project: e.Project, Time: e.Time}, data); err != nil {
 		return err
 	}
-	r := audit.Record{Time: e.Time, Project: e.Project, Environment: e.Environment, Actor: by.Actor, Request: by.Request, Verb: recorded(e.Op), Object: subject, Detail: data}
+	for _, p := range []struct {
+		kind  bus.Kind[Parted]
+		names []string
+	}{{drifted, e.Drifted}, {settled, e.Settled}} {
+		if len(p.names) == 0 {
+			continue
+		}
+		if err := p.kind.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: e.Project, Time: e.Time}, Parted{p.names, by.Run, e.Version}); err != nil {
+			return err
+		}
+	}
+	r := audit.Record{Time: e.Time, Project: e.Project, Environment: e.Environment, Actor: by.Actor, Request: by.Request, Verb: recorded(e.Op), Object: subject, Detail: wire.Raw(data)}
 	if e.Op != wire.OpCreate { // of a new object they are what it is, which is no change
 		r.Changes = told(e)
 	}

@@ -154,17 +154,17 @@ func (h *Health) note(ctx context.Context, name, state, reason string) {
 	if before.State == StateStarting && state == StateRunning {
 		return
 	}
-	verb := "reached"
+	verb, kind := "reached", reached
 	if state == StateUnreachable {
-		verb = "lost"
+		verb, kind = "lost", lost
 	}
 	h.Log.WarnContext(ctx, "a plugin was "+verb, "plugin", name, "reason", reason)
-	detail := wire.Raw(map[string]string{"state": state, "reason": reason})
+	standing := Standing{state, reason}
 	err := h.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
-		if err := h.Bus.Publish(tx, bus.Event{Type: "sextant.plugin." + verb + ".v1", Subject: "plugin/" + name, Project: "default", Data: detail}); err != nil {
+		if err := kind.Publish(h.Bus, tx, bus.Of{Subject: "plugin/" + name, Project: "default"}, standing); err != nil {
 			return err
 		}
-		return h.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: audit.Actor{Subject: "platform"}, Verb: "plugin." + verb, Object: "plugin/" + name, Detail: detail})
+		return h.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: audit.Actor{Subject: "platform"}, Verb: "plugin." + verb, Object: "plugin/" + name, Detail: wire.Raw(standing)})
 	})
 	if err != nil {
 		h.Log.WarnContext(ctx, "the state of a plugin could not be recorded", "plugin", name, "err", err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"path"
 	"reflect"
 	"regexp"
@@ -112,4 +113,16 @@ func upper(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// Schema is the JSON Schema of a type, without references to elsewhere. It does not
+// refuse fields that come later.
+func Schema(t reflect.Type) json.RawMessage {
+	s := huma.SchemaFromType(huma.NewMapRegistry("#/$defs/", huma.DefaultSchemaNamer), t)
+	s.AdditionalProperties = nil
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic("api: the schema of " + t.String() + ": " + err.Error()) // a mistake in its tags
+	}
+	return raw
 }

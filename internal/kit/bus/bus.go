@@ -1,7 +1,7 @@
 // Package bus carries events from the writes that caused them to whoever
 // listens.
 //
-//	Publish(tx) ─► outbox row without a number ─► commit ─► sequencer numbers it ─► listeners, cursors
+//	Kind.Publish(tx) ─► outbox row without a number ─► commit ─► sequencer numbers it ─► listeners, cursors
 //
 // Writers insert without a number and one sequencer numbers what was committed,
 // so a reader that remembers a number never misses a row that committed late.
@@ -15,6 +15,7 @@ import (
 	"embed"
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,8 +78,8 @@ func (b *Bus) id() (string, error) {
 	return id.String(), err
 }
 
-// Publish writes an event within the write that caused it.
-func (b *Bus) Publish(tx *db.Tx, e Event) error {
+// publish writes an event within the write that caused it.
+func (b *Bus) publish(tx *db.Tx, e Event) error {
 	if e.ID == "" {
 		id, err := b.id()
 		if err != nil {
@@ -198,23 +199,38 @@ func (b *Bus) Listen() (news <-chan struct{}, stop func()) {
 	}
 }
 
+// Filter selects events.
+type Filter struct {
+	// After is the number that those asked for follow.
+	After int64
+	// Projects keeps to some; nil means all, an empty list none.
+	Projects []string
+	// Type and Subject keep to one where they are not empty.
+	Type, Subject string
+}
+
 // After reads the events of the projects that follow a number, oldest first, at
 // most limit. Nil means all projects, an empty list none.
 func (b *Bus) After(ctx context.Context, seq int64, projects []string, limit int) ([]Event, error) {
-	query := "SELECT id, seq, type, subject, project, time, data FROM bus_event WHERE seq > ?"
-	args := []any{seq}
-	if projects != nil && len(projects) == 0 {
+	return b.Select(ctx, Filter{After: seq, Projects: projects}, limit)
+}
+
+// Select reads events, oldest first, at most limit.
+func (b *Bus) Select(ctx context.Context, f Filter, limit int) ([]Event, error) {
+	if f.Projects != nil && len(f.Projects) == 0 {
 		return nil, nil
 	}
-	if projects != nil {
-		query += " AND project IN (?"
-		for i, p := range projects {
-			if i > 0 {
-				query += ", ?"
-			}
+	query, args := "SELECT id, seq, type, subject, project, time, data FROM bus_event WHERE seq > ?", []any{f.After}
+	if f.Projects != nil {
+		query += " AND project IN (?" + strings.Repeat(", ?", len(f.Projects)-1) + ")"
+		for _, p := range f.Projects {
 			args = append(args, p)
 		}
-		query += ")"
+	}
+	for _, c := range []struct{ column, value string }{{"type", f.Type}, {"subject", f.Subject}} {
+		if c.value != "" {
+			query, args = query+" AND "+c.column+" = ?", append(args, c.value)
+		}
 	}
 	rows, err := b.db.Query(ctx, query+" ORDER BY seq LIMIT ?", append(args, limit)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Event, error) {

@@ -66,7 +66,7 @@ func (r *rig) publish(project string, types ...string) {
 	r.t.Helper()
 	err := r.db.Do(r.t.Context(), func(tx *db.Tx) error {
 		for _, typ := range types {
-			if err := r.Publish(tx, bus.Event{Type: typ, Subject: "a:b/c", Project: project}); err != nil {
+			if err := (bus.Kind[struct{}]{Type: typ}).Publish(r.Bus, tx, bus.Of{Subject: "a:b/c", Project: project}, struct{}{}); err != nil {
 				return err
 			}
 		}
@@ -126,7 +126,7 @@ func TestAReaderMissesNothing(t *testing.T) {
 				r.publish("a", fmt.Sprintf("%d/%d", p, i))
 				// One that is undone takes no number.
 				_ = r.db.Do(t.Context(), func(tx *db.Tx) error {
-					return errors.Join(r.Publish(tx, bus.Event{Type: "undone"}), errors.New("no"))
+					return errors.Join((bus.Kind[struct{}]{Type: "undone"}).Publish(r.Bus, tx, bus.Of{}, struct{}{}), errors.New("no"))
 				})
 			}
 		})

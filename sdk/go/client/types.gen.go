@@ -298,6 +298,60 @@ func (e ProcessStepType) Valid() bool {
 	}
 }
 
+// Defines values for RetentionReportState.
+const (
+	RetentionReportStateFailed  RetentionReportState = "failed"
+	RetentionReportStateForever RetentionReportState = "forever"
+	RetentionReportStateWaiting RetentionReportState = "waiting"
+	RetentionReportStateWorking RetentionReportState = "working"
+)
+
+// Valid indicates whether the value is a known member of the RetentionReportState enum.
+func (e RetentionReportState) Valid() bool {
+	switch e {
+	case RetentionReportStateFailed:
+		return true
+	case RetentionReportStateForever:
+		return true
+	case RetentionReportStateWaiting:
+		return true
+	case RetentionReportStateWorking:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ServerEventDatacontenttype.
+const (
+	Applicationjson ServerEventDatacontenttype = "application/json"
+)
+
+// Valid indicates whether the value is a known member of the ServerEventDatacontenttype enum.
+func (e ServerEventDatacontenttype) Valid() bool {
+	switch e {
+	case Applicationjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ServerEventSpecversion.
+const (
+	N10 ServerEventSpecversion = "1.0"
+)
+
+// Valid indicates whether the value is a known member of the ServerEventSpecversion enum.
+func (e ServerEventSpecversion) Valid() bool {
+	switch e {
+	case N10:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAuditRecordsParamsOutcome.
 const (
 	Done    ListAuditRecordsParamsOutcome = "done"
@@ -1311,6 +1365,33 @@ type PageOfProcessStep struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfRetentionReport defines model for PageOfRetentionReport.
+type PageOfRetentionReport struct {
+	// Items The rows of this page
+	Items []RetentionReport `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfServerEvent defines model for PageOfServerEvent.
+type PageOfServerEvent struct {
+	// Items The rows of this page
+	Items []ServerEvent `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfServerEventType defines model for PageOfServerEventType.
+type PageOfServerEventType struct {
+	// Items The rows of this page
+	Items []ServerEventType `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfServerStarted defines model for PageOfServerStarted.
 type PageOfServerStarted struct {
 	// Items The rows of this page
@@ -1741,9 +1822,73 @@ type ResetInBody struct {
 	Password string `json:"password"`
 }
 
+// RetentionReport defines model for RetentionReport.
+type RetentionReport struct {
+	// Began When old things were looked for last
+	Began time.Time `json:"began,omitempty"`
+
+	// Days For how long it is kept; 0 is for ever
+	Days  int64     `json:"days"`
+	Ended time.Time `json:"ended,omitempty"`
+	Kind  string    `json:"kind"`
+
+	// Reason Why it failed; it is tried again within an hour
+	Reason string `json:"reason,omitempty"`
+
+	// Removed How many were removed since the server started
+	Removed int64 `json:"removed"`
+
+	// State What is being done; waiting is for the next hour
+	State RetentionReportState `json:"state"`
+}
+
+// RetentionReportState What is being done; waiting is for the next hour
+type RetentionReportState string
+
 // SearchOutBody defines model for SearchOutBody.
 type SearchOutBody struct {
 	Items []ObjectHit `json:"items"`
+}
+
+// ServerEvent defines model for ServerEvent.
+type ServerEvent struct {
+	Data            interface{}                `json:"data"`
+	Datacontenttype ServerEventDatacontenttype `json:"datacontenttype"`
+	Id              string                     `json:"id"`
+
+	// Sequence Number in the order of all events; as after it gives what followed
+	Sequence string `json:"sequence"`
+
+	// Source /projects/<project>
+	Source      string                 `json:"source"`
+	Specversion ServerEventSpecversion `json:"specversion"`
+	Subject     string                 `json:"subject"`
+	Time        time.Time              `json:"time"`
+	Type        string                 `json:"type"`
+}
+
+// ServerEventDatacontenttype defines model for ServerEvent.Datacontenttype.
+type ServerEventDatacontenttype string
+
+// ServerEventSpecversion defines model for ServerEvent.Specversion.
+type ServerEventSpecversion string
+
+// ServerEventType defines model for ServerEventType.
+type ServerEventType struct {
+	// Permission Who has it in the project hears that it happened
+	Permission string `json:"permission"`
+
+	// Says When it is written
+	Says string `json:"says"`
+
+	// Schema JSON Schema 2020-12 of its data
+	Schema interface{} `json:"schema"`
+
+	// Subject Form of what it is about
+	Subject string `json:"subject"`
+
+	// Type sextant.<domain>.<past tense>.v<n>; another form of data is another type
+	Type string `json:"type"`
 }
 
 // ServerStarted defines model for ServerStarted.
@@ -2206,6 +2351,25 @@ type DeployDecisionsParams struct {
 // GetDecisionFileParams defines parameters for GetDecisionFile.
 type GetDecisionFileParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After   string `form:"after,omitempty" json:"after,omitempty"`
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Follows The sequence of an event: only what came later. From the oldest that is kept without it
+	Follows int64 `form:"follows,omitempty" json:"follows,omitempty"`
+
+	// Type Only events of this type
+	Type string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Subject Only events about this, such as an object or run/<key>
+	Subject string `form:"subject,omitempty" json:"subject,omitempty"`
 }
 
 // ListIncidentsParams defines parameters for ListIncidents.

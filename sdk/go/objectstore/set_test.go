@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,6 +154,44 @@ func TestTheOutboxGivesEveryChangeOnceInOrder(t *testing.T) {
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The outbox tells when what is observed of an attribute parts from what is desired,
+// and when both come together.
+func TestTheOutboxTellsWhatIsApart(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	r.create("thing", `{"id":"a","name":"a","state":"up"}`, `{"id":"b","name":"b","state":"up","state@observed":"down"}`)
+	for _, change := range []string{
+		`{"id":"a","state@observed":"up"}`,   // as it should be
+		`{"id":"a","state@observed":"down"}`, // drifts
+		`{"id":"a","note":"nothing to do with it"}`,
+		`{"id":"a","state":"down"}`,                       // the wish comes to what is
+		`{"id":"a","state":"up","state@observed":"down"}`, // the wish goes
+		`{"id":"a","state":"down","state@observed":"up"}`, // both turn: still apart
+		`{"id":"a","state@observed":null}`,                // nobody knows
+		`{"id":"a","state@observed":"up"}`,
+		`{"id":"a","state":null}`, // no wish
+	} {
+		r.update("thing", change)
+	}
+	if err := r.Delete(t.Context(), "thing", []string{"b"}, by); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := r.Entries(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range all {
+		if len(e.Drifted)+len(e.Settled) > 0 {
+			got = append(got, fmt.Sprintf("%s v%d %v %v", e.ID, e.Version, e.Drifted, e.Settled))
+		}
+	}
+	want := []string{"b v1 [state] []", "a v3 [state] []", "a v5 [] [state]", "a v6 [state] []", "a v8 [] [state]", "a v9 [state] []", "a v10 [] [state]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
 

@@ -228,6 +228,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The types of events that are published, with the schemas of their data */
+        get: operations["listEventTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened in a project, oldest first, in the form of CloudEvents */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents": {
         parameters: {
             query?: never;
@@ -874,6 +908,24 @@ export interface paths {
         get: operations["getProcessXML"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** For how long what happened is kept, and how it stands with removing what is older */
+        get: operations["listRetention"];
+        put?: never;
+        /** Remove what is older now, and not within the hour */
+        post: operations["sweepRetention"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2237,6 +2289,24 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfRetentionReport: {
+            /** @description The rows of this page */
+            items: components["schemas"]["RetentionReport"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfServerEvent: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEvent"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfServerEventType: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEventType"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfServerStarted: {
             /** @description The rows of this page */
             items: components["schemas"]["ServerStarted"][] | null;
@@ -2626,8 +2696,63 @@ export interface components {
         ResetInBody: {
             password: string;
         };
+        RetentionReport: {
+            /**
+             * Format: date-time
+             * @description When old things were looked for last
+             */
+            began?: string;
+            /**
+             * Format: int64
+             * @description For how long it is kept; 0 is for ever
+             */
+            days: number;
+            /** Format: date-time */
+            ended?: string;
+            kind: string;
+            /** @description Why it failed; it is tried again within an hour */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description How many were removed since the server started
+             */
+            removed: number;
+            /**
+             * @description What is being done; waiting is for the next hour
+             * @enum {string}
+             */
+            state: "forever" | "waiting" | "working" | "failed";
+        };
         SearchOutBody: {
             items: components["schemas"]["ObjectHit"][] | null;
+        };
+        ServerEvent: {
+            data: unknown;
+            /** @enum {string} */
+            datacontenttype: "application/json";
+            id: string;
+            /** @description Number in the order of all events; as after it gives what followed */
+            sequence: string;
+            /** @description /projects/<project> */
+            source: string;
+            /** @enum {string} */
+            specversion: "1.0";
+            subject: string;
+            /** Format: date-time */
+            time: string;
+            type: string;
+        };
+        ServerEventType: {
+            /** @description Who has it in the project hears that it happened */
+            permission: string;
+            /** @description When it is written */
+            says: string;
+            /** @description JSON Schema 2020-12 of its data */
+            schema: unknown;
+            /** @description Form of what it is about */
+            subject: string;
+            /** @description sextant.<domain>.<past tense>.v<n>; another form of data is another type */
+            type: string;
         };
         ServerStarted: {
             key: string;
@@ -3465,6 +3590,76 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    listEventTypes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEventType"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+                project?: string;
+                /** @description The sequence of an event: only what came later. From the oldest that is kept without it */
+                follows?: number;
+                /** @description Only events of this type */
+                type?: string;
+                /** @description Only events about this, such as an object or run/<key> */
+                subject?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEvent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
         };
     };
@@ -4906,6 +5101,64 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    listRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfRetentionReport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    sweepRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfRetentionReport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
         };
     };

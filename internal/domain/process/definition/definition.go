@@ -171,7 +171,7 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, d Definition) error {
 		return err
 	}
 	subject := fmt.Sprintf("process/%s", d.Process)
-	if err := s.Bus.Publish(tx, bus.Event{Type: "sextant.process.deployed.v1", Subject: subject, Project: d.Project, Data: rawJSON(map[string]any{"version": d.Version})}); err != nil {
+	if err := deployed.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: d.Project}, VersionDeployed{d.Version}); err != nil {
 		return err
 	}
 	return s.Audit.Write(ctx, tx, audit.Record{Project: d.Project, Actor: identity.From(ctx).Actor(), Verb: "process.deploy", Object: subject,

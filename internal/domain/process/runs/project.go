@@ -13,22 +13,9 @@ import (
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
-	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 )
-
-func (s *Service) publish(tx *db.Tx, r Run, what string, data map[string]any) error {
-	if data == nil {
-		data = map[string]any{}
-	}
-	data["process"] = r.Process
-	return s.Bus.Publish(tx, bus.Event{Type: "sextant.run." + what + ".v1", Subject: "run/" + r.Key.String(), Project: r.Project, Data: rawJSON(data)})
-}
-
-func (s *Service) publishTask(tx *db.Tx, r Run, e engine.Effect, what string) error {
-	return s.Bus.Publish(tx, bus.Event{Type: "sextant.task." + what + ".v1", Subject: "task/" + api.Key(e.Key).String(), Project: r.Project, Data: rawJSON(map[string]any{"run": r.Key.String(), "process": r.Process})})
-}
 
 // Project keeps the read side in the engine's own write.
 func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
@@ -67,14 +54,15 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		if err := insertIncident(tx, i); err != nil {
 			return err
 		}
-		return s.publish(tx, r, "stopped", map[string]any{"element": node.ID, "kind": i.Kind, "message": cutText(i.Message)})
+		return stopped.Publish(s.Bus, tx, about(r), Stopped{r.Process, node.ID, i.Kind, cutText(i.Message)})
 	case engine.IncidentGone:
 		if err := dropIncident(tx, int64(r.Key), int64(e.Key)); err != nil {
 			return err
 		}
-		return s.publish(tx, r, "resumed", map[string]any{"element": node.ID})
+		return resumed.Publish(s.Bus, tx, about(r), Resumed{r.Process, node.ID})
 	case engine.TaskCreated:
-		if err := s.publishTask(tx, r, e, "created"); err != nil {
+		of, work := aboutTask(r, int64(e.Key))
+		if err := taskCreated.Publish(s.Bus, tx, of, work); err != nil {
 			return err
 		}
 		return s.Tasks.Put(tx, worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
@@ -84,7 +72,8 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 	case engine.SignalThrown:
 		return s.throw(tx, c.Program, r, e)
 	case engine.TaskGone:
-		if err := s.publishTask(tx, r, e, "closed"); err != nil {
+		of, work := aboutTask(r, int64(e.Key))
+		if err := taskClosed.Publish(s.Bus, tx, of, work); err != nil {
 			return err
 		}
 		return s.Tasks.Drop(tx, int64(e.Key))
@@ -118,7 +107,7 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 		if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 			return err
 		}
-		return s.publish(tx, r, "stopping", map[string]any{"code": e.Code})
+		return stopping.Publish(s.Bus, tx, about(r), Ended{r.Process, e.Code})
 	}
 	if err := endRun(tx, int64(r.Key), e, clock.Micros(now)); err != nil {
 		return err
@@ -136,5 +125,5 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := s.Messages.Ended(tx, state.Key(r.Key)); err != nil {
 		return err
 	}
-	return s.publish(tx, r, e.State, map[string]any{"code": e.Code})
+	return ended[e.State].Publish(s.Bus, tx, about(r), Ended{r.Process, e.Code})
 }

@@ -44,6 +44,7 @@ type Host interface {
 	Began(ctx context.Context, run state.Key)
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
+	Forget(ctx context.Context, run state.Key) error
 }
 
 // Deps is what the service needs.
@@ -120,7 +121,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := s.publish(tx, run, "started", nil); err != nil {
+	if err := started.Publish(s.Bus, tx, about(run), Begun{run.Process}); err != nil {
 		return err
 	}
 	tx.AfterCommit(func() { s.active.Add(r.Mandate.Project, 1) })

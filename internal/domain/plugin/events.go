@@ -1,0 +1,18 @@
+package plugin
+
+import "sextant/internal/kit/bus"
+
+// Standing is the data of events on whether a plugin answers.
+type Standing struct {
+	State  string `json:"state" enum:"running,unreachable"`
+	Reason string `json:"reason" doc:"Why it is unreachable; else empty"`
+}
+
+// What is published of plugins.
+var (
+	lost    = bus.Kind[Standing]{Type: "sextant.plugin.lost.v1", Subject: "plugin/{name}", Says: "A plugin does not answer any more.", Read: "plugin.read"}
+	reached = bus.Kind[Standing]{Type: "sextant.plugin.reached.v1", Subject: "plugin/{name}", Says: "A plugin that did not answer does so again.", Read: "plugin.read"}
+)
+
+// Events are the kinds of events on plugins.
+func Events() []bus.Declared { return []bus.Declared{lost.Declared(), reached.Declared()} }
