@@ -32,6 +32,7 @@ CREATE TABLE process_run (
 CREATE INDEX process_run_state ON process_run (project, state, started, run);
 CREATE INDEX process_run_process ON process_run (project, process, started, run);
 CREATE INDEX process_run_subject ON process_run (project, subject, started, run);
+CREATE INDEX process_run_ended ON process_run (ended, run);
 
 CREATE TABLE process_run_object (
     project VARCHAR(64) NOT NULL,
@@ -59,6 +60,7 @@ CREATE TABLE process_incident_past (
     run      INTEGER NOT NULL,
     node     TEXT NOT NULL
 );
+CREATE INDEX process_incident_past_run ON process_incident_past (run);
 
 CREATE TABLE process_element (
     definition INTEGER NOT NULL,
