@@ -86,3 +86,56 @@ func TestTheDatabaseServerIsAway(t *testing.T) {
 		})
 	}
 }
+
+// One commit in ten loses its answer, after it was carried out or before: nobody
+// notices, and nothing is lost or done twice.
+func TestCommitsWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []sqldb.Dialect{sqldb.Postgres, sqldb.MySQL} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			server := dbserver.Shared(t, kind)
+			line := server.Line(t)
+			p := platform.Start(t, map[string]any{"database": line.Address(t, server.Fresh(t))})
+			if err := p.Deploy([]byte(rests)); err != nil {
+				t.Fatal(err)
+			}
+			n, cut := 0, 0
+			line.OnCommit(func() dbserver.Fate {
+				if n++; n%10 != 0 {
+					return dbserver.Pass
+				}
+				cut++
+				return []dbserver.Fate{dbserver.CutAfter, dbserver.CutBefore, dbserver.CutAmid}[cut%3]
+			})
+			started := map[string]bool{}
+			for len(started) < 40 {
+				var v client.ControlVerdict
+				err := p.Call(t.Context(), "POST", "/api/v1/runs", platform.Request{Process: "rests"}, &v)
+				var problem *client.Error
+				switch {
+				case err == nil:
+					started[v.Run] = true
+				case !errors.As(err, &problem) || problem.Code != "database.away": // which changed nothing
+					t.Fatalf("a start: %v", err)
+				}
+			}
+			for run := range started {
+				if r := p.Ended(run); r.State != "completed" {
+					t.Errorf("run %s is %s", run, r.State)
+				}
+			}
+			line.OnCommit(func() dbserver.Fate { return dbserver.Pass })
+			var page client.PageOfProcessRun
+			p.Must("GET", "/api/v1/runs?limit=500", nil, &page)
+			for _, r := range page.Items {
+				if !started[r.Key] {
+					t.Errorf("run %s is there and nobody was told", r.Key)
+				}
+			}
+			if len(page.Items) != len(started) || len(p.Incidents()) != 0 || cut < 4 {
+				t.Errorf("%d runs of %d, %d incidents, %d commits were cut", len(page.Items), len(started), len(p.Incidents()), cut)
+			}
+		})
+	}
+}
