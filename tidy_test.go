@@ -129,6 +129,7 @@ func floors() []floor {
 		{"sdk/go/wire", nil},
 		{"sdk/go", []string{sdk}},
 		{"docs", nil},
+		{"release", []string{"release"}},
 		{"cmd", []string{"internal/cli"}},
 	}
 	var left []string

@@ -29,7 +29,7 @@ import (
 
 	"sextant/internal/config"
 	"sextant/internal/domain/identity"
-	"sextant/internal/driver/localproc"
+	"sextant/internal/domain/resource"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -83,7 +83,7 @@ type Server struct {
 	main    net.Listener
 	admin   net.Listener
 	http    *http.Server
-	local   *localproc.Driver // of plugins in processes of their own; nil for none
+	keeper  *resource.Supervisor // of plugins in processes of their own; nil for none
 }
 
 // Open starts a server. It serves when Open returns.
@@ -196,6 +196,10 @@ func (s *Server) openDatabase(ctx context.Context) error {
 	} else if err := s.folder.private("sextant.db"); err != nil { // SQLite gives its other files the same mode
 		return fmt.Errorf("database %s: %w", file, err)
 	}
+	upgrade, err := s.copyBefore(ctx)
+	if err != nil {
+		return err
+	}
 	d, err := db.OpenAs(ctx, address, s.holder())
 	if err != nil {
 		return fmt.Errorf("database %s: %w", name, err)
@@ -215,7 +219,7 @@ func (s *Server) openDatabase(ctx context.Context) error {
 			return fmt.Errorf("database %s: %w", name, err)
 		}
 	}
-	return nil
+	return upgrade.done()
 }
 
 // holder says who uses the database. The folder is held by one server at a time,

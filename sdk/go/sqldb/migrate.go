@@ -80,6 +80,29 @@ func known(ctx context.Context, db *sql.DB, store database.Store, files fs.FS) e
 	return nil
 }
 
+// Applied are the migrations that a domain's tables have had; none where there are no
+// tables.
+func Applied(ctx context.Context, db *sql.DB, dialect Dialect, domain string) ([]int64, error) {
+	store, err := database.NewStore(gooseDialect(dialect), domain+"_version")
+	if err != nil {
+		return nil, err
+	}
+	if exists, err := tableExists(ctx, db, store); err != nil || !exists {
+		return nil, err
+	}
+	applied, err := store.ListMigrations(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	var all []int64
+	for _, m := range applied {
+		if m.Version > 0 {
+			all = append(all, m.Version)
+		}
+	}
+	return all, nil
+}
+
 func tableExists(ctx context.Context, db *sql.DB, store database.Store) (bool, error) {
 	extended, ok := store.(interface {
 		TableExists(context.Context, database.DBTxConn) (bool, error)
