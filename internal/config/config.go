@@ -90,6 +90,9 @@ type Limits struct {
 	// Cycle is the shortest time between two firings of a timer that repeats.
 	// Default 1000.
 	Cycle int `koanf:"cycle" unit:"milliseconds"`
+	// Depth is how many runs may call one another; a call beyond that stops with an
+	// incident. Default 100.
+	Depth int `koanf:"depth" unit:"number"`
 }
 
 // TLS protects connections.
@@ -155,7 +158,7 @@ func defaults() map[string]any {
 		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "", "environment": "", "data": "data", "database": "", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
 		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "", "output.job": 256, "output.total": 5120, "retention.events": 30, "retention.audit": 0, "retention.runs": 0,
-		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000,
+		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000, "limits.depth": 100,
 	}
 }
 
@@ -379,7 +382,7 @@ func (c *Config) validate() error {
 		return err
 	}
 	for key, n := range map[string]int{"limits.elements": c.Limits.Elements, "limits.bytes": c.Limits.Bytes, "limits.facts": c.Limits.Facts, "limits.moves": c.Limits.Moves,
-		"limits.runs": c.Limits.Runs, "limits.calls": c.Limits.Calls, "limits.cycle": c.Limits.Cycle} {
+		"limits.runs": c.Limits.Runs, "limits.calls": c.Limits.Calls, "limits.cycle": c.Limits.Cycle, "limits.depth": c.Limits.Depth} {
 		if n < 1 || n > 1<<40 {
 			return fmt.Errorf("%s: %d is no limit: want 1 or more", key, n)
 		}

@@ -360,7 +360,7 @@ func (d *Door) precheck(ctx context.Context, req Request, key state.Key) (candid
 }
 
 func (d *Door) plan(ctx context.Context, req Request, c candidate, key state.Key) (Plan, error) {
-	ask := Ask{Project: req.Project, Program: c.found.Program, Variables: req.Variables}
+	ask := Ask{Project: req.Project, Definition: c.found.Definition, Program: c.found.Program, Variables: req.Variables}
 	for _, text := range req.Objects {
 		ref, err := object.ParseRef(text)
 		if err != nil {

@@ -3,6 +3,7 @@ package durable_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,8 +81,13 @@ func open(t testing.TB, file string, p *program.Program, w durable.Worker, proj 
 		t.Fatal(err)
 	}
 	h, err := durable.Open(ctx, durable.Deps{DB: d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: proj,
-		Programs: func(int64) (*program.Program, error) { return p, nil },
-		Workers:  []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
+		Programs: func(key int64) (*program.Program, error) {
+			if key == 1 {
+				return compile(t, caller), nil
+			}
+			return p, nil
+		}, Calls: &catalog{keys: map[string]int64{"inner": 0}},
+		Workers: []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,9 +232,9 @@ func killedChild(file string) {
 	}()
 	for range 8 {
 		go func() {
-			for {
+			for n := int64(0); ; n++ {
 				key := h.NewKey()
-				if err := h.StartOne(context.Background(), durable.StartRun{Key: key}); err == nil {
+				if err := h.StartOne(context.Background(), durable.StartRun{Key: key, Program: n % 2}); err == nil {
 					say("started %d", key)
 				}
 			}
@@ -300,11 +306,22 @@ func TestKill(t *testing.T) {
 		}()
 	}}
 	h, d := open(t, file, compile(t, sequence), w, e)
-	active := h.Active()
+	active := map[state.Key]bool{}
+	rows, err := d.Query(t.Context(), "SELECT DISTINCT run FROM engine_record")
+	_, err = db.Scan(rows, err, func(r *sql.Rows) (key state.Key, err error) {
+		err = r.Scan(&key)
+		active[key] = true
+		return key, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	close(ready)
-	t.Logf("%d started, %d ended, %d left active", len(started), len(ended), active)
-	for range active {
-		ended[int64(<-e.ch)]++
+	t.Logf("%d started, %d ended, %d left active", len(started), len(ended), len(active))
+	for len(active) > 0 {
+		key := <-e.ch // of one that was called too
+		ended[int64(key)]++
+		delete(active, key)
 	}
 	for key := range started {
 		if ended[key] == 0 {
@@ -318,6 +335,10 @@ func TestKill(t *testing.T) {
 				t.Errorf("run %d neither ended nor is active", key)
 			}
 		}
+	}
+	var orphans int
+	if err := d.QueryRow(t.Context(), "SELECT COUNT(*) FROM engine_record").Scan(&orphans); err != nil || orphans != 0 {
+		t.Errorf("%d records are left of runs that nobody started, %v", orphans, err)
 	}
 	h.Close()
 	if err := d.Close(); err != nil {

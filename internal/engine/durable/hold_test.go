@@ -76,6 +76,7 @@ type place struct {
 	told     *told
 	jobs     chan durable.Job
 	marks    string
+	calls    durable.Calls
 	h        *durable.Host
 	d        *db.DB
 }
@@ -97,7 +98,7 @@ func (p *place) open() {
 	}
 	if err == nil {
 		w := &worker{seen: map[state.Key]int{}, offer: func(j durable.Job) { p.jobs <- j }}
-		p.h, err = durable.Open(ctx, durable.Deps{DB: p.d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: p.told, Programs: p.programs, Marks: p.marks,
+		p.h, err = durable.Open(ctx, durable.Deps{DB: p.d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: p.told, Programs: p.programs, Marks: p.marks, Calls: p.calls,
 			Workers: []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
 	}
 	if err != nil {
