@@ -84,8 +84,16 @@ engine:
 	@.ci/fuzz 10s
 	$(GO) test -count=1 -timeout 5m ./test/feelin
 
-databases:
-	$(GO) test -count=1 -timeout 5m ./internal/kit/db/... ./sdk/go/sqldb/... ./sdk/go/objectstore/...
+# What touches SQL. With SQLite the other stages run it.
+SQL := ./internal/kit/api ./internal/kit/bus ./internal/kit/db/... ./internal/domain/... ./internal/engine/durable ./internal/server ./sdk/go/objectstore ./plugins/...
+
+databases: ## what touches SQL, on PostgreSQL and MariaDB
+	@.ci/packages postgresql mariadb-server
+	$(GO) test -count=1 -timeout 5m ./sdk/go/sqldb/...
+	@for kind in postgres mysql; do \
+	  echo "── $$kind"; export SEXTANT_TEST_DATABASE=$$kind; \
+	  $(GO) test -count=1 -timeout 9m $(SQL) && $(GO) test -count=1 -timeout 9m ./test/e2e || exit 1; \
+	done
 
 browser: build ## the console in a real browser
 	@.ci/packages chromium-headless-shell fonts-noto-cjk

@@ -46,7 +46,7 @@ func (a *app) quarantineCmd() *cobra.Command {
 			})
 		},
 	}
-	s.flags(c, "data")
+	s.flags(c, "data", "database")
 	c.Flags().StringVar(&reason, "reason", "an operator set it aside while the server was stopped", "why; the incident says it")
 	c.Flags().BoolVar(&drop, "drop", false, "end the run at the next start")
 	return c

@@ -10,7 +10,7 @@ import (
 // and signals that it does not have. Whoever asks for one is told.
 func (a *app) localCmds() []*cobra.Command {
 	var all []*cobra.Command
-	for _, name := range []string{"server", "recover", "upgrade", "demo"} {
+	for _, name := range []string{"server", "recover", "upgrade", "database", "demo"} {
 		all = append(all, &cobra.Command{
 			Use: name, Short: "Not in the program for Windows, which is the command line alone", DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {

@@ -34,7 +34,7 @@ func (a *app) serverCmd() *cobra.Command {
 			return a.serve(c.Context(), l)
 		},
 	}
-	s.flags(c, "listen", "data", "admin.listen", "log.level", "log.format", "plugins.isolate")
+	s.flags(c, "listen", "data", "database", "admin.listen", "log.level", "log.format", "plugins.isolate")
 	return c
 }
 
@@ -96,7 +96,7 @@ func (a *app) recoverCmd() *cobra.Command {
 			})
 		},
 	}
-	s.flags(c, "data")
+	s.flags(c, "data", "database")
 	c.Flags().StringVar(&name, "user", name, "name of the user")
 	return c
 }

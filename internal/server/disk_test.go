@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sextant/internal/testkit/dbserver"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +20,7 @@ func (g *gate) put(token string, i int) int {
 // room that comes back is found.
 func TestWorkOnAFullDisk(t *testing.T) {
 	t.Parallel()
+	dbserver.OnSQLite(t, "a disk that is full")
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=48m,mode=700"); err != nil {
 		t.Skipf("no file system can be mounted here: %v", err)

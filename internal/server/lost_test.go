@@ -21,7 +21,7 @@ import (
 // reopen starts the server again on its folder; settings are added.
 func (g *gate) reopen(settings map[string]any) error {
 	g.t.Helper()
-	all := map[string]any{"data": g.data, "listen": "127.0.0.1:0", "admin.listen": ""}
+	all := map[string]any{"data": g.data, "database": dbserver.Setting(g.t, g.data), "listen": "127.0.0.1:0", "admin.listen": ""}
 	for k, v := range settings {
 		all[k] = v
 	}
@@ -105,6 +105,9 @@ func TestWhatIsLostIsNotMadeAnew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if strings.HasSuffix(name, "database") || name == "damaged" {
+				dbserver.OnSQLite(t, "a file that is harmed")
+			}
 			g := newGate(t)
 			g.stop()
 			for _, f := range []string{"sextant.db-wal", "sextant.db-shm"} {
@@ -211,7 +214,7 @@ func TestARunIsSetAsideOffline(t *testing.T) {
 	_, _, _ = g.deploy(admin, "p", waiting)
 	held, dropped := g.start(admin, "p"), g.start(admin, "p")
 	g.stop()
-	l, err := config.Load("", map[string]any{"data": g.data})
+	l, err := config.Load("", map[string]any{"data": g.data, "database": dbserver.Setting(t, g.data)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,11 +116,12 @@ func (s *Server) pluginPlaces(ctx context.Context, name string) (files, database
 			return "", "", err
 		}
 	}
+	platform := "sqlite:" + s.folder.path("sextant.db")
 	if s.folder.away {
-		database, err = sqldb.Room(ctx, s.Config.Database, "plugin_"+name)
-		return filepath.Join(root, "files"), database, err
+		platform = s.Config.Database
 	}
-	return filepath.Join(root, "files"), "sqlite:" + filepath.Join(root, "db", "plugin.db"), nil
+	database, err = s.pluginDatabase(ctx, platform, name)
+	return filepath.Join(root, "files"), database, err
 }
 
 // inProcess lets a plugin answer within the server.

@@ -10,11 +10,13 @@ import (
 
 	"sextant/internal/config"
 	"sextant/internal/server"
+	"sextant/internal/testkit/dbserver"
 )
 
 // A copy of a stopped server's folder is a server of its own.
 func TestACopyOfTheFolderIsABackup(t *testing.T) {
 	t.Parallel()
+	dbserver.OnSQLite(t, "a database within the folder")
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
 	g.must("PUT", "/api/v1/connections/lab", admin, map[string]any{"type": "http", "secrets": map[string]any{"password": "hunter2"}}, nil)
@@ -42,7 +44,7 @@ func TestACopyOfTheFolderIsABackup(t *testing.T) {
 func TestALostPassword(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	l, err := config.Load("", map[string]any{"data": g.data})
+	l, err := config.Load("", map[string]any{"data": g.data, "database": dbserver.Setting(t, g.data)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +62,7 @@ func TestALostPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err = config.Load("", map[string]any{"data": g.data, "listen": "127.0.0.1:0", "admin.listen": ""})
+	l, err = config.Load("", map[string]any{"data": g.data, "database": dbserver.Setting(t, g.data), "listen": "127.0.0.1:0", "admin.listen": ""})
 	if err != nil {
 		t.Fatal(err)
 	}

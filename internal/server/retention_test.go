@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sextant/internal/testkit/dbserver"
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/sqldb"
@@ -89,12 +90,16 @@ func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 // places are the tables in which one of the keys stands in the column of its name.
 func places(t *testing.T, p *platform.Platform, keys map[string][]string) (all []string) {
 	t.Helper()
-	db, _, err := sqldb.Open("sqlite:"+filepath.Join(p.Data, "sextant.db"), true)
+	db, kind, err := sqldb.Open(dbserver.Address(t, filepath.Join(p.Data, "sextant.db")), true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name IN ('run', 'job')")
+	const catalog = "SELECT table_name, column_name FROM information_schema.columns WHERE column_name IN ('run', 'job') AND table_schema = "
+	rows, err := db.QueryContext(t.Context(), map[sqldb.Dialect]string{
+		sqldb.SQLite:   "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name IN ('run', 'job')",
+		sqldb.Postgres: catalog + "current_schema()", sqldb.MySQL: catalog + "DATABASE()",
+	}[kind])
 	if err != nil {
 		t.Fatal(err)
 	}

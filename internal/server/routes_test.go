@@ -22,6 +22,7 @@ import (
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/server"
+	"sextant/internal/testkit/dbserver"
 )
 
 var update = flag.Bool("update", false, "write what was seen into testdata/routes.txt; read the difference before you commit it")
@@ -60,7 +61,7 @@ func newGate(t *testing.T) *gate {
 func newGateAt(t *testing.T, base string) *gate {
 	t.Helper()
 	g := &gate{t: t, clock: &shifted{}, data: t.TempDir(), tokens: map[string]string{}}
-	l, err := config.Load("", map[string]any{"data": g.data, "listen": "127.0.0.1:0", "admin.listen": "", "base": base})
+	l, err := config.Load("", map[string]any{"data": g.data, "database": dbserver.Setting(t, g.data), "listen": "127.0.0.1:0", "admin.listen": "", "base": base})
 	if err != nil {
 		t.Fatal(err)
 	}

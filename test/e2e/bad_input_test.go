@@ -14,6 +14,7 @@ import (
 	"sextant/internal/config"
 	"sextant/internal/kit/clock"
 	"sextant/internal/server"
+	"sextant/internal/testkit/dbserver"
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
 )
@@ -298,6 +299,7 @@ func TestWaysNotToStart(t *testing.T) {
 
 // A full disk is told, changes nothing, and is forgiven.
 func TestDisksThatTakeNothing(t *testing.T) {
+	dbserver.OnSQLite(t, "a disk that is full")
 	dir := mounted(t)
 	p := platform.Start(t, map[string]any{"data": dir})
 	put := func(i int) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/wire"
 )
@@ -118,6 +119,7 @@ func TestWhatARunHoldsIsNotEdited(t *testing.T) {
 
 // Nothing on the disk has the secret of an object in clear.
 func TestSecretsOfObjectsAreSealedOnTheDisk(t *testing.T) {
+	dbserver.OnSQLite(t, "a file that is looked through")
 	t.Parallel()
 	w := newWorld(t)
 	const secret = "hunter2-of-the-vault"

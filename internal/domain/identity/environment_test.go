@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"sextant/internal/domain/identity"
 	"sextant/internal/kit/db"
@@ -185,7 +186,7 @@ func TestARefusalNamesWhoGave(t *testing.T) {
 func TestWhatIsInSightLiesWhereOneHasTheRight(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.must(r.db.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("CREATE TABLE placed (places TEXT)"); return err }))
+	r.must(r.db.Migrate(t.Context(), "placed", fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE placed (places TEXT NOT NULL);\n")}}))
 	names := []string{"dev", "prod", "test", "de", "v", "*", identity.Unplaced, "dev\n\nprod", "%", "日本"}
 	random := rand.New(rand.NewPCG(3, 5))
 	some := func() (all []string) {

@@ -73,7 +73,7 @@ func (s *Service) Buffer(ctx context.Context, f BufferFilter) (api.Page[Buffered
 	if f.After != "" && !keyForm.MatchString(f.After) {
 		return api.Page[Buffered]{}, api.BadCursor()
 	}
-	query, args := "SELECT message, name, correlation, id, LENGTH(CAST(variables AS BLOB)), rights, created, expires FROM message_post WHERE project = ? AND is_signal = 0 AND expires > ? AND message > ?",
+	query, args := "SELECT message, name, correlation, id, OCTET_LENGTH(variables), rights, created, expires FROM message_post WHERE project = ? AND is_signal = 0 AND expires > ? AND message > ?",
 		[]any{f.Project, clock.Micros(s.Clock.Now()), f.After}
 	if f.Name != "" {
 		query, args = query+" AND name = ?", append(args, f.Name)

@@ -67,10 +67,13 @@ func (w *worker) Offer(j durable.Job) {
 
 func (w *worker) Withdraw(state.Key) {}
 
+// again is who comes again after a kill.
+var again = db.Holder{ID: "again", Name: "the one before"}
+
 func open(t testing.TB, file string, p *program.Program, w durable.Worker, proj durable.Projector) (*durable.Host, *db.DB) {
 	t.Helper()
 	ctx := context.Background()
-	d, err := db.Open(ctx, dbserver.Address(t, file))
+	d, err := db.OpenAs(ctx, dbserver.Address(t, file), again)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +249,7 @@ func TestKill(t *testing.T) {
 	started, done, ended := map[int64]bool{}, map[int64]int{}, map[int64]int{}
 	for round := range 5 {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "SEXTANT_TEST_KILL_FILE="+file)
+		cmd.Env = append(append(os.Environ(), "SEXTANT_TEST_KILL_FILE="+file), dbserver.Inherit(t, file)...)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -93,7 +93,7 @@ func (p *place) open() {
 	p.t.Helper()
 	ctx := context.Background()
 	var err error
-	if p.d, err = db.Open(ctx, dbserver.Address(p.t, p.file)); err == nil {
+	if p.d, err = db.OpenAs(ctx, dbserver.Address(p.t, p.file), again); err == nil {
 		err = p.d.Migrate(ctx, durable.Domain, durable.Migrations)
 	}
 	if err == nil {
@@ -300,7 +300,7 @@ func dying(dir string) {
 	t := &testing.T{}
 	p = compile(t, sequence)
 	ctx := context.Background()
-	d, err := db.Open(ctx, dbserver.Address(t, filepath.Join(dir, "s.db")))
+	d, err := db.OpenAs(ctx, dbserver.Address(t, filepath.Join(dir, "s.db")), again)
 	if err == nil {
 		err = d.Migrate(ctx, durable.Domain, durable.Migrations)
 	}
@@ -339,7 +339,7 @@ func TestWhatKilledTheLastTwoProcessesIsSetAside(t *testing.T) {
 	dir := t.TempDir()
 	for n := range 2 {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "SEXTANT_TEST_DIE="+dir)
+		cmd.Env = append(append(os.Environ(), "SEXTANT_TEST_DIE="+dir), dbserver.Inherit(t, filepath.Join(dir, "s.db"))...)
 		if err := cmd.Run(); cmd.ProcessState.ExitCode() != 99 {
 			t.Fatalf("process %d: %v", n, err)
 		}

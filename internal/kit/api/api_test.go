@@ -75,7 +75,7 @@ func newRig(t *testing.T) *rig {
 // boot opens the database and makes a new edge over it, as a restart does.
 func (r *rig) boot(change ...func(*api.Deps)) {
 	r.t.Helper()
-	d, err := db.Open(r.t.Context(), dbserver.Address(r.t, r.file))
+	d, err := db.OpenAs(r.t.Context(), dbserver.Address(r.t, r.file), db.Holder{ID: "again", Name: "the one before"})
 	if err != nil {
 		r.t.Fatal(err)
 	}

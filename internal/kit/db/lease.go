@@ -29,6 +29,33 @@ type Holder struct {
 	Name string
 }
 
+// Copying is the ID of who copies a platform into a database.
+const Copying = "copy"
+
+// copying is the row that stands while a copy is not complete.
+const copying = 2
+
+// BeginCopy marks the database, before anything is copied into it, as one that no
+// server may use.
+func (d *DB) BeginCopy(ctx context.Context) error {
+	return d.mark(ctx, "INSERT INTO db_writer (id, epoch, wave, holder, name, expires) VALUES (?, 0, 0, '', '', 0)")
+}
+
+// EndCopy takes the mark away: the copy is complete.
+func (d *DB) EndCopy(ctx context.Context) error {
+	return d.mark(ctx, "DELETE FROM db_writer WHERE id = ?")
+}
+
+func (d *DB) mark(ctx context.Context, query string) error {
+	if d.dialect == sqldb.SQLite {
+		return nil
+	}
+	return d.Do(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(query, copying)
+		return err
+	})
+}
+
 // now is the server's clock in microseconds, in its own words.
 func now(d sqldb.Dialect) string {
 	if d == sqldb.Postgres {
@@ -67,6 +94,13 @@ func (d *DB) take(ctx context.Context, h Holder) error {
 		}
 		if holder != "" && holder != h.ID && left > 0 {
 			return errs.New(errs.Unavailable, "database.held", "the database is in use by %s: stop that one first; if it is gone, it lets go in %d s", name, 1+left/1e6)
+		}
+		var partial int
+		if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM db_writer WHERE id = ?", copying).Scan(&partial); err != nil {
+			return err
+		}
+		if partial > 0 && h.ID != Copying {
+			return errs.New(errs.Unavailable, "database.partial", "a copy into the database did not come to its end: empty the database and copy again")
 		}
 		d.lease.epoch, d.lease.wave, d.first = epoch+1, wave, epoch == 0
 		_, err = tx.ExecContext(ctx, "UPDATE db_writer SET epoch = ?, holder = ?, name = ?, expires = ? + "+now(d.dialect)+" WHERE id = 1", epoch+1, h.ID, h.Name, leaseTerm.Microseconds())

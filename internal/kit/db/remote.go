@@ -15,7 +15,8 @@ import (
 
 const (
 	serialTries = 8                // times that a wave is done again where it met another transaction
-	cutTries    = 2                // times that a wave is done again whose connection broke while it ran
+	cutTries    = 2                // times that a wave is done again whose connection broke, before each goes alone
+	aloneTries  = 4                // times that one goes alone
 	waveTime    = time.Minute      // that a wave may take before its connection counts as broken
 	againAfter  = time.Second / 4  // between two tries to reach a server that is away
 	reachTime   = 3 * time.Second  // of one try
@@ -89,7 +90,7 @@ func (d *DB) remote(group []*work) {
 			}
 			d.undoneAll(group)
 			cuts++
-		case errors.Is(err, errCut) && cuts > cutTries: // each time while it ran, and not in between
+		case errors.Is(err, errCut) && cuts > aloneTries: // each time while it ran, and not in between
 			d.answerAll(group, errAway(err))
 			return
 		case errors.Is(err, errCut):

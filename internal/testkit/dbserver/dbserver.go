@@ -29,6 +29,19 @@ import (
 // variable chooses the database of tests: sqlite, postgres or mysql.
 const variable = "SEXTANT_TEST_DATABASE"
 
+// inherited is the address of the one database of a process that a test started.
+const inherited = "SEXTANT_TEST_ADDRESS"
+
+// Inherit gives what a process that a test starts needs in its environment to use
+// the database that stands for a file here.
+func Inherit(t testing.TB, file string) []string {
+	t.Helper()
+	if Chosen(t) == sqldb.SQLite {
+		return nil
+	}
+	return []string{inherited + "=" + Address(t, file)}
+}
+
 // Kinds are the values of SEXTANT_TEST_DATABASE.
 func Kinds() []sqldb.Dialect {
 	return []sqldb.Dialect{sqldb.SQLite, sqldb.Postgres, sqldb.MySQL}
@@ -59,6 +72,9 @@ func Address(t testing.TB, file string) string {
 	if kind == sqldb.SQLite {
 		return "sqlite:" + file
 	}
+	if given := os.Getenv(inherited); given != "" {
+		return given
+	}
 	places.mu.Lock()
 	defer places.mu.Unlock()
 	if a, ok := places.by[file]; ok {
@@ -72,6 +88,16 @@ func Address(t testing.TB, file string) string {
 		delete(places.by, file)
 	})
 	return a
+}
+
+// Setting is the setting database of a server with a data folder: empty for the
+// file in it.
+func Setting(t testing.TB, data string) string {
+	t.Helper()
+	if Chosen(t) == sqldb.SQLite {
+		return ""
+	}
+	return Address(t, filepath.Join(data, "sextant.db"))
 }
 
 // OnSQLite skips a test of what only SQLite has.

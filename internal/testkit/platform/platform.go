@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,7 +20,6 @@ import (
 	"sextant/internal/server"
 	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/client"
-	"sextant/sdk/go/sqldb"
 	"sextant/sdk/go/wire"
 )
 
@@ -43,10 +41,7 @@ func Start(t testing.TB, settings map[string]any) *Platform {
 	if d, ok := settings["data"].(string); ok {
 		p.Data = d
 	}
-	all := map[string]any{"data": p.Data, "listen": "127.0.0.1:0", "admin.listen": ""}
-	if dbserver.Chosen(t) != sqldb.SQLite {
-		all["database"] = dbserver.Address(t, filepath.Join(p.Data, "sextant.db"))
-	}
+	all := map[string]any{"data": p.Data, "listen": "127.0.0.1:0", "admin.listen": "", "database": dbserver.Setting(t, p.Data)}
 	for k, v := range settings {
 		all[k] = v
 	}

@@ -59,11 +59,7 @@ type Store struct {
 // which references name its types. Where types are not known yet, Upgrade has to
 // follow once they are.
 func Open(ctx context.Context, h *plugin.Host, name string, types Types) (*Store, error) {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	if err := sqldb.Migrate(ctx, h.DB, sqldb.Dialect(h.Dialect), domain, sub); err != nil {
+	if err := Prepare(ctx, h.DB, sqldb.Dialect(h.Dialect)); err != nil {
 		return nil, err
 	}
 	seal, err := newSealer(h.Key)
@@ -72,6 +68,24 @@ func Open(ctx context.Context, h *plugin.Host, name string, types Types) (*Store
 	}
 	s := &Store{db: h.DB, dialect: h.Dialect, name: name, types: types, sealer: seal, now: h.Clock.Now, write: make(chan struct{}, 1)}
 	return s, s.Upgrade(ctx)
+}
+
+// Prepare makes the tables in a plugin's database, or brings them up to date.
+func Prepare(ctx context.Context, db *sql.DB, dialect sqldb.Dialect) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return sqldb.Migrate(ctx, db, dialect, domain, sub)
+}
+
+// Tables names the tables that Prepare makes.
+func Tables() ([]string, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return sqldb.Tables(sub)
 }
 
 // Fixed makes Types of a list.

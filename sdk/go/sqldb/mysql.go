@@ -14,7 +14,7 @@ import (
 )
 
 // mode makes MySQL read SQL as the others do, and refuse what does not fit.
-const mode = "'ANSI_QUOTES,PIPES_AS_CONCAT,IGNORE_SPACE,ONLY_FULL_GROUP_BY,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+const mode = "'ANSI_QUOTES,PIPES_AS_CONCAT,IGNORE_SPACE,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 
 func openMySQL(address string, readOnly bool) (*sql.DB, error) {
 	wrong := fmt.Errorf("%w: %s; %s", ErrURL, Redact(address), forms)

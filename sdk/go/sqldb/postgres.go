@@ -63,8 +63,10 @@ func postgresConn(_ context.Context, c driver.Conn) (typesOf, error) {
 				kinds[i] = kindBytes
 			case pgtype.TextOID, pgtype.VarcharOID:
 				kinds[i] = kindText
-			case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID:
+			case pgtype.Int8OID:
 				kinds[i] = kindInt
+			case pgtype.Int2OID, pgtype.Int4OID:
+				kinds[i] = kindNarrow
 			}
 		}
 		return kinds, nil

@@ -79,6 +79,11 @@ func TestOneTextServesAll(t *testing.T) {
 			exec(t, db, sqldb.Upsert("sample", 1, []string{"id", "name", "note", "data", "hash"}), 1, "b", []byte("bytes for a text"), "text for bytes \\x41", "")
 			exec(t, db, sqldb.Upsert("other", 2, []string{"a", "b"}), true, "b") // a bool is 0 or 1
 		}
+		var large int64
+		const most = 1<<62 + 1
+		if err := db.QueryRowContext(t.Context(), "SELECT MAX(CASE WHEN a = 7 THEN 1 ELSE ? END) FROM other", int64(most)).Scan(&large); err != nil || large != most {
+			t.Errorf("a large number beside a small one: %d, %v", large, err)
+		}
 		if n := number(t, db, "SELECT COUNT(*) FROM other WHERE a = 1"); n != 1 {
 			t.Errorf("%d rows", n)
 		}

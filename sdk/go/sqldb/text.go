@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -9,8 +10,9 @@ import (
 // The house's SQL is written once, with ? for values and with
 // "ON CONFLICT (key) DO UPDATE SET x = excluded.x" for rows that may be there.
 // adapt gives it the form that a dialect takes. What stands in quotes and in
-// comments stays as it is.
-func adapt(d Dialect, query string) string {
+// comments stays as it is. The values whose numbers are in wide are integers of
+// 64 bits, whatever PostgreSQL takes them for.
+func adapt(d Dialect, query string, wide ...int) string {
 	n := 0
 	return outside(query, func(part string) string {
 		switch d {
@@ -23,7 +25,11 @@ func adapt(d Dialect, query string) string {
 					return b.String()
 				}
 				n++
-				b.WriteString("$" + strconv.Itoa(n))
+				place := "$" + strconv.Itoa(n)
+				if slices.Contains(wide, n) {
+					place = "CAST(" + place + " AS BIGINT)"
+				}
+				b.WriteString(place)
 				part = after
 			}
 		case MySQL:

@@ -23,6 +23,7 @@ const (
 	kindText
 	kindBytes
 	kindInt
+	kindNarrow // an integer of less than 64 bits, as what a bare number stands beside
 )
 
 // typesOf tells which kinds of values a prepared statement takes.
@@ -73,10 +74,28 @@ func (c *conn) prepare(ctx context.Context, query string) (*stmt, error) {
 		return nil, err
 	}
 	s := &stmt{Stmt: inner}
-	if c.kinds != nil {
-		if s.kinds, err = c.kinds(ctx, text); err != nil {
-			return nil, errors.Join(err, inner.Close())
+	if c.kinds == nil {
+		return s, nil
+	}
+	if s.kinds, err = c.kinds(ctx, text); err != nil {
+		return nil, errors.Join(err, inner.Close())
+	}
+	var narrow []int
+	for i, k := range s.kinds {
+		if k == kindNarrow {
+			narrow = append(narrow, i+1)
+			s.kinds[i] = kindInt
 		}
+	}
+	if len(narrow) == 0 {
+		return s, nil
+	}
+	if err := inner.Close(); err != nil {
+		return nil, err
+	}
+	s.Stmt, err = c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, adapt(c.dialect, query, narrow...))
+	if err != nil {
+		return nil, err
 	}
 	return s, nil
 }

@@ -7,6 +7,7 @@ export const pages = [
   'guide/decisions.md',
   'operate/install.md',
   'operate/server.md',
+  'operate/databases.md',
   'operate/users-and-roles.md',
   'operate/repair-a-run.md',
   'operate/recover.md',
