@@ -46,7 +46,7 @@ func (a *app) upgradeCmd() *cobra.Command {
 			return nil
 		},
 	}
-	s.flags(c, "data")
+	s.flags(c, "data", "database")
 	c.Flags().BoolVar(&check, "check", false, "tell what a start would do; change nothing")
 	return c
 }

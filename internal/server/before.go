@@ -37,7 +37,7 @@ type beforeUpgrade struct{ dir, name string }
 // if there is no room for the copy.
 func (s *Server) copyBefore(ctx context.Context) (*beforeUpgrade, error) {
 	b := &beforeUpgrade{dir: s.folder.path(beforeDir)}
-	if !s.folder.used {
+	if !s.folder.used || s.folder.away { // a server's backups are those of its keeper
 		return b, nil
 	}
 	if name, err := os.ReadFile(filepath.Join(b.dir, unfinished)); err == nil {

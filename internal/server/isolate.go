@@ -37,7 +37,7 @@ func isolated(ctx context.Context, s *Server, p *parts, i instance) error {
 	if err != nil {
 		return err
 	}
-	files, database, err := s.pluginPlaces(i.name)
+	files, database, err := s.pluginPlaces(ctx, i.name)
 	if err != nil {
 		return err
 	}

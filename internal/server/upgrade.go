@@ -17,6 +17,7 @@ import (
 
 	"sextant/internal/config"
 	"sextant/sdk/go/objectstore"
+	"sextant/sdk/go/sqldb"
 )
 
 // Upgrade is what a start of this program would do to a data folder.
@@ -32,9 +33,10 @@ type Upgrade struct {
 	Domains []DomainVersion `json:"domains"`
 	// Copies are the files that are copied before the first table is touched, Room
 	// the bytes that they need and Free those that the disk has.
-	Copies []string `json:"copies"`
-	Room   int64    `json:"room"`
-	Free   int64    `json:"free"`
+	Copies   []string `json:"copies"`
+	Room     int64    `json:"room"`
+	Free     int64    `json:"free"`
+	database string   // the address of one on a server
 	// Refused says why this program would not start on the folder; empty if it would.
 	Refused string `json:"refused,omitempty"`
 }
@@ -60,7 +62,7 @@ var migrationName = regexp.MustCompile(`^(\d{12})_\w+\.sql$`)
 // folder has not been used by a server or cannot be read.
 func CheckUpgrade(ctx context.Context, c config.Config) (u *Upgrade, err error) {
 	root := c.Data
-	u = &Upgrade{Folder: root, Knows: dataFormat, Copies: []string{}, Domains: []DomainVersion{}}
+	u = &Upgrade{Folder: root, database: c.Database, Knows: dataFormat, Copies: []string{}, Domains: []DomainVersion{}}
 	data, err := os.ReadFile(filepath.Join(root, "format"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("data: no server has used the folder %s: name its folder with --data", root)
@@ -109,8 +111,15 @@ func inUse(root string) (bool, error) {
 
 // look reads the versions of all tables, and what would be copied.
 func (u *Upgrade) look(ctx context.Context) error {
-	file := filepath.Join(u.Folder, "sextant.db")
-	pending, err := u.versions(ctx, file, "", migrations())
+	if u.database != "" { // who keeps the server keeps its backups
+		d, dialect, err := sqldb.Open(u.database, true)
+		if err != nil {
+			return err
+		}
+		_, err = u.versions(ctx, d, dialect, "", migrations())
+		return errors.Join(err, d.Close())
+	}
+	pending, err := u.versionsIn(ctx, filepath.Join(u.Folder, "sextant.db"), "", migrations())
 	if err != nil {
 		return err
 	}
@@ -126,22 +135,27 @@ func (u *Upgrade) look(ctx context.Context) error {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if _, err := u.versions(ctx, file, "plugin "+b.name+": ", []migration{{objectstore.Domain, objectstore.Migrations()}}); err != nil {
+		if _, err := u.versionsIn(ctx, file, "plugin "+b.name+": ", []migration{{objectstore.Domain, objectstore.Migrations()}}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// versions reads those of one database, and reports whether migrations are pending.
-func (u *Upgrade) versions(ctx context.Context, file, prefix string, all []migration) (pending bool, err error) {
-	database, err := openToLook(file)
+// versionsIn is versions of a file.
+func (u *Upgrade) versionsIn(ctx context.Context, file, prefix string, all []migration) (bool, error) {
+	d, err := openToLook(file)
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, database.Close()) }()
+	pending, err := u.versions(ctx, d, sqldb.SQLite, prefix, all)
+	return pending, errors.Join(err, d.Close())
+}
+
+// versions reads those of one database, and reports whether migrations are pending.
+func (u *Upgrade) versions(ctx context.Context, d *sql.DB, dialect sqldb.Dialect, prefix string, all []migration) (pending bool, err error) {
 	for _, m := range all {
-		applied, err := appliedTo(ctx, database, m.domain)
+		applied, err := sqldb.Applied(ctx, d, dialect, m.domain)
 		if err != nil {
 			return false, err
 		}
@@ -183,25 +197,4 @@ func between(files fs.FS, applied []int64) (DomainVersion, error) {
 	})
 	slices.Sort(v.Pending)
 	return v, err
-}
-
-// appliedTo are the migrations that a domain's tables have had.
-func appliedTo(ctx context.Context, database *sql.DB, domain string) (all []int64, err error) {
-	var there int
-	if err := database.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", domain+"_version").Scan(&there); err != nil || there == 0 {
-		return nil, err
-	}
-	rows, err := database.QueryContext(ctx, "SELECT version_id FROM "+domain+"_version WHERE version_id > 0 ORDER BY version_id LIMIT 10000")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return nil, err
-		}
-		all = append(all, n)
-	}
-	return all, rows.Err()
 }

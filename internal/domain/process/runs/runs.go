@@ -44,6 +44,7 @@ type Host interface {
 	Began(ctx context.Context, run state.Key)
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
+	Forget(ctx context.Context, run state.Key) error
 }
 
 // Deps is what the service needs.

@@ -18,6 +18,7 @@ export const pages = [
   'reference/cli.md',
   'reference/feel.md',
   'reference/errors.md',
+  'reference/events.md',
   'reference/security-cases.md',
 ] as const
 
