@@ -34,7 +34,7 @@ func (a *app) serverCmd() *cobra.Command {
 			return a.serve(c.Context(), l)
 		},
 	}
-	s.flags(c, "listen", "data", "admin.listen", "log.level", "log.format", "plugins.isolate")
+	s.flags(c, "listen", "data", "database", "admin.listen", "log.level", "log.format", "plugins.isolate")
 	return c
 }
 
