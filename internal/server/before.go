@@ -37,7 +37,7 @@ type beforeUpgrade struct{ dir, name string }
 // if there is no room for the copy.
 func (s *Server) copyBefore(ctx context.Context) (*beforeUpgrade, error) {
 	b := &beforeUpgrade{dir: s.folder.path(beforeDir)}
-	if !s.folder.used || s.folder.away { // a server's backups are those of its keeper
+	if !s.folder.used || s.folder.away { // of a database on a server its owner makes a dump
 		return b, nil
 	}
 	if name, err := os.ReadFile(filepath.Join(b.dir, unfinished)); err == nil {
@@ -45,7 +45,7 @@ func (s *Server) copyBefore(ctx context.Context) (*beforeUpgrade, error) {
 		return b, nil
 	}
 	u := &Upgrade{Folder: s.folder.root}
-	if err := u.look(ctx); sqldb.Classify(err) == sqldb.FaultCorrupt {
+	if err := u.look(ctx, ""); sqldb.Classify(err) == sqldb.FaultCorrupt {
 		return b, nil // opened in a moment, the database says so itself
 	} else if err != nil {
 		return nil, fmt.Errorf("database: the versions of its tables: %w", err)
@@ -148,21 +148,21 @@ func noRoom(root string, room, free int64) error {
 
 // openToLook opens a SQLite file so that nothing of it changes. Where no log stands
 // beside it nobody has it open, and it is read as it lies there.
-func openToLook(file string) (*sql.DB, error) {
+func openToLook(file string) (*sql.DB, sqldb.Dialect, error) {
 	q := url.Values{"mode": {"ro"}, "_pragma": {"query_only(1)", "busy_timeout(10000)"}}
 	if _, err := os.Stat(file + "-wal"); errors.Is(err, fs.ErrNotExist) {
 		q.Set("immutable", "1")
 	} else if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if _, err := os.Stat(file); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	address := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: q.Encode()}).String()
 	d, err := sql.Open("sqlite", address)
 	if err != nil {
-		return nil, errors.New(strings.ReplaceAll(err.Error(), address, file))
+		return nil, "", errors.New(strings.ReplaceAll(err.Error(), address, file))
 	}
 	d.SetMaxOpenConns(1)
-	return d, nil
+	return d, sqldb.SQLite, nil
 }

@@ -33,10 +33,9 @@ type Upgrade struct {
 	Domains []DomainVersion `json:"domains"`
 	// Copies are the files that are copied before the first table is touched, Room
 	// the bytes that they need and Free those that the disk has.
-	Copies   []string `json:"copies"`
-	Room     int64    `json:"room"`
-	Free     int64    `json:"free"`
-	database string   // the address of one on a server
+	Copies []string `json:"copies"`
+	Room   int64    `json:"room"`
+	Free   int64    `json:"free"`
 	// Refused says why this program would not start on the folder; empty if it would.
 	Refused string `json:"refused,omitempty"`
 }
@@ -62,7 +61,7 @@ var migrationName = regexp.MustCompile(`^(\d{12})_\w+\.sql$`)
 // folder has not been used by a server or cannot be read.
 func CheckUpgrade(ctx context.Context, c config.Config) (u *Upgrade, err error) {
 	root := c.Data
-	u = &Upgrade{Folder: root, database: c.Database, Knows: dataFormat, Copies: []string{}, Domains: []DomainVersion{}}
+	u = &Upgrade{Folder: root, Knows: dataFormat, Copies: []string{}, Domains: []DomainVersion{}}
 	data, err := os.ReadFile(filepath.Join(root, "format"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("data: no server has used the folder %s: name its folder with --data", root)
@@ -79,7 +78,7 @@ func CheckUpgrade(ctx context.Context, c config.Config) (u *Upgrade, err error) 
 	if u.Format > dataFormat {
 		u.Refused = fmt.Sprintf("the folder has format %d, written by a newer sextant; this one knows up to %d", u.Format, dataFormat)
 	}
-	if err := u.look(ctx); err != nil {
+	if err := u.look(ctx, c.Database); err != nil {
 		return nil, fmt.Errorf("data: the versions of the tables in %s: %w", root, err)
 	}
 	if u.Free, err = freeBytes(root); err != nil {
@@ -109,21 +108,18 @@ func inUse(root string) (bool, error) {
 	return false, err
 }
 
-// look reads the versions of all tables, and what would be copied.
-func (u *Upgrade) look(ctx context.Context) error {
-	if u.database != "" { // who keeps the server keeps its backups
-		d, dialect, err := sqldb.Open(u.database, true)
-		if err != nil {
-			return err
-		}
-		_, err = u.versions(ctx, d, dialect, "", migrations())
-		return errors.Join(err, d.Close())
+// look reads the versions of all tables, and what would be copied: of a database on a
+// server nothing.
+func (u *Upgrade) look(ctx context.Context, server string) error {
+	here := func() (*sql.DB, sqldb.Dialect, error) { return openToLook(filepath.Join(u.Folder, "sextant.db")) }
+	if server != "" {
+		here = func() (*sql.DB, sqldb.Dialect, error) { return sqldb.Open(server, true) }
 	}
-	pending, err := u.versionsIn(ctx, filepath.Join(u.Folder, "sextant.db"), "", migrations())
+	pending, err := u.versions(ctx, here, "", migrations())
 	if err != nil {
 		return err
 	}
-	if pending {
+	if pending && server == "" {
 		for _, name := range copied() {
 			if info, err := os.Stat(filepath.Join(u.Folder, name)); err == nil {
 				u.Copies, u.Room = append(u.Copies, name), u.Room+info.Size()
@@ -135,27 +131,23 @@ func (u *Upgrade) look(ctx context.Context) error {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if _, err := u.versionsIn(ctx, file, "plugin "+b.name+": ", []migration{{objectstore.Domain, objectstore.Migrations()}}); err != nil {
+		of := func() (*sql.DB, sqldb.Dialect, error) { return openToLook(file) }
+		if _, err := u.versions(ctx, of, "plugin "+b.name+": ", []migration{{objectstore.Domain, objectstore.Migrations()}}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// versionsIn is versions of a file.
-func (u *Upgrade) versionsIn(ctx context.Context, file, prefix string, all []migration) (bool, error) {
-	d, err := openToLook(file)
+// versions reads those of one database, and reports whether migrations are pending.
+func (u *Upgrade) versions(ctx context.Context, open func() (*sql.DB, sqldb.Dialect, error), prefix string, all []migration) (pending bool, err error) {
+	database, dialect, err := open()
 	if err != nil {
 		return false, err
 	}
-	pending, err := u.versions(ctx, d, sqldb.SQLite, prefix, all)
-	return pending, errors.Join(err, d.Close())
-}
-
-// versions reads those of one database, and reports whether migrations are pending.
-func (u *Upgrade) versions(ctx context.Context, d *sql.DB, dialect sqldb.Dialect, prefix string, all []migration) (pending bool, err error) {
+	defer func() { err = errors.Join(err, database.Close()) }()
 	for _, m := range all {
-		applied, err := sqldb.Applied(ctx, d, dialect, m.domain)
+		applied, err := appliedTo(ctx, database, dialect, m.domain)
 		if err != nil {
 			return false, err
 		}
@@ -197,4 +189,30 @@ func between(files fs.FS, applied []int64) (DomainVersion, error) {
 	})
 	slices.Sort(v.Pending)
 	return v, err
+}
+
+// appliedTo are the migrations that a domain's tables have had.
+func appliedTo(ctx context.Context, database *sql.DB, dialect sqldb.Dialect, domain string) (all []int64, err error) {
+	tables := map[sqldb.Dialect]string{
+		sqldb.SQLite:   "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
+		sqldb.Postgres: "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?",
+		sqldb.MySQL:    "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
+	}
+	var there int
+	if err := database.QueryRowContext(ctx, tables[dialect], domain+"_version").Scan(&there); err != nil || there == 0 {
+		return nil, err
+	}
+	rows, err := database.QueryContext(ctx, "SELECT version_id FROM "+domain+"_version WHERE version_id > 0 ORDER BY version_id LIMIT 10000")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	return all, rows.Err()
 }

@@ -15,6 +15,7 @@ import (
 
 	"sextant/internal/config"
 	"sextant/internal/server"
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/sqldb"
 )
 
@@ -243,5 +244,53 @@ func TestAnUpgradeWithoutRoom(t *testing.T) {
 	}
 	if sums(t, g.data)[filepath.Join(g.data, "sextant.db")] != before {
 		t.Error("the database was changed")
+	}
+}
+
+// Of a database on a server the check tells the versions too, and that nothing of it
+// is copied.
+func TestAnUpgradeOfADatabaseOnAServer(t *testing.T) {
+	t.Parallel()
+	kind := dbserver.Chosen(t)
+	if kind == sqldb.SQLite {
+		t.Skip("SEXTANT_TEST_DATABASE asks for no server")
+	}
+	address := dbserver.Fresh(t, kind)
+	g := newGate(t)
+	g.stop()
+	g.data, g.first = filepath.Join(t.TempDir(), "data"), adminPass
+	if err := g.reopen(map[string]any{"database": address}); err != nil {
+		t.Fatal(err)
+	}
+	look := func() *server.Upgrade {
+		t.Helper()
+		u, err := server.CheckUpgrade(t.Context(), config.Config{Data: g.data, Database: address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	if u := look(); u.Needed() || !u.Running || len(u.Domains) < 14 {
+		t.Errorf("beside the server: %+v", u)
+	}
+	g.stop()
+	d, _, err := sqldb.Open(address, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, table := range []string{"audit_record", "audit_version"} {
+		if _, err := d.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u := look(); !u.Needed() || u.Running || len(u.Copies) != 0 || u.Refused != "" {
+		t.Errorf("of an older database: %+v", u)
+	}
+	if err := g.reopen(map[string]any{"database": address}); err != nil {
+		t.Fatal(err)
+	}
+	if u := look(); u.Needed() {
+		t.Errorf("after the start: %+v", u)
 	}
 }

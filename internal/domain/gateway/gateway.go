@@ -1,6 +1,7 @@
-// Package gateway carries calls to plugins. A plugin in this process is called
-// through its handler, one of its own through a socket: the same bytes, the same
-// limits. Identity headers are set here and never taken from outside.
+// Package gateway carries calls and streams to plugins, and shares them out among
+// the instances of each. A plugin in this process is called through its handler, one
+// of its own through a socket: the same bytes, the same limits. Identity headers are
+// set here and never taken from outside.
 package gateway
 
 import (
@@ -22,20 +23,13 @@ import (
 // MaxAnswer is the largest answer of a plugin, in bytes.
 const MaxAnswer = 16 << 20
 
-// Route leads to an instance of a plugin.
-type Route struct {
-	// Handler answers in this process; nil for a process of its own at URL.
-	Handler http.Handler
-	URL     string
-	Token   string
-}
-
 // Router knows where plugins are.
 type Router struct {
-	mu     sync.RWMutex
-	routes map[string]Route
-	client *http.Client
-	once   *http.Client // never sends a request a second time by itself
+	mu      sync.Mutex
+	fleets  map[string][]*member
+	client  *http.Client
+	once    *http.Client // never sends a request a second time by itself
+	streams http.RoundTripper
 	// Unreached is told of a plugin that gave no answer; set before the first call.
 	Unreached func(plugin string)
 }
@@ -49,29 +43,7 @@ func New() *Router {
 	// The library sends a request again by itself where a connection that was used
 	// before breaks, a POST too if it has an Idempotency-Key: not on fresh ones.
 	fresh := &http.Transport{DisableKeepAlives: true}
-	return &Router{routes: map[string]Route{}, client: &http.Client{Transport: t, CheckRedirect: stay}, once: &http.Client{Transport: fresh, CheckRedirect: stay}}
-}
-
-// Set makes calls to a plugin go to a route.
-func (r *Router) Set(plugin string, to Route) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.routes[plugin] = to
-}
-
-// Unset forgets where a plugin is.
-func (r *Router) Unset(plugin string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.routes, plugin)
-}
-
-// Route tells where calls to a plugin go.
-func (r *Router) Route(plugin string) (Route, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	to, ok := r.routes[plugin]
-	return to, ok
+	return &Router{fleets: map[string][]*member{}, streams: &http.Transport{DisableKeepAlives: true, DisableCompression: true}, client: &http.Client{Transport: t, CheckRedirect: stay}, once: &http.Client{Transport: fresh, CheckRedirect: stay}}
 }
 
 // Call is a request to a plugin.
@@ -95,18 +67,36 @@ type Answer struct {
 // ErrNotSent marks an error of a call that certainly did not reach the plugin.
 var ErrNotSent = errors.New("the plugin was not reached")
 
-// Do makes a call. An error wraps ErrNotSent where the plugin certainly did not
+// Do makes a call to an instance of the plugin; to another one where it certainly did
+// not reach the first. An error wraps ErrNotSent where the plugin certainly did not
 // get it; after any other error nobody knows.
 func (r *Router) Do(ctx context.Context, c Call) (*Answer, error) {
-	to, ok := r.Route(c.Plugin)
-	if !ok {
-		return nil, fmt.Errorf("%w: %w", ErrNotSent, errs.New(errs.Unavailable, "plugin.not_running", "the plugin %q does not run", c.Plugin))
+	var tried []*member
+	err := fmt.Errorf("%w: %w", ErrNotSent, errs.New(errs.Unavailable, "plugin.not_running", "the plugin %q does not run", c.Plugin))
+	for {
+		m, ok := r.take(c.Plugin, tried)
+		if !ok {
+			return nil, err // that of the last one that was tried
+		}
+		var got *Answer
+		got, err = r.Ask(ctx, m.Route, c)
+		r.give(c.Plugin, m)
+		if err == nil {
+			r.answered(m, nil)
+			return got, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if r.Unreached != nil {
+			r.Unreached(c.Plugin)
+		}
+		if !errors.Is(err, ErrNotSent) {
+			return nil, err
+		}
+		r.answered(m, err)
+		tried = append(tried, m)
 	}
-	got, err := r.Ask(ctx, to, c)
-	if err != nil && r.Unreached != nil && ctx.Err() == nil {
-		r.Unreached(c.Plugin)
-	}
-	return got, err
 }
 
 // Ask makes a call by a route that is not known yet.
@@ -120,7 +110,10 @@ func (r *Router) Ask(ctx context.Context, to Route, c Call) (*Answer, error) {
 			req.Header.Add(k, v)
 		}
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Del("Content-Type")
+	if len(c.Body) > 0 { // of a call; streams carry what they like
+		req.Header.Set("Content-Type", "application/json")
+	}
 	req.Header.Set("Authorization", "Bearer "+to.Token)
 	if to.Handler != nil {
 		return direct(ctx, to.Handler, req)

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -34,6 +35,18 @@ type Condition struct {
 	State  string    `json:"state" enum:"running,starting,unreachable" doc:"Whether the plugin answers"`
 	Since  time.Time `json:"since" doc:"When the state began, as far as this start of the server knows"`
 	Reason string    `json:"reason,omitempty" doc:"Why it is unreachable"`
+	// Instances are the places where it answers, or should.
+	Instances []InstanceCondition `json:"instances,omitempty" doc:"The places where it answers, or should"`
+}
+
+// InstanceCondition is how one instance of a plugin is.
+type InstanceCondition struct {
+	ID       string `json:"id,omitempty" doc:"Its own among those of the plugin; none where there is one alone"`
+	Address  string `json:"address,omitempty" doc:"Where it answers; none within the server's process"`
+	Weight   int    `json:"weight" doc:"Its share of the calls beside the others'"`
+	Calls    int    `json:"calls" doc:"Calls under way"`
+	Draining bool   `json:"draining" doc:"Whether it gets no new calls"`
+	Error    string `json:"error,omitempty" doc:"Why it did not answer last time"`
 }
 
 // Health asks the plugins how they are.
@@ -108,12 +121,40 @@ func (h *Health) Ask(ctx context.Context) {
 	wg.Wait()
 }
 
-// probe asks one plugin. One of this process is there as long as the process is.
+// probe asks all instances of a plugin, which runs while one of them answers.
 func (h *Health) probe(ctx context.Context, name string) (state, reason string) {
-	to, ok := h.Router.Route(name)
-	if !ok {
+	all := h.Router.Instances(name)
+	if len(all) == 0 {
 		return StateUnreachable, "it has no address: connect it"
 	}
+	answers := false
+	for _, i := range all {
+		s, why := h.ask(ctx, name, i.Route)
+		if ctx.Err() != nil {
+			return StateUnreachable, why // and nothing is noted
+		}
+		if s == StateRunning {
+			answers = true
+			h.Router.Mark(name, i.ID, nil)
+			continue
+		}
+		reason = why
+		h.Router.Mark(name, i.ID, &unwell{why})
+	}
+	if answers {
+		return StateRunning, ""
+	}
+	return StateUnreachable, reason
+}
+
+// unwell is what a probe found, in words for people.
+type unwell struct{ reason string }
+
+// Error is the reason.
+func (u *unwell) Error() string { return u.reason }
+
+// ask asks one instance. One of this process is there as long as the process is.
+func (h *Health) ask(ctx context.Context, name string, to gateway.Route) (state, reason string) {
 	if to.Handler != nil {
 		return StateRunning, ""
 	}
@@ -140,7 +181,7 @@ func (h *Health) probe(ctx context.Context, name string) (state, reason string) 
 // note keeps the state of a plugin. A change is an event and stands in the audit
 // log; that a plugin was found after a start is none.
 func (h *Health) note(ctx context.Context, name, state, reason string) {
-	before, now := h.Of(name), Condition{state, h.Clock.Now(), reason}
+	before, now := h.Of(name), Condition{State: state, Since: h.Clock.Now(), Reason: reason}
 	h.mu.Lock()
 	if h.by == nil {
 		h.by = map[string]Condition{}
@@ -174,11 +215,28 @@ func (h *Health) note(ctx context.Context, name, state, reason string) {
 // Of tells how a plugin is.
 func (h *Health) Of(name string) Condition {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if c, ok := h.by[name]; ok {
-		return c
+	c, ok := h.by[name]
+	h.mu.Unlock()
+	if !ok {
+		c = Condition{State: StateStarting}
 	}
-	return Condition{State: StateStarting}
+	c.Instances = h.instances(name)
+	return c
+}
+
+// instances tells how the instances of a plugin are.
+func (h *Health) instances(name string) []InstanceCondition {
+	var all []InstanceCondition
+	for _, i := range h.Router.Instances(name) {
+		c := InstanceCondition{ID: i.ID, Address: i.URL, Weight: i.Weight, Calls: i.Calls, Draining: i.Draining}
+		if why := new(unwell); errors.As(i.Err, &why) {
+			c.Error = why.Error()
+		} else if i.Err != nil {
+			c.Error = "it was not reached" // what the system said of its address is for the log
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 func (h *Health) forget(name string) {

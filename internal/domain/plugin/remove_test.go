@@ -286,3 +286,30 @@ func TestAPluginIsListedWithAllThatItSays(t *testing.T) {
 		t.Errorf("afterwards: %d", status)
 	}
 }
+
+// A plugin runs while one of its instances answers; each says how it is.
+func TestEachInstanceIsAsked(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	h := r.health()
+	r.must(r.Registry.Register(t.Context(), manifest("mine", "1.0.0")))
+	there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"plugin":"mine"}`)) }))
+	t.Cleanup(there.Close)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"plugin":"other"}`)) }))
+	t.Cleanup(other.Close)
+	r.Router.Put("mine", gateway.Instance{ID: "a", Weight: 2, Route: gateway.Route{URL: other.URL}})
+	r.Router.Put("mine", gateway.Instance{ID: "b", Route: gateway.Route{URL: there.URL}})
+	h.Ask(t.Context())
+	c := h.Of("mine")
+	if c.State != plugin.StateRunning || c.Reason != "" || len(c.Instances) != 2 {
+		t.Fatalf("%+v", c)
+	}
+	if a, b := c.Instances[0], c.Instances[1]; a.Weight != 2 || a.Error != "another program answers at "+other.URL || b.Error != "" || b.Address != there.URL {
+		t.Errorf("%+v", c.Instances)
+	}
+	there.Close()
+	h.Ask(t.Context())
+	if c := h.Of("mine"); c.State != plugin.StateUnreachable || c.Instances[1].Error == "" {
+		t.Errorf("%+v", c)
+	}
+}

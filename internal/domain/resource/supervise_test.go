@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 // place is a driver whose instance ends when the test wants it to.
 type place struct {
 	resource.Driver
+	mu     sync.Mutex
 	now    resource.Instance
 	broken bool // it cannot be started
 	starts []time.Time
@@ -29,6 +31,8 @@ func (*place) Create(context.Context, resource.Spec) error { return nil }
 
 // Start starts another instance.
 func (p *place) Start(_ context.Context, name string) (resource.Instance, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.starts = append(p.starts, time.Now())
 	if p.broken {
 		return resource.Instance{}, errors.New("it cannot be started")
@@ -38,7 +42,26 @@ func (p *place) Start(_ context.Context, name string) (resource.Instance, error)
 }
 
 // Observe gives what runs.
-func (p *place) Observe(context.Context, string) (resource.Instance, error) { return p.now, nil }
+func (p *place) Observe(context.Context, string) (resource.Instance, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now, nil
+}
+
+// become has the instance ended and not to be started, or lets it be started.
+func (p *place) become(broken bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken = broken; broken {
+		p.now, p.starts = resource.Instance{State: resource.StateAbsent}, nil
+	}
+}
+
+// later lets time pass, and everything that happens in it.
+func later(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
 
 // What has ended is started again, twice as late each time where it cannot be, and a
 // minute later at most.
@@ -56,12 +79,12 @@ func TestWhatEndsIsStartedAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Watch(ctx, first) }()
-		time.Sleep(time.Hour)
+		later(time.Hour)
 		if len(p.starts) != 1 || ended != 0 {
 			t.Fatalf("of what runs %d starts were made and %d ends were told", len(p.starts), ended)
 		}
-		p.broken, p.now, p.starts = true, resource.Instance{State: resource.StateAbsent}, nil
-		time.Sleep(10 * time.Minute)
+		p.become(true)
+		later(10 * time.Minute)
 		var waits []time.Duration
 		for i := 1; i < len(p.starts); i++ {
 			waits = append(waits, p.starts[i].Sub(p.starts[i-1]))
@@ -70,8 +93,8 @@ func TestWhatEndsIsStartedAgain(t *testing.T) {
 		if len(waits) < len(want) || !slices.Equal(waits[:len(want)], want) {
 			t.Errorf("it waits %v, want %v", waits, want)
 		}
-		p.broken = false
-		time.Sleep(2 * time.Minute)
+		p.become(false)
+		later(2 * time.Minute)
 		if len(began) != 1 || began[0] != p.now.Key {
 			t.Errorf("told of %v, runs %s", began, p.now.Key)
 		}

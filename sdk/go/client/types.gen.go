@@ -1799,15 +1799,39 @@ type PluginCard struct {
 	Version string `json:"version"`
 }
 
+// PluginInstanceCondition defines model for PluginInstanceCondition.
+type PluginInstanceCondition struct {
+	// Address Where it answers; none within the server's process
+	Address string `json:"address,omitempty"`
+
+	// Calls Calls under way
+	Calls int64 `json:"calls"`
+
+	// Draining Whether it gets no new calls
+	Draining bool `json:"draining"`
+
+	// Error Why it did not answer last time
+	Error string `json:"error,omitempty"`
+
+	// Id Its own among those of the plugin; none where there is one alone
+	Id string `json:"id,omitempty"`
+
+	// Weight Its share of the calls beside the others'
+	Weight int64 `json:"weight"`
+}
+
 // PluginListed defines model for PluginListed.
 type PluginListed struct {
 	Changes        bool              `json:"changes,omitempty"`
 	Description    map[string]string `json:"description,omitempty"`
 	DynamicObjects bool              `json:"dynamicObjects,omitempty"`
-	Menus          []WireMenu        `json:"menus,omitempty"`
-	Objects        []WireObjectType  `json:"objects,omitempty"`
-	Permissions    []string          `json:"permissions,omitempty"`
-	Plugin         string            `json:"plugin"`
+
+	// Instances The places where it answers, or should
+	Instances   []PluginInstanceCondition `json:"instances,omitempty"`
+	Menus       []WireMenu                `json:"menus,omitempty"`
+	Objects     []WireObjectType          `json:"objects,omitempty"`
+	Permissions []string                  `json:"permissions,omitempty"`
+	Plugin      string                    `json:"plugin"`
 
 	// Reason Why it is unreachable
 	Reason    string            `json:"reason,omitempty"`

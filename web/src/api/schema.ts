@@ -2668,12 +2668,34 @@ export interface components {
             trusted: boolean;
             version: string;
         };
+        PluginInstanceCondition: {
+            /** @description Where it answers; none within the server's process */
+            address?: string;
+            /**
+             * Format: int64
+             * @description Calls under way
+             */
+            calls: number;
+            /** @description Whether it gets no new calls */
+            draining: boolean;
+            /** @description Why it did not answer last time */
+            error?: string;
+            /** @description Its own among those of the plugin; none where there is one alone */
+            id?: string;
+            /**
+             * Format: int64
+             * @description Its share of the calls beside the others'
+             */
+            weight: number;
+        };
         PluginListed: {
             changes?: boolean;
             description?: {
                 [key: string]: string;
             };
             dynamicObjects?: boolean;
+            /** @description The places where it answers, or should */
+            instances?: components["schemas"]["PluginInstanceCondition"][] | null;
             menus?: components["schemas"]["WireMenu"][] | null;
             objects?: components["schemas"]["WireObjectType"][] | null;
             permissions?: string[] | null;
