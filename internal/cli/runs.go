@@ -58,7 +58,7 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
 	_ = cancel.MarkFlagRequired("reason") // the flag exists
-	return command.Group("runs", "Runs", list, show, watch, a.logCmd(), cancel, a.quarantineCmd())
+	return command.Group("runs", "Runs", append([]*cobra.Command{list, show, watch, a.logCmd(), cancel}, a.localRunsCmds()...)...)
 }
 
 func (a *app) listRuns(ctx context.Context, o runsOptions) error {

@@ -38,6 +38,7 @@ import (
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/retention"
 	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
@@ -63,6 +64,7 @@ type parts struct {
 	clock    clock.Clock
 	box      *secret.Box
 	bus      *bus.Bus
+	audit    *audit.Log
 	identity *identity.Service
 	registry *plugin.Registry
 	remote   *plugin.Remote
@@ -77,6 +79,7 @@ type parts struct {
 	runs     *runs.Service
 	door     *control.Door
 	engine   *durable.Host
+	sweeper  *retention.Sweeper
 }
 
 // assemble makes every part and connects them; nothing moves yet.
@@ -87,8 +90,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	d, c := s.db, s.Clock
-	p := &parts{clock: c, box: box, bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
-	trail := audit.New(d, c)
+	p := &parts{clock: c, box: box, audit: audit.New(d, c), bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
+	trail := p.audit
 	p.identity = identity.New(d, c, trail)
 	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
@@ -142,7 +145,6 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	p.decision.Routes(p.api, p.runs)
 	s.frontRoutes(p)
-	p.eventRoutes()
 	console, err := s.console()
 	if err != nil {
 		return nil, err
@@ -229,6 +231,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g.Go("disk", func(ctx context.Context) error { return p.mend(ctx, s) })
 	g.Go("output", p.output.Run)
 	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })
+	g.Go("retention", p.sweeper.Run)
 	if err := p.registry.Load(ctx); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/lang/bpmn"
+	"sextant/internal/testkit/dbserver"
 )
 
 const sequence = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
@@ -69,7 +70,7 @@ func (w *worker) Withdraw(state.Key) {}
 func open(t testing.TB, file string, p *program.Program, w durable.Worker, proj durable.Projector) (*durable.Host, *db.DB) {
 	t.Helper()
 	ctx := context.Background()
-	d, err := db.Open(ctx, "sqlite:"+file)
+	d, err := db.Open(ctx, dbserver.Address(t, file))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 )
 
 // told is a projector that keeps the open incidents and the ends of runs.
@@ -92,7 +93,7 @@ func (p *place) open() {
 	p.t.Helper()
 	ctx := context.Background()
 	var err error
-	if p.d, err = db.Open(ctx, "sqlite:"+p.file); err == nil {
+	if p.d, err = db.Open(ctx, dbserver.Address(p.t, p.file)); err == nil {
 		err = p.d.Migrate(ctx, durable.Domain, durable.Migrations)
 	}
 	if err == nil {
@@ -299,7 +300,7 @@ func dying(dir string) {
 	t := &testing.T{}
 	p = compile(t, sequence)
 	ctx := context.Background()
-	d, err := db.Open(ctx, "sqlite:"+filepath.Join(dir, "s.db"))
+	d, err := db.Open(ctx, dbserver.Address(t, filepath.Join(dir, "s.db")))
 	if err == nil {
 		err = d.Migrate(ctx, durable.Domain, durable.Migrations)
 	}

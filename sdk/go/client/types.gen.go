@@ -301,6 +301,30 @@ func (e ProcessStepType) Valid() bool {
 	}
 }
 
+// Defines values for RetentionReportState.
+const (
+	RetentionReportStateFailed  RetentionReportState = "failed"
+	RetentionReportStateForever RetentionReportState = "forever"
+	RetentionReportStateWaiting RetentionReportState = "waiting"
+	RetentionReportStateWorking RetentionReportState = "working"
+)
+
+// Valid indicates whether the value is a known member of the RetentionReportState enum.
+func (e RetentionReportState) Valid() bool {
+	switch e {
+	case RetentionReportStateFailed:
+		return true
+	case RetentionReportStateForever:
+		return true
+	case RetentionReportStateWaiting:
+		return true
+	case RetentionReportStateWorking:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ServerEventDatacontenttype.
 const (
 	Applicationjson ServerEventDatacontenttype = "application/json"
@@ -1489,6 +1513,15 @@ type PageOfProcessStep struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfRetentionReport defines model for PageOfRetentionReport.
+type PageOfRetentionReport struct {
+	// Items The rows of this page
+	Items []RetentionReport `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfServerEvent defines model for PageOfServerEvent.
 type PageOfServerEvent struct {
 	// Items The rows of this page
@@ -1967,6 +2000,29 @@ type RedeemInBody struct {
 type ResetInBody struct {
 	Password string `json:"password"`
 }
+
+// RetentionReport defines model for RetentionReport.
+type RetentionReport struct {
+	// Began When old things were looked for last
+	Began time.Time `json:"began,omitempty"`
+
+	// Days For how long it is kept; 0 is for ever
+	Days  int64     `json:"days"`
+	Ended time.Time `json:"ended,omitempty"`
+	Kind  string    `json:"kind"`
+
+	// Reason Why it failed; it is tried again within an hour
+	Reason string `json:"reason,omitempty"`
+
+	// Removed How many were removed since the server started
+	Removed int64 `json:"removed"`
+
+	// State What is being done; waiting is for the next hour
+	State RetentionReportState `json:"state"`
+}
+
+// RetentionReportState What is being done; waiting is for the next hour
+type RetentionReportState string
 
 // SearchOutBody defines model for SearchOutBody.
 type SearchOutBody struct {

@@ -999,6 +999,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** For how long what happened is kept, and how it stands with removing what is older */
+        get: operations["listRetention"];
+        put?: never;
+        /** Remove what is older now, and not within the hour */
+        post: operations["sweepRetention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/roles": {
         parameters: {
             query?: never;
@@ -2465,6 +2483,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfRetentionReport: {
+            /** @description The rows of this page */
+            items: components["schemas"]["RetentionReport"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfServerEvent: {
             /** @description The rows of this page */
             items: components["schemas"]["ServerEvent"][] | null;
@@ -2887,6 +2911,33 @@ export interface components {
         };
         ResetInBody: {
             password: string;
+        };
+        RetentionReport: {
+            /**
+             * Format: date-time
+             * @description When old things were looked for last
+             */
+            began?: string;
+            /**
+             * Format: int64
+             * @description For how long it is kept; 0 is for ever
+             */
+            days: number;
+            /** Format: date-time */
+            ended?: string;
+            kind: string;
+            /** @description Why it failed; it is tried again within an hour */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description How many were removed since the server started
+             */
+            removed: number;
+            /**
+             * @description What is being done; waiting is for the next hour
+             * @enum {string}
+             */
+            state: "forever" | "waiting" | "working" | "failed";
         };
         SearchOutBody: {
             items: components["schemas"]["ObjectHit"][] | null;
@@ -5437,6 +5488,64 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    listRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfRetentionReport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    sweepRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfRetentionReport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
         };
     };
