@@ -7,11 +7,11 @@ CREATE TABLE job_open (
     type    VARCHAR(190) NOT NULL,
     run     INTEGER NOT NULL,
     element INTEGER NOT NULL,
-    process TEXT NOT NULL,
-    node    TEXT NOT NULL,
+    process VARCHAR(190) NOT NULL,
+    node    TEXT    NOT NULL,
     retries INTEGER NOT NULL,
     free    INTEGER NOT NULL,
-    worker  TEXT NOT NULL,
+    worker  TEXT    NOT NULL,
     lease   INTEGER NOT NULL
 );
 CREATE INDEX job_open_type ON job_open (project, type, free, job);

@@ -5,12 +5,15 @@ CREATE TABLE process_definition (
     process    VARCHAR(190) NOT NULL,
     version    INTEGER NOT NULL,
     name       TEXT NOT NULL,
-    digest     TEXT NOT NULL,
+    digest     VARCHAR(64) NOT NULL,
     subject    TEXT NOT NULL,
     created    INTEGER NOT NULL,
-    compiler   INTEGER NOT NULL DEFAULT 0
+    compiler   INTEGER NOT NULL DEFAULT 0,
+    tag        VARCHAR(190) NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX process_definition_version ON process_definition (project, process, version);
+CREATE INDEX process_definition_tag ON process_definition (project, process, tag, version);
+CREATE INDEX process_definition_file ON process_definition (project, process, digest, version);
 
 CREATE TABLE process_run (
     run        INTEGER NOT NULL PRIMARY KEY,
@@ -69,3 +72,17 @@ CREATE TABLE process_element (
     id         TEXT NOT NULL,
     PRIMARY KEY (definition, flow, number)
 ) WITHOUT ROWID;
+
+-- Runs that another run has called: the run and the step that did, and the run above
+-- them all; for whom they act, with which rights and on what.
+CREATE TABLE process_call (
+    run     INTEGER NOT NULL PRIMARY KEY,
+    project VARCHAR(64) NOT NULL,
+    parent  INTEGER NOT NULL,
+    root    INTEGER NOT NULL,
+    node    TEXT NOT NULL,
+    mandate TEXT NOT NULL
+);
+CREATE INDEX process_call_parent ON process_call (parent, run);
+CREATE INDEX process_call_root ON process_call (root);
+CREATE INDEX process_call_project ON process_call (project, parent, run);

@@ -60,12 +60,10 @@ func forgetRun(tx *db.Tx, run int64) error {
 			return err
 		}
 	}
-	if _, err := tx.Exec("DELETE FROM process_incident_past WHERE run = ?", run); err != nil {
-		return err
+	for _, table := range []string{"process_incident_past", "process_call", "process_run"} {
+		if _, err := tx.Exec("DELETE FROM "+table+" WHERE run = ?", run); err != nil {
+			return err
+		}
 	}
-	if _, err := tx.Exec("DELETE FROM process_call WHERE run = ?", run); err != nil {
-		return err
-	}
-	_, err := tx.Exec("DELETE FROM process_run WHERE run = ?", run)
-	return err
+	return nil
 }
