@@ -57,7 +57,7 @@ type First struct {
 // HasUsers reports whether there is anybody.
 func (s *Service) HasUsers(ctx context.Context) (bool, error) {
 	var n int
-	err := s.db.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM identity_user LIMIT 1)").Scan(&n)
+	err := s.db.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM identity_user LIMIT 1) AS found").Scan(&n)
 	return n > 0, err
 }
 
