@@ -57,7 +57,7 @@ type First struct {
 // HasUsers reports whether there is anybody.
 func (s *Service) HasUsers(ctx context.Context) (bool, error) {
 	var n int
-	err := s.db.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM identity_user LIMIT 1) AS found").Scan(&n)
+	err := s.db.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM identity_user LIMIT 1) AS one").Scan(&n)
 	return n > 0, err
 }
 
@@ -175,6 +175,28 @@ func (s *Service) Subject(ctx context.Context, secret string) (Subject, error) {
 	}
 	sub.Grants, err = s.rights(ctx, u)
 	return sub, err
+}
+
+// Still gives of rights that somebody had those that he has now, for what he asked for
+// and what is decided later; a Forbidden error where he may do nothing any more.
+func (s *Service) Still(ctx context.Context, had Rights) (Rights, error) {
+	id, ok := strings.CutPrefix(had.Subject, "user/")
+	if !ok {
+		return had, nil // a run acts with the rights that were frozen for it, a plugin and the platform with their own
+	}
+	gone := errs.New(errs.Forbidden, "identity.gone", "%s may do nothing here any more: the account is disabled or was removed", had.Name)
+	u, err := s.oneUser(ctx, "id", id)
+	if err == nil && u.Disabled {
+		err = gone
+	}
+	if err != nil {
+		return Rights{}, err
+	}
+	now := Subject{ID: had.Subject, Name: u.Name, Kind: User}
+	if now.Grants, err = s.rights(ctx, u); err != nil {
+		return Rights{}, err
+	}
+	return had.And(now.Rights()), nil
 }
 
 // userID is the id of the user that the subject is.
