@@ -1344,6 +1344,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{key}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a task: nobody else completes it then */
+        post: operations["claimTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{key}/complete": {
         parameters: {
             query?: never;
@@ -1355,6 +1372,40 @@ export interface paths {
         put?: never;
         /** Complete a task */
         post: operations["completeTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{key}/delegate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pass a task on to another person */
+        post: operations["delegateTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{key}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a task back */
+        post: operations["releaseTask"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1807,6 +1858,10 @@ export interface components {
             subject: string;
             /** Format: int64 */
             version: number;
+        };
+        DelegateBody: {
+            /** @description Name of the user who is to do it */
+            to: string;
         };
         DispatchHit: {
             line: string;
@@ -3145,15 +3200,27 @@ export interface components {
             type?: string;
         };
         WorklistTask: {
-            /** @description Only this user may complete it */
+            /** @description Only this user may complete it, and who may manage tasks */
             assignee?: string;
+            /**
+             * Format: date-time
+             * @description Since when the assignee has taken it; absent where the process assigned it
+             */
+            claimed?: string;
             /** Format: date-time */
             created: string;
             /** @description What the author of the process says about the task */
             documentation?: string;
+            /**
+             * Format: date-time
+             * @description By when it should be done
+             */
+            due?: string;
             /** @description Id of the step */
             element: string;
             form?: string;
+            /** @description Roles that are asked */
+            groups?: string[] | null;
             /** @description Engine key, decimal digits */
             key: string;
             name: string;
@@ -3161,7 +3228,7 @@ export interface components {
             objectCount?: number;
             /** @description What the run acts on, the first five */
             objects?: string[] | null;
-            /** @description Groups and users that are asked */
+            /** @description Groups and users that are asked: they alone may take and complete it, and who may manage tasks */
             people?: string[] | null;
             process?: string;
             project: string;
@@ -3171,6 +3238,10 @@ export interface components {
             run: string;
             /** @description Title of the run */
             title?: string;
+            /** @description Users that are asked */
+            users?: string[] | null;
+            /** @description The verdict that it decides, where it is no step of the run */
+            verdict?: string;
         };
     };
     responses: never;
@@ -6185,6 +6256,36 @@ export interface operations {
             };
         };
     };
+    claimTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     completeTask: {
         parameters: {
             query?: never;
@@ -6200,6 +6301,70 @@ export interface operations {
                 "application/json": components["schemas"]["CompleteBody"];
             };
         };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    delegateTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DelegateBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    releaseTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {
