@@ -10,9 +10,12 @@ export CGO_ENABLED ?= 0
 export SEXTANT_CORPORA ?= $(abspath ../shared/corpora)
 DEMO ?=
 SOAK ?= 10
+KEY ?=
+PASSWORD ?=
+RELEASE := build/release
 DEMO_ARGS := $(if $(filter ci,$(DEMO)),--ci,)
 
-.PHONY: help build console demo run dev test bench browser chaos sabotage soak lint gen check clean packages unit engine databases chaos-stage demo-stage
+.PHONY: help release release-stage build console demo run dev test bench browser chaos sabotage soak lint gen check clean packages unit engine databases chaos-stage demo-stage
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +36,15 @@ web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
 web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
+
+release: console ## archives, packages, images, bill of materials and check sums, in build/release (KEY=secret.key PASSWORD=file sign it)
+	@rm -rf $(RELEASE)
+	cd release && $(GO) run . make -root .. -out ../$(RELEASE) -version $(VERSION) -key "$(if $(KEY),$(abspath $(KEY)))" -password "$(if $(PASSWORD),$(abspath $(PASSWORD)))"
+
+# The image and the package are started, where there is an engine and root.
+release-stage:
+	@.ci/packages docker.io minisign iproute2
+	cd release && $(GO) test -count=1 -timeout 9m ./...
 
 demo: ## the main job: a rolling release over real hosts; DEMO=ci checks everything and ends
 	@if [ "$(DEMO)" = ci ]; then .ci/packages openssh-server nginx; fi
@@ -57,7 +69,9 @@ check: lint ## quick: formatted, vetted, tidy, unit tests without the race detec
 lint: web/node_modules/.package-lock.json ## formatted, vetted, types and texts of the console, generated files true
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
+	cd release && $(GO) vet ./...
 	$(GO) build ./...
+	GOOS=windows $(GO) build ./internal/cli
 	$(GO) test -count=1 . ./api ./test/sabotage
 	cd web && npm run --silent check && npm run --silent test
 	@[ -z "$(CI)" ] || { $(MAKE) --no-print-directory gen && git diff --exit-code -- api sdk/go/client web/src/api/schema.ts; }

@@ -129,6 +129,7 @@ func floors() []floor {
 		{"sdk/go/wire", nil},
 		{"sdk/go", []string{sdk}},
 		{"docs", nil},
+		{"release", []string{"release"}},
 		{"cmd", []string{"internal/cli"}},
 	}
 	var left []string
@@ -164,7 +165,7 @@ func floors() []floor {
 // each other.
 func domains() [][]string {
 	return [][]string{{"audit"}, {"identity"}, {"setting"}, {"resource", "gateway"}, {"plugin"}, {"object"}, {"worklist", "decision"},
-		{"control"}, {"message", "dispatch"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
+		{"control"}, {"message", "dispatch", "job"}, {"process"}, {"batch", "schedule"}, {"event", "catalog"}}
 }
 
 // rooms are the packages of the domains that hold several nouns, from left to right;
@@ -613,7 +614,7 @@ func migrations(t *testing.T, f func(file, up string)) {
 			t.Fatal(err)
 		}
 	}
-	if found < 20 {
+	if found < 16 {
 		t.Fatalf("only %d migrations are found", found)
 	}
 }
@@ -623,12 +624,13 @@ func TestMigrationsUseTheSharedSubset(t *testing.T) {
 	t.Parallel()
 	banned := regexp.MustCompile(`(?i)\b(RETURNING|SKIP LOCKED|CASCADE|TRIGGER|AUTOINCREMENT|json_extract|DATETIME|TIMESTAMP)\b`)
 	partial := regexp.MustCompile(`(?is)CREATE\s+(UNIQUE\s+)?INDEX[^;]*\bWHERE\b`)
+	reference := regexp.MustCompile(`(?m)^    (object|route)\s+VARCHAR\(330\)`) // package:type/id, and a method with a path
 	long := regexp.MustCompile(`VARCHAR\((19[1-9]|[2-9]\d\d|\d{4,})\)`)
-	const before = "internal/domain/audit/migrations/sqlite/202611282300_who.sql" // its partial index came before this test; no migration is edited
 	migrations(t, func(file, up string) {
-		if filepath.ToSlash(file) == before {
-			up = strings.Replace(up, " WHERE outcome = 'refused'", "", 1)
+		if dir := filepath.Base(filepath.Dir(file)); dir != "migrations" && dir != "postgres" && dir != "mysql" {
+			t.Errorf("%s: one text in the folder migrations serves all, a folder beside it names a dialect in which it must differ", file)
 		}
+		up = reference.ReplaceAllString(up, "$1 TEXT")
 		for what, p := range map[string]*regexp.Regexp{"a word": banned, "a partial index": partial, "a text too long for a key": long} {
 			if hit := p.FindString(up); hit != "" {
 				t.Errorf("%s uses %s that not every database has: %s", file, what, hit)
@@ -640,7 +642,7 @@ func TestMigrationsUseTheSharedSubset(t *testing.T) {
 // A table is read and written by its own domain alone.
 func TestTablesBelongToTheirDomain(t *testing.T) {
 	t.Parallel()
-	named := regexp.MustCompile(`\b(?:FROM|INTO|UPDATE|JOIN|TABLE) ((?:audit|identity|setting|plugin|object|worklist|control|dispatch|process|engine|api|bus)_[a-z_]+)`)
+	named := regexp.MustCompile(`\b(?:FROM|INTO|UPDATE|JOIN|TABLE) ((?:audit|identity|setting|plugin|object|worklist|control|dispatch|job|process|engine|api|bus)_[a-z_]+)`)
 	statements := 0
 	for _, s := range sources(t) {
 		if within(s.dir, "test") {
@@ -674,7 +676,7 @@ func TestTablesBelongToTheirDomain(t *testing.T) {
 func installations() map[string]string {
 	part, whole, mine := "a part of a row that has a project", "of the whole installation", "in the plugin's database: the attribute that its type names is the project"
 	return map[string]string{
-		"api_idempotency": "of who asked", "control_stop": whole, "control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
+		"api_idempotency": "of who asked", "db_writer": whole, "control_stop": whole, "control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
 		"engine_held": part, "engine_history": part, "engine_key": "a counter", "engine_record": part,
 		"identity_role": whole, "identity_token": "of a user", "identity_try": "of a name and an address", "identity_user": whole, "object_cursor": "of a plugin",
 		"object_origin": mine, "object_ref": mine, "object_row": mine, "object_step": mine, "object_unique": mine, "object_value": mine,

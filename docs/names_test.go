@@ -332,7 +332,7 @@ func TestNamesThatDoNotExistAreNoticed(t *testing.T) {
 	t.Parallel()
 	k := everything(t)
 	for right, wrong := range map[string]string{
-		"TestTheMapIsTrue": "TestTheMapIsFalse", "control.Admit": "control.Permit", "http.Handler": "resource.Driver",
+		"TestTheMapIsTrue": "TestTheMapIsFalse", "control.Admit": "control.Permit", "resource.Driver": "resource.Lorry",
 		"internal/kit/db": "internal/kit/base", "domain/control": "domain/gate",
 		"plugins.isolate": "plugins.isolated", "run.start": "run.begin", "limits.*": "limit.*",
 		"GET /api/v1/runs/{run}": "GET /api/v1/run/{run}", "/api/v1/locks": "/api/v1/lock",

@@ -90,8 +90,8 @@ func (a *app) root() *cobra.Command {
 	c.PersistentFlags().BoolVar(&a.raw, "raw", false, "send control characters of output to the terminal as they come")
 	a.target.flags(c)
 	tools := &language.Tools{Session: &a.Session}
-	c.AddCommand(a.serverCmd(), a.recoverCmd(), a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.messageCmd(), a.signalCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()), a.demoCmd())
-	c.AddCommand(a.hiddenCmds()...)
+	c.AddCommand(a.localCmds()...)
+	c.AddCommand(a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.messageCmd(), a.signalCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()))
 	explain(c)
 	return c
 }

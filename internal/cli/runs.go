@@ -16,6 +16,7 @@ import (
 
 type runsOptions struct {
 	state, process, object string
+	parent, called         string
 	limit                  int
 }
 
@@ -28,6 +29,8 @@ func (a *app) runsCmd() *cobra.Command {
 	list.Flags().StringVar(&o.state, "state", "", "waiting, active, incident, stopping, completed, failed or cancelled")
 	list.Flags().StringVar(&o.process, "process", "", "only runs of this process")
 	list.Flags().StringVar(&o.object, "object", "", "only runs that were given this object")
+	list.Flags().StringVar(&o.parent, "parent", "", "only runs that this run has called")
+	list.Flags().StringVar(&o.called, "called", "", "no leaves out runs that others have called, only lists those alone")
 	list.Flags().IntVar(&o.limit, "limit", 50, "how many at most, up to 500")
 	show := &cobra.Command{
 		Use: "show <run>", Short: "A run with its steps and every row's outcome", Args: command.Exactly(1, "the key of a run"),
@@ -55,7 +58,7 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
 	_ = cancel.MarkFlagRequired("reason") // the flag exists
-	return command.Group("runs", "Runs", list, show, watch, a.logCmd(), a.waitingCmd(), a.moveUpCmd(), cancel, a.quarantineCmd())
+	return command.Group("runs", "Runs", append([]*cobra.Command{list, show, watch, a.logCmd(), a.waitingCmd(), a.moveUpCmd(), cancel}, a.localRunsCmds()...)...)
 }
 
 func (a *app) listRuns(ctx context.Context, o runsOptions) error {
@@ -64,7 +67,7 @@ func (a *app) listRuns(ctx context.Context, o runsOptions) error {
 		return err
 	}
 	var page client.PageOfProcessRun
-	path := client.Query("/api/v1/runs", "project", a.target.project, "state", o.state, "process", o.process, "object", o.object, "limit", client.Limit(o.limit))
+	path := client.Query("/api/v1/runs", "project", a.target.project, "state", o.state, "process", o.process, "object", o.object, "parent", o.parent, "called", o.called, "limit", client.Limit(o.limit))
 	if err := api.Call(ctx, "GET", path, nil, &page); err != nil {
 		return err
 	}
@@ -96,7 +99,9 @@ func (a *app) showRun(ctx context.Context, run string) error {
 		}
 	}
 	return a.Show(map[string]any{"run": r, "steps": steps.Items, "jobs": jobs.Items}, func(w io.Writer) {
-		fmt.Fprintf(w, "run %s\t%s v%d\t%s %s\tby %s\n\n", r.Key, r.Process, r.Version, r.State, r.Code, r.Subject)
+		fmt.Fprintf(w, "run %s\t%s v%d\t%s %s\tby %s\n", r.Key, r.Process, r.Version, r.State, r.Code, r.Subject)
+		showCalls(w, r)
+		fmt.Fprintln(w)
 		rows := map[string]client.DispatchStep{}
 		for _, j := range jobs.Items {
 			rows[j.Job] = j
@@ -138,4 +143,18 @@ func (a *app) act(ctx context.Context, path string, body any, done string) error
 		return err
 	}
 	return a.Show(map[string]string{"result": done}, func(w io.Writer) { fmt.Fprintln(w, done) })
+}
+
+// showCalls names the run that has called a run, and those that it has called.
+func showCalls(w io.Writer, r client.ProcessRun) {
+	if r.Parent != "" {
+		fmt.Fprintf(w, "called by run %s in its step %s\n", r.Parent, r.Caller)
+	}
+	for _, c := range r.Called {
+		stuck := ""
+		if c.Incidents > 0 {
+			stuck = ", which waits for help: sextant runs show " + c.Run
+		}
+		fmt.Fprintf(w, "called run %s of %s in the step %s: %s%s\n", c.Run, c.Process, c.Step, c.State, stuck)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -47,6 +48,10 @@ type Config struct {
 	Environment string `koanf:"environment" unit:"text"`
 	// Data is the folder that holds everything. Default ./data.
 	Data string `koanf:"data" unit:"folder"`
+	// Database is the address of a database on a server, such as
+	// postgres://user:password@host:5432/sextant or mysql://user:password@host:3306/sextant;
+	// without one there is a SQLite file in the data folder. Default none.
+	Database string `koanf:"database" unit:"address"`
 	// TLS is how connections from other machines are protected.
 	TLS TLS `koanf:"tls"`
 	// Admin is where metrics and profiles are.
@@ -57,6 +62,8 @@ type Config struct {
 	Plugins Plugins `koanf:"plugins"`
 	// Output is how much of what services write while they work is kept.
 	Output Output `koanf:"output"`
+	// Retention is how long what happened is kept.
+	Retention Retention `koanf:"retention"`
 	// Limits is what runs may use of this machine.
 	Limits Limits `koanf:"limits"`
 }
@@ -83,6 +90,9 @@ type Limits struct {
 	// Cycle is the shortest time between two firings of a timer that repeats.
 	// Default 1000.
 	Cycle int `koanf:"cycle" unit:"milliseconds"`
+	// Depth is how many runs may call one another; a call beyond that stops with an
+	// incident. Default 100.
+	Depth int `koanf:"depth" unit:"number"`
 }
 
 // TLS protects connections.
@@ -132,12 +142,23 @@ type Output struct {
 	Total int64 `koanf:"total" unit:"MiB"`
 }
 
+// Retention is for how many days what happened is kept; 0 is for ever.
+type Retention struct {
+	// Events is how long events are kept. Default 30.
+	Events int `koanf:"events" unit:"days"`
+	// Audit is how long audit records are kept. Default 0.
+	Audit int `koanf:"audit" unit:"days"`
+	// Runs is how long runs are kept after their end, with their history, jobs,
+	// verdicts and output. Default 0.
+	Runs int `koanf:"runs" unit:"days"`
+}
+
 func defaults() map[string]any {
 	return map[string]any{
-		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "", "environment": "", "data": "data", "admin.listen": "127.0.0.1:8067",
+		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "", "environment": "", "data": "data", "database": "", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
-		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "", "output.job": 256, "output.total": 5120,
-		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000,
+		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "", "output.job": 256, "output.total": 5120, "retention.events": 30, "retention.audit": 0, "retention.runs": 0,
+		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000, "limits.depth": 100,
 	}
 }
 
@@ -158,6 +179,9 @@ var userInfo = regexp.MustCompile(`://([^/:@\s]*):[^/@\s]+@`)
 // password within an address.
 func (i Item) Shown() string {
 	if secretKey.MatchString(i.Key) && i.Value != "" {
+		return hidden
+	}
+	if _, err := url.Parse(i.Value); i.Key == "database" && err != nil { // what is not understood may hold a password anywhere
 		return hidden
 	}
 	return userInfo.ReplaceAllString(i.Value, "://$1:"+hidden+"@")
@@ -354,14 +378,22 @@ func (c *Config) validate() error {
 	if err := checkReach(c.Plugins.Reach); err != nil {
 		return err
 	}
+	if err := checkDatabase(c.Database); err != nil {
+		return err
+	}
 	for key, n := range map[string]int{"limits.elements": c.Limits.Elements, "limits.bytes": c.Limits.Bytes, "limits.facts": c.Limits.Facts, "limits.moves": c.Limits.Moves,
-		"limits.runs": c.Limits.Runs, "limits.calls": c.Limits.Calls, "limits.cycle": c.Limits.Cycle} {
+		"limits.runs": c.Limits.Runs, "limits.calls": c.Limits.Calls, "limits.cycle": c.Limits.Cycle, "limits.depth": c.Limits.Depth} {
 		if n < 1 || n > 1<<40 {
 			return fmt.Errorf("%s: %d is no limit: want 1 or more", key, n)
 		}
 	}
 	if c.Data == "" {
 		return errors.New("data: name a folder")
+	}
+	for name, days := range map[string]int{"events": c.Retention.Events, "audit": c.Retention.Audit, "runs": c.Retention.Runs} {
+		if days < 0 || days > 36_500 {
+			return fmt.Errorf("retention.%s: %d days: from 1 to 36500, or 0 for ever", name, days)
+		}
 	}
 	if c.Output.Job < 1 || c.Output.Total < c.Output.Job || c.Output.Total > 1<<30 {
 		return fmt.Errorf("output: job is %d and total %d MiB: both are at least 1, and total is at least job", c.Output.Job, c.Output.Total)
@@ -428,6 +460,16 @@ func Environment() []string {
 
 // Home is the user's folder for configuration.
 func Home() (string, error) { return os.UserConfigDir() }
+
+// checkDatabase refuses what is no address of a server, without showing it.
+func checkDatabase(text string) error {
+	scheme, _, found := strings.Cut(text, "://")
+	if text == "" || found && slices.Contains([]string{"postgres", "postgresql", "mysql", "mariadb"}, scheme) {
+		return nil
+	}
+	return errors.New("database: the address is none such as postgres://user:password@host:5432/sextant or mysql://user:password@host:3306/sextant; " +
+		"leave it out for a file in the data folder")
+}
 
 // checkReach refuses what is neither an address nor a network.
 func checkReach(text string) error {

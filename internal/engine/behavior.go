@@ -65,6 +65,7 @@ var behaviors = [...]behavior{
 	program.SignalThrow:        signalThrow{},
 	program.SignalEnd:          signalEnd{},
 	program.EventGateway:       eventGateway{},
+	program.CallActivity:       callActivity{},
 }
 
 // of gives the behavior of a node.

@@ -56,6 +56,13 @@ const (
 	Unsubscribed
 	// SignalThrown goes to everything that waits for the signal.
 	SignalThrown
+	// CallAsked wants a run of another process, with the key of the effect. The host
+	// answers with CallBegun or CallFailed.
+	CallAsked
+	// CallGone wants the end of a run that was called.
+	CallGone
+	// Escalated tells what has called the run of an escalation, by its Code.
+	Escalated
 )
 
 // Effect is one thing to do after the commit. Key names the job, timer, task
@@ -82,6 +89,9 @@ type Effect struct {
 	// code) or cancelled (with the reason).
 	State string
 	Code  string
+	// Of a run that was called RunEnded has in Variables what it leaves, in Message
+	// what the error says, and in Escalation the code of one that ended it.
+	Message, Escalation string
 }
 
 // Task is what a person is asked.
@@ -123,13 +133,15 @@ const (
 	FactEnded
 	FactRetried
 	FactEvent
+	FactCalled
 )
 
 // Fact is one line of a run's history. Node is an index into the program, of a
 // flow for FactFlow; Text and Data depend on the kind: FactVariable has name and
 // JSON value, the failing kinds a message. FactEntered has in Data the element
 // instance around it where that is not the process, FactJob and FactIncident the
-// one that they belong to, each as a number that is added to the run's key.
+// one that they belong to, FactCalled the run that was called and FactStarted the one
+// that has called this one, each as a number that is added to the run's key.
 type Fact struct {
 	Kind FactKind
 	Time time.Time

@@ -151,12 +151,29 @@ func (s *stepper) leave(el *state.Element, flows []int32) {
 
 // end ends the run; whatever is still active is terminated.
 func (s *stepper) end(root *state.Element, how, code string) {
+	s.endWith(root, Effect{State: how, Code: code})
+}
+
+func (s *stepper) endWith(root *state.Element, e Effect) {
+	e.Kind, e.Key = RunEnded, root.Key
+	if root.Caller != nil && e.State == Completed {
+		e.Variables = s.locals(root.Key)
+	}
 	s.terminateBelow(root)
 	s.clear(root)
 	s.run.Remove(root)
 	s.ended = true
-	s.fact(Fact{Kind: FactEnded, Key: root.Key, Text: how, Data: quoted(code)})
-	s.effect(Effect{Kind: RunEnded, Key: root.Key, State: how, Code: code})
+	s.fact(Fact{Kind: FactEnded, Key: root.Key, Text: e.State, Data: quoted(e.Code)})
+	s.effect(e)
+}
+
+// locals are the variables of exactly one scope.
+func (s *stepper) locals(scope state.Key) Variables {
+	vars := Variables{}
+	for _, n := range s.run.Names(scope) {
+		vars[n], _ = s.run.Local(scope, n)
+	}
+	return vars
 }
 
 // terminateBelow ends everything within an element instance.
@@ -188,6 +205,7 @@ func (s *stepper) terminate(below map[state.Key][]*state.Element, el *state.Elem
 func (s *stepper) clear(el *state.Element) {
 	s.dropJob(el)
 	s.dropTask(el)
+	s.dropCall(el)
 	s.dropIncident(el)
 	s.forget(el)
 }

@@ -31,6 +31,8 @@ type Start struct {
 	Mandate   []byte
 	// Event is the id of the start event, empty for the one without a trigger.
 	Event string
+	// Caller is what has called the run, nil for nothing.
+	Caller *state.Caller
 }
 
 // JobCompleted ends a job with its results.
@@ -112,9 +114,13 @@ func (e Start) apply(s *stepper) error {
 	if err != nil {
 		return err
 	}
-	root := &state.Element{Key: s.run.Key, Start: start}
+	root := &state.Element{Key: s.run.Key, Start: start, Caller: e.Caller}
 	s.run.Put(root)
-	s.fact(Fact{Kind: FactStarted, Key: root.Key})
+	begun := Fact{Kind: FactStarted, Key: root.Key}
+	if e.Caller != nil {
+		begun.Data = s.offset(e.Caller.Run)
+	}
+	s.fact(begun)
 	if e.Mandate != nil {
 		s.run.SetMandate(e.Mandate, s.env.NextKey())
 	}

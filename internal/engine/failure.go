@@ -96,34 +96,50 @@ type thrown struct {
 // happen: on the boundary of the instance, in the event sub-processes of the scope
 // around it, on the boundary of that, and so on outwards. At one place an event that
 // names the code goes before one that catches all.
-func (s *stepper) throw(el *state.Element, t *thrown) bool {
-	for cur := el; cur.Parent != 0; cur = s.run.Elements[cur.Parent] {
-		if cur.Index == 0 || cur.Body { // the boundary events of an iteration sit on its body
-			if b := s.best(s.p.Nodes[cur.Node].Boundary, t); b != nil {
-				s.reach(cur, b, t)
-				return true
-			}
-		}
-		if s.throwTo(s.run.Elements[cur.Parent], t) {
-			return true
-		}
-	}
-	return false
-}
+func (s *stepper) throw(el *state.Element, t *thrown) bool { return s.caught(s.catcher(el, t), t) }
 
 // throwIn is throw for what a token within a scope throws.
 func (s *stepper) throwIn(scope *state.Element, t *thrown) bool {
-	return s.throwTo(scope, t) || s.throw(scope, t)
+	if start := s.handler(scope, t); start != nil {
+		return s.caught(place{scope, start}, t)
+	}
+	return s.throw(scope, t)
 }
 
-// throwTo lets an event sub-process of a scope catch what was thrown within it.
-func (s *stepper) throwTo(scope *state.Element, t *thrown) bool {
-	start := s.handler(scope, t)
-	if start == nil {
-		return false
+// place is where something is caught: by an event on the boundary of an element
+// instance, or by the start event of an event sub-process within it.
+type place struct {
+	el    *state.Element
+	event *program.Node
+}
+
+// catcher finds where something is caught that an element instance throws; a place
+// without an event where it is not caught within the run.
+func (s *stepper) catcher(el *state.Element, t *thrown) place {
+	for cur := el; cur.Parent != 0; cur = s.run.Elements[cur.Parent] {
+		if cur.Index == 0 || cur.Body { // the boundary events of an iteration sit on its body
+			if b := s.best(s.p.Nodes[cur.Node].Boundary, t); b != nil {
+				return place{cur, b}
+			}
+		}
+		scope := s.run.Elements[cur.Parent]
+		if start := s.handler(scope, t); start != nil {
+			return place{scope, start}
+		}
 	}
-	t.interrupted = start.Interrupting
-	s.handle(scope, start, t)
+	return place{}
+}
+
+func (s *stepper) caught(at place, t *thrown) bool {
+	switch {
+	case at.event == nil:
+		return s.throwOut(t)
+	case at.event.AttachedTo != program.None:
+		s.reach(at.el, at.event, t)
+	default:
+		t.interrupted = at.event.Interrupting
+		s.handle(at.el, at.event, t)
+	}
 	return true
 }
 

@@ -40,7 +40,7 @@ func (g *grower) block(depth int) enginetest.Block {
 	if depth == 0 {
 		return g.task()
 	}
-	switch rapid.IntRange(0, 8).Draw(g.t, "kind") {
+	switch rapid.IntRange(0, 10).Draw(g.t, "kind") {
 	case 0:
 		return enginetest.Seq(g.blocks(depth-1, 1))
 	case 1:
@@ -55,8 +55,27 @@ func (g *grower) block(depth int) enginetest.Block {
 		return enginetest.Race{ID: g.id("race"), Ways: g.blocks(depth-1, 1)}
 	case 7:
 		return enginetest.Task{ID: g.id("t"), Limit: rapid.IntRange(1, 4).Draw(g.t, "limit"), Late: g.block(depth - 1)}
+	case 8, 9:
+		return g.call(depth)
 	}
 	return g.task()
+}
+
+func (g *grower) call(depth int) enginetest.Block {
+	c := enginetest.Call{ID: g.id("call")}
+	if rapid.Bool().Draw(g.t, "catches") {
+		c.Code, c.Broken = rapid.SampledFrom([]string{"A", "B"}).Draw(g.t, "code"), g.block(depth-1)
+	}
+	c.Body = g.throwing(g.block(depth - 1))
+	return c
+}
+
+// throwing adds to a block, now and then, a way that throws an error after it.
+func (g *grower) throwing(b enginetest.Block) enginetest.Block {
+	if rapid.IntRange(0, 3).Draw(g.t, "throws") != 0 {
+		return b
+	}
+	return enginetest.Seq{b, enginetest.Race{ID: g.id("race"), Ways: []enginetest.Block{g.task(), enginetest.Seq{g.task(), enginetest.Throw{ID: g.id("throw"), Code: "A"}}}}}
 }
 
 func (g *grower) sub(depth int) enginetest.Block {
@@ -68,10 +87,7 @@ func (g *grower) sub(depth int) enginetest.Block {
 	if rapid.Bool().Draw(g.t, "beside") {
 		s.Every, s.Beside = rapid.IntRange(1, 3).Draw(g.t, "every"), g.block(depth-1)
 	}
-	s.Body = g.block(depth - 1)
-	if rapid.IntRange(0, 3).Draw(g.t, "throws") == 0 {
-		s.Body = enginetest.Seq{s.Body, enginetest.Race{ID: g.id("race"), Ways: []enginetest.Block{g.task(), enginetest.Seq{g.task(), enginetest.Throw{ID: g.id("throw"), Code: "A"}}}}}
-	}
+	s.Body = g.throwing(g.block(depth - 1))
 	return s
 }
 

@@ -23,6 +23,7 @@ const (
 	IncidentDeadlock  = "deadlock"
 	IncidentBudget    = "engine.budget"
 	IncidentDecision  = "decision"
+	IncidentCalled    = "called_run"
 )
 
 // Env is what a step may know of the world.
@@ -34,6 +35,9 @@ type Env struct {
 	Random func() uint64
 	// NextKey gives keys for what the step creates.
 	NextKey func() state.Key
+	// Caller tells whether what leaves the run by an error or an escalation is caught
+	// where it was called, and whether that ends the run; nil for one that was not.
+	Caller func(code string, escalation bool) (caught, interrupts bool)
 	// Budget bounds what the run may use in all.
 	Budget Budget
 	// Moves is how many tokens may move before the step stops half-way, without

@@ -54,11 +54,7 @@ func (signalThrow) work(s *stepper, el *state.Element, node *program.Node) {
 		s.incident(el, IncidentValue, "the signal name is no text: "+reason(err))
 		return
 	}
-	vars := Variables{}
-	for _, n := range s.run.Names(el.Key) {
-		vars[n], _ = s.run.Local(el.Key, n)
-	}
-	s.effect(Effect{Kind: SignalThrown, Key: el.Key, Element: el.Key, Node: node.Index, Name: name, Variables: vars})
+	s.effect(Effect{Kind: SignalThrown, Key: el.Key, Element: el.Key, Node: node.Index, Name: name, Variables: s.locals(el.Key)})
 	s.finish(el)
 }
 

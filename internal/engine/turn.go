@@ -18,11 +18,12 @@ type Budget struct {
 	Bytes    int           // of all variables: 16 MiB
 	Facts    int           // lines of history: 1,000,000
 	Cycle    time.Duration // the shortest time between two firings of a timer: 1 s
+	Depth    int           // runs that call one another: 100
 }
 
 // WithDefaults fills in what is not given.
 func (b Budget) WithDefaults() Budget {
-	return Budget{cmp.Or(b.Elements, 100_000), cmp.Or(b.Bytes, 16<<20), cmp.Or(b.Facts, 1_000_000), cmp.Or(b.Cycle, time.Second)}
+	return Budget{cmp.Or(b.Elements, 100_000), cmp.Or(b.Bytes, 16<<20), cmp.Or(b.Facts, 1_000_000), cmp.Or(b.Cycle, time.Second), cmp.Or(b.Depth, 100)}
 }
 
 // Turn is what a step that stopped half-way hands on to the next. The state is
@@ -192,7 +193,7 @@ func evaluating(n *program.Node) bool {
 	if n.Task != nil && (n.Task.Type.Expr != nil || n.Task.Retries.Expr != nil) || n.Timer != nil && n.Timer.Value.Expr != nil {
 		return true
 	}
-	if n.Decision != nil && n.Decision.ID.Expr != nil {
+	if n.Decision != nil && n.Decision.ID.Expr != nil || n.Call != nil && n.Call.Process.Expr != nil {
 		return true
 	}
 	if n.Event != nil && (n.Event.Name.Expr != nil || n.Event.Correlation != nil) {

@@ -59,6 +59,8 @@ type Started struct {
 
 // frontRoutes are the endpoints of the console's frame.
 func (s *Server) frontRoutes(p *parts) {
+	p.eventRoutes()
+	p.retentionRoutes(s)
 	type aboutOut struct {
 		Body struct {
 			Version     string `json:"version"`

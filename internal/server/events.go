@@ -87,6 +87,13 @@ func (p *parts) eventRoutes() {
 				}
 				f.After = max(f.After, seq)
 			}
+			first, err := p.bus.First(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if f.After > 0 && f.After < first-1 {
+				return nil, errs.New(errs.Gone, "event.gone", "the events between %d and %d are not kept any more: begin without follows, and read anew what they would have told", f.After, first)
+			}
 			found, err := p.bus.Select(ctx, f, i.Limit+1)
 			if err != nil {
 				return nil, err

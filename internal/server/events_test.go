@@ -77,6 +77,8 @@ func TestEventsAreOfTheirTypes(t *testing.T) {
 	})
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": "127.0.0.1"}}, nil)
 	p.Edit("host:host", map[string]any{"id": "h1", "name": "h2"})
+	p.Edit("host:host", map[string]any{"id": "h1", "state": "up", "state@observed": "down"})
+	p.Edit("host:host", map[string]any{"id": "h1", "state@observed": "up"})
 	p.Must("DELETE", "/api/v1/objects/host:host/h1", nil, nil)
 	if err := p.Deploy([]byte(eventful)); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,8 @@ type folder struct {
 	root string
 	lock *os.File
 	used bool // a first start was completed in it
+	away bool // its database is on a server
+	made bool // its key was made by this start
 }
 
 // openFolder makes or takes the data folder. One that another server uses, or a
@@ -51,6 +53,9 @@ func openFolder(root string) (*folder, error) {
 // whole refuses a folder that has been used and whose database is gone: a new and
 // empty platform in its place would look as if everything had been deleted.
 func (f *folder) whole() error {
+	if f.away {
+		return nil // the database itself tells
+	}
 	if info, err := os.Stat(f.path("sextant.db")); f.used && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0) {
 		return f.lost("its database sextant.db is missing or empty")
 	}
@@ -63,6 +68,9 @@ func (f *folder) lost(what string) error {
 
 // fresh reports whether nothing was kept in the folder yet.
 func (f *folder) fresh() bool {
+	if f.away {
+		return !f.used
+	}
 	info, err := os.Stat(f.path("sextant.db"))
 	return !f.used && (err != nil || info.Size() == 0)
 }
@@ -71,10 +79,28 @@ func (f *folder) fresh() bool {
 // alone: a new one beside a database could open nothing of what is sealed there.
 func (f *folder) key() (string, error) {
 	file := f.path("keys", "master.key")
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !f.fresh() {
+	_, err := os.Stat(file)
+	f.made = errors.Is(err, fs.ErrNotExist)
+	if f.made && !f.fresh() {
 		return "", fmt.Errorf("data: the folder %s has a database and its key %s is missing, without which no secret can be opened: restore the file from a backup", f.root, file)
 	}
 	return file, nil
+}
+
+// belongs refuses a database on a server that is not the folder's: an empty one
+// for a folder with a platform, and a used one for a folder that has just made its
+// key, with which nothing in the database can be opened.
+func (f *folder) belongs(first bool) error {
+	switch {
+	case f.used && first:
+		return fmt.Errorf("data: a server has used the folder %s and this database is empty: copy the platform into it first with sextant database copy, or name another folder with --data to begin anew", f.root)
+	case f.made && !first:
+		if err := os.Remove(f.path("keys", "master.key")); err != nil {
+			return err
+		}
+		return fmt.Errorf("data: a server with another folder has used the database, and the folder %s has no keys/master.key, without which no secret can be opened: restore the folder from a backup, or name an empty database", f.root)
+	}
+	return nil
 }
 
 // checkMode refuses a folder in which every user of the machine could put files

@@ -15,6 +15,7 @@ import (
 	"sextant/internal/config"
 	"sextant/internal/kit/db"
 	"sextant/internal/server"
+	"sextant/internal/testkit/dbserver"
 )
 
 // reopen starts the server again on its folder; settings are added.
@@ -311,7 +312,7 @@ func TestLimitsHoldWhereThingsAreMade(t *testing.T) {
 // query changes the database of a stopped server.
 func query(t *testing.T, file, statement string) error {
 	t.Helper()
-	d, err := db.Open(t.Context(), "sqlite:"+file)
+	d, err := db.Open(t.Context(), dbserver.Address(t, file))
 	if err != nil {
 		return err
 	}

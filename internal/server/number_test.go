@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sextant/internal/kit/db"
+	"sextant/internal/testkit/dbserver"
 )
 
 const askTwice = `<startEvent id="start"/><sequenceFlow id="f1" sourceRef="start" targetRef="one"/><userTask id="one"/><sequenceFlow id="f2" sourceRef="one" targetRef="two"/><userTask id="two"/><sequenceFlow id="f3" sourceRef="two" targetRef="end"/><endEvent id="end"/>`
@@ -59,7 +60,7 @@ func TestDefinitionsOfBeforeAreNumbered(t *testing.T) {
 // order of their numbers, elements before flows.
 func numbers(t *testing.T, file string, statements ...string) []string {
 	t.Helper()
-	d, err := db.Open(t.Context(), "sqlite:"+file)
+	d, err := db.Open(t.Context(), dbserver.Address(t, file))
 	if err != nil {
 		t.Fatal(err)
 	}

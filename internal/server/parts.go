@@ -18,6 +18,7 @@ import (
 	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/job"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/object"
 	"sextant/internal/domain/plugin"
@@ -30,12 +31,14 @@ import (
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/blob"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/kit/retention"
 	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
@@ -50,7 +53,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{api.Domain, api.Migrations}, {bus.Domain, bus.Migrations}, {audit.Domain, audit.Migrations}, {identity.Domain, identity.Migrations},
-		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {decision.Domain, decision.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations},
+		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {decision.Domain, decision.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations}, {job.Domain, job.Migrations},
 		{dispatch.Domain, dispatch.Migrations}, {process.Domain, process.Migrations}, {durable.Domain, durable.Migrations},
 	}
 }
@@ -61,6 +64,7 @@ type parts struct {
 	clock    clock.Clock
 	box      *secret.Box
 	bus      *bus.Bus
+	audit    *audit.Log
 	identity *identity.Service
 	registry *plugin.Registry
 	remote   *plugin.Remote
@@ -69,11 +73,13 @@ type parts struct {
 	dispatch *dispatch.Service
 	output   *output.Store
 	messages *message.Service
+	jobs     *job.Service
 	decision *decision.Service
 	versions *definition.Service
 	runs     *runs.Service
 	door     *control.Door
 	engine   *durable.Host
+	sweeper  *retention.Sweeper
 }
 
 // assemble makes every part and connects them; nothing moves yet.
@@ -84,8 +90,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	d, c := s.db, s.Clock
-	p := &parts{clock: c, box: box, bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
-	trail := audit.New(d, c)
+	p := &parts{clock: c, box: box, audit: audit.New(d, c), bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
+	trail := p.audit
 	p.identity = identity.New(d, c, trail)
 	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
@@ -96,7 +102,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, fmt.Errorf("output: %w", err)
 	}
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
-	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings})
+	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings, Called: p.called})
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output,
 		Changed: changed(func() *runs.Service { return p.runs }), Stopped: func(ctx context.Context, run state.Key) { p.runs.Stopped(ctx, run) },
 		Reached: func(tx *db.Tx, run int64, environments []string) error {
@@ -105,6 +111,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		InSight: func(ctx context.Context, project string, run int64) (bool, error) {
 			return p.runs.InSight(ctx, project, run)
 		}})
+	p.jobs = job.New(d, c, func() job.Runs { return p.runs })
 	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
 	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: planner.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
 		return p.runs.Seen(ctx, permission, project, column)
@@ -112,41 +119,50 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return p.runs.InSight(ctx, project, run)
 	}})
 	p.versions = definition.New(definition.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Planner: planner, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
-	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Max: s.Config.Limits.Runs})
+	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Jobs: p.jobs, Max: s.Config.Limits.Runs})
 	views := view.New(view.Deps{DB: d, Audit: trail, Definitions: p.versions, Runs: p.runs, Dispatch: p.dispatch})
 	tasks.Attach(p.runs)
 	if err := p.versions.Number(ctx); err != nil {
 		return nil, err
 	}
 	tasks.Seen, tasks.Able = p.runs.Seen, p.identity.MayCompleteTasks
-	p.engine, err = durable.Open(ctx, durable.Deps{DB: d, Clock: c, Log: s.Log, Programs: p.versions.Program, Zone: time.LoadLocation, Projector: p.runs,
-		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
-		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}}})
+	p.engine, err = durable.Open(ctx, p.host(s))
 	if err != nil {
 		return nil, err
 	}
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs, Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, Still: p.identity.Still, Log: s.Log})
-	p.objects.Attach(p.door)
 	p.versions.Attach(p.engine)
 	p.runs.Attach(p.engine, p.door)
+	p.objects.Attach(p.runs.Door())
 	p.messages.Attach(p.runs, p.door)
 	p.decision.Attach(p.engine)
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.messages, p.versions, p.runs, views} {
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
 	}
 	p.decision.Routes(p.api, p.runs)
 	s.frontRoutes(p)
-	p.eventRoutes()
 	console, err := s.console()
 	if err != nil {
 		return nil, err
 	}
 	p.api.Mount("/", console)
 	return p, nil
+}
+
+// host is what the engine needs.
+func (p *parts) host(s *Server) durable.Deps {
+	return durable.Deps{DB: s.db, Clock: s.Clock, Log: s.Log, Programs: p.versions.Program, Zone: time.LoadLocation, Projector: p.runs, Calls: p.runs,
+		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
+		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}, {Accepts: runs.Pulled, Worker: p.jobs}}}
+}
+
+// called finds what a call activity calls, for the planner.
+func (p *parts) called(ctx context.Context, project string, caller int64, c *program.Call) (control.Found, error) {
+	return p.versions.CalledBy(ctx, project, caller, c)
 }
 
 // refusals keeps in the audit log who asked for what they may not do.
@@ -175,7 +191,7 @@ func cut(text string) string {
 // budget is what one run may use.
 func budget(s *Server) engine.Budget {
 	e := s.Config.Limits
-	return engine.Budget{Elements: e.Elements, Bytes: e.Bytes, Facts: e.Facts, Cycle: time.Duration(e.Cycle) * time.Millisecond}
+	return engine.Budget{Elements: e.Elements, Bytes: e.Bytes, Facts: e.Facts, Cycle: time.Duration(e.Cycle) * time.Millisecond, Depth: e.Depth}
 }
 
 // authenticate finds out who asks; a plugin that names the call it works on acts
@@ -198,6 +214,9 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g := s.group
 	s.metrics.Gauge("sextant_runs_active", "Runs in memory.", func() float64 { return float64(p.engine.Active()) })
 	s.metrics.Counter("sextant_database_commits_total", "Commits of the platform's database.", func() float64 { return float64(s.db.Commits()) })
+	if err := p.runs.Recall(ctx); err != nil {
+		return err
+	}
 	if err := p.door.RenewOnce(ctx); err != nil {
 		return err
 	}
@@ -215,6 +234,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g.Go("disk", func(ctx context.Context) error { return p.mend(ctx, s) })
 	g.Go("output", p.output.Run)
 	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })
+	g.Go("retention", p.sweeper.Run)
 	if err := p.registry.Load(ctx); err != nil {
 		return err
 	}
@@ -227,7 +247,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g.Go("plugins' health", p.registry.Health.Run)
 	g.Go("objects", p.objects.Run) // begins with what a server that was killed has left
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	p.dispatch.Attach(work, p.engine, p.door)
+	p.dispatch.Attach(work, p.engine, p.runs.Door())
 	g.OnStop("engine", func(context.Context) error {
 		cancel(errStopping)
 		p.dispatch.Wait()

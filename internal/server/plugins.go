@@ -109,19 +109,23 @@ func (p *parts) pluginToken(ctx context.Context, s *Server, name string) (string
 
 // pluginPlaces makes the folders of a plugin and gives the address of its
 // database.
-func (s *Server) pluginPlaces(name string) (files, database string, err error) {
+func (s *Server) pluginPlaces(ctx context.Context, name string) (files, database string, err error) {
 	root := s.pluginFolder(name)
 	for _, sub := range []string{"db", "files", "log"} {
 		if err := os.MkdirAll(filepath.Join(root, sub), 0o700); err != nil {
 			return "", "", err
 		}
 	}
+	if s.folder.away {
+		database, err = sqldb.Room(ctx, s.Config.Database, "plugin_"+name)
+		return filepath.Join(root, "files"), database, err
+	}
 	return filepath.Join(root, "files"), "sqlite:" + filepath.Join(root, "db", "plugin.db"), nil
 }
 
 // inProcess lets a plugin answer within the server.
 func inProcess(ctx context.Context, s *Server, p *parts, i instance) error {
-	files, address, err := s.pluginPlaces(i.name)
+	files, address, err := s.pluginPlaces(ctx, i.name)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,11 @@ func Quarantine(ctx context.Context, o Options, run int64, reason string, drop b
 
 // offline works on the data folder of a server that does not run.
 func offline(ctx context.Context, o Options, fn func(*Server) error) (err error) {
-	if _, err := os.Stat(filepath.Join(o.Config.Data, "sextant.db")); err != nil {
+	mark := "sextant.db"
+	if o.Config.Database != "" {
+		mark = "format"
+	}
+	if _, err := os.Stat(filepath.Join(o.Config.Data, mark)); err != nil {
 		return fmt.Errorf("data: no server has used the folder %s: name its folder with --data", o.Config.Data)
 	}
 	s := &Server{Options: o, group: lifecycle.New(context.WithoutCancel(ctx))}
@@ -59,6 +63,7 @@ func offline(ctx context.Context, o Options, fn func(*Server) error) (err error)
 		return err
 	}
 	s.group.OnStop("data folder", func(context.Context) error { return s.folder.close() })
+	s.folder.away = o.Config.Database != ""
 	if err := s.folder.whole(); err != nil {
 		return err
 	}

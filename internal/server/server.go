@@ -10,7 +10,9 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,7 +29,7 @@ import (
 
 	"sextant/internal/config"
 	"sextant/internal/domain/identity"
-	"sextant/internal/driver/localproc"
+	"sextant/internal/domain/resource"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -35,6 +37,7 @@ import (
 	"sextant/internal/kit/lifecycle"
 	"sextant/internal/kit/obs"
 	"sextant/internal/kit/secret"
+	"sextant/sdk/go/sqldb"
 )
 
 const (
@@ -80,7 +83,7 @@ type Server struct {
 	main    net.Listener
 	admin   net.Listener
 	http    *http.Server
-	local   *localproc.Driver // of plugins in processes of their own; nil for none
+	keeper  *resource.Supervisor // of plugins in processes of their own; nil for none
 }
 
 // Open starts a server. It serves when Open returns.
@@ -98,6 +101,7 @@ func Open(ctx context.Context, o Options) (s *Server, err error) {
 		s.Log.Warn("the server runs as root: give it a user of its own")
 	}
 	s.group.OnStop("data folder", func(context.Context) error { return s.folder.close() })
+	s.folder.away = o.Config.Database != ""
 	if err := s.folder.whole(); err != nil {
 		return s, err
 	}
@@ -186,22 +190,47 @@ func listenOn(option, address string) (net.Listener, error) {
 
 func (s *Server) openDatabase(ctx context.Context) error {
 	file := s.folder.path("sextant.db")
-	if err := s.folder.private("sextant.db"); err != nil { // SQLite gives its other files the same mode
+	address, name := "sqlite:"+file, file
+	if s.folder.away {
+		address, name = s.Config.Database, sqldb.Redact(s.Config.Database)
+	} else if err := s.folder.private("sextant.db"); err != nil { // SQLite gives its other files the same mode
 		return fmt.Errorf("database %s: %w", file, err)
 	}
-	d, err := db.Open(ctx, "sqlite:"+file)
+	upgrade, err := s.copyBefore(ctx)
 	if err != nil {
-		return fmt.Errorf("database %s: %w", file, err)
+		return err
+	}
+	d, err := db.OpenAs(ctx, address, s.holder())
+	if err != nil {
+		return fmt.Errorf("database %s: %w", name, err)
 	}
 	s.db = d
-	d.Reserve(s.folder.path("reserve"), reserveBytes)
 	s.group.OnStop("database", func(context.Context) error { return d.Close() })
+	if s.folder.away {
+		err = s.folder.belongs(d.First())
+	} else {
+		d.Reserve(s.folder.path("reserve"), reserveBytes)
+	}
+	if err != nil {
+		return fmt.Errorf("database %s: %w", name, err)
+	}
 	for _, m := range migrations() {
 		if err := d.Migrate(ctx, m.domain, m.files); err != nil {
-			return fmt.Errorf("database %s: %w", file, err)
+			return fmt.Errorf("database %s: %w", name, err)
 		}
 	}
-	return nil
+	return upgrade.done()
+}
+
+// holder says who uses the database. The folder is held by one server at a time,
+// so that one who comes again from the same place is the one from before.
+func (s *Server) holder() db.Holder {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "a machine without a name"
+	}
+	id := sha256.Sum256([]byte(host + "\x00" + s.folder.root))
+	return db.Holder{ID: hex.EncodeToString(id[:16]), Name: fmt.Sprintf("the server on %s with the folder %s (process %d)", host, s.folder.root, os.Getpid())}
 }
 
 // URL is where the API and the console are.

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 
+	"sextant/internal/testkit/dbserver"
 	"sextant/plugins/cmdb"
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/sqldb"
@@ -150,7 +151,7 @@ func startAs(t *testing.T, serve func(*rig, *plugin.Host)) *rig {
 
 func (r *rig) boot(serve func(*rig, *plugin.Host)) {
 	r.Helper()
-	db, dialect, err := sqldb.Open("sqlite:"+filepath.Join(r.data, "db"), false)
+	db, dialect, err := sqldb.Open(dbserver.Address(r, filepath.Join(r.data, "db")), false)
 	if err != nil {
 		r.Fatal(err)
 	}

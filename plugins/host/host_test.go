@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 
+	"sextant/internal/testkit/dbserver"
 	"sextant/plugins/host"
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/sqldb"
@@ -105,7 +106,7 @@ func start(t *testing.T) *rig {
 // boot starts the plugin, again after its host was closed.
 func (r *rig) boot() {
 	r.Helper()
-	db, dialect, err := sqldb.Open("sqlite:"+filepath.Join(r.data, "db"), false)
+	db, dialect, err := sqldb.Open(dbserver.Address(r, filepath.Join(r.data, "db")), false)
 	if err != nil {
 		r.Fatal(err)
 	}

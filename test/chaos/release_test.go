@@ -23,6 +23,7 @@ import (
 	"sextant/internal/server/demo"
 	"sextant/internal/server/demo/stage"
 	"sextant/internal/server/demo/traffic"
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/sqldb"
 )
@@ -284,7 +285,7 @@ func (w *world) compare(before map[string]int, version string) {
 func (w *world) audit(runs []string) {
 	w.t.Helper()
 	w.kill()
-	database, _, err := sqldb.Open("sqlite:"+filepath.Join(w.dir, "data", "sextant.db"), true)
+	database, _, err := sqldb.Open(dbserver.Address(w.t, filepath.Join(w.dir, "data", "sextant.db")), true)
 	w.must(err)
 	defer database.Close()
 	for _, run := range runs {

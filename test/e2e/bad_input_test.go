@@ -61,8 +61,8 @@ func TestProcessesThatCannotRunAreRefused(t *testing.T) {
 		"broken_path": {task("plugin:host/wait/http", `<sextant:input name="url" from="path" value=".unit&gt;"/>`), 422, 5, "t",
 			".unit>"},
 		"not_executed": {opened +
-			`<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><callActivity id="t"/>` +
-			closed, 422, 4, "t", "callActivity"},
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><complexGateway id="t"/>` +
+			closed, 422, 4, "t", "complexGateway"},
 		"input_place": {opened +
 			`<sequenceFlow id="f1" sourceRef="s" targetRef="t"/><sequenceFlow id="f2" sourceRef="t" targetRef="e"/>` + "\n" +
 			`<userTask id="t"><extensionElements><sextant:input name="x" from="constant" value="1"/></extensionElements></userTask>` +

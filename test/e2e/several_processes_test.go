@@ -50,8 +50,8 @@ func TestAllProcessesOfAFileAreDeployed(t *testing.T) {
 		d.Others[0].Version != 1 {
 		t.Errorf("the next file says %+v", d)
 	}
-	err := p.Deploy([]byte(definitions + one("fourth") + strings.Replace(one("fifth"), "<endEvent", "<callActivity", 1) + `</definitions>`))
-	if err == nil || !strings.Contains(err.Error(), "callActivity") {
+	err := p.Deploy([]byte(definitions + one("fourth") + strings.Replace(one("fifth"), "<endEvent", "<complexGateway", 1) + `</definitions>`))
+	if err == nil || !strings.Contains(err.Error(), "complexGateway") {
 		t.Errorf("a file with a process that cannot be executed: %v", err)
 	}
 	if _, err := p.Download(t.Context(), "/api/v1/processes/third/1/xml"); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sextant/internal/kit/db"
+	"sextant/internal/testkit/dbserver"
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/wire"
@@ -344,7 +345,7 @@ func TestWhereOlderRunsActIsLookedUp(t *testing.T) {
 	if err := w.Server.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(w.Data, "sextant.db"))
+	d, err := db.Open(t.Context(), dbserver.Address(t, filepath.Join(w.Data, "sextant.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

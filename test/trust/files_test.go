@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sextant/internal/kit/db"
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/wire"
 )
 
@@ -109,7 +110,7 @@ func TestFilesAndSecrets(t *testing.T) {
 		other := connection(nil)
 		other.path = "/api/v1/connections/vault-2"
 		h.must(t, other, nil)
-		d, err := db.Open(context.WithoutCancel(t.Context()), "sqlite:"+filepath.Join(h.data, "sextant.db"))
+		d, err := db.Open(context.WithoutCancel(t.Context()), dbserver.Address(t, filepath.Join(h.data, "sextant.db")))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/server"
+	"sextant/internal/testkit/dbserver"
 )
 
 const (
@@ -391,7 +392,7 @@ var moving = []string{"api_idempotency", "bus_event", "control_claim", "control_
 // state is everything that is kept, without the marks of when a token was seen.
 func (h *house) state(t *testing.T) string {
 	t.Helper()
-	d, err := db.Open(context.WithoutCancel(t.Context()), "sqlite:"+filepath.Join(h.data, "sextant.db"))
+	d, err := db.Open(context.WithoutCancel(t.Context()), dbserver.Address(t, filepath.Join(h.data, "sextant.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func TestParsers(t *testing.T) {
 				`<sequenceFlow id="f1" sourceRef="s" targetRef="nowhere"/><boundaryEvent id="b" `+
 				`attachedToRef="nothing"><timerEventDefinition/></boundaryEvent><sequenceFlow id="f9" sourceRef="gone" targetRef="e"/>`+
 				closed, "nowhere", "nothing", "gone")
-		refused(t, opened+`<callActivity id="m"/>`+closed, "callActivity")
+		refused(t, opened+`<complexGateway id="m"/>`+closed, "complexGateway")
 		refused(t, strings.Replace(waits, `id="u"`, `id="e"`, 1))
 		refused(t, opened+strings.Repeat(`<userTask/>`, 100_000)+closed)
 	})

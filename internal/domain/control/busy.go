@@ -58,7 +58,7 @@ func (d *Door) ruling(ctx context.Context, q db.Querier, c *candidate, failed *S
 		switch {
 		case busy.Policy == program.Merge && c.same() != "" && o.same == c.same():
 			return Merged{api.Key(o.run)}, todo{}, nil
-		case waits && (busy.Policy == program.Replace || busy.Order == program.Latest):
+		case waits && (busy.Policy == program.Replace || busy.Order == program.Newest):
 			t.drop = append(t.drop, o.run)
 		case busy.Policy == program.Replace && slices.Contains(c.mayEnd, o.run):
 			t.cancel = append(t.cancel, o.run)

@@ -304,7 +304,7 @@ func checkInput(req Request) error {
 }
 
 func (d *Door) planOf(ctx context.Context, c *candidate) (Plan, error) {
-	ask := Ask{Project: c.req.Project, Program: c.found.Program, Variables: c.req.Variables}
+	ask := Ask{Project: c.req.Project, Definition: c.found.Definition, Program: c.found.Program, Variables: c.req.Variables}
 	for _, text := range c.req.Objects {
 		ref, err := object.ParseRef(text)
 		if err != nil {

@@ -30,6 +30,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/wire"
 )
 
@@ -120,7 +121,7 @@ type rig struct {
 // newRig makes a door over things p:thing/1 to 3 of project a and 4 of b.
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
+	d, err := db.Open(t.Context(), dbserver.Address(t, filepath.Join(t.TempDir(), "x.db")))
 	r := &rig{t: t, db: d, clock: clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), starter: &starter{}, planner: &planner{}}
 	r.must(err)
 	t.Cleanup(func() { _ = d.Close() })

@@ -25,7 +25,7 @@ func policies() map[string]program.Busy {
 	}
 	return map[string]program.Busy{
 		"fifo": line(program.Queue, program.FIFO, 20*time.Minute, 4), "urgent": line(program.Queue, program.Priority, time.Hour, 5),
-		"newest": line(program.Queue, program.Latest, 30*time.Minute, 3), "strict": line(program.Reject, program.FIFO, 0, 0),
+		"newest": line(program.Queue, program.Newest, 30*time.Minute, 3), "strict": line(program.Reject, program.FIFO, 0, 0),
 	}
 }
 
@@ -92,7 +92,7 @@ func (m *lineModel) ask(w *one, b program.Busy) string {
 		return control.Rejected
 	}
 	var older []api.Key
-	if b.Order == program.Latest {
+	if b.Order == program.Newest {
 		for _, o := range m.waiting {
 			if o.process == w.process && slices.Equal(o.objects, w.objects) {
 				older = append(older, o.run)

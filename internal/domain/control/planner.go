@@ -12,7 +12,7 @@ import (
 
 // Planned is a step as it would act now: every row it would touch, and with what.
 type Planned struct {
-	Element string     `json:"element"`
+	Element string     `json:"element" doc:"Id of the step; within a called process with the id of the call and a slash before it"`
 	Name    string     `json:"name,omitempty"`
 	Service string     `json:"service"`
 	Risk    string     `json:"risk,omitempty"`
@@ -44,10 +44,12 @@ type Plan struct {
 // Ask is a request whose plan is wanted. The context carries the subject of the
 // run that would be.
 type Ask struct {
-	Project   string
-	Program   *program.Program
-	Objects   []object.Ref
-	Variables map[string]json.RawMessage
+	Project string
+	// Definition is the version of the process, Program what it compiles to.
+	Definition int64
+	Program    *program.Program
+	Objects    []object.Ref
+	Variables  map[string]json.RawMessage
 }
 
 // Planner tells what a request would touch: for every step its service, rows,

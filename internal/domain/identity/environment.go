@@ -9,7 +9,7 @@ import (
 
 // environmental are the permissions that are judged in the environment of each
 // object, connection or run. All others hold for a whole project.
-var environmental = []string{"connection.read", "connection.use", "connection.write", "lock.override", "object.read", "object.write",
+var environmental = []string{"connection.read", "connection.use", "connection.write", "job.work", "lock.override", "object.read", "object.write",
 	"run.operate", "run.read", "run.start", "task.complete", "task.read"}
 
 // beside are the permissions that no endpoint asks for by itself: what is done asks

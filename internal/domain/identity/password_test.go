@@ -11,13 +11,14 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 )
 
 // A log-in hashes once and once only, whoever it names, so that its time tells
 // nothing; one that is refused unread hashes nothing.
 func TestEveryLogInTakesTheSameWork(t *testing.T) {
 	t.Parallel()
-	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
+	d, err := db.Open(t.Context(), dbserver.Address(t, filepath.Join(t.TempDir(), "x.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

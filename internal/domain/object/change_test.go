@@ -20,6 +20,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/wire"
 )
 
@@ -644,7 +645,7 @@ func TestWhatAKilledPlatformLeftIsToldOnce(t *testing.T) {
 	_, _ = g.Create(ctx, "cmdb:service", in("a"), []wire.Row{{"id": wire.Raw("last")}, {"id": wire.Raw("words")}}) // nobody hears the answer
 	k.kill = nil
 
-	again, err := db.Open(t.Context(), "sqlite:"+g.file)
+	again, err := db.Open(t.Context(), dbserver.Address(t, g.file))
 	g.must(err)
 	t.Cleanup(func() { _ = again.Close() })
 	g.db, g.deps.DB = again, again

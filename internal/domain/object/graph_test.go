@@ -19,6 +19,7 @@ import (
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 	"sextant/plugins/cmdb"
 	"sextant/sdk/go/objectdoc"
 	"sextant/sdk/go/plugin"
@@ -114,7 +115,7 @@ func newGraphRig(t *testing.T) *graphRig {
 	r.must(err)
 	r.must(r.deps.Plugins.Register(t.Context(), m))
 	dir := t.TempDir()
-	db, dialect, err := sqldb.Open("sqlite:"+filepath.Join(dir, "db"), false)
+	db, dialect, err := sqldb.Open(dbserver.Address(t, filepath.Join(dir, "db")), false)
 	r.must(err)
 	t.Cleanup(func() { _ = db.Close() })
 	on := &plugin.Host{DB: db, Dialect: string(dialect), Data: dir, URL: "http://sextant", Token: "of cmdb", Client: &http.Client{Transport: up}}

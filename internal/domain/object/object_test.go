@@ -30,6 +30,7 @@ import (
 	"sextant/internal/kit/errs"
 	"sextant/internal/kit/secret"
 	"sextant/internal/lang/objectpath"
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/wire"
 )
 
@@ -160,7 +161,7 @@ func box(t *testing.T) *secret.Box {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "x.db")
-	d, err := db.Open(t.Context(), "sqlite:"+file)
+	d, err := db.Open(t.Context(), dbserver.Address(t, file))
 	r := &rig{t: t, db: d, file: file, owner: &owner{rows: map[string][]wire.Row{}, page: 3}}
 	r.must(err)
 	t.Cleanup(func() { _ = d.Close() })

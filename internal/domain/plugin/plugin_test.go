@@ -22,6 +22,7 @@ import (
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 	"sextant/internal/kit/secret"
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/wire"
 )
 
@@ -36,7 +37,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
+	d, err := db.Open(t.Context(), dbserver.Address(t, filepath.Join(t.TempDir(), "x.db")))
 	r := &rig{t: t, db: d, clock: clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 	r.must(err)
 	t.Cleanup(func() { _ = d.Close() })

@@ -18,6 +18,7 @@ import (
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/testkit/dbserver"
 	sdk "sextant/sdk/go/plugin"
 	"sextant/sdk/go/wire"
 )
@@ -36,7 +37,7 @@ const script = "export function card(root) { root.textContent = 'here' }"
 
 func newFront(t *testing.T, remote bool) *front {
 	t.Helper()
-	d, err := db.Open(t.Context(), "sqlite:"+t.TempDir()+"/x.db")
+	d, err := db.Open(t.Context(), dbserver.Address(t, t.TempDir()+"/x.db"))
 	must(t, err)
 	t.Cleanup(func() { _ = d.Close() })
 	must(t, d.Migrate(t.Context(), plugin.Domain, plugin.Migrations))

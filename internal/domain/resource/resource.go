@@ -1,5 +1,6 @@
 // Package resource gives runs and plugins what they work with: files, which are
-// named by the SHA-256 of their content and never change.
+// named by the SHA-256 of their content and never change, and the places that
+// instances of plugins run in.
 package resource
 
 import (

@@ -27,6 +27,9 @@ const (
 
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
 
+// ValidName reports whether a process may have a name.
+func ValidName(name string) bool { return namePattern.MatchString(name) }
+
 // Process is what is to run.
 type Process struct {
 	// Name is the process's own: lower-case letters, digits, _ . and -.

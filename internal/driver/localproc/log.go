@@ -2,6 +2,7 @@ package localproc
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -101,4 +102,34 @@ func (d *Driver) tail(name string, from int64) string {
 		return "the end of its log:\n" + text
 	}
 	return "it has written nothing"
+}
+
+// ReadLog gives what a process wrote, at most limit bytes from a place on, and the place
+// where to read on. A log that was put aside since is read from its beginning; one
+// that is not there is empty.
+func (d *Driver) ReadLog(name string, from int64, limit int) ([]byte, int64, error) {
+	if !ValidName(name) {
+		return nil, 0, nil
+	}
+	f, err := os.Open(d.logPath(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("localproc: the log of %s: %w", name, err)
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, 0, fmt.Errorf("localproc: the log of %s: %w", name, err)
+	}
+	if from > size {
+		from = 0
+	}
+	data := make([]byte, min(size-from, int64(limit)))
+	n, err := f.ReadAt(data, from)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, 0, fmt.Errorf("localproc: the log of %s: %w", name, err)
+	}
+	return data[:n], from + int64(n), nil
 }

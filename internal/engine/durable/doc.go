@@ -8,6 +8,10 @@
 // answered after its commit was synced. A crash loses what was not answered;
 // afterwards jobs are offered again and timers armed again from the records.
 //
+// A run and those that it calls live on one shard. What one step does to several of
+// them is one write: the first step of a called run with the word that it has begun,
+// its last with what its caller does next, a cancel with the end of all below.
+//
 // A run that cannot be loaded, whose step breaks off, or at which two processes
 // died in a row is set aside: its records stay, one incident tells, the others go
 // on. Which runs are at work stands in a file that outlives the process.

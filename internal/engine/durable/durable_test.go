@@ -3,6 +3,7 @@ package durable_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/lang/bpmn"
+	"sextant/internal/testkit/dbserver"
 )
 
 const sequence = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
@@ -68,7 +70,7 @@ func (w *worker) Withdraw(state.Key) {}
 func open(t testing.TB, file string, p *program.Program, w durable.Worker, proj durable.Projector) (*durable.Host, *db.DB) {
 	t.Helper()
 	ctx := context.Background()
-	d, err := db.Open(ctx, "sqlite:"+file)
+	d, err := db.Open(ctx, dbserver.Address(t, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +78,13 @@ func open(t testing.TB, file string, p *program.Program, w durable.Worker, proj 
 		t.Fatal(err)
 	}
 	h, err := durable.Open(ctx, durable.Deps{DB: d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: proj,
-		Programs: func(int64) (*program.Program, error) { return p, nil },
-		Workers:  []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
+		Programs: func(key int64) (*program.Program, error) {
+			if key == 1 {
+				return compile(t, caller), nil
+			}
+			return p, nil
+		}, Calls: &catalog{keys: map[string]int64{"inner": 0}},
+		Workers: []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,9 +229,9 @@ func killedChild(file string) {
 	}()
 	for range 8 {
 		go func() {
-			for {
+			for n := int64(0); ; n++ {
 				key := h.NewKey()
-				if err := h.StartOne(context.Background(), durable.StartRun{Key: key}); err == nil {
+				if err := h.StartOne(context.Background(), durable.StartRun{Key: key, Program: n % 2}); err == nil {
 					say("started %d", key)
 				}
 			}
@@ -296,11 +303,22 @@ func TestKill(t *testing.T) {
 		}()
 	}}
 	h, d := open(t, file, compile(t, sequence), w, e)
-	active := h.Active()
+	active := map[state.Key]bool{}
+	rows, err := d.Query(t.Context(), "SELECT DISTINCT run FROM engine_record")
+	_, err = db.Scan(rows, err, func(r *sql.Rows) (key state.Key, err error) {
+		err = r.Scan(&key)
+		active[key] = true
+		return key, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	close(ready)
-	t.Logf("%d started, %d ended, %d left active", len(started), len(ended), active)
-	for range active {
-		ended[int64(<-e.ch)]++
+	t.Logf("%d started, %d ended, %d left active", len(started), len(ended), len(active))
+	for len(active) > 0 {
+		key := <-e.ch // of one that was called too
+		ended[int64(key)]++
+		delete(active, key)
 	}
 	for key := range started {
 		if ended[key] == 0 {
@@ -314,6 +332,10 @@ func TestKill(t *testing.T) {
 				t.Errorf("run %d neither ended nor is active", key)
 			}
 		}
+	}
+	var orphans int
+	if err := d.QueryRow(t.Context(), "SELECT COUNT(*) FROM engine_record").Scan(&orphans); err != nil || orphans != 0 {
+		t.Errorf("%d records are left of runs that nobody started, %v", orphans, err)
 	}
 	h.Close()
 	if err := d.Close(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/state"
 	"sextant/internal/kit/db"
+	"sextant/internal/testkit/dbserver"
 )
 
 var update = flag.Bool("update", false, "write the files of a format that has none yet")
@@ -111,7 +112,7 @@ func readBack(t *testing.T, d *db.DB, run, seq int64, chunk string) string {
 
 func migrated(t *testing.T) *db.DB {
 	t.Helper()
-	d, err := db.Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "s.db"))
+	d, err := db.Open(context.Background(), dbserver.Address(t, filepath.Join(t.TempDir(), "s.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

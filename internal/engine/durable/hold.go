@@ -159,17 +159,14 @@ func (h *Host) hold(ctx context.Context, key state.Key, v hold) error {
 	if len(v.message) > maxHeldText {
 		v.message = strings.ToValidUTF8(v.message[:maxHeldText], "") + "…"
 	}
-	err := h.deps.DB.Do(ctx, func(tx *db.Tx) error {
+	return h.deps.DB.Do(ctx, func(tx *db.Tx) error {
+		tx.AfterCommit(func() { h.held.put(key, v) }) // before anybody hears of the incident
 		if err := putHeld(tx, key, v, clock.Micros(h.deps.Clock.Now())); err != nil {
 			return err
 		}
 		return h.tell(tx, key, engine.Effect{Kind: engine.IncidentRaised, Key: v.incident, Element: key,
 			Incident: state.Incident{Key: v.incident, Kind: v.kind, Message: v.message, Since: h.deps.Clock.Now()}})
 	})
-	if err == nil {
-		h.held.put(key, v)
-	}
-	return err
 }
 
 func putHeld(tx *db.Tx, key state.Key, v hold, since int64) error {
@@ -204,28 +201,34 @@ func (h *Host) applyHeld(ctx context.Context, key state.Key, v hold, ev engine.E
 // end ends a run that is set aside, without its program and its state.
 func (h *Host) end(ctx context.Context, key state.Key, reason string, with func(*db.Tx) error) error {
 	err := h.deps.DB.Do(ctx, func(tx *db.Tx) error {
-		for _, statement := range []string{deleteRun, "DELETE FROM engine_held WHERE run = ?"} {
-			if _, err := tx.Exec(statement, int64(key)); err != nil {
-				return err
-			}
-		}
-		var seq int64
-		if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(seq) + 1, 0) FROM engine_history WHERE run = ?", int64(key)).Scan(&seq); err != nil {
-			return err
-		}
-		facts := []engine.Fact{{Kind: engine.FactEnded, Time: h.deps.Clock.Now(), Key: key, Text: engine.Cancelled}}
-		if _, err := tx.Exec(insertHistory, int64(key), seq, encodeFacts(key, facts)); err != nil {
-			return err
-		}
-		if err := h.tell(tx, key, engine.Effect{Kind: engine.RunEnded, Key: key, State: engine.Cancelled, Code: reason}); err != nil || with == nil {
+		if err := h.endIn(tx, key, reason); err != nil || with == nil {
 			return err
 		}
 		return with(tx)
 	})
 	if err == nil {
 		h.held.drop(key)
+		h.shards[ShardOf(key)].push(command{run: key, dropped: true})
 	}
 	return err
+}
+
+// endIn is end within a write.
+func (h *Host) endIn(tx *db.Tx, key state.Key, reason string) error {
+	for _, statement := range []string{deleteRun, "DELETE FROM engine_held WHERE run = ?"} {
+		if _, err := tx.Exec(statement, int64(key)); err != nil {
+			return err
+		}
+	}
+	var seq int64
+	if err := tx.QueryRow(context.Background(), "SELECT COALESCE(MAX(seq) + 1, 0) FROM engine_history WHERE run = ?", int64(key)).Scan(&seq); err != nil {
+		return err
+	}
+	facts := []engine.Fact{{Kind: engine.FactEnded, Time: h.deps.Clock.Now(), Key: key, Text: engine.Cancelled}}
+	if _, err := tx.Exec(insertHistory, int64(key), seq, encodeFacts(key, facts)); err != nil {
+		return err
+	}
+	return h.tell(tx, key, engine.Effect{Kind: engine.RunEnded, Key: key, State: engine.Cancelled, Code: reason})
 }
 
 // free takes a run up that was set aside.

@@ -20,6 +20,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 )
 
 // told is a projector that keeps the open incidents and the ends of runs.
@@ -75,6 +76,7 @@ type place struct {
 	told     *told
 	jobs     chan durable.Job
 	marks    string
+	calls    durable.Calls
 	h        *durable.Host
 	d        *db.DB
 }
@@ -91,12 +93,12 @@ func (p *place) open() {
 	p.t.Helper()
 	ctx := context.Background()
 	var err error
-	if p.d, err = db.Open(ctx, "sqlite:"+p.file); err == nil {
+	if p.d, err = db.Open(ctx, dbserver.Address(p.t, p.file)); err == nil {
 		err = p.d.Migrate(ctx, durable.Domain, durable.Migrations)
 	}
 	if err == nil {
 		w := &worker{seen: map[state.Key]int{}, offer: func(j durable.Job) { p.jobs <- j }}
-		p.h, err = durable.Open(ctx, durable.Deps{DB: p.d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: p.told, Programs: p.programs, Marks: p.marks,
+		p.h, err = durable.Open(ctx, durable.Deps{DB: p.d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: p.told, Programs: p.programs, Marks: p.marks, Calls: p.calls,
 			Workers: []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
 	}
 	if err != nil {
@@ -298,7 +300,7 @@ func dying(dir string) {
 	t := &testing.T{}
 	p = compile(t, sequence)
 	ctx := context.Background()
-	d, err := db.Open(ctx, "sqlite:"+filepath.Join(dir, "s.db"))
+	d, err := db.Open(ctx, dbserver.Address(t, filepath.Join(dir, "s.db")))
 	if err == nil {
 		err = d.Migrate(ctx, durable.Domain, durable.Migrations)
 	}

@@ -74,6 +74,8 @@ type Deps struct {
 	Workers []Subscription
 	// Projector may be nil.
 	Projector Projector
+	// Calls finds what call activities call; without it they stop with an incident.
+	Calls Calls
 	// Budget is what one run may use, Moves how many tokens it moves before others
 	// have their turn; what is 0 has its default.
 	Budget engine.Budget
@@ -242,6 +244,21 @@ func (h *Host) Apply(ctx context.Context, runKey state.Key, ev engine.Event, wit
 	}
 }
 
+// ApplyIf is Apply with a check that comes first in the write: its error undoes the
+// event, before anything of that is stored.
+func (h *Host) ApplyIf(ctx context.Context, runKey state.Key, ev engine.Event, check, with func(*db.Tx) error) error {
+	c := command{run: runKey, event: ev, check: check, with: with, reply: make(chan error, 1)}
+	if err := h.send(runKey, c); err != nil {
+		return err
+	}
+	select {
+	case err := <-c.reply:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // ApplyAsync is Apply for callers that do not wait; done is called on the
 // shard's loop and must return at once.
 func (h *Host) ApplyAsync(runKey state.Key, ev engine.Event, with func(*db.Tx) error, done func(error)) error {
@@ -277,15 +294,16 @@ func (h *Host) send(runKey state.Key, c command) error {
 // due is called by the timers.
 func (h *Host) due(e entry) {
 	s := h.shards[ShardOf(e.run)]
-	if e.more {
+	switch {
+	case e.more:
 		s.push(command{run: e.run, event: engine.Continue{}, more: true})
-		return
-	}
-	if e.job != 0 {
+	case e.call:
+		s.push(command{run: e.run, call: e.element})
+	case e.job != 0:
 		s.push(command{run: e.run, offer: e.element})
-		return
+	default:
+		s.push(command{run: e.run, event: engine.TimerFired{Element: e.element, Timer: e.timer}})
 	}
-	s.push(command{run: e.run, event: engine.TimerFired{Element: e.element, Timer: e.timer}})
 }
 
 func (h *Host) worker(jobType string) Worker {

@@ -1,11 +1,13 @@
 package durable
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,16 +32,19 @@ type run struct {
 	programKey int64
 	program    *program.Program
 	state      *state.Run
+	caller     *state.Caller
 	seq        int64        // number of the next history chunk
 	turn       *engine.Turn // of a run whose turn was over; nil where it waits
 	queued     bool         // its next turn is in the queue
 	fresh      bool         // its first turn is still to come
+	birth      *birth       // of a called run, until it is stored
 }
 
 // command is something for a shard's loop to do.
 type command struct {
 	run       state.Key
 	event     engine.Event
+	check     func(*db.Tx) error // comes before the write, with after it
 	with      func(*db.Tx) error
 	reply     chan error
 	done      func(error)
@@ -47,6 +52,8 @@ type command struct {
 	adopt     *run
 	res       engine.Result // with adopt
 	offer     state.Key     // offer the job of this element again
+	call      state.Key     // begin the run that this element calls
+	dropped   bool          // the run was ended without its state: those that know it hear of that
 	more      bool          // go on with a run whose turn was over
 	recovered bool
 }
@@ -129,21 +136,53 @@ func (s *shard) loop() {
 	}
 }
 
-// pending is what a wave does to one run: the steps of some commands, stored by
-// one write.
+// pending is what a wave does to one run and to those that it has called or that have
+// called it: the steps of some commands, stored by one write.
 type pending struct {
-	run      *run
+	parts    []part
+	first    [1]part // room for parts
 	commands []*command
-	res      engine.Result
+	dropped  []state.Key // called runs that are set aside, and end
 	wait     <-chan error
-	poison   error // the step of one more command broke off
+	poison   error     // the step of one more command broke off
+	poisoned state.Key // the run that it was a step of
+}
+
+// part is what is done to one run.
+type part struct {
+	run  *run
+	res  engine.Result
+	born bool // it has just been called
+}
+
+func newPending() *pending {
+	p := &pending{}
+	p.parts = p.first[:0]
+	return p
+}
+
+func (p *pending) add(r *run, res engine.Result, born bool) {
+	for i := range p.parts {
+		if at := &p.parts[i]; at.run == r {
+			at.res.Effects = append(at.res.Effects, res.Effects...)
+			at.res.Facts = append(at.res.Facts, res.Facts...)
+			return
+		}
+	}
+	p.parts = append(p.parts, part{r, engine.Result{Effects: res.Effects, Facts: res.Facts}, born})
 }
 
 // takes reports whether a command may join: its step has no write of its own
 // that could fail alone.
 func (p *pending) takes(c *command) bool {
-	return c.event != nil && c.with == nil && p.poison == nil && p.commands[0].with == nil
+	return c.steps() && c.shared() && p.poison == nil && p.commands[0].shared()
 }
+
+// shared reports whether a command has nothing of its own to store.
+func (c *command) shared() bool { return c.with == nil && c.check == nil }
+
+// steps reports whether a command changes the state of runs.
+func (c *command) steps() bool { return c.event != nil || c.call != 0 }
 
 // wave handles commands up to the first that cannot share the wave: the steps of
 // each run become one write, all writes are queued and share a commit, then each
@@ -154,17 +193,18 @@ func (s *shard) wave(commands []command) int {
 	n, began := 0, s.host.deps.Clock.Now()
 	for i := range commands {
 		c := &commands[i]
-		p := touched[c.run]
+		tree := s.tree(c.run)
+		p := touched[tree]
 		if p != nil && !p.takes(c) || n >= waveLength || n > 0 && s.host.deps.Clock.Now().Sub(began) > turnFor {
 			break
 		}
 		n++
-		if c.event == nil {
+		if !c.steps() {
 			s.plain(c)
 			continue
 		}
-		if p = s.begin(c, p); p != nil && touched[c.run] == nil {
-			touched[c.run] = p
+		if p = s.begin(c, p); p != nil && touched[tree] == nil {
+			touched[tree] = p
 			open = append(open, p)
 		}
 	}
@@ -198,6 +238,8 @@ func (s *shard) plain(c *command) {
 				s.offer(r, el.Key, el.Node, *el.Job)
 			}
 		}
+	case c.dropped:
+		s.orphan(c.run)
 	case c.read != nil:
 		r := s.runs[c.run]
 		if r == nil {
@@ -217,6 +259,10 @@ func (s *shard) begin(c *command, p *pending) *pending {
 		c.answer(s.host.absent(c.run))
 		return p
 	}
+	if err := s.callers(r, c.event); err != nil {
+		s.refuse(c, err)
+		return p
+	}
 	event := c.event
 	if c.more {
 		r.queued = false
@@ -225,23 +271,30 @@ func (s *shard) begin(c *command, p *pending) *pending {
 		}
 		event = engine.Continue{Turn: *r.turn}
 	}
-	res, err := s.step(r, event)
-	if err != nil && !errors.Is(err, errPanicked) {
+	into := p
+	if into == nil {
+		into = newPending()
+	}
+	var err error
+	if c.call != 0 {
+		err = s.call(into, r, c.call)
+	} else {
+		err = s.steps(into, r, event)
+	}
+	switch {
+	case errors.Is(err, errPanicked):
+		c.answer(errs.Wrap(err, errs.Internal, "internal", "internal error"))
+		into.poison = err
+		if into.poisoned == 0 {
+			into.poisoned = r.key
+		}
+		return into
+	case err != nil:
 		c.answer(err)
 		return p
 	}
-	if p == nil {
-		p = &pending{run: r}
-	}
-	if err != nil {
-		c.answer(errs.Wrap(err, errs.Internal, "internal", "internal error"))
-		p.poison = err
-		return p
-	}
-	p.commands = append(p.commands, c)
-	p.res.Effects = append(p.res.Effects, res.Effects...)
-	p.res.Facts = append(p.res.Facts, res.Facts...)
-	return p
+	into.commands = append(into.commands, c)
+	return into
 }
 
 // submit queues the write of pending work.
@@ -250,12 +303,34 @@ func (s *shard) submit(p *pending) {
 		p.wait = failedWith(p.poison)
 		return
 	}
-	s.host.marks.at(s.keys.shard, p.run)
-	w, with := s.write(p.run, p.res), p.commands[0].with
+	// Those that were called go first: when a run ends, what it has called is over.
+	slices.SortFunc(p.parts, func(a, b part) int { return cmp.Compare(b.run.key, a.run.key) })
+	writes, check, with := make([]*write, len(p.parts)), p.commands[0].check, p.commands[0].with
+	for i := range p.parts {
+		at := &p.parts[i]
+		s.host.marks.at(s.keys.shard, at.run)
+		writes[i] = s.write(at.run, at.res)
+		writes[i].header = at.born
+	}
 	s.host.marks.clear(s.keys.shard)
 	wait, err := s.host.deps.DB.Submit(context.Background(), func(tx *db.Tx) error {
-		if err := w.store(tx); err != nil || with == nil {
-			return err
+		if check != nil {
+			if err := check(tx); err != nil {
+				return err
+			}
+		}
+		for _, key := range p.dropped {
+			if err := s.host.endIn(tx, key, calledNoMore); err != nil {
+				return err
+			}
+		}
+		for _, w := range writes {
+			if err := w.store(tx); err != nil {
+				return err
+			}
+		}
+		if with == nil {
+			return nil
 		}
 		return with(tx)
 	})
@@ -277,7 +352,9 @@ func failedWith(err error) <-chan error {
 func (s *shard) settle(p *pending) {
 	err := <-p.wait
 	if err != nil {
-		s.reload(p.run)
+		for _, at := range p.parts {
+			s.reload(at.run)
+		}
 		if len(p.commands) > 1 || p.poison != nil {
 			for _, c := range p.commands {
 				if one := s.begin(c, nil); one != nil {
@@ -286,26 +363,36 @@ func (s *shard) settle(p *pending) {
 				}
 			}
 			if p.poison != nil {
-				s.setAside(p.run.key, p.poison)
+				s.setAside(p.poisoned, p.poison)
 			}
 			return
 		}
 		s.refuse(p.commands[0], err)
 		return
 	}
-	if p.run.state.Root() == nil {
-		delete(s.runs, p.run.key)
-		s.active.Add(-1)
+	for _, at := range p.parts {
+		if at.run.state.Root() == nil {
+			delete(s.runs, at.run.key)
+			s.active.Add(-1)
+		}
 	}
-	s.release(p.run, p.res.Effects)
+	for _, key := range p.dropped {
+		s.host.held.drop(key)
+		s.orphan(key)
+	}
+	for i := range p.parts {
+		s.release(p.parts[i].run, p.parts[i].res.Effects)
+	}
 	for _, c := range p.commands {
 		c.answer(nil)
 	}
-	if p.run.fresh {
-		p.run.fresh = false
-		s.host.begun.Delete(p.run.key)
+	for _, at := range p.parts {
+		if at.run.fresh {
+			at.run.fresh = false
+			s.host.begun.Delete(at.run.key)
+		}
+		s.goOn(at.run)
 	}
-	s.goOn(p.run)
 }
 
 // goOn queues the next turn of a run, behind whatever else waits for the shard:
@@ -321,6 +408,9 @@ func (s *shard) refuse(c *command, err error) {
 	if c.more {
 		s.host.deps.Log.Error("a turn of a run could not be stored; it is tried again", "run", c.run, "err", err)
 		s.host.timers.add(entry{due: s.host.deps.Clock.Now().Add(retryAfter), run: c.run, more: true})
+	} else if c.call != 0 {
+		s.host.deps.Log.Error("a called run could not be stored; it is tried again", "run", c.run, "err", err)
+		s.callAgain(c.run, c.call)
 	} else if c.reply == nil && c.done == nil {
 		s.host.deps.Log.Error("a timer's step could not be stored; it is tried again", "run", c.run, "err", err)
 		s.host.timers.retry(c.run, c.event)
@@ -391,7 +481,13 @@ func (s *shard) stepStill(r *run, ev engine.Event) (engine.Result, error) {
 }
 
 func (s *shard) env(r *run) *engine.Env {
-	return &engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone, Random: rand.Uint64, NextKey: s.keys.take, Budget: s.host.deps.Budget}
+	env := &engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone, Random: rand.Uint64, NextKey: s.keys.take, Budget: s.host.deps.Budget}
+	if r.caller != nil {
+		env.Caller = func(code string, escalation bool) (caught, interrupts bool) {
+			return s.catches(r.caller, code, escalation)
+		}
+	}
+	return env
 }
 
 // errPanicked marks a step that found a fault of the engine: the state in memory
@@ -432,6 +528,8 @@ func (s *shard) release(r *run, effects []engine.Effect) {
 			}
 		case engine.TimerArmed:
 			s.host.timers.add(entry{due: e.Due, run: r.key, element: e.Element, timer: e.Key})
+		case engine.CallAsked:
+			s.push(command{run: r.key, call: e.Element})
 		case engine.TimerGone, engine.TaskCreated, engine.TaskGone, engine.IncidentRaised, engine.IncidentGone, engine.RunEnded:
 			// The projector has these; a stale timer finds nothing when it fires.
 		}
@@ -450,6 +548,9 @@ func (s *shard) offer(r *run, element state.Key, node int32, j state.Job) {
 
 // resume offers the jobs and arms the timers of a run that was loaded.
 func (s *shard) resume(r *run) {
+	if !s.resumeCalls(r) {
+		return
+	}
 	for _, el := range r.state.Sorted() {
 		if el.Job != nil && el.Incident == nil {
 			s.offer(r, el.Key, el.Node, *el.Job)

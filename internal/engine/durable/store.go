@@ -30,11 +30,13 @@ type write struct {
 	changes []state.Change
 	history []byte
 	seq     int64
+	birth   *birth
 	change  Change
 }
 
 func (s *shard) write(r *run, res engine.Result) *write {
-	w := &write{host: s.host, run: r, seq: r.seq, ended: r.state.Root() == nil}
+	w := &write{host: s.host, run: r, seq: r.seq, ended: r.state.Root() == nil, birth: r.birth}
+	r.birth = nil
 	w.changes = r.state.Drain()
 	if len(res.Facts) > 0 {
 		w.history = encodeFacts(r.key, res.Facts)
@@ -50,6 +52,11 @@ func (s *shard) write(r *run, res engine.Result) *write {
 
 func (w *write) store(tx *db.Tx) error {
 	run := int64(w.run.key)
+	if b := w.birth; b != nil {
+		if err := w.host.deps.Calls.Begin(tx, b.call, b.called, w.change.Now); err != nil {
+			return err
+		}
+	}
 	switch {
 	case w.ended && !w.header:
 		if _, err := tx.Exec(deleteRun, run); err != nil {
@@ -187,6 +194,7 @@ func (h *Host) assemble(rows []row) (*run, error) {
 	if r.state, err = state.Load(key, records); err != nil {
 		return nil, fmt.Errorf("run %d: %w", key, err)
 	}
+	r.caller = r.state.Caller()
 	if engine.Unfinished(r.program, r.state) {
 		r.turn = &engine.Turn{}
 	}

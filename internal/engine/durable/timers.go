@@ -22,6 +22,7 @@ type entry struct {
 	timer   state.Key
 	job     state.Key
 	more    bool // the next turn of the run
+	call    bool // the element calls a process
 }
 
 type entries []entry

@@ -239,6 +239,11 @@ func (s Sub) begin(o *Oracle, in *frame, done func()) {
 	s.Body.begin(o, body, alive(body, finish))
 }
 
+// begin treats a call as a sub-process: that is what it is like from outside.
+func (c Call) begin(o *Oracle, in *frame, done func()) {
+	Sub{ID: c.ID, Body: c.Body, Code: c.Code, Broken: c.Broken}.begin(o, in, done)
+}
+
 func (r Race) begin(o *Oracle, in *frame, done func()) {
 	own := &frame{out: in}
 	over := func() { o.kill(own); done() }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -21,7 +22,8 @@ import (
 
 const header = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t">`
 
-// Scenario is a model and what happens to a run of it.
+// Scenario is a model and what happens to a run of it: of its first process, which may
+// call the others. Elements are meant in whichever run they are.
 //
 // Its text is a txtar archive: a comment that says what it shows, model.bpmn (a
 // whole file, or what stands within <definitions>) and script. A line of the
@@ -39,6 +41,7 @@ const header = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec
 //	pass PT10S                                time goes by, what is due happens
 //	refused command …                         the command must be refused
 //	jobs|tasks|incidents|timers [element …]   exactly these are open
+//	runs [process …]                          runs of these go on, called ones too
 //	waits [element …]                         exactly these wait for messages or signals
 //	threw [signal …]                          these signals, so far
 //	incident element kind text                one says so
@@ -96,22 +99,22 @@ func (s *Scenario) Play(mode Mode) (Outcome, error) {
 			return nil, fmt.Errorf("line %d, %q: %w", i+1, line, err)
 		}
 	}
-	if pl.Ended != nil && len(pl.records)+len(pl.jobs)+len(pl.tasks)+len(pl.timers)+len(pl.trouble)+len(pl.waits) > 0 {
-		return nil, fmt.Errorf("the run has ended and left %d records, jobs %v, tasks %v, %d timers, %d incidents, %d subscriptions", len(pl.records), elements(pl.jobs), elements(pl.tasks), len(pl.timers), len(pl.trouble), len(pl.waits))
+	if pl.Ended != nil && pl.kept()+len(pl.jobs)+len(pl.tasks)+len(pl.timers)+len(pl.trouble)+len(pl.waits) > 0 {
+		return nil, fmt.Errorf("the run has ended and left %d records, jobs %v, tasks %v, %d timers, %d incidents, %d subscriptions", pl.kept(), elements(pl.jobs), elements(pl.tasks), len(pl.timers), len(pl.trouble), len(pl.waits))
 	}
 	return pl.outcome(), nil
 }
 
 // World makes a world of the model in which nothing has happened yet.
 func (s *Scenario) World(mode Mode) (*World, error) {
-	p, err := s.compile(mode)
+	all, err := s.compile(mode)
 	if err != nil {
 		return nil, err
 	}
-	return NewWorld(p, mode), nil
+	return NewWorld(mode, all[0], all[1:]...), nil
 }
 
-func (s *Scenario) compile(mode Mode) (*program.Program, error) {
+func (s *Scenario) compile(mode Mode) ([]*program.Program, error) {
 	doc, err := bpmn.Parse(s.Model)
 	if err != nil {
 		return nil, err
@@ -120,14 +123,18 @@ func (s *Scenario) compile(mode Mode) (*program.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := program.Compile(m, "")
+	all, err := program.All(m)
 	if err != nil || !mode.Shuffled {
-		return p, err
+		return all, err
 	}
-	t, r := p.Table(), rand.New(rand.NewPCG(1, 2))
-	r.Shuffle(len(t.Nodes)-1, func(i, j int) { t.Nodes[i+1], t.Nodes[j+1] = t.Nodes[j+1], t.Nodes[i+1] })
-	r.Shuffle(len(t.Flows), func(i, j int) { t.Flows[i], t.Flows[j] = t.Flows[j], t.Flows[i] })
-	return program.Compile(m, "", program.Numbered(p.ProcessID, t))
+	var numbers []program.Option
+	for _, p := range all {
+		t, r := p.Table(), rand.New(rand.NewPCG(1, 2))
+		r.Shuffle(len(t.Nodes)-1, func(i, j int) { t.Nodes[i+1], t.Nodes[j+1] = t.Nodes[j+1], t.Nodes[i+1] })
+		r.Shuffle(len(t.Flows), func(i, j int) { t.Flows[i], t.Flows[j] = t.Flows[j], t.Flows[i] })
+		numbers = append(numbers, program.Numbered(p.ProcessID, t))
+	}
+	return program.All(m, numbers...)
 }
 
 type player struct {
@@ -216,18 +223,18 @@ func (p *player) tell(what string, rest []string) error {
 }
 
 func (p *player) help(verb, node string, vars engine.Variables) (engine.Event, error) {
-	for _, e := range p.trouble {
-		if p.id(e.Node) != node {
+	for _, o := range p.trouble {
+		if o.node != node {
 			continue
 		}
 		if verb == "resolve" {
-			return engine.Resolve{Incident: e.Key, Variables: vars}, nil
+			return engine.Resolve{Incident: o.effect.Key, Variables: vars}, nil
 		}
-		return p.skip(e.Element, vars)
+		return p.skip(o.effect.Element, vars)
 	}
-	if verb == "skip" {
-		for _, el := range p.Run.Sorted() {
-			if p.id(el.Node) == node {
+	for _, i := range p.runs {
+		for _, el := range i.run.Sorted() {
+			if verb == "skip" && i.id(el.Node) == node {
 				return p.skip(el.Key, vars)
 			}
 		}
@@ -273,12 +280,9 @@ func (p *player) expect(what string, want []string) error {
 	case "threw":
 		return same(p.thrown, want)
 	case "timers", "incidents", "waits":
-		all := map[string]map[state.Key]engine.Effect{"timers": p.timers, "incidents": p.trouble, "waits": p.waits}[what]
-		var got []string
-		for _, e := range all {
-			got = append(got, p.id(e.Node))
-		}
-		return same(got, want)
+		return same(elements(map[string]map[state.Key]open{"timers": p.timers, "incidents": p.trouble, "waits": p.waits}[what]), want)
+	case "runs":
+		return same(p.active(), want)
 	case "incident":
 		return p.saysSo(want[0], want[1], strings.Join(want[2:], " "))
 	case "var":
@@ -288,7 +292,7 @@ func (p *player) expect(what string, want []string) error {
 		return nil
 	case "took":
 		got := p.took(p.told)
-		p.told = len(p.Facts)
+		p.told = len(p.log)
 		if !slices.Equal(got, want) {
 			return fmt.Errorf("it took %s", strings.Join(got, " "))
 		}
@@ -314,8 +318,8 @@ func same(got, want []string) error {
 }
 
 func (p *player) saysSo(node, kind, text string) error {
-	for _, e := range p.trouble {
-		if p.id(e.Node) == node && e.Incident.Kind == kind && strings.Contains(e.Incident.Message, text) {
+	for _, o := range p.trouble {
+		if i := o.effect.Incident; o.node == node && i.Kind == kind && strings.Contains(i.Message, text) {
 			return nil
 		}
 	}
@@ -323,15 +327,34 @@ func (p *player) saysSo(node, kind, text string) error {
 }
 
 func (p *player) messages() (all []string) {
-	for _, e := range p.trouble {
-		all = append(all, p.id(e.Node)+" "+e.Incident.Kind+" "+e.Incident.Message)
+	for _, o := range p.trouble {
+		all = append(all, o.node+" "+o.effect.Incident.Kind+" "+o.effect.Incident.Message)
 	}
 	return all
 }
 
+// active lists the processes of the runs that go on.
+func (p *player) active() (all []string) {
+	for _, i := range p.runs {
+		if i.run.Root() != nil {
+			all = append(all, i.program.ProcessID)
+		}
+	}
+	return all
+}
+
+// kept counts the records of all runs.
+func (p *player) kept() (n int) {
+	for _, i := range p.runs {
+		n += len(i.records)
+	}
+	return n
+}
+
 // variable is the last value that a variable of the process was given.
 func (p *player) variable(name string) string {
-	for _, f := range slices.Backward(p.Facts) {
+	for _, l := range slices.Backward(p.log) {
+		f := l.fact
 		if f.Kind == engine.FactVariable && f.Text == name && f.Key == runKey {
 			return string(f.Data)
 		}
@@ -342,32 +365,38 @@ func (p *player) variable(name string) string {
 // took lists the elements that were passed or left and the flows between them.
 func (p *player) took(from int) []string {
 	var ids []string
-	for _, f := range p.Facts[from:] {
-		switch f.Kind {
+	for _, l := range p.log[from:] {
+		switch id := l.of.id(l.fact.Node); l.fact.Kind {
 		case engine.FactPassed, engine.FactLeft:
-			ids = append(ids, p.id(f.Node))
+			ids = append(ids, id)
 		case engine.FactTerminated:
-			ids = append(ids, "-"+p.id(f.Node))
+			ids = append(ids, "-"+id)
 		}
 	}
 	return ids
 }
 
-// outcome is the history by ids of elements and flows. Keys are left out: turns
-// use some for tokens that wait.
+// outcome is the history of each run by ids of elements and flows. Keys are left out:
+// turns use some for tokens that wait.
 func (p *player) outcome() Outcome {
 	var all Outcome
-	for _, f := range p.Facts {
-		id := p.id(f.Node)
-		if f.Kind == engine.FactFlow {
-			id = p.Program.Flows[f.Node].ID
+	for _, key := range slices.Sorted(maps.Keys(p.runs)) {
+		for _, l := range p.log {
+			if l.of.key == key {
+				all = append(all, l.String())
+			}
 		}
-		data := string(f.Data)
-		switch f.Kind {
-		case engine.FactEntered, engine.FactJob, engine.FactIncident: // keys
-			data = ""
-		}
-		all = append(all, fmt.Sprint(f.Kind, " ", f.Time.Format(time.RFC3339Nano), " ", id, " ", f.Text, " ", data))
 	}
 	return all
+}
+
+func (l logged) String() string {
+	f, id, data := l.fact, l.of.id(l.fact.Node), string(l.fact.Data)
+	switch f.Kind {
+	case engine.FactFlow:
+		id = l.of.program.Flows[f.Node].ID
+	case engine.FactStarted, engine.FactCalled, engine.FactEntered, engine.FactJob, engine.FactIncident: // keys
+		data = ""
+	}
+	return fmt.Sprint(f.Kind, " ", f.Time.Format(time.RFC3339Nano), " ", id, " ", f.Text, " ", data)
 }

@@ -50,6 +50,14 @@ type (
 		Every  int
 		Beside Block
 	}
+	// Call is a process of its own that is called. Broken takes over on the boundary
+	// when the error of that code leaves it.
+	Call struct {
+		ID     string
+		Body   Block
+		Code   string
+		Broken Block
+	}
 	// Race is a sub-process of ways that nothing joins; the first way ends it.
 	Race struct {
 		ID   string
@@ -61,6 +69,7 @@ type (
 
 type writer struct {
 	b     strings.Builder
+	other strings.Builder // processes that are called
 	n     int
 	codes map[string]bool
 }
@@ -84,7 +93,7 @@ func Draw(b Block) []byte {
 	for code := range w.codes {
 		fmt.Fprintf(&codes, `<error id="error-%s" errorCode="%s"/>`, code, code)
 	}
-	return []byte(header + codes.String() + `<process id="p" isExecutable="true">` + "\n" + w.b.String() + `</process></definitions>`)
+	return []byte(header + codes.String() + `<process id="p" isExecutable="true">` + "\n" + w.b.String() + `</process>` + w.other.String() + `</definitions>`)
 }
 
 // scope writes what stands in a scope: a start event, the block, an end event.
@@ -199,15 +208,33 @@ func (s Sub) draw(w *writer) (string, string) {
 	if s.Code == "" || s.Inside {
 		return s.ID, s.ID
 	}
+	return w.catching(s.ID, s.Code, s.Broken)
+}
+
+// catching writes the way that begins with an error on the boundary of an activity.
+func (w *writer) catching(id, code string, broken Block) (string, string) {
 	caught, merge := w.name("caught"), w.name("merge")
-	w.add(`<boundaryEvent id="%s" attachedToRef="%s"><errorEventDefinition errorRef="error-%s"/></boundaryEvent><exclusiveGateway id="%s"/>`, caught, s.ID, s.Code, merge)
-	first, last := s.Broken.draw(w)
+	w.add(`<boundaryEvent id="%s" attachedToRef="%s"><errorEventDefinition errorRef="error-%s"/></boundaryEvent><exclusiveGateway id="%s"/>`, caught, id, code, merge)
+	first, last := broken.draw(w)
 	w.flow(caught, first)
-	w.flow(s.ID, merge)
+	w.flow(id, merge)
 	if last != "" {
 		w.flow(last, merge)
 	}
-	return s.ID, merge
+	return id, merge
+}
+
+func (c Call) draw(w *writer) (string, string) {
+	inner := &writer{n: w.n, codes: w.codes}
+	inner.scope(c.Body)
+	w.n = inner.n
+	fmt.Fprintf(&w.other, `<process id="process-%s" isExecutable="true">%s</process>%s`, c.ID, inner.b.String(), inner.other.String())
+	w.add(`<callActivity id="%s"><extensionElements><zeebe:calledElement processId="process-%[1]s"/></extensionElements></callActivity>`, c.ID)
+	if c.Code == "" {
+		return c.ID, c.ID
+	}
+	w.codes[c.Code] = true
+	return w.catching(c.ID, c.Code, c.Broken)
 }
 
 // event opens an event sub-process and gives its start event.

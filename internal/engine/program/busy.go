@@ -28,7 +28,7 @@ type Order string
 const (
 	FIFO     Order = "fifo"     // who came first
 	Priority Order = "priority" // who is more urgent; a minute of waiting makes up for one of its points
-	Latest   Order = "latest"   // who came first, and of those on the same objects the newest alone
+	Newest   Order = "latest"   // who came first, and of those on the same objects the newest alone
 )
 
 // Busy is what a process says of starts on what is held.
@@ -101,7 +101,7 @@ func (b *Busy) set(part string, seen map[string]bool) error {
 		return fmt.Errorf("%q: only queue has an order", name)
 	case !named:
 		b.Order = Order(name)
-		if b.Order != FIFO && b.Order != Priority && b.Order != Latest {
+		if b.Order != FIFO && b.Order != Priority && b.Order != Newest {
 			return fmt.Errorf("%q is no order: want fifo, priority or latest", name)
 		}
 	case name == "maxWait":

@@ -14,7 +14,7 @@ func TestWhatAProcessSaysOfStartsOnWhatIsHeld(t *testing.T) {
 		"reject":               {Reject, FIFO, day, 100},
 		"queue":                {Queue, FIFO, day, 100},
 		"queue()":              {Queue, FIFO, day, 100},
-		"queue(latest)":        {Queue, Latest, day, 100},
+		"queue(latest)":        {Queue, Newest, day, 100},
 		" queue ( priority ) ": {Queue, Priority, day, 100},
 		"queue(priority; maxWait=PT1H; maxLength=20)": {Queue, Priority, time.Hour, 20},
 		"queue(maxLength=1,fifo)":                     {Queue, FIFO, day, 1},

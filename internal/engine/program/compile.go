@@ -61,7 +61,7 @@ func compile(m *bpmn.Model, proc *bpmn.Process, opts []Option) (*Program, []bpmn
 	for _, opt := range opts {
 		opt(c)
 	}
-	c.p = &Program{ProcessID: proc.ID, Name: proc.Name, byID: map[string]int32{}}
+	c.p = &Program{ProcessID: proc.ID, Name: proc.Name, VersionTag: proc.Ext.VersionTag, byID: map[string]int32{}}
 	root := c.add(&Node{ID: proc.ID, Name: proc.Name, Kind: Process, Line: proc.Node.Line, Scope: None, Ext: proc.Ext})
 	c.scope(root, proc.Scope, proc.Node)
 	c.fill()
@@ -317,7 +317,7 @@ func (c *compiler) degrees(n *Node, e *bpmn.Element) {
 
 func (n *Node) activity() bool {
 	switch n.Kind {
-	case ServiceTask, UserTask, ScriptTask, PlainTask, ReceiveTask, DecisionTask, SubProcess:
+	case ServiceTask, UserTask, ScriptTask, PlainTask, ReceiveTask, DecisionTask, SubProcess, CallActivity:
 		return !n.event // a message that is thrown is a job, and no task
 
 	}

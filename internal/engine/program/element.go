@@ -1,6 +1,7 @@
 package program
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,8 @@ func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
 		n.Kind, n.Event = ReceiveTask, c.message(e, e.MessageRef, true)
 	case "eventBasedGateway":
 		n.Kind = EventGateway
+	case "callActivity":
+		c.callActivity(n, e)
 	case "subProcess":
 		c.subProcess(owner, n, e)
 	default:
@@ -161,6 +164,35 @@ func (c *compiler) decisionTask(n *Node, e *bpmn.Element) {
 	}
 }
 
+// callActivity compiles a call of another process.
+func (c *compiler) callActivity(n *Node, e *bpmn.Element) {
+	n.Kind = CallActivity
+	called := e.Ext.Called
+	if called == nil || called.Process == "" {
+		c.problem(e.Node, "process.call", "the call activity calls no process: add <zeebe:calledElement processId=\"…\"/>")
+		return
+	}
+	n.Call = &Call{Process: c.value(e.Node, "process id", called.Process), Binding: Binding(called.Binding), Tag: called.VersionTag, In: called.ParentVariables, Out: called.ChildVariables}
+	switch n.Call.Binding {
+	case "", Latest:
+		n.Call.Binding = Latest
+	case Deployment:
+		within := slices.ContainsFunc(c.model.Processes, func(p *bpmn.Process) bool { return p.Executable && p.ID == called.Process })
+		if n.Call.Process.Expr == nil && !within {
+			c.problem(e.Node, "process.call", "the process %q is bound to the same deployment, and the file holds no executable process with that id: draw it in the file, or use bindingType=\"latest\"", called.Process)
+		}
+	case VersionTag:
+		if called.VersionTag == "" {
+			c.problem(e.Node, "process.call", "the process %q is bound to a version tag and none is named: add versionTag=\"…\"", called.Process)
+		}
+	default:
+		c.problem(e.Node, "process.call", "the bindingType %q is not known: want latest, deployment or versionTag", called.Binding)
+	}
+	if n.Call.Binding != VersionTag && called.VersionTag != "" {
+		c.problem(e.Node, "process.call", "the versionTag %q has no effect with bindingType=%q: write bindingType=\"versionTag\"", called.VersionTag, n.Call.Binding)
+	}
+}
+
 func (c *compiler) scriptTask(n *Node, e *bpmn.Element) {
 	n.Kind = ScriptTask
 	if e.Ext.Script == nil && e.Node.Child(bpmn.NamespaceBPMN, "script") != nil {
@@ -197,7 +229,7 @@ func (c *compiler) loop(n *Node, e *bpmn.Element) {
 		return
 	}
 	if !n.activity() {
-		c.problem(e.Node, "process.loop_place", "only tasks and sub-processes run many times")
+		c.problem(e.Node, "process.loop_place", "only tasks, sub-processes and call activities run many times")
 		return
 	}
 	n.Loop = &Loop{Sequential: l.Sequential, InputElement: l.InputElement, OutputCollection: l.OutputCollection}

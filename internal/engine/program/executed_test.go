@@ -13,7 +13,7 @@ import (
 )
 
 // whole is a file with everything that is executed.
-const whole = head + `<error id="bad" errorCode="E1"/><escalation id="up" escalationCode="U1"/><message id="M" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message><signal id="S" name="alarm"/><process id="p" name="Whole" isExecutable="true">
+const whole = head + `<error id="bad" errorCode="E1"/><escalation id="up" escalationCode="U1"/><message id="M" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message><signal id="S" name="alarm"/><process id="p" name="Whole" isExecutable="true"><extensionElements><zeebe:versionTag value="v1"/></extensionElements>
 <startEvent id="s"><extensionElements><sextant:start object="host:host" min="1" max="2" title="=t" onBusy="reject"><sextant:schema>{"type": "object"}</sextant:schema></sextant:start></extensionElements></startEvent><sequenceFlow id="f1" sourceRef="s" targetRef="job"/>
 <serviceTask id="job" name="Job"><extensionElements><zeebe:taskDefinition type="plugin:a/b/c" retries="4"/><zeebe:ioMapping><zeebe:input source="=1" target="in"/><zeebe:output source="=2" target="out"/></zeebe:ioMapping>
 <sextant:bind path=".hosts>host:host"/><sextant:input name="i" from="constant" value="v"/><sextant:output name="o" to=".at"/><sextant:risk level="read"/></extensionElements></serviceTask>
@@ -42,7 +42,8 @@ const whole = head + `<error id="bad" errorCode="E1"/><escalation id="up" escala
 <sequenceFlow id="f18" sourceRef="fork" targetRef="send"/><sendTask id="send"><extensionElements><zeebe:taskDefinition type="send"/></extensionElements></sendTask><sequenceFlow id="f19" sourceRef="send" targetRef="first"/>
 <eventBasedGateway id="first"/><sequenceFlow id="f20" sourceRef="first" targetRef="paid"/><sequenceFlow id="f21" sourceRef="first" targetRef="alarm"/>
 <intermediateCatchEvent id="paid"><messageEventDefinition messageRef="M"/></intermediateCatchEvent><intermediateCatchEvent id="alarm"><signalEventDefinition signalRef="S"/></intermediateCatchEvent>
-<sequenceFlow id="f22" sourceRef="paid" targetRef="got"/><sequenceFlow id="f23" sourceRef="alarm" targetRef="got"/><receiveTask id="got" messageRef="M"/><sequenceFlow id="f24" sourceRef="got" targetRef="rule"/><businessRuleTask id="rule"><extensionElements><zeebe:calledDecision decisionId="risk" resultVariable="level"/></extensionElements></businessRuleTask><sequenceFlow id="f25" sourceRef="rule" targetRef="e"/>
+<sequenceFlow id="f22" sourceRef="paid" targetRef="got"/><sequenceFlow id="f23" sourceRef="alarm" targetRef="got"/><receiveTask id="got" messageRef="M"/><sequenceFlow id="f24" sourceRef="got" targetRef="rule"/><businessRuleTask id="rule"><extensionElements><zeebe:calledDecision decisionId="risk" resultVariable="level"/></extensionElements></businessRuleTask><sequenceFlow id="f25" sourceRef="rule" targetRef="call"/>
+<callActivity id="call"><extensionElements><zeebe:calledElement processId="inner" bindingType="versionTag" versionTag="v2" propagateAllParentVariables="false" propagateAllChildVariables="false"/></extensionElements></callActivity><sequenceFlow id="f26" sourceRef="call" targetRef="e"/>
 <endEvent id="e"><terminateEventDefinition/></endEvent></process></definitions>`
 
 // changes are, for everything that is executed, what to write instead so that the
@@ -51,7 +52,11 @@ var changes = map[string][2]string{
 	"Activity@default": {` default="f5"`, ""}, "BaseElement@id": {`id="e3"`, `id="e5"`}, "BoundaryEvent": {`<boundaryEvent id="caught" attachedToRef="job"><errorEventDefinition errorRef="bad"/></boundaryEvent>`, ""},
 	"BoundaryEvent@attachedToRef": {`id="caught" attachedToRef="job"`, `id="caught" attachedToRef="ask"`}, "BoundaryEvent@cancelActivity": {`cancelActivity="false"`, ""}, "CallableElement@name": {`name="Whole"`, ""},
 	"EndEvent": {`<endEvent id="e"><terminateEventDefinition/></endEvent>`, ""}, "TerminateEventDefinition": {`<terminateEventDefinition/>`, ""}, "Task": {`<task id="plain"/>`, `<task id="plane"/>`}, "ManualTask": {`<manualTask id="byhand"/>`, ""},
-	"BusinessRuleTask": {`businessRuleTask`, `callActivity`}, "zeebe:CalledDecision": {`<zeebe:calledDecision decisionId="risk" resultVariable="level"/>`, ""}, "zeebe:CalledDecision@decisionId": {`"risk"`, `"cost"`}, "zeebe:CalledDecision@resultVariable": {`"level"`, `"height"`},
+	"CallActivity": {`callActivity`, `task`}, "zeebe:CalledElement": {`<zeebe:calledElement processId="inner" bindingType="versionTag" versionTag="v2" propagateAllParentVariables="false" propagateAllChildVariables="false"/>`, ""},
+	"zeebe:CalledElement@processId": {`"inner"`, `"outer"`}, "zeebe:CalledElement@bindingType": {`bindingType="versionTag" versionTag="v2"`, ""}, "zeebe:CalledElement@versionTag": {`"v2"`, `"v3"`},
+	"zeebe:CalledElement@propagateAllParentVariables": {`propagateAllParentVariables="false"`, ""}, "zeebe:CalledElement@propagateAllChildVariables": {`propagateAllChildVariables="false"`, ""},
+	"zeebe:VersionTag": {`<zeebe:versionTag value="v1"/>`, ""}, "zeebe:VersionTag@value": {`value="v1"`, `value="v9"`},
+	"BusinessRuleTask": {`businessRuleTask`, `complexGateway`}, "zeebe:CalledDecision": {`<zeebe:calledDecision decisionId="risk" resultVariable="level"/>`, ""}, "zeebe:CalledDecision@decisionId": {`"risk"`, `"cost"`}, "zeebe:CalledDecision@resultVariable": {`"level"`, `"height"`},
 	"EventBasedGateway": {`<eventBasedGateway id="first"/>`, `<exclusiveGateway id="first"/>`}, "Message": {`<message id="M" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message>`, ""}, "Message@name": {`name="paid"`, `name="sent"`}, "zeebe:Subscription": {`<zeebe:subscription correlationKey="=order"/>`, ""},
 	"zeebe:Subscription@correlationKey": {`"=order"`, `"=id"`}, "MessageEventDefinition": {`<messageEventDefinition messageRef="M"/>`, `<signalEventDefinition signalRef="S"/>`}, "MessageEventDefinition@messageRef": {`<messageEventDefinition messageRef="M"/>`, `<messageEventDefinition/>`}, "ReceiveTask": {`receiveTask`, `task`}, "ReceiveTask@messageRef": {`id="got" messageRef="M"`, `id="got"`},
 	"SendTask": {`sendTask`, `task`}, "Signal": {`<signal id="S" name="alarm"/>`, ""}, "Signal@name": {`name="alarm"`, `name="fire"`}, "SignalEventDefinition": {`<signalEventDefinition signalRef="S"/>`, `<messageEventDefinition messageRef="M"/>`}, "SignalEventDefinition@signalRef": {`<signalEventDefinition signalRef="S"/>`, `<signalEventDefinition/>`},
@@ -91,13 +96,13 @@ func dump(t *testing.T, xml string) string {
 	}
 	var b strings.Builder
 	for _, p := range progs {
-		fmt.Fprintln(&b, p.ProcessID, p.Name)
+		fmt.Fprintln(&b, p.ProcessID, p.Name, p.VersionTag)
 		if p.Begin != nil {
 			fmt.Fprintln(&b, p.Begin.Object, p.Begin.Min, p.Begin.Max, p.Begin.Title.Static, source(p.Begin.Title.Expr), string(p.Begin.Schema))
 		}
 		for _, n := range p.Nodes {
 			fmt.Fprintln(&b, n.Index, n.ID, n.Name, n.Kind, n.Scope, n.Incoming, n.Outgoing, n.Default, n.Start, n.Boundary, n.AttachedTo, n.Handlers, n.Interrupting, n.Code,
-				said(n.Inputs), said(n.Outputs), said(n.Task), said(n.Human), said(n.Script), said(n.Timer), said(n.Loop), said(n.Event), said(n.Decision), said(n.Ext))
+				said(n.Inputs), said(n.Outputs), said(n.Task), said(n.Human), said(n.Script), said(n.Timer), said(n.Loop), said(n.Event), said(n.Decision), said(n.Call), said(n.Ext))
 		}
 		for _, f := range p.Flows {
 			fmt.Fprintln(&b, f.Index, f.ID, f.Source, f.Target, source(f.Condition))

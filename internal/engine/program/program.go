@@ -53,6 +53,8 @@ const (
 	EventGateway
 	// DecisionTask asks for a decision.
 	DecisionTask
+	// CallActivity calls another process.
+	CallActivity
 )
 
 // None stands for "no node" or "no flow" where an index is wanted.
@@ -62,6 +64,8 @@ const None int32 = -1
 type Program struct {
 	ProcessID string
 	Name      string
+	// VersionTag is what people call this version, empty where they do not.
+	VersionTag string
 	// Nodes holds the process at 0 and every element after it.
 	Nodes []*Node
 	Flows []*Flow
@@ -117,6 +121,8 @@ type Node struct {
 	Decision *Decision
 	// Event is the message or signal that it waits for or throws.
 	Event *Event
+	// Call is what a call activity calls.
+	Call *Call
 	// Ext gives the service details (binding, inputs, outputs, risk) that the
 	// engine hands on untouched.
 	Ext bpmn.Extensions
@@ -193,6 +199,25 @@ type Script struct {
 type Decision struct {
 	ID     Value
 	Result string
+}
+
+// Binding says which version of a process is called.
+type Binding string
+
+// The bindings: the newest version, the one of the same file, the newest with a tag.
+const (
+	Latest     Binding = "latest"
+	Deployment Binding = "deployment"
+	VersionTag Binding = "versionTag"
+)
+
+// Call is a process by id. In and Out are whether all variables are handed over and
+// taken back.
+type Call struct {
+	Process Value
+	Binding Binding
+	Tag     string
+	In, Out bool
 }
 
 // Event is a message or a signal by name. A message has the key by which its run is

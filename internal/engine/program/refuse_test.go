@@ -2,6 +2,7 @@ package program_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +78,16 @@ func TestWhatWouldBeIgnoredIsRefused(t *testing.T) {
 		"an escalation without a code":    {process(`<startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="x"/><endEvent id="x"><escalationEventDefinition/></endEvent>`), "process.escalation_code@x:3"},
 		"an event sub-process":            {process(`<startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e"/><subProcess id="x" triggeredByEvent="true"><startEvent id="s2" isInterrupting="false"><messageEventDefinition/></startEvent><sequenceFlow id="f2" sourceRef="s2" targetRef="e2"/><endEvent id="e2"/></subProcess>`), "process.message@s2:3"},
 		"a message that starts":           {process(`<startEvent id="x"><messageEventDefinition/></startEvent><endEvent id="e"/><sequenceFlow id="f" sourceRef="x" targetRef="e"/>`), "process.message@x:3"},
-		"a boundary on what is refused":   {around(`<callActivity id="x"/><boundaryEvent id="b" attachedToRef="x"><timerEventDefinition><timeDuration>PT1S</timeDuration></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="b" targetRef="e"/>`), "process.unsupported@x:3"},
+		"a boundary on what is refused":   {around(`<adHocSubProcess id="x"/><boundaryEvent id="b" attachedToRef="x"><timerEventDefinition><timeDuration>PT1S</timeDuration></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="b" targetRef="e"/>`), "process.unsupported@x:3"},
+		"a call of nothing":               {around(`<callActivity id="x"/>`), "process.call@x:3"},
+		"a call of another deployment":    {around(calling(`processId="q" bindingType="deployment"`)), "process.call@x:3"},
+		"a call of no tag":                {around(calling(`processId="q" bindingType="versionTag"`)), "process.call@x:3"},
+		"a call of a tag for nothing":     {around(calling(`processId="q" versionTag="v1"`)), "process.call@x:3"},
+		"a call in an unknown way":        {around(calling(`processId="q" bindingType="oldest"`)), "process.call@x:3"},
+		"a call with a business id":       {around(calling(`processId="q" businessId="b"`)), "bpmn.unsupported@x:3"},
+		"a call in another language":      {around(calling(`processId="${q}"`)), "process.expression@x:3"},
+		"a call by an attribute of BPMN":  {around(strings.Replace(calling(`processId="q"`), "<callActivity", `<callActivity calledElement="q"`, 1)), "bpmn.unsupported@x:3"},
+		"a loop of calls that is none":    {around(strings.Replace(calling(`processId="q"`), "</callActivity", `<standardLoopCharacteristics/></callActivity`, 1)), "process.unsupported@x:3"},
 		"conditions of what is refused":   {around(`<inclusiveGateway id="x" default="f2"/><sequenceFlow id="f3" sourceRef="x" targetRef="e"><conditionExpression>=a</conditionExpression></sequenceFlow>`), "process.unsupported@x:3"},
 		"a transaction and its cancels":   {process(`<startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="x"/><sequenceFlow id="g" sourceRef="x" targetRef="e"/><transaction id="x"><startEvent id="s2"/><sequenceFlow id="f2" sourceRef="s2" targetRef="e2"/><endEvent id="e2"><cancelEventDefinition/></endEvent></transaction><boundaryEvent id="b" attachedToRef="x"><cancelEventDefinition/></boundaryEvent><sequenceFlow id="h" sourceRef="b" targetRef="e"/>`), "process.unsupported@x:3"},
 		"a flow to nothing":               {process(`<sequenceFlow id="x" sourceRef="s" targetRef="gone"/><startEvent id="s"/><endEvent id="e"/>`), "bpmn.dangling_flow@x:3"},
@@ -103,7 +113,7 @@ func TestRefusalsDoNotHideEachOther(t *testing.T) {
 	t.Parallel()
 	_, problems, _ := deploy(t, process(`<startEvent id="s"/>
 <serviceTask id="a" completionQuantity="2"/>
-<callActivity id="b"/>
+<complexGateway id="b"/>
 <sequenceFlow id="f1" sourceRef="s" targetRef="gone"/>
 <scriptTask id="c"><extensionElements><zeebe:script expression="=1 +" resultVariable="r"/><zeebe:nonsense/></extensionElements></scriptTask>
 <sequenceFlow id="f2" sourceRef="s" targetRef="a"/><sequenceFlow id="f3" sourceRef="a" targetRef="b"/><sequenceFlow id="f4" sourceRef="b" targetRef="c"/>
@@ -196,5 +206,30 @@ func TestNotEveryProblemIsTold(t *testing.T) {
 		if len(all) != 1001 || !strings.Contains(all[1000].Message, "more") {
 			t.Errorf("%d are told, the last one %+v", len(all), all[len(all)-1])
 		}
+	}
+}
+
+func calling(attrs string) string {
+	return `<callActivity id="x"><extensionElements><zeebe:calledElement ` + attrs + `/></extensionElements></callActivity>`
+}
+
+// Listeners are refused by name, with the element and what to draw instead.
+func TestListenersAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	_, problems, _ := deploy(t, process(`<startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="x"/>
+<userTask id="x"><extensionElements>
+<zeebe:executionListeners><zeebe:executionListener eventType="start" type="audit"/><zeebe:executionListener eventType="end" type="bill"/></zeebe:executionListeners>
+<zeebe:taskListeners><zeebe:taskListener eventType="completing" type="check"/></zeebe:taskListeners>
+</extensionElements></userTask>`))
+	want := []string{
+		`line 5, element x: <zeebe:executionListeners> is not executed, with the listeners "audit" on start, "bill" on end: draw a service task, or an event, before or after the element`,
+		`line 6, element x: <zeebe:taskListeners> is not executed, with the listeners "check" on completing: draw a service task before or after the user task`,
+	}
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("it is refused with\n%s", strings.Join(got, "\n"))
 	}
 }

@@ -3,9 +3,9 @@ package program
 import "slices"
 
 // Version is that of the compiler. It grows when the same file gives other
-// elements or flows than before, so that what is stored with a definition is
-// looked at again.
-const Version = 1
+// elements or flows than before, or more that is stored with a definition, so that
+// this is looked at again.
+const Version = 2
 
 // Table tells the numbers of the elements and flows of a process: an id stands at
 // its number. Stored state and history name elements by these numbers, so the table

@@ -191,6 +191,9 @@ func (n *Node) expressions() []*feel.Expr {
 	if n.Decision != nil {
 		add(n.Decision.ID.Expr)
 	}
+	if n.Call != nil {
+		add(n.Call.Process.Expr)
+	}
 	if n.Event != nil {
 		add(n.Event.Name.Expr, n.Event.Correlation)
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	formatV1 = 1
 	formatV2 = 2 // elements: the first, and after it what scopes and waits have besides
+	formatV3 = 3 // elements: the second, and after it calls
 )
 
 // ErrFormat is returned for a record that cannot be read.
@@ -192,7 +193,8 @@ func encodeElement(e *Element) []byte {
 		w.String(e.Incident.Message)
 		w.Time(e.Incident.Since)
 	}
-	if e.Interrupted || e.Start != 0 || len(e.Subscriptions) > 0 {
+	calls := e.Call != nil || e.Caller != nil
+	if calls || e.Interrupted || e.Start != 0 || len(e.Subscriptions) > 0 {
 		w.buf[0] = formatV2
 		w.Bool(e.Interrupted)
 		w.Int(int64(e.Start))
@@ -205,7 +207,26 @@ func encodeElement(e *Element) []byte {
 			w.String(s.Correlation)
 		}
 	}
+	if calls {
+		w.buf[0] = formatV3
+		encodeCalls(w, e)
+	}
 	return w.Data()
+}
+
+func encodeCalls(w *Writer, e *Element) {
+	w.Bool(e.Call != nil)
+	if e.Call != nil {
+		w.Int(int64(e.Call.Run))
+		w.String(e.Call.Process)
+		w.Bool(e.Call.Begun)
+	}
+	w.Bool(e.Caller != nil)
+	if e.Caller != nil {
+		w.Int(int64(e.Caller.Run))
+		w.Int(int64(e.Caller.Element))
+		w.Int(int64(e.Caller.Depth))
+	}
 }
 
 func encodeTimer(w *Writer, t Timer) {
@@ -226,7 +247,7 @@ func encodeJob(w *Writer, j *Job) {
 }
 
 func decodeElement(key Key, data []byte) (e *Element, facts int, err error) {
-	r := newReader(data, formatV2)
+	r := newReader(data, formatV3)
 	e = &Element{Key: key, Parent: Key(r.Int()), Node: int32(r.Int()), Phase: Phase(r.Int()), Body: r.Bool(),
 		Index: int32(r.Int()), Children: int32(r.Int()), Tokens: int32(r.Int()), Human: r.Bool()}
 	for range r.Len() {
@@ -244,10 +265,18 @@ func decodeElement(key Key, data []byte) (e *Element, facts int, err error) {
 	if r.Bool() {
 		e.Incident = &Incident{Key(r.Int()), r.String(), r.String(), r.Time()}
 	}
-	if r.format == formatV2 {
+	if r.format >= formatV2 {
 		e.Interrupted, e.Start = r.Bool(), int32(r.Int())
 		for range r.Len() {
 			e.Subscriptions = append(e.Subscriptions, Subscription{Key(r.Int()), int32(r.Int()), r.Bool(), r.String(), r.String()})
+		}
+	}
+	if r.format >= formatV3 {
+		if r.Bool() {
+			e.Call = &Call{Key(r.Int()), r.String(), r.Bool()}
+		}
+		if r.Bool() {
+			e.Caller = &Caller{Key(r.Int()), Key(r.Int()), int32(r.Int())}
 		}
 	}
 	if e.Parent == 0 && r.More() {

@@ -59,6 +59,25 @@ type Element struct {
 	// without a trigger.
 	Start         int32
 	Subscriptions []Subscription
+	// Call is the run that a call activity has called or is about to call.
+	Call *Call
+	// Caller is what has called the run, for the process of one that was.
+	Caller *Caller
+}
+
+// Call is a called run. Its key is given before it begins; the process is that of the
+// model, by id.
+type Call struct {
+	Run     Key
+	Process string
+	Begun   bool
+}
+
+// Caller is the run and the element instance that called a run. Depth counts the runs
+// above it.
+type Caller struct {
+	Run, Element Key
+	Depth        int32
 }
 
 // Join counts the tokens that wait at a parallel gateway on one flow.
@@ -187,6 +206,14 @@ func New(key Key) *Run {
 
 // Root is the process instance, nil once the run has ended.
 func (r *Run) Root() *Element { return r.Elements[r.Key] }
+
+// Caller tells what has called the run; nil for nothing.
+func (r *Run) Caller() *Caller {
+	if root := r.Root(); root != nil {
+		return root.Caller
+	}
+	return nil
+}
 
 // Put adds an element instance.
 func (r *Run) Put(e *Element) {

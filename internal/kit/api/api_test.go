@@ -25,6 +25,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 )
 
 const patience = 30 * time.Second
@@ -62,7 +63,7 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-var tables = fstest.MapFS{"migrations/sqlite/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE thing (name TEXT NOT NULL);\n")}}
+var tables = fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE thing (name TEXT NOT NULL);\n")}}
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
@@ -74,7 +75,7 @@ func newRig(t *testing.T) *rig {
 // boot opens the database and makes a new edge over it, as a restart does.
 func (r *rig) boot(change ...func(*api.Deps)) {
 	r.t.Helper()
-	d, err := db.Open(r.t.Context(), "sqlite:"+r.file)
+	d, err := db.Open(r.t.Context(), dbserver.Address(r.t, r.file))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func (i *idempotency) free(name string) {
 func (i *idempotency) find(ctx context.Context, c call, route string) (*answer, error) {
 	var a answer
 	var created int64
-	err := i.db.QueryRow(ctx, "SELECT rights, digest, status, media, body, created FROM api_idempotency WHERE principal = ? AND route = ? AND key = ?",
+	err := i.db.QueryRow(ctx, "SELECT rights, digest, status, media, body, created FROM api_idempotency WHERE principal = ? AND route = ? AND command = ?",
 		c.principal, route, c.key).Scan(&a.rights, &a.digest, &a.status, &a.media, &a.body, &created)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && i.clock.Now().Sub(clock.FromMicros(created)) > rememberFor) {
 		return nil, nil
@@ -143,12 +143,12 @@ func (i *idempotency) store(tx *db.Tx, c call, route string, a answer) error {
 	if body == nil {
 		body = []byte{}
 	}
-	return tx.Upsert("api_idempotency", 3, []string{"principal", "route", "key", "rights", "digest", "status", "media", "body", "created"},
+	return tx.Upsert("api_idempotency", 3, []string{"principal", "route", "command", "rights", "digest", "status", "media", "body", "created"},
 		c.principal, route, c.key, a.rights, a.digest, a.status, a.media, body, clock.Micros(i.clock.Now()))
 }
 
 func (i *idempotency) forget(tx *db.Tx, c call, route string) error {
-	_, err := tx.Exec("DELETE FROM api_idempotency WHERE principal = ? AND route = ? AND key = ?", c.principal, route, c.key)
+	_, err := tx.Exec("DELETE FROM api_idempotency WHERE principal = ? AND route = ? AND command = ?", c.principal, route, c.key)
 	return err
 }
 

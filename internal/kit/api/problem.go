@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 	"sextant/internal/kit/obs"
 )
@@ -53,7 +54,7 @@ func (p *Problem) GetHeaders() http.Header {
 // problem turns an error into its answer; the cause of an internal error goes
 // to the log alone.
 func (a *API) problem(ctx context.Context, err error) *Problem {
-	e := errs.As(err)
+	e := errs.As(db.Translate(err))                  // a row's error comes as the driver has it
 	if e.Kind == errs.Internal && ctx.Err() == nil { // else the client left, which is no error of ours
 		a.deps.Log.ErrorContext(ctx, "internal error", "err", err)
 	}

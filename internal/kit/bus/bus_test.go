@@ -14,6 +14,7 @@ import (
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/internal/testkit/dbserver"
 )
 
 const patience = 30 * time.Second
@@ -36,7 +37,7 @@ func newRig(t *testing.T) *rig {
 // boot opens the database with a bus over it, whose sequencer does not run yet.
 func (r *rig) boot() {
 	r.t.Helper()
-	d, err := db.Open(r.t.Context(), "sqlite:"+r.file)
+	d, err := db.Open(r.t.Context(), dbserver.Address(r.t, r.file))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
 )
 
 // victim names the database of the process that a test kills.
@@ -127,6 +128,7 @@ func small(t *testing.T) string {
 }
 
 func TestAFullDiskAndSpaceAgain(t *testing.T) {
+	dbserver.OnSQLite(t, "a disk of our own")
 	t.Parallel()
 	dir := small(t)
 	ballast := filepath.Join(dir, "ballast")
@@ -166,6 +168,7 @@ func TestAFullDiskAndSpaceAgain(t *testing.T) {
 // On a full disk only what is urgent is written, in space that was kept for it;
 // reading goes on, and room that comes back is found.
 func TestTheReserveIsForWhatIsUrgent(t *testing.T) {
+	dbserver.OnSQLite(t, "a disk of our own")
 	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
@@ -226,6 +229,7 @@ func TestTheReserveIsForWhatIsUrgent(t *testing.T) {
 }
 
 func TestAFileSystemThatCannotBeWritten(t *testing.T) {
+	dbserver.OnSQLite(t, "a disk of our own")
 	t.Parallel()
 	dir := small(t)
 	file := filepath.Join(dir, "x.db")

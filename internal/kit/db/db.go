@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sextant/internal/kit/clock"
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/sqldb"
 )
@@ -17,6 +18,8 @@ const (
 	queueLength = 4096 // writers waiting before Do refuses with Exhausted
 	groupLimit  = 256  // functions that share one commit at most
 	readers     = 4    // connections for reading
+
+	serverReaders = 16 // the same on a server
 )
 
 // Querier reads rows: a DB outside a write, a Tx within one.
@@ -42,6 +45,9 @@ type DB struct {
 	reserve reserve
 	low     atomic.Bool           // the disk was full: urgent writes alone are taken
 	refused atomic.Pointer[error] // why the last write was not possible; nil when it was
+	closing chan struct{}
+	first   bool
+	lease   lease // of a database on a server; owned by the writer goroutine
 }
 
 type work struct {
@@ -54,13 +60,30 @@ type work struct {
 	reply  chan error
 }
 
-// Open opens the database at address and starts its writer.
+// Open opens the database at address for a program without a name and starts its
+// writer.
 func Open(ctx context.Context, address string) (*DB, error) {
+	return OpenAs(ctx, address, Holder{ID: clock.NewID(clock.Real{}), Name: "another program"})
+}
+
+// OpenAs opens the database at address and starts its writer. One on a server
+// has one holder at a time.
+//
+// Returns Unavailable with database.held if another has it, and database.unfit if
+// it does not suit.
+func OpenAs(ctx context.Context, address string, h Holder) (*DB, error) {
 	write, dialect, err := sqldb.Open(address, false)
 	if err != nil {
 		return nil, err
 	}
+	if err := sqldb.Check(ctx, write, dialect); err != nil {
+		return nil, errors.Join(translate(err), write.Close())
+	}
 	write.SetMaxOpenConns(1)
+	if dialect != sqldb.SQLite {
+		write.SetMaxOpenConns(2) // the second while the first one ends
+		write.SetMaxIdleConns(1)
+	}
 	conn, err := write.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(translate(err), write.Close())
@@ -69,12 +92,26 @@ func Open(ctx context.Context, address string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(), write.Close())
 	}
-	read.SetMaxOpenConns(readers)
-	read.SetMaxIdleConns(readers)
 	d := &DB{dialect: dialect, write: write, read: read, conn: conn, stmts: map[string]*sql.Stmt{},
-		queue: make(chan *work, queueLength), done: make(chan struct{})}
+		queue: make(chan *work, queueLength), done: make(chan struct{}), closing: make(chan struct{})}
+	read.SetMaxOpenConns(d.readers())
+	read.SetMaxIdleConns(d.readers())
+	if dialect != sqldb.SQLite {
+		if err := errors.Join(d.take(ctx, h), d.number(ctx)); err != nil {
+			return nil, errors.Join(err, d.conn.Close(), read.Close(), write.Close())
+		}
+		go d.renew()
+	}
 	go d.writer()
 	return d, nil
+}
+
+// readers is how many connections read at once.
+func (d *DB) readers() int {
+	if d.dialect == sqldb.SQLite {
+		return readers
+	}
+	return serverReaders
 }
 
 // Close waits for what was queued, then closes the database.
@@ -86,11 +123,19 @@ func (d *DB) Close() error {
 	}
 	d.closed = true
 	close(d.queue)
+	close(d.closing)
 	d.mu.Unlock()
 	<-d.done
+	d.letGo()
 	d.forget()
 	d.reads.close()
-	return errors.Join(d.conn.Close(), d.read.Close(), d.write.Close())
+	var err error
+	if d.conn != nil { // else the server is away
+		if err = d.conn.Close(); errors.Is(err, sql.ErrConnDone) {
+			err = nil
+		}
+	}
+	return errors.Join(err, d.read.Close(), d.write.Close())
 }
 
 // forget closes the cached statements, without which the driver keeps the file
@@ -112,27 +157,39 @@ func (d *DB) Commits() int64 { return d.commits.Load() }
 // Migrate brings the tables of a domain up to date. It must be called before
 // the first Do of that domain, while nothing is being written.
 func (d *DB) Migrate(ctx context.Context, domain string, fsys fs.FS) error {
-	sub, err := fs.Sub(fsys, "migrations/"+string(d.dialect))
+	sub, err := fs.Sub(fsys, "migrations")
 	if err != nil {
 		return fmt.Errorf("migrate %s: %w", domain, err)
 	}
 	release := make(chan error, 1)
 	err = d.exclusive(ctx, func() error {
-		// The writer's only connection is lent to the migration.
-		d.forget()
-		if err := d.conn.Close(); err != nil {
-			return err
-		}
-		merr := sqldb.Migrate(ctx, d.write, d.dialect, domain, sub)
-		conn, cerr := d.write.Conn(context.WithoutCancel(ctx))
-		d.conn = conn
+		var merr error
+		err := d.lend(ctx, func() error {
+			merr = sqldb.Migrate(ctx, d.write, d.dialect, domain, sub)
+			return nil
+		})
 		release <- merr
-		return cerr
+		return err
 	})
 	if err != nil {
 		return translate(err)
 	}
 	return translate(<-release)
+}
+
+// lend lets fn use the writer's only connection.
+func (d *DB) lend(ctx context.Context, fn func() error) error {
+	d.forget()
+	if err := d.conn.Close(); err != nil {
+		return err
+	}
+	err := fn()
+	conn, cerr := d.write.Conn(context.WithoutCancel(ctx))
+	d.conn = conn
+	if cerr == nil && d.dialect != sqldb.SQLite {
+		cerr = d.number(context.WithoutCancel(ctx))
+	}
+	return errors.Join(err, cerr)
 }
 
 // Do queues fn and returns after the commit that holds it was synced, or with
@@ -163,6 +220,9 @@ func (d *DB) Submit(ctx context.Context, fn func(*Tx) error) (<-chan error, erro
 // known, so that nothing more is written on top of it.
 func (d *DB) failed() error {
 	if broken := d.broken.Load(); broken != nil {
+		if errs.As(*broken).Code != "internal" { // on a server
+			return *broken
+		}
 		return errs.Wrap(*broken, errs.Unavailable, "database.failed", "the database's disk failed; writing has stopped until the server is restarted")
 	}
 	return nil
@@ -177,6 +237,11 @@ func (d *DB) enqueue(ctx context.Context, w *work) error {
 	}
 	if d.low.Load() && !w.urgent && w.fn != nil && !d.roomAgain() {
 		return errFull()
+	}
+	if d.dialect != sqldb.SQLite && ctx.Done() != nil && !w.urgent {
+		if p := d.refused.Load(); p != nil && errs.As(*p).Code == "database.away" {
+			return *p
+		}
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -194,9 +259,11 @@ func (d *DB) enqueue(ctx context.Context, w *work) error {
 // Query reads outside a write.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if s := d.reads.of(ctx, d.read, query); s != nil {
-		return s.QueryContext(ctx, args...)
+		rows, err := s.QueryContext(ctx, args...)
+		return rows, Translate(err)
 	}
-	return d.read.QueryContext(ctx, query, args...)
+	rows, err := d.read.QueryContext(ctx, query, args...)
+	return rows, Translate(err)
 }
 
 // QueryRow reads one row outside a write.
@@ -229,6 +296,15 @@ func WithoutRider(ctx context.Context) context.Context {
 	return context.WithValue(ctx, riderKey{}, (*rider)(nil))
 }
 
+// Translate gives an error of the database the code and the words that people
+// get, and leaves every other one as it is.
+func Translate(err error) error {
+	if err == nil || errs.As(err).Code != "internal" {
+		return err
+	}
+	return translate(err)
+}
+
 func translate(err error) error {
 	switch {
 	case err == nil:
@@ -249,7 +325,20 @@ func translate(err error) error {
 		return errs.Wrap(err, errs.Unavailable, "database.locked", "another program holds the database: end it and try again; nothing was changed")
 	case sqldb.FaultConflict:
 		return errs.Wrap(err, errs.Conflict, "database.conflict", "it exists already")
+	case sqldb.FaultAway:
+		return errAway(err)
+	case sqldb.FaultTimeout:
+		return errs.Wrap(err, errs.Unavailable, "database.slow", "the database took too long: try again; nothing was changed")
+	case sqldb.FaultSerial:
+		return errs.Wrap(err, errs.Unavailable, "database.contended", "the database undid the write, since others hold what it changes: try again; nothing was changed")
+	case sqldb.FaultValue:
+		return errs.Wrap(err, errs.Invalid, "database.value", "a text is too long for the database or holds a character that it cannot keep; nothing was changed")
+	case sqldb.FaultDenied:
+		return errs.Wrap(err, errs.Unavailable, "database.denied", "the database server refuses the user, or what it has to do: check name, password and rights of the setting database")
 	case sqldb.FaultOther:
+	}
+	if errors.Is(err, sqldb.ErrUnfit) {
+		return errs.Wrap(err, errs.Unavailable, "database.unfit", err.Error())
 	}
 	return err
 }

@@ -19,12 +19,14 @@ import (
 
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/testkit/dbserver"
+	"sextant/sdk/go/sqldb"
 )
 
 // patience is how long a test waits for what has to come.
 const patience = 30 * time.Second
 
-var tables = fstest.MapFS{"migrations/sqlite/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n")}}
+var tables = fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n")}}
 
 func open(t *testing.T) *db.DB {
 	t.Helper()
@@ -33,7 +35,7 @@ func open(t *testing.T) *db.DB {
 
 func openAt(t *testing.T, file string) *db.DB {
 	t.Helper()
-	d, err := db.Open(t.Context(), "sqlite:"+file)
+	d, err := db.Open(t.Context(), dbserver.Address(t, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +77,15 @@ func insert(id int) func(*db.Tx) error {
 // breaks lets the database itself end the whole transaction.
 func breaks(tx *db.Tx) error {
 	if err := insert(70)(tx); err != nil {
+		return err
+	}
+	switch os.Getenv("SEXTANT_TEST_DATABASE") {
+	case "postgres":
+		rows, err := tx.Query(context.Background(), "SELECT pg_terminate_backend(pg_backend_pid())")
+		_, err = db.Scan(rows, err, func(*sql.Rows) (int, error) { return 0, nil })
+		return err
+	case "mysql":
+		_, err := tx.Exec("KILL CONNECTION_ID()")
 		return err
 	}
 	_, err := tx.Exec("INSERT OR ROLLBACK INTO t (id, name) VALUES (70, 'again')")
@@ -236,6 +247,9 @@ func TestKindsOfErrors(t *testing.T) {
 			return err
 		}, errs.Internal, "internal"},
 		{"full", func(tx *db.Tx) error {
+			if d.Dialect() != sqldb.SQLite {
+				return errs.New(errs.Full, "database.full", "as if: a server's disk is not ours to fill")
+			}
 			if _, err := tx.Exec("PRAGMA max_page_count = 8"); err != nil {
 				return err
 			}
@@ -266,6 +280,7 @@ func TestKindsOfErrors(t *testing.T) {
 // looks away.
 func TestAFaultThatIsNotPassedOn(t *testing.T) {
 	t.Parallel()
+	dbserver.OnSQLite(t, "a transaction that a full disk ends")
 	d := open(t)
 	fn := func(tx *db.Tx) error {
 		if err := insert(1)(tx); err != nil {
@@ -387,10 +402,10 @@ func TestARiderThatFailsUndoesItsWrite(t *testing.T) {
 func TestARiderThatFailedIsCarriedByTheNext(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	tries := 0
 	ctx := db.WithRider(t.Context(), func(tx *db.Tx) error {
-		if tries++; tries == 1 {
-			return errors.New("not yet")
+		var n int
+		if err := tx.QueryRow(t.Context(), "SELECT COUNT(*) FROM t WHERE id IN (1, 2)").Scan(&n); err != nil || n == 0 {
+			return errors.Join(err, errors.New("not yet"))
 		}
 		return insert(1001)(tx)
 	})
@@ -530,7 +545,7 @@ func TestMigrateBetweenWrites(t *testing.T) {
 		})
 	}
 	for i := range 5 {
-		files := fstest.MapFS{"migrations/sqlite/202601010000_create.sql": {Data: fmt.Appendf(nil, "-- +goose Up\nCREATE TABLE more%d (x INTEGER);\n", i)}}
+		files := fstest.MapFS{"migrations/202601010000_create.sql": {Data: fmt.Appendf(nil, "-- +goose Up\nCREATE TABLE more%d (x INTEGER);\n", i)}}
 		if err := d.Migrate(t.Context(), fmt.Sprint("more", i), files); err != nil {
 			t.Error(err)
 		}
@@ -544,7 +559,7 @@ func TestMigrateBetweenWrites(t *testing.T) {
 func TestAFailedMigrationLeavesTheWriterAlive(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	bad := fstest.MapFS{"migrations/sqlite/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE u (x INTEGER);\nINSERT INTO nothing VALUES (1);\n")}}
+	bad := fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE u (x INTEGER);\nINSERT INTO nothing VALUES (1);\n")}}
 	if err := d.Migrate(t.Context(), "bad", bad); err == nil {
 		t.Error("no error")
 	}
@@ -554,7 +569,7 @@ func TestAFailedMigrationLeavesTheWriterAlive(t *testing.T) {
 	if err := d.Do(t.Context(), insert(1)); err != nil {
 		t.Error(err)
 	}
-	if _, err := d.Query(t.Context(), "SELECT x FROM u"); err == nil {
+	if _, err := d.Query(t.Context(), "SELECT x FROM u"); err == nil && d.Dialect() != sqldb.MySQL { // which makes tables outside of transactions
 		t.Error("half a migration is there")
 	}
 }
@@ -591,7 +606,7 @@ func TestUpsert(t *testing.T) {
 	if err := d.QueryRow(t.Context(), "SELECT name FROM t WHERE id = 1").Scan(&name); err != nil || name != "b" {
 		t.Errorf("%q, %v", name, err)
 	}
-	if got := db.UpsertSQL("t", 2, []string{"a", "b"}); !strings.HasSuffix(got, "DO NOTHING") {
+	if got := sqldb.Upsert("t", 2, []string{"a", "b"}); !strings.HasSuffix(got, "DO NOTHING") {
 		t.Errorf("all columns are the key: %s", got)
 	}
 }
@@ -600,13 +615,9 @@ func TestUpsert(t *testing.T) {
 // that fail leave nothing.
 func TestGroupsKeepWholesOnly(t *testing.T) {
 	t.Parallel()
+	d := open(t)
 	rapid.Check(t, func(r *rapid.T) {
-		d, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
-		if err != nil {
-			r.Fatal(err)
-		}
-		defer closed(t, d)
-		if err := d.Migrate(t.Context(), "test", tables); err != nil {
+		if err := d.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("DELETE FROM t"); return err }); err != nil {
 			r.Fatal(err)
 		}
 		ends := rapid.SliceOfN(rapid.SampledFrom([]string{"ok", "ok", "error", "panic", "conflict", "rollback"}), 1, 12).Draw(r, "ends")

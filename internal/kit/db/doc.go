@@ -14,6 +14,10 @@
 // write.
 //
 // The SQL in use is the subset that SQLite, MySQL and PostgreSQL share: no
-// RETURNING, no partial indexes (but an old one), no predicates on JSON, times as int64 UTC
-// microseconds, booleans as 0 and 1, upserts only through Tx.Upsert.
+// RETURNING, no partial indexes, no predicates on JSON, times as int64 UTC
+// microseconds, booleans as 0 and 1, upserts through Tx.Upsert or in its form.
+//
+// On a server a commit has one more row, db_writer, which counts the commits of
+// the one program that writes: see remote.go for what follows when the
+// connection breaks.
 package db

@@ -109,12 +109,16 @@ func (d *DB) Mend(ctx context.Context) {
 	if d.low.Load() {
 		d.roomAgain()
 	}
-	if d.refused.Load() != nil && d.dialect == sqldb.SQLite {
-		_ = d.Do(Urgent(ctx), func(tx *Tx) error { // a write that changes nothing; note takes down how it went
-			_, err := tx.Exec("PRAGMA user_version = 0")
-			return err
-		})
+	if d.refused.Load() == nil || d.dialect != sqldb.SQLite && errs.As(*d.refused.Load()).Code == "database.away" { // that ends by itself
+		return
 	}
+	_ = d.Do(Urgent(ctx), func(tx *Tx) error { // a write that changes nothing; note takes down how it went
+		if d.dialect != sqldb.SQLite {
+			return nil
+		}
+		_, err := tx.Exec("PRAGMA user_version = 0")
+		return err
+	})
 }
 
 // roomAgain reports whether a full disk has room again.

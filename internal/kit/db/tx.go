@@ -3,9 +3,9 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"sextant/sdk/go/sqldb"
 )
@@ -13,11 +13,15 @@ import (
 // Tx is a write in progress. It is valid only within the function that Do
 // passes it to, and only on that goroutine.
 type Tx struct {
-	db     *DB
-	after  []func()
-	lend   func() error
-	rows   []*sql.Rows // opened by fn
-	broken error       // the fault after which the database may have ended the transaction
+	db             *DB
+	ctx            context.Context // of the wave, on a server
+	wrote          bool
+	careful        bool // a statement that fails is put back, for fn to go on
+	failed, passed bool // a statement failed; fn went on
+	after          []func()
+	lend           func() error
+	rows           []*sql.Rows // opened by fn
+	broken         error       // the fault after which the database may have ended the transaction
 }
 
 func (t *Tx) lent() error { return t.lend() }
@@ -28,11 +32,38 @@ func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
 
 // Exec runs a statement and returns the number of rows it changed.
 func (t *Tx) Exec(query string, args ...any) (int64, error) {
+	t.wrote = true
+	if t.careful {
+		return t.apart(query, args)
+	}
+	return t.exec(query, args)
+}
+
+// goesOn notes that fn goes on after a statement failed, of which PostgreSQL
+// wants to know before.
+func (t *Tx) goesOn() { t.passed = t.passed || t.failed && t.db.dialect == sqldb.Postgres }
+
+// apart runs a statement in a savepoint of its own.
+func (t *Tx) apart(query string, args []any) (int64, error) {
+	if _, err := t.db.conn.ExecContext(t.own(), "SAVEPOINT x"); err != nil {
+		return 0, t.fault(err)
+	}
+	n, err := t.exec(query, args)
+	if err != nil && t.broken == nil {
+		if _, undone := t.db.conn.ExecContext(t.own(), "ROLLBACK TO SAVEPOINT x"); undone != nil {
+			return 0, t.fault(undone)
+		}
+		t.failed = false
+	}
+	return n, err
+}
+
+func (t *Tx) exec(query string, args []any) (int64, error) {
 	stmt, err := t.stmt(query)
 	if err != nil {
 		return 0, t.fault(err)
 	}
-	res, err := stmt.Exec(args...)
+	res, err := stmt.ExecContext(t.own(), args...)
 	if err != nil {
 		return 0, t.fault(err)
 	}
@@ -46,7 +77,7 @@ func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 	if err != nil {
 		return nil, t.fault(err)
 	}
-	rows, err := stmt.QueryContext(context.WithoutCancel(ctx), args...)
+	rows, err := stmt.QueryContext(t.context(ctx), args...)
 	if err != nil {
 		return nil, t.fault(err)
 	}
@@ -58,9 +89,25 @@ func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	stmt, err := t.stmt(query)
 	if err != nil { // told by the query itself
-		return t.db.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+		return t.db.conn.QueryRowContext(t.context(ctx), query, args...)
 	}
-	return stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
+	return stmt.QueryRowContext(t.context(ctx), args...)
+}
+
+// context is what statements run under: what fn began is not left half done
+// because its caller is gone.
+func (t *Tx) context(ctx context.Context) context.Context {
+	if t.ctx != nil {
+		return t.ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
+func (t *Tx) own() context.Context {
+	if t.ctx != nil {
+		return t.ctx
+	}
+	return context.Background()
 }
 
 // closeRows closes what a fn that panicked or forgot has left open, and which
@@ -80,7 +127,17 @@ func (t *Tx) fault(err error) error {
 	case sqldb.FaultFull, sqldb.FaultIO, sqldb.FaultCorrupt, sqldb.FaultBusy:
 		t.broken = err
 		return err
-	case sqldb.FaultOther, sqldb.FaultConflict, sqldb.FaultReadOnly:
+	case sqldb.FaultAway, sqldb.FaultSerial, sqldb.FaultTimeout:
+		t.broken = err
+		return err
+	case sqldb.FaultOther, sqldb.FaultConflict, sqldb.FaultReadOnly, sqldb.FaultValue, sqldb.FaultDenied:
+	}
+	if t.db.dialect != sqldb.SQLite {
+		t.failed = true
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) {
+			t.broken = err
+		}
+		return err
 	}
 	// There are no transactions within one: where BEGIN works, there is none.
 	ctx := context.Background()
@@ -92,46 +149,27 @@ func (t *Tx) fault(err error) error {
 }
 
 // controls begins a statement that is the writer's alone.
-var controls = regexp.MustCompile(`(?i)^\s*(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b`)
+var controls = regexp.MustCompile(`(?i)^\s*(BEGIN|START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b`)
 
 // Upsert inserts a row or, where one with the same key columns exists, sets its
 // other columns. The first keys columns are the key.
 func (t *Tx) Upsert(table string, keys int, columns []string, values ...any) error {
-	_, err := t.Exec(UpsertSQL(table, keys, columns), values...)
+	_, err := t.Exec(sqldb.Upsert(table, keys, columns), values...)
 	return err
-}
-
-// UpsertSQL is the statement that Upsert runs. Table and columns come from
-// code, never from input.
-func UpsertSQL(table string, keys int, columns []string) string {
-	var b strings.Builder
-	b.WriteString("INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")")
-	b.WriteString(" ON CONFLICT (" + strings.Join(columns[:keys], ", ") + ") DO ")
-	if keys == len(columns) {
-		b.WriteString("NOTHING")
-		return b.String()
-	}
-	b.WriteString("UPDATE SET ")
-	for i, c := range columns[keys:] {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(c + " = excluded." + c)
-	}
-	return b.String()
 }
 
 func (t *Tx) stmt(query string) (*sql.Stmt, error) {
 	if t.broken != nil {
 		return nil, t.broken
 	}
+	t.goesOn()
 	if s, ok := t.db.stmts[query]; ok {
 		return s, nil
 	}
 	if controls.MatchString(query) {
 		return nil, fmt.Errorf("%.40q has no place in a write: the writer begins and ends transactions", query)
 	}
-	return t.db.prepare(query)
+	return t.db.prepare(t.own(), query)
 }
 
 // Scan reads every row with scan and closes rows. It is the one loop over rows,

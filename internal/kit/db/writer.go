@@ -61,6 +61,10 @@ func (d *DB) group(group []*work) {
 	if len(group) == 0 {
 		return
 	}
+	if d.dialect != sqldb.SQLite {
+		d.remote(group)
+		return
+	}
 	err := d.attempt(group)
 	if errors.Is(err, errBroken) {
 		// One function at a time, so that only the culprit fails.
@@ -81,7 +85,7 @@ func (d *DB) group(group []*work) {
 }
 
 func (d *DB) answer(w *work) {
-	if d.note(w.err) && w.urgent { // the reserve has made room
+	if d.note(w.err) && w.urgent && d.dialect == sqldb.SQLite { // the reserve has made room
 		w.undone()
 		if err := d.attempt([]*work{w}); err != nil && w.err == nil {
 			w.err = translate(err)
@@ -161,7 +165,7 @@ func (d *DB) control(ctx context.Context, text string) error {
 	s, ok := d.stmts[text]
 	if !ok {
 		var err error
-		if s, err = d.prepare(text); err != nil {
+		if s, err = d.prepare(ctx, text); err != nil {
 			return err
 		}
 	}
@@ -169,9 +173,17 @@ func (d *DB) control(ctx context.Context, text string) error {
 	return err
 }
 
+// prepared gives a statement of the writer, prepared.
+func (d *DB) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := d.stmts[query]; ok {
+		return s, nil
+	}
+	return d.prepare(ctx, query)
+}
+
 // prepare keeps a statement of the writer prepared.
-func (d *DB) prepare(query string) (*sql.Stmt, error) {
-	s, err := d.conn.PrepareContext(context.Background(), query)
+func (d *DB) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	s, err := d.conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,11 @@ func (r *reader) zeebe(x *Extensions, n, owner *Node) {
 		}
 	case "calledDecision":
 		x.Decision = &CalledDecision{ID: n.Attr("decisionId"), Result: n.Attr("resultVariable")}
+	case "calledElement":
+		x.Called = &CalledElement{Process: n.Attr("processId"), Binding: n.Attr("bindingType"), VersionTag: n.Attr("versionTag"),
+			ParentVariables: n.Attr("propagateAllParentVariables") != "false", ChildVariables: n.Attr("propagateAllChildVariables") != "false"}
+	case "versionTag":
+		x.VersionTag = n.Attr("value")
 	case "subscription":
 		x.Correlation = n.Attr("correlationKey")
 	case "script":

@@ -130,6 +130,8 @@ type Extensions struct {
 	Headers               []Header
 	Correlation           string
 	Decision              *CalledDecision
+	Called                *CalledElement
+	VersionTag            string
 	Script                *Script
 	UserTask              bool
 	FormKey, FormID       string
@@ -145,6 +147,13 @@ type Extensions struct {
 
 // CalledDecision is what a business rule task calls.
 type CalledDecision struct{ ID, Result string }
+
+// CalledElement is what a call activity calls.
+type CalledElement struct {
+	Process, Binding, VersionTag string
+	// ParentVariables and ChildVariables are whether all variables go in and out.
+	ParentVariables, ChildVariables bool
+}
 
 // Mapping is a zeebe input or output mapping.
 type Mapping struct {

@@ -188,7 +188,7 @@ func (r *reader) extension(c *Node, host string, owner *Node) {
 	case Kept:
 		r.kept(c, owner, "<"+c.Tag()+">", rule)
 	case Refused:
-		r.problemOf(owner, c, "process.unsupported", "<%s> is not executed%s", c.Tag(), remedy(rule))
+		r.problemOf(owner, c, "process.unsupported", "<%s> is not executed%s%s", c.Tag(), listeners(c), remedy(rule))
 	case Executed:
 		if len(rule.On) > 0 && !slices.ContainsFunc(rule.On, func(on string) bool { return support.is(host, on) }) {
 			if rule.Name == "zeebe:TaskDefinition" && support.is(host, "UserTask") { // Camunda 8 ignores it too
@@ -207,6 +207,20 @@ func (r *reader) extension(c *Node, host string, owner *Node) {
 			r.extension(inner, typ, owner)
 		}
 	}
+}
+
+// listeners names what would be told of an element, by job type and event.
+func listeners(n *Node) string {
+	var all []string
+	for _, l := range n.Elements() {
+		if l.Is(NamespaceZeebe, "executionListener") || l.Is(NamespaceZeebe, "taskListener") {
+			all = append(all, fmt.Sprintf("%q on %s", l.Attr("type"), l.Attr("eventType")))
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ", with the listeners " + strings.Join(all, ", ")
 }
 
 // foreign notes an extension that is kept and has no meaning here.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,7 +19,9 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/obs"
 	"sextant/internal/server"
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/client"
+	"sextant/sdk/go/sqldb"
 	"sextant/sdk/go/wire"
 )
 
@@ -41,6 +44,9 @@ func Start(t testing.TB, settings map[string]any) *Platform {
 		p.Data = d
 	}
 	all := map[string]any{"data": p.Data, "listen": "127.0.0.1:0", "admin.listen": ""}
+	if dbserver.Chosen(t) != sqldb.SQLite {
+		all["database"] = dbserver.Address(t, filepath.Join(p.Data, "sextant.db"))
+	}
 	for k, v := range settings {
 		all[k] = v
 	}

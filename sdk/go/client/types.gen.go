@@ -343,6 +343,7 @@ func (e ProcessStepState) Valid() bool {
 // Defines values for ProcessStepType.
 const (
 	ProcessStepTypeBoundary   ProcessStepType = "boundary"
+	ProcessStepTypeCall       ProcessStepType = "call"
 	ProcessStepTypeDecision   ProcessStepType = "decision"
 	ProcessStepTypeEnd        ProcessStepType = "end"
 	ProcessStepTypeEvent      ProcessStepType = "event"
@@ -361,6 +362,8 @@ const (
 func (e ProcessStepType) Valid() bool {
 	switch e {
 	case ProcessStepTypeBoundary:
+		return true
+	case ProcessStepTypeCall:
 		return true
 	case ProcessStepTypeDecision:
 		return true
@@ -385,6 +388,30 @@ func (e ProcessStepType) Valid() bool {
 	case ProcessStepTypeTimer:
 		return true
 	case ProcessStepTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionReportState.
+const (
+	RetentionReportStateFailed  RetentionReportState = "failed"
+	RetentionReportStateForever RetentionReportState = "forever"
+	RetentionReportStateWaiting RetentionReportState = "waiting"
+	RetentionReportStateWorking RetentionReportState = "working"
+)
+
+// Valid indicates whether the value is a known member of the RetentionReportState enum.
+func (e RetentionReportState) Valid() bool {
+	switch e {
+	case RetentionReportStateFailed:
+		return true
+	case RetentionReportStateForever:
+		return true
+	case RetentionReportStateWaiting:
+		return true
+	case RetentionReportStateWorking:
 		return true
 	default:
 		return false
@@ -460,6 +487,24 @@ func (e GetObjectGraphParamsDirection) Valid() bool {
 	}
 }
 
+// Defines values for ListRunsParamsCalled.
+const (
+	ListRunsParamsCalledNo   ListRunsParamsCalled = "no"
+	ListRunsParamsCalledOnly ListRunsParamsCalled = "only"
+)
+
+// Valid indicates whether the value is a known member of the ListRunsParamsCalled enum.
+func (e ListRunsParamsCalled) Valid() bool {
+	switch e {
+	case ListRunsParamsCalledNo:
+		return true
+	case ListRunsParamsCalledOnly:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListRunsParamsState.
 const (
 	ListRunsParamsStateActive    ListRunsParamsState = "active"
@@ -487,6 +532,24 @@ func (e ListRunsParamsState) Valid() bool {
 	case ListRunsParamsStateStopping:
 		return true
 	case ListRunsParamsStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SummarizeRunsParamsCalled.
+const (
+	SummarizeRunsParamsCalledNo   SummarizeRunsParamsCalled = "no"
+	SummarizeRunsParamsCalledOnly SummarizeRunsParamsCalled = "only"
+)
+
+// Valid indicates whether the value is a known member of the SummarizeRunsParamsCalled enum.
+func (e SummarizeRunsParamsCalled) Valid() bool {
+	switch e {
+	case SummarizeRunsParamsCalledNo:
+		return true
+	case SummarizeRunsParamsCalledOnly:
 		return true
 	default:
 		return false
@@ -620,7 +683,9 @@ type ControlPlanned struct {
 
 	// Connections Connections whose fields or secrets the step is given
 	Connections []string `json:"connections,omitempty"`
-	Element     string   `json:"element"`
+
+	// Element Id of the step; within a called process with the id of the call and a slash before it
+	Element string `json:"element"`
 
 	// Files Files that the step is given, by SHA-256
 	Files []string `json:"files,omitempty"`
@@ -1078,6 +1143,104 @@ type InBody struct {
 	Path string   `json:"path"`
 }
 
+// JobDeadlineBody defines model for JobDeadlineBody.
+type JobDeadlineBody struct {
+	Deadline time.Time `json:"deadline"`
+}
+
+// JobErrorBody defines model for JobErrorBody.
+type JobErrorBody struct {
+	// Code Code of the BPMN error
+	Code string `json:"code"`
+
+	// Lease As the activation named it
+	Lease     string                 `json:"lease"`
+	Message   string                 `json:"message,omitempty"`
+	Variables map[string]interface{} `json:"variables,omitempty"`
+}
+
+// JobExtensionBody defines model for JobExtensionBody.
+type JobExtensionBody struct {
+	// Lease As the activation named it
+	Lease string `json:"lease"`
+
+	// Seconds From now on
+	Seconds int64 `json:"seconds"`
+}
+
+// JobFailureBody defines model for JobFailureBody.
+type JobFailureBody struct {
+	// Backoff Seconds until the next try
+	Backoff int64 `json:"backoff,omitempty"`
+
+	// Lease As the activation named it
+	Lease string `json:"lease"`
+
+	// Message What went wrong
+	Message string `json:"message"`
+
+	// Retries Tries that are left; one less than before without. With none an incident waits for help
+	Retries int32 `json:"retries,omitempty"`
+}
+
+// JobJob defines model for JobJob.
+type JobJob struct {
+	// Deadline When the lease runs out and others may have the job
+	Deadline time.Time `json:"deadline"`
+
+	// Element Id of the step
+	Element string `json:"element"`
+
+	// Key Engine key, decimal digits
+	Key string `json:"key"`
+
+	// Lease Number of the lease: whoever says what came of the job names it
+	Lease   string `json:"lease"`
+	Process string `json:"process"`
+
+	// Retries Tries that are left, with this one
+	Retries int32 `json:"retries"`
+
+	// Run Engine key, decimal digits
+	Run  string `json:"run"`
+	Type string `json:"type"`
+
+	// Variables What the step sees: all, or those that were asked for
+	Variables map[string]interface{} `json:"variables"`
+	Worker    string                 `json:"worker"`
+}
+
+// JobPull defines model for JobPull.
+type JobPull struct {
+	// Lease Seconds until others may have them
+	Lease int64 `json:"lease,omitempty"`
+
+	// Max How many at most
+	Max     int64  `json:"max,omitempty"`
+	Project string `json:"project,omitempty"`
+
+	// Type Type of the jobs
+	Type string `json:"type"`
+
+	// Variables Names of the variables that are wanted; all without
+	Variables []string `json:"variables,omitempty"`
+
+	// Wait Seconds to wait for the first one; 0 answers at once
+	Wait int64 `json:"wait,omitempty"`
+
+	// Worker Who takes them
+	Worker string `json:"worker"`
+}
+
+// JobResultBody defines model for JobResultBody.
+type JobResultBody struct {
+	// Lease As the activation named it
+	Lease string `json:"lease"`
+
+	// Variables Results
+	Variables map[string]interface{} `json:"variables,omitempty"`
+}
+
 // LoginInBody defines model for LoginInBody.
 type LoginInBody struct {
 	Name     string `json:"name"`
@@ -1436,6 +1599,15 @@ type PageOfIdentityToken struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfJobJob defines model for PageOfJobJob.
+type PageOfJobJob struct {
+	// Items The rows of this page
+	Items []JobJob `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfMessageBuffered defines model for PageOfMessageBuffered.
 type PageOfMessageBuffered struct {
 	// Items The rows of this page
@@ -1530,6 +1702,15 @@ type PageOfProcessRun struct {
 type PageOfProcessStep struct {
 	// Items The rows of this page
 	Items []ProcessStep `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfRetentionReport defines model for PageOfRetentionReport.
+type PageOfRetentionReport struct {
+	// Items The rows of this page
+	Items []RetentionReport `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1701,6 +1882,19 @@ type ProcessCall struct {
 // ProcessCallOnFailure What becomes of the run where the service fails: it waits for help, as without this, or it ends as failed and gives up its objects
 type ProcessCallOnFailure string
 
+// ProcessCalledRun defines model for ProcessCalledRun.
+type ProcessCalledRun struct {
+	Incidents int64  `json:"incidents"`
+	Process   string `json:"process"`
+
+	// Run Engine key, decimal digits
+	Run   string `json:"run"`
+	State string `json:"state"`
+
+	// Step Id of the call activity
+	Step string `json:"step"`
+}
+
 // ProcessDecision defines model for ProcessDecision.
 type ProcessDecision struct {
 	// Answers What a task was answered
@@ -1741,6 +1935,9 @@ type ProcessDefinition struct {
 	// Subject Who deployed it
 	Subject string `json:"subject"`
 	Version int64  `json:"version"`
+
+	// VersionTag What people call this version, from its file
+	VersionTag string `json:"versionTag,omitempty"`
 }
 
 // ProcessHour defines model for ProcessHour.
@@ -1842,6 +2039,12 @@ type ProcessRows struct {
 
 // ProcessRun defines model for ProcessRun.
 type ProcessRun struct {
+	// Called Runs that it has called, the newest 200; a list names none
+	Called []ProcessCalledRun `json:"called,omitempty"`
+
+	// Caller Id of the call activity
+	Caller string `json:"caller,omitempty"`
+
 	// Code Error code of a failed run, reason of a cancelled one
 	Code      string    `json:"code,omitempty"`
 	Ended     time.Time `json:"ended,omitempty"`
@@ -1853,8 +2056,14 @@ type ProcessRun struct {
 
 	// Objects What it acts on; a list names the first five
 	Objects []string `json:"objects"`
-	Process string   `json:"process"`
-	Project string   `json:"project"`
+
+	// Parent The run that has called it, by its step caller
+	Parent  string `json:"parent,omitempty"`
+	Process string `json:"process"`
+	Project string `json:"project"`
+
+	// Root The run above all that called it; it holds what they need
+	Root string `json:"root,omitempty"`
 
 	// Started When it began; of one that waits or never began, when it was asked for
 	Started time.Time       `json:"started"`
@@ -1926,6 +2135,9 @@ type ProcessStartBody struct {
 
 // ProcessStep defines model for ProcessStep.
 type ProcessStep struct {
+	// Called The run that the step has called
+	Called string `json:"called,omitempty"`
+
 	// Caught It failed, and the process goes on by a way of its own for that
 	Caught  bool      `json:"caught,omitempty"`
 	Element string    `json:"element"`
@@ -2003,6 +2215,29 @@ type RedeemInBody struct {
 type ResetInBody struct {
 	Password string `json:"password"`
 }
+
+// RetentionReport defines model for RetentionReport.
+type RetentionReport struct {
+	// Began When old things were looked for last
+	Began time.Time `json:"began,omitempty"`
+
+	// Days For how long it is kept; 0 is for ever
+	Days  int64     `json:"days"`
+	Ended time.Time `json:"ended,omitempty"`
+	Kind  string    `json:"kind"`
+
+	// Reason Why it failed; it is tried again within an hour
+	Reason string `json:"reason,omitempty"`
+
+	// Removed How many were removed since the server started
+	Removed int64 `json:"removed"`
+
+	// State What is being done; waiting is for the next hour
+	State RetentionReportState `json:"state"`
+}
+
+// RetentionReportState What is being done; waiting is for the next hour
+type RetentionReportState string
 
 // SearchOutBody defines model for SearchOutBody.
 type SearchOutBody struct {
@@ -2550,7 +2785,7 @@ type ListEventsParams struct {
 type ListIncidentsParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 
-	// Run Only incidents of this run
+	// Run Only incidents of this run and of those that it has called
 	Run string `form:"run,omitempty" json:"run,omitempty"`
 
 	// Limit Rows on a page
@@ -2807,6 +3042,12 @@ type ListRunsParams struct {
 	// Object Only runs that were given this object
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 
+	// Parent Only runs that this run has called
+	Parent string `form:"parent,omitempty" json:"parent,omitempty"`
+
+	// Called Leave out runs that other runs have called, or list those alone
+	Called ListRunsParamsCalled `form:"called,omitempty" json:"called,omitempty"`
+
 	// Text Only runs with this text in their title
 	Text string `form:"text,omitempty" json:"text,omitempty"`
 
@@ -2826,6 +3067,9 @@ type ListRunsParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// ListRunsParamsCalled defines parameters for ListRuns.
+type ListRunsParamsCalled string
+
 // ListRunsParamsState defines parameters for ListRuns.
 type ListRunsParamsState string
 
@@ -2842,6 +3086,12 @@ type SummarizeRunsParams struct {
 	// Object Only runs that were given this object
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 
+	// Parent Only runs that this run has called
+	Parent string `form:"parent,omitempty" json:"parent,omitempty"`
+
+	// Called Leave out runs that other runs have called, or list those alone
+	Called SummarizeRunsParamsCalled `form:"called,omitempty" json:"called,omitempty"`
+
 	// Text Only runs with this text in their title
 	Text string `form:"text,omitempty" json:"text,omitempty"`
 
@@ -2851,6 +3101,9 @@ type SummarizeRunsParams struct {
 	// Until Only runs that started before this time
 	Until time.Time `form:"until,omitempty" json:"until,omitempty"`
 }
+
+// SummarizeRunsParamsCalled defines parameters for SummarizeRuns.
+type SummarizeRunsParamsCalled string
 
 // ListEvaluationsParams defines parameters for ListEvaluations.
 type ListEvaluationsParams struct {
@@ -2998,6 +3251,21 @@ type RetryIncidentJSONRequestBody = ProcessRetry
 
 // SkipIncidentJSONRequestBody defines body for SkipIncident for application/json ContentType.
 type SkipIncidentJSONRequestBody = ProcessSkip
+
+// ActivateJobsJSONRequestBody defines body for ActivateJobs for application/json ContentType.
+type ActivateJobsJSONRequestBody = JobPull
+
+// CompleteJobJSONRequestBody defines body for CompleteJob for application/json ContentType.
+type CompleteJobJSONRequestBody = JobResultBody
+
+// ThrowJobErrorJSONRequestBody defines body for ThrowJobError for application/json ContentType.
+type ThrowJobErrorJSONRequestBody = JobErrorBody
+
+// ExtendJobJSONRequestBody defines body for ExtendJob for application/json ContentType.
+type ExtendJobJSONRequestBody = JobExtensionBody
+
+// FailJobJSONRequestBody defines body for FailJob for application/json ContentType.
+type FailJobJSONRequestBody = JobFailureBody
 
 // ReportProgressJSONRequestBody defines body for ReportProgress for application/json ContentType.
 type ReportProgressJSONRequestBody = WireProgress

@@ -312,6 +312,21 @@ type Diff struct {
 	To   json.RawMessage `json:"to,omitempty"`
 	// Secret says that stars stand for the values.
 	Secret bool `json:"secret,omitempty"`
+	// Apart is drifted where the change parted what is observed of an attribute from
+	// what is desired, and settled where it brought both together.
+	Apart string `json:"apart,omitempty"`
+}
+
+const (
+	drifted = "drifted"
+	settled = "settled"
+)
+
+// apart reports whether something else is observed of an attribute than is desired.
+// Without a wish or before the first look nothing is apart.
+func apart(row wire.Row, name string) bool {
+	want, is := row[name], row[name+wire.ObservedSuffix]
+	return !isNull(want) && !isNull(is) && !bytes.Equal(want, is)
 }
 
 // difference tells what changed between two rows; of secrets only that they did.
@@ -325,13 +340,29 @@ func difference(t *shape, before, after wire.Row) map[string]Diff {
 	}
 	for k, v := range after {
 		if !bytes.Equal(before[k], v) {
-			out[k] = Diff{told(k, before[k]), told(k, v), t.by[k].Secret}
+			out[k] = Diff{From: told(k, before[k]), To: told(k, v), Secret: t.by[k].Secret}
 		}
 	}
 	for k, v := range before {
 		if _, ok := after[k]; !ok {
 			out[k] = Diff{From: told(k, v), Secret: t.by[k].Secret}
 		}
+	}
+	if len(after) == 0 { // what is removed comes to rest in another way
+		return out
+	}
+	for k, d := range out {
+		name := strings.TrimSuffix(k, wire.ObservedSuffix)
+		if a := t.by[name]; !a.Observed || a.Secret {
+			continue
+		}
+		switch was, is := apart(before, name), apart(after, name); {
+		case is && !was:
+			d.Apart = drifted
+		case was && !is:
+			d.Apart = settled
+		}
+		out[k] = d
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/objectstore"
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/sqldb"
@@ -77,7 +78,7 @@ func open(t *testing.T) *rig {
 
 func (r *rig) reopen(types objectstore.Types) {
 	r.Helper()
-	db, dialect, err := sqldb.Open("sqlite:"+r.path, false)
+	db, dialect, err := sqldb.Open(dbserver.Address(r, r.path), false)
 	if err != nil {
 		r.Fatal(err)
 	}

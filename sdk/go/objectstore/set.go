@@ -208,6 +208,12 @@ func outboxEntry(r *sql.Rows) (wire.Entry, error) {
 	}
 	e.Before, e.After = wire.Row{}, wire.Row{}
 	for name, d := range all {
+		switch attr := strings.TrimSuffix(name, wire.ObservedSuffix); d.Apart {
+		case drifted:
+			e.Drifted = append(e.Drifted, attr)
+		case settled:
+			e.Settled = append(e.Settled, attr)
+		}
 		if d.Secret {
 			e.Secret = append(e.Secret, name)
 			continue
@@ -220,5 +226,9 @@ func outboxEntry(r *sql.Rows) (wire.Entry, error) {
 		}
 	}
 	slices.Sort(e.Secret)
+	for _, names := range []*[]string{&e.Drifted, &e.Settled} { // both sides of one may have changed
+		slices.Sort(*names)
+		*names = slices.Compact(*names)
+	}
 	return e, nil
 }

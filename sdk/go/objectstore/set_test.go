@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/objectstore"
 	"sextant/sdk/go/plugin"
 	"sextant/sdk/go/sqldb"
@@ -155,6 +157,44 @@ func TestTheOutboxGivesEveryChangeOnceInOrder(t *testing.T) {
 	}
 }
 
+// The outbox tells when what is observed of an attribute parts from what is desired,
+// and when both come together.
+func TestTheOutboxTellsWhatIsApart(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	r.create("thing", `{"id":"a","name":"a","state":"up"}`, `{"id":"b","name":"b","state":"up","state@observed":"down"}`)
+	for _, change := range []string{
+		`{"id":"a","state@observed":"up"}`,   // as it should be
+		`{"id":"a","state@observed":"down"}`, // drifts
+		`{"id":"a","note":"nothing to do with it"}`,
+		`{"id":"a","state":"down"}`,                       // the wish comes to what is
+		`{"id":"a","state":"up","state@observed":"down"}`, // the wish goes
+		`{"id":"a","state":"down","state@observed":"up"}`, // both turn: still apart
+		`{"id":"a","state@observed":null}`,                // nobody knows
+		`{"id":"a","state@observed":"up"}`,
+		`{"id":"a","state":null}`, // no wish
+	} {
+		r.update("thing", change)
+	}
+	if err := r.Delete(t.Context(), "thing", []string{"b"}, by); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := r.Entries(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range all {
+		if len(e.Drifted)+len(e.Settled) > 0 {
+			got = append(got, fmt.Sprintf("%s v%d %v %v", e.ID, e.Version, e.Drifted, e.Settled))
+		}
+	}
+	want := []string{"b v1 [state] []", "a v3 [state] []", "a v5 [] [state]", "a v6 [state] []", "a v8 [] [state]", "a v9 [state] []", "a v10 [] [state]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
 // located is a type whose rows have an environment.
 func located() wire.ObjectType {
 	return wire.ObjectType{Type: "box", Scope: &wire.ObjectScope{Project: "project", Environment: "env"}, Attributes: []wire.Attribute{
@@ -231,7 +271,7 @@ func TestSecretsAreSealedInTheDatabase(t *testing.T) {
 	if err != nil || string(found[0]["password"]) != `"hunter3"` || string(found[1]["password"]) != `"hunter2"` {
 		t.Errorf("%v %v", found, err)
 	}
-	db, dialect, err := sqldb.Open("sqlite:"+r.path, false)
+	db, dialect, err := sqldb.Open(dbserver.Address(r, r.path), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +303,7 @@ func TestSecretsThatLieInClearAreSealedAtTheStart(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	r.create("thing", `{"id":"a","name":"a"}`)
-	db, _, err := sqldb.Open("sqlite:"+r.path, false)
+	db, _, err := sqldb.Open(dbserver.Address(r, r.path), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +333,7 @@ func BenchmarkImport(b *testing.B) {
 	for _, n := range []int{5_000, 50_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				db, dialect, err := sqldb.Open("sqlite:"+filepath.Join(b.TempDir(), "db"), false)
+				db, dialect, err := sqldb.Open(dbserver.Address(b, filepath.Join(b.TempDir(), "db")), false)
 				if err != nil {
 					b.Fatal(err)
 				}

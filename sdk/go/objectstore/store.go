@@ -59,9 +59,9 @@ type Store struct {
 // which references name its types. Where types are not known yet, Upgrade has to
 // follow once they are.
 func Open(ctx context.Context, h *plugin.Host, name string, types Types) (*Store, error) {
-	sub, err := fs.Sub(migrations, "migrations/"+h.Dialect)
+	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return nil, fmt.Errorf("objects: the dialect %q is not known", h.Dialect)
+		return nil, err
 	}
 	if err := sqldb.Migrate(ctx, h.DB, sqldb.Dialect(h.Dialect), domain, sub); err != nil {
 		return nil, err

@@ -2,31 +2,37 @@
 // them. Plugins and platform share it, so that the settings durability rests
 // on are written down once.
 //
+// SQL is written once, in the subset that SQLite, PostgreSQL, MariaDB and MySQL
+// share, with ? for values; what a dialect writes otherwise is rendered here:
+// placeholders, "ON CONFLICT (…) DO …", the types of migrations. Every
+// connection has the same settings: READ COMMITTED, UTC, strict, and texts that
+// are compared by their bytes.
+//
 // SQLite databases run in WAL mode with synchronous=FULL: a commit that was
 // acknowledged survives a power cut, not only the end of the process.
 package sqldb
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"strings"
-
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/database"
-	"modernc.org/sqlite" // registers the driver "sqlite" and carries its error type
-	sqlite3 "modernc.org/sqlite/lib"
+	"time"
 )
 
 // Dialect names the SQL dialect of a database.
 type Dialect string
 
-// SQLite is the embedded default. The subset of SQL in use is the one that
-// MySQL and PostgreSQL share with it, so that they can stand beside it.
-const SQLite Dialect = "sqlite"
+// The dialects. SQLite is the embedded default.
+const (
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
+	// MySQL is that of MariaDB too.
+	MySQL Dialect = "mysql"
+	// MariaDB is no dialect of its own, but for the types of migrations.
+	MariaDB Dialect = "mariadb"
+)
 
 // Fault is what a database error means to its caller.
 type Fault int
@@ -47,99 +53,95 @@ const (
 	FaultCorrupt
 	// FaultBusy means that another process holds the database.
 	FaultBusy
+	// FaultAway means that the server cannot be reached, or that the connection
+	// broke. A commit that ended so may have happened.
+	FaultAway
+	// FaultSerial means that the transaction met another one and was undone: it may
+	// be done again.
+	FaultSerial
+	// FaultValue means that a value is longer than its column, or holds what a text
+	// cannot.
+	FaultValue
+	// FaultDenied means that the server does not let this user do it, or not in.
+	FaultDenied
+	// FaultTimeout means that the server took too long and gave up.
+	FaultTimeout
 )
 
 // ErrURL is returned for a database address that is not understood.
 var ErrURL = errors.New("database address not understood")
 
-// Open opens the database at address, which is "sqlite:" and a file path. With
-// readOnly the connections cannot write.
+// forms is how an address is written.
+const forms = "want sqlite:<file>, postgres://user:password@host:5432/database or mysql://user:password@host:3306/database"
+
+// Open opens the database at address:
+//
+//	sqlite:<file>
+//	postgres://user:password@host:5432/database?sslmode=verify-full
+//	mysql://user:password@host:3306/database?tls=true
+//
+// A socket is named by ?host=/folder with PostgreSQL and ?socket=/file with
+// MySQL. With readOnly the connections cannot write. No connection is made yet.
+//
+// Returns ErrURL if the address has none of the forms.
 func Open(address string, readOnly bool) (*sql.DB, Dialect, error) {
-	path, ok := strings.CutPrefix(address, "sqlite:")
-	if !ok || path == "" {
-		return nil, "", fmt.Errorf("%w: %q; want sqlite:<file>", ErrURL, redact(address))
+	scheme, rest, _ := strings.Cut(address, ":")
+	switch {
+	case scheme == "sqlite" && rest != "":
+		db, err := openSQLite(rest, readOnly)
+		return db, SQLite, err
+	case scheme == "postgres" || scheme == "postgresql":
+		db, err := openPostgres(address, readOnly)
+		return pooled(db), Postgres, err
+	case scheme == "mysql" || scheme == "mariadb":
+		db, err := openMySQL(address, readOnly)
+		return pooled(db), MySQL, err
 	}
-	db, err := sql.Open("sqlite", dsn(path, readOnly))
-	if err != nil {
-		return nil, "", fmt.Errorf("open %s: %w", path, err)
-	}
-	return db, SQLite, nil
+	return nil, "", fmt.Errorf("%w: %s; %s", ErrURL, Redact(address), forms)
 }
 
-func dsn(path string, readOnly bool) string {
-	q := url.Values{}
-	for _, p := range []string{"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(OFF)", "cache_size(-4000)", "journal_size_limit(16777216)"} {
-		q.Add("_pragma", p)
+// pooled bounds the connections to a server.
+func pooled(db *sql.DB) *sql.DB {
+	if db != nil {
+		db.SetMaxOpenConns(8)
+		db.SetMaxIdleConns(8)
+		db.SetConnMaxIdleTime(5 * time.Minute)
 	}
-	if readOnly {
-		q.Add("_pragma", "query_only(1)")
-	} else { // what a savepoint would put back lies in memory, not in a file of its own
-		q.Add("_pragma", "temp_store(MEMORY)")
-	}
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	return db
 }
 
-// redact removes a password from a database address, for messages. Of a form
+// Redact gives an address as it may be shown: without the password. Of a form
 // that it does not know nothing is shown.
-func redact(address string) string {
+func Redact(address string) string {
+	if file, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		return "sqlite:" + file
+	}
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Host == "" && u.Path == "" || u.Scheme == "" || u.Opaque != "" {
 		return "(unreadable)"
 	}
-	return u.Redacted()
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.User != nil {
+		shown.User = url.User(u.User.Username())
+	}
+	q := u.Query()
+	for _, place := range []string{"host", "socket", "search_path"} {
+		if v := q.Get(place); v != "" {
+			shown.RawQuery = url.Values{place: {v}}.Encode()
+		}
+	}
+	return shown.String()
 }
 
 // Classify says what a database error means.
 func Classify(err error) Fault {
-	var se *sqlite.Error
-	if !errors.As(err, &se) {
+	if err == nil {
 		return FaultOther
 	}
-	switch se.Code() & 0xff {
-	case sqlite3.SQLITE_CONSTRAINT:
-		switch se.Code() {
-		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
-			return FaultConflict
+	for _, classify := range []func(error) (Fault, bool){classifySQLite, classifyPostgres, classifyMySQL, classifyNet} {
+		if fault, ok := classify(err); ok {
+			return fault
 		}
-		return FaultOther // a missing value and the like is a mistake in code, no conflict
-	case sqlite3.SQLITE_FULL:
-		return FaultFull
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		return FaultReadOnly
-	case sqlite3.SQLITE_IOERR:
-		if se.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the index of the log finds no space to grow
-			return FaultFull
-		}
-		return FaultIO
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return FaultCorrupt
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return FaultBusy
 	}
 	return FaultOther
-}
-
-// Migrate brings the tables of one domain up to date. The files of fsys are
-// named YYYYMMDDHHMM_<verb>.sql; each domain keeps a version table of its own,
-// <domain>_version. Migrations go forward only.
-func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, domain string, fsys fs.FS) error {
-	store, err := database.NewStore(gooseDialect(dialect), domain+"_version")
-	if err != nil {
-		return fmt.Errorf("migrate %s: %w", domain, err)
-	}
-	provider, err := goose.NewProvider("", db, fsys, goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
-	if errors.Is(err, goose.ErrNoMigrations) {
-		return fmt.Errorf("migrate %s: there are no migrations for the dialect %q", domain, dialect)
-	}
-	if err != nil {
-		return fmt.Errorf("migrate %s: %w", domain, err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate %s: %w", domain, err)
-	}
-	return nil
-}
-
-func gooseDialect(d Dialect) database.Dialect {
-	return map[Dialect]database.Dialect{SQLite: database.DialectSQLite3}[d]
 }

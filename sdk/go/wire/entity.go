@@ -174,4 +174,8 @@ type Entry struct {
 	Before      Row       `json:"before,omitempty"`
 	After       Row       `json:"after,omitempty"`
 	Secret      []string  `json:"secret,omitempty"`
+	// Drifted are attributes of which something else is observed than is desired,
+	// Settled those of which the same is, since this change.
+	Drifted []string `json:"drifted,omitempty"`
+	Settled []string `json:"settled,omitempty"`
 }

@@ -313,6 +313,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take open jobs of a type, and wait for one where there is none */
+        post: operations["activateJobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a job with its results */
+        post: operations["completeJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/error": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Throw a BPMN error from a job */
+        post: operations["throwJobError"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a job for longer */
+        post: operations["extendJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job}/fail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that a try has failed */
+        post: operations["failJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job}/output": {
         parameters: {
             query?: never;
@@ -908,6 +993,24 @@ export interface paths {
         get: operations["getProcessXML"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** For how long what happened is kept, and how it stands with removing what is older */
+        get: operations["listRetention"];
+        put?: never;
+        /** Remove what is older now, and not within the hour */
+        post: operations["sweepRetention"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1673,6 +1776,7 @@ export interface components {
             calls: number;
             /** @description Connections whose fields or secrets the step is given */
             connections?: string[] | null;
+            /** @description Id of the step; within a called process with the id of the call and a slash before it */
             element: string;
             /** @description Files that the step is given, by SHA-256 */
             files?: string[] | null;
@@ -2098,6 +2202,108 @@ export interface components {
             from: string[] | null;
             path: string;
         };
+        JobDeadlineBody: {
+            /** Format: date-time */
+            deadline: string;
+        };
+        JobErrorBody: {
+            /** @description Code of the BPMN error */
+            code: string;
+            /** @description As the activation named it */
+            lease: string;
+            message?: string;
+            variables?: {
+                [key: string]: unknown;
+            };
+        };
+        JobExtensionBody: {
+            /** @description As the activation named it */
+            lease: string;
+            /**
+             * Format: int64
+             * @description From now on
+             */
+            seconds: number;
+        };
+        JobFailureBody: {
+            /**
+             * Format: int64
+             * @description Seconds until the next try
+             */
+            backoff?: number;
+            /** @description As the activation named it */
+            lease: string;
+            /** @description What went wrong */
+            message: string;
+            /**
+             * Format: int32
+             * @description Tries that are left; one less than before without. With none an incident waits for help
+             */
+            retries?: number;
+        };
+        JobJob: {
+            /**
+             * Format: date-time
+             * @description When the lease runs out and others may have the job
+             */
+            deadline: string;
+            /** @description Id of the step */
+            element: string;
+            /** @description Engine key, decimal digits */
+            key: string;
+            /** @description Number of the lease: whoever says what came of the job names it */
+            lease: string;
+            process: string;
+            /**
+             * Format: int32
+             * @description Tries that are left, with this one
+             */
+            retries: number;
+            /** @description Engine key, decimal digits */
+            run: string;
+            type: string;
+            /** @description What the step sees: all, or those that were asked for */
+            variables: {
+                [key: string]: unknown;
+            };
+            worker: string;
+        };
+        JobPull: {
+            /**
+             * Format: int64
+             * @description Seconds until others may have them
+             * @default 300
+             */
+            lease: number;
+            /**
+             * Format: int64
+             * @description How many at most
+             * @default 32
+             */
+            max: number;
+            /** @default default */
+            project: string;
+            /** @description Type of the jobs */
+            type: string;
+            /** @description Names of the variables that are wanted; all without */
+            variables?: string[] | null;
+            /**
+             * Format: int64
+             * @description Seconds to wait for the first one; 0 answers at once
+             * @default 0
+             */
+            wait: number;
+            /** @description Who takes them */
+            worker: string;
+        };
+        JobResultBody: {
+            /** @description As the activation named it */
+            lease: string;
+            /** @description Results */
+            variables?: {
+                [key: string]: unknown;
+            };
+        };
         LoginInBody: {
             name: string;
             password: string;
@@ -2375,6 +2581,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfJobJob: {
+            /** @description The rows of this page */
+            items: components["schemas"]["JobJob"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfMessageBuffered: {
             /** @description The rows of this page */
             items: components["schemas"]["MessageBuffered"][] | null;
@@ -2438,6 +2650,12 @@ export interface components {
         PageOfProcessStep: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessStep"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfRetentionReport: {
+            /** @description The rows of this page */
+            items: components["schemas"]["RetentionReport"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2578,6 +2796,16 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        ProcessCalledRun: {
+            /** Format: int64 */
+            incidents: number;
+            process: string;
+            /** @description Engine key, decimal digits */
+            run: string;
+            state: string;
+            /** @description Id of the call activity */
+            step: string;
+        };
         ProcessDecision: {
             /** @description What a task was answered */
             answers?: {
@@ -2611,6 +2839,8 @@ export interface components {
             subject: string;
             /** Format: int64 */
             version: number;
+            /** @description What people call this version, from its file */
+            versionTag?: string;
         };
         ProcessHour: {
             /**
@@ -2710,6 +2940,10 @@ export interface components {
             total: number;
         };
         ProcessRun: {
+            /** @description Runs that it has called, the newest 200; a list names none */
+            called?: components["schemas"]["ProcessCalledRun"][] | null;
+            /** @description Id of the call activity */
+            caller?: string;
             /** @description Error code of a failed run, reason of a cancelled one */
             code?: string;
             /** Format: date-time */
@@ -2722,8 +2956,12 @@ export interface components {
             objectCount: number;
             /** @description What it acts on; a list names the first five */
             objects: string[] | null;
+            /** @description The run that has called it, by its step caller */
+            parent?: string;
             process: string;
             project: string;
+            /** @description The run above all that called it; it holds what they need */
+            root?: string;
             /**
              * Format: date-time
              * @description When it began; of one that waits or never began, when it was asked for
@@ -2799,6 +3037,8 @@ export interface components {
             version?: number;
         };
         ProcessStep: {
+            /** @description The run that the step has called */
+            called?: string;
             /** @description It failed, and the process goes on by a way of its own for that */
             caught?: boolean;
             element: string;
@@ -2833,7 +3073,7 @@ export interface components {
             /** @description When it waited for help */
             stopped?: components["schemas"]["ProcessSpan"][] | null;
             /** @enum {string} */
-            type: "start" | "end" | "timer" | "message" | "event" | "boundary" | "service" | "user" | "script" | "decision" | "task" | "gateway" | "subprocess";
+            type: "start" | "end" | "timer" | "message" | "event" | "boundary" | "service" | "user" | "script" | "decision" | "task" | "gateway" | "subprocess" | "call";
         };
         ProcessSummary: {
             /** @description Runs by the hour in which they began and by state, where a beginning is given */
@@ -2865,6 +3105,33 @@ export interface components {
         };
         ResetInBody: {
             password: string;
+        };
+        RetentionReport: {
+            /**
+             * Format: date-time
+             * @description When old things were looked for last
+             */
+            began?: string;
+            /**
+             * Format: int64
+             * @description For how long it is kept; 0 is for ever
+             */
+            days: number;
+            /** Format: date-time */
+            ended?: string;
+            kind: string;
+            /** @description Why it failed; it is tried again within an hour */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description How many were removed since the server started
+             */
+            removed: number;
+            /**
+             * @description What is being done; waiting is for the next hour
+             * @enum {string}
+             */
+            state: "forever" | "waiting" | "working" | "failed";
         };
         SearchOutBody: {
             items: components["schemas"]["ObjectHit"][] | null;
@@ -3826,7 +4093,7 @@ export interface operations {
         parameters: {
             query?: {
                 project?: string;
-                /** @description Only incidents of this run */
+                /** @description Only incidents of this run and of those that it has called */
                 run?: string;
                 /** @description Rows on a page */
                 limit?: number;
@@ -3906,6 +4173,177 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProcessSkip"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    activateJobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobPull"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfJobJob"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    completeJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobResultBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    throwJobError: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobErrorBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    extendJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobExtensionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDeadlineBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    failJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobFailureBody"];
             };
         };
         responses: {
@@ -5263,6 +5701,64 @@ export interface operations {
             };
         };
     };
+    listRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfRetentionReport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    sweepRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfRetentionReport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     listRoles: {
         parameters: {
             query?: never;
@@ -5369,6 +5865,10 @@ export interface operations {
                 subject?: string;
                 /** @description Only runs that were given this object */
                 object?: string;
+                /** @description Only runs that this run has called */
+                parent?: string;
+                /** @description Leave out runs that other runs have called, or list those alone */
+                called?: "no" | "only";
                 /** @description Only runs with this text in their title */
                 text?: string;
                 /** @description Only runs that started at this time or later */
@@ -5484,6 +5984,10 @@ export interface operations {
                 subject?: string;
                 /** @description Only runs that were given this object */
                 object?: string;
+                /** @description Only runs that this run has called */
+                parent?: string;
+                /** @description Leave out runs that other runs have called, or list those alone */
+                called?: "no" | "only";
                 /** @description Only runs with this text in their title */
                 text?: string;
                 /** @description Only runs that started at this time or later */

@@ -42,9 +42,15 @@ func (s Signal) Carried(all []Gift) identity.Rights {
 	if node.Event != nil && node.Event.Name.Expr != nil {
 		read = append(read, node.Event.Name.Expr.Names()...)
 	}
-	made := madeOf(s.Program, s.Reads)
+	return Bounded(own, read, all, s.Program, s.Reads)
+}
+
+// Bounded gives of some rights those alone that each has had, too, who gave anything
+// that names stand for. Where a value lies in the run is not asked.
+func Bounded(own identity.Rights, names []string, all []Gift, p *program.Program, reads Reads) identity.Rights {
+	made := madeOf(p, reads)
 	var given []identity.Given
-	for _, name := range read {
+	for _, name := range names {
 		from := made.sources(name)
 		for _, g := range all {
 			if g.Giver != "" && (g.Kind == Variable && g.Name == name || from.has(seed(g))) {

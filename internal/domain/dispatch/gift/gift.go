@@ -83,6 +83,22 @@ func (g Giving) In(r *state.Run, p *program.Program) []Gift {
 			}
 			add(place, Variable, name, "")
 		}
+	case engine.JobCompleted:
+		el := r.JobHolder(ev.Job)
+		if el == nil {
+			return nil
+		}
+		for name := range ev.Variables {
+			place := el.Key
+			if len(p.Nodes[el.Node].Outputs) == 0 {
+				place = outwards(r, el.Key, name)
+			}
+			add(place, Variable, name, "")
+		}
+	case engine.JobThrew:
+		for name := range ev.Variables {
+			add(Anywhere, Variable, name, "")
+		}
 	case engine.EventCame: // which of several elements takes it up is the engine's to know
 		for name := range ev.Variables {
 			add(Anywhere, Variable, name, "")

@@ -181,6 +181,45 @@ func store(tx *db.Tx, run state.Key, gifts []Gift) error {
 	return nil
 }
 
+// Pass gives a run what another one was given, for whatever it may have come to there:
+// under every name that it may have by now, wherever that lies. It is stored within the
+// write that begins the one or ends the other.
+func (s *Store) Pass(tx *db.Tx, to state.Key, from *program.Program, reads Reads, given []Gift) error {
+	made := madeOf(from, reads)
+	var all []Gift
+	for _, g := range given {
+		if g.Giver == "" {
+			continue
+		}
+		name := seed(g)
+		for _, n := range append(made.results(name), name) {
+			one := Gift{Place: Anywhere, Kind: Variable, Name: n, Giver: g.Giver, Label: g.Label, Rights: g.Rights}
+			for _, o := range all {
+				if o.same(one) && o.Giver == one.Giver {
+					one.Rights = one.Rights.And(o.Rights)
+				}
+			}
+			all = append(slices.DeleteFunc(all, one.replaces), one)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	h := s.held(to)
+	h.version++
+	id := h.version
+	h.underway[id] = all // the run may begin and end in one write
+	s.mu.Unlock()
+	tx.AfterCommit(func() {
+		s.kept(to, all)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(h.underway, id)
+	})
+	return store(tx, to, all)
+}
+
 // Forget drops what was given to a run that has ended, in the write that ends it.
 func (s *Store) Forget(tx *db.Tx, run state.Key) error {
 	s.mu.RLock()

@@ -356,19 +356,48 @@ func (s *Store) full() bool {
 	return s.total > s.Total
 }
 
-// drop removes the output of a run, and remembers that there was some.
-func (s *Store) drop(run int64) error {
+// release closes the logs of a run; false where somebody reads one.
+func (s *Store) release(run int64) (bool, error) {
 	for p, h := range s.logs {
 		if p.run != run {
 			continue
 		}
 		if h.refs > 0 {
-			return nil // somebody reads it: next time
+			return false, nil
 		}
 		if err := h.each((*segment.Log).Close); err != nil {
-			return err
+			return false, err
 		}
 		delete(s.logs, p)
+	}
+	return true, nil
+}
+
+// Remove removes the output of a run of which nothing is kept any more.
+func (s *Store) Remove(run int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	free, err := s.release(run)
+	if err == nil && !free {
+		err = errs.New(errs.Conflict, "dispatch.output_read", "the output of the run %d is being read", run)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(s.dir, strconv.FormatInt(run, 10))); err != nil {
+		return err
+	}
+	if k := s.runs[run]; k != nil {
+		s.total -= k.size
+	}
+	delete(s.runs, run)
+	return nil
+}
+
+// drop removes the output of a run, and remembers that there was some.
+func (s *Store) drop(run int64) error {
+	if free, err := s.release(run); err != nil || !free {
+		return err // where somebody reads it: next time
 	}
 	size := s.runs[run].size
 	f, err := os.OpenFile(filepath.Join(s.dir, "dropped"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)

@@ -30,6 +30,9 @@ type Deps struct {
 	Plugins  *plugin.Registry
 	Objects  *object.Service
 	Settings *setting.Service
+	// Called finds the process that a version of another one calls by its id; a NotFound
+	// error where there is none.
+	Called func(ctx context.Context, project string, caller int64, c *program.Call) (control.Found, error)
 }
 
 // Service plans what steps do. It is safe for concurrent use.
@@ -47,39 +50,58 @@ func (s *Service) Takes(n *program.Node) (names []string, all bool) {
 
 // Plan tells what every service step of a program would touch if it ran now on
 // these objects, with the rights of the subject of ctx. Branches that may not be
-// taken are listed too.
+// taken are listed too, and the steps of the processes that it calls.
 func (s *Service) Plan(ctx context.Context, ask control.Ask) (control.Plan, error) {
 	plan := control.Plan{Steps: []control.Planned{}, Reads: true}
 	if err := s.MayRefer(ctx, ask.Project, ask.Variables); err != nil {
 		return plan, err
 	}
-	services := 0
-	for _, n := range ask.Program.Nodes {
-		if n.Kind != program.ServiceTask {
-			continue
-		}
-		services++
-		if n.Task.Type.Expr != nil {
-			plan.Reads = false
-			plan.Steps = append(plan.Steps, control.Planned{Element: n.ID, Name: n.Name, Rows: []string{}, Later: "= " + n.Task.Type.Expr.Source()})
-			continue
-		}
-		if !strings.HasPrefix(n.Task.Type.Static, plugin.JobPrefix) {
-			plan.Reads = false
-			continue
-		}
-		one, err := s.planStep(ctx, ask, n)
-		if err != nil {
-			return plan, err
-		}
-		plan.Reads = plan.Reads && one.Risk == wire.RiskRead
-		if svc, err := s.Plugins.Resolve(n.Task.Type.Static); err == nil {
-			plan.Secrets = append(plan.Secrets, source.SecretVariables(svc, n.Ext)...)
-		}
-		plan.Steps = append(plan.Steps, one)
-	}
+	services, err := s.planAll(ctx, &plan, ask, way{})
 	plan.Reads = plan.Reads && services > 0
-	return plan, nil
+	return plan, err
+}
+
+// planAll plans the steps of a process that is called by a way, and counts those that
+// are services.
+func (s *Service) planAll(ctx context.Context, plan *control.Plan, ask control.Ask, w way) (services int, err error) {
+	for _, n := range ask.Program.Nodes {
+		switch n.Kind {
+		case program.ServiceTask:
+			services++
+			err = s.planService(ctx, plan, ask, w, n)
+		case program.CallActivity:
+			var within int
+			within, err = s.planCall(ctx, plan, ask, w, n)
+			services += within
+		}
+		if err != nil {
+			return services, err
+		}
+	}
+	return services, nil
+}
+
+func (s *Service) planService(ctx context.Context, plan *control.Plan, ask control.Ask, w way, n *program.Node) error {
+	if n.Task.Type.Expr != nil {
+		plan.Reads = false
+		plan.Steps = append(plan.Steps, control.Planned{Element: w.path + n.ID, Name: n.Name, Rows: []string{}, Later: "= " + n.Task.Type.Expr.Source()})
+		return nil
+	}
+	if !strings.HasPrefix(n.Task.Type.Static, plugin.JobPrefix) {
+		plan.Reads = false
+		return nil
+	}
+	one, err := s.planStep(ctx, ask, n)
+	if err != nil {
+		return err
+	}
+	one.Element = w.path + n.ID
+	plan.Reads = plan.Reads && one.Risk == wire.RiskRead
+	if svc, err := s.Plugins.Resolve(n.Task.Type.Static); err == nil {
+		plan.Secrets = append(plan.Secrets, source.SecretVariables(svc, n.Ext)...)
+	}
+	plan.Steps = append(plan.Steps, one)
+	return nil
 }
 
 // planStep tells what one step would touch. An error is a fault of the platform;

@@ -228,7 +228,7 @@ func Foresee(all []Source, rows []object.Ref, values *objectpath.Values, vars ma
 // anything runs: a variable that nothing in the process makes is not given later.
 func Foreseen(all []Source, vars map[string]json.RawMessage, p *program.Program) func(name string) (given, known bool) {
 	makes := slices.ContainsFunc(p.Nodes, func(n *program.Node) bool {
-		return n.Kind == program.UserTask || n.Kind == program.ScriptTask || n.Scope != program.None && n.Loop != nil
+		return n.Kind == program.UserTask || n.Kind == program.ScriptTask || n.Kind == program.CallActivity || n.Scope != program.None && n.Loop != nil
 	})
 	services := 0
 	for _, n := range p.Nodes {

@@ -19,7 +19,7 @@ func CheckStart(p *program.Program, resolve func(string) (plugin.Service, error)
 	var calls []call
 	var read []string
 	for _, n := range p.Nodes {
-		if n.Human != nil || n.Task != nil && n.Task.Type.Expr != nil {
+		if n.Human != nil || n.Task != nil && n.Task.Type.Expr != nil || n.Call != nil && n.Call.In {
 			return nil // who does that may read every variable
 		}
 		if n.Task == nil {

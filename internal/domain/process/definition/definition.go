@@ -46,6 +46,8 @@ type Definition struct {
 	Digest  string    `json:"digest" doc:"SHA-256 of the file"`
 	Subject string    `json:"subject" doc:"Who deployed it"`
 	Created time.Time `json:"created"`
+	// Tag is what call activities may name the version by.
+	Tag string `json:"versionTag,omitempty" maxLength:"190" doc:"What people call this version, from its file"`
 }
 
 // Deps is what the service needs.
@@ -114,8 +116,8 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	defs := make([]Definition, len(progs))
 	isNew := make([]bool, len(progs))
 	for i, prog := range progs {
-		out.Warnings = append(append(out.Warnings, unserved(prog)...), s.undecided(ctx, project, prog)...)
-		defs[i] = Definition{Key: api.Key(s.keys.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
+		out.Warnings = slices.Concat(out.Warnings, unserved(prog), s.undecided(ctx, project, prog), s.uncalled(ctx, project, progs, prog))
+		defs[i] = Definition{Key: api.Key(s.keys.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now(), Tag: prog.VersionTag}
 	}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
 		for i := range defs {
@@ -184,7 +186,7 @@ func unserved(p *program.Program) []errs.Field {
 	for _, n := range p.Nodes {
 		if n.Kind == program.ServiceTask && n.Task.Type.Expr == nil && !dispatch.Accepts(n.Task.Type.Static) {
 			all = append(all, errs.Field{Path: n.ID, Code: "process.no_worker", Line: n.Line,
-				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
+				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until a worker takes it (POST /api/v1/jobs/activate), or somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
 		}
 	}
 	return all

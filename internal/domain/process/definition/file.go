@@ -113,7 +113,12 @@ func (s *Service) Number(ctx context.Context) error {
 			s.Log.WarnContext(ctx, "a process is not numbered", "process", d.Process, "version", d.Version, "err", err)
 			continue
 		}
-		err = s.DB.Do(ctx, func(tx *db.Tx) error { return number.Keep(tx, int64(d.Key), prog.Table()) })
+		err = s.DB.Do(ctx, func(tx *db.Tx) error {
+			if err := setTag(tx, int64(d.Key), prog.VersionTag); err != nil {
+				return err
+			}
+			return number.Keep(tx, int64(d.Key), prog.Table())
+		})
 		if err != nil {
 			return err
 		}

@@ -21,8 +21,8 @@ import (
 
 // Fit finds out whether a process is started on what and with what it can be: by
 // what it declares, else by what its services need.
-func (s *Service) Fit(_ context.Context, f control.Found, req control.Request) control.Fitness {
-	fit := control.Fitness{Title: req.Title, Input: s.lacking(f.Program, req.Variables)}
+func (s *Service) Fit(ctx context.Context, f control.Found, req control.Request) control.Fitness {
+	fit := control.Fitness{Title: req.Title, Input: lacking(s.NeedsOf(ctx, req.Project, f.Definition, f.Program), req.Variables)}
 	if err := schema.Startable(f.Program, req.Event); err != nil {
 		fit.Input = err
 	}
@@ -44,9 +44,9 @@ func (s *Service) Fit(_ context.Context, f control.Found, req control.Request) c
 }
 
 // lacking names the variables that services need and nothing in the process makes.
-func (s *Service) lacking(p *program.Program, vars map[string]json.RawMessage) error {
+func lacking(needs []Need, vars map[string]json.RawMessage) error {
 	var all []errs.Field
-	for _, n := range s.NeedsOf(p) {
+	for _, n := range needs {
 		raw := vars[n.Name]
 		if !n.Required || n.Later || n.Default != "" || len(raw) > 0 && string(raw) != "null" && string(raw) != `""` {
 			continue

@@ -21,6 +21,9 @@ func (s *Service) checkLimits(p *program.Program) []errs.Field {
 	if n := p.Nodes[0]; utf8.RuneCountInString(p.ProcessID) <= maxID && !api.Segment(p.ProcessID) {
 		all = append(all, errs.Field{Path: strconv.QuoteToASCII(p.ProcessID), Code: "process.id", Line: n.Line, Message: "cannot be an id: leave out slashes, spaces, dots alone and characters that are not seen"})
 	}
+	if utf8.RuneCountInString(p.VersionTag) > maxID {
+		all = append(all, errs.Field{Path: p.ProcessID, Code: "process.version_tag", Line: p.Nodes[0].Line, Message: "the version tag is longer than 190 characters: shorten it"})
+	}
 	for _, n := range p.Nodes {
 		if n.Timer == nil || n.Timer.Kind != program.TimerCycle || n.Timer.Value.Expr != nil {
 			continue

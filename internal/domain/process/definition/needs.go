@@ -40,15 +40,19 @@ func (s *Service) Needs(ctx context.Context, project, process string, version in
 	if err != nil {
 		return nil, err
 	}
-	return s.NeedsOf(p), nil
+	return s.NeedsOf(ctx, project, int64(d.Key), p), nil
 }
 
-// NeedsOf is Needs for who has the program.
-func (s *Service) NeedsOf(p *program.Program) []Need {
+// NeedsOf is Needs for who has the version and its program.
+func (s *Service) NeedsOf(ctx context.Context, project string, definition int64, p *program.Program) []Need {
+	return s.needs(ctx, asker{project, definition, []int64{definition}}, p)
+}
+
+func (s *Service) needs(ctx context.Context, by asker, p *program.Program) []Need {
 	params := map[string]wire.Param{}
 	vars := p.Variables(func(n *program.Node) []string {
 		var names []string
-		for _, w := range s.Planner.Wants(n) {
+		for _, w := range append(s.Planner.Wants(n), s.callNeeds(ctx, by, n)...) {
 			names = append(names, w.Name)
 			note(params, w)
 		}

@@ -21,19 +21,19 @@ func rawJSON(v any) json.RawMessage {
 	return raw
 }
 
-const definitionColumns = "definition, project, process, version, name, digest, subject, created"
+const definitionColumns = "definition, project, process, version, name, digest, subject, created, tag"
 
 func scanDefinition(read func(...any) error) (Definition, error) {
 	var d Definition
 	var created int64
-	err := read(&d.Key, &d.Project, &d.Process, &d.Version, &d.Name, &d.Digest, &d.Subject, &created)
+	err := read(&d.Key, &d.Project, &d.Process, &d.Version, &d.Name, &d.Digest, &d.Subject, &created, &d.Tag)
 	d.Created = clock.FromMicros(created)
 	return d, err
 }
 
 func insertDefinition(tx *db.Tx, d Definition) error {
-	_, err := tx.Exec("INSERT INTO process_definition ("+definitionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		int64(d.Key), d.Project, d.Process, d.Version, d.Name, d.Digest, d.Subject, clock.Micros(d.Created))
+	_, err := tx.Exec("INSERT INTO process_definition ("+definitionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		int64(d.Key), d.Project, d.Process, d.Version, d.Name, d.Digest, d.Subject, clock.Micros(d.Created), d.Tag)
 	return err
 }
 
@@ -53,6 +53,20 @@ func optional[T any](v T, err error) (*T, error) {
 
 func newest(ctx context.Context, q db.Querier, project, process string) (*Definition, error) {
 	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? ORDER BY version DESC LIMIT 1", project, process).Scan))
+}
+
+// tagged gives the newest version with a tag, ofFile the newest that came with a file.
+func tagged(ctx context.Context, q db.Querier, project, process, tag string) (*Definition, error) {
+	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? AND tag = ? ORDER BY version DESC LIMIT 1", project, process, tag).Scan))
+}
+
+func ofFile(ctx context.Context, q db.Querier, project, process, digest string) (*Definition, error) {
+	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? AND digest = ? ORDER BY version DESC LIMIT 1", project, process, digest).Scan))
+}
+
+func setTag(tx *db.Tx, definition int64, tag string) error {
+	_, err := tx.Exec("UPDATE process_definition SET tag = ? WHERE definition = ?", tag, definition)
+	return err
 }
 
 func definition(ctx context.Context, q db.Querier, project, process string, version int) (*Definition, error) {

@@ -16,9 +16,9 @@ const (
 )
 
 // room refuses a start where a project has as many active runs as it may have.
-func (s *Service) room(ctx context.Context, tx *db.Tx, project string) error {
+func (s *Service) room(ctx context.Context, q db.Querier, project string) error {
 	limit := cmp.Or(s.Max, maxActive)
-	read := func() (int, error) { return countActive(ctx, tx, project) }
+	read := func() (int, error) { return countActive(ctx, q, project) }
 	n, err := s.active.Get(project, read)
 	if err != nil || n+unsure < limit {
 		return err

@@ -8,6 +8,7 @@ import (
 // Begun is the data of the event that a run began.
 type Begun struct {
 	Process string `json:"process"`
+	Parent  string `json:"parent,omitempty" doc:"Key of the run that has called it"`
 }
 
 // Ended is the data of the events that a run is over, or about to be.

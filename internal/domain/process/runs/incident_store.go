@@ -87,7 +87,8 @@ func incidents(ctx context.Context, q db.Querier, project string, run api.Key, p
 		query, args = query+" AND "+seen, append(args, some...)
 	}
 	if run != 0 {
-		query, args = query+" AND i.run = ?", append(args, int64(run))
+		query += " AND (i.run = ? OR i.run IN (SELECT run FROM process_call WHERE parent = ? OR root = ?))"
+		args = append(args, int64(run), int64(run), int64(run))
 	}
 	if p.After != "" {
 		var since, last int64

@@ -161,6 +161,9 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 			return err
 		}
 	}
+	if err := r.alone(); err != nil {
+		return err
+	}
 	return s.apply(ctx, run, engine.Cancel{Reason: reason}, s.audited(ctx, r.Project, "run.cancel", run, map[string]any{"reason": reason}))
 }
 
@@ -173,6 +176,9 @@ func (s *Service) Fail(ctx context.Context, run api.Key, reason string) error {
 		return err
 	}
 	if err := s.Dispatch.MayOperate(ctx, "run.operate", r.Project, int64(run), "", r.Objects); err != nil {
+		return err
+	}
+	if err := r.alone(); err != nil {
 		return err
 	}
 	first, err := firstIncident(ctx, s.DB, run)
@@ -193,15 +199,20 @@ func (s *Service) audited(ctx context.Context, project, verb string, run api.Key
 
 // apply hands an event to a run and tells what its refusals mean.
 func (s *Service) apply(ctx context.Context, run api.Key, ev engine.Event, with func(*db.Tx) error) error {
-	for name, v := range variablesOf(ev) {
+	if err := possible(variablesOf(ev)); err != nil {
+		return err
+	}
+	return s.refusal(run, s.host.Apply(ctx, state.Key(run), ev, with))
+}
+
+// possible refuses variables that no run can have.
+func possible(vars engine.Variables) error {
+	for name, v := range vars {
 		if name == "" || strings.HasPrefix(name, "$") || !json.Valid(v) {
 			return errs.New(errs.Invalid, "run.variable", "the variable %q is not possible: names do not begin with $, values are JSON", name).At(errs.Field{Path: "variables." + name, Message: "not possible"})
 		}
 	}
-	if err := bounded(variablesOf(ev)); err != nil {
-		return err
-	}
-	return s.refusal(run, s.host.Apply(ctx, state.Key(run), ev, with))
+	return bounded(vars)
 }
 
 // refusal tells what the engine's refusals mean.
@@ -224,6 +235,10 @@ func variablesOf(ev engine.Event) engine.Variables {
 	case engine.Skip:
 		return ev.Variables
 	case engine.TaskCompleted:
+		return ev.Variables
+	case engine.JobCompleted:
+		return ev.Variables
+	case engine.JobThrew:
 		return ev.Variables
 	}
 	return nil

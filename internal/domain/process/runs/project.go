@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sextant/internal/domain/dispatch/gift"
-	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/engine"
@@ -20,7 +19,13 @@ import (
 // Project keeps the read side in the engine's own write.
 func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 	run := int64(c.Run)
-	tx.AfterCommit(func() { s.news.Poke(run) })
+	tx.AfterCommit(func() {
+		s.news.Poke(run)
+		if a := s.family.of(run); a.root != 0 { // which tell of it, too
+			s.news.Poke(a.parent)
+			s.news.Poke(a.root)
+		}
+	})
 	project, process := "", ""
 	for _, e := range c.Effects {
 		switch e.Kind {
@@ -30,6 +35,10 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 			}
 			continue
 		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded, engine.Subscribed, engine.SignalThrown:
+		case engine.JobCreated, engine.JobGone:
+			if !pulls(c.Program.Nodes[e.Node]) || e.Kind == engine.JobCreated && !Pulled(e.Job.Type) {
+				continue
+			}
 		default:
 			continue
 		}
@@ -49,7 +58,14 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) error {
 	node := c.Program.Nodes[e.Node]
 	switch e.Kind {
+	case engine.JobCreated, engine.JobGone:
+		return s.projectJob(tx, c, e, r)
 	case engine.IncidentRaised:
+		if pulls(node) {
+			if err := s.projectJob(tx, c, e, r); err != nil {
+				return err
+			}
+		}
 		i := Incident{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
 		if err := insertIncident(tx, i); err != nil {
 			return err
@@ -78,6 +94,11 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		}
 		return s.Tasks.Drop(tx, int64(e.Key))
 	case engine.RunEnded:
+		if node.ID == "" { // it was set aside, and its steps are not known
+			if err := s.Jobs.DropRun(tx, c.Run); err != nil {
+				return err
+			}
+		}
 		return s.end(tx, r, e, c.Now)
 	}
 	return nil
@@ -86,7 +107,7 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 // throw sends a signal of a run out, with the rights that the run and all have who
 // gave it what the signal carries.
 func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) error {
-	m, err := s.door.MandateIn(context.Background(), tx, int64(r.Key))
+	m, err := s.mandate(context.Background(), tx, int64(r.Key))
 	if err != nil {
 		return err
 	}
@@ -96,7 +117,7 @@ func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) e
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
-	at, err := record.AtWork(context.Background(), tx, int64(r.Key))
+	at, err := atWork(context.Background(), tx, int64(r.Key))
 	if err != nil {
 		return err
 	}
@@ -113,6 +134,9 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 		return err
 	}
 	tx.AfterCommit(func() { s.active.Add(r.Project, -1) })
+	if err := s.endedCall(tx, r.Key, now); err != nil { // while it is known who gave what
+		return err
+	}
 	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 		return err
 	}

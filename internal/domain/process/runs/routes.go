@@ -150,7 +150,7 @@ func (s *Service) actRoutes(a *api.API) {
 func (s *Service) incidentRoutes(a *api.API) {
 	type list struct {
 		Project string       `query:"project" default:"default" maxLength:"64"`
-		Run     api.KeyParam `query:"run" doc:"Only incidents of this run"`
+		Run     api.KeyParam `query:"run" doc:"Only incidents of this run and of those that it has called"`
 		api.Paging
 	}
 	type page struct{ Body api.Page[Incident] }

@@ -35,6 +35,11 @@ type Run struct {
 	ObjectCount int       `json:"objectCount"`
 	Started     time.Time `json:"started" doc:"When it began; of one that waits or never began, when it was asked for"`
 	Ended       time.Time `json:"ended,omitzero"`
+	// Parent is the run that has called this one.
+	Parent api.Key     `json:"parent,omitzero" doc:"The run that has called it, by its step caller"`
+	Root   api.Key     `json:"root,omitzero" doc:"The run above all that called it; it holds what they need"`
+	Caller string      `json:"caller,omitempty" doc:"Id of the call activity"`
+	Called []CalledRun `json:"called,omitempty" doc:"Runs that it has called, the newest 200; a list names none"`
 
 	definition int64
 	places     string // environments, as identity.Places writes them

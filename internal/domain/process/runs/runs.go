@@ -17,12 +17,14 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/job"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/process/active"
 	"sextant/internal/domain/process/definition"
@@ -44,7 +46,9 @@ type Host interface {
 	StartTx(tx *db.Tx, start durable.StartRun) error
 	Began(ctx context.Context, run state.Key)
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
+	ApplyIf(ctx context.Context, run state.Key, ev engine.Event, check, with func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
+	Forget(ctx context.Context, run state.Key) error
 }
 
 // Deps is what the service needs.
@@ -58,6 +62,7 @@ type Deps struct {
 	Dispatch    *dispatch.Service
 	Tasks       *worklist.List
 	Messages    *message.Service
+	Jobs        *job.Service
 	// Max is how many runs of a project may be active; 20,000 where it is 0.
 	Max int
 }
@@ -69,6 +74,7 @@ type Service struct {
 	door   *control.Door
 	news   *bus.Hub[int64]
 	active active.Runs
+	family family
 }
 
 // New makes the service over a migrated database; Attach connects it.
@@ -78,6 +84,9 @@ func New(d Deps) *Service {
 
 // Attach connects the engine and the door.
 func (s *Service) Attach(h Host, d *control.Door) { s.host, s.door = h, d }
+
+// Recall reads which runs others have called, before the engine starts.
+func (s *Service) Recall(ctx context.Context) error { return recall(ctx, s.DB, s.family.add) }
 
 // Changed tells those who watch a run that there is news of it.
 func (s *Service) Changed(run state.Key) { s.news.Poke(int64(run)) }
@@ -124,7 +133,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := started.Publish(s.Bus, tx, about(run), Begun{run.Process}); err != nil {
+	if err := started.Publish(s.Bus, tx, about(run), Begun{Process: run.Process}); err != nil {
 		return err
 	}
 	tx.AfterCommit(func() { s.active.Add(r.Mandate.Project, 1) })
@@ -149,26 +158,39 @@ func (s *Service) admit(ctx context.Context, req control.Request) (control.Verdi
 
 // Stopped ends a run that was only waiting for what it had begun.
 func (s *Service) Stopped(ctx context.Context, run state.Key) {
-	err := s.DB.Do(ctx, func(tx *db.Tx) error {
-		final, code, err := finalOf(ctx, tx, int64(run))
-		if err != nil || final == "" {
-			return err
-		}
-		at, err := record.AtWork(ctx, tx, int64(run))
-		if err != nil || at {
-			return err
-		}
-		project, process, err := projectOf(ctx, tx, int64(run))
-		if err != nil {
-			return err
-		}
-		return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process}, engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, s.Clock.Now())
-	})
+	err := s.DB.Do(ctx, func(tx *db.Tx) error { return s.stopped(ctx, tx, run, s.Clock.Now()) })
 	if err != nil {
 		s.Log.ErrorContext(ctx, "a run that has stopped could not be ended", "run", run, "err", err)
 		return
 	}
 	s.news.Poke(int64(run))
+}
+
+// stopped is Stopped within a write.
+func (s *Service) stopped(ctx context.Context, tx *db.Tx, run state.Key, now time.Time) error {
+	final, code, err := finalOf(ctx, tx, int64(run))
+	if err != nil || final == "" {
+		return err
+	}
+	at, err := atWork(ctx, tx, int64(run))
+	if err != nil || at {
+		return err
+	}
+	project, process, err := projectOf(ctx, tx, int64(run))
+	if err != nil {
+		return err
+	}
+	return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process}, engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, now)
+}
+
+// atWork reports whether something that a run began has not ended: a call of a service,
+// or a run.
+func atWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
+	at, err := record.AtWork(ctx, q, run)
+	if err != nil || at {
+		return at, err
+	}
+	return callsGoOn(ctx, q, run)
 }
 
 // Settle ends the runs that were stopping when the server was ended and of which
@@ -223,7 +245,9 @@ func (s *Service) Readable(ctx context.Context, key api.Key) (Run, error) {
 		return Run{}, errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
 	}
 	one := []Run{r}
-	err = s.withTasks(ctx, one)
+	if err = s.withTasks(ctx, one); err == nil {
+		one[0].Called, err = called(ctx, s.DB, key)
+	}
 	return one[0], err
 }
 

@@ -33,13 +33,15 @@ func optional[T any](v T, err error) (*T, error) {
 	return &v, err
 }
 
-const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, r.code, r.incidents, r.objects, r.started, r.ended, r.places, d.version"
+const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, r.code, r.incidents, r.objects, r.started, r.ended, r.places, d.version, COALESCE(c.parent, 0), COALESCE(c.root, 0), COALESCE(c.node, '')"
+
+const runTables = "process_run r JOIN process_definition d ON d.definition = r.definition LEFT JOIN process_call c ON c.run = r.run"
 
 func scanRun(read func(...any) error) (Run, error) {
 	var r Run
 	var objects string
 	var started, ended int64
-	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject, &r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.places, &r.Version)
+	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject, &r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.places, &r.Version, &r.Parent, &r.Root, &r.Caller)
 	r.Objects = []string{}
 	if objects != "" {
 		r.Objects = strings.Split(objects, "\n")
@@ -74,7 +76,7 @@ func dropRun(tx *db.Tx, run int64, state, code string, now int64) error {
 }
 
 func findRun(ctx context.Context, q db.Querier, key api.Key) (Run, error) {
-	r, err := optional(scanRun(q.QueryRow(ctx, "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition WHERE r.run = ?", int64(key)).Scan))
+	r, err := optional(scanRun(q.QueryRow(ctx, "SELECT "+runColumns+" FROM "+runTables+" WHERE r.run = ?", int64(key)).Scan))
 	if err == nil && r == nil {
 		err = errs.New(errs.NotFound, "run.not_found", "there is no run %d", key)
 	}
@@ -86,13 +88,15 @@ func findRun(ctx context.Context, q db.Querier, key api.Key) (Run, error) {
 
 // Choice is what runs are chosen by.
 type Choice struct {
-	Project string    `query:"project" default:"default" maxLength:"64"`
-	Process string    `query:"process" maxLength:"190" doc:"Only runs of this process"`
-	Subject string    `query:"subject" maxLength:"190" doc:"Only runs that this user or token asked for"`
-	Object  string    `query:"object" maxLength:"190" doc:"Only runs that were given this object"`
-	Text    string    `query:"text" maxLength:"100" doc:"Only runs with this text in their title"`
-	Since   time.Time `query:"since" doc:"Only runs that started at this time or later"`
-	Until   time.Time `query:"until" doc:"Only runs that started before this time"`
+	Project string       `query:"project" default:"default" maxLength:"64"`
+	Process string       `query:"process" maxLength:"190" doc:"Only runs of this process"`
+	Subject string       `query:"subject" maxLength:"190" doc:"Only runs that this user or token asked for"`
+	Object  string       `query:"object" maxLength:"190" doc:"Only runs that were given this object"`
+	Parent  api.KeyParam `query:"parent" doc:"Only runs that this run has called"`
+	Called  string       `query:"called" enum:"no,only" doc:"Leave out runs that other runs have called, or list those alone"`
+	Text    string       `query:"text" maxLength:"100" doc:"Only runs with this text in their title"`
+	Since   time.Time    `query:"since" doc:"Only runs that started at this time or later"`
+	Until   time.Time    `query:"until" doc:"Only runs that started before this time"`
 }
 
 // Filter selects runs.
@@ -119,6 +123,15 @@ func (f Filter) where(ctx context.Context) (query string, args []any) {
 			query, args = query+" AND "+c.column+" = ?", append(args, c.value)
 		}
 	}
+	if f.Parent.Key != 0 {
+		query, args = query+" AND r.run IN (SELECT run FROM process_call WHERE parent = ?)", append(args, int64(f.Parent.Key))
+	}
+	switch f.Called {
+	case "no":
+		query += " AND NOT EXISTS (SELECT 1 FROM process_call WHERE run = r.run)"
+	case "only":
+		query += " AND EXISTS (SELECT 1 FROM process_call WHERE run = r.run)"
+	}
 	if f.Text != "" {
 		like := "%" + likeEscape.Replace(f.Text) + "%"
 		query, args = query+" AND (r.title LIKE ? ESCAPE '!' OR r.process LIKE ? ESCAPE '!')", append(args, like, like)
@@ -141,7 +154,7 @@ func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 		}
 		where, args = where+" AND (r.started < ? OR r.started = ? AND r.run < ?)", append(args, started, started, run)
 	}
-	rows, err := q.Query(ctx, "SELECT "+runColumns+" FROM process_run r JOIN process_definition d ON d.definition = r.definition WHERE "+where+" ORDER BY r.started DESC, r.run DESC LIMIT ?", append(args, f.Limit+1)...)
+	rows, err := q.Query(ctx, "SELECT "+runColumns+" FROM "+runTables+" WHERE "+where+" ORDER BY r.started DESC, r.run DESC LIMIT ?", append(args, f.Limit+1)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Run, error) { return scanRun(r.Scan) })
 }
 

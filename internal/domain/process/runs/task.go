@@ -124,7 +124,7 @@ func (s *Service) explain(ctx context.Context, r Run, t *worklist.Task) error {
 	if err != nil && !errors.Is(err, durable.ErrNoRun) && !errs.Is(err, errs.Conflict) {
 		return err
 	}
-	needs := s.Definitions.NeedsOf(p)
+	needs := s.Definitions.NeedsOf(ctx, r.Project, r.definition, p)
 	for i, q := range asked {
 		t.Questions = append(t.Questions, s.question(p, q, needs, given[i]))
 	}

@@ -27,7 +27,7 @@ func (s *Service) Await(_ context.Context, tx *db.Tx, r control.Run) error {
 	if err := insertRun(tx, run); err != nil {
 		return err
 	}
-	return queued.Publish(s.Bus, tx, about(run), Begun{run.Process})
+	return queued.Publish(s.Bus, tx, about(run), Begun{Process: run.Process})
 }
 
 // Drop ends a run that waited and will not start. Only the door calls it.
@@ -85,7 +85,7 @@ func (s *Service) MoveUp(ctx context.Context, run api.Key) error {
 		return errs.New(errs.Conflict, "control.not_waiting", "the run %d does not wait to start", run)
 	}
 	return s.door.MoveUp(ctx, run, func(tx *db.Tx) error {
-		if err := movedUp.Publish(s.Bus, tx, about(r), Begun{r.Process}); err != nil {
+		if err := movedUp.Publish(s.Bus, tx, about(r), Begun{Process: r.Process}); err != nil {
 			return err
 		}
 		return s.audited(ctx, r.Project, "run.move_up", run, map[string]any{})(tx)

@@ -36,7 +36,7 @@ type Step struct {
 	Parent  string    `json:"parent,omitempty" doc:"The step around it"`
 	Element string    `json:"element"`
 	Name    string    `json:"name,omitempty"`
-	Type    string    `json:"type" enum:"start,end,timer,message,event,boundary,service,user,script,decision,task,gateway,subprocess"`
+	Type    string    `json:"type" enum:"start,end,timer,message,event,boundary,service,user,script,decision,task,gateway,subprocess,call"`
 	State   string    `json:"state" enum:"active,incident,completed,terminated,skipped,failed,timed_out"`
 	Loop    bool      `json:"loop,omitempty" doc:"It runs many times; its iterations lie within it"`
 	Index   int       `json:"index,omitempty" doc:"Number of the iteration, from 1"`
@@ -48,6 +48,8 @@ type Step struct {
 	Stopped []Span `json:"stopped,omitempty" doc:"When it waited for help"`
 	// Incident is the open one of the step.
 	Incident string `json:"incident,omitempty"`
+	// Called is the run that a call activity has called.
+	Called string `json:"called,omitempty" doc:"The run that the step has called"`
 	// Service and Rows are of service tasks.
 	Job      string `json:"job,omitempty"`
 	Service  string `json:"service,omitempty"`
@@ -187,6 +189,12 @@ func (f *fold) add(fact engine.Fact) *Step {
 		if step != nil && step.Incident == f.key(fact.Key) {
 			step.State, step.Incident = StepActive, ""
 			step.goOn(fact.Time)
+			return step
+		}
+	case engine.FactCalled:
+		if step := f.by[fact.Key]; step != nil {
+			n, _ := strconv.ParseInt(string(fact.Data), 10, 64) // the engine wrote it
+			step.Called = f.key(f.run + state.Key(n))
 			return step
 		}
 	case engine.FactEnded:
@@ -337,6 +345,8 @@ func typeOf(k program.Kind) string {
 		return "gateway"
 	case program.SubProcess, program.EventSubProcess:
 		return "subprocess"
+	case program.CallActivity:
+		return "call"
 	}
 	return "service"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -43,6 +44,8 @@ type watch struct {
 	told int   // how much of the log of changes; -1 before the first look
 	seq  int64 // how much of the history
 	done bool
+	// called is what the view was told of called runs.
+	called []runs.CalledRun
 	// rows is what the view was told of objects; nil where it did not ask.
 	rows map[string]map[string]RowState
 }
@@ -73,9 +76,10 @@ func (v *watch) after(ctx context.Context, id string) ([]api.Message, bool, erro
 	if r, err = v.s.Runs.Readable(ctx, v.key); err != nil {
 		return nil, false, err
 	}
-	if len(u.Steps) == 0 && len(u.Rows) == 0 && !fresh && !r.Over() {
+	if len(u.Steps) == 0 && len(u.Rows) == 0 && !fresh && !r.Over() && slices.Equal(v.called, r.Called) {
 		return nil, false, nil
 	}
+	v.called = r.Called
 	if r.Over() {
 		more, _, err := v.changes(ctx, r, from)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"sextant/internal/lang/objectpath"
 	"sextant/internal/server/demo/stage"
 	"sextant/internal/server/demo/world"
+	"sextant/internal/testkit/dbserver"
 	"sextant/plugins/cmdb"
 	"sextant/plugins/host"
 	"sextant/sdk/go/objectdoc"
@@ -38,7 +39,7 @@ func setting() *stage.Stage {
 func serve(t *testing.T, p *plugin.Plugin) http.Handler {
 	t.Helper()
 	dir := t.TempDir()
-	db, dialect, err := sqldb.Open("sqlite:"+filepath.Join(dir, "db"), false)
+	db, dialect, err := sqldb.Open(dbserver.Address(t, filepath.Join(dir, "db")), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,12 @@ export const pages = [
   'guide/model-a-process.md',
   'guide/object-paths.md',
   'guide/decisions.md',
+  'operate/install.md',
   'operate/server.md',
   'operate/users-and-roles.md',
   'operate/repair-a-run.md',
   'operate/recover.md',
+  'operate/upgrade.md',
   'plugin-authors/write-a-plugin.md',
   'reference/settings.md',
   'reference/manifest.md',
@@ -16,6 +18,7 @@ export const pages = [
   'reference/cli.md',
   'reference/feel.md',
   'reference/errors.md',
+  'reference/events.md',
   'reference/security-cases.md',
 ] as const
 

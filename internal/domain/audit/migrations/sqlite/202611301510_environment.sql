@@ -1,2 +1,0 @@
--- +goose Up
-ALTER TABLE audit_record ADD COLUMN environment TEXT NOT NULL DEFAULT '';

@@ -1,2 +1,0 @@
--- +goose Up
-ALTER TABLE dispatch_chunk ADD COLUMN claims TEXT NOT NULL DEFAULT '[]';

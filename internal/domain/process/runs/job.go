@@ -1,0 +1,69 @@
+package runs
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"sextant/internal/domain/dispatch"
+	"sextant/internal/domain/dispatch/gift"
+	"sextant/internal/domain/identity"
+	"sextant/internal/domain/job"
+	"sextant/internal/engine"
+	"sextant/internal/engine/durable"
+	"sextant/internal/engine/program"
+	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/db"
+)
+
+// Pulled reports whether workers pull the jobs of a type: those that nothing here does.
+func Pulled(jobType string) bool {
+	return !dispatch.Accepts(jobType) && !strings.HasPrefix(jobType, engine.DecisionJob)
+}
+
+// pulls reports whether workers may pull the jobs of a step.
+func pulls(n *program.Node) bool {
+	return n.Task != nil && (n.Task.Type.Expr != nil || Pulled(n.Task.Type.Static))
+}
+
+// projectJob keeps the jobs that workers pull.
+func (s *Service) projectJob(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) error {
+	node := c.Program.Nodes[e.Node]
+	switch e.Kind {
+	case engine.JobCreated:
+		return s.Jobs.Put(tx, job.Job{Key: api.Key(e.Key), Type: e.Job.Type, Run: r.Key, Process: r.Process, Element: node.ID, Retries: e.Job.Retries}, e.Element, r.Project, e.Job.NotBefore)
+	case engine.IncidentRaised:
+		return s.Jobs.Stop(tx, c.Run, e.Element)
+	}
+	return s.Jobs.Drop(tx, e.Key)
+}
+
+// Finish hands the outcome of a job that a worker has pulled to its run, after a check
+// within the write. What the worker gives is used with his rights, too.
+func (s *Service) Finish(ctx context.Context, run state.Key, ev engine.Event, check func(*db.Tx) error) error {
+	if err := possible(variablesOf(ev)); err != nil {
+		return err
+	}
+	with := func(*db.Tx) error { return nil }
+	if len(variablesOf(ev)) > 0 {
+		keep, done, err := s.giving(ctx, run, gift.Giving{Event: ev, By: identity.From(ctx).Rights()})
+		if err != nil {
+			return s.refusal(api.Key(run), err)
+		}
+		defer done()
+		with, ctx = keep, context.WithoutCancel(ctx)
+	}
+	return s.refusal(api.Key(run), s.host.ApplyIf(ctx, run, ev, check, with))
+}
+
+// Sees gives the variables that a step of a run sees.
+func (s *Service) Sees(ctx context.Context, run, element state.Key) (vars engine.Variables, err error) {
+	err = s.host.Read(ctx, run, func(r *state.Run, _ *program.Program) {
+		vars = engine.Visible(r, element)
+		for name, v := range vars { // the state goes on
+			vars[name] = append(json.RawMessage(nil), v...)
+		}
+	})
+	return vars, err
+}

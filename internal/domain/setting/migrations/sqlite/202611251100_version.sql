@@ -1,2 +1,0 @@
--- +goose Up
-ALTER TABLE setting_value ADD COLUMN version INTEGER NOT NULL DEFAULT 1;

@@ -1,0 +1,141 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"sextant/internal/kit/errs"
+	"sextant/sdk/go/sqldb"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+const (
+	leaseTerm  = 20 * time.Second // without a word after which a server is taken for gone
+	leaseRenew = 5 * time.Second
+)
+
+// Holder says who writes to a database on a server: one program at a time does.
+type Holder struct {
+	// ID is the same over restarts: who comes again with it takes over at once.
+	ID string
+	// Name is what others are told who find the database held.
+	Name string
+}
+
+// now is the server's clock in microseconds, in its own words.
+func now(d sqldb.Dialect) string {
+	if d == sqldb.Postgres {
+		return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+	}
+	return "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)"
+}
+
+// lease is the right to write, as the writer's goroutine knows it.
+type lease struct {
+	holder  Holder
+	epoch   int64
+	wave    int64  // of the last commit
+	backend int64  // the server's number of the connection
+	count   string // the statement that begins each wave
+}
+
+// take takes the lease when the database is opened.
+//
+// Returns Unavailable with database.held if another server has it.
+func (d *DB) take(ctx context.Context, h Holder) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	if err := d.lend(ctx, func() error { return sqldb.Migrate(ctx, d.write, d.dialect, "db", sub) }); err != nil {
+		return translate(err)
+	}
+	d.lease = lease{holder: h, count: "UPDATE db_writer SET wave = ?, expires = ? + " + now(d.dialect) + " WHERE id = 1 AND epoch = ?"}
+	return translate(d.locked(ctx, func(tx *sql.Tx) error {
+		var epoch, wave, left int64
+		var holder, name string
+		err := tx.QueryRowContext(ctx, "SELECT epoch, wave, holder, name, expires - "+now(d.dialect)+" FROM db_writer WHERE id = 1 FOR UPDATE").Scan(&epoch, &wave, &holder, &name, &left)
+		if err != nil {
+			return err
+		}
+		if holder != "" && holder != h.ID && left > 0 {
+			return errs.New(errs.Unavailable, "database.held", "the database is in use by %s: stop that one first; if it is gone, it lets go in %d s", name, 1+left/1e6)
+		}
+		d.lease.epoch, d.lease.wave, d.first = epoch+1, wave, epoch == 0
+		_, err = tx.ExecContext(ctx, "UPDATE db_writer SET epoch = ?, holder = ?, name = ?, expires = ? + "+now(d.dialect)+" WHERE id = 1", epoch+1, h.ID, h.Name, leaseTerm.Microseconds())
+		return err
+	}))
+}
+
+// First reports whether nobody has used a database on a server before.
+func (d *DB) First() bool { return d.first }
+
+// locked runs fn in a transaction of its own on the writing connection.
+func (d *DB) locked(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := d.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// letGo gives the lease up, so that another server need not wait.
+func (d *DB) letGo() {
+	if d.dialect == sqldb.SQLite || d.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_, _ = d.conn.ExecContext(ctx, "UPDATE db_writer SET holder = '', expires = 0 WHERE id = 1 AND epoch = ?", d.lease.epoch) // else it ends by itself
+}
+
+// renew keeps the lease while nothing is written, and finds out that the server
+// is away.
+func (d *DB) renew() {
+	tick := time.NewTicker(leaseRenew)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.done:
+			return
+		case <-tick.C:
+			if len(d.queue) == 0 {
+				_, _ = d.Submit(context.Background(), func(*Tx) error { return nil }) // the wave counts; a closed database needs none
+			}
+		}
+	}
+}
+
+// number asks the server for its number of the writing connection.
+func (d *DB) number(ctx context.Context) error {
+	query := "SELECT CAST(CONNECTION_ID() AS SIGNED)"
+	if d.dialect == sqldb.Postgres {
+		query = "SELECT CAST(pg_backend_pid() AS BIGINT)"
+	}
+	return d.conn.QueryRowContext(ctx, query).Scan(&d.lease.backend)
+}
+
+// end ends the connection that was the writer's before: what it began is over
+// then, one way or the other.
+func (d *DB) end(ctx context.Context, c *sql.Conn, backend int64) {
+	if d.dialect == sqldb.Postgres {
+		_, _ = c.ExecContext(ctx, "SELECT pg_terminate_backend(CAST(? AS INTEGER))", backend) // gone as a rule
+		return
+	}
+	_, _ = c.ExecContext(ctx, fmt.Sprintf("KILL CONNECTION %d", backend))
+}
+
+// errTaken says that another server writes by now.
+func errTaken() error {
+	return errs.New(errs.Unavailable, "database.taken", "another server has taken the database over: nothing more is written from here; stop this one")
+}
