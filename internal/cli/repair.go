@@ -108,7 +108,22 @@ func (a *app) taskCmd() *cobra.Command {
 	complete.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, a result, as text; may be given many times")
 	complete.Flags().StringVar(&reason, "reason", "", "why it is answered so; it is kept with the answers")
 	o.jsonFlag(complete)
-	return command.Group("task", "The inbox: work for people", list, complete)
+	act := func(use, short, done string) *cobra.Command {
+		verb, _, _ := strings.Cut(use, " ")
+		return &cobra.Command{Use: use, Short: short, Args: command.Exactly(1, "the key of a task"), RunE: func(c *cobra.Command, args []string) error {
+			return a.act(c.Context(), "/api/v1/tasks/"+url.PathEscape(args[0])+"/"+verb, nil, done)
+		}}
+	}
+	var to string
+	delegate := &cobra.Command{
+		Use: "delegate <task>", Short: "Pass a task on to another person", Args: command.Exactly(1, "the key of a task"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.act(c.Context(), "/api/v1/tasks/"+url.PathEscape(args[0])+"/delegate", map[string]any{"to": to}, "passed on to "+to)
+		},
+	}
+	delegate.Flags().StringVar(&to, "to", "", "name of the user who is to do it")
+	_ = delegate.MarkFlagRequired("to") // the flag exists
+	return command.Group("task", "The inbox: work for people", list, act("claim <task>", "Take a task: nobody else completes it then", "taken"), act("release <task>", "Give a task back", "given back"), delegate, complete)
 }
 
 func (a *app) tasks(ctx context.Context) error {

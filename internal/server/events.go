@@ -17,6 +17,7 @@ import (
 	"sextant/internal/domain/plugin"
 	"sextant/internal/domain/process/definition"
 	"sextant/internal/domain/process/runs"
+	"sextant/internal/domain/worklist"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/errs"
@@ -24,7 +25,7 @@ import (
 
 // EventTypes are the kinds of events that the platform publishes, by type.
 func EventTypes() []bus.Declared {
-	all := slices.Concat(plugin.Events(), object.Events(), decision.Events(), message.Events(), definition.Events(), runs.Events())
+	all := slices.Concat(plugin.Events(), object.Events(), decision.Events(), message.Events(), definition.Events(), runs.Events(), worklist.Events())
 	slices.SortFunc(all, func(a, b bus.Declared) int { return strings.Compare(a.Type, b.Type) })
 	return all
 }

@@ -95,6 +95,7 @@ func TestEventsAreOfTheirTypes(t *testing.T) {
 			p.Must("GET", "/api/v1/tasks?run="+run, nil, &tasks)
 			return len(tasks.Items) == 1
 		})
+		p.Must("POST", "/api/v1/tasks/"+tasks.Items[0].Key+"/claim", nil, nil)
 		p.Must("POST", "/api/v1/tasks/"+tasks.Items[0].Key+"/complete", map[string]any{"variables": map[string]any{"fail": fail}}, nil)
 		p.Ended(run)
 	}

@@ -97,7 +97,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
-	tasks := worklist.New(d, trail)
+	tasks := worklist.New(d, trail, p.bus, c)
 	if p.output, err = output.Open(s.folder.path("output"), output.Options{PerJob: s.Config.Output.Job << 20, Total: s.Config.Output.Total << 20, Clock: c, Log: s.Log}); err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
@@ -125,7 +125,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err := p.versions.Number(ctx); err != nil {
 		return nil, err
 	}
-	tasks.Seen = p.runs.Seen
+	tasks.Seen, tasks.Able = p.runs.Seen, p.identity.MayCompleteTasks
 	p.engine, err = durable.Open(ctx, p.host(s))
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ const inTurn = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
 // however often the server is killed.
 func TestTheLineOutlivesKills(t *testing.T) {
 	w := newWorld(t)
-	const runs, kills = 20, 8
+	const runs, kills = 40, 8
 	var hosts client.PageOfWireRow
 	w.must(w.Call(t.Context(), "POST", "/api/v1/objects/host:host/query", map[string]any{"limit": 1}, &hosts))
 	host := "host:host/" + fmt.Sprint(hosts.Items[0]["id"])
@@ -40,15 +40,20 @@ func TestTheLineOutlivesKills(t *testing.T) {
 		defer close(over)
 		w.completeAll(ctx, runs)
 	})
+	killed := 0
 	for range kills {
 		select {
-		case <-time.After(time.Duration(100+chance.IntN(900)) * time.Millisecond):
+		case <-time.After(time.Duration(20+chance.IntN(150)) * time.Millisecond):
 			w.kill()
 			w.start()
+			killed++
 		case <-over:
 		}
 	}
 	wg.Wait()
+	if t.Logf("killed %d times", killed); killed < kills/2 {
+		t.Errorf("the server was killed only %d times", killed)
+	}
 	all := w.inTurn(ctx)
 	slices.SortFunc(all, func(a, b client.ProcessRun) int { return a.Started.Compare(b.Started) })
 	for i, r := range all {

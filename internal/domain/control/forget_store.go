@@ -9,10 +9,14 @@ import (
 	"sextant/internal/kit/db"
 )
 
-// Forget removes what the door said of a run that has ended.
+// Forget removes what the door said of a run that has ended, and what was asked.
 func (d *Door) Forget(tx *db.Tx, run int64) error {
-	_, err := tx.Exec("DELETE FROM control_verdict WHERE run = ?", run)
-	return err
+	for _, table := range []string{"control_verdict", "control_request"} {
+		if _, err := tx.Exec("DELETE FROM "+table+" WHERE run = ?", run); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ForgetRefused removes the oldest refusals that are older than a time, at most

@@ -178,3 +178,14 @@ func (s *Service) WhoCan(ctx context.Context, permission, project, environment s
 	}
 	return out, nil
 }
+
+// MayCompleteTasks reports whether there is an enabled user of that name who may
+// complete tasks in a project.
+func (s *Service) MayCompleteTasks(ctx context.Context, name, project string) (bool, error) {
+	u, err := s.oneUser(ctx, "name", name)
+	if err != nil || u.Disabled {
+		return false, err
+	}
+	grants, err := s.rights(ctx, u)
+	return Subject{Kind: User, Grants: grants}.Can("task.complete", project), err
+}

@@ -1,8 +1,11 @@
 // Package worklist is the one inbox for the work of people: the user tasks of
-// runs.
+// runs, and those that decide about a verdict.
 //
-//	created by a run ─► open ─► completed by a person
-//	                     └────► withdrawn by the run
+//	created ─► open ─► completed by a person who does it, or is asked
+//	           │  ▲ └► withdrawn by the run
+//	    claimed│  │released
+//	           ▼  │
+//	         assigned ─► delegated to another
 //
 // A task is stored in the write of the step that created it and goes in the
 // write that completes it; the run that asks decides what completing means.
@@ -13,7 +16,6 @@ import (
 	"database/sql"
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -23,6 +25,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/identity"
 	"sextant/internal/kit/api"
+	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
@@ -45,8 +48,13 @@ type Task struct {
 	Project  string    `json:"project"`
 	Element  string    `json:"element" doc:"Id of the step"`
 	Name     string    `json:"name"`
-	Assignee string    `json:"assignee,omitempty" doc:"Only this user may complete it"`
-	People   []string  `json:"people,omitempty" doc:"Groups and users that are asked"`
+	Verdict  string    `json:"verdict,omitempty" doc:"The verdict that it decides, where it is no step of the run"`
+	Assignee string    `json:"assignee,omitempty" doc:"Only this user may complete it, and who may manage tasks"`
+	Claimed  time.Time `json:"claimed,omitzero" doc:"Since when the assignee has taken it; absent where the process assigned it"`
+	People   []string  `json:"people,omitempty" doc:"Groups and users that are asked: they alone may take and complete it, and who may manage tasks"`
+	Groups   []string  `json:"groups,omitempty" doc:"Roles that are asked"`
+	Users    []string  `json:"users,omitempty" doc:"Users that are asked"`
+	Due      time.Time `json:"due,omitzero" doc:"By when it should be done"`
 	Form     string    `json:"form,omitempty"`
 	Created  time.Time `json:"created"`
 	// What the run says of it.
@@ -87,16 +95,22 @@ type Completer interface {
 type List struct {
 	// Seen is the condition for tasks of a project whose run the subject of ctx may
 	// see with a permission; nothing where that is every one.
-	Seen  func(ctx context.Context, permission, project, column string) (condition string, args []any)
+	Seen func(ctx context.Context, permission, project, column string) (condition string, args []any)
+	// Able reports whether there is a user of that name who may complete tasks in a
+	// project: nobody where it is nil.
+	Able  func(ctx context.Context, name, project string) (bool, error)
+	Bus   *bus.Bus
+	Clock clock.Clock
 	db    *db.DB
 	audit *audit.Log
 	runs  Completer
 }
 
 // New makes the inbox over a migrated database; Attach connects it to the runs.
-func New(d *db.DB, a *audit.Log) *List {
+func New(d *db.DB, a *audit.Log, b *bus.Bus, c clock.Clock) *List {
 	all := func(context.Context, string, string, string) (string, []any) { return "", nil }
-	return &List{db: d, audit: a, Seen: all}
+	nobody := func(context.Context, string, string) (bool, error) { return false, nil }
+	return &List{db: d, audit: a, Bus: b, Clock: c, Seen: all, Able: nobody}
 }
 
 // Attach connects the inbox to what completes tasks.
@@ -104,8 +118,9 @@ func (l *List) Attach(c Completer) { l.runs = c }
 
 // Put adds a task in the write of the step that created it.
 func (l *List) Put(tx *db.Tx, t Task) error {
-	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project", "node", "name", "assignee", "people", "form", "created"},
-		int64(t.Key), int64(t.Run), t.Project, t.Element, t.Name, t.Assignee, strings.Join(t.People, ","), t.Form, clock.Micros(t.Created))
+	t.People = slices.Concat(t.Groups, t.Users)
+	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project", "node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "verdict"},
+		int64(t.Key), int64(t.Run), t.Project, t.Element, t.Name, t.Assignee, lines(t.People), t.Form, clock.Micros(t.Created), lines(t.Groups), lines(t.Users), stored(t.Claimed), stored(t.Due), t.Verdict)
 }
 
 // Drop removes a task that was done or is wanted no more.
@@ -120,17 +135,15 @@ func (l *List) DropRun(tx *db.Tx, run int64) error {
 	return err
 }
 
-const columns = "task, run, project, node, name, assignee, people, form, created"
+const columns = "task, run, project, node, name, assignee, people, form, created, asked_groups, asked_users, claimed, due, verdict"
 
 func scan(read func(...any) error) (Task, error) {
 	var t Task
-	var people string
-	var created int64
-	err := read(&t.Key, &t.Run, &t.Project, &t.Element, &t.Name, &t.Assignee, &people, &t.Form, &created)
-	if people != "" {
-		t.People = strings.Split(people, ",")
-	}
-	t.Created = clock.FromMicros(created)
+	var people, groups, users string
+	var created, claimed, due int64
+	err := read(&t.Key, &t.Run, &t.Project, &t.Element, &t.Name, &t.Assignee, &people, &t.Form, &created, &groups, &users, &claimed, &due, &t.Verdict)
+	t.People, t.Groups, t.Users = unlines(people), unlines(groups), unlines(users)
+	t.Created, t.Claimed, t.Due = clock.FromMicros(created), time0(claimed), time0(due)
 	return t, err
 }
 
@@ -215,32 +228,14 @@ const maxKeys = 500 // keys asked for in one query
 // Complete ends a task with its results. The reason, which may be empty, is kept
 // with the answers.
 func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.RawMessage, reason string) error {
-	missing := errs.New(errs.NotFound, "task.not_found", "there is no open task %d", key)
-	t, err := scan(l.db.QueryRow(ctx, "SELECT "+columns+" FROM worklist_task WHERE task = ?", int64(key)).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return missing
+	t, err := l.open(ctx, key)
+	if err == nil {
+		err = t.mayDo(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if identity.Require(ctx, "task.read", t.Project) != nil {
-		return missing
-	}
-	where, args := l.inSight(ctx, t.Project)
-	var there int
-	if err := l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE task = ? AND "+where, append([]any{int64(key)}, args...)...).Scan(&there); err != nil {
-		return err
-	}
-	if there == 0 {
-		return missing
-	}
-	if err := identity.Require(ctx, "task.complete", t.Project); err != nil {
-		return err
-	}
 	who := identity.From(ctx)
-	if t.Assignee != "" && t.Assignee != who.Name && !who.Can("task.manage", t.Project) {
-		return errs.New(errs.Forbidden, "task.assigned", "the task is assigned to %s", t.Assignee).With("assignee", t.Assignee)
-	}
 	one := []Task{t}
 	if err := l.runs.ExplainTasks(ctx, one); err != nil {
 		return err
@@ -384,4 +379,5 @@ func (l *List) Routes(a *api.API) {
 		func(ctx context.Context, in *complete) (*struct{}, error) {
 			return nil, l.Complete(ctx, in.Key.Key, in.Body.Variables, in.Body.Reason)
 		})
+	l.assignRoutes(a)
 }

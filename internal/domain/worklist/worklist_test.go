@@ -19,6 +19,7 @@ import (
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/worklist"
 	"sextant/internal/kit/api"
+	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
@@ -67,7 +68,8 @@ func newRig(t *testing.T) *rig {
 	r.must(d.Migrate(t.Context(), worklist.Domain, worklist.Migrations))
 	r.must(d.Migrate(t.Context(), api.Domain, api.Migrations))
 	r.trail = audit.New(d, r.clock)
-	r.List = worklist.New(d, r.trail)
+	r.must(d.Migrate(t.Context(), bus.Domain, bus.Migrations))
+	r.List = worklist.New(d, r.trail, bus.New(d, r.clock, slog.New(slog.DiscardHandler)), r.clock)
 	r.runs = &runs{r: r}
 	r.Attach(r.runs)
 	return r
@@ -130,7 +132,8 @@ func TestTheInboxOfAProject(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	full := task(20, "a")
-	full.Assignee, full.People, full.Form = "ann", []string{"ops", "dba"}, "form-1"
+	full.Assignee, full.Groups, full.Users, full.Form = "ann", []string{"ops"}, []string{"dba"}, "form-1"
+	full.People = []string{"ops", "dba"}
 	// The newest comes first, whatever its key is; of one moment keys sort as numbers.
 	late := task(9, "a")
 	late.Created = late.Created.Add(time.Minute)

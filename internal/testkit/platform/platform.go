@@ -161,7 +161,9 @@ func (p *Platform) Until(run string, within time.Duration, fn func(client.Update
 // Ended waits for the end of a run, or for an incident.
 func (p *Platform) Ended(run string) client.ProcessRun {
 	p.t.Helper()
-	return p.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State != "waiting" && u.Run.State != "active" && u.Run.State != "stopping" })
+	return p.Until(run, time.Minute, func(u client.Update) bool {
+		return u.Run.State != "waiting" && u.Run.State != "active" && u.Run.State != "stopping"
+	})
 }
 
 // Jobs gives the service calls of a run.

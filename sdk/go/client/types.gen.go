@@ -896,6 +896,12 @@ type DecisionVersion struct {
 	Version int64  `json:"version"`
 }
 
+// DelegateBody defines model for DelegateBody.
+type DelegateBody struct {
+	// To Name of the user who is to do it
+	To string `json:"to"`
+}
+
 // DispatchHit defines model for DispatchHit.
 type DispatchHit struct {
 	Line   string       `json:"line"`
@@ -2644,16 +2650,25 @@ type WorklistQuestion struct {
 
 // WorklistTask defines model for WorklistTask.
 type WorklistTask struct {
-	// Assignee Only this user may complete it
-	Assignee string    `json:"assignee,omitempty"`
-	Created  time.Time `json:"created"`
+	// Assignee Only this user may complete it, and who may manage tasks
+	Assignee string `json:"assignee,omitempty"`
+
+	// Claimed Since when the assignee has taken it; absent where the process assigned it
+	Claimed time.Time `json:"claimed,omitempty"`
+	Created time.Time `json:"created"`
 
 	// Documentation What the author of the process says about the task
 	Documentation string `json:"documentation,omitempty"`
 
+	// Due By when it should be done
+	Due time.Time `json:"due,omitempty"`
+
 	// Element Id of the step
 	Element string `json:"element"`
 	Form    string `json:"form,omitempty"`
+
+	// Groups Roles that are asked
+	Groups []string `json:"groups,omitempty"`
 
 	// Key Engine key, decimal digits
 	Key         string `json:"key"`
@@ -2663,7 +2678,7 @@ type WorklistTask struct {
 	// Objects What the run acts on, the first five
 	Objects []string `json:"objects,omitempty"`
 
-	// People Groups and users that are asked
+	// People Groups and users that are asked: they alone may take and complete it, and who may manage tasks
 	People  []string `json:"people,omitempty"`
 	Process string   `json:"process,omitempty"`
 	Project string   `json:"project"`
@@ -2676,6 +2691,12 @@ type WorklistTask struct {
 
 	// Title Title of the run
 	Title string `json:"title,omitempty"`
+
+	// Users Users that are asked
+	Users []string `json:"users,omitempty"`
+
+	// Verdict The verdict that it decides, where it is no step of the run
+	Verdict string `json:"verdict,omitempty"`
 }
 
 // WhoCanParams defines parameters for WhoCan.
@@ -3335,6 +3356,9 @@ type SetStopJSONRequestBody = SetBody
 
 // CompleteTaskJSONRequestBody defines body for CompleteTask for application/json ContentType.
 type CompleteTaskJSONRequestBody = CompleteBody
+
+// DelegateTaskJSONRequestBody defines body for DelegateTask for application/json ContentType.
+type DelegateTaskJSONRequestBody = DelegateBody
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = CreateInBody

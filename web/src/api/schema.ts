@@ -1447,6 +1447,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{key}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a task: nobody else completes it then */
+        post: operations["claimTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{key}/complete": {
         parameters: {
             query?: never;
@@ -1458,6 +1475,40 @@ export interface paths {
         put?: never;
         /** Complete a task */
         post: operations["completeTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{key}/delegate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pass a task on to another person */
+        post: operations["delegateTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{key}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a task back */
+        post: operations["releaseTask"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1911,6 +1962,10 @@ export interface components {
             subject: string;
             /** Format: int64 */
             version: number;
+        };
+        DelegateBody: {
+            /** @description Name of the user who is to do it */
+            to: string;
         };
         DispatchHit: {
             line: string;
@@ -3434,15 +3489,27 @@ export interface components {
             type?: string;
         };
         WorklistTask: {
-            /** @description Only this user may complete it */
+            /** @description Only this user may complete it, and who may manage tasks */
             assignee?: string;
+            /**
+             * Format: date-time
+             * @description Since when the assignee has taken it; absent where the process assigned it
+             */
+            claimed?: string;
             /** Format: date-time */
             created: string;
             /** @description What the author of the process says about the task */
             documentation?: string;
+            /**
+             * Format: date-time
+             * @description By when it should be done
+             */
+            due?: string;
             /** @description Id of the step */
             element: string;
             form?: string;
+            /** @description Roles that are asked */
+            groups?: string[] | null;
             /** @description Engine key, decimal digits */
             key: string;
             name: string;
@@ -3450,7 +3517,7 @@ export interface components {
             objectCount?: number;
             /** @description What the run acts on, the first five */
             objects?: string[] | null;
-            /** @description Groups and users that are asked */
+            /** @description Groups and users that are asked: they alone may take and complete it, and who may manage tasks */
             people?: string[] | null;
             process?: string;
             project: string;
@@ -3460,6 +3527,10 @@ export interface components {
             run: string;
             /** @description Title of the run */
             title?: string;
+            /** @description Users that are asked */
+            users?: string[] | null;
+            /** @description The verdict that it decides, where it is no step of the run */
+            verdict?: string;
         };
     };
     responses: never;
@@ -6711,6 +6782,36 @@ export interface operations {
             };
         };
     };
+    claimTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     completeTask: {
         parameters: {
             query?: never;
@@ -6726,6 +6827,70 @@ export interface operations {
                 "application/json": components["schemas"]["CompleteBody"];
             };
         };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    delegateTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DelegateBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    releaseTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Engine key, decimal digits */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {

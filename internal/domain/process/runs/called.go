@@ -76,7 +76,7 @@ func (s *Service) Begin(tx *db.Tx, c durable.Call, called durable.Called, now ti
 	if err != nil {
 		return err
 	}
-	run := Run{Key: api.Key(c.Run), Project: up.Project, Process: c.Process, Subject: up.Subject, Verdict: up.Verdict, Objects: m.Objects,
+	run := Run{State: StateActive, Key: api.Key(c.Run), Project: up.Project, Process: c.Process, Subject: up.Subject, Verdict: up.Verdict, Objects: m.Objects,
 		Started: now, Parent: up.Key, Root: up.Key, Caller: c.Node.ID, definition: called.Program, places: up.places}
 	if up.Root != 0 {
 		run.Root = up.Root

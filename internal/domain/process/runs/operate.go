@@ -156,13 +156,13 @@ func (s *Service) Cancel(ctx context.Context, run api.Key, reason string) error 
 	if err := s.Dispatch.MayOperate(ctx, "run.operate", r.Project, int64(run), "", r.Objects); err != nil {
 		return err
 	}
-	if err := r.alone(); err != nil {
-		return err
-	}
 	if r.State == StateWaiting {
 		if left, err := s.leave(ctx, r, reason); err != nil || left {
 			return err
 		}
+	}
+	if err := r.alone(); err != nil {
+		return err
 	}
 	return s.apply(ctx, run, engine.Cancel{Reason: reason}, s.audited(ctx, r.Project, "run.cancel", run, map[string]any{"reason": reason}))
 }
