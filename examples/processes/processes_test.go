@@ -239,7 +239,7 @@ func (w *walk) decide(decision string) {
 	}
 	e := w.tasks[0]
 	w.tasks = w.tasks[1:]
-	if got := w.p.Nodes[e.Node].ID; got != "decide" || !slices.Equal(e.Task.CandidateGroups, []string{"operators"}) {
+	if got := w.p.Nodes[e.Node].ID; got != "decide" || !slices.Equal(e.Task.CandidateGroups, []string{"operator"}) {
 		w.t.Fatalf("%s is asked of %v", got, e.Task.CandidateGroups)
 	}
 	reason, _ := w.run.Lookup(e.Element, "reason")
