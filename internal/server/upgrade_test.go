@@ -108,6 +108,7 @@ func same(t *testing.T, before, after map[string][32]byte) {
 // the start copies the database and migrates it.
 func TestAnUpgradeIsToldAndCopiedBefore(t *testing.T) {
 	t.Parallel()
+	dbserver.OnSQLite(t, "a file that is copied")
 	g := newGate(t)
 	if u := g.check(); u.Needed() || !u.Running || u.Refused != "" || len(u.Domains) < 14 || len(u.Copies) != 0 {
 		t.Errorf("beside the server: %+v", u)
@@ -151,6 +152,7 @@ func TestAnUpgradeIsToldAndCopiedBefore(t *testing.T) {
 // A migration that fails leaves the copy of the first try, however often it is tried.
 func TestAFailedUpgradeKeepsTheFirstCopy(t *testing.T) {
 	t.Parallel()
+	dbserver.OnSQLite(t, "a file that is copied")
 	g := newGate(t)
 	g.stop()
 	g.older("bus")
@@ -185,6 +187,7 @@ func TestAFailedUpgradeKeepsTheFirstCopy(t *testing.T) {
 
 func TestAnUpgradeThatCannotBe(t *testing.T) {
 	t.Parallel()
+	dbserver.OnSQLite(t, "a file that is copied")
 	g := newGate(t)
 	g.stop()
 	if err := os.WriteFile(filepath.Join(g.data, "format"), []byte("99\n"), 0o600); err != nil {
@@ -211,6 +214,7 @@ func TestAnUpgradeThatCannotBe(t *testing.T) {
 // Without room for the copy nothing is touched.
 func TestAnUpgradeWithoutRoom(t *testing.T) {
 	t.Parallel()
+	dbserver.OnSQLite(t, "a file that is copied")
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m,mode=700"); err != nil {
 		t.Skipf("no file system can be mounted here: %v", err)

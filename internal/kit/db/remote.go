@@ -345,6 +345,8 @@ func (d *DB) back(group []*work, cause error) []*work {
 				return group
 			}
 		}
+		away := errAway(cause)
+		d.refused.Store(&away) // before anybody is told, so that who looks sees it
 		group = slices.DeleteFunc(group, func(w *work) bool { return d.giveUp(w, cause) })
 		if open := d.wait(&group, cause); !open {
 			for _, w := range group {

@@ -216,10 +216,52 @@ func (s *Server) Stop(t testing.TB, signal syscall.Signal) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var more []int
+	if signal == syscall.SIGKILL { // as a machine that is gone: what works for connections goes, too
+		more = children(pid)
+	}
 	_ = syscall.Kill(pid, signal) // it may have ended
+	for _, child := range more {
+		_ = syscall.Kill(child, signal)
+	}
+	for _, child := range more {
+		for state, _ := about(child); state != "" && state != "Z"; state, _ = about(child) { // who reaps it may take its time
+			<-time.After(time.Millisecond)
+		}
+	}
 	_ = s.stdin.Close()
 	_ = s.cmd.Wait() // ends as the server did
 	s.cmd = nil
+}
+
+// children are the processes that a process has started and that still run.
+func children(of int) (all []int) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil
+	}
+	for _, f := range stats {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+		if err != nil {
+			continue // no process
+		}
+		if _, parent := about(pid); parent == of {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// about gives the state of a process and who started it; nothing once it is gone.
+func about(pid int) (state string, parent int) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return "", 0
+	}
+	if _, err := fmt.Sscan(string(data[bytes.LastIndexByte(data, ')')+1:]), &state, &parent); err != nil {
+		return "", 0
+	}
+	return state, parent
 }
 
 func (s *Server) pid() (int, error) {
