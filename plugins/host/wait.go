@@ -70,7 +70,9 @@ func poll(ctx context.Context, call *plugin.Call, every plugin.Duration, try fun
 		if refused := refusal(last); refused != nil {
 			return waited, refused
 		}
-		if s := last.Error(); s != said && ctx.Err() == nil {
+		// What the end of the wait itself cut off says nothing of the other side.
+		end, ends := ctx.Deadline()
+		if s := last.Error(); s != said && ctx.Err() == nil && !(ends && !clock.Now().Before(end)) {
 			said = s
 			_, _ = fmt.Fprintf(call, "%s\n", s) // never fails
 		}
