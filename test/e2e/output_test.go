@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -128,7 +130,9 @@ func TestAHundredThousandFastLinesAreKeptWhole(t *testing.T) {
 	})
 }
 
-func TestFourFastScriptsAtOnceAreKeptWhole(t *testing.T) {
+// Four at once may be more than a busy machine takes: each byte is kept, or told as
+// missing at its place.
+func TestFourFastScriptsAtOnceAreKeptOrTold(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)
 	var refs []string
@@ -141,7 +145,44 @@ func TestFourFastScriptsAtOnceAreKeptWhole(t *testing.T) {
 		if r := p.Ended(run); r.State != "completed" {
 			t.Fatalf("the run is %s: %+v", r.State, p.Incidents())
 		}
-		numbered(t, fmt.Sprint("script ", i), outputText(t, p, p.Jobs(run)[0].Job, fmt.Sprint("host:host/h", i)), 100_000)
+		keptOrTold(t, fmt.Sprint("script ", i), outputText(t, p, p.Jobs(run)[0].Job, fmt.Sprint("host:host/h", i)))
+	}
+}
+
+var toldGap = regexp.MustCompile(`── (\d+) bytes .* of output are missing here: .* ──\n`)
+
+// keptOrTold compares an output with that of the fast script: what is not there is a
+// gap of that size, on a line of its own.
+func keptOrTold(t *testing.T, what, text string) {
+	t.Helper()
+	var b strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&b, "line %06d of a script that prints as fast as it can, word%d\n", i+1, i+1)
+	}
+	all, at := b.String(), 0
+	piece := func(s string) {
+		if !strings.HasPrefix(all[at:], s) {
+			s = strings.TrimSuffix(s, "\n")
+		}
+		if !strings.HasPrefix(all[at:], s) {
+			t.Fatalf("%s: at byte %d stands %.100q, want %.100q", what, at, s, all[at:])
+		}
+		at += len(s)
+	}
+	for {
+		gap := toldGap.FindStringSubmatchIndex(text)
+		if gap == nil {
+			break
+		}
+		piece(text[:gap[0]])
+		n, err := strconv.Atoi(text[gap[2]:gap[3]])
+		if err != nil || at+n > len(all) {
+			t.Fatalf("%s: a gap of %s at byte %d of %d", what, text[gap[2]:gap[3]], at, len(all))
+		}
+		at, text = at+n, text[gap[1]:]
+	}
+	if piece(text); at != len(all) {
+		t.Errorf("%s ends at byte %d of %d", what, at, len(all))
 	}
 }
 
