@@ -47,6 +47,7 @@ const maxJobs = 256 // jobs worked on at once
 // Engine is what dispatch needs of the durable host.
 type Engine interface {
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
+	Finish(ctx context.Context, run state.Key, ev engine.Event, own func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
 }
 
@@ -149,7 +150,7 @@ func (s *Service) Offer(j durable.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.jobs[j.Key]; r != nil {
-		r.again = &j
+		j.New, r.again = false, &j
 		return
 	}
 	s.begin(j)
@@ -163,10 +164,9 @@ func (s *Service) begin(j durable.Job) {
 	s.wg.Go(func() {
 		defer s.end(j.Key)
 		defer p.Leave()
-		if p.Enter(ctx) {
-			s.work(ctx, j)
+		if !p.Enter(ctx) || !s.work(ctx, j) {
+			s.unsettled(ctx, j)
 		}
-		s.unsettled(ctx, j)
 	})
 }
 
@@ -194,7 +194,8 @@ func (s *Service) Withdraw(job state.Key) {
 	}
 }
 
-func (s *Service) work(ctx context.Context, j durable.Job) {
+// work does a job; over says that it has come to its end.
+func (s *Service) work(ctx context.Context, j durable.Job) (over bool) {
 	var err error
 	if j.Type == engine.BindJob {
 		err = s.bind(ctx, j)
@@ -202,7 +203,7 @@ func (s *Service) work(ctx context.Context, j durable.Job) {
 		err = s.serve(ctx, j)
 	}
 	if err == nil || ctx.Err() != nil || errors.Is(err, engine.ErrGone) || errors.Is(err, durable.ErrNoRun) {
-		return
+		return err == nil
 	}
 	e := errs.As(err)
 	kind := IncidentInput
@@ -224,7 +225,7 @@ func (s *Service) work(ctx context.Context, j durable.Job) {
 	if err != nil {
 		s.Log.ErrorContext(ctx, "what became of a job could not be stored", "job", j.Key, "err", err)
 		s.later(j)
-		return
+		return false
 	}
 	if unknown {
 		kind, message = IncidentUnknown, message+"; of rows that were sent it is unknown what became of them: look at what they act on before you try again"
@@ -232,6 +233,7 @@ func (s *Service) work(ctx context.Context, j durable.Job) {
 	s.report(ctx, j, engine.JobFailed{Job: j.Key, Kind: kind, Message: message}, func(tx *db.Tx) error {
 		return record.SetState(tx, int64(j.Key), record.Failed, s.Clock.Now())
 	})
+	return false
 }
 
 // report tells the engine how a job ended. What cannot be stored now is done
@@ -246,6 +248,7 @@ func (s *Service) report(ctx context.Context, j durable.Job, ev engine.Event, wi
 
 // later takes a job up again after a while, for when the database is back.
 func (s *Service) later(j durable.Job) {
+	j.New = false
 	s.wg.Go(func() {
 		tick, stop := s.Clock.After(storeAgain)
 		defer stop()

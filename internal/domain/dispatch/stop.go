@@ -343,7 +343,7 @@ func (s *Service) stopAnew(ctx context.Context, j durable.Job, r record.Job) err
 	if t.chunks, err = record.Chunks(context.WithoutCancel(ctx), s.DB, r.ID, r.Round); err != nil {
 		return err
 	}
-	if err := s.sendAll(ctx, t); err != nil && !errors.Is(err, errWithdrawn) {
+	if err := errors.Join(s.sendAll(ctx, t), s.keep(ctx, t)); err != nil && !errors.Is(err, errWithdrawn) {
 		return err
 	}
 	if s.ctx.Err() != nil {

@@ -36,6 +36,8 @@ type Job struct {
 	Override json.RawMessage
 	Program  *program.Program
 	Node     *program.Node
+	// New says that the job was never offered before: its step has just begun.
+	New bool
 }
 
 // Worker takes jobs. Both methods are called on a shard's loop and must return
@@ -247,7 +249,11 @@ func (h *Host) Apply(ctx context.Context, runKey state.Key, ev engine.Event, wit
 // ApplyIf is Apply with a check that comes first in the write: its error undoes the
 // event, before anything of that is stored.
 func (h *Host) ApplyIf(ctx context.Context, runKey state.Key, ev engine.Event, check, with func(*db.Tx) error) error {
-	c := command{run: runKey, event: ev, check: check, with: with, reply: make(chan error, 1)}
+	return h.await(ctx, runKey, command{run: runKey, event: ev, check: check, with: with, reply: make(chan error, 1)})
+}
+
+// await sends a command and waits for its answer.
+func (h *Host) await(ctx context.Context, runKey state.Key, c command) error {
 	if err := h.send(runKey, c); err != nil {
 		return err
 	}
@@ -257,6 +263,13 @@ func (h *Host) ApplyIf(ctx context.Context, runKey state.Key, ev engine.Event, c
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// Finish is Apply for who keeps something of its own with the event: it is written
+// first. Other events of the run may share the write; where that fails each is done
+// anew, alone. own may run more than once.
+func (h *Host) Finish(ctx context.Context, runKey state.Key, ev engine.Event, own func(*db.Tx) error) error {
+	return h.await(ctx, runKey, command{run: runKey, event: ev, own: own, reply: make(chan error, 1)})
 }
 
 // ApplyAsync is Apply for callers that do not wait; done is called on the
@@ -268,16 +281,7 @@ func (h *Host) ApplyAsync(runKey state.Key, ev engine.Event, with func(*db.Tx) e
 // Read lets fn look at the state of a run on its shard's loop. fn must not keep
 // or change the state.
 func (h *Host) Read(ctx context.Context, runKey state.Key, fn func(*state.Run, *program.Program)) error {
-	c := command{run: runKey, read: fn, reply: make(chan error, 1)}
-	if err := h.send(runKey, c); err != nil {
-		return err
-	}
-	select {
-	case err := <-c.reply:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return h.await(ctx, runKey, command{run: runKey, read: fn, reply: make(chan error, 1)})
 }
 
 func (h *Host) send(runKey state.Key, c command) error {

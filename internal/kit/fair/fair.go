@@ -40,19 +40,31 @@ func (t *Turns) room(g *group, kind string) bool {
 	return g.busy < t.limit && g.kinds[kind] < max(t.limit-t.limit/share, 1)
 }
 
-// Take waits for a place. The function that it gives frees the place, once.
-func (t *Turns) Take(ctx context.Context, key, kind string) (func(), error) {
-	t.mu.Lock()
+func (t *Turns) group(key string) *group {
 	g := t.of[key]
 	if g == nil {
 		g = &group{kinds: map[string]int{}}
 		t.of[key] = g
 	}
-	mine := &ticket{kind: kind, ready: make(chan struct{})}
-	g.queue = append(g.queue, mine)
-	t.serve(key, g)
-	t.mu.Unlock()
-	free := sync.OnceFunc(func() {
+	return g
+}
+
+// Try takes a place where one is free and nobody waits; nil where that is not so.
+func (t *Turns) Try(key, kind string) (free func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.group(key)
+	if len(g.queue) > 0 || !t.room(g, kind) {
+		return nil
+	}
+	g.busy++
+	g.kinds[kind]++
+	return t.free(key, kind, g)
+}
+
+// free gives what frees a place, once.
+func (t *Turns) free(key, kind string, g *group) func() {
+	return sync.OnceFunc(func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		g.busy--
@@ -61,6 +73,17 @@ func (t *Turns) Take(ctx context.Context, key, kind string) (func(), error) {
 		}
 		t.serve(key, g)
 	})
+}
+
+// Take waits for a place. The function that it gives frees the place, once.
+func (t *Turns) Take(ctx context.Context, key, kind string) (func(), error) {
+	t.mu.Lock()
+	g := t.group(key)
+	mine := &ticket{kind: kind, ready: make(chan struct{})}
+	g.queue = append(g.queue, mine)
+	t.serve(key, g)
+	t.mu.Unlock()
+	free := t.free(key, kind, g)
 	select {
 	case <-mine.ready:
 		return free, nil
