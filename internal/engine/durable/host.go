@@ -103,6 +103,7 @@ type Host struct {
 	wg     sync.WaitGroup
 	begun  sync.Map // runs whose first turn is still to come, for Began
 	closed atomic.Bool
+	asked  atomic.Uint64 // keys of runs, from a random number
 	stop   context.CancelFunc
 }
 
@@ -112,6 +113,7 @@ func Open(ctx context.Context, deps Deps) (*Host, error) {
 	deps.Moves = cmp.Or(deps.Moves, movesPerTurn)
 	h := &Host{deps: deps}
 	h.timers = newTimers(deps.Clock, h.due)
+	h.asked.Store(rand.Uint64N(Shards * neighbours))
 	for i := range Shards {
 		h.shards = append(h.shards, newShard(h, i))
 	}
@@ -168,8 +170,14 @@ func (h *Host) Close() {
 	h.marks.close()
 }
 
-// NewKey gives the key for a run that is about to start, on a random shard.
-func (h *Host) NewKey() state.Key { return h.shards[rand.IntN(Shards)].keys.take() }
+// neighbours is how many runs that are asked for one after the other share a shard.
+// What they write lies side by side then, and a commit of many takes few pages.
+const neighbours = 16
+
+// NewKey gives the key for a run that is about to start.
+func (h *Host) NewKey() state.Key {
+	return h.shards[h.asked.Add(1)/neighbours%Shards].keys.take()
+}
 
 // StartRun is a run to start.
 type StartRun struct {
