@@ -96,6 +96,7 @@ type Service struct {
 	wg        sync.WaitGroup
 	mu        sync.Mutex
 	jobs      map[state.Key]*running
+	ofRun     map[state.Key]map[state.Key]*running // the same, by their runs
 	progress  *output.Progress
 	wait      bus.Hub[string] // pokes who waits for the result of an accepted call
 	waits     output.Waits
@@ -126,7 +127,7 @@ func New(d Deps) *Service {
 	if d.InSight == nil {
 		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
-	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log}, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
+	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log}, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, ofRun: map[state.Key]map[state.Key]*running{}, progress: output.NewProgress()}
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.
@@ -160,7 +161,7 @@ func (s *Service) Offer(j durable.Job) {
 func (s *Service) begin(j durable.Job) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	p := &fair.Place{All: s.slots}
-	s.jobs[j.Key] = &running{cancel: cancel, place: p, of: j, stopping: newStopping(j.Run)}
+	s.put(j.Key, &running{cancel: cancel, place: p, of: j, stopping: newStopping(j.Run)})
 	s.wg.Go(func() {
 		defer s.end(j.Key)
 		defer p.Leave()
@@ -170,6 +171,15 @@ func (s *Service) begin(j durable.Job) {
 	})
 }
 
+// put notes a job that is worked on; the lock is held.
+func (s *Service) put(key state.Key, r *running) {
+	s.jobs[key] = r
+	if s.ofRun[r.run] == nil {
+		s.ofRun[r.run] = map[state.Key]*running{}
+	}
+	s.ofRun[r.run][key] = r
+}
+
 func (s *Service) end(key state.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,6 +187,9 @@ func (s *Service) end(key state.Key) {
 	r.cancel(nil)
 	close(r.over)
 	delete(s.jobs, key)
+	if delete(s.ofRun[r.run], key); len(s.ofRun[r.run]) == 0 {
+		delete(s.ofRun, r.run)
+	}
 	s.progress.Forget(key)
 	if r.again != nil && s.ctx.Err() == nil {
 		s.begin(*r.again)

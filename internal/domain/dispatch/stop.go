@@ -69,8 +69,8 @@ func (s *Service) settled(ctx context.Context, t *task, todo intent) error {
 	for {
 		s.mu.Lock()
 		var wait <-chan struct{}
-		for key, r := range s.jobs {
-			if key != t.Job.Key && r.run == t.Job.Run && r.withdrawn && r.meets(t, todo) {
+		for key, r := range s.ofRun[t.Job.Run] {
+			if key != t.Job.Key && r.withdrawn && r.meets(t, todo) {
 				wait = r.over
 			}
 		}
@@ -268,13 +268,11 @@ func (s *Service) GiveUp(ctx context.Context, run state.Key) (left []string, err
 func (s *Service) abandon(run state.Key) (over []<-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.jobs {
-		if r.run == run {
-			r.again, r.withdrawn = nil, true
-			r.cancel(errWithdrawn)
-			r.giveUp()
-			over = append(over, r.over)
-		}
+	for _, r := range s.ofRun[run] {
+		r.again, r.withdrawn = nil, true
+		r.cancel(errWithdrawn)
+		r.giveUp()
+		over = append(over, r.over)
 	}
 	return over
 }
@@ -315,7 +313,7 @@ func (s *Service) resume(r record.Job) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	run := &running{cancel: cancel, place: &fair.Place{All: s.slots}, stopping: newStopping(j.Run)}
 	run.withdrawn = true
-	s.jobs[j.Key] = run
+	s.put(j.Key, run)
 	cancel(errWithdrawn)
 	s.wg.Go(func() {
 		defer s.end(j.Key)
