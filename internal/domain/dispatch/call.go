@@ -124,8 +124,8 @@ func (s *Service) store(ctx context.Context, t *task, a *kept) ([]*record.Row, e
 		return nil, err
 	}
 	a.chunk.Answered = true
-	s.Changed(t.Job.Run)
 	if stored {
+		s.changed(t.Job.Run, t.Job.Key, a.rows...)
 		return a.rows, nil
 	}
 	return s.stored(ctx, t, a.chunk)

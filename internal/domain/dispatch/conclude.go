@@ -71,8 +71,8 @@ func (s *Service) complete(ctx context.Context, t *task) error {
 	if err != nil { // conclude tries it again, and tells
 		return context.Cause(ctx)
 	}
+	s.changed(t.Job.Run, t.Job.Key, t.kept.rows...)
 	t.kept.chunk.Answered, t.kept = true, nil
-	s.Changed(t.Job.Run)
 	return errDone
 }
 

@@ -103,6 +103,7 @@ type Service struct {
 	masks     output.Masks
 	streams   output.Masked
 	followers bus.Hub[state.Key]
+	watches   watches
 }
 
 // running is a job that is worked on; again is the same job offered meanwhile.
@@ -240,6 +241,7 @@ func (s *Service) work(ctx context.Context, j durable.Job) (over bool) {
 		s.later(j)
 		return false
 	}
+	s.changed(j.Run, j.Key)
 	if unknown {
 		kind, message = IncidentUnknown, message+"; of rows that were sent it is unknown what became of them: look at what they act on before you try again"
 	}

@@ -200,6 +200,7 @@ func (s *Service) stopped(ctx context.Context, t *task) {
 		rows := t.all(c, record.Row{Outcome: wire.OutcomeCancelled, Code: "sextant.not_sent", Message: record.NotSent})
 		t.merge(rows)
 		err := s.DB.Do(ctx, func(tx *db.Tx) error { _, err := record.StoreAnswer(tx, keyOf(t.Job), c, rows); return err })
+		s.changed(t.Job.Run, t.Job.Key)
 		if err != nil {
 			s.Log.ErrorContext(ctx, "that a call was not sent could not be stored", "job", t.Job.Key, "err", err)
 		}
@@ -258,6 +259,7 @@ func (s *Service) GiveUp(ctx context.Context, run state.Key) (left []string, err
 		if err := s.DB.Do(ctx, func(tx *db.Tx) error { return record.GiveUp(ctx, tx, r.ID, givenUp, s.Clock.Now()) }); err != nil {
 			return nil, err
 		}
+		s.changed(run, state.Key(r.ID))
 	}
 	s.Changed(run)
 	return left, err

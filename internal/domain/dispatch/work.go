@@ -211,7 +211,7 @@ func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries
 	}
 	t.record, t.chunks = &r, chunks
 	t.merge(rows)
-	s.Changed(t.Job.Run)
+	s.changed(t.Job.Run, t.Job.Key)
 	return nil
 }
 
@@ -283,7 +283,7 @@ func (s *Service) claim(ctx context.Context, t *task, claims []control.Claim) (w
 	err = s.door.Claim(ctx, h, claims, func(against []*control.Lock) {
 		waited = true
 		s.waits.Set(t.Job.Key, against)
-		s.Changed(t.Job.Run)
+		s.progressed(t.Job.Run, t.Job.Key)
 	})
 	return waited, err
 }

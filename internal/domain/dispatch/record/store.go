@@ -140,7 +140,16 @@ func Chunks(ctx context.Context, q db.Querier, job int64, round int) ([]*Chunk, 
 
 // Rows reads the rows of a job, of all rounds, in their order.
 func Rows(ctx context.Context, q db.Querier, job int64) ([]*Row, error) {
-	rows, err := q.Query(ctx, "SELECT "+rowColumns+", outputs FROM dispatch_row r WHERE job = ? ORDER BY pos", job)
+	return rowsOf(ctx, q, job, "outputs")
+}
+
+// Outcomes is Rows without what the rows put out.
+func Outcomes(ctx context.Context, q db.Querier, job int64) ([]*Row, error) {
+	return rowsOf(ctx, q, job, "'{}'")
+}
+
+func rowsOf(ctx context.Context, q db.Querier, job int64, outputs string) ([]*Row, error) {
+	rows, err := q.Query(ctx, "SELECT "+rowColumns+", "+outputs+" FROM dispatch_row r WHERE job = ? ORDER BY pos", job)
 	all, err := db.Scan(rows, err, scanRow)
 	var out []*Row
 	for _, r := range all {
