@@ -48,10 +48,11 @@ func TestEachValueIsCopied(t *testing.T) {
 		var name sql.NullString
 		var body []byte
 		var n sql.NullInt64
-		if err := to.QueryRowContext(t.Context(), "SELECT name, body, n FROM thing WHERE id = ?", i).Scan(&name, &body, &n); err != nil {
+		missing := false
+		if err := to.QueryRowContext(t.Context(), "SELECT name, body, body IS NULL, n FROM thing WHERE id = ?", i).Scan(&name, &body, &missing, &n); err != nil {
 			t.Fatal(err)
 		}
-		if name.Valid != (v[0] != nil) || name.Valid && name.String != v[0] || (body == nil) != (v[1] == nil) || body != nil && string(body) != string(v[1].([]byte)) || n.Valid != (v[2] != nil) {
+		if name.Valid != (v[0] != nil) || name.Valid && name.String != v[0] || missing != (v[1] == nil) || !missing && string(body) != string(v[1].([]byte)) || n.Valid != (v[2] != nil) {
 			t.Errorf("row %d is %.20q, %.20q, %v", i, name.String, body, n)
 		}
 	}
