@@ -676,7 +676,7 @@ func TestTablesBelongToTheirDomain(t *testing.T) {
 func installations() map[string]string {
 	part, whole, mine := "a part of a row that has a project", "of the whole installation", "in the plugin's database: the attribute that its type names is the project"
 	return map[string]string{
-		"api_idempotency": "of who asked", "db_writer": whole, "control_stop": whole, "control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
+		"api_idempotency": "of who asked", "bus_handler": whole, "db_writer": whole, "control_stop": whole, "control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
 		"engine_held": part, "engine_history": part, "engine_key": "a counter", "engine_record": part,
 		"identity_role": whole, "identity_token": "of a user", "identity_try": "of a name and an address", "identity_user": whole, "object_cursor": "of a plugin",
 		"object_origin": mine, "object_ref": mine, "object_row": mine, "object_step": mine, "object_unique": mine, "object_value": mine,

@@ -103,8 +103,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
 	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings, Called: p.called})
-	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output,
-		Changed: changed(func() *runs.Service { return p.runs }), Stopped: func(ctx context.Context, run state.Key) { p.runs.Stopped(ctx, run) },
+	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output, Bus: p.bus,
+		Changed: changed(func() *runs.Service { return p.runs }),
 		Reached: func(tx *db.Tx, run int64, environments []string) error {
 			return p.runs.Reached(tx, run, environments)
 		},
@@ -120,6 +120,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}})
 	p.versions = definition.New(definition.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Planner: planner, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
 	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Jobs: p.jobs, Max: s.Config.Limits.Runs})
+	p.bus.Handle(s.holder().ID, p.runs.Handlers()...)
 	views := view.New(view.Deps{DB: d, Audit: trail, Definitions: p.versions, Runs: p.runs, Dispatch: p.dispatch})
 	tasks.Attach(p.runs)
 	if err := p.versions.Number(ctx); err != nil {
@@ -259,6 +260,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return err
 	}
 	p.engine.Start()
+	g.Go("event handlers", p.bus.RunHandlers)
 	g.Go("waiting runs", p.door.RunLine) // begins with those that a server that was killed has left
 	g.Go("messages", p.messages.Run)     // begins with what a server that was killed has left
 	g.Go("places", func(ctx context.Context) error {

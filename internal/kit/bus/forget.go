@@ -8,9 +8,21 @@ import (
 )
 
 // Forget removes the oldest events that were written before a time, at most limit,
-// and says how many.
+// and says how many. Those stay that a handler has not come to.
 func (b *Bus) Forget(ctx context.Context, before time.Time, limit int) (int, error) {
-	return retention.Numbered(ctx, b.db, "bus_event", before, limit)
+	t := retention.Table{Name: "bus_event", Kept: b.awaited()}
+	return t.Forget(ctx, b.db, before, limit)
+}
+
+// awaited is the number of the oldest event that a handler may not have come to, 0 for
+// none.
+func (b *Bus) awaited() (seq int64) {
+	for i, f := range b.followers {
+		if next := b.reached(f) + 1; i == 0 || next < seq {
+			seq = max(next, 1)
+		}
+	}
+	return seq
 }
 
 // First is the number of the oldest event that is kept, 0 where there is none.

@@ -8,6 +8,7 @@ import (
 
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 )
@@ -29,9 +30,6 @@ func (s *Service) Forget(ctx context.Context, before time.Time, limit int, other
 		if err := s.host.Forget(ctx, state.Key(run)); err != nil {
 			return i, err
 		}
-		if err := s.Dispatch.Store.Remove(run); err != nil {
-			return i, err
-		}
 		err := s.DB.Do(ctx, func(tx *db.Tx) error {
 			if err := record.Forget(tx, run); err != nil {
 				return err
@@ -41,7 +39,7 @@ func (s *Service) Forget(ctx context.Context, before time.Time, limit int, other
 					return err
 				}
 			}
-			return forgetRun(tx, run)
+			return s.forgetRun(tx, run)
 		})
 		if err != nil {
 			return i, err
@@ -50,9 +48,12 @@ func (s *Service) Forget(ctx context.Context, before time.Time, limit int, other
 	return len(old), nil
 }
 
-func forgetRun(tx *db.Tx, run int64) error {
-	var project, objects string
-	if err := tx.QueryRow(context.Background(), "SELECT project, objects FROM process_run WHERE run = ?", run).Scan(&project, &objects); err != nil {
+func (s *Service) forgetRun(tx *db.Tx, run int64) error {
+	var project, process, objects string
+	if err := tx.QueryRow(context.Background(), "SELECT project, process, objects FROM process_run WHERE run = ?", run).Scan(&project, &process, &objects); err != nil {
+		return err
+	}
+	if err := removed.Publish(s.Bus, tx, about(Run{Key: api.Key(run), Project: project}), Begun{Process: process}); err != nil { // its output goes then
 		return err
 	}
 	for _, o := range strings.Split(objects, "\n") { // by the key: there is no index by run
