@@ -91,7 +91,7 @@ func (a *app) root() *cobra.Command {
 	a.target.flags(c)
 	tools := &language.Tools{Session: &a.Session}
 	c.AddCommand(a.localCmds()...)
-	c.AddCommand(a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.messageCmd(), a.signalCmd(), a.eventCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()))
+	c.AddCommand(a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.messageCmd(), a.signalCmd(), a.eventCmd(), a.retentionCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()))
 	explain(c)
 	return c
 }

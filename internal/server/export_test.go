@@ -26,7 +26,9 @@ func (s *Server) Forget(ctx context.Context, before time.Time, limit int) (map[s
 // Odd publishes an event on no run that the handler run-output cannot act on.
 func (s *Server) Odd(ctx context.Context) error {
 	k := bus.Kind[struct{}]{Type: "sextant.run.removed.v1"}
-	return s.db.Do(ctx, func(tx *db.Tx) error { return k.Publish(s.parts.bus, tx, bus.Of{Subject: "run/none", Project: "default"}, struct{}{}) })
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		return k.Publish(s.parts.bus, tx, bus.Of{Subject: "run/none", Project: "default"}, struct{}{})
+	})
 }
 
 // ForgetRuns removes the runs that are over, as after their time.

@@ -73,7 +73,7 @@ func TestEventsThatFailAreShownAndDecided(t *testing.T) {
 			Detail       map[string]string
 		}
 	}
-	p.Must("GET", "/api/v1/audit?object=event/" + first.Sequence + "", nil, &trail)
+	p.Must("GET", "/api/v1/audit?object=event/"+first.Sequence+"", nil, &trail)
 	if len(trail.Items) != 2 || trail.Items[0].Verb != "event.skip" || trail.Items[0].Object != "event/"+first.Sequence || trail.Items[0].Detail["reason"] != "there is no such run" || trail.Items[0].Detail["handler"] != "run-output" {
 		t.Errorf("%+v", trail.Items)
 	}

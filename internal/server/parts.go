@@ -80,6 +80,7 @@ type parts struct {
 	door     *control.Door
 	engine   *durable.Host
 	sweeper  *retention.Sweeper
+	blobs    *blob.Dir
 }
 
 // assemble makes every part and connects them; nothing moves yet.
@@ -90,10 +91,10 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	d, c := s.db, s.Clock
-	p := &parts{clock: c, box: box, audit: audit.New(d, c), bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
+	p := &parts{clock: c, box: box, blobs: blobs, audit: audit.New(d, c), bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := p.audit
 	p.identity = identity.New(d, c, trail)
-	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
+	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum, Remember: time.Duration(s.Config.Retention.Idempotency) * day, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
@@ -235,7 +236,6 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g.Go("disk", func(ctx context.Context) error { return p.mend(ctx, s) })
 	g.Go("output", p.output.Run)
 	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })
-	g.Go("retention", p.sweeper.Run)
 	if err := p.registry.Load(ctx); err != nil {
 		return err
 	}
@@ -261,6 +261,7 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	}
 	p.engine.Start()
 	g.Go("event handlers", p.bus.RunHandlers)
+	g.Go("retention", p.sweeper.Run)
 	g.Go("waiting runs", p.door.RunLine) // begins with those that a server that was killed has left
 	g.Go("messages", p.messages.Run)     // begins with what a server that was killed has left
 	g.Go("places", func(ctx context.Context) error {
@@ -298,9 +299,6 @@ func (p *parts) mend(ctx context.Context, s *Server) error {
 // sweep forgets now and then what has had its time.
 func (p *parts) sweep(ctx context.Context, s *Server) error {
 	for {
-		if err := p.api.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "old answers could not be removed", "err", err)
-		}
 		if err := p.identity.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "expired tokens could not be removed", "err", err)
 		}

@@ -84,7 +84,7 @@ func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 		Items []struct{ Kind, State string }
 	}
 	p.Must("GET", "/api/v1/retention", nil, &reports)
-	if len(reports.Items) != 4 {
+	if len(reports.Items) != 7 {
 		t.Errorf("%+v", reports.Items)
 	}
 }

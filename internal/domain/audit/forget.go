@@ -13,3 +13,8 @@ func (l *Log) Forget(ctx context.Context, before time.Time, limit int) (int, err
 	t := retention.Table{Name: "audit_record"}
 	return t.Forget(ctx, l.db, before, limit)
 }
+
+// Stock tells how many records are kept.
+func (l *Log) Stock(ctx context.Context) (retention.Stock, error) {
+	return retention.Table{Name: "audit_record"}.Stock(ctx, l.db)
+}

@@ -59,6 +59,12 @@ func (b *Bus) take(ctx context.Context, name string) (p place, until time.Time, 
 	return p, until, err
 }
 
+// placeOf is the number up to which a handler is known to have acted on all events.
+func placeOf(ctx context.Context, q db.Querier, name string) (seq int64, err error) {
+	err = q.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM bus_handler WHERE name = ?", name).Scan(&seq)
+	return seq, err
+}
+
 // dropUnknown removes the places of handlers that are no more, so that no events are
 // kept for them. What they held stays to be seen.
 func dropUnknown(ctx context.Context, d *db.DB, names []string) error {

@@ -36,8 +36,23 @@ func (t Table) Forget(ctx context.Context, d *db.DB, before time.Time, limit int
 	if n == 0 {
 		return 0, nil
 	}
-	return n, d.Do(ctx, func(tx *db.Tx) error {
+	return n, Do(ctx, d, func(tx *db.Tx) error {
 		_, err := tx.Exec("DELETE FROM "+t.Name+" WHERE seq > 0 AND seq <= ?", oldest[n-1].seq)
 		return err
 	})
+}
+
+// Stock counts the rows by their numbers, which a row that was undone has none of, and
+// tells the time of the oldest.
+func (t Table) Stock(ctx context.Context, d *db.DB) (Stock, error) {
+	s := Stock{Bytes: -1}
+	var oldest sql.NullInt64
+	err := d.QueryRow(ctx, "SELECT COALESCE(MAX(seq) - MIN(seq) + 1, 0) FROM "+t.Name+" WHERE seq > 0").Scan(&s.Count)
+	if err == nil {
+		err = d.QueryRow(ctx, "SELECT MIN(time) FROM "+t.Name+" WHERE seq = (SELECT MIN(seq) FROM "+t.Name+" WHERE seq > 0)").Scan(&oldest)
+	}
+	if oldest.Valid {
+		s.Oldest = clock.FromMicros(oldest.Int64)
+	}
+	return s, err
 }

@@ -982,11 +982,11 @@ type DispatchLost struct {
 	// Lines How many lines ended in them, where it is known
 	Lines int64 `json:"lines,omitempty"`
 
-	// Reason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+	// Reason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room or was kept long enough
 	Reason DispatchLostReason `json:"reason"`
 }
 
-// DispatchLostReason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+// DispatchLostReason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room or was kept long enough
 type DispatchLostReason string
 
 // DispatchPiece defines model for DispatchPiece.
@@ -2323,10 +2323,22 @@ type RetentionReport struct {
 	// Began When old things were looked for last
 	Began time.Time `json:"began,omitempty"`
 
+	// Bytes How much of the disk they take, where that is known
+	Bytes int64 `json:"bytes,omitempty"`
+
+	// Count How many there are, counted when old ones were looked for last
+	Count int64 `json:"count,omitempty"`
+
 	// Days For how long it is kept; 0 is for ever
 	Days  int64     `json:"days"`
 	Ended time.Time `json:"ended,omitempty"`
 	Kind  string    `json:"kind"`
+
+	// Last When something was removed last, since the server started
+	Last time.Time `json:"last,omitempty"`
+
+	// Oldest When the oldest was written
+	Oldest time.Time `json:"oldest,omitempty"`
 
 	// Reason Why it failed; it is tried again within an hour
 	Reason string `json:"reason,omitempty"`

@@ -2062,7 +2062,7 @@ export interface components {
              */
             lines?: number;
             /**
-             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room or was kept long enough
              * @enum {string}
              */
             reason: "job_limit" | "total_limit" | "sender" | "missing" | "damaged" | "dropped";
@@ -3216,12 +3216,32 @@ export interface components {
             began?: string;
             /**
              * Format: int64
+             * @description How much of the disk they take, where that is known
+             */
+            bytes?: number;
+            /**
+             * Format: int64
+             * @description How many there are, counted when old ones were looked for last
+             */
+            count?: number;
+            /**
+             * Format: int64
              * @description For how long it is kept; 0 is for ever
              */
             days: number;
             /** Format: date-time */
             ended?: string;
             kind: string;
+            /**
+             * Format: date-time
+             * @description When something was removed last, since the server started
+             */
+            last?: string;
+            /**
+             * Format: date-time
+             * @description When the oldest was written
+             */
+            oldest?: string;
             /** @description Why it failed; it is tried again within an hour */
             reason?: string;
             /**

@@ -48,7 +48,8 @@ type Host interface {
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
 	ApplyIf(ctx context.Context, run state.Key, ev engine.Event, check, with func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
-	Forget(ctx context.Context, run state.Key) error
+	Forget(ctx context.Context, runs ...state.Key) error
+	ForgetTx(tx *db.Tx, run state.Key) error
 }
 
 // Deps is what the service needs.
