@@ -55,6 +55,7 @@ func (p *parts) retentionRoutes(s *Server) {
 			if err := identity.Require(ctx, "setting.read", "*"); err != nil {
 				return nil, err
 			}
+			p.sweeper.Count(ctx)
 			return told(), nil
 		})
 	api.Register(p.api, api.Endpoint{ID: "sweepRetention", Method: http.MethodPost, Path: "/api/v1/retention", Tag: "settings", Summary: "Remove what is older now, and not within the hour", Status: http.StatusAccepted, Permission: "setting.write"},

@@ -15,7 +15,10 @@ import (
 	"sextant/internal/kit/clock"
 )
 
-const every = time.Hour
+const (
+	every = time.Hour
+	stale = time.Minute // after which what is kept is counted anew for who asks
+)
 
 // Kind is one kind of thing that is kept for a while.
 type Kind struct {
@@ -48,7 +51,7 @@ type Report struct {
 	Ended   *time.Time `json:"ended,omitempty"`
 	Removed int64      `json:"removed" doc:"How many were removed since the server started"`
 	Last    *time.Time `json:"last,omitempty" doc:"When something was removed last, since the server started"`
-	Count   *int64     `json:"count,omitempty" doc:"How many there are, counted when old ones were looked for last"`
+	Count   *int64     `json:"count,omitempty" doc:"How many there are, counted within the last minute"`
 	Bytes   *int64     `json:"bytes,omitempty" doc:"How much of the disk they take, where that is known"`
 	Oldest  *time.Time `json:"oldest,omitempty" doc:"When the oldest was written"`
 	Reason  string     `json:"reason,omitempty" doc:"Why it failed; it is tried again within an hour"`
@@ -63,6 +66,7 @@ type Sweeper struct {
 
 	mu      sync.Mutex
 	reports []Report
+	counted time.Time
 }
 
 // New makes a sweeper; Run has to be started.
@@ -101,6 +105,20 @@ func (s *Sweeper) Now() {
 	select {
 	case s.wake <- struct{}{}:
 	default: // it is about to
+	}
+}
+
+// Count takes stock of every kind anew, if that was done longer than a minute ago.
+func (s *Sweeper) Count(ctx context.Context) {
+	now := s.clock.Now()
+	s.mu.Lock()
+	fresh := now.Sub(s.counted) < stale
+	if !fresh {
+		s.counted = now
+	}
+	s.mu.Unlock()
+	for i := 0; !fresh && i < len(s.kinds); i++ {
+		s.count(ctx, i)
 	}
 }
 

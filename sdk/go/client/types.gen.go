@@ -2326,7 +2326,7 @@ type RetentionReport struct {
 	// Bytes How much of the disk they take, where that is known
 	Bytes int64 `json:"bytes,omitempty"`
 
-	// Count How many there are, counted when old ones were looked for last
+	// Count How many there are, counted within the last minute
 	Count int64 `json:"count,omitempty"`
 
 	// Days For how long it is kept; 0 is for ever

@@ -3221,7 +3221,7 @@ export interface components {
             bytes?: number;
             /**
              * Format: int64
-             * @description How many there are, counted when old ones were looked for last
+             * @description How many there are, counted within the last minute
              */
             count?: number;
             /**
