@@ -50,6 +50,7 @@ func (a *app) open(ctx context.Context, l *config.Loaded, log *slog.Logger) (*se
 	if err != nil {
 		return nil, err
 	}
+	server.CollectLess()
 	return server.Open(ctx, server.Options{Config: l.Config, Settings: l.Items, Version: a.version, Clock: clock.Real{}, Log: log, AdminPassword: config.Variable("SEXTANT_ADMIN_PASSWORD"), Exe: exe})
 }
 

@@ -138,9 +138,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.objects.Attach(p.runs.Door())
 	p.messages.Attach(p.runs, p.door)
 	p.decision.Attach(p.engine)
-	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
-	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
-	p.router.Unreached = func(string) { p.registry.Health.Poke() }
+	p.watch(s)
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
 	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
@@ -153,6 +151,13 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	}
 	p.api.Mount("/", console)
 	return p, nil
+}
+
+// watch makes what connects plugins from elsewhere and sees after the health of all.
+func (p *parts) watch(s *Server) {
+	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: p.box, Audit: p.audit, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
+	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: s.Clock, DB: s.db, Audit: p.audit, Bus: p.bus, Log: s.Log}
+	p.router.Unreached = func(string) { p.registry.Health.Poke() }
 }
 
 // host is what the engine needs.

@@ -19,12 +19,14 @@ const (
 	judgedAtOnce = 8                // requests of the line
 	againFirst   = 5 * time.Second  // until what could not be judged is judged again
 	againMax     = 60 * time.Second // at most
+	fileEvery    = time.Second      // between two looks whether the file that stops all starts is gone
 )
 
 // line is what is known in memory of those that wait: whom to look at, and nothing
 // that is not stored too.
 type line struct {
 	waiting atomic.Int64 // how many may wait: never fewer than do
+	byFile  atomic.Bool  // at the last look the file stopped those that wait
 	news    chan struct{}
 	slots   chan struct{}
 	wg      sync.WaitGroup
@@ -202,6 +204,13 @@ func (d *Door) RunLine(ctx context.Context) error {
 	defer d.line.wg.Wait()
 	for {
 		next := d.turn(ctx)
+		held := d.line.some() && d.byFile()
+		if soon := d.Clock.Now().Add(fileEvery); held && (next.IsZero() || soon.Before(next)) {
+			next = soon
+		}
+		if was := d.line.byFile.Swap(held); was && !held {
+			d.line.lookAtAll()
+		}
 		var tick <-chan time.Time
 		stop := func() {}
 		if !next.IsZero() {

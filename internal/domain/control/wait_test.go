@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -154,6 +155,31 @@ func TestWhatWaitsIsJudgedAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nobody tells that the file which stops all starts is gone: who waits is looked at
+// within seconds all the same.
+func TestARemovedFileWakesWhoWaits(t *testing.T) {
+	t.Parallel()
+	r := busyRig(t, program.Busy{Policy: program.Queue})
+	holder := r.ask(request("p:thing/1"))
+	v := r.ask(request("p:thing/1"))
+	r.must(os.WriteFile(r.StopFile, nil, 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- r.RunLine(ctx) }()
+	r.end(holder.Run)
+	r.eventually(func() bool { return r.Stalled(int64(v.Run)) })
+	r.must(os.Remove(r.StopFile))
+	looks := 0
+	r.eventually(func() bool {
+		if looks++; looks%100 == 0 && looks <= 4000 { // four seconds: after five it is judged by itself
+			r.clock.Advance(100 * time.Millisecond)
+		}
+		return r.count("started") == 2
+	})
+	cancel()
+	<-over
 }
 
 // A request that is the same as one that waits or runs is merged with it.

@@ -66,7 +66,7 @@ func (s *Service) Progress(ctx context.Context, key string, p wire.Progress) err
 	}
 	p.Message = mask.Text(p.Message)
 	s.progress.Set(state.Key(r.ID), p)
-	s.Changed(state.Key(r.Run))
+	s.progressed(state.Key(r.Run), state.Key(r.ID))
 	return nil
 }
 
@@ -111,7 +111,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 		return answered
 	}
 	s.wait.Poke(key)
-	s.Changed(state.Key(r.Run))
+	s.changed(state.Key(r.Run), state.Key(r.ID), rows...)
 	return nil
 }
 
@@ -126,6 +126,7 @@ type Step struct {
 	Rows     []*record.Row            `json:"rows"`
 	Progress map[string]wire.Progress `json:"progress,omitempty"`
 	Waits    []*control.Lock          `json:"waits,omitempty" doc:"What stands against its claims: who holds it, and who came first"`
+	id       int64
 }
 
 // Steps lists what is known of the jobs of a run, oldest first.
@@ -149,9 +150,15 @@ func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([
 	}
 	all := make([]Step, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries, Rows: append([]*record.Row{}, rows[j.ID]...), Progress: s.progress.Of(state.Key(j.ID)), Waits: s.waits.Of(state.Key(j.ID))})
+		all = append(all, s.stepOf(j, rows[j.ID]))
 	}
 	return all, nil
+}
+
+func (s *Service) stepOf(j record.Job, rows []*record.Row) Step {
+	job := state.Key(j.ID)
+	return Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries,
+		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: s.waits.Of(job), id: j.ID}
 }
 
 // reported takes what a plugin reports about a call.

@@ -36,7 +36,7 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (Account, error) {
 		return Account{}, err
 	}
 	u := Account{ID: clock.NewID(s.clock), Name: n.Name, Display: n.Display, password: s.hasher.hash(n.Password), Created: s.clock.Now(), Version: 1, Roles: n.Roles, Grants: n.Grants}
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := insertUser(tx, u); err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (s *Service) ChangeUser(ctx context.Context, id string, version int64, c Ch
 		return u, err
 	}
 	u.Version = version + 1
-	return u, s.db.Do(ctx, func(tx *db.Tx) error {
+	return u, s.write(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec("UPDATE identity_user SET display = ?, disabled = ?, version = ? WHERE id = ? AND version = ?", u.Display, u.Disabled, u.Version, u.ID, version)
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func (s *Service) EndSessions(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		if err := endSessions(tx, u.ID, "", true); err != nil {
 			return err
 		}

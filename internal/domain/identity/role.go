@@ -84,7 +84,7 @@ func (s *Service) PutRole(ctx context.Context, r Role, version int64) (Role, err
 		}
 	}
 	r.Version = version + 1
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := putRole(tx, r, version); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (s *Service) DeleteRole(ctx context.Context, name string) error {
 	if _, ok := builtInRole(name); ok {
 		return errs.New(errs.Conflict, "role.built_in", "the role %s is built in and cannot be removed", name)
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		var members int
 		if err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM identity_member WHERE role = ?", name).Scan(&members); err != nil {
 			return err

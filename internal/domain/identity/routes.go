@@ -261,6 +261,10 @@ func (s *Service) roleRoutes(a *api.API) {
 	}
 	api.Register(a, api.Endpoint{ID: "deleteRole", Method: "DELETE", Path: "/api/v1/roles/{name}", Tag: "identity", Summary: "Remove a role that nobody has", Permission: "role.write", Status: http.StatusNoContent, Reauth: true},
 		func(ctx context.Context, in *deleteIn) (*struct{}, error) { return nil, s.DeleteRole(ctx, in.Name) })
+	s.permissionRoutes(a)
+}
+
+func (s *Service) permissionRoutes(a *api.API) {
 	type permissionsOut struct {
 		Body struct {
 			Items []string `json:"items"`

@@ -115,7 +115,7 @@ func (s *Service) Recover(ctx context.Context, name string) (string, error) {
 		return "", errs.New(errs.Conflict, "user.disabled", "the user %s is disabled: recover an administrator, who can enable it", name)
 	}
 	link := ""
-	err = s.db.Do(ctx, func(tx *db.Tx) error {
+	err = s.write(ctx, func(tx *db.Tx) error {
 		var err error
 		if link, err = s.link(tx, u.ID); err != nil {
 			return err
@@ -128,7 +128,7 @@ func (s *Service) Recover(ctx context.Context, name string) (string, error) {
 func (s *Service) session(ctx context.Context, u Account, origin string, also func(*db.Tx) error) (string, time.Time, error) {
 	secret, now := clock.NewToken("sxs_"), s.clock.Now()
 	t := Token{ID: clock.NewID(s.clock), user: u.ID, Name: "session", Kind: kindSession, hash: digest(secret), Expires: now.Add(sessionFor), Created: now, proved: now, Origin: origin}
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if also != nil {
 			if err := also(tx); err != nil {
 				return err
@@ -157,7 +157,7 @@ func (s *Service) Prove(ctx context.Context, password, _ string) error {
 	if err := s.check(ctx, u, sub.self(), password, ""); err != nil {
 		return err
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec("UPDATE identity_token SET proved = ? WHERE id = ?", clock.Micros(s.clock.Now()), sub.Session)
 		return err
 	})
@@ -176,7 +176,7 @@ func (s *Service) Fresh(ctx context.Context) error {
 // Logout ends the session or token that a request carries.
 func (s *Service) Logout(ctx context.Context, secret string) error {
 	ctx = db.Urgent(ctx)
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec("DELETE FROM identity_token WHERE hash = ?", digest(secret))
 		return err
 	})
@@ -187,7 +187,7 @@ func (s *Service) EndSession(ctx context.Context, id string) error {
 	if err := whole(ctx); err != nil {
 		return err
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec("DELETE FROM identity_token WHERE id = ? AND user_id = ? AND kind = ?", id, From(ctx).userID(), kindSession)
 		if err != nil {
 			return err
@@ -224,7 +224,7 @@ func (s *Service) ChangePassword(ctx context.Context, current, next, _ string) e
 
 func (s *Service) setPassword(ctx context.Context, u Account, password, keep string) error {
 	hash := s.hasher.hash(password)
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec("UPDATE identity_user SET password = ?, version = version + 1 WHERE id = ?", hash, u.ID); err != nil {
 			return err
 		}

@@ -136,7 +136,7 @@ func endSessions(tx *db.Tx, userID, but string, tokens bool) error {
 
 // Sweep removes tokens that have expired.
 func (s *Service) Sweep(ctx context.Context) error {
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec("DELETE FROM identity_try WHERE last < ?", clock.Micros(s.clock.Now().Add(-3*longestRest))); err != nil {
 			return err
 		}

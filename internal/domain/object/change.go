@@ -177,7 +177,7 @@ func (s *Service) attempt(ctx context.Context, pkg string, scope Scope, changes 
 	if err := w.check(ctx); err != nil {
 		return nil, err
 	}
-	free := s.edges.hold(w.leads())
+	free := s.edges.Hold(w.leads())
 	defer free()
 	if err := w.connect(ctx); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/object/edge"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
@@ -73,7 +74,7 @@ func reasonOf(ctx context.Context) string {
 type Service struct {
 	Deps
 	guard  Guard
-	edges  edges
+	edges  edge.Guard
 	outbox outbox
 	mu     sync.Mutex
 	models map[string]model

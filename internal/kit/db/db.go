@@ -36,6 +36,7 @@ type DB struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt // by SQL text; owned by the writer goroutine
 	reads   statements
+	wary    int // groups that still get savepoints, after one whose function failed; owned by the writer goroutine
 	queue   chan *work
 	done    chan struct{}
 	mu      sync.RWMutex

@@ -121,8 +121,13 @@ func (c *Client) CallWith(ctx context.Context, method, path string, header map[s
 	return decode(resp, out)
 }
 
+// restOf is how much of an answer that nobody reads is read all the same, for its
+// connection to serve the next request.
+const restOf = 64 << 10
+
 func decode(resp *http.Response, out any) error {
 	defer resp.Body.Close()
+	defer func() { _, _ = io.CopyN(io.Discard, resp.Body, restOf) }()
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
 	}

@@ -147,6 +147,22 @@ func (w *Writer) attribute(ctx context.Context, g goal) (wire.Attribute, error) 
 	return t.Attributes[i], nil
 }
 
+// Writes reports whether something that a step found out may be written to objects.
+func (w *Writer) Writes(t *Step) bool {
+	for _, r := range t.Rows {
+		if !strings.Contains(r.Object, "/") {
+			continue
+		}
+		ref, err := object.ParseRef(r.Object)
+		if err != nil {
+			return true // Back tells
+		}
+		goals, err := t.goals(ref.TypeRef())
+		return err != nil || len(goals) > 0
+	}
+	return false
+}
+
 // Back writes the outputs of rows that are ok to where their paths point.
 // It can be done again without harm.
 func (w *Writer) Back(ctx context.Context, t *Step) error {

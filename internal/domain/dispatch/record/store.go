@@ -101,8 +101,8 @@ func StoreRound(tx *db.Tx, r *Job, chunks []*Chunk, rows []*Row, now time.Time) 
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO dispatch_chunk (job, round, chunk, sent, answered, deadline, digest, body, claims) VALUES (?, ?, ?, 0, 0, ?, ?, ?, ?)",
-			r.ID, c.Round, c.Number, clock.Micros(c.Deadline), c.Digest, c.Body, string(claims)); err != nil {
+		if _, err := tx.Exec("INSERT INTO dispatch_chunk (job, round, chunk, sent, answered, deadline, digest, body, claims) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)",
+			r.ID, c.Round, c.Number, c.Sent, clock.Micros(c.Deadline), c.Digest, c.Body, string(claims)); err != nil {
 			return err
 		}
 	}
@@ -140,7 +140,16 @@ func Chunks(ctx context.Context, q db.Querier, job int64, round int) ([]*Chunk, 
 
 // Rows reads the rows of a job, of all rounds, in their order.
 func Rows(ctx context.Context, q db.Querier, job int64) ([]*Row, error) {
-	rows, err := q.Query(ctx, "SELECT "+rowColumns+", outputs FROM dispatch_row r WHERE job = ? ORDER BY pos", job)
+	return rowsOf(ctx, q, job, "outputs")
+}
+
+// Outcomes is Rows without what the rows put out.
+func Outcomes(ctx context.Context, q db.Querier, job int64) ([]*Row, error) {
+	return rowsOf(ctx, q, job, "'{}'")
+}
+
+func rowsOf(ctx context.Context, q db.Querier, job int64, outputs string) ([]*Row, error) {
+	rows, err := q.Query(ctx, "SELECT "+rowColumns+", "+outputs+" FROM dispatch_row r WHERE job = ? ORDER BY pos", job)
 	all, err := db.Scan(rows, err, scanRow)
 	var out []*Row
 	for _, r := range all {
@@ -199,7 +208,11 @@ func AtWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
 // Orphans lists open jobs with calls that were sent and have no answer: those of a
 // run, or of all for 0.
 func Orphans(ctx context.Context, q db.Querier, run int64) ([]Job, error) {
-	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state, j.given FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0 AND (? = 0 OR j.run = ?) LIMIT ?", Open, run, run, maxSteps)
+	of, args := "", []any{Open}
+	if run != 0 {
+		of, args = " AND j.run = ?", append(args, run)
+	}
+	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state, j.given FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0"+of+" LIMIT ?", append(args, maxSteps)...)
 	return db.Scan(rows, err, func(s *sql.Rows) (Job, error) {
 		var r Job
 		return r, s.Scan(&r.ID, &r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State, &r.Given)

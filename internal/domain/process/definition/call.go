@@ -91,7 +91,7 @@ const maxNamed = 60 // letters of an id in a title
 // callProcess finds the process that calls a service, or deploys it.
 func (s *Service) callProcess(ctx context.Context, c Call) (Definition, error) {
 	xml := oneStep(c.Service, s.titleOf(c.Service), c.ends())
-	last, err := newest(ctx, s.DB, c.Project, callID(c.Service, c.ends()))
+	last, err := s.find(ctx, c.Project, callID(c.Service, c.ends()), 0)
 	if err != nil {
 		return Definition{}, err
 	}

@@ -32,7 +32,7 @@ func (s *Service) Called(ctx context.Context, project string, caller int64, c *p
 		which += " with the version tag " + strconv.Quote(c.Tag)
 		d, err = tagged(ctx, s.DB, project, process, c.Tag)
 	default:
-		d, err = newest(ctx, s.DB, project, process)
+		d, err = s.find(ctx, project, process, 0)
 	}
 	switch {
 	case err != nil:

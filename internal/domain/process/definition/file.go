@@ -114,6 +114,7 @@ func (s *Service) Number(ctx context.Context) error {
 			continue
 		}
 		err = s.DB.Do(ctx, func(tx *db.Tx) error {
+			s.versions.Changes(tx)
 			if err := setTag(tx, int64(d.Key), prog.VersionTag); err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ func (s *Service) Needs(ctx context.Context, project, process string, version in
 	if err := identity.Require(ctx, "process.read", project); err != nil {
 		return nil, err
 	}
-	d, err := definition(ctx, s.DB, project, process, version)
+	d, err := s.find(ctx, project, process, version)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine"
@@ -133,8 +134,8 @@ func (f Filter) where(ctx context.Context) (query string, args []any) {
 		query += " AND EXISTS (SELECT 1 FROM process_call WHERE run = r.run)"
 	}
 	if f.Text != "" {
-		like := "%" + likeEscape.Replace(f.Text) + "%"
-		query, args = query+" AND (r.title LIKE ? ESCAPE '!' OR r.process LIKE ? ESCAPE '!')", append(args, like, like)
+		holds, some := holdsText(f.Text, "r.title", "r.process")
+		query, args = query+" AND "+holds, append(args, some...)
 	}
 	if !f.Since.IsZero() {
 		query, args = query+" AND r.started >= ?", append(args, clock.Micros(f.Since))
@@ -143,6 +144,19 @@ func (f Filter) where(ctx context.Context) (query string, args []any) {
 		query, args = query+" AND r.started < ?", append(args, clock.Micros(f.Until))
 	}
 	return query, args
+}
+
+// holdsText is the condition that one of some columns holds a text, in capitals or not:
+// of letters beyond ASCII databases know the other form or they do not.
+func holdsText(text string, columns ...string) (condition string, args []any) {
+	var either []string
+	for _, c := range columns {
+		either, args = append(either, "LOWER("+c+") LIKE ? ESCAPE '!'"), append(args, "%"+likeEscape.Replace(strings.ToLower(text))+"%")
+		if strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) {
+			either, args = append(either, c+" LIKE ? ESCAPE '!'"), append(args, "%"+likeEscape.Replace(text)+"%")
+		}
+	}
+	return "(" + strings.Join(either, " OR ") + ")", args
 }
 
 func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
