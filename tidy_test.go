@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 	maxFunction = 70
 	maxPackage  = 3000
 	maxParams   = 5
+	maxLine     = 140
 )
 
 // source is one Go file that is not a test.
@@ -470,6 +472,38 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestLines sees to the lines of tests too. A struct tag is one token, which Go
+// does not let one break.
+func TestLines(t *testing.T) {
+	t.Parallel()
+	tag := regexp.MustCompile("`(sx|json|yaml|path|query|header|doc|cookie):\".*`$")
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && p != "." && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "build"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		data, err := os.ReadFile(p)
+		if err != nil || generated.Match(data) {
+			return err
+		}
+		for i, line := range strings.Split(string(data), "\n") {
+			if n := utf8.RuneCountInString(line); n > maxLine && !tag.MatchString(line) {
+				t.Errorf("%s:%d: the line has %d columns: at most %d", filepath.ToSlash(p), i+1, n, maxLine)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var generated = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
 
 func (s *source) checkFunction(t *testing.T, fn *ast.FuncDecl) {
 	t.Helper()
