@@ -20,8 +20,11 @@ func (s *settings) flags(c *cobra.Command, names ...string) {
 	c.Flags().StringVar(&s.file, "config", "", "configuration file; else sextant.yaml in the current folder, if there")
 	s.values = map[string]*string{}
 	help := map[string]string{
-		"listen": "address of the API and the console", "data": "folder that holds everything", "database": "address of a PostgreSQL, MariaDB or MySQL database; else a file in the data folder", "admin.listen": "address of metrics and profiles, empty for none",
-		"log.level": "debug, info, warn or error", "log.format": "text or json", "plugins.isolate": "none, or all: built-in plugins in processes of their own",
+		"listen": "address of the API and the console", "data": "folder that holds everything",
+		"database":     "address of a PostgreSQL, MariaDB or MySQL database; else a file in the data folder",
+		"admin.listen": "address of metrics and profiles, empty for none",
+		"log.level":    "debug, info, warn or error", "log.format": "text or json",
+		"plugins.isolate": "none, or all: built-in plugins in processes of their own",
 	}
 	for _, name := range names {
 		s.values[name] = c.Flags().String(name, "", help[name])

@@ -24,7 +24,10 @@ func (a *app) databaseCopyCmd() *cobra.Command {
 	var s settings
 	c := &cobra.Command{
 		Use: "copy <from> <to>", Short: "Copy the platform and its plugins to another database, while no server runs",
-		Long:    "Copies all that the platform and its built-in plugins keep in one database to another one, which has to be empty, and compares counts and digests of each table. Each side is an address as in the setting database, or the word file for the SQLite files in the data folder. No server may run on either. The data folder itself stays: start the server with it and the new database." + command.ExitHelp,
+		Long: "Copies all that the platform and its built-in plugins keep in one database to another one, which has to be empty, " +
+			"and compares counts and digests of each table. Each side is an address as in the setting database, or the word file for the SQLite " +
+			"files in the data folder. No server may run on either. The data folder itself stays: start the server with it and the new database." +
+			command.ExitHelp,
 		Example: "  sextant database copy file postgres://sextant:password@db.example.com/sextant --data /var/lib/sextant",
 		Args:    command.Exactly(2, "from where and to where"),
 		RunE: func(c *cobra.Command, args []string) error {

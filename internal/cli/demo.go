@@ -22,7 +22,10 @@ func (a *app) demoCmd() *cobra.Command {
 	o := demo.Options{Out: a.Out, Err: a.Err, Version: a.version, Began: time.Now()}
 	c := &cobra.Command{
 		Use: "demo", Short: "Release a real application over hosts, and roll a broken release back",
-		Long: "Starts the server on embedded parts, three application hosts and a balancer, and runs examples/processes/rolling-release.bpmn twice, with a good and a broken version, while a client sends requests all the time.\nWith OpenSSH and nginx on the machine the hosts are real sshd and the balancer is nginx, as you and on high ports of loopback; without them small servers of this program take their places. Nothing needs root." + command.ExitHelp,
+		Long: "Starts the server on embedded parts, three application hosts and a balancer, and " +
+			"runs examples/processes/rolling-release.bpmn twice, with a good and a broken version, while a client sends requests all the time.\n" +
+			"With OpenSSH and nginx on the machine the hosts are real sshd and the balancer is nginx, as you and on high ports of loopback; " +
+			"without them small servers of this program take their places. Nothing needs root." + command.ExitHelp,
 		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
@@ -59,7 +62,8 @@ func (a *app) demoHostCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return sshserver.Serve(c.Context(), sshserver.Options{Address: address, HostKey: string(key), AuthorizedKey: string(allowed), Home: home, Log: a.quiet()})
+			return sshserver.Serve(c.Context(),
+				sshserver.Options{Address: address, HostKey: string(key), AuthorizedKey: string(allowed), Home: home, Log: a.quiet()})
 		},
 	}
 	f := c.Flags()

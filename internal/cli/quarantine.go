@@ -22,7 +22,9 @@ func (a *app) quarantineCmd() *cobra.Command {
 	var drop bool
 	c := &cobra.Command{
 		Use: "quarantine <run>", Short: "Set a run aside, on the data folder of a stopped server",
-		Long: "Sets a run aside in the data folder of a server that does not run: the next start leaves it alone, and an incident tells. Retry the incident to take the run up, or cancel the run. With --drop the next start ends it. A server does the same by itself with a run at which it died twice in a row." + command.ExitHelp,
+		Long: "Sets a run aside in the data folder of a server that does not run: " +
+			"the next start leaves it alone, and an incident tells. Retry the incident to take the run up, or cancel the run. " +
+			"With --drop the next start ends it. A server does the same by itself with a run at which it died twice in a row." + command.ExitHelp,
 		Args: command.Exactly(1, "the key of a run"),
 		RunE: func(c *cobra.Command, args []string) error {
 			key, err := strconv.ParseInt(args[0], 10, 64)

@@ -20,7 +20,10 @@ func (a *app) upgradeCmd() *cobra.Command {
 	var check bool
 	c := &cobra.Command{
 		Use: "upgrade", Short: "What a start of this program would migrate in a data folder",
-		Long: "With --check: reads which versions the tables of a data folder have, beside those of this program, and tells what a start would migrate, what it would copy before, and the room that the copy needs. It changes nothing and works while a server uses the folder. A start of the server migrates by itself.\n\nExit codes: 0 there is nothing to migrate, 1 it cannot be read, 2 wrong usage, 4 this program would refuse the folder, 10 a start would migrate it.",
+		Long: "With --check: reads which versions the tables of a data folder have, " +
+			"beside those of this program, and tells what a start would migrate, what it would copy before, and the room that the copy needs. " +
+			"It changes nothing and works while a server uses the folder. A start of the server migrates by itself.\n\nExit codes: 0 " +
+			"there is nothing to migrate, 1 it cannot be read, 2 wrong usage, 4 this program would refuse the folder, 10 a start would migrate it.",
 		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !check {

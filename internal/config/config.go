@@ -155,10 +155,13 @@ type Retention struct {
 
 func defaults() map[string]any {
 	return map[string]any{
-		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "", "environment": "", "data": "data", "database": "", "admin.listen": "127.0.0.1:8067",
+		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "",
+		"environment": "", "data": "data", "database": "", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
-		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "", "output.job": 256, "output.total": 5120, "retention.events": 30, "retention.audit": 0, "retention.runs": 0,
-		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000, "limits.depth": 100,
+		"log.level": "info", "log.format": "text", "plugins.isolate": "none",
+		"plugins.reach": "", "output.job": 256, "output.total": 5120, "retention.events": 30, "retention.audit": 0, "retention.runs": 0,
+		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000,
+		"limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000, "limits.depth": 100,
 	}
 }
 
@@ -263,7 +266,8 @@ func Load(file string, flags map[string]any) (*Loaded, error) {
 // two ways.
 var basePath = regexp.MustCompile(`^/$|^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$`)
 
-var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$|^\[?[0-9A-Fa-f:.]+\]?$`)
+var hostName = regexp.MustCompile(
+	`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$|^\[?[0-9A-Fa-f:.]+\]?$`)
 
 func keys() []string {
 	var all []string
@@ -341,7 +345,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("listen: %q is no address such as 127.0.0.1:8066", c.Listen)
 	}
 	if !Loopback(host) && c.TLS.Cert == "" && !c.TLS.Insecure {
-		return fmt.Errorf("listen: %s can be reached from other machines: give tls.cert and tls.key, or set tls.insecure where a proxy in front does TLS", c.Listen)
+		return fmt.Errorf("listen: %s can be reached from other machines: "+
+			"give tls.cert and tls.key, or set tls.insecure where a proxy in front does TLS", c.Listen)
 	}
 	for name := range strings.SplitSeq(c.Hosts, ",") {
 		if c.Hosts != "" && !hostName.MatchString(strings.TrimSpace(name)) {
@@ -381,7 +386,8 @@ func (c *Config) validate() error {
 	if err := checkDatabase(c.Database); err != nil {
 		return err
 	}
-	for key, n := range map[string]int{"limits.elements": c.Limits.Elements, "limits.bytes": c.Limits.Bytes, "limits.facts": c.Limits.Facts, "limits.moves": c.Limits.Moves,
+	for key, n := range map[string]int{"limits.elements": c.Limits.Elements,
+		"limits.bytes": c.Limits.Bytes, "limits.facts": c.Limits.Facts, "limits.moves": c.Limits.Moves,
 		"limits.runs": c.Limits.Runs, "limits.calls": c.Limits.Calls, "limits.cycle": c.Limits.Cycle, "limits.depth": c.Limits.Depth} {
 		if n < 1 || n > 1<<40 {
 			return fmt.Errorf("%s: %d is no limit: want 1 or more", key, n)
@@ -467,8 +473,9 @@ func checkDatabase(text string) error {
 	if text == "" || found && slices.Contains([]string{"postgres", "postgresql", "mysql", "mariadb"}, scheme) {
 		return nil
 	}
-	return errors.New("database: the address is none such as postgres://user:password@host:5432/sextant or mysql://user:password@host:3306/sextant; " +
-		"leave it out for a file in the data folder")
+	return errors.New(
+		"database: the address is none such as postgres://user:password@host:5432/sextant or mysql://user:password@host:3306/sextant; " +
+			"leave it out for a file in the data folder")
 }
 
 // checkReach refuses what is neither an address nor a network.

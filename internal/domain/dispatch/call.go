@@ -219,7 +219,8 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 		if t.Svc.Action.Async {
 			return s.await(l, arrived)
 		}
-		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
+		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the server " +
+			"stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
 	}
 	for try := 0; ; try++ {
 		got, err := s.Router.Do(l.ctx, l.request(body, mayRun))
@@ -243,7 +244,8 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 		default:
 			mayRun = true
 			if once || try+1 >= brokenMax {
-				return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the plugin gave no answer: " + answer.Describe(got, err)}), nil
+				return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer,
+					Message: "the plugin gave no answer: " + answer.Describe(got, err)}), nil
 			}
 		}
 		mayRun = mayRun || !errors.Is(err, gateway.ErrNotSent)
@@ -304,7 +306,8 @@ func (l *limit) request(body []byte, again bool) gateway.Call {
 // tooLate gives a call up on which the plugin has not said its word in time: it is
 // told to stop, and nobody knows what it did.
 func (l *limit) tooLate() []*record.Row {
-	message := fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known", l.c.Deadline.Format(time.RFC3339))
+	message := fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known",
+		l.c.Deadline.Format(time.RFC3339))
 	switch {
 	case errors.Is(context.Cause(l.ctx), errGivenUp):
 		message = givenUp
@@ -345,7 +348,8 @@ func (t *task) all(c *record.Chunk, with record.Row) []*record.Row { return t.an
 func (s *Service) owns(ctx context.Context, key, name string) (*record.Job, *record.Chunk, error) {
 	var job int64
 	var round, number int
-	if n, err := fmt.Sscanf(key, "%d.%d.%d", &job, &round, &number); err != nil || n != 3 || key != fmt.Sprintf("%d.%d.%d", job, round, number) {
+	if n, err := fmt.Sscanf(key, "%d.%d.%d", &job, &round, &number); err != nil ||
+		n != 3 || key != fmt.Sprintf("%d.%d.%d", job, round, number) {
 		return nil, nil, errs.New(errs.Malformed, "dispatch.key", "%q is no call key", key)
 	}
 	r, err := record.Find(ctx, s.DB, job)

@@ -35,7 +35,8 @@ func (s *Service) conclude(ctx context.Context, t *task) error {
 		s.failed(ctx, t, IncidentUnknown, t.Describe(wire.OutcomeUnknown))
 	case failed > 0:
 		code, message := t.Failure()
-		s.report(ctx, t.Job, engine.JobThrew{Job: t.Job.Key, Code: code, Message: message, Kind: IncidentService, Variables: vars}, s.marking(t, record.Failed))
+		s.report(ctx, t.Job, engine.JobThrew{Job: t.Job.Key, Code: code, Message: message, Kind: IncidentService, Variables: vars},
+			s.marking(t, record.Failed))
 	default:
 		s.report(ctx, t.Job, engine.JobCompleted{Job: t.Job.Key, Variables: vars}, nil)
 	}
@@ -61,13 +62,14 @@ func (s *Service) complete(ctx context.Context, t *task) error {
 	if err != nil {
 		return nil // conclude tells
 	}
-	err = s.engine.Finish(context.WithoutCancel(ctx), t.Job.Run, engine.JobCompleted{Job: t.Job.Key, Variables: engine.Variables{t.Job.Node.ID: result}}, func(tx *db.Tx) error {
-		stored, err := record.StoreAnswer(tx, keyOf(t.Job), t.kept.chunk, t.kept.rows)
-		if err == nil && !stored {
-			err = errAnswered
-		}
-		return err
-	})
+	err = s.engine.Finish(context.WithoutCancel(ctx), t.Job.Run,
+		engine.JobCompleted{Job: t.Job.Key, Variables: engine.Variables{t.Job.Node.ID: result}}, func(tx *db.Tx) error {
+			stored, err := record.StoreAnswer(tx, keyOf(t.Job), t.kept.chunk, t.kept.rows)
+			if err == nil && !stored {
+				err = errAnswered
+			}
+			return err
+		})
 	if err != nil { // conclude tries it again, and tells
 		return context.Cause(ctx)
 	}

@@ -35,7 +35,8 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 	var pieces []wire.LogChunk
 	for _, piece := range batch.Chunks {
 		if min(piece.Offset, piece.Lost, piece.Lines) < 0 || max(piece.Offset, piece.Lost, piece.Lines) > maxOffset || len(piece.Row) > 190 {
-			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q, the offset %d and %d lost bytes", piece.Row, piece.Offset, piece.Lost)
+			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q, the offset %d and %d lost bytes",
+				piece.Row, piece.Offset, piece.Lost)
 		}
 	}
 	for _, piece := range batch.Chunks {
@@ -183,7 +184,8 @@ func (s *Service) Routes(a *api.API) {
 		Key string `path:"key" maxLength:"64" doc:"The Idempotency-Key of the call"`
 	}
 	// Output comes fast: it is read once, and not looked at sign by sign.
-	a.Handle(api.Endpoint{ID: "reportLog", Tag: "jobs", Summary: "Live output of a call", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/log", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "reportLog", Tag: "jobs", Summary: "Live output of a call",
+		Method: http.MethodPost, Path: "/api/v1/jobs/{key}/log", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
 		var batch wire.LogBatch
 		return reported(w, r, maxLogPost, &batch, func() error { return s.Output(r.Context(), r.PathValue("key"), batch) })
 	})
@@ -191,11 +193,13 @@ func (s *Service) Routes(a *api.API) {
 		CallKey
 		Body wire.Progress
 	}
-	api.Register(a, api.Endpoint{ID: "reportProgress", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/progress", Tag: "jobs", Summary: "How far a row is", Permission: "job.report", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "reportProgress", Method: http.MethodPost,
+		Path: "/api/v1/jobs/{key}/progress", Tag: "jobs", Summary: "How far a row is", Permission: "job.report", Status: http.StatusNoContent},
 		func(ctx context.Context, in *progressIn) (*struct{}, error) {
 			return nil, s.Progress(ctx, in.Key, in.Body)
 		})
-	a.Handle(api.Endpoint{ID: "reportResult", Tag: "jobs", Summary: "Call-back of an accepted call", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "reportResult", Tag: "jobs", Summary: "Call-back of an accepted call", Method: http.MethodPost,
+		Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
 		var resp wire.Response
 		return reported(w, r, api.MaxBody, &resp, func() error { return s.Result(r.Context(), r.PathValue("key"), resp) })
 	})

@@ -128,7 +128,9 @@ func New(d Deps) *Service {
 	if d.InSight == nil {
 		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
-	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log}, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, ofRun: map[state.Key]map[state.Key]*running{}, progress: output.NewProgress()}
+	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log},
+		slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)),
+		jobs: map[state.Key]*running{}, ofRun: map[state.Key]map[state.Key]*running{}, progress: output.NewProgress()}
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.
@@ -243,7 +245,8 @@ func (s *Service) work(ctx context.Context, j durable.Job) (over bool) {
 	}
 	s.changed(j.Run, j.Key)
 	if unknown {
-		kind, message = IncidentUnknown, message+"; of rows that were sent it is unknown what became of them: look at what they act on before you try again"
+		kind, message = IncidentUnknown, message+
+			"; of rows that were sent it is unknown what became of them: look at what they act on before you try again"
 	}
 	s.report(ctx, j, engine.JobFailed{Job: j.Key, Kind: kind, Message: message}, func(tx *db.Tx) error {
 		return record.SetState(tx, int64(j.Key), record.Failed, s.Clock.Now())
@@ -295,7 +298,8 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*pla
 					sc.Vars[n] = raw
 				}
 			}
-			sc.Given = gift.Touching(given, gift.Look{Run: r, Program: p, Element: j.Element, Names: append(source.Chooses(j.Node), names...), Reads: s.Planner.Takes})
+			sc.Given = gift.Touching(given,
+				gift.Look{Run: r, Program: p, Element: j.Element, Names: append(source.Chooses(j.Node), names...), Reads: s.Planner.Takes})
 		})
 		if err != nil {
 			return nil, err
@@ -368,7 +372,9 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	if err != nil {
 		return err
 	}
-	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, func(tx *db.Tx) error { return s.reached(tx, int64(j.Run), places) })
+	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, func(tx *db.Tx) error {
+		return s.reached(tx, int64(j.Run), places)
+	})
 }
 
 // places are the environments of what a run acts on, besides what it starts from:

@@ -45,7 +45,9 @@ type stopping struct {
 
 func newStopping(run state.Key) stopping {
 	given := make(chan struct{})
-	return stopping{run: run, touched: map[string]bool{}, over: make(chan struct{}), given: given, giveUp: sync.OnceFunc(func() { close(given) })}
+	return stopping{run: run, touched: map[string]bool{}, over: make(chan struct{}), given: given, giveUp: sync.OnceFunc(func() {
+		close(given)
+	})}
 }
 
 // touching notes what a call acts on, before it is sent.

@@ -81,7 +81,8 @@ func watchRun(t *rapid.T, s *Service, run int64) {
 			if !ok {
 				return
 			}
-			rows := []*record.Row{row(r, rapid.IntRange(0, 6).Draw(t, "row"), rapid.SampledFrom([]wire.Outcome{wire.OutcomeOK, wire.OutcomeFailed}).Draw(t, "outcome"))}
+			rows := []*record.Row{
+				row(r, rapid.IntRange(0, 6).Draw(t, "row"), rapid.SampledFrom([]wire.Outcome{wire.OutcomeOK, wire.OutcomeFailed}).Draw(t, "outcome"))}
 			stored := false
 			do(func(tx *db.Tx) (err error) {
 				stored, err = record.StoreAnswer(tx, r.ID, &record.Chunk{Round: r.Round}, rows)

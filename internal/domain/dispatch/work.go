@@ -313,7 +313,8 @@ func (t *task) unbound(targets []object.Ref) []*record.Row {
 			continue
 		}
 		row := *r
-		row.Outcome, row.Code, row.Message = wire.OutcomeSkipped, "sextant.unbound", "the step does not act on it any more: what it is bound to has changed"
+		row.Outcome, row.Code, row.Message = wire.OutcomeSkipped, "sextant.unbound",
+			"the step does not act on it any more: what it is bound to has changed"
 		gone = append(gone, &row)
 	}
 	return gone
@@ -352,12 +353,14 @@ func (s *Service) cut(t *task, r record.Job, todo intent) ([]*record.Chunk, []*r
 	var rows []*record.Row
 	for from := 0; from < len(todo.Rows); {
 		c := &record.Chunk{Round: r.Round, Number: len(chunks), Deadline: s.Clock.Now().Add(timeout)}
-		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.Requester(), ServiceName: t.Svc.Name(), ServicePath: t.Svc.Action.Path}
+		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.Requester(),
+			ServiceName: t.Svc.Name(), ServicePath: t.Svc.Action.Path}
 		fence, to := t.fence(todo, from), from
 		for ; to < len(todo.Rows) && to-from < size && t.fence(todo, to) == fence; to++ {
 			row, target := todo.Inputs[to], todo.Rows[to]
 			ref := plan.RefText(target)
-			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(ref), wire.Raw(t.scope.Requester()), wire.Raw("")
+			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(ref),
+				wire.Raw(t.scope.Requester()), wire.Raw("")
 			req.Inputs = append(req.Inputs, row)
 			if target.Type != "" {
 				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: target.ID})

@@ -76,7 +76,8 @@ func (s *Service) Bootstrap(ctx context.Context, password string) (*First, error
 	} else if err := checkPassword(first.Name, password); err != nil {
 		return nil, err
 	}
-	u := Account{ID: clock.NewID(s.clock), Name: first.Name, password: s.hasher.hash(first.Password), Created: s.clock.Now(), Roles: []Membership{{Role: "admin", Project: "*", Environment: "*"}}}
+	u := Account{ID: clock.NewID(s.clock), Name: first.Name, password: s.hasher.hash(first.Password),
+		Created: s.clock.Now(), Roles: []Membership{{Role: "admin", Project: "*", Environment: "*"}}}
 	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := insertUser(tx, u); err != nil {
 			return err
@@ -136,7 +137,8 @@ func Secret(r *http.Request) (string, error) {
 		}
 	}
 	if len(header) > 1 || len(header) == 1 && cookie != "" {
-		return "", errs.New(errs.Malformed, "identity.two_tokens", "the request carries two tokens: send one Authorization header, or the session's cookie")
+		return "",
+			errs.New(errs.Malformed, "identity.two_tokens", "the request carries two tokens: send one Authorization header, or the session's cookie")
 	}
 	if len(header) == 1 {
 		t, _ := strings.CutPrefix(header[0], "Bearer ")
@@ -197,7 +199,8 @@ func (s *Service) Subject(ctx context.Context, secret string) (Subject, error) {
 		return Subject{}, noToken()
 	}
 	if t.Kind == kindPlugin {
-		return Subject{ID: "plugin/" + t.user, Name: t.user, Kind: Plugin, Grants: []Grant{{Permission: "job.report", Project: "*"}, {Permission: "blob.read", Project: "*"}}}, nil
+		return Subject{ID: "plugin/" + t.user, Name: t.user, Kind: Plugin,
+			Grants: []Grant{{Permission: "job.report", Project: "*"}, {Permission: "blob.read", Project: "*"}}}, nil
 	}
 	if b.user.Disabled {
 		return Subject{}, errs.New(errs.Unauthenticated, "identity.disabled", "the user is disabled")

@@ -48,11 +48,13 @@ func (s *Service) CreateToken(ctx context.Context, n NewToken) (Token, string, e
 	}
 	for _, p := range n.Scope {
 		if !permissionForm.MatchString(p) {
-			return Token{}, "", errs.New(errs.Invalid, "identity.scope", "%q is no permission: write domain.verb, domain.* or *", p).At(errs.Field{Path: "scope", Message: "want domain.verb, domain.* or *"})
+			return Token{}, "", errs.New(errs.Invalid, "identity.scope", "%q is no permission: write domain.verb, domain.* or *", p).
+				At(errs.Field{Path: "scope", Message: "want domain.verb, domain.* or *"})
 		}
 	}
 	secret, now := clock.NewToken("sxt_"), s.clock.Now()
-	t := Token{ID: clock.NewID(s.clock), user: sub.userID(), Name: n.Name, Kind: kindAPI, hash: digest(secret), Scope: n.Scope, Expires: now.Add(n.For), Created: now, Seen: now}
+	t := Token{ID: clock.NewID(s.clock), user: sub.userID(), Name: n.Name,
+		Kind: kindAPI, hash: digest(secret), Scope: n.Scope, Expires: now.Add(n.For), Created: now, Seen: now}
 	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := insertToken(tx, t); err != nil {
 			return err

@@ -18,7 +18,8 @@ type JobKey struct {
 func (s *Service) Routes(a *api.API) {
 	type in struct{ Body Pull }
 	type out struct{ Body api.Page[Job] }
-	api.Register(a, api.Endpoint{ID: "activateJobs", Method: http.MethodPost, Path: "/api/v1/jobs/activate", Tag: "jobs", Summary: "Take open jobs of a type, and wait for one where there is none", Permission: "job.work"},
+	api.Register(a, api.Endpoint{ID: "activateJobs", Method: http.MethodPost, Path: "/api/v1/jobs/activate",
+		Tag: "jobs", Summary: "Take open jobs of a type, and wait for one where there is none", Permission: "job.work"},
 		func(ctx context.Context, i *in) (*out, error) {
 			all, err := s.Activate(ctx, i.Body)
 			return &out{api.Page[Job]{Items: all}}, err
@@ -30,7 +31,8 @@ func (s *Service) Routes(a *api.API) {
 			Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Results"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "completeJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/complete", Tag: "jobs", Summary: "End a job with its results", Permission: "job.work", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "completeJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/complete",
+		Tag: "jobs", Summary: "End a job with its results", Permission: "job.work", Status: http.StatusNoContent},
 		func(ctx context.Context, i *jobResult) (*struct{}, error) {
 			return nil, s.Complete(ctx, Held{i.Job.Key, i.Body.Lease}, i.Body.Variables)
 		})
@@ -43,7 +45,8 @@ func (s *Service) Routes(a *api.API) {
 			Backoff int     `json:"backoff,omitempty" minimum:"0" maximum:"86400" doc:"Seconds until the next try"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "failJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/fail", Tag: "jobs", Summary: "Say that a try has failed", Permission: "job.work", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "failJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/fail",
+		Tag: "jobs", Summary: "Say that a try has failed", Permission: "job.work", Status: http.StatusNoContent},
 		func(ctx context.Context, i *jobFailure) (*struct{}, error) {
 			return nil, s.Fail(ctx, Held{i.Job.Key, i.Body.Lease}, i.Body.Message, i.Body.Retries, time.Duration(i.Body.Backoff)*time.Second)
 		})
@@ -56,7 +59,8 @@ func (s *Service) Routes(a *api.API) {
 			Variables map[string]json.RawMessage `json:"variables,omitempty"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "throwJobError", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/error", Tag: "jobs", Summary: "Throw a BPMN error from a job", Permission: "job.work", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "throwJobError", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/error",
+		Tag: "jobs", Summary: "Throw a BPMN error from a job", Permission: "job.work", Status: http.StatusNoContent},
 		func(ctx context.Context, i *jobError) (*struct{}, error) {
 			return nil, s.Throw(ctx, Held{i.Job.Key, i.Body.Lease}, i.Body.Code, i.Body.Message, i.Body.Variables)
 		})
@@ -72,7 +76,8 @@ func (s *Service) Routes(a *api.API) {
 			Deadline time.Time `json:"deadline"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "extendJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/extend", Tag: "jobs", Summary: "Have a job for longer", Permission: "job.work"},
+	api.Register(a, api.Endpoint{ID: "extendJob", Method: http.MethodPost,
+		Path: "/api/v1/jobs/{job}/extend", Tag: "jobs", Summary: "Have a job for longer", Permission: "job.work"},
 		func(ctx context.Context, i *jobExtension) (*jobDeadline, error) {
 			var o jobDeadline
 			var err error

@@ -15,7 +15,8 @@ const forgotten = 5000
 func (h *Host) Forget(ctx context.Context, run state.Key) error {
 	for {
 		var first, last int64
-		err := h.deps.DB.QueryRow(ctx, "SELECT COALESCE(MIN(seq), -1), COALESCE(MAX(seq), -1) FROM engine_history WHERE run = ? AND run NOT IN (SELECT run FROM engine_record WHERE run = ?)",
+		err := h.deps.DB.QueryRow(ctx, "SELECT COALESCE(MIN(seq), -1), COALESCE(MAX(seq), -1) "+
+			"FROM engine_history WHERE run = ? AND run NOT IN (SELECT run FROM engine_record WHERE run = ?)",
 			int64(run), int64(run)).Scan(&first, &last)
 		if err != nil || last < 0 {
 			return err

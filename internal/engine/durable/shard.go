@@ -490,7 +490,8 @@ func (s *shard) stepStill(r *run, ev engine.Event) (engine.Result, error) {
 }
 
 func (s *shard) env(r *run) *engine.Env {
-	env := &engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone, Random: rand.Uint64, NextKey: s.keys.take, Budget: s.host.deps.Budget}
+	env := &engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone,
+		Random: rand.Uint64, NextKey: s.keys.take, Budget: s.host.deps.Budget}
 	if r.caller != nil {
 		env.Caller = func(code string, escalation bool) (caught, interrupts bool) {
 			return s.catches(r.caller, code, escalation)
@@ -551,7 +552,8 @@ func (s *shard) offer(r *run, element state.Key, node int32, j state.Job, first 
 		return
 	}
 	if w := s.host.worker(j.Type); w != nil {
-		w.Offer(Job{Key: j.Key, Run: r.key, Element: element, Type: j.Type, Retries: j.Retries, Round: j.Round, Override: j.Override, Program: r.program, Node: r.program.Nodes[node], New: first})
+		w.Offer(Job{Key: j.Key, Run: r.key, Element: element, Type: j.Type, Retries: j.Retries,
+			Round: j.Round, Override: j.Override, Program: r.program, Node: r.program.Nodes[node], New: first})
 	}
 }
 

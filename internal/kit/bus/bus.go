@@ -65,7 +65,8 @@ type Bus struct {
 
 // New makes a bus; Run has to be started for events to be numbered.
 func New(d *db.DB, c clock.Clock, log *slog.Logger) *Bus {
-	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{}, entropy: ulid.Monotonic(rand.Reader, 0)}
+	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{},
+		entropy: ulid.Monotonic(rand.Reader, 0)}
 }
 
 // id makes an identifier that sorts after all before it, those of the same

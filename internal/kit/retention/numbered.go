@@ -13,7 +13,8 @@ import (
 // most limit, and says how many. The table numbers its rows by seq as they come; the
 // newest stays, since the numbers go on from it.
 func Numbered(ctx context.Context, d *db.DB, table string, before time.Time, limit int) (int, error) {
-	rows, err := d.Query(ctx, "SELECT seq, time FROM "+table+" WHERE seq > 0 AND seq < (SELECT MAX(seq) FROM "+table+") ORDER BY seq LIMIT ?", limit)
+	rows, err := d.Query(ctx, "SELECT seq, time FROM "+table+" WHERE seq > 0 AND seq < (SELECT MAX(seq) FROM "+
+		table+") ORDER BY seq LIMIT ?", limit)
 	type place struct{ seq, time int64 }
 	oldest, err := db.Scan(rows, err, func(r *sql.Rows) (p place, err error) { return p, r.Scan(&p.seq, &p.time) })
 	if err != nil {

@@ -201,7 +201,8 @@ func (c *Client) Watch(ctx context.Context, run string, lost func(error), fn fun
 }
 
 func (c *Client) watch(ctx context.Context, run string, last *string, fn func(Update) bool) (done bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/api/v1/runs/"+url.PathEscape(run)+"/events", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+
+		"/api/v1/runs/"+url.PathEscape(run)+"/events", nil)
 	if err != nil {
 		return false, err
 	}

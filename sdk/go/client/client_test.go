@@ -34,7 +34,8 @@ func serve(t *testing.T, answer http.HandlerFunc) (*platform, *client.Client) {
 			t.Error(err)
 		}
 		p.mu.Lock()
-		p.asked = append(p.asked, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Authorization")+" "+r.Header.Get("If-Match")+" "+r.Header.Get("Last-Event-ID")+" "+string(body)))
+		p.asked = append(p.asked, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+
+			" "+r.Header.Get("Authorization")+" "+r.Header.Get("If-Match")+" "+r.Header.Get("Last-Event-ID")+" "+string(body)))
 		p.mu.Unlock()
 		answer(w, r)
 	}))
@@ -142,7 +143,9 @@ func TestRefusals(t *testing.T) {
 		name, body, want, code string
 		status                 int
 	}{
-		{"problem", `{"code": "process.invalid", "title": "it cannot be executed", "status": 200, "fields": [{"path": "u", "message": "no type", "line": 3}, {"path": "v", "message": "no flow"}]}`, "it cannot be executed\n  line 3: u: no type\n  v: no flow", "process.invalid", 422},
+		{"problem", `{"code": "process.invalid", "title": "it cannot be executed", ` +
+			`"status": 200, "fields": [{"path": "u", "message": "no type", "line": 3}, {"path": "v", "message": "no flow"}]}`,
+			"it cannot be executed\n  line 3: u: no type\n  v: no flow", "process.invalid", 422},
 		{"other", "<h1>Bad gateway</h1>", "the server answered 502 Bad Gateway: <h1>Bad gateway</h1>", "", 502},
 		{"empty", "", "the server answered 503 Service Unavailable: ", "", 503},
 		{"long", strings.Repeat("y", 1000), "the server answered 500 Internal Server Error: " + strings.Repeat("y", 200), "", 500},
@@ -197,14 +200,16 @@ func TestNobodyAnswers(t *testing.T) {
 func TestWatchGoesOnWhereItBroke(t *testing.T) {
 	t.Parallel()
 	event := func(id int, state, ended string) string {
-		return fmt.Sprintf("id: %d\nevent: run\ndata: {\"run\": {\"key\": \"1\", \"state\": %q, \"ended\": %q}, \"steps\": [{\"key\": \"%d\"}]}\n\n", id, state, ended, id)
+		return fmt.Sprintf("id: %d\nevent: run\ndata: {\"run\": {\"key\": "+
+			"\"1\", \"state\": %q, \"ended\": %q}, \"steps\": [{\"key\": \"%d\"}]}\n\n", id, state, ended, id)
 	}
 	const open, over = "0001-01-01T00:00:00Z", "2026-01-02T03:04:05Z"
 	n := 0
 	p, c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		switch n++; n {
 		case 1:
-			_, _ = io.WriteString(w, ": hello\n\n"+event(1, "active", open)+"id: 9\nevent: other\ndata: {}\n\n"+event(2, "active", open)+"id: 3\nevent: run\ndata: {\"ru")
+			_, _ = io.WriteString(w, ": hello\n\n"+event(1, "active", open)+"id: 9\nevent: other\ndata: {}\n\n"+
+				event(2, "active", open)+"id: 3\nevent: run\ndata: {\"ru")
 		case 2:
 			w.WriteHeader(http.StatusServiceUnavailable)
 		default:
@@ -222,7 +227,8 @@ func TestWatchGoesOnWhereItBroke(t *testing.T) {
 	if len(lost) != 2 || lost[0] != "<nil>" || !strings.Contains(lost[1], "503") {
 		t.Errorf("%q was lost", lost)
 	}
-	if got, want := p.heard(), []string{"GET /api/v1/runs/1/events Bearer secret", "GET /api/v1/runs/1/events Bearer secret  2", "GET /api/v1/runs/1/events Bearer secret  2"}; !slices.Equal(got, want) {
+	if got, want := p.heard(), []string{"GET /api/v1/runs/1/events Bearer secret",
+		"GET /api/v1/runs/1/events Bearer secret  2", "GET /api/v1/runs/1/events Bearer secret  2"}; !slices.Equal(got, want) {
 		t.Errorf("it asked %q, want %q", got, want)
 	}
 }

@@ -107,7 +107,9 @@ func (t *Step) Result() (json.RawMessage, error) {
 	case len(raw) <= maxInline, read && len(raw) <= engine.MaxVariableBytes:
 		return raw, nil
 	case read:
-		return nil, errs.New(errs.TooLarge, "dispatch.result_too_large", "the outputs of the step have %d bytes, and expressions of the process read them: at most %d bytes are possible there; give them to a service with <sextant:input from=\"step\">, or let the service say less", len(raw), engine.MaxVariableBytes)
+		return nil, errs.New(errs.TooLarge, "dispatch.result_too_large",
+			"the outputs of the step have %d bytes, and expressions of the process read them: at most %d bytes are possible there; "+
+				"give them to a service with <sextant:input from=\"step\">, or let the service say less", len(raw), engine.MaxVariableBytes)
 	}
 	res.Record = strconv.FormatInt(int64(t.Job.Key), 10)
 	for i := range res.Rows {

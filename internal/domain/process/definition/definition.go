@@ -118,7 +118,8 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	isNew := make([]bool, len(progs))
 	for i, prog := range progs {
 		out.Warnings = slices.Concat(out.Warnings, unserved(prog), s.undecided(ctx, project, prog), s.uncalled(ctx, project, progs, prog))
-		defs[i] = Definition{Key: api.Key(s.keys.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now(), Tag: prog.VersionTag}
+		defs[i] = Definition{Key: api.Key(s.keys.NewKey()), Project: project,
+			Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now(), Tag: prog.VersionTag}
 	}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
 		s.versions.Changes(tx)
@@ -188,7 +189,8 @@ func unserved(p *program.Program) []errs.Field {
 	for _, n := range p.Nodes {
 		if n.Kind == program.ServiceTask && n.Task.Type.Expr == nil && !dispatch.Accepts(n.Task.Type.Static) {
 			all = append(all, errs.Field{Path: n.ID, Code: "process.no_worker", Line: n.Line,
-				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until a worker takes it (POST /api/v1/jobs/activate), or somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
+				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until a worker " +
+					"takes it (POST /api/v1/jobs/activate), or somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
 		}
 	}
 	return all
@@ -203,7 +205,8 @@ func (s *Service) undecided(ctx context.Context, project string, p *program.Prog
 		}
 		if has, err := s.DMN.Has(ctx, project, n.Decision.ID.Static); err == nil && !has {
 			all = append(all, errs.Field{Path: n.ID, Code: "process.no_decision", Line: n.Line,
-				Message: "there is no decision " + strconv.Quote(n.Decision.ID.Static) + ": the step stops with an incident until a DMN file with it is deployed"})
+				Message: "there is no decision " + strconv.Quote(n.Decision.ID.Static) +
+					": the step stops with an incident until a DMN file with it is deployed"})
 		}
 	}
 	return all
@@ -266,7 +269,8 @@ func (s *Service) find(ctx context.Context, project, process string, number int)
 // Version gives a version of a process, the newest for 0; a NotFound error where there
 // is none.
 func (s *Service) Version(ctx context.Context, project, process string, version int) (Definition, error) {
-	missing := errs.New(errs.NotFound, "process.not_found", "there is no process %q in project %q: deploy it first", process, project).With("process", process)
+	missing := errs.New(errs.NotFound, "process.not_found", "there is no process %q in project %q: deploy it first", process, project).
+		With("process", process)
 	if version == 0 {
 		d, err := s.find(ctx, project, process, 0)
 		if err == nil && d == nil {

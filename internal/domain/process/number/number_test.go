@@ -38,16 +38,20 @@ func TestNumbersStay(t *testing.T) {
 			}
 		}
 		must(d.Do(t.Context(), func(tx *db.Tx) error {
-			_, err := tx.Exec("INSERT INTO process_definition (definition, project, process, version, name, digest, subject, created, tag) VALUES (?, 'p', ?, 1, '', '', '', 0, '')", definition, fmt.Sprint("n", definition))
+			_, err := tx.Exec("INSERT INTO process_definition (definition, project, process, version, name, digest, subject, created, tag) "+
+				"VALUES (?, 'p', ?, 1, '', '', '', 0, '')", definition, fmt.Sprint("n", definition))
 			return err
 		}))
 		id := rapid.SampledFrom([]string{"a", "b", "ü", "a b", "流程", ""})
 		var want program.Table
 		for range rapid.IntRange(1, 4).Draw(t, "compilers") {
-			table := program.Table{Nodes: append(append([]string{}, want.Nodes...), rapid.SliceOfN(id, 0, 3).Draw(t, "nodes")...), Flows: append(append([]string{}, want.Flows...), rapid.SliceOfN(id, 0, 3).Draw(t, "flows")...)}
+			table := program.Table{Nodes: append(append([]string{}, want.Nodes...), rapid.SliceOfN(id, 0, 3).Draw(t, "nodes")...),
+				Flows: append(append([]string{}, want.Flows...), rapid.SliceOfN(id, 0, 3).Draw(t, "flows")...)}
 			if rapid.Bool().Draw(t, "fails") {
 				failed := errors.New("no")
-				if err := d.Do(t.Context(), func(tx *db.Tx) error { return errors.Join(number.Keep(tx, definition, table), failed) }); !errors.Is(err, failed) {
+				if err := d.Do(t.Context(), func(tx *db.Tx) error {
+					return errors.Join(number.Keep(tx, definition, table), failed)
+				}); !errors.Is(err, failed) {
 					t.Fatalf("%v", err)
 				}
 			} else {

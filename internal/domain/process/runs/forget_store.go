@@ -20,7 +20,8 @@ type Forgetters []func(tx *db.Tx, run int64) error
 // limit, and says how many. What is much of a run goes before it: a server that is
 // killed meanwhile goes on with the same run.
 func (s *Service) Forget(ctx context.Context, before time.Time, limit int, others Forgetters) (int, error) {
-	rows, err := s.DB.Query(ctx, "SELECT run FROM process_run WHERE ended > 0 AND ended < ? ORDER BY ended, run LIMIT ?", clock.Micros(before), limit)
+	rows, err := s.DB.Query(ctx, "SELECT run FROM process_run WHERE ended > 0 AND ended < ? ORDER BY ended, run LIMIT ?",
+		clock.Micros(before), limit)
 	old, err := db.Scan(rows, err, func(r *sql.Rows) (run int64, err error) { return run, r.Scan(&run) })
 	if err != nil {
 		return 0, err
@@ -52,7 +53,8 @@ func (s *Service) Forget(ctx context.Context, before time.Time, limit int, other
 
 func forgetRun(tx *db.Tx, run int64) error {
 	var project, objects string
-	if err := tx.QueryRow(context.Background(), "SELECT project, objects FROM process_run WHERE run = ?", run).Scan(&project, &objects); err != nil {
+	if err := tx.QueryRow(context.Background(), "SELECT project, objects FROM process_run WHERE run = ?", run).
+		Scan(&project, &objects); err != nil {
 		return err
 	}
 	for _, o := range strings.Split(objects, "\n") { // by the key: there is no index by run

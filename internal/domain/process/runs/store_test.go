@@ -57,19 +57,21 @@ func fill(t *rapid.T, d *db.DB, project string, first int64) []kept {
 	err := d.Do(t.Context(), func(tx *db.Tx) error {
 		all = nil
 		for i, p := range processes {
-			_, err := tx.Exec("INSERT INTO process_definition (definition, project, process, version, name, digest, subject, created, tag) VALUES (?, ?, ?, 1, ?, 'd', 'ann', 0, '')", first+int64(i), project, p, p)
+			_, err := tx.Exec("INSERT INTO process_definition (definition, project, process, version, name, digest, subject, created, tag) "+
+				"VALUES (?, ?, ?, 1, ?, 'd', 'ann', 0, '')", first+int64(i), project, p, p)
 			if err != nil {
 				return err
 			}
 		}
 		for i := range rapid.IntRange(0, 12).Draw(t, "runs") {
 			kind := rapid.IntRange(0, len(processes)-1).Draw(t, "process")
-			r := kept{Run: Run{Key: api.Key(first + int64(i)), Project: project, Process: processes[kind], Version: 1, definition: first + int64(kind),
-				Title:   rapid.SampledFrom([]string{"", "Release 100% of it", "release 1009", "发布 web-1", "a_b", "a!b", "aXb"}).Draw(t, "title"),
-				Subject: rapid.SampledFrom([]string{"ann", "bo"}).Draw(t, "subject"), Verdict: "v",
-				State:   rapid.SampledFrom([]string{StateActive, StateWaiting, "completed", "failed"}).Draw(t, "state"),
-				Objects: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a:b/1", "a:b/2", "a:b/3"}), 0, 3, rapid.ID).Draw(t, "objects"),
-				Started: began.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "started")) * 25 * time.Minute)},
+			r := kept{
+				Run: Run{Key: api.Key(first + int64(i)), Project: project, Process: processes[kind], Version: 1, definition: first + int64(kind),
+					Title:   rapid.SampledFrom([]string{"", "Release 100% of it", "release 1009", "发布 web-1", "a_b", "a!b", "aXb"}).Draw(t, "title"),
+					Subject: rapid.SampledFrom([]string{"ann", "bo"}).Draw(t, "subject"), Verdict: "v",
+					State:   rapid.SampledFrom([]string{StateActive, StateWaiting, "completed", "failed"}).Draw(t, "state"),
+					Objects: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a:b/1", "a:b/2", "a:b/3"}), 0, 3, rapid.ID).Draw(t, "objects"),
+					Started: began.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "started")) * 25 * time.Minute)},
 				environments: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"dev", "prod"}), 0, 2, rapid.ID).Draw(t, "places")}
 			r.places, r.ObjectCount = identity.Places(r.environments), len(r.Objects)
 			if r.Objects == nil {
@@ -100,7 +102,8 @@ func fill(t *rapid.T, d *db.DB, project string, first int64) []kept {
 
 func choose(t *rapid.T, d *db.DB, project string, all []kept) {
 	environment := rapid.SampledFrom([]string{"*", "dev", "test"}).Draw(t, "environment")
-	ctx := identity.With(context.Background(), identity.Subject{ID: "user/1", Name: "ann", Kind: identity.User, Grants: []identity.Grant{{Permission: "run.read", Project: project, Environment: environment}}})
+	ctx := identity.With(context.Background(), identity.Subject{ID: "user/1",
+		Name: "ann", Kind: identity.User, Grants: []identity.Grant{{Permission: "run.read", Project: project, Environment: environment}}})
 	f := Filter{Choice: Choice{Project: project,
 		Process: rapid.SampledFrom([]string{"", "deploy", "none"}).Draw(t, "of process"),
 		Subject: rapid.SampledFrom([]string{"", "bo"}).Draw(t, "of subject"),
@@ -148,7 +151,8 @@ func choose(t *rapid.T, d *db.DB, project string, all []kept) {
 	for i := range want {
 		want[i].Objects = slices.Sorted(slices.Values(want[i].Objects))
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Run{}), cmp.Comparer(func(a, b []string) bool { return slices.Equal(a, b) })); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Run{}),
+		cmp.Comparer(func(a, b []string) bool { return slices.Equal(a, b) })); diff != "" {
 		t.Errorf("chosen by %+v in %s: %s", f.Choice, environment, diff)
 	}
 	f.After, f.State = "", ""
@@ -177,7 +181,8 @@ func choose(t *rapid.T, d *db.DB, project string, all []kept) {
 func (r kept) fits(f Filter, environment string) bool {
 	contains := func(in string) bool { return strings.Contains(strings.ToLower(in), strings.ToLower(f.Text)) }
 	seen := environment == "*" || !slices.ContainsFunc(r.environments, func(e string) bool { return e != environment })
-	return seen && (f.State == "" || r.State == f.State) && (f.Process == "" || r.Process == f.Process) && (f.Subject == "" || r.Subject == f.Subject) &&
+	return seen && (f.State == "" || r.State == f.State) && (f.Process == "" || r.Process == f.Process) &&
+		(f.Subject == "" || r.Subject == f.Subject) &&
 		(f.Object == "" || slices.Contains(r.Objects, f.Object)) && (f.Called == "" || (f.Called == "only") == (r.Parent != 0)) &&
 		(f.Parent.Key == 0 || r.Parent == f.Parent.Key) && (contains(r.Title) || contains(r.Process)) &&
 		(f.Since.IsZero() || !r.Started.Before(f.Since)) && (f.Until.IsZero() || r.Started.Before(f.Until))

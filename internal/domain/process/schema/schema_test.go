@@ -49,14 +49,17 @@ func TestVariablesAreThoseOfTheSchema(t *testing.T) {
 		vars map[string]json.RawMessage
 		want []string // places
 	}{
-		{"all", vars("version", `"1.2"`, "plan", `"1 50%"`, "wait", "0", "day", `"2026-02-28"`, "hosts", `[{"name": "a"}]`, "dry", "true", "any", "null"), nil},
+		{"all", vars("version", `"1.2"`, "plan", `"1 50%"`, "wait", "0", "day",
+			`"2026-02-28"`, "hosts", `[{"name": "a"}]`, "dry", "true", "any", "null"), nil},
 		{"large numbers", vars("version", `"1.2"`, "plan", `"all"`, "limit", "12345678901234567890"), nil},
 		{"numbers by value", vars("version", `"1.2"`, "plan", `"all"`, "limit", "1000"), nil},
 		{"nothing", nil, []string{"variables"}},
 		{"one missing", vars("plan", `"all"`), []string{"variables"}},
 		{"a form", vars("version", `"12"`, "plan", `"all"`), []string{"variables.version"}},
-		{"several", vars("version", `12`, "plan", `"some"`, "wait", "-1", "day", `"2026-02-30"`), []string{"variables.day", "variables.plan", "variables.version", "variables.wait"}},
-		{"within a list", vars("version", `"1.2"`, "plan", `"all"`, "hosts", `[{"name": "a"}, {"name": 2}, {}]`), []string{"variables.hosts.1.name", "variables.hosts.2"}},
+		{"several", vars("version", `12`, "plan", `"some"`, "wait", "-1", "day", `"2026-02-30"`),
+			[]string{"variables.day", "variables.plan", "variables.version", "variables.wait"}},
+		{"within a list", vars("version", `"1.2"`, "plan", `"all"`, "hosts", `[{"name": "a"}, {"name": 2}, {}]`),
+			[]string{"variables.hosts.1.name", "variables.hosts.2"}},
 		{"half a number", vars("version", `"1.2"`, "plan", `"all"`, "wait", "1.5"), []string{"variables.wait"}},
 		{"not declared", vars("version", `"1.2"`, "plan", `"all"`, "more", "1"), []string{"variables"}},
 		{"a number nearby", vars("version", `"1.2"`, "plan", `"all"`, "limit", "12345678901234567891"), []string{"variables.limit"}},
@@ -91,7 +94,8 @@ func TestVariablesAreThoseOfTheSchema(t *testing.T) {
 func TestASchemaThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	var cache schema.Cache
-	for _, text := range []string{`{`, `{"type": "text"}`, `{"$ref": "https://example.com/other.json"}`, `{"$ref": "file:///etc/passwd"}`, `{"pattern": "("}`} {
+	for _, text := range []string{`{`, `{"type": "text"}`, `{"$ref": "https://example.com/other.json"}`,
+		`{"$ref": "file:///etc/passwd"}`, `{"pattern": "("}`} {
 		b := &program.Begin{Schema: []byte(text)}
 		if _, err := schema.Compile(b); err == nil {
 			t.Errorf("%s is compiled", text)
@@ -131,20 +135,22 @@ func TestVariablesThatASchemaNames(t *testing.T) {
 		got[v.Name] = v
 	}
 	want := map[string]wire.Param{
-		"version": {Name: "version", Type: wire.TypeString, Required: true, Title: wire.Text{"en": "Version"}, Description: wire.Text{"en": "Which one goes out"}},
-		"plan":    {Name: "plan", Type: wire.TypeString, Required: true, Values: []string{"all", "1 50%"}, Default: "all"},
-		"wait":    {Name: "wait", Type: wire.TypeInt, Default: "30"},
-		"limit":   {Name: "limit", Type: wire.TypeNumber, Values: []string{"0.1", "12345678901234567890", "1e3"}},
-		"day":     {Name: "day", Type: wire.TypeString},
-		"hosts":   {Name: "hosts", Type: wire.TypeList},
-		"dry":     {Name: "dry", Type: wire.TypeBool},
-		"extra":   {Name: "extra", Type: wire.TypeObject},
-		"any":     {Name: "any"},
+		"version": {Name: "version", Type: wire.TypeString, Required: true, Title: wire.Text{"en": "Version"},
+			Description: wire.Text{"en": "Which one goes out"}},
+		"plan":  {Name: "plan", Type: wire.TypeString, Required: true, Values: []string{"all", "1 50%"}, Default: "all"},
+		"wait":  {Name: "wait", Type: wire.TypeInt, Default: "30"},
+		"limit": {Name: "limit", Type: wire.TypeNumber, Values: []string{"0.1", "12345678901234567890", "1e3"}},
+		"day":   {Name: "day", Type: wire.TypeString},
+		"hosts": {Name: "hosts", Type: wire.TypeList},
+		"dry":   {Name: "dry", Type: wire.TypeBool},
+		"extra": {Name: "extra", Type: wire.TypeObject},
+		"any":   {Name: "any"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if !schema.Declares(b, "dry") || schema.Declares(b, "wet") || schema.Declares(nil, "dry") || schema.Declares(&program.Begin{Schema: []byte("{")}, "dry") {
+	if !schema.Declares(b, "dry") || schema.Declares(b, "wet") || schema.Declares(nil, "dry") ||
+		schema.Declares(&program.Begin{Schema: []byte("{")}, "dry") {
 		t.Error("what is declared is not known")
 	}
 }
@@ -155,13 +161,15 @@ func TestLay(t *testing.T) {
 	service := wire.Param{Name: "a", Type: wire.TypeText, Title: wire.Text{"en": "of the service"}, Default: "x", Required: true}
 	over := service
 	schema.Lay(wire.Param{Name: "a", Type: wire.TypeString, Title: wire.Text{"en": "of the process"}, Values: []string{"x", "y"}}, &over)
-	want := wire.Param{Name: "a", Type: wire.TypeText, Title: wire.Text{"en": "of the process"}, Default: "x", Required: true, Values: []string{"x", "y"}}
+	want := wire.Param{Name: "a", Type: wire.TypeText, Title: wire.Text{"en": "of the process"},
+		Default: "x", Required: true, Values: []string{"x", "y"}}
 	if diff := cmp.Diff(want, over); diff != "" {
 		t.Error(diff)
 	}
 	bare := wire.Param{Name: "a"}
 	schema.Lay(wire.Param{Type: wire.TypeInt, Default: "1", Description: wire.Text{"en": "d"}, Required: true}, &bare)
-	if diff := cmp.Diff(wire.Param{Name: "a", Type: wire.TypeInt, Default: "1", Description: wire.Text{"en": "d"}, Required: true}, bare); diff != "" {
+	if diff := cmp.Diff(wire.Param{Name: "a", Type: wire.TypeInt, Default: "1", Description: wire.Text{"en": "d"}, Required: true},
+		bare); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -191,8 +199,10 @@ func TestObjectsOfAStart(t *testing.T) {
 
 func TestStartEvents(t *testing.T) {
 	t.Parallel()
-	const both = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"><message id="m" name="order"/><process id="p" isExecutable="true">%s
-<startEvent id="heard"><messageEventDefinition messageRef="m"/></startEvent><sequenceFlow id="g" sourceRef="heard" targetRef="e"/><endEvent id="e"/></process></definitions>`
+	const both = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t">` +
+		`<message id="m" name="order"/><process id="p" isExecutable="true">%s
+<startEvent id="heard"><messageEventDefinition messageRef="m"/></startEvent>` +
+		`<sequenceFlow id="g" sourceRef="heard" targetRef="e"/><endEvent id="e"/></process></definitions>`
 	for _, c := range []struct {
 		plain, event string
 		ok           bool

@@ -19,7 +19,8 @@ type property struct {
 }
 
 // kinds are the types of parameters by those of JSON Schema.
-var kinds = map[string]string{"string": wire.TypeString, "integer": wire.TypeInt, "number": wire.TypeNumber, "boolean": wire.TypeBool, "array": wire.TypeList, "object": wire.TypeObject}
+var kinds = map[string]string{"string": wire.TypeString, "integer": wire.TypeInt,
+	"number": wire.TypeNumber, "boolean": wire.TypeBool, "array": wire.TypeList, "object": wire.TypeObject}
 
 // Variables lists what a process says that it is started with, by name.
 func Variables(b *program.Begin) []wire.Param {

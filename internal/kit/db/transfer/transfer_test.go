@@ -33,7 +33,8 @@ func open(t *testing.T, name string, statements ...string) *sql.DB {
 func TestEachValueIsCopied(t *testing.T) {
 	t.Parallel()
 	from := open(t, "from.db", "CREATE TABLE thing ("+columns+")")
-	values := [][3]any{{"a", []byte{0, 1, 255}, 1}, {"", []byte{}, 0}, {nil, nil, nil}, {"发布 '\"\\", []byte("text"), int64(-1 << 62)}, {strings.Repeat("long ", 20_000), make([]byte, 100_000), int64(1<<63 - 1)}}
+	values := [][3]any{{"a", []byte{0, 1, 255}, 1}, {"", []byte{}, 0}, {nil, nil, nil},
+		{"发布 '\"\\", []byte("text"), int64(-1 << 62)}, {strings.Repeat("long ", 20_000), make([]byte, 100_000), int64(1<<63 - 1)}}
 	for i, v := range values {
 		if _, err := from.ExecContext(t.Context(), "INSERT INTO thing (id, name, body, n) VALUES (?, ?, ?, ?)", i, v[0], v[1], v[2]); err != nil {
 			t.Fatal(err)
@@ -49,10 +50,12 @@ func TestEachValueIsCopied(t *testing.T) {
 		var body []byte
 		var n sql.NullInt64
 		missing := false
-		if err := to.QueryRowContext(t.Context(), "SELECT name, body, body IS NULL, n FROM thing WHERE id = ?", i).Scan(&name, &body, &missing, &n); err != nil {
+		if err := to.QueryRowContext(t.Context(), "SELECT name, body, body IS NULL, n FROM thing WHERE id = ?", i).
+			Scan(&name, &body, &missing, &n); err != nil {
 			t.Fatal(err)
 		}
-		if name.Valid != (v[0] != nil) || name.Valid && name.String != v[0] || missing != (v[1] == nil) || !missing && string(body) != string(v[1].([]byte)) || n.Valid != (v[2] != nil) {
+		if name.Valid != (v[0] != nil) || name.Valid && name.String != v[0] ||
+			missing != (v[1] == nil) || !missing && string(body) != string(v[1].([]byte)) || n.Valid != (v[2] != nil) {
 			t.Errorf("row %d is %.20q, %.20q, %v", i, name.String, body, n)
 		}
 	}
@@ -61,7 +64,8 @@ func TestEachValueIsCopied(t *testing.T) {
 // More rows than one commit takes are copied, and one that is other is found.
 func TestACopyThatDiffersIsFound(t *testing.T) {
 	t.Parallel()
-	fill := "WITH RECURSIVE some(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM some WHERE i < 5001) INSERT INTO thing SELECT i, 'name ' || i, x'00', i FROM some"
+	fill := "WITH RECURSIVE some(i) AS (SELECT 1 UNION ALL SELECT i + 1 " +
+		"FROM some WHERE i < 5001) INSERT INTO thing SELECT i, 'name ' || i, x'00', i FROM some"
 	from := open(t, "from.db", "CREATE TABLE thing ("+columns+")", fill)
 	whole := open(t, "whole.db", "CREATE TABLE thing ("+columns+")")
 	was, err := transfer.Copy(t.Context(), from, whole, "thing")
@@ -72,7 +76,8 @@ func TestACopyThatDiffersIsFound(t *testing.T) {
 		"one-other":   "CREATE TRIGGER x AFTER INSERT ON thing WHEN NEW.id = 4000 BEGIN UPDATE thing SET name = 'other' WHERE id = 4000; END",
 		"one-missing": "CREATE TRIGGER x AFTER INSERT ON thing WHEN NEW.id = 4000 BEGIN DELETE FROM thing WHERE id = 4000; END",
 		"one-empty":   "CREATE TRIGGER x AFTER INSERT ON thing WHEN NEW.id = 4000 BEGIN UPDATE thing SET name = NULL WHERE id = 4000; END",
-		"exchanged":   "CREATE TRIGGER x AFTER INSERT ON thing WHEN NEW.id = 4001 BEGIN UPDATE thing SET n = 8001 - n WHERE id IN (4000, 4001); END",
+		"exchanged": "CREATE TRIGGER x AFTER INSERT ON thing WHEN NEW.id " +
+			"= 4001 BEGIN UPDATE thing SET n = 8001 - n WHERE id IN (4000, 4001); END",
 	} {
 		to := open(t, name+".db", "CREATE TABLE thing ("+columns+")", trigger)
 		if _, err := transfer.Copy(t.Context(), from, to, "thing"); !errors.Is(err, transfer.ErrDiffers) {
@@ -95,10 +100,12 @@ func TestOnlyAnEmptyTargetIsTaken(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), "INSERT INTO b (id) VALUES (1)"); err != nil {
 		t.Fatal(err)
 	}
-	if err := transfer.Empty(t.Context(), db, []string{"a", "b"}); !errors.Is(err, transfer.ErrNotEmpty) || !strings.Contains(err.Error(), "b has 1 rows") {
+	if err := transfer.Empty(t.Context(), db, []string{"a", "b"}); !errors.Is(err, transfer.ErrNotEmpty) ||
+		!strings.Contains(err.Error(), "b has 1 rows") {
 		t.Errorf("%v", err)
 	}
-	if err := transfer.Empty(t.Context(), db, []string{"none"}); err == nil || errors.Is(err, transfer.ErrNotEmpty) || !strings.Contains(err.Error(), "none") {
+	if err := transfer.Empty(t.Context(), db, []string{"none"}); err == nil ||
+		errors.Is(err, transfer.ErrNotEmpty) || !strings.Contains(err.Error(), "none") {
 		t.Errorf("%v", err)
 	}
 }
