@@ -17,7 +17,8 @@ import (
 func TestWhatIsGivenComesBack(t *testing.T) {
 	t.Parallel()
 	values := rapid.MapOf(rapid.StringMatching(`[a-z_]{1,5}`), rapid.Custom(func(t *rapid.T) json.RawMessage {
-		return json.RawMessage(rapid.SampledFrom([]string{"1.10", `"a"`, "null", `{"$secret":"connection/a#b"}`, "12345678901234567890", "[]"}).Draw(t, "value"))
+		return json.RawMessage(rapid.SampledFrom([]string{"1.10", `"a"`, "null", `{"$secret":"connection/a#b"}`, "12345678901234567890", "[]"}).
+			Draw(t, "value"))
 	}))
 	rapid.Check(t, func(t *rapid.T) {
 		v := override.Values{Inputs: values.Draw(t, "inputs"), Outputs: values.Draw(t, "outputs")}

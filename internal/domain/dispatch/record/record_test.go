@@ -50,7 +50,8 @@ func TestRecordsAgreeWithAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		run += 100
 		j := &jobs{T: t, db: d, run: run, all: map[int64]*job{}}
-		t.Repeat(map[string]func(*rapid.T){"round": j.round, "sent": j.sent, "answer": j.answer, "lose": j.lose, "give-up": j.giveUp, "forget": j.forget, "": j.check})
+		t.Repeat(map[string]func(*rapid.T){"round": j.round, "sent": j.sent,
+			"answer": j.answer, "lose": j.lose, "give-up": j.giveUp, "forget": j.forget, "": j.check})
 	})
 }
 
@@ -82,14 +83,17 @@ func (j *jobs) round(t *rapid.T) {
 		m = &job{Job: record.Job{ID: id, Run: j.run, Round: -1}, chunks: map[[2]int]*record.Chunk{}, rows: map[string]*record.Row{}}
 	}
 	r := m.Job
-	r.Node, r.Project, r.Plugin, r.Service, r.Version, r.State = rapid.SampledFrom([]string{"a", "b"}).Draw(t, "node"), "p", "host", "host/script/run", "1.0.0", record.Open
+	r.Node, r.Project, r.Plugin, r.Service, r.Version, r.State = rapid.SampledFrom([]string{"a", "b"}).Draw(t, "node"),
+		"p", "host", "host/script/run", "1.0.0", record.Open
 	r.Round, r.Tries, r.Given = r.Round+1, rapid.IntRange(0, 3).Draw(t, "tries"), rapid.SampledFrom([]string{"", `["ann"]`}).Draw(t, "given")
 	var chunks []*record.Chunk
 	var rows []*record.Row
 	for n := range rapid.IntRange(1, 2).Draw(t, "chunks") {
-		c := &record.Chunk{Round: r.Round, Number: n, Sent: rapid.Bool().Draw(t, "at once"), Deadline: time.UnixMicro(int64(rapid.IntRange(1, 1000).Draw(t, "deadline"))).UTC(), Digest: "d", Body: []byte(fmt.Sprint(r.Round, n))}
+		c := &record.Chunk{Round: r.Round, Number: n, Sent: rapid.Bool().Draw(t, "at once"),
+			Deadline: time.UnixMicro(int64(rapid.IntRange(1, 1000).Draw(t, "deadline"))).UTC(), Digest: "d", Body: []byte(fmt.Sprint(r.Round, n))}
 		for range rapid.IntRange(0, 2).Draw(t, "claims") {
-			c.Claims = append(c.Claims, control.Claim{Object: rapid.SampledFrom([]string{"host:host/1", "host:host/1/disk", "lock"}).Draw(t, "claim"), Mode: control.Exclusive})
+			c.Claims = append(c.Claims,
+				control.Claim{Object: rapid.SampledFrom([]string{"host:host/1", "host:host/1/disk", "lock"}).Draw(t, "claim"), Mode: control.Exclusive})
 		}
 		chunks = append(chunks, c)
 		object := fmt.Sprint("host:host/", n)
@@ -123,7 +127,8 @@ func (j *jobs) answer(t *rapid.T) {
 		return
 	}
 	row := *m.rows[fmt.Sprint("host:host/", c.Number)]
-	row.Outcome, row.Code, row.Message, row.Retry = rapid.SampledFrom([]wire.Outcome{wire.OutcomeOK, wire.OutcomeFailed}).Draw(t, "outcome"), "c", "said", "transport"
+	row.Outcome, row.Code, row.Message, row.Retry = rapid.SampledFrom([]wire.Outcome{wire.OutcomeOK, wire.OutcomeFailed}).Draw(t, "outcome"),
+		"c", "said", "transport"
 	row.Outputs = wire.Row{"n": json.RawMessage("1.10"), "text": json.RawMessage(`"ü"`)}
 	stored := false
 	j.do(func(tx *db.Tx) (err error) {
@@ -234,7 +239,9 @@ func (j *jobs) check(t *rapid.T) {
 			chunks, err := record.Chunks(ctx, j.db, id, round)
 			must(err)
 			for _, c := range chunks {
-				if diff := cmp.Diff(m.chunks[[2]int{round, c.Number}], c, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Claims" }, cmp.Comparer(func(a, b []control.Claim) bool { return slices.Equal(a, b) }))); diff != "" {
+				if diff := cmp.Diff(m.chunks[[2]int{round, c.Number}], c, cmp.FilterPath(func(p cmp.Path) bool {
+					return p.Last().String() == ".Claims"
+				}, cmp.Comparer(func(a, b []control.Claim) bool { return slices.Equal(a, b) }))); diff != "" {
 					t.Fatal(diff)
 				}
 			}

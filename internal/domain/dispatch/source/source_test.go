@@ -37,16 +37,21 @@ func TestEveryTypeTakesItsValuesAlone(t *testing.T) {
 		param     wire.Param
 		good, bad []string
 	}{
-		{wire.Param{Type: wire.TypeInt}, []string{"0", "-7", "9223372036854775807"}, []string{"1.0", "1e3", `"1"`, "true", "9223372036854775808", "[1]"}},
+		{wire.Param{Type: wire.TypeInt}, []string{"0", "-7", "9223372036854775807"},
+			[]string{"1.0", "1e3", `"1"`, "true", "9223372036854775808", "[1]"}},
 		{wire.Param{Type: wire.TypeNumber}, []string{"0.1", "-1e300", "12345678901234567890.5"}, []string{`"1"`, "true", "{}", "[1]"}},
 		{wire.Param{Type: wire.TypeBool}, []string{"true", "false"}, []string{`"true"`, "1", "[true]"}},
 		{wire.Param{Type: wire.TypeList}, []string{"[]", `["a", 1]`}, []string{`"a"`, "{}", "1"}},
 		{wire.Param{Type: wire.TypeObject}, []string{"{}", `{"a": [1]}`}, []string{`"a"`, "[]", "1"}},
-		{wire.Param{Type: wire.TypeEnum, Values: []string{"up", "down", "1"}}, []string{`"up"`, "1", `"1"`}, []string{`"UP"`, `"up "`, "2", "true"}},
+		{wire.Param{Type: wire.TypeEnum, Values: []string{"up", "down", "1"}},
+			[]string{`"up"`, "1", `"1"`}, []string{`"UP"`, `"up "`, "2", "true"}},
 		{wire.Param{Type: wire.TypeDuration}, []string{`"PT90S"`, `"10m"`, `"P1D"`}, []string{`"P1M"`, `"soon"`, "90", `"P400D"`, `"-PT1S"`}},
-		{wire.Param{Type: wire.TypeDateTime}, []string{`"2026-01-31T08:00:00Z"`, `"2026-01-31T08:00:00.5+02:00"`}, []string{`"2026-01-31"`, `"2026-02-30T08:00:00Z"`, "1", `"2026-01-31T08:00:00"`}},
-		{wire.Param{Type: wire.TypeConnection}, []string{`"connection/db-1"`, `"connection/a.b_c"`}, []string{`"db-1"`, `"connection/"`, `"connection/A"`, `"connection/../x"`, `"connection/a\nb"`, "1", `{"name": "db"}`}},
-		{wire.Param{Type: wire.TypeFile}, []string{`"` + sum + `"`, `"sha256:` + sum + `"`, `{"sha256": "` + sum + `", "name": "x"}`}, []string{`"abc"`, `{"name": "x"}`, "[]", `"` + sum + `0"`}},
+		{wire.Param{Type: wire.TypeDateTime}, []string{`"2026-01-31T08:00:00Z"`, `"2026-01-31T08:00:00.5+02:00"`},
+			[]string{`"2026-01-31"`, `"2026-02-30T08:00:00Z"`, "1", `"2026-01-31T08:00:00"`}},
+		{wire.Param{Type: wire.TypeConnection}, []string{`"connection/db-1"`, `"connection/a.b_c"`},
+			[]string{`"db-1"`, `"connection/"`, `"connection/A"`, `"connection/../x"`, `"connection/a\nb"`, "1", `{"name": "db"}`}},
+		{wire.Param{Type: wire.TypeFile}, []string{`"` + sum + `"`, `"sha256:` + sum + `"`, `{"sha256": "` + sum + `", "name": "x"}`},
+			[]string{`"abc"`, `{"name": "x"}`, "[]", `"` + sum + `0"`}},
 		{wire.Param{Type: wire.TypeString}, []string{`"a"`, "1", "true"}, []string{"{}", "[]"}},
 		{wire.Param{Type: wire.TypeText}, []string{`"a\nb"`, "1", "{}", "[]"}, nil},
 		{wire.Param{Type: wire.TypeString, Pattern: "[a-z]+"}, []string{`"abc"`}, []string{`"abc1"`, `"ABC"`, "1", `"a\nb"`}},
@@ -79,28 +84,31 @@ func TestEveryTypeTakesItsValuesAlone(t *testing.T) {
 	if long == nil || len([]rune(long.Error())) > 250 || !strings.Contains(long.Error(), "中…") {
 		t.Errorf("%v", long)
 	}
-	said := source.Check(wire.Param{Name: "x", Type: wire.TypeString, Pattern: "[a-z]+", Description: wire.Text{"en": "a name in small letters."}}, raw(`"A"`), "at")
+	said := source.Check(wire.Param{Name: "x", Type: wire.TypeString, Pattern: "[a-z]+",
+		Description: wire.Text{"en": "a name in small letters."}}, raw(`"A"`), "at")
 	if said == nil || !strings.HasSuffix(errs.As(said).Message, "want a name in small letters") {
 		t.Errorf("%v", said)
 	}
 }
 
-var svc = plugin.Service{Plugin: "host", Service: "script", Action: wire.Action{Action: "run", Target: "host:host", OneOf: [][]string{{"script", "file"}}, Input: []wire.Param{
-	{Name: "address", Type: wire.TypeString, Required: true, From: source.FromPath, Expr: ".address"},
-	{Name: "script", Type: wire.TypeText},
-	{Name: "file", Type: wire.TypeFile},
-	{Name: "credential", Type: wire.TypeConnection, Required: true, Fields: []string{"user", "password|key"}},
-	{Name: "token", Type: wire.TypeString, Secret: true},
-	{Name: "limit", Type: wire.TypeInt, From: source.FromSetting, Expr: "limit"},
-	{Name: "kind", Type: wire.TypeString, From: source.FromConstant, Expr: "plain"},
-}}, Settings: []wire.Setting{{Name: "limit", Type: wire.TypeInt, Default: "5"}, {Name: "bare", Type: wire.TypeString}}}
+var svc = plugin.Service{Plugin: "host", Service: "script",
+	Action: wire.Action{Action: "run", Target: "host:host", OneOf: [][]string{{"script", "file"}}, Input: []wire.Param{
+		{Name: "address", Type: wire.TypeString, Required: true, From: source.FromPath, Expr: ".address"},
+		{Name: "script", Type: wire.TypeText},
+		{Name: "file", Type: wire.TypeFile},
+		{Name: "credential", Type: wire.TypeConnection, Required: true, Fields: []string{"user", "password|key"}},
+		{Name: "token", Type: wire.TypeString, Secret: true},
+		{Name: "limit", Type: wire.TypeInt, From: source.FromSetting, Expr: "limit"},
+		{Name: "kind", Type: wire.TypeString, From: source.FromConstant, Expr: "plain"},
+	}}, Settings: []wire.Setting{{Name: "limit", Type: wire.TypeInt, Default: "5"}, {Name: "bare", Type: wire.TypeString}}}
 
 func given(all ...bpmn.ServiceInput) bpmn.Extensions { return bpmn.Extensions{ServiceInputs: all} }
 
 // What the process says comes first, then the manifest, then the variable of the name.
 func TestWhereInputsComeFrom(t *testing.T) {
 	t.Parallel()
-	all, err := source.Of(svc, given(bpmn.ServiceInput{Name: "address", From: source.FromConstant, Value: "::1"}, bpmn.ServiceInput{Name: "script", From: source.FromFeel, Value: `="echo " + name`},
+	all, err := source.Of(svc, given(bpmn.ServiceInput{Name: "address", From: source.FromConstant, Value: "::1"},
+		bpmn.ServiceInput{Name: "script", From: source.FromFeel, Value: `="echo " + name`},
 		bpmn.ServiceInput{Name: "token", From: source.FromStep, Value: "login.token"}))
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +121,8 @@ func TestWhereInputsComeFrom(t *testing.T) {
 		}
 		got = append(got, from)
 	}
-	want := []string{"address constant ::1", `script feel ="echo " + name`, "file variable file", "credential variable credential", "token step login.token", "limit setting limit own", "kind constant plain own"}
+	want := []string{"address constant ::1", `script feel ="echo " + name`,
+		"file variable file", "credential variable credential", "token step login.token", "limit setting limit own", "kind constant plain own"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -148,7 +157,8 @@ func TestWhatIsTakenFromElsewhereIsNotGiven(t *testing.T) {
 	for _, f := range errs.As(err).Fields {
 		places = append(places, f.Path+" "+f.Message)
 	}
-	want := []string{"variables.address is taken from the object that the step acts on (host:host.address)", "variables.limit is taken from the setting limit"}
+	want := []string{"variables.address is taken from the object that the step acts on (host:host.address)",
+		"variables.limit is taken from the setting limit"}
 	if diff := cmp.Diff(want, places); diff != "" || code(err) != "dispatch.input_elsewhere" {
 		t.Errorf("%v: %s", err, diff)
 	}
@@ -169,9 +179,10 @@ func TestWhatIsTakenFromElsewhereIsNotGiven(t *testing.T) {
 		code  string
 	}{
 		{[]*program.Node{task("plugin:host/script/run")}, "dispatch.input_elsewhere"},
-		{[]*program.Node{task("plugin:host/script/run"), task("other")}, ""},                                               // a worker may read it
-		{[]*program.Node{task("plugin:host/script/run"), {Kind: program.UserTask, Human: &program.Human{}}}, ""},           // a person may
-		{[]*program.Node{task("plugin:host/script/run"), {Kind: program.CallActivity, Call: &program.Call{In: true}}}, ""}, // a called process may
+		{[]*program.Node{task("plugin:host/script/run"), task("other")}, ""},                                     // a worker may read it
+		{[]*program.Node{task("plugin:host/script/run"), {Kind: program.UserTask, Human: &program.Human{}}}, ""}, // a person may
+		// a called process may
+		{[]*program.Node{task("plugin:host/script/run"), {Kind: program.CallActivity, Call: &program.Call{In: true}}}, ""},
 	} {
 		if err := source.CheckStart(&program.Program{Nodes: c.nodes}, resolve, []string{"address"}); code(err) != c.code {
 			t.Errorf("%d nodes: %v", len(c.nodes), err)
@@ -182,7 +193,8 @@ func TestWhatIsTakenFromElsewhereIsNotGiven(t *testing.T) {
 func TestNamesThatNobodyKnows(t *testing.T) {
 	t.Parallel()
 	err := source.Known(svc.Name(), "input", svc.Action.Input, []string{"adress", "script", "zzz"})
-	if code(err) != "dispatch.unknown_input" || len(errs.As(err).Fields) != 2 || !strings.Contains(err.Error(), "did you mean address?") || errs.As(err).Fields[1].Path != "inputs.zzz" {
+	if code(err) != "dispatch.unknown_input" || len(errs.As(err).Fields) != 2 ||
+		!strings.Contains(err.Error(), "did you mean address?") || errs.As(err).Fields[1].Path != "inputs.zzz" {
 		t.Errorf("%v", err)
 	}
 	if err := source.Known(svc.Name(), "output", nil, []string{"x"}); code(err) != "dispatch.unknown_output" {
@@ -240,7 +252,8 @@ func TestConnectionsHaveWhatAnInputNeeds(t *testing.T) {
 			t.Errorf("%v: %v", c.fields, err)
 		}
 	}
-	err := source.CheckFields(svc.Action.Input[4], raw(`{"$secret": "connection/c#token"}`), "at", setting.Connection{Name: "c", Fields: map[string]json.RawMessage{"user": raw(`"a"`)}})
+	err := source.CheckFields(svc.Action.Input[4], raw(`{"$secret": "connection/c#token"}`),
+		"at", setting.Connection{Name: "c", Fields: map[string]json.RawMessage{"user": raw(`"a"`)}})
 	if code(err) != "dispatch.connection_field" || !strings.Contains(err.Error(), "no field token") {
 		t.Errorf("%v", err)
 	}
@@ -251,7 +264,8 @@ func TestConnectionsHaveWhatAnInputNeeds(t *testing.T) {
 func TestASingleValueOfMany(t *testing.T) {
 	t.Parallel()
 	ref := object.Ref{Package: "a", Type: "b", ID: "1"}
-	one, many := source.Source{Param: wire.Param{Name: "x", Type: wire.TypeString}}, source.Source{Param: wire.Param{Name: "x", Type: wire.TypeString, Multiple: true}}
+	one, many := source.Source{Param: wire.Param{Name: "x", Type: wire.TypeString}},
+		source.Source{Param: wire.Param{Name: "x", Type: wire.TypeString, Multiple: true}}
 	for _, c := range []struct {
 		src    source.Source
 		values []json.RawMessage
@@ -293,7 +307,8 @@ func TestExpressions(t *testing.T) {
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: %s, %v; want %s", c.expr, got, err, c.want)
 		}
-		if says := src.WithoutVariables(map[string]json.RawMessage{"n": raw("1")}); (c.expr == "=missing") != strings.Contains(says, "no variable missing") {
+		if says := src.WithoutVariables(map[string]json.RawMessage{"n": raw("1")}); (c.expr == "=missing") != strings.Contains(says,
+			"no variable missing") {
 			t.Errorf("%s: %q", c.expr, says)
 		}
 	}
@@ -327,7 +342,8 @@ func TestSettings(t *testing.T) {
 // What a preview knows is what is written down or given; the rest comes later.
 func TestWhatIsKnownBeforeAnythingRuns(t *testing.T) {
 	t.Parallel()
-	all, err := source.Of(svc, given(bpmn.ServiceInput{Name: "script", From: source.FromFeel, Value: "=body"}, bpmn.ServiceInput{Name: "file", From: source.FromFeel, Value: "=a + b"}))
+	all, err := source.Of(svc, given(bpmn.ServiceInput{Name: "script", From: source.FromFeel, Value: "=body"},
+		bpmn.ServiceInput{Name: "file", From: source.FromFeel, Value: "=a + b"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +353,8 @@ func TestWhatIsKnownBeforeAnythingRuns(t *testing.T) {
 		value, at := src.Known(vars)
 		got[src.Param.Name] = string(value) + " " + at
 	}
-	want := map[string]string{"address": " inputs.address", "script": `"true" variables.body`, "file": " inputs.file", "credential": `"connection/c" variables.credential`, "token": " variables.token", "limit": " inputs.limit", "kind": `"plain" inputs.kind`}
+	want := map[string]string{"address": " inputs.address", "script": `"true" variables.body`, "file": " inputs.file",
+		"credential": `"connection/c" variables.credential`, "token": " variables.token", "limit": " inputs.limit", "kind": `"plain" inputs.kind`}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
