@@ -405,6 +405,18 @@ func (c *Config) validate() error {
 	if c.Data == "" {
 		return errors.New("data: name a folder")
 	}
+	if err := c.checkRetention(); err != nil {
+		return err
+	}
+	if c.Output.Job < 1 || c.Output.Total < c.Output.Job || c.Output.Total > 1<<30 {
+		return fmt.Errorf("output: job is %d and total %d MiB: both are at least 1, and total is at least job", c.Output.Job, c.Output.Total)
+	}
+	c.Data, err = filepath.Abs(c.Data)
+	return err
+}
+
+// checkRetention checks for how long things are kept.
+func (c *Config) checkRetention() error {
 	for name, days := range map[string]int{"events": c.Retention.Events, "audit": c.Retention.Audit,
 		"runs": c.Retention.Runs, "output": c.Retention.Output, "files": c.Retention.Files, "idempotency": c.Retention.Idempotency} {
 		if days < 0 || days > 36_500 {
@@ -414,11 +426,7 @@ func (c *Config) validate() error {
 	if c.Retention.Idempotency == 0 {
 		return errors.New("retention.idempotency: keys are remembered for at least a day")
 	}
-	if c.Output.Job < 1 || c.Output.Total < c.Output.Job || c.Output.Total > 1<<30 {
-		return fmt.Errorf("output: job is %d and total %d MiB: both are at least 1, and total is at least job", c.Output.Job, c.Output.Total)
-	}
-	c.Data, err = filepath.Abs(c.Data)
-	return err
+	return nil
 }
 
 // Proxies are the networks of the proxies in front.
