@@ -509,6 +509,7 @@ func TestLines(t *testing.T) {
 func testedElsewhere() map[string]string {
 	return map[string]string{
 		"cmd/sextant":                "internal/cli",
+		"internal/cli/local":         "internal/cli",
 		"internal/domain/process":    "internal/domain/process/runs",
 		"internal/lang/dmn/eval":     "internal/lang/dmn",
 		"internal/lang/dmn/model":    "internal/lang/dmn",
@@ -804,8 +805,8 @@ func installations() map[string]string {
 	part, whole, mine := "a part of a row that has a project", "of the whole installation",
 		"in the plugin's database: the attribute that its type names is the project"
 	return map[string]string{
-		"api_idempotency": "of who asked", "db_writer": whole, "control_stop": whole,
-		"control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
+		"api_idempotency": "of who asked", "bus_handler": whole, "db_writer": whole,
+		"control_stop": whole, "control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
 		"engine_held": part, "engine_history": part, "engine_key": "a counter", "engine_record": part,
 		"identity_role": whole, "identity_token": "of a user", "identity_try": "of a name and an address",
 		"identity_user": whole, "object_cursor": "of a plugin",

@@ -94,7 +94,7 @@ func (a *app) root() *cobra.Command {
 	tools := &language.Tools{Session: &a.Session}
 	c.AddCommand(a.localCmds()...)
 	c.AddCommand(a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(),
-		a.taskCmd(), a.messageCmd(), a.signalCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(),
+		a.taskCmd(), a.messageCmd(), a.signalCmd(), a.eventCmd(), a.retentionCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(),
 		a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()))
 	explain(c)
 	return c

@@ -151,6 +151,14 @@ type Retention struct {
 	// Runs is how long runs are kept after their end, with their history, jobs,
 	// verdicts and output. Default 0.
 	Runs int `koanf:"runs" unit:"days"`
+	// Output is how long what jobs wrote is kept after the end of their run, where
+	// that is shorter; 0 is as long as the run. Default 0.
+	Output int `koanf:"output" unit:"days"`
+	// Files is how long files are kept that no process and no decision uses, after they
+	// were stored last. Default 0.
+	Files int `koanf:"files" unit:"days"`
+	// Idempotency is how long an Idempotency-Key is remembered. Default 1.
+	Idempotency int `koanf:"idempotency" unit:"days"`
 }
 
 func defaults() map[string]any {
@@ -160,6 +168,7 @@ func defaults() map[string]any {
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
 		"log.level": "info", "log.format": "text", "plugins.isolate": "none",
 		"plugins.reach": "", "output.job": 256, "output.total": 5120, "retention.events": 30, "retention.audit": 0, "retention.runs": 0,
+		"retention.output": 0, "retention.files": 0, "retention.idempotency": 1,
 		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000,
 		"limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000, "limits.depth": 100,
 	}
@@ -396,16 +405,28 @@ func (c *Config) validate() error {
 	if c.Data == "" {
 		return errors.New("data: name a folder")
 	}
-	for name, days := range map[string]int{"events": c.Retention.Events, "audit": c.Retention.Audit, "runs": c.Retention.Runs} {
-		if days < 0 || days > 36_500 {
-			return fmt.Errorf("retention.%s: %d days: from 1 to 36500, or 0 for ever", name, days)
-		}
+	if err := c.checkRetention(); err != nil {
+		return err
 	}
 	if c.Output.Job < 1 || c.Output.Total < c.Output.Job || c.Output.Total > 1<<30 {
 		return fmt.Errorf("output: job is %d and total %d MiB: both are at least 1, and total is at least job", c.Output.Job, c.Output.Total)
 	}
 	c.Data, err = filepath.Abs(c.Data)
 	return err
+}
+
+// checkRetention checks for how long things are kept.
+func (c *Config) checkRetention() error {
+	for name, days := range map[string]int{"events": c.Retention.Events, "audit": c.Retention.Audit,
+		"runs": c.Retention.Runs, "output": c.Retention.Output, "files": c.Retention.Files, "idempotency": c.Retention.Idempotency} {
+		if days < 0 || days > 36_500 {
+			return fmt.Errorf("retention.%s: %d days: from 1 to 36500, or 0 for ever", name, days)
+		}
+	}
+	if c.Retention.Idempotency == 0 {
+		return errors.New("retention.idempotency: keys are remembered for at least a day")
+	}
+	return nil
 }
 
 // Proxies are the networks of the proxies in front.

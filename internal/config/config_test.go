@@ -52,8 +52,8 @@ func TestWithoutAnySource(t *testing.T) {
 	}
 	want := config.Config{Listen: "127.0.0.1:8066", Base: "/", Data: filepath.Join(here, "data"),
 		Admin: config.Admin{Listen: "127.0.0.1:8067"}, Log: config.Log{Level: "info", Format: "text"}, Plugins: config.Plugins{Isolate: "none"},
-		Limits: config.Limits{Elements: 100_000, Bytes: 16 << 20, Facts: 1_000_000, Moves: 10_000,
-			Runs: 20_000, Calls: 64, Cycle: 1000, Depth: 100}, Output: config.Output{Job: 256, Total: 5120}, Retention: config.Retention{Events: 30}}
+		Limits: config.Limits{Elements: 100_000, Bytes: 16 << 20, Facts: 1_000_000, Moves: 10_000, Runs: 20_000, Calls: 64,
+			Cycle: 1000, Depth: 100}, Output: config.Output{Job: 256, Total: 5120}, Retention: config.Retention{Events: 30, Idempotency: 1}}
 	if l.Config != want {
 		t.Errorf("%+v, want %+v", l.Config, want)
 	}

@@ -60,6 +60,7 @@ type Started struct {
 // frontRoutes are the endpoints of the console's frame.
 func (s *Server) frontRoutes(p *parts) {
 	p.eventRoutes()
+	p.handlerRoutes()
 	p.retentionRoutes(s)
 	type aboutOut struct {
 		Body struct {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sextant/internal/domain/decision"
+	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/message"
 	"sextant/internal/domain/object"
@@ -26,7 +27,7 @@ import (
 // EventTypes are the kinds of events that the platform publishes, by type.
 func EventTypes() []bus.Declared {
 	all := slices.Concat(plugin.Events(), object.Events(), decision.Events(),
-		message.Events(), definition.Events(), runs.Events(), worklist.Events())
+		message.Events(), dispatch.Events(), definition.Events(), runs.Events(), worklist.Events())
 	slices.SortFunc(all, func(a, b bus.Declared) int { return strings.Compare(a.Type, b.Type) })
 	return all
 }

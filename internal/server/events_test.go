@@ -129,6 +129,9 @@ func TestEventsAreOfTheirTypes(t *testing.T) {
 		cancel(run)
 		p.Ended(run)
 	}
+	if n, err := p.Server.ForgetRuns(t.Context()); n == 0 || err != nil {
+		t.Fatalf("%d runs were removed, %v", n, err)
+	}
 	// The plugin is gone and comes back.
 	s.Close()
 	run = p.Service("odd/task/do", nil)

@@ -82,6 +82,7 @@ type parts struct {
 	door     *control.Door
 	engine   *durable.Host
 	sweeper  *retention.Sweeper
+	blobs    *blob.Dir
 }
 
 // assemble makes every part and connects them; nothing moves yet.
@@ -92,11 +93,13 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	d, c := s.db, s.Clock
-	p := &parts{clock: c, box: box, audit: audit.New(d, c), bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
+	p := &parts{clock: c, box: box, blobs: blobs, audit: audit.New(d, c),
+		bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := p.audit
 	p.identity = identity.New(d, c, trail)
-	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize,
-		Fresh: p.identity.Fresh, Rights: identity.RightsSum, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
+	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log,
+		Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum,
+		Remember: time.Duration(s.Config.Retention.Idempotency) * day, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
@@ -108,8 +111,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
 	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings, Called: p.called})
 	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry,
-		Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output,
-		Changed: changed(func() *runs.Service { return p.runs }), Stopped: func(ctx context.Context, run state.Key) { p.runs.Stopped(ctx, run) },
+		Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output, Bus: p.bus,
+		Changed: changed(func() *runs.Service { return p.runs }),
 		Reached: func(tx *db.Tx, run int64, environments []string) error {
 			return p.runs.Reached(tx, run, environments)
 		},
@@ -128,6 +131,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		Audit: trail, Bus: p.bus, Blobs: blobs, Planner: planner, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
 	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail,
 		Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Jobs: p.jobs, Max: s.Config.Limits.Runs})
+	p.bus.Handle(s.holder().ID, p.runs.Handlers()...)
 	views := view.New(view.Deps{DB: d, Audit: trail, Definitions: p.versions, Runs: p.runs, Dispatch: p.dispatch})
 	tasks.Attach(p.runs)
 	if err := p.versions.Number(ctx); err != nil {
@@ -256,7 +260,6 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 	g.Go("disk", func(ctx context.Context) error { return p.mend(ctx, s) })
 	g.Go("output", p.output.Run)
 	g.Go("sweep", func(ctx context.Context) error { return p.sweep(ctx, s) })
-	g.Go("retention", p.sweeper.Run)
 	if err := p.registry.Load(ctx); err != nil {
 		return err
 	}
@@ -281,6 +284,8 @@ func (p *parts) start(ctx context.Context, s *Server) error {
 		return err
 	}
 	p.engine.Start()
+	g.Go("event handlers", p.bus.RunHandlers)
+	g.Go("retention", p.sweeper.Run)
 	g.Go("waiting runs", p.door.RunLine) // begins with those that a server that was killed has left
 	g.Go("messages", p.messages.Run)     // begins with what a server that was killed has left
 	g.Go("places", func(ctx context.Context) error {
@@ -318,9 +323,6 @@ func (p *parts) mend(ctx context.Context, s *Server) error {
 // sweep forgets now and then what has had its time.
 func (p *parts) sweep(ctx context.Context, s *Server) error {
 	for {
-		if err := p.api.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "old answers could not be removed", "err", err)
-		}
 		if err := p.identity.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "expired tokens could not be removed", "err", err)
 		}

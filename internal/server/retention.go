@@ -19,13 +19,28 @@ func kept(p *parts, c config.Retention) []retention.Kind {
 	of := func(days int) time.Duration { return time.Duration(days) * day }
 	others := runs.Forgetters{p.door.Forget, p.decision.Forget}
 	return []retention.Kind{
-		{Name: "events", Keep: of(c.Events), Forget: p.bus.Forget},
-		{Name: "audit", Keep: of(c.Audit), Forget: p.audit.Forget},
+		{Name: "events", Keep: of(c.Events), Forget: p.bus.Forget, Stock: p.bus.Stock},
+		{Name: "audit", Keep: of(c.Audit), Forget: p.audit.Forget, Stock: p.audit.Stock},
 		{Name: "runs", Keep: of(c.Runs), Forget: func(ctx context.Context, before time.Time, limit int) (int, error) {
 			return p.runs.Forget(ctx, before, limit, others)
-		}},
+		}, Stock: p.runs.Stock},
 		{Name: "refusals", Keep: of(c.Runs), Forget: p.door.ForgetRefused},
+		{Name: "output", Keep: of(c.Output), Forget: p.output.Forget, Stock: p.output.Stock},
+		{Name: "files", Keep: of(c.Files), Forget: func(ctx context.Context, before time.Time, limit int) (int, error) {
+			return p.blobs.Sweep(ctx, before, limit, p.uses)
+		}, Stock: p.blobs.Stock},
+		{Name: "idempotency", Keep: of(c.Idempotency), Forget: p.api.Forget, Stock: p.api.Stock},
 	}
+}
+
+// uses reports whether a process or a decision has a file.
+func (p *parts) uses(ctx context.Context, digest string) (bool, error) {
+	for _, by := range []func(context.Context, string) (bool, error){p.versions.Uses, p.decision.Uses} {
+		if yes, err := by(ctx, digest); err != nil || yes {
+			return yes, err
+		}
+	}
+	return false, nil
 }
 
 // retentionRoutes are the endpoints on what is kept for how long.
@@ -41,6 +56,7 @@ func (p *parts) retentionRoutes(s *Server) {
 			if err := identity.Require(ctx, "setting.read", "*"); err != nil {
 				return nil, err
 			}
+			p.sweeper.Count(ctx)
 			return told(), nil
 		})
 	api.Register(p.api, api.Endpoint{ID: "sweepRetention", Method: http.MethodPost, Path: "/api/v1/retention",

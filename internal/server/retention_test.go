@@ -55,6 +55,7 @@ func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 		return len(page.Items)
 	}
 	before := count("/api/v1/verdicts")
+	p.Server.CaughtUp(t)
 	removed, err := p.Server.Forget(t.Context(), time.Now().Add(time.Hour), 100)
 	if err != nil || removed["runs"] != 1 || removed["refusals"] != before-2 || removed["audit"] < 3 {
 		t.Fatalf("%v of %d verdicts, %v", removed, before, err)
@@ -62,6 +63,7 @@ func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 	if left := places(t, p, keys); len(left) > 0 {
 		t.Errorf("it still lies in %q", left)
 	}
+	p.Server.CaughtUp(t)
 	if _, err := os.Stat(filepath.Join(p.Data, "output", old)); err == nil {
 		t.Error("its output is still there")
 	}
@@ -80,14 +82,14 @@ func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 	if err := p.Call(t.Context(), http.MethodGet, "/api/v1/events?follows=1", nil, nil); !errors.As(err, &gone) || gone.Code != "event.gone" {
 		t.Errorf("events that are not kept any more are answered with %v", err)
 	}
-	if n := count("/api/v1/events"); n != 1 {
-		t.Errorf("%d events are left, and not the newest alone", n)
+	if n := count("/api/v1/events"); n != 2 {
+		t.Errorf("%d events are left, and not the newest and that a run was removed", n)
 	}
 	var reports struct {
 		Items []struct{ Kind, State string }
 	}
 	p.Must("GET", "/api/v1/retention", nil, &reports)
-	if len(reports.Items) != 4 {
+	if len(reports.Items) != 7 {
 		t.Errorf("%+v", reports.Items)
 	}
 }

@@ -28,6 +28,18 @@ interface Value {
 }
 const values = async () => (await rig.api<{ items: Value[] }>('GET', '/api/v1/settings')).items.map((v) => `${v.name}=${v.value} ${v.version}`)
 
+/** Answers as a platform does of which a handler is stuck, which no client of a real one can bring about. */
+async function stuck(page: Page): Promise<void> {
+  const held = { id: 'x', type: 'sextant.run.removed.v1', subject: 'run/2251799813685249', project: 'default', time: '2026-11-30T10:00:00Z', since: '2026-11-30T10:00:00Z' }
+  const error = 'unlinkat /srv/sextant/output/2251799813685249: permission denied'
+  const handler = { says: '', types: ['sextant.run.removed.v1'], once: false, state: 'working', sequence: '48210', newest: '48210', retrying: 0, behind: 0, parked: 0 }
+  const items = [{ ...handler, name: 'run-end', once: true, types: ['sextant.job.stopped.v1'] }, { ...handler, name: 'run-output', parked: 1, behind: 1, since: held.since, lastError: error }]
+  const events = [{ ...held, sequence: '4711', state: 'parked', tries: 10, error }, { ...held, sequence: '4712', state: 'behind', tries: 0 }]
+  await page.route('**/api/v1/event-handlers', (r) => r.fulfill({ json: { items } }))
+  await page.route('**/api/v1/event-handlers/run-output/parked?*', (r) => r.fulfill({ json: { items: events } }))
+  await page.route('**/parked/4711/*', (r) => r.fulfill({ status: 204 }))
+}
+
 beforeAll(async () => {
   rig = await start({ SEXTANT_ENVIRONMENT: 'staging' })
   await rig.api('PUT', '/api/v1/settings/mirror_url', { value: 'https://mirror.example/debian' })
@@ -82,6 +94,43 @@ describe('the settings', () => {
     await context.close()
   })
 
+  it('tells what is kept, and removes what is old', async () => {
+    const { page, context, complaints } = await open('/settings?view=retention')
+    const line = (setting: string) => page.locator('li').filter({ has: page.getByText(setting, { exact: true }) })
+    await line('retention.events').getByText('30 days').waitFor()
+    await line('retention.idempotency').getByText('1 day').waitFor()
+    await line('retention.audit').getByText('For ever').waitFor()
+    await page.getByRole('button', { name: 'Remove old data now' }).click()
+    await page.getByText('Looking for old data').waitFor()
+    await line('retention.audit').getByText(/\d+ kept/).waitFor()
+    expect(complaints).toEqual([])
+    await context.close()
+  })
+
+  it('shows what a handler could not do, and skips it with a reason', async () => {
+    const { page, context, complaints } = await open('/settings')
+    await stuck(page)
+    await page.getByRole('tab', { name: 'Event handlers' }).click()
+    const first = page.locator('li').filter({ has: page.getByText('run-output', { exact: true }) })
+    await first.getByText('Needs action').waitFor()
+    const events = first.locator('ul > li')
+    await events.nth(0).getByText('10 tries').waitFor()
+    expect(await events.count()).toBe(2)
+    expect(await events.nth(1).getByRole('button', { name: 'Retry' }).count()).toBe(0)
+    const asked = page.waitForRequest((r) => r.method() === 'POST')
+    await events.nth(0).getByRole('button', { name: 'Retry' }).click()
+    expect((await asked).url()).toMatch(/run-output\/parked\/4711\/retry$/)
+    await events.nth(0).getByRole('button', { name: 'Skip' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Reason').fill('removed by hand')
+    const skipped = page.waitForRequest((r) => r.method() === 'POST')
+    await dialog.getByRole('button', { name: 'Skip' }).click()
+    expect((await skipped).postDataJSON()).toEqual({ reason: 'removed by hand' })
+    await page.getByText('Event skipped').waitFor()
+    expect(complaints).toEqual([])
+    await context.close()
+  })
+
   it('shows each what they may see', async () => {
     await rig.api('POST', '/api/v1/users', { name: 'local', password, grants: [{ permission: 'setting.read', project: 'default' }] })
     const context = await rig.browser.newContext({ locale: 'en-US' })
@@ -99,9 +148,12 @@ describe('the settings', () => {
 
   for (const look of looks) {
     it(`is accessible and fits: ${look.theme} ${look.locale} ${look.width ?? 1440}`, async () => {
-      for (const [name, path] of Object.entries({ settings: '/settings', 'settings-server': '/settings?view=server' })) {
-        const { page, context, complaints } = await open(path, look)
-        await page.getByText(name === 'settings' ? 'mirror_url' : 'admin.listen', { exact: true }).first().waitFor()
+      const pages = { settings: ['', 'mirror_url'], 'settings-server': ['?view=server', 'admin.listen'], 'settings-retention': ['?view=retention', 'retention.events'], 'settings-events': ['?view=events', 'run/2251799813685249'] }
+      for (const [name, [path, text]] of Object.entries(pages)) {
+        const { page, context, complaints } = await open('/settings', look)
+        await stuck(page)
+        if (path) await page.goto(`${rig.url}/settings${path}`)
+        await page.getByText(text!, { exact: true }).first().waitFor()
         await picture(page, name, look)
         expect(await faults(page), name).toEqual([])
         expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), name).toBeLessThanOrEqual(0)

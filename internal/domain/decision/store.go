@@ -92,3 +92,10 @@ func made(ctx context.Context, q db.Querier, run, after int64, limit int) ([]Eva
 		return m, err
 	})
 }
+
+// Uses reports whether a version of a decision has a file.
+func (s *Service) Uses(ctx context.Context, digest string) (bool, error) {
+	var n int
+	err := s.DB.QueryRow(ctx, "SELECT COUNT(*) FROM decision_definition WHERE digest = ?", digest).Scan(&n)
+	return n > 0, err
+}

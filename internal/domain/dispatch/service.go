@@ -73,10 +73,9 @@ type Deps struct {
 	// is 0.
 	Calls int
 	Store *output.Store
+	Bus   *bus.Bus
 	// Changed is told that there is news of a run: outcomes, output, progress.
 	Changed func(run state.Key)
-	// Stopped is told that nothing of a run is being stopped any more.
-	Stopped func(ctx context.Context, run state.Key)
 	// Reached is told in which environments a run acts, in the write that says so.
 	Reached func(tx *db.Tx, run int64, environments []string) error
 	// InSight reports whether the subject of ctx may see a run of a project.

@@ -15,6 +15,8 @@ import (
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
+	"sextant/internal/kit/api"
+	"sextant/internal/kit/bus"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 	"sextant/internal/kit/fair"
@@ -211,16 +213,17 @@ func (s *Service) stopped(ctx context.Context, t *task) {
 		s.Log.WarnContext(ctx, "what a stopped step has done could not be written to the objects", "job", t.Job.Key, "err", err)
 	}
 	err := s.DB.Do(ctx, func(tx *db.Tx) error {
-		return record.SetState(tx, keyOf(t.Job), record.Stopped, s.Clock.Now())
+		if err := record.SetState(tx, keyOf(t.Job), record.Stopped, s.Clock.Now()); err != nil {
+			return err
+		}
+		about := bus.Of{Subject: "run/" + api.Key(t.Job.Run).String(), Project: t.Project}
+		return jobStopped.Publish(s.Bus, tx, about, JobEnded{Job: api.Key(t.Job.Key).String(), Element: t.Job.Node.ID})
 	})
 	if err != nil {
 		s.Log.ErrorContext(ctx, "that a step has stopped could not be stored", "job", t.Job.Key, "err", err)
 		return
 	}
 	s.Changed(t.Job.Run)
-	if s.Stopped != nil {
-		s.Stopped(ctx, t.Job.Run)
-	}
 }
 
 // unsettled stops a job that was withdrawn before its calls were taken up that an

@@ -62,6 +62,9 @@ type Deps struct {
 	// Refused keeps that a request was refused for want of a right; may be nil. It is
 	// not called for more than a few of a flood.
 	Refused func(ctx context.Context, r *http.Request, route string)
+	// Remember is for how long an answer to an Idempotency-Key is repeated; 24 hours
+	// where it is 0.
+	Remember time.Duration
 	// Stall is how long a body may take before it comes at a pace, and an answer
 	// until it is taken so; 30 seconds where it is 0.
 	Stall time.Duration
@@ -93,7 +96,7 @@ func New(deps Deps) *API {
 	cfg.RejectUnknownQueryParameters = true
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: strict}
 	cfg.Formats = map[string]huma.Format{"application/json": format, "json": format}
-	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock),
+	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock, deps.Remember),
 		cross: http.NewCrossOriginProtection(), patterns: map[string]Endpoint{}}
 	cfg.Transformers = []huma.Transformer{a.problems}
 	a.huma = humago.New(mux, cfg)

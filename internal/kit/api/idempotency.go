@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -32,12 +33,13 @@ type call struct{ principal, rights, key string }
 type idempotency struct {
 	db    *db.DB
 	clock clock.Clock
+	keep  time.Duration
 	mu    sync.Mutex
 	open  map[string]bool
 }
 
-func newIdempotency(d *db.DB, c clock.Clock) *idempotency {
-	return &idempotency{db: d, clock: c, open: map[string]bool{}}
+func newIdempotency(d *db.DB, c clock.Clock, keep time.Duration) *idempotency {
+	return &idempotency{db: d, clock: c, keep: cmp.Or(keep, rememberFor), open: map[string]bool{}}
 }
 
 type answer struct {
@@ -133,7 +135,7 @@ func (i *idempotency) find(ctx context.Context, c call, route string) (*answer, 
 	err := i.db.QueryRow(ctx, "SELECT rights, digest, status, media, body, created "+
 		"FROM api_idempotency WHERE principal = ? AND route = ? AND command = ?",
 		c.principal, route, c.key).Scan(&a.rights, &a.digest, &a.status, &a.media, &a.body, &created)
-	if errors.Is(err, sql.ErrNoRows) || (err == nil && i.clock.Now().Sub(clock.FromMicros(created)) > rememberFor) {
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && i.clock.Now().Sub(clock.FromMicros(created)) > i.keep) {
 		return nil, nil
 	}
 	return &a, err
@@ -172,15 +174,6 @@ func replay(w http.ResponseWriter, a *answer, digest []byte, rights string) erro
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // the client is gone if this fails
 	return nil
-}
-
-// Sweep forgets answers that are older than a day.
-func (a *API) Sweep(ctx context.Context) error {
-	before := clock.Micros(a.deps.Clock.Now().Add(-rememberFor))
-	return a.deps.DB.Do(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec("DELETE FROM api_idempotency WHERE created < ?", before)
-		return err
-	})
 }
 
 // recorder keeps a copy of an answer.

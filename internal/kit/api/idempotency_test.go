@@ -202,7 +202,8 @@ func TestAnswersAreForgottenAfterADay(t *testing.T) {
 		t.Error("the first is a replay")
 	}
 	r.clock.Advance(24 * time.Hour)
-	if err := r.Sweep(t.Context()); err != nil || rows() != 1 || !post() {
+	day := func() time.Time { return r.clock.Now().Add(-24 * time.Hour) }
+	if n, err := r.Forget(t.Context(), day(), 10); n != 0 || err != nil || rows() != 1 || !post() {
 		t.Errorf("within a day: %v, %d rows", err, rows())
 	}
 	r.clock.Advance(time.Microsecond)
@@ -210,8 +211,17 @@ func TestAnswersAreForgottenAfterADay(t *testing.T) {
 		t.Errorf("after a day it is still a replay, %d things", r.things())
 	}
 	r.clock.Advance(24*time.Hour + time.Second)
-	if err := r.Sweep(t.Context()); err != nil || rows() != 0 {
-		t.Errorf("%v, %d rows are left", err, rows())
+	for i := range 4 {
+		if r.ask("POST", "/things", `{"name":"a"}`, "Idempotency-Key", fmt.Sprint(i)); rows() != i+2 {
+			t.Fatalf("%d rows", rows())
+		}
+		r.clock.Advance(time.Second)
+	}
+	if n, err := r.Forget(t.Context(), day().Add(24*time.Hour), 2); n != 2 || err != nil || rows() != 3 {
+		t.Errorf("%d went, %v, %d rows are left", n, err, rows())
+	}
+	if n, err := r.Forget(t.Context(), day().Add(24*time.Hour-time.Second), 10); n != 2 || err != nil || rows() != 1 {
+		t.Errorf("%d went, %v, %d rows are left", n, err, rows())
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -41,7 +42,10 @@ type Store interface {
 }
 
 // Dir keeps blobs as files of a folder, spread over 256 sub-folders.
-type Dir struct{ root string }
+type Dir struct {
+	root string
+	mu   sync.RWMutex // held for reading while a blob is put in its place, for writing while one is removed
+}
 
 // NewDir uses the folder, which is made if absent, and removes what a process
 // that ended in the middle of a Put has left. One process has it at a time.
@@ -102,7 +106,9 @@ func (d *Dir) settle(tmp string, sum hash.Hash, size int64) (string, int64, erro
 	case !errors.Is(err, fs.ErrExist):
 		return "", 0, err
 	}
-	if err := os.Rename(tmp, target); err != nil {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if err := os.Rename(tmp, target); err != nil { // one that was there is as new as this one from here on
 		return "", 0, err
 	}
 	return digest, size, syncDir(filepath.Dir(target))

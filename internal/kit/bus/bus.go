@@ -1,7 +1,7 @@
 // Package bus carries events from the writes that caused them to whoever
 // listens.
 //
-//	Kind.Publish(tx) ─► outbox row without a number ─► commit ─► sequencer numbers it ─► listeners, cursors
+//	Kind.Publish(tx) ─► outbox row without a number ─► commit ─► sequencer numbers it ─► listeners, handlers
 //
 // Writers insert without a number and one sequencer numbers what was committed,
 // so a reader that remembers a number never misses a row that committed late.
@@ -15,6 +15,7 @@ import (
 	"embed"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,21 +52,27 @@ type Event struct {
 
 // Bus is the outbox and its sequencer.
 type Bus struct {
-	db    *db.DB
-	clock clock.Clock
-	log   *slog.Logger
-	wake  chan struct{}
+	db        *db.DB
+	clock     clock.Clock
+	log       *slog.Logger
+	wake      chan struct{}
+	holder    string // who works as the handlers here
+	followers []*follower
 
 	mu        sync.Mutex
 	listeners map[int]chan struct{}
+	newest    map[string]int64 // number of the newest event by type, of those that were numbered here
+	from, to  int64            // those that were numbered here follow from, up to to
 	nextID    int
 	entropy   *ulid.MonotonicEntropy
 	stamp     uint64 // of the newest id, in milliseconds
 }
 
-// New makes a bus; Run has to be started for events to be numbered.
+// New makes a bus; Run has to be started for events to be numbered, RunHandlers for
+// handlers to act.
 func New(d *db.DB, c clock.Clock, log *slog.Logger) *Bus {
 	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{},
+		newest: map[string]int64{}, from: -1,
 		entropy: ulid.Monotonic(rand.Reader, 0)}
 }
 
@@ -145,22 +152,21 @@ func (b *Bus) rest(ctx context.Context) {
 }
 
 func (b *Bus) number(ctx context.Context) (int, error) {
-	rows, err := b.db.Query(ctx, "SELECT id FROM bus_event WHERE seq IS NULL ORDER BY id LIMIT ?", batch)
-	ids, err := db.Scan(rows, err, func(r *sql.Rows) (string, error) {
-		var id string
-		return id, r.Scan(&id)
-	})
-	if err != nil || len(ids) == 0 {
+	type fresh struct{ id, typ string }
+	rows, err := b.db.Query(ctx, "SELECT id, type FROM bus_event WHERE seq IS NULL ORDER BY id LIMIT ?", batch)
+	all, err := db.Scan(rows, err, func(r *sql.Rows) (f fresh, err error) { return f, r.Scan(&f.id, &f.typ) })
+	if err != nil || len(all) == 0 {
 		return 0, err
 	}
-	var last int64
+	var first, last int64
 	err = b.db.Do(ctx, func(tx *db.Tx) error {
-		if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM bus_event").Scan(&last); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM bus_event").Scan(&first); err != nil {
 			return err
 		}
-		for _, id := range ids {
+		last = first
+		for _, e := range all {
 			last++
-			if _, err := tx.Exec("UPDATE bus_event SET seq = ? WHERE id = ?", last, id); err != nil {
+			if _, err := tx.Exec("UPDATE bus_event SET seq = ? WHERE id = ?", last, e.id); err != nil {
 				return err
 			}
 		}
@@ -169,8 +175,17 @@ func (b *Bus) number(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	b.mu.Lock()
+	if b.from < 0 {
+		b.from = first
+	}
+	b.to = last
+	for i, e := range all {
+		b.newest[e.typ] = first + 1 + int64(i)
+	}
+	b.mu.Unlock()
 	b.announce()
-	return len(ids), nil
+	return len(all), nil
 }
 
 func (b *Bus) announce() {
@@ -182,6 +197,28 @@ func (b *Bus) announce() {
 		default:
 		}
 	}
+	for _, f := range b.followers {
+		if at := f.at.Load(); b.concerns(f.Types, at) || b.to-at >= storeEvery {
+			f.poke()
+		}
+	}
+}
+
+// concerns reports whether one of the events after a number may be of some types; the
+// lock is held.
+func (b *Bus) concerns(types []string, after int64) bool {
+	return after < b.from || slices.ContainsFunc(types, func(t string) bool { return b.newest[t] > after })
+}
+
+// numberedUpTo is the number of the newest event where none after a number is of some
+// types, -1 where one may be.
+func (b *Bus) numberedUpTo(types []string, after int64) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.from < 0 || b.concerns(types, after) {
+		return -1
+	}
+	return b.to
 }
 
 // Listen gives a channel that is poked whenever there are new events; stop ends
@@ -234,14 +271,7 @@ func (b *Bus) Select(ctx context.Context, f Filter, limit int) ([]Event, error) 
 		}
 	}
 	rows, err := b.db.Query(ctx, query+" ORDER BY seq LIMIT ?", append(args, limit)...)
-	return db.Scan(rows, err, func(r *sql.Rows) (Event, error) {
-		var e Event
-		var at int64
-		var data []byte
-		err := r.Scan(&e.ID, &e.Seq, &e.Type, &e.Subject, &e.Project, &at, &data)
-		e.Time, e.Data = clock.FromMicros(at), data
-		return e, err
-	})
+	return db.Scan(rows, err, scanEvent)
 }
 
 // Before is the number after which the events of since and later stand. It looks

@@ -100,6 +100,14 @@ func NewID(c Clock) string {
 	return ulid.MustNew(ulid.Timestamp(c.Now()), rand.Reader).String()
 }
 
+// IDBefore is what sorts before every identifier that was made at a time or later, and
+// after all earlier ones.
+func IDBefore(t time.Time) string {
+	var id ulid.ULID
+	_ = id.SetTime(ulid.Timestamp(t)) // fails after the year 10889
+	return id.String()
+}
+
 // NewToken makes a secret of 32 random bytes, written in URL-safe base64 after
 // the prefix.
 func NewToken(prefix string) string {

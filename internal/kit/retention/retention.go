@@ -2,8 +2,8 @@
 //
 //	every hour ─► of each kind: the oldest ─► a little in one write ─► until nothing is older
 //
-// It never holds the writer for long: each write removes a portion, and others come
-// between. What a kind is, and what removing it means, its own domain knows.
+// It never holds the writer for long: each write removes a portion that takes some 10 ms,
+// and others come between. What a kind is, and what removing it means, its own domain knows.
 package retention
 
 import (
@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	every   = time.Hour
-	portion = 500 // things that one write removes
+	every = time.Hour
+	stale = time.Minute // after which what is kept is counted anew for who asks
 )
 
 // Kind is one kind of thing that is kept for a while.
@@ -28,6 +28,18 @@ type Kind struct {
 	// Forget removes the oldest of what is older than a time, at most so many, and
 	// says how many it removed.
 	Forget func(ctx context.Context, before time.Time, limit int) (int, error)
+	// Stock counts what is kept; nil where nobody can tell quickly.
+	Stock func(ctx context.Context) (Stock, error)
+}
+
+// Stock is what is kept of a kind.
+type Stock struct {
+	// Count is how many, about where Name says so.
+	Count int64
+	// Bytes is how much of the disk it takes, -1 where that is not known.
+	Bytes int64
+	// Oldest is when the oldest was written; zero where there is none, or nobody knows.
+	Oldest time.Time
 }
 
 // Report is how it stands with a kind.
@@ -38,6 +50,10 @@ type Report struct {
 	Began   *time.Time `json:"began,omitempty" doc:"When old things were looked for last"`
 	Ended   *time.Time `json:"ended,omitempty"`
 	Removed int64      `json:"removed" doc:"How many were removed since the server started"`
+	Last    *time.Time `json:"last,omitempty" doc:"When something was removed last, since the server started"`
+	Count   *int64     `json:"count,omitempty" doc:"How many there are, counted within the last minute"`
+	Bytes   *int64     `json:"bytes,omitempty" doc:"How much of the disk they take, where that is known"`
+	Oldest  *time.Time `json:"oldest,omitempty" doc:"When the oldest was written"`
 	Reason  string     `json:"reason,omitempty" doc:"Why it failed; it is tried again within an hour"`
 }
 
@@ -50,6 +66,7 @@ type Sweeper struct {
 
 	mu      sync.Mutex
 	reports []Report
+	counted time.Time
 }
 
 // New makes a sweeper; Run has to be started.
@@ -91,6 +108,20 @@ func (s *Sweeper) Now() {
 	}
 }
 
+// Count takes stock of every kind anew, if that was done longer than a minute ago.
+func (s *Sweeper) Count(ctx context.Context) {
+	now := s.clock.Now()
+	s.mu.Lock()
+	fresh := now.Sub(s.counted) < stale
+	if !fresh {
+		s.counted = now
+	}
+	s.mu.Unlock()
+	for i := 0; !fresh && i < len(s.kinds); i++ {
+		s.count(ctx, i)
+	}
+}
+
 // Reports tells of every kind.
 func (s *Sweeper) Reports() []Report {
 	s.mu.Lock()
@@ -106,13 +137,18 @@ func (s *Sweeper) tell(i int, change func(*Report)) {
 
 func (s *Sweeper) sweep(ctx context.Context, i int) {
 	k := s.kinds[i]
-	if k.Keep == 0 || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return
+	}
+	defer s.count(ctx, i)
+	if k.Keep == 0 {
 		return
 	}
 	now := s.clock.Now()
 	s.tell(i, func(r *Report) { r.State, r.Began, r.Ended = "working", &now, nil })
-	for {
-		n, err := k.Forget(ctx, now.Add(-k.Keep), portion)
+	for portion := first; ; {
+		m := &meter{}
+		n, err := k.Forget(context.WithValue(ctx, meterKey{}, m), now.Add(-k.Keep), portion)
 		if err != nil {
 			if ctx.Err() == nil {
 				s.log.WarnContext(ctx, "what is old could not be removed; it is tried again within an hour", "kind", k.Name, "err", err)
@@ -120,11 +156,38 @@ func (s *Sweeper) sweep(ctx context.Context, i int) {
 			s.tell(i, func(r *Report) { r.State, r.Reason = "failed", err.Error() })
 			return
 		}
-		s.tell(i, func(r *Report) { r.Removed += int64(n) })
+		if at := s.clock.Now(); n > 0 {
+			s.tell(i, func(r *Report) { r.Removed, r.Last = r.Removed+int64(n), &at })
+		}
 		if n < portion {
 			break
 		}
+		portion = m.next(portion)
 	}
 	end := s.clock.Now()
 	s.tell(i, func(r *Report) { r.State, r.Ended, r.Reason = "waiting", &end, "" })
+}
+
+// count takes stock of a kind.
+func (s *Sweeper) count(ctx context.Context, i int) {
+	k := s.kinds[i]
+	if k.Stock == nil || ctx.Err() != nil {
+		return
+	}
+	st, err := k.Stock(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.WarnContext(ctx, "what is kept could not be counted", "kind", k.Name, "err", err)
+		}
+		return
+	}
+	s.tell(i, func(r *Report) {
+		r.Count, r.Bytes, r.Oldest = &st.Count, nil, nil
+		if st.Bytes >= 0 {
+			r.Bytes = &st.Bytes
+		}
+		if !st.Oldest.IsZero() {
+			r.Oldest = &st.Oldest
+		}
+	})
 }

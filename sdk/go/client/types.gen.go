@@ -448,6 +448,45 @@ func (e ServerEventSpecversion) Valid() bool {
 	}
 }
 
+// Defines values for ServerEventHandlerState.
+const (
+	ServerEventHandlerStateWaiting ServerEventHandlerState = "waiting"
+	ServerEventHandlerStateWorking ServerEventHandlerState = "working"
+)
+
+// Valid indicates whether the value is a known member of the ServerEventHandlerState enum.
+func (e ServerEventHandlerState) Valid() bool {
+	switch e {
+	case ServerEventHandlerStateWaiting:
+		return true
+	case ServerEventHandlerStateWorking:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ServerHeldEventState.
+const (
+	ServerHeldEventStateAgain  ServerHeldEventState = "again"
+	ServerHeldEventStateBehind ServerHeldEventState = "behind"
+	ServerHeldEventStateParked ServerHeldEventState = "parked"
+)
+
+// Valid indicates whether the value is a known member of the ServerHeldEventState enum.
+func (e ServerHeldEventState) Valid() bool {
+	switch e {
+	case ServerHeldEventStateAgain:
+		return true
+	case ServerHeldEventStateBehind:
+		return true
+	case ServerHeldEventStateParked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAuditRecordsParamsOutcome.
 const (
 	Done    ListAuditRecordsParamsOutcome = "done"
@@ -460,6 +499,27 @@ func (e ListAuditRecordsParamsOutcome) Valid() bool {
 	case Done:
 		return true
 	case Refused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListParkedEventsParamsState.
+const (
+	ListParkedEventsParamsStateAgain  ListParkedEventsParamsState = "again"
+	ListParkedEventsParamsStateBehind ListParkedEventsParamsState = "behind"
+	ListParkedEventsParamsStateParked ListParkedEventsParamsState = "parked"
+)
+
+// Valid indicates whether the value is a known member of the ListParkedEventsParamsState enum.
+func (e ListParkedEventsParamsState) Valid() bool {
+	switch e {
+	case ListParkedEventsParamsStateAgain:
+		return true
+	case ListParkedEventsParamsStateBehind:
+		return true
+	case ListParkedEventsParamsStateParked:
 		return true
 	default:
 		return false
@@ -922,11 +982,11 @@ type DispatchLost struct {
 	// Lines How many lines ended in them, where it is known
 	Lines int64 `json:"lines,omitempty"`
 
-	// Reason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+	// Reason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room or was kept long enough
 	Reason DispatchLostReason `json:"reason"`
 }
 
-// DispatchLostReason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+// DispatchLostReason The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room or was kept long enough
 type DispatchLostReason string
 
 // DispatchPiece defines model for DispatchPiece.
@@ -1725,10 +1785,28 @@ type PageOfServerEvent struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfServerEventHandler defines model for PageOfServerEventHandler.
+type PageOfServerEventHandler struct {
+	// Items The rows of this page
+	Items []ServerEventHandler `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfServerEventType defines model for PageOfServerEventType.
 type PageOfServerEventType struct {
 	// Items The rows of this page
 	Items []ServerEventType `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfServerHeldEvent defines model for PageOfServerHeldEvent.
+type PageOfServerHeldEvent struct {
+	// Items The rows of this page
+	Items []ServerHeldEvent `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -2245,10 +2323,22 @@ type RetentionReport struct {
 	// Began When old things were looked for last
 	Began time.Time `json:"began,omitempty"`
 
+	// Bytes How much of the disk they take, where that is known
+	Bytes int64 `json:"bytes,omitempty"`
+
+	// Count How many there are, counted within the last minute
+	Count int64 `json:"count,omitempty"`
+
 	// Days For how long it is kept; 0 is for ever
 	Days  int64     `json:"days"`
 	Ended time.Time `json:"ended,omitempty"`
 	Kind  string    `json:"kind"`
+
+	// Last When something was removed last, since the server started
+	Last time.Time `json:"last,omitempty"`
+
+	// Oldest When the oldest was written
+	Oldest time.Time `json:"oldest,omitempty"`
 
 	// Reason Why it failed; it is tried again within an hour
 	Reason string `json:"reason,omitempty"`
@@ -2291,6 +2381,46 @@ type ServerEventDatacontenttype string
 // ServerEventSpecversion defines model for ServerEvent.Specversion.
 type ServerEventSpecversion string
 
+// ServerEventHandler defines model for ServerEventHandler.
+type ServerEventHandler struct {
+	// Behind Events that wait for an earlier one on the same subject
+	Behind int64 `json:"behind"`
+
+	// LastError Why the first of those failed
+	LastError string `json:"lastError,omitempty"`
+	Name      string `json:"name"`
+
+	// Newest The newest event of all types
+	Newest string `json:"newest"`
+
+	// Once It acts exactly once on each event; else at least once, and once more where the server was killed meanwhile
+	Once bool `json:"once"`
+
+	// Parked Events that failed too often and wait for a person
+	Parked int64 `json:"parked"`
+
+	// Retrying Events that failed and are tried again
+	Retrying int64 `json:"retrying"`
+
+	// Says What it does
+	Says string `json:"says"`
+
+	// Sequence The event up to which all are done or held
+	Sequence string `json:"sequence"`
+
+	// Since Since when it holds the oldest of those
+	Since time.Time `json:"since,omitempty"`
+
+	// State waiting is for a lease that another server has
+	State ServerEventHandlerState `json:"state"`
+
+	// Types Types of the events that it acts on
+	Types []string `json:"types"`
+}
+
+// ServerEventHandlerState waiting is for a lease that another server has
+type ServerEventHandlerState string
+
 // ServerEventType defines model for ServerEventType.
 type ServerEventType struct {
 	// Permission Who has it in the project hears that it happened
@@ -2308,6 +2438,31 @@ type ServerEventType struct {
 	// Type sextant.<domain>.<past tense>.v<n>; another form of data is another type
 	Type string `json:"type"`
 }
+
+// ServerHeldEvent defines model for ServerHeldEvent.
+type ServerHeldEvent struct {
+	// Error Why the last try failed
+	Error string `json:"error,omitempty"`
+	Id    string `json:"id"`
+
+	// Next When it is tried again
+	Next     time.Time `json:"next,omitempty"`
+	Project  string    `json:"project"`
+	Sequence string    `json:"sequence"`
+
+	// Since When it failed first, or came to wait
+	Since time.Time `json:"since"`
+
+	// State again: it is tried again; behind: an earlier one on the same subject comes first; parked: a person retries or skips it
+	State   ServerHeldEventState `json:"state"`
+	Subject string               `json:"subject"`
+	Time    time.Time            `json:"time"`
+	Tries   int64                `json:"tries"`
+	Type    string               `json:"type"`
+}
+
+// ServerHeldEventState again: it is tried again; behind: an earlier one on the same subject comes first; parked: a person retries or skips it
+type ServerHeldEventState string
 
 // ServerStarted defines model for ServerStarted.
 type ServerStarted struct {
@@ -2408,6 +2563,12 @@ type SettingValue struct {
 	Updated time.Time `json:"updated"`
 	Value   string    `json:"value"`
 	Version int64     `json:"version"`
+}
+
+// SkipInBody defines model for SkipInBody.
+type SkipInBody struct {
+	// Reason Why it need not be done; kept in the audit log
+	Reason string `json:"reason"`
 }
 
 // TokenOutBody defines model for TokenOutBody.
@@ -2785,6 +2946,21 @@ type DeployDecisionsParams struct {
 type GetDecisionFileParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
 }
+
+// ListParkedEventsParams defines parameters for ListParkedEvents.
+type ListParkedEventsParams struct {
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+
+	// State Only events in this state
+	State ListParkedEventsParamsState `form:"state,omitempty" json:"state,omitempty"`
+}
+
+// ListParkedEventsParamsState defines parameters for ListParkedEvents.
+type ListParkedEventsParamsState string
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
@@ -3269,6 +3445,9 @@ type ChangeConnectionJSONRequestBody = SettingChange
 
 // EvaluateDecisionJSONRequestBody defines body for EvaluateDecision for application/json ContentType.
 type EvaluateDecisionJSONRequestBody = EvalInBody
+
+// SkipParkedEventJSONRequestBody defines body for SkipParkedEvent for application/json ContentType.
+type SkipParkedEventJSONRequestBody = SkipInBody
 
 // RetryIncidentJSONRequestBody defines body for RetryIncident for application/json ContentType.
 type RetryIncidentJSONRequestBody = ProcessRetry

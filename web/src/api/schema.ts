@@ -228,6 +228,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/event-handlers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What acts on events, how far each has come, and what it could not do */
+        get: operations["listEventHandlers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/event-handlers/{name}/parked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The events that a handler could not act on yet, oldest first */
+        get: operations["listParkedEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/event-handlers/{name}/parked/{sequence}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a handler act again at once on an event that failed */
+        post: operations["retryParkedEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/event-handlers/{name}/parked/{sequence}/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a handler pass over an event that it could not act on */
+        post: operations["skipParkedEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/event-types": {
         parameters: {
             query?: never;
@@ -1994,7 +2062,7 @@ export interface components {
              */
             lines?: number;
             /**
-             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room
+             * @description The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room or was kept long enough
              * @enum {string}
              */
             reason: "job_limit" | "total_limit" | "sender" | "missing" | "damaged" | "dropped";
@@ -2665,9 +2733,21 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfServerEventHandler: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerEventHandler"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfServerEventType: {
             /** @description The rows of this page */
             items: components["schemas"]["ServerEventType"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfServerHeldEvent: {
+            /** @description The rows of this page */
+            items: components["schemas"]["ServerHeldEvent"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -3136,12 +3216,32 @@ export interface components {
             began?: string;
             /**
              * Format: int64
+             * @description How much of the disk they take, where that is known
+             */
+            bytes?: number;
+            /**
+             * Format: int64
+             * @description How many there are, counted within the last minute
+             */
+            count?: number;
+            /**
+             * Format: int64
              * @description For how long it is kept; 0 is for ever
              */
             days: number;
             /** Format: date-time */
             ended?: string;
             kind: string;
+            /**
+             * Format: date-time
+             * @description When something was removed last, since the server started
+             */
+            last?: string;
+            /**
+             * Format: date-time
+             * @description When the oldest was written
+             */
+            oldest?: string;
             /** @description Why it failed; it is tried again within an hour */
             reason?: string;
             /**
@@ -3174,6 +3274,46 @@ export interface components {
             time: string;
             type: string;
         };
+        ServerEventHandler: {
+            /**
+             * Format: int64
+             * @description Events that wait for an earlier one on the same subject
+             */
+            behind: number;
+            /** @description Why the first of those failed */
+            lastError?: string;
+            name: string;
+            /** @description The newest event of all types */
+            newest: string;
+            /** @description It acts exactly once on each event; else at least once, and once more where the server was killed meanwhile */
+            once: boolean;
+            /**
+             * Format: int64
+             * @description Events that failed too often and wait for a person
+             */
+            parked: number;
+            /**
+             * Format: int64
+             * @description Events that failed and are tried again
+             */
+            retrying: number;
+            /** @description What it does */
+            says: string;
+            /** @description The event up to which all are done or held */
+            sequence: string;
+            /**
+             * Format: date-time
+             * @description Since when it holds the oldest of those
+             */
+            since?: string;
+            /**
+             * @description waiting is for a lease that another server has
+             * @enum {string}
+             */
+            state: "working" | "waiting";
+            /** @description Types of the events that it acts on */
+            types: string[] | null;
+        };
         ServerEventType: {
             /** @description Who has it in the project hears that it happened */
             permission: string;
@@ -3184,6 +3324,34 @@ export interface components {
             /** @description Form of what it is about */
             subject: string;
             /** @description sextant.<domain>.<past tense>.v<n>; another form of data is another type */
+            type: string;
+        };
+        ServerHeldEvent: {
+            /** @description Why the last try failed */
+            error?: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it is tried again
+             */
+            next?: string;
+            project: string;
+            sequence: string;
+            /**
+             * Format: date-time
+             * @description When it failed first, or came to wait
+             */
+            since: string;
+            /**
+             * @description again: it is tried again; behind: an earlier one on the same subject comes first; parked: a person retries or skips it
+             * @enum {string}
+             */
+            state: "again" | "behind" | "parked";
+            subject: string;
+            /** Format: date-time */
+            time: string;
+            /** Format: int64 */
+            tries: number;
             type: string;
         };
         ServerStarted: {
@@ -3269,6 +3437,10 @@ export interface components {
             value: string;
             /** Format: int64 */
             version: number;
+        };
+        SkipInBody: {
+            /** @description Why it need not be done; kept in the audit log */
+            reason: string;
         };
         TokenOutBody: {
             /** @description Start the plugin with it as SEXTANT_TOKEN; shown once */
@@ -4038,6 +4210,139 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    listEventHandlers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerEventHandler"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listParkedEvents: {
+        parameters: {
+            query?: {
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+                /** @description Only events in this state */
+                state?: "again" | "behind" | "parked";
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfServerHeldEvent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    retryParkedEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                /** @description Engine key, decimal digits */
+                sequence: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    skipParkedEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                /** @description Engine key, decimal digits */
+                sequence: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SkipInBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
         };
     };

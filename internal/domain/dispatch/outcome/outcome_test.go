@@ -10,150 +10,158 @@ import (
 	"sextant/internal/domain/dispatch/plan"
 	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/plugin"
-	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
 	"sextant/internal/lang/bpmn"
-	"sextant/internal/lang/feel"
 	"sextant/sdk/go/wire"
 )
 
-// step has rows, each "outcome code message".
-func step(rows ...string) *outcome.Step {
-	s := &outcome.Step{Job: durable.Job{Key: 77, Program: &program.Program{}, Node: &program.Node{ID: "work"}},
-		Svc: plugin.Service{Plugin: "host", Service: "script", Action: wire.Action{Action: "run", Target: "host:host",
-			Output: []wire.Param{{Name: "size"}, {Name: "key", Secret: true}}}}}
-	for i, text := range rows {
-		part := strings.SplitN(text+"  ", " ", 3)
-		s.Rows = append(s.Rows, &record.Row{Pos: i, Object: fmt.Sprintf("host:host/h%d", i), Outcome: wire.Outcome(part[0]), Code: part[1],
-			Message: strings.TrimSpace(part[2]), Outputs: wire.Row{"size": wire.Raw(i), "key": wire.Raw("hunter2"), "more": wire.Raw(1)}})
+const model = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
+<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="look"/>
+<serviceTask id="look"><extensionElements><zeebe:taskDefinition type="plugin:a/b/c"/></extensionElements></serviceTask>
+<sequenceFlow id="f2" sourceRef="look" targetRef="quiet"/>
+<serviceTask id="quiet"><extensionElements><zeebe:taskDefinition type="plugin:a/b/c"/></extensionElements></serviceTask>
+<sequenceFlow id="f3" sourceRef="quiet" targetRef="x"/>
+<exclusiveGateway id="x" default="no"/><sequenceFlow id="yes" sourceRef="x" targetRef="e">` +
+	`<conditionExpression>=look.failed = 0</conditionExpression></sequenceFlow>
+<sequenceFlow id="no" sourceRef="x" targetRef="e"/><endEvent id="e"/></process></definitions>`
+
+// step is a step of the model on rows with some outcomes.
+func step(t *testing.T, id string, rows ...*record.Row) *outcome.Step {
+	t.Helper()
+	doc, err := bpmn.Parse([]byte(model))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return s
+	m, err := bpmn.Read(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := program.All(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, ok := all[0].Lookup(id)
+	if !ok {
+		t.Fatalf("no %s", id)
+	}
+	svc := plugin.Service{Plugin: "a", Service: "b", Action: wire.Action{Action: "c", Target: "host:host", Output: []wire.Param{
+		{Name: "state", Type: wire.TypeString, To: ".state@observed"}, {Name: "text", Type: wire.TypeText},
+		{Name: "token", Type: wire.TypeString, Secret: true}}}}
+	return &outcome.Step{Job: durable.Job{Key: 7, Program: all[0], Node: node}, Svc: svc, Project: "p", Rows: rows}
 }
 
-func TestFailure(t *testing.T) {
+func row(n int, o wire.Outcome, code string) *record.Row {
+	return &record.Row{Pos: n, Object: fmt.Sprintf("host:host/%d", n), Outcome: o, Code: code, Message: fmt.Sprint("said ", n)}
+}
+
+// A step throws the code of its first row that is not done.
+func TestAFailedStepThrowsTheCodeOfItsFirstRow(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		rows          []string
-		code, message string
+	ok, skipped := row(1, wire.OutcomeOK, ""), row(2, wire.OutcomeSkipped, "sextant.unbound")
+	for _, c := range []struct {
+		rows []*record.Row
+		code string
 	}{
-		"its-own-code": {[]string{"ok", "failed disk.full no space"}, "disk.full", "1 of 2 rows: host:host/h1 failed: no space"},
-		"the-first-one": {[]string{"failed a x", "failed b y"}, "a",
-			"2 of 2 rows: host:host/h0 failed: x; host:host/h1 failed: y"},
-		"no-code":                    {[]string{"failed  x"}, "sextant.failed", "1 of 1 rows: host:host/h0 failed: x"},
-		"the-code-that-says-nothing": {[]string{"failed " + wire.CodeFailed + " x"}, "sextant.failed", "1 of 1 rows: host:host/h0 failed: x"},
-		"timed-out": {[]string{"timed_out  late", "failed a x"},
-			"sextant.timed_out", "1 of 2 rows: host:host/h0 timed_out: late"},
-		"all-well": {[]string{"ok", "skipped"}, "sextant.failed", ""},
+		{[]*record.Row{ok, row(2, wire.OutcomeFailed, "disk.full")}, "disk.full"},
+		{[]*record.Row{ok, skipped, row(3, wire.OutcomeFailed, wire.CodeFailed)}, "sextant.failed"},
+		{[]*record.Row{row(1, wire.OutcomeFailed, "")}, "sextant.failed"},
+		{[]*record.Row{row(1, wire.OutcomeTimedOut, "")}, "sextant.timed_out"},
+		{[]*record.Row{row(1, wire.OutcomeTimedOut, wire.CodeFailed), row(2, wire.OutcomeFailed, "disk.full")}, "sextant.timed_out"},
+		{[]*record.Row{row(1, wire.OutcomeFailed, "a.b"), row(2, wire.OutcomeTimedOut, "")}, "a.b"},
 	} {
-		if code, message := step(c.rows...).Failure(); code != c.code || message != c.message {
-			t.Errorf("%s: %q %q, want %q %q", name, code, message, c.code, c.message)
+		code, message := step(t, "look", c.rows...).Failure()
+		if code != c.code || message == "" {
+			t.Errorf("%s %q, want %s", code, message, c.code)
 		}
-	}
-}
-
-func TestDescribeNamesSomeAndCountsAll(t *testing.T) {
-	t.Parallel()
-	var rows []string
-	for range 9 {
-		rows = append(rows, "failed c m", "ok")
-	}
-	s := step(rows...)
-	got := s.Describe(wire.OutcomeFailed)
-	if !strings.HasPrefix(got, "9 of 18 rows: host:host/h0 failed: m; ") || !strings.HasSuffix(got, "; and 4 more") ||
-		strings.Count(got, " failed: ") != 5 {
-		t.Error(got)
-	}
-	if n := s.Count(wire.OutcomeFailed, wire.OutcomeOK); n != 18 {
-		t.Errorf("%d rows", n)
-	}
-}
-
-// What a step leaves has no secret and nothing that was not declared.
-func TestResult(t *testing.T) {
-	t.Parallel()
-	raw, err := step("ok", "skipped", "failed c m").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got plan.Result
-	if err := json.Unmarshal(raw, &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.OK != 2 || got.Failed != 1 || got.Record != "" || len(got.Rows) != 3 ||
-		string(got.Rows[2].Outputs["size"]) != "2" || got.Rows[2].Code != "c" {
-		t.Errorf("%s", raw)
-	}
-	if text := string(raw); strings.Contains(text, "hunter2") || strings.Contains(text, "more") {
-		t.Errorf("a secret, or what nobody declared: %s", raw)
-	}
-	if none, err := step().Result(); err != nil || string(none) != `{"rows":[],"ok":0,"failed":0}` {
-		t.Errorf("without rows: %s, %v", none, err)
-	}
-}
-
-// Outputs that are too large for a variable stay in the record, and what only counts
-// stays; an expression that would read them gets an error, no half of them.
-func TestAResultThatIsTooLarge(t *testing.T) {
-	t.Parallel()
-	reading, err := feel.Compile("count(work.rows)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	reads := &program.Program{Nodes: []*program.Node{{ID: "later", Ext: bpmn.Extensions{
-		ServiceInputs: []bpmn.ServiceInput{{Name: "n", From: "feel", Value: reading.Source()}}}}}}
-	for name, c := range map[string]struct {
-		bytes    int
-		program  *program.Program
-		recorded bool
-		code     string
-	}{
-		"small": {1 << 10, &program.Program{}, false, ""}, "large": {100 << 10, &program.Program{}, true, ""},
-		"large-and-read":     {100 << 10, reads, false, ""},
-		"too-large-and-read": {engine.MaxVariableBytes + 1, reads, false, "dispatch.result_too_large"},
-	} {
-		s := step("ok", "failed c m")
-		s.Job.Program = c.program
-		s.Rows[0].Outputs["size"] = wire.Raw(strings.Repeat("x", c.bytes))
-		raw, err := s.Result()
-		if c.code != "" {
-			if err == nil || errs.As(err).Code != c.code {
-				t.Errorf("%s: %v, want %s", name, err, c.code)
+		for _, r := range c.rows {
+			if done := r.Done(); done == strings.Contains(message, r.Object+" ") &&
+				(c.code != "sextant.timed_out" || r.Outcome == wire.OutcomeTimedOut) {
+				t.Errorf("%q names %s: %v", message, r.Object, !done)
 			}
-			continue
-		}
-		var got plan.Result
-		if err != nil || json.Unmarshal(raw, &got) != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if c.recorded != (got.Record == "77") || c.recorded != (len(got.Rows[0].Outputs) == 0) || got.OK != 1 || len(got.Rows) != 2 {
-			t.Errorf("%s: record %q, %d outputs, %d rows", name, got.Record, len(got.Rows[0].Outputs), len(got.Rows))
 		}
 	}
 }
 
-// A step writes where its manifest says for rows of its own type, and where the process
-// says for any.
-func TestWrites(t *testing.T) {
+// Of many rows some are named, and the number of all is told.
+func TestFewRowsAreNamed(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		to, says, object string
-		want             bool
-	}{
-		"the-manifest-says":         {".state@observed", "", "host:host/a", true},
-		"of-another-type":           {".state@observed", "", "cmdb:box/a", false},
-		"the-process-says":          {"", ".note", "cmdb:box/a", true},
-		"nobody-says":               {"", "", "host:host/a", false},
-		"no-object":                 {".state@observed", "", "run", false},
-		"a-path-that-does-not-read": {"..", "", "host:host/a", true},
-	} {
-		s := step("ok")
-		s.Svc.Action.Output[0].To, s.Rows[0].Object = c.to, c.object
-		if c.says != "" {
-			s.Job.Node.Ext.ServiceOutputs = []bpmn.ServiceOutput{{Name: "size", To: c.says}}
+	var rows []*record.Row
+	for i := range 9 {
+		rows = append(rows, row(i, wire.OutcomeUnknown, ""))
+	}
+	text := step(t, "look", append(rows, row(9, wire.OutcomeOK, ""))...).Describe(wire.OutcomeUnknown)
+	if !strings.HasPrefix(text, "9 of 10 rows: host:host/0 unknown: said 0; ") ||
+		!strings.HasSuffix(text, "; and 4 more") || strings.Count(text, "host:host/") != 5 {
+		t.Error(text)
+	}
+}
+
+// The variable of a step holds its outputs whole or not at all, and no secret.
+func TestOutputsAreWholeOrInTheRecord(t *testing.T) {
+	t.Parallel()
+	result := func(id string, bytes int) (plan.Result, error) {
+		r, failed := row(1, wire.OutcomeOK, ""), row(2, wire.OutcomeFailed, "x")
+		r.Outputs = wire.Row{"text": wire.Raw(strings.Repeat("x", bytes)), "token": wire.Raw("hunter2"), "other": wire.Raw("undeclared")}
+		raw, err := step(t, id, r, failed).Result()
+		if strings.Contains(string(raw), "hunter2") || strings.Contains(string(raw), "undeclared") {
+			t.Errorf("the variable holds %.200s", raw)
 		}
-		if got := (&outcome.Writer{}).Writes(s); got != c.want {
+		var out plan.Result
+		if err == nil {
+			err = json.Unmarshal(raw, &out)
+		}
+		return out, err
+	}
+	for _, id := range []string{"look", "quiet"} {
+		small, err := result(id, 1000)
+		if err != nil || small.OK != 1 || small.Failed != 1 || len(small.Rows[0].Outputs["text"]) != 1002 ||
+			small.Record != "" || small.Rows[1].Code != "x" {
+			t.Errorf("%s: %+v, %v", id, small, err)
+		}
+	}
+	if much, err := result("look", 100_000); err != nil || len(much.Rows[0].Outputs["text"]) != 100_002 {
+		t.Errorf("what is read is not there: %v", err)
+	}
+	if much, err := result("quiet", 100_000); err != nil || much.Record != "7" ||
+		len(much.Rows) != 2 || much.Rows[0].Outputs != nil || much.OK != 1 {
+		t.Errorf("%+v, %v", much, err)
+	}
+	if _, err := result("look", 20<<20); !errs.Is(err, errs.TooLarge) {
+		t.Errorf("%v", err)
+	}
+	if much, err := result("quiet", 20<<20); err != nil || much.Record != "7" {
+		t.Errorf("%v", err)
+	}
+}
+
+// Whether a step may write is told before it does: by where its outputs lead.
+func TestWhetherAStepWrites(t *testing.T) {
+	t.Parallel()
+	var w outcome.Writer
+	none := step(t, "look", row(1, wire.OutcomeOK, ""))
+	none.Svc.Action.Output[0].To = ""
+	foreign := step(t, "look", &record.Row{Object: "app:app/1", Outcome: wire.OutcomeOK})
+	bound := step(t, "look", row(1, wire.OutcomeOK, ""))
+	node := *bound.Job.Node
+	bound.Svc.Action.Output[0].To = ""
+	node.Ext.ServiceOutputs = []bpmn.ServiceOutput{{Name: "text", To: ".note"}}
+	bound.Job.Node = &node
+	for name, c := range map[string]struct {
+		step *outcome.Step
+		want bool
+	}{
+		"the manifest says so":       {step(t, "look", row(1, wire.OutcomeOK, "")), true},
+		"nothing says so":            {none, false},
+		"not of the target":          {foreign, false},
+		"the process says so":        {bound, true},
+		"it acts on nothing":         {step(t, "look", &record.Row{Object: "run", Outcome: wire.OutcomeOK}), false},
+		"it has no rows":             {step(t, "look"), false},
+		"an object that none can be": {step(t, "look", &record.Row{Object: "/", Outcome: wire.OutcomeOK}), true},
+	} {
+		if got := w.Writes(c.step); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -420,6 +420,36 @@ func TestTheOutputOfTheRunThatEndedLongestAgoMakesRoom(t *testing.T) {
 	}
 }
 
+// Output that was kept long enough goes, of runs that have ended alone, and a gap tells so.
+func TestOldOutputIsForgotten(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), clock.NewFake(time.Unix(1_800_000_000, 0))
+	s := open(t, dir, output.Options{Clock: now})
+	s.Ended(func(run int64) bool { return run != 2 })
+	for run := range int64(4) {
+		keep(t, s, run+1, chunk(0, "hello\n"))
+		now.Advance(time.Hour)
+	}
+	before := now.Now().Add(-90 * time.Minute) // the last wrote an hour ago
+	if n, err := s.Forget(t.Context(), before, 1); n != 1 || err != nil {
+		t.Errorf("%d went, %v", n, err)
+	}
+	if n, err := s.Forget(t.Context(), before, 10); n != 1 || err != nil {
+		t.Errorf("%d went, %v", n, err)
+	}
+	st, err := s.Stock(t.Context())
+	if err != nil || st.Count != 2 || st.Bytes <= 0 || !st.Oldest.Equal(time.Unix(1_800_000_000, 0).Add(time.Hour)) {
+		t.Errorf("%+v, %v", st, err)
+	}
+	got := ""
+	for run := range int64(4) {
+		got += text(read(t, s, output.Selection{Run: run + 1, Job: (run + 1) * 10}))[:6] + " "
+	}
+	if got != "<dropp hello\n <dropp hello\n " {
+		t.Errorf("there is %q", got)
+	}
+}
+
 func TestASecretOverTheBorderOfPiecesIsHidden(t *testing.T) {
 	t.Parallel()
 	mask := secret.NewMask([]string{"hunter22"})

@@ -27,7 +27,7 @@ var errEnough = errors.New("output: enough")
 type Lost struct {
 	Bytes  int64  `json:"bytes" doc:"How many bytes are missing; of damaged output, how many cannot be read"`
 	Lines  int64  `json:"lines,omitempty" doc:"How many lines ended in them, where it is known"`
-	Reason string `json:"reason" enum:"job_limit,total_limit,sender,missing,damaged,dropped" doc:"The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room"`
+	Reason string `json:"reason" enum:"job_limit,total_limit,sender,missing,damaged,dropped" doc:"The job passed its limit, all output together did, it came faster than it could be sent, it never came, it cannot be read any more, it had to make room or was kept long enough"`
 }
 
 // Piece is output of a row from an offset on, or a gap in it.

@@ -4,7 +4,7 @@
 //	output/<run>/<job>/{journal,<position>.seg}
 //	output/<run>/<job>/end.<reason>/   the same for the last part of a job that writes
 //	                                   more than is kept of one
-//	output/dropped     runs whose output had to make room
+//	output/dropped     runs whose output had to make room, or was kept long enough
 //
 // What was stored outlives a kill at once, and a power cut after about a second.
 // A byte of a row is stored once, whoever sends it how often. What is not kept is
@@ -34,6 +34,7 @@ import (
 
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/errs"
+	"sextant/internal/kit/retention"
 	"sextant/sdk/go/segment"
 	"sextant/sdk/go/wire"
 )
@@ -358,6 +359,43 @@ func (s *Store) full() bool {
 		}
 	}
 	return s.total > s.Total
+}
+
+// Forget removes the output of runs that have ended and wrote nothing since a time, at
+// most of so many, and says of how many. A gap stays in its place as long as the run
+// does.
+func (s *Store) Forget(_ context.Context, before time.Time, limit int) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for run, k := range s.runs {
+		if n == limit {
+			break
+		}
+		if !k.last.Before(before) || !s.ended(run) {
+			continue
+		}
+		if err := s.drop(run); err != nil {
+			return n, err
+		}
+		if s.runs[run] == nil { // else somebody reads it: next time
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Stock tells of how many runs there is output, and how much.
+func (s *Store) Stock(context.Context) (retention.Stock, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := retention.Stock{Count: int64(len(s.runs)), Bytes: s.total}
+	for _, k := range s.runs {
+		if st.Oldest.IsZero() || k.last.Before(st.Oldest) {
+			st.Oldest = k.last
+		}
+	}
+	return st, nil
 }
 
 // release closes the logs of a run; false where somebody reads one.

@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
@@ -19,222 +20,270 @@ import (
 	"sextant/sdk/go/wire"
 )
 
-var now = time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
-
-type store struct {
-	*testing.T
-	*db.DB
+// jobs is what is stored of the jobs of a run, and what should be.
+type jobs struct {
+	*rapid.T
+	db  *db.DB
+	run int64
+	all map[int64]*job
 }
 
-func open(t *testing.T) store {
-	t.Helper()
+type job struct {
+	record.Job
+	chunks map[[2]int]*record.Chunk // by round and number
+	rows   map[string]*record.Row
+}
+
+// Whatever is stored of jobs, in whatever order it comes, is read as it was; what was
+// sent and not answered is at work, and is lost where nobody can be asked.
+func TestRecordsAgreeWithAModel(t *testing.T) {
 	t.Parallel()
 	d, err := db.Open(t.Context(), dbserver.Address(t, filepath.Join(t.TempDir(), "x.db")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	if err := d.Migrate(t.Context(), dispatch.Domain, dispatch.Migrations); err != nil {
+	if err := d.Migrate(t.Context(), "dispatch", dispatch.Migrations); err != nil {
 		t.Fatal(err)
 	}
-	return store{t, d}
+	run := int64(0)
+	rapid.Check(t, func(t *rapid.T) {
+		run += 100
+		j := &jobs{T: t, db: d, run: run, all: map[int64]*job{}}
+		t.Repeat(map[string]func(*rapid.T){"round": j.round, "sent": j.sent,
+			"answer": j.answer, "lose": j.lose, "give-up": j.giveUp, "forget": j.forget, "": j.check})
+	})
 }
 
-func (s store) do(fn func(tx *db.Tx) error) {
-	s.Helper()
-	if err := s.Do(s.Context(), fn); err != nil {
-		s.Fatal(err)
+func (j *jobs) do(fn func(tx *db.Tx) error) {
+	j.Helper()
+	if err := j.db.Do(context.Background(), fn); err != nil {
+		j.Fatal(err)
 	}
 }
 
-func got[T any](t store) func(v T, err error) T {
-	return func(v T, err error) T {
+// pick is a job and one of its chunks; nil where there is none.
+func (j *jobs) pick(t *rapid.T) (*job, *record.Chunk) {
+	if len(j.all) == 0 {
+		return nil, nil
+	}
+	keys := []int64{}
+	for k := range j.all {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	m := j.all[rapid.SampledFrom(keys).Draw(t, "job")]
+	return m, m.chunks[[2]int{m.Round, rapid.IntRange(0, 1).Draw(t, "chunk")}]
+}
+
+func (j *jobs) round(t *rapid.T) {
+	id := j.run + int64(rapid.IntRange(1, 3).Draw(t, "job"))
+	m := j.all[id]
+	if m == nil {
+		m = &job{Job: record.Job{ID: id, Run: j.run, Round: -1}, chunks: map[[2]int]*record.Chunk{}, rows: map[string]*record.Row{}}
+	}
+	r := m.Job
+	r.Node, r.Project, r.Plugin, r.Service, r.Version, r.State = rapid.SampledFrom([]string{"a", "b"}).Draw(t, "node"),
+		"p", "host", "host/script/run", "1.0.0", record.Open
+	r.Round, r.Tries, r.Given = r.Round+1, rapid.IntRange(0, 3).Draw(t, "tries"), rapid.SampledFrom([]string{"", `["ann"]`}).Draw(t, "given")
+	var chunks []*record.Chunk
+	var rows []*record.Row
+	for n := range rapid.IntRange(1, 2).Draw(t, "chunks") {
+		c := &record.Chunk{Round: r.Round, Number: n, Sent: rapid.Bool().Draw(t, "at once"),
+			Deadline: time.UnixMicro(int64(rapid.IntRange(1, 1000).Draw(t, "deadline"))).UTC(), Digest: "d", Body: []byte(fmt.Sprint(r.Round, n))}
+		for range rapid.IntRange(0, 2).Draw(t, "claims") {
+			c.Claims = append(c.Claims,
+				control.Claim{Object: rapid.SampledFrom([]string{"host:host/1", "host:host/1/disk", "lock"}).Draw(t, "claim"), Mode: control.Exclusive})
+		}
+		chunks = append(chunks, c)
+		object := fmt.Sprint("host:host/", n)
+		pos := len(m.rows)
+		if was := m.rows[object]; was != nil {
+			pos = was.Pos
+		}
+		rows = append(rows, &record.Row{Pos: pos, Object: object, Round: r.Round, Chunk: n, Outputs: wire.Row{}})
+		m.rows[object] = rows[n]
+	}
+	j.do(func(tx *db.Tx) error { return record.StoreRound(tx, &r, chunks, rows, time.UnixMicro(1)) })
+	m.Job, m.Updated = r, time.UnixMicro(1).UTC()
+	for _, c := range chunks {
+		m.chunks[[2]int{c.Round, c.Number}] = c
+	}
+	j.all[id] = m
+}
+
+func (j *jobs) sent(t *rapid.T) {
+	m, c := j.pick(t)
+	if c == nil || c.Answered {
+		return
+	}
+	c.Sent, c.Deadline = true, c.Deadline.Add(time.Second)
+	j.do(func(tx *db.Tx) error { return record.MarkSent(tx, m.ID, c) })
+}
+
+func (j *jobs) answer(t *rapid.T) {
+	m, c := j.pick(t)
+	if c == nil {
+		return
+	}
+	row := *m.rows[fmt.Sprint("host:host/", c.Number)]
+	row.Outcome, row.Code, row.Message, row.Retry = rapid.SampledFrom([]wire.Outcome{wire.OutcomeOK, wire.OutcomeFailed}).Draw(t, "outcome"),
+		"c", "said", "transport"
+	row.Outputs = wire.Row{"n": json.RawMessage("1.10"), "text": json.RawMessage(`"ü"`)}
+	stored := false
+	j.do(func(tx *db.Tx) (err error) {
+		stored, err = record.StoreAnswer(tx, m.ID, c, []*record.Row{&row})
+		return err
+	})
+	if stored == c.Answered {
+		t.Errorf("stored: %v, answered before: %v", stored, c.Answered)
+	}
+	if stored {
+		c.Answered, m.rows[row.Object] = true, &row
+	}
+}
+
+// lost is what the model says of calls that nobody can be asked about.
+func (m *job) lost(message string) (under bool) {
+	for _, c := range m.chunks {
+		if !c.Sent || c.Answered {
+			continue
+		}
+		for _, r := range m.rows {
+			if r.Round == c.Round && r.Chunk == c.Number {
+				r.Outcome, r.Code, r.Message, r.Retry = wire.OutcomeUnknown, record.NoAnswer, message, ""
+			}
+		}
+	}
+	for _, c := range m.chunks {
+		c.Answered = c.Answered || c.Sent
+	}
+	for _, r := range m.rows {
+		under = under || m.State == record.Open && r.Round == m.Round && r.Outcome == wire.OutcomeUnknown
+	}
+	return under
+}
+
+func (j *jobs) lose(t *rapid.T) {
+	m, _ := j.pick(t)
+	if m == nil {
+		return
+	}
+	under := false
+	j.do(func(tx *db.Tx) (err error) {
+		under, err = record.Lose(context.Background(), tx, m.ID, "gone")
+		return err
+	})
+	if want := m.lost("gone"); under != want {
+		t.Errorf("a row under way is unknown: %v, want %v", under, want)
+	}
+}
+
+func (j *jobs) giveUp(t *rapid.T) {
+	m, _ := j.pick(t)
+	if m == nil {
+		return
+	}
+	j.do(func(tx *db.Tx) error {
+		return record.GiveUp(context.Background(), tx, m.ID, "given up", time.UnixMicro(2))
+	})
+	m.lost("given up")
+	for _, r := range m.rows {
+		if r.Outcome == "" {
+			r.Outcome, r.Code, r.Message = wire.OutcomeCancelled, "sextant.not_sent", record.NotSent
+		}
+	}
+	m.State, m.Updated = record.Stopped, time.UnixMicro(2).UTC()
+}
+
+func (j *jobs) forget(t *rapid.T) {
+	if rapid.IntRange(0, 9).Draw(t, "forget") == 0 {
+		j.do(func(tx *db.Tx) error { return record.Forget(tx, j.run) })
+		clear(j.all)
+	}
+}
+
+func (j *jobs) check(t *rapid.T) {
+	ctx := context.Background()
+	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return v
 	}
-}
-
-func job(id, run int64) *record.Job {
-	return &record.Job{ID: id, Run: run, Node: "work", Project: "p", Plugin: "host", Service: "host/script/run", Version: "1.0.0",
-		Round: 1, Tries: 2, State: record.Open, Given: "x"}
-}
-
-// round stores a job with a round of chunks of one row each; the first sent of them
-// are sent.
-func (s store) round(j *record.Job, chunks, sent int) (calls []*record.Chunk, rows []*record.Row) {
-	s.Helper()
-	for i := range chunks {
-		object := fmt.Sprintf("host:host/h%d", i)
-		calls = append(calls, &record.Chunk{Round: j.Round, Number: i, Deadline: now.Add(time.Minute), Digest: "d", Body: []byte{0, 1, 255},
-			Claims: []control.Claim{{Object: object, Mode: "exclusive"}}})
-		rows = append(rows, &record.Row{Pos: i, Object: object, Round: j.Round, Chunk: i})
-	}
-	s.do(func(tx *db.Tx) error { return record.StoreRound(tx, j, calls, rows, now) })
-	s.do(func(tx *db.Tx) error {
-		for _, c := range calls[:sent] {
-			if err := record.MarkSent(tx, j.ID, c); err != nil {
-				return err
+	var orphans, acted []string
+	for id, m := range j.all {
+		got, err := record.Find(ctx, j.db, id)
+		must(err)
+		if diff := cmp.Diff(&m.Job, got); diff != "" {
+			t.Fatal(diff)
+		}
+		rows, err := record.Rows(ctx, j.db, id)
+		must(err)
+		slices.SortFunc(rows, func(a, b *record.Row) int { return a.Chunk - b.Chunk })
+		want := []*record.Row{}
+		for _, r := range m.rows {
+			want = append(want, r)
+			acted = append(acted, r.Object)
+		}
+		slices.SortFunc(want, func(a, b *record.Row) int { return a.Chunk - b.Chunk })
+		if diff := cmp.Diff(want, rows); diff != "" {
+			t.Fatal(diff)
+		}
+		bare, err := record.Outcomes(ctx, j.db, id)
+		must(err)
+		if len(bare) != len(rows) || len(bare[0].Outputs) != 0 {
+			t.Errorf("%d rows without outputs, the first has %v", len(bare), bare[0].Outputs)
+		}
+		for round := range m.Round + 1 {
+			chunks, err := record.Chunks(ctx, j.db, id, round)
+			must(err)
+			for _, c := range chunks {
+				if diff := cmp.Diff(m.chunks[[2]int{round, c.Number}], c, cmp.FilterPath(func(p cmp.Path) bool {
+					return p.Last().String() == ".Claims"
+				}, cmp.Comparer(func(a, b []control.Claim) bool { return slices.Equal(a, b) }))); diff != "" {
+					t.Fatal(diff)
+				}
 			}
-			c.Sent = true
 		}
-		return nil
-	})
-	return calls, rows
-}
-
-// A round is read as it was stored: the bytes of its calls to the last one.
-func TestARoundIsReadAsItWasStored(t *testing.T) {
-	s := open(t)
-	j := job(7, 3)
-	calls, rows := s.round(j, 3, 1)
-	want := *j
-	want.Updated = now
-	if d := cmp.Diff(&want, got[*record.Job](s)(record.Find(s.Context(), s, 7))); d != "" {
-		t.Error(d)
-	}
-	if d := cmp.Diff(calls, got[[]*record.Chunk](s)(record.Chunks(s.Context(), s, 7, 1)),
-		cmpopts.IgnoreFields(record.Chunk{}, "Free")); d != "" {
-		t.Error(d)
-	}
-	if d := cmp.Diff(rows, got[[]*record.Row](s)(record.Rows(s.Context(), s, 7)), cmpopts.EquateEmpty()); d != "" {
-		t.Error(d)
-	}
-	if other := got[*record.Job](s)(record.Find(s.Context(), s, 8)); other != nil {
-		t.Errorf("a job that is not there: %+v", other)
-	}
-	if none := got[[]*record.Chunk](s)(record.Chunks(s.Context(), s, 7, 2)); len(none) != 0 {
-		t.Errorf("a round that is not there: %v", none)
-	}
-}
-
-// An answer counts once: whoever brings it again, or another one, changes nothing.
-func TestAnAnswerCountsOnce(t *testing.T) {
-	s := open(t)
-	calls, rows := s.round(job(7, 3), 2, 2)
-	outputs := wire.Row{"size": wire.Raw(3)}
-	for n, outcome := range []wire.Outcome{wire.OutcomeOK, wire.OutcomeFailed} {
-		var first bool
-		s.do(func(tx *db.Tx) (err error) {
-			rows[0].Outcome, rows[0].Outputs = outcome, outputs
-			first, err = record.StoreAnswer(tx, 7, calls[0], rows[:1])
-			return err
-		})
-		if first != (n == 0) {
-			t.Errorf("answer %d is the first: %v", n+1, first)
+		open := false
+		for _, c := range m.chunks {
+			open = open || m.State == record.Open && c.Sent && !c.Answered
+			for _, claim := range c.Claims {
+				if claim.Object != "lock" {
+					acted = append(acted, claim.Object)
+				}
+			}
+		}
+		if open {
+			orphans = append(orphans, fmt.Sprint(id))
 		}
 	}
-	one := got[*record.Row](s)(record.FindRow(s.Context(), s, 7, "host:host/h0"))
-	if one == nil || one.Outcome != wire.OutcomeOK || !one.Done() || cmp.Diff(outputs, one.Outputs) != "" {
-		t.Errorf("the row is %+v", one)
+	got, err := record.Orphans(ctx, j.db, j.run)
+	must(err)
+	var found []string
+	for _, r := range got {
+		found = append(found, fmt.Sprint(r.ID))
 	}
-	for _, r := range got[[]*record.Row](s)(record.Outcomes(s.Context(), s, 7)) {
-		if len(r.Outputs) != 0 {
-			t.Errorf("%s comes with its outputs %v", r.Object, r.Outputs)
-		}
+	slices.Sort(found)
+	if slices.Sort(orphans); !slices.Equal(found, orphans) {
+		t.Errorf("without an answer are %v, want %v", found, orphans)
 	}
-	if none := got[*record.Row](s)(record.FindRow(s.Context(), s, 7, "host:host/h9")); none != nil {
-		t.Errorf("a row of nobody: %+v", none)
+	at, err := record.AtWork(ctx, j.db, j.run)
+	must(err)
+	if at != (len(orphans) > 0) {
+		t.Errorf("at work: %v, want %v", at, orphans)
 	}
-}
-
-// What was sent and has no answer is unknown, never undone; what was not sent was
-// not begun; what was answered stays.
-func TestGiveUp(t *testing.T) {
-	s := open(t)
-	calls, rows := s.round(job(7, 3), 3, 2)
-	s.do(func(tx *db.Tx) error {
-		rows[0].Outcome = wire.OutcomeOK
-		_, err := record.StoreAnswer(tx, 7, calls[0], rows[:1])
-		return err
-	})
-	atWork := func() bool { return got[bool](s)(record.AtWork(s.Context(), s, 3)) }
-	orphans := func(run int64) int { return len(got[[]record.Job](s)(record.Orphans(s.Context(), s, run))) }
-	if !atWork() || orphans(3) != 1 || orphans(0) != 1 || orphans(4) != 0 {
-		t.Errorf("at work %v, %d orphans of the run, %d of all, %d of another", atWork(), orphans(3), orphans(0), orphans(4))
+	on, err := record.ActedOn(ctx, j.db, j.run, "")
+	must(err)
+	slices.Sort(on)
+	slices.Sort(acted)
+	if acted = slices.Compact(acted); !slices.Equal(on, acted) {
+		t.Errorf("acted on %v, want %v", on, acted)
 	}
-	s.do(func(tx *db.Tx) error {
-		return record.GiveUp(s.Context(), tx, 7, record.Lost("it is gone"), now.Add(time.Hour))
-	})
-	var said []string
-	for _, r := range got[[]*record.Row](s)(record.Rows(s.Context(), s, 7)) {
-		said = append(said, fmt.Sprint(r.Object, " ", r.Outcome, " ", r.Code))
-	}
-	if want := []string{"host:host/h0 ok ", "host:host/h1 unknown sextant.no_answer",
-		"host:host/h2 cancelled sextant.not_sent"}; !slices.Equal(said, want) {
-		t.Errorf("%q, want %q", said, want)
-	}
-	j := got[*record.Job](s)(record.Find(s.Context(), s, 7))
-	if atWork() || orphans(0) != 0 || j.State != record.Stopped || !j.Updated.Equal(now.Add(time.Hour)) {
-		t.Errorf("at work %v, %d orphans, job %+v", atWork(), orphans(0), j)
-	}
-}
-
-// Lose tells of the round under way alone: what is unknown of an earlier one was
-// told then.
-func TestLoseTellsOfTheRoundUnderWay(t *testing.T) {
-	s := open(t)
-	lose := func(id int64) (lost bool) {
-		s.do(func(tx *db.Tx) (err error) { lost, err = record.Lose(s.Context(), tx, id, "m"); return err })
-		return lost
-	}
-	s.round(job(7, 3), 1, 0)
-	if lose(7) {
-		t.Error("what was never sent is lost")
-	}
-	s.round(job(8, 3), 1, 1)
-	if !lose(8) {
-		t.Error("what was sent is not lost")
-	}
-	second := job(8, 3)
-	second.Round = 2
-	s.do(func(tx *db.Tx) error {
-		return record.StoreRound(tx, second, []*record.Chunk{{Round: 2, Body: []byte{1}}},
-			[]*record.Row{{Pos: 1, Object: "host:host/other", Round: 2}}, now)
-	})
-	if lose(8) {
-		t.Error("a row of an earlier round is told again")
-	}
-}
-
-// ActedOn names what rows are and what calls hold, each once, and no row that is no object.
-func TestActedOn(t *testing.T) {
-	s := open(t)
-	s.do(func(tx *db.Tx) error {
-		held := []control.Claim{{Object: "host:host/a", Mode: "exclusive"}, {Object: "host:host/behind", Mode: "shared"}}
-		other := job(8, 3)
-		other.Node = "later"
-		if err := record.StoreRound(tx, other, nil, []*record.Row{{Object: "host:host/c", Round: 1}}, now); err != nil {
-			return err
-		}
-		return record.StoreRound(tx, job(7, 3), []*record.Chunk{{Round: 1, Body: []byte{1}, Claims: held}},
-			[]*record.Row{{Object: "host:host/a", Round: 1}, {Object: "run", Pos: 1, Round: 1}}, now)
-	})
-	for node, want := range map[string][]string{
-		"work": {"host:host/a", "host:host/behind"}, "later": {"host:host/c"}, "nowhere": nil,
-		"": {"host:host/a", "host:host/behind", "host:host/c"},
-	} {
-		all := got[[]string](s)(record.ActedOn(s.Context(), s, 3, node))
-		if slices.Sort(all); !slices.Equal(all, want) {
-			t.Errorf("%q acts on %q, want %q", node, all, want)
-		}
-	}
-}
-
-// Of a run that is forgotten nothing is left, and of others all.
-func TestForget(t *testing.T) {
-	s := open(t)
-	s.round(job(7, 3), 2, 1)
-	s.round(job(8, 4), 2, 1)
-	s.do(func(tx *db.Tx) error { return record.Forget(tx, 3) })
-	count := func(ctx context.Context, run, id int64) [3]int {
-		return [3]int{len(got[[]record.Job](s)(record.JobsOf(ctx, s, run))),
-			len(got[map[int64][]*record.Row](s)(record.RowsOfRun(ctx, s, run, "outputs"))[id]),
-			len(got[[]*record.Chunk](s)(record.Chunks(ctx, s, id, 1)))}
-	}
-	if gone, stays := count(t.Context(), 3, 7), count(t.Context(), 4, 8); gone != [3]int{} || stays != [3]int{1, 2, 2} {
-		t.Errorf("left of the forgotten %v, of the other %v", gone, stays)
+	listed, err := record.JobsOf(ctx, j.db, j.run)
+	must(err)
+	if len(listed) != len(j.all) {
+		t.Errorf("%d jobs are listed, want %d", len(listed), len(j.all))
 	}
 }

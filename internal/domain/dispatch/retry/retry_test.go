@@ -1,7 +1,6 @@
 package retry_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -11,36 +10,43 @@ import (
 	"sextant/sdk/go/wire"
 )
 
-func TestOf(t *testing.T) {
+// Waits double from the first to the longest, with a quarter of chance at most.
+func TestWaitsDouble(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		in   *wire.Retry
-		want retry.Policy
-		bad  bool
-	}{
-		"nothing-declared": {want: retry.Policy{First: time.Second, Longest: 30 * time.Second}},
-		"how-often-alone": {in: &wire.Retry{Max: 3, On: []string{"busy"}},
-			want: retry.Policy{Max: 3, First: time.Second, Longest: 30 * time.Second, On: []string{"busy"}}},
-		"how-fast-too": {in: &wire.Retry{Max: 1, Backoff: "PT2S..PT1M"},
-			want: retry.Policy{Max: 1, First: 2 * time.Second, Longest: time.Minute}},
-		"unreadable": {in: &wire.Retry{Max: 1, Backoff: "soon"}, bad: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := retry.Of(c.in)
-			if c.bad {
-				if err == nil {
-					t.Fatalf("%+v instead of an error", got)
-				}
-				return
+	p, err := retry.Of(&wire.Retry{Max: 3, Backoff: "PT1S..PT10S", On: []string{"transport"}})
+	if err != nil || p.Max != 3 || len(p.On) != 1 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	for n, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 10 * time.Second, 10 * time.Second} {
+		other := false
+		for range 50 {
+			got := p.Wait(n)
+			if got < want || got > want+want/4 {
+				t.Errorf("try %d waits %s, want %s and a quarter at most", n, got, want)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.Max != c.want.Max || got.First != c.want.First || got.Longest != c.want.Longest || !slices.Equal(got.On, c.want.On) {
-				t.Errorf("%+v, want %+v", got, c.want)
-			}
-		})
+			other = other || got != p.Wait(n)
+		}
+		if !other {
+			t.Errorf("try %d waits the same each time", n)
+		}
+	}
+	for _, n := range []int{40, 62, 63, 64, 1 << 30} { // no count makes it wait less
+		if got := p.Wait(n); got < 10*time.Second {
+			t.Errorf("try %d waits %s", n, got)
+		}
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	if p, err := retry.Of(nil); err != nil || p.Max != 0 || p.First != time.Second || p.Longest != 30*time.Second {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err := retry.Of(&wire.Retry{Max: 1}); err != nil || p.Max != 1 || p.First != time.Second {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := retry.Of(&wire.Retry{Max: 1, Backoff: "PT9S..PT5S"}); err == nil {
+		t.Error("a wait that ends before it begins is taken")
 	}
 }
 
@@ -62,17 +68,4 @@ func TestWait(t *testing.T) {
 			t.Fatalf("try %d waits %s, want %s to %s", n, got, want, want+want/4)
 		}
 	})
-}
-
-// Rows that failed together do not come back together.
-func TestWaitsDiffer(t *testing.T) {
-	t.Parallel()
-	p := retry.Policy{First: time.Hour, Longest: time.Hour}
-	seen := map[time.Duration]bool{}
-	for range 100 {
-		seen[p.Wait(1)] = true
-	}
-	if len(seen) < 50 {
-		t.Errorf("100 rows come back at %d times", len(seen))
-	}
 }

@@ -101,3 +101,10 @@ func definitions(ctx context.Context, q db.Querier, project, process string, p a
 	rows, err := q.Query(ctx, query, args...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Definition, error) { return scanDefinition(r.Scan) })
 }
+
+// Uses reports whether a version of a process has a file.
+func (s *Service) Uses(ctx context.Context, digest string) (bool, error) {
+	var n int
+	err := s.DB.QueryRow(ctx, "SELECT COUNT(*) FROM process_definition WHERE digest = ?", digest).Scan(&n)
+	return n > 0, err
+}

@@ -56,6 +56,8 @@ var (
 		"cancelled": {Type: "sextant.run.cancelled.v1", Subject: ofRun,
 			Says: "A run was ended by a person or by what replaced it.", Read: "run.read"},
 	}
+	removed = bus.Kind[Begun]{Type: "sextant.run.removed.v1", Subject: ofRun,
+		Says: "A run that had ended was removed, since it was kept long enough.", Read: "run.read"}
 	taskCreated = bus.Kind[Work]{Type: "sextant.task.created.v1", Subject: ofTask,
 		Says: "A run asks a person for something.", Read: "task.read"}
 	taskClosed = bus.Kind[Work]{Type: "sextant.task.closed.v1", Subject: ofTask,
@@ -67,7 +69,7 @@ func Events() []bus.Declared {
 	return []bus.Declared{
 		queued.Declared(), movedUp.Declared(), started.Declared(), stopped.Declared(),
 		resumed.Declared(), stopping.Declared(), ended["completed"].Declared(), ended["failed"].Declared(),
-		ended["cancelled"].Declared(), taskCreated.Declared(), taskClosed.Declared(),
+		ended["cancelled"].Declared(), removed.Declared(), taskCreated.Declared(), taskClosed.Declared(),
 	}
 }
 

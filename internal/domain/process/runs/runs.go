@@ -48,7 +48,8 @@ type Host interface {
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
 	ApplyIf(ctx context.Context, run state.Key, ev engine.Event, check, with func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
-	Forget(ctx context.Context, run state.Key) error
+	Forget(ctx context.Context, runs ...state.Key) error
+	ForgetTx(tx *db.Tx, run state.Key) error
 }
 
 // Deps is what the service needs.
@@ -157,17 +158,7 @@ func (s *Service) admit(ctx context.Context, req control.Request) (control.Verdi
 	return v, err
 }
 
-// Stopped ends a run that was only waiting for what it had begun.
-func (s *Service) Stopped(ctx context.Context, run state.Key) {
-	err := s.DB.Do(ctx, func(tx *db.Tx) error { return s.stopped(ctx, tx, run, s.Clock.Now()) })
-	if err != nil {
-		s.Log.ErrorContext(ctx, "a run that has stopped could not be ended", "run", run, "err", err)
-		return
-	}
-	s.news.Poke(int64(run))
-}
-
-// stopped is Stopped within a write.
+// stopped ends a run that is stopping, if nothing is at work any more that it began.
 func (s *Service) stopped(ctx context.Context, tx *db.Tx, run state.Key, now time.Time) error {
 	final, code, err := finalOf(ctx, tx, int64(run))
 	if err != nil || final == "" {
@@ -181,6 +172,7 @@ func (s *Service) stopped(ctx context.Context, tx *db.Tx, run state.Key, now tim
 	if err != nil {
 		return err
 	}
+	tx.AfterCommit(func() { s.news.Poke(int64(run)) })
 	return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process},
 		engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, now)
 }
@@ -196,14 +188,17 @@ func atWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
 }
 
 // Settle ends the runs that were stopping when the server was ended and of which
-// nothing is at work any more.
+// nothing is at work any more: where it was ended between an answer and the word that
+// a job has stopped, no event tells of it.
 func (s *Service) Settle(ctx context.Context) error {
 	all, err := stoppingRuns(ctx, s.DB)
 	if err != nil {
 		return err
 	}
 	for _, run := range all {
-		s.Stopped(ctx, state.Key(run))
+		if err := s.DB.Do(ctx, func(tx *db.Tx) error { return s.stopped(ctx, tx, state.Key(run), s.Clock.Now()) }); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -228,7 +223,9 @@ func (s *Service) GiveUp(ctx context.Context, run api.Key, reason string) error 
 	if err != nil {
 		return err
 	}
-	s.Stopped(ctx, state.Key(run))
+	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return s.stopped(ctx, tx, state.Key(run), s.Clock.Now()) }); err != nil {
+		return err
+	}
 	if r, err = findRun(ctx, s.DB, run); err != nil || r.State != StateStopping {
 		return err
 	}

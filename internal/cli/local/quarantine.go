@@ -1,6 +1,6 @@
 //go:build !windows
 
-package cli
+package local
 
 import (
 	"fmt"
@@ -16,8 +16,8 @@ import (
 
 // quarantineCmd works on the folder of a stopped server: a run that takes the
 // server down cannot be asked for over the API.
-func (a *app) quarantineCmd() *cobra.Command {
-	var s settings
+func (a Commands) quarantineCmd() *cobra.Command {
+	var s command.Settings
 	var reason string
 	var drop bool
 	c := &cobra.Command{
@@ -31,7 +31,7 @@ func (a *app) quarantineCmd() *cobra.Command {
 			if err != nil || key <= 0 {
 				return command.Usage("%q is no key of a run", args[0])
 			}
-			l, err := s.load(c)
+			l, err := s.Load(c)
 			if err != nil {
 				return err
 			}
@@ -48,7 +48,7 @@ func (a *app) quarantineCmd() *cobra.Command {
 			})
 		},
 	}
-	s.flags(c, "data", "database")
+	s.Flags(c, "data", "database")
 	c.Flags().StringVar(&reason, "reason", "an operator set it aside while the server was stopped", "why; the incident says it")
 	c.Flags().BoolVar(&drop, "drop", false, "end the run at the next start")
 	return c
