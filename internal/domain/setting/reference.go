@@ -22,6 +22,21 @@ func Secrets(raw json.RawMessage) []string {
 	return all
 }
 
+// each calls f with a value and with all that stands in it, the outermost first.
+func each(v any, f func(v any)) {
+	f(v)
+	switch v := v.(type) {
+	case map[string]any:
+		for _, inner := range v {
+			each(inner, f)
+		}
+	case []any:
+		for _, inner := range v {
+			each(inner, f)
+		}
+	}
+}
+
 // SecretFields lists the secrets that a value takes, as <connection>#<field>.
 func SecretFields(raw json.RawMessage) []string {
 	var v any
@@ -29,25 +44,14 @@ func SecretFields(raw json.RawMessage) []string {
 		return nil
 	}
 	var all []string
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			if ref, ok := v["$secret"].(string); ok && !strings.HasPrefix(ref, sealedPrefix) {
-				if ref = strings.TrimPrefix(ref, Prefix); !slices.Contains(all, ref) {
-					all = append(all, ref)
-				}
-			}
-			for _, inner := range v {
-				walk(inner)
-			}
-		case []any:
-			for _, inner := range v {
-				walk(inner)
+	each(v, func(v any) {
+		fields, _ := v.(map[string]any)
+		if ref, ok := fields["$secret"].(string); ok && !strings.HasPrefix(ref, sealedPrefix) {
+			if ref = strings.TrimPrefix(ref, Prefix); !slices.Contains(all, ref) {
+				all = append(all, ref)
 			}
 		}
-	}
-	walk(v)
+	})
 	return all
 }
 
@@ -71,31 +75,21 @@ func Named(raw json.RawMessage) []Naming {
 	if json.Unmarshal(raw, &v) != nil {
 		return all
 	}
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case string:
-			var inner any
-			if strings.Contains(v, Prefix) && json.Unmarshal([]byte(v), &inner) == nil { // a structure that was typed as text
-				for _, name := range Secrets(json.RawMessage(v)) {
-					all = append(all, Naming{name, true})
-				}
-				walk(inner)
-				return
+	var text func(v any)
+	text = func(v any) {
+		s, _ := v.(string)
+		var inner any
+		if strings.Contains(s, Prefix) && json.Unmarshal([]byte(s), &inner) == nil { // a structure that was typed as text
+			for _, name := range Secrets(json.RawMessage(s)) {
+				all = append(all, Naming{name, true})
 			}
-			for _, m := range connectionForm.FindAllStringSubmatch(v, -1) {
-				all = append(all, Naming{m[1], false})
-			}
-		case map[string]any:
-			for _, inner := range v {
-				walk(inner)
-			}
-		case []any:
-			for _, inner := range v {
-				walk(inner)
-			}
+			each(inner, text)
+			return
+		}
+		for _, m := range connectionForm.FindAllStringSubmatch(s, -1) {
+			all = append(all, Naming{m[1], false})
 		}
 	}
-	walk(v)
+	each(v, text)
 	return all
 }

@@ -83,21 +83,10 @@ func texts(raw json.RawMessage, all []string) []string {
 	if json.Unmarshal(raw, &v) != nil {
 		return all
 	}
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case string:
-			all = append(all, v)
-		case map[string]any:
-			for _, inner := range v {
-				walk(inner)
-			}
-		case []any:
-			for _, inner := range v {
-				walk(inner)
-			}
+	each(v, func(v any) {
+		if s, ok := v.(string); ok {
+			all = append(all, s)
 		}
-	}
-	walk(v)
+	})
 	return all
 }
