@@ -235,7 +235,7 @@ func (a *app) connections(ctx context.Context) error {
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/connections", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/connections", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/connections", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		for _, c := range page.Items {
 			fmt.Fprintf(w, "connection/%s\t%s\t%s\t%s\t%s\n", c.Name, c.Type, cmp.Or(c.Environment, "every environment"),

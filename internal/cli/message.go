@@ -62,7 +62,7 @@ func (a *app) messages(ctx context.Context, name string) error {
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/messages", "project", a.target.project, "name", name, "limit", client.Limit(500)), nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/messages", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/messages", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "MESSAGE\tNAME\tKEY\tID\tBYTES\tBY\tSINCE\tUNTIL")
 		for _, m := range page.Items {
@@ -148,7 +148,7 @@ func (a *app) waits(ctx context.Context, run string) error {
 	if err := api.Call(ctx, "GET", client.Query("/api/v1/waits", "project", a.target.project, "run", run, "limit", client.Limit(500)), nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/waits", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/waits", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tPROCESS\tSTEP\tFOR\tNAME\tKEY\tSINCE")
 		for _, p := range page.Items {
