@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 	maxFunction = 70
 	maxPackage  = 3000
 	maxParams   = 5
+	maxLine     = 140
 )
 
 // source is one Go file that is not a test.
@@ -267,7 +269,8 @@ func TestTheFloorsAreThoseOfTheMap(t *testing.T) {
 	for _, step := range domains() {
 		steps = append(steps, strings.Join(step, ", "))
 	}
-	if got, want := strings.Join(strings.Fields(strings.NewReplacer("(", "", ")", "").Replace(chain)), " "), strings.Join(steps, " → "); got != want {
+	if got, want := strings.Join(strings.Fields(strings.NewReplacer("(", "", ")", "").Replace(chain)), " "),
+		strings.Join(steps, " → "); got != want {
 		t.Errorf("ARCHITECTURE.md has the domains\n%s\nand this test\n%s", got, want)
 	}
 }
@@ -276,7 +279,8 @@ func TestFloorsImportOnlyDownwards(t *testing.T) {
 	t.Parallel()
 	rules := floors()
 	for _, s := range sources(t) {
-		if strings.HasPrefix(s.dir, "internal/server") || strings.HasPrefix(s.dir, "internal/testkit") || strings.HasPrefix(s.dir, "test/") || s.dir == "web" || within(s.dir, "api") {
+		if strings.HasPrefix(s.dir, "internal/server") || strings.HasPrefix(s.dir, "internal/testkit") ||
+			strings.HasPrefix(s.dir, "test/") || s.dir == "web" || within(s.dir, "api") {
 			continue
 		}
 		allowed, known := allowedFor(rules, s.dir)
@@ -323,9 +327,11 @@ func unquote(s string) string {
 // The middle of the house is pure: no clock, no I/O, no chance, no context.
 func TestLanguagesAndEngineArePure(t *testing.T) {
 	t.Parallel()
-	banned := []string{"context", "net", "net/http", "os", "os/exec", "database/sql", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "sync", "io/ioutil"}
+	banned := []string{"context", "net", "net/http", "os", "os/exec", "database/sql",
+		"log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "sync", "io/ioutil"}
 	for _, s := range sources(t) {
-		if !within(s.dir, "internal/lang") && (!within(s.dir, "internal/engine") || within(s.dir, "internal/engine/durable") || within(s.dir, "internal/engine/enginetest")) {
+		if !within(s.dir, "internal/lang") &&
+			(!within(s.dir, "internal/engine") || within(s.dir, "internal/engine/durable") || within(s.dir, "internal/engine/enginetest")) {
 			continue
 		}
 		for _, imp := range s.file.Imports {
@@ -394,7 +400,8 @@ func TestOnlyControlStartsARun(t *testing.T) {
 	t.Parallel()
 	calls := regexp.MustCompile(`^(StartTx|StartOne)$`)
 	for _, s := range sources(t) {
-		if s.dir == "internal/engine/durable" || s.dir == "internal/domain/process/runs" || strings.HasPrefix(s.dir, "test/") || within(s.dir, "internal/engine/enginetest") {
+		if s.dir == "internal/engine/durable" || s.dir == "internal/domain/process/runs" ||
+			strings.HasPrefix(s.dir, "test/") || within(s.dir, "internal/engine/enginetest") {
 			continue
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {
@@ -465,6 +472,38 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestLines sees to the lines of tests too. A struct tag is one token, which Go
+// does not let one break.
+func TestLines(t *testing.T) {
+	t.Parallel()
+	tag := regexp.MustCompile("`(sx|json|yaml|path|query|header|doc|cookie):\".*`$")
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && p != "." && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "build"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		data, err := os.ReadFile(p)
+		if err != nil || generated.Match(data) {
+			return err
+		}
+		for i, line := range strings.Split(string(data), "\n") {
+			if n := utf8.RuneCountInString(line); n > maxLine && !tag.MatchString(line) {
+				t.Errorf("%s:%d: the line has %d columns: at most %d", filepath.ToSlash(p), i+1, n, maxLine)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var generated = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
 
 func (s *source) checkFunction(t *testing.T, fn *ast.FuncDecl) {
 	t.Helper()
@@ -642,7 +681,8 @@ func TestMigrationsUseTheSharedSubset(t *testing.T) {
 // A table is read and written by its own domain alone.
 func TestTablesBelongToTheirDomain(t *testing.T) {
 	t.Parallel()
-	named := regexp.MustCompile(`\b(?:FROM|INTO|UPDATE|JOIN|TABLE) ((?:audit|identity|setting|plugin|object|worklist|control|dispatch|job|process|engine|api|bus)_[a-z_]+)`)
+	named := regexp.MustCompile(`\b(?:FROM|INTO|UPDATE|JOIN|TABLE) ` +
+		`((?:audit|identity|setting|plugin|object|worklist|control|dispatch|job|process|engine|api|bus)_[a-z_]+)`)
 	statements := 0
 	for _, s := range sources(t) {
 		if within(s.dir, "test") {
@@ -659,7 +699,10 @@ func TestTablesBelongToTheirDomain(t *testing.T) {
 				if owner == "object" && within(s.dir, "sdk/go/objectstore") {
 					continue // the objects of a plugin
 				}
-				if !slices.ContainsFunc([]string{"internal/domain/" + owner, "internal/" + owner + "/durable", "internal/kit/" + owner}, func(d string) bool { return within(s.dir, d) }) {
+				if !slices.ContainsFunc([]string{"internal/domain/" + owner, "internal/" + owner + "/durable", "internal/kit/" + owner},
+					func(d string) bool {
+						return within(s.dir, d)
+					}) {
 					t.Errorf("%s:%d: the table %s belongs to %s: ask that", s.path, s.line(lit.Pos()), m[1], owner)
 				}
 			}
@@ -674,13 +717,17 @@ func TestTablesBelongToTheirDomain(t *testing.T) {
 // installations are the tables whose rows belong to no project of their own, each
 // with the reason.
 func installations() map[string]string {
-	part, whole, mine := "a part of a row that has a project", "of the whole installation", "in the plugin's database: the attribute that its type names is the project"
+	part, whole, mine := "a part of a row that has a project", "of the whole installation",
+		"in the plugin's database: the attribute that its type names is the project"
 	return map[string]string{
-		"api_idempotency": "of who asked", "bus_handler": whole, "db_writer": whole, "control_stop": whole, "control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
+		"api_idempotency": "of who asked", "bus_handler": whole, "db_writer": whole,
+		"control_stop": whole, "control_fence": "a counter", "dispatch_chunk": part, "dispatch_gift": part, "dispatch_row": part,
 		"engine_held": part, "engine_history": part, "engine_key": "a counter", "engine_record": part,
-		"identity_role": whole, "identity_token": "of a user", "identity_try": "of a name and an address", "identity_user": whole, "object_cursor": "of a plugin",
+		"identity_role": whole, "identity_token": "of a user", "identity_try": "of a name and an address",
+		"identity_user": whole, "object_cursor": "of a plugin",
 		"object_origin": mine, "object_ref": mine, "object_row": mine, "object_step": mine, "object_unique": mine, "object_value": mine,
-		"process_element": part, "process_incident_past": part, "message_chain": part, "message_fresh": part, "message_target": part, "message_taken": part, "plugin_instance": whole, "plugin_release": whole,
+		"process_element": part, "process_incident_past": part, "message_chain": part,
+		"message_fresh": part, "message_target": part, "message_taken": part, "plugin_instance": whole, "plugin_release": whole,
 	}
 }
 

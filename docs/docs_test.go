@@ -686,7 +686,8 @@ func TestDependenciesAreExplained(t *testing.T) {
 	t.Parallel()
 	const file = "docs/adr/0005-dependencies.md"
 	var known []string
-	for _, m := range regexp.MustCompile(`(?m)^\s*(?:require )?([\w./-]+\.[\w./-]+) v`).FindAllStringSubmatch(read(t, "go.mod")+read(t, "release/go.mod"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\s*(?:require )?([\w./-]+\.[\w./-]+) v`).
+		FindAllStringSubmatch(read(t, "go.mod")+read(t, "release/go.mod"), -1) {
 		known = append(known, m[1])
 	}
 	used := map[string]bool{}

@@ -135,9 +135,10 @@ func (k *known) take(p string, d fs.DirEntry, err error) error {
 }
 
 var (
-	asked    = regexp.MustCompile(`^(?:(GET|POST|PUT|PATCH|DELETE) )?(/api/v1/[^ ?]*)`)
-	goName   = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)$`)
-	goFile   = regexp.MustCompile(`^(?:\.\./)*((?:internal|plugins|sdk|examples|test|docs|api|cmd|web|\.ci|lang|kit|domain|driver|engine|src)/[\w./*-]+)$`)
+	asked  = regexp.MustCompile(`^(?:(GET|POST|PUT|PATCH|DELETE) )?(/api/v1/[^ ?]*)`)
+	goName = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)$`)
+	goFile = regexp.MustCompile(
+		`^(?:\.\./)*((?:internal|plugins|sdk|examples|test|docs|api|cmd|web|\.ci|lang|kit|domain|driver|engine|src)/[\w./*-]+)$`)
 	variable = regexp.MustCompile(`^SEXTANT_[A-Z_]+$`)
 	making   = regexp.MustCompile(`^make ([a-z-]+)`)
 	metric   = regexp.MustCompile(`^sextant_[a-z_]+$`)
@@ -286,8 +287,9 @@ func TestWhatTheDocumentsNameExists(t *testing.T) {
 }
 
 var (
-	inComment = regexp.MustCompile(`\b(?:[a-z]+\.[A-Z]\w+|(?:internal|plugins|sdk|examples|test|docs|web)/[\w./-]*\w|SEXTANT_[A-Z_]+[A-Z]|Test[A-Z]\w+|/api/v1/[\w{}/-]+)`)
-	sentence  = regexp.MustCompile(`^[a-z]+\.[A-Z]`)
+	inComment = regexp.MustCompile(
+		`\b(?:[a-z]+\.[A-Z]\w+|(?:internal|plugins|sdk|examples|test|docs|web)/[\w./-]*\w|SEXTANT_[A-Z_]+[A-Z]|Test[A-Z]\w+|/api/v1/[\w{}/-]+)`)
+	sentence = regexp.MustCompile(`^[a-z]+\.[A-Z]`)
 )
 
 // What the comments of the code name exists too: what packages export, files, tests,

@@ -125,15 +125,22 @@ var groups = []struct{ tag, title, about string }{
 
 const aboutAPI = `# API
 
-For those who write programs against Sextant. The same in a form for programs: [openapi.yaml](../../api/openapi.yaml), OpenAPI 3.1. The console and the command line use nothing else.
+For those who write programs against Sextant. The same in a form for programs: ` +
+	`[openapi.yaml](../../api/openapi.yaml), OpenAPI 3.1. The console and the command line use nothing else.
 
-- **Log-in**: ` + "`Authorization: Bearer <token>`" + `, an [API token](../operate/server.md#users-rights-tokens) or the token of a session. A *right* below is checked on the project; *signed in* is everybody who is; *public* asks nobody. *Fresh proof*: a session whose password was given within ten minutes; tokens need none.
-- **Bodies** are JSON with ` + "`Content-Type: application/json`" + `. Unknown fields and parameters, and names that stand twice, are refused. Required fields are **bold**.
-- **Lists** are ` + "`{\"items\": […], \"next\": \"…\"}`" + `: pass ` + "`next`" + ` as ` + "`after`" + ` to read on; without it the page is the last.
+- **Log-in**: ` + "`Authorization: Bearer <token>`" + `, an [API token](../operate/server.md#users-rights-tokens) ` +
+	`or the token of a session. A *right* below is checked on the project; *signed in* is everybody who is; ` +
+	`*public* asks nobody. *Fresh proof*: a session whose password was given within ten minutes; tokens need none.
+- **Bodies** are JSON with ` + "`Content-Type: application/json`" +
+	`. Unknown fields and parameters, and names that stand twice, are refused. Required fields are **bold**.
+- **Lists** are ` + "`{\"items\": […], \"next\": \"…\"}`" + `: pass ` +
+	"`next`" + ` as ` + "`after`" + ` to read on; without it the page is the last.
 - **Changes** of what others may change too want ` + "`If-Match: \"<version>\"`" + ` with the version that was read.
-- **Repeating**: every POST takes an ` + "`Idempotency-Key`" + ` of up to 190 characters; a repetition within a day gets the first answer and does nothing.
+- **Repeating**: every POST takes an ` + "`Idempotency-Key`" +
+	` of up to 190 characters; a repetition within a day gets the first answer and does nothing.
 - **Live views** are server-sent events and resume by ` + "`Last-Event-ID`" + ` (or ` + "`after`" + `).
-- **Errors** are [Problem](#problem)s; each code is explained [here](errors.md). Every operation may answer 400 (malformed), 429 and 503 (later) and 500; the line *Errors* of an operation names what else.
+- **Errors** are [Problem](#problem)s; each code is explained [here](errors.md). ` +
+	`Every operation may answer 400 (malformed), 429 and 503 (later) and 500; the line *Errors* of an operation names what else.
 - An operation without *Body* or answer takes or gives a file or a stream, as it says.
 `
 
@@ -379,8 +386,10 @@ func goSources(t *testing.T, dir string) string {
 func TestTheEventReferenceIsCurrent(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	b.WriteString(written + "# Events\n\nFor those who want to know what happened: each change is written as an event in the commit that makes it. " +
-		"`GET /api/v1/events` gives the events of a project in their order, in the form of CloudEvents 1.0, to who has the right `event.read` there; " +
+	b.WriteString(written +
+		"# Events\n\nFor those who want to know what happened: each change is written as an event in the commit that makes it. " +
+		"`GET /api/v1/events` gives the events of a project in their order, " +
+		"in the form of CloudEvents 1.0, to who has the right `event.read` there; " +
 		"`sequence` of the last one as `follows` gives what came later. `GET /api/v1/event-types` gives this page with its schemas. " +
 		"The stream `GET /api/v1/news` tells that something of a type happened, and no more, to who has the right named here.\n\n" +
 		"A type whose data takes another form gets another number at its end. New fields may come at any time.\n")

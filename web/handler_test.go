@@ -11,13 +11,15 @@ import (
 func built(t *testing.T, base string) http.Handler {
 	t.Helper()
 	h, err := newHandler(fstest.MapFS{
-		"index.html":         {Data: []byte(`<!doctype html><meta name="sextant-base" content="/" /><script src="./assets/a-1.js"></script><link href="./icon.svg" />`)},
+		"index.html": {Data: []byte(`<!doctype html><meta name="sextant-base" content="/" />` +
+			`<script src="./assets/a-1.js"></script><link href="./icon.svg" />`)},
 		"assets/a-1.js":      {Data: []byte("plain script")},
 		"assets/a-1.js.br":   {Data: []byte("small")},
 		"assets/style-2.css": {Data: []byte("style")},
 		"icon.svg":           {Data: []byte("<svg/>")},
 		".gitkeep":           {Data: nil},
-	}, Options{Base: base, Docs: fstest.MapFS{"guide/a.md": {Data: []byte("# A")}, "img/x.svg": {Data: []byte("<svg/>")}, "secret.txt": {Data: []byte("x")}},
+	}, Options{Base: base,
+		Docs:    fstest.MapFS{"guide/a.md": {Data: []byte("# A")}, "img/x.svg": {Data: []byte("<svg/>")}, "secret.txt": {Data: []byte("x")}},
 		Missing: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +64,8 @@ func TestWhatIsServed(t *testing.T) {
 		{"GET", "//assets/a-1.js", 200, "plain script", "immutable"},
 	} {
 		got := get(h, tt.method, tt.path)
-		if got.Code != tt.status || !strings.HasPrefix(got.Body.String(), tt.body) || !strings.Contains(got.Header().Get("Cache-Control"), tt.cache) {
+		if got.Code != tt.status || !strings.HasPrefix(got.Body.String(), tt.body) ||
+			!strings.Contains(got.Header().Get("Cache-Control"), tt.cache) {
 			t.Errorf("%s %s: %d %q %q", tt.method, tt.path, got.Code, got.Body, got.Header().Get("Cache-Control"))
 		}
 	}
@@ -73,7 +76,8 @@ func TestCompressedFiles(t *testing.T) {
 	h := built(t, "/")
 	for accept, want := range map[string]string{"gzip, br": "small", "br;q=0": "plain script", "": "plain script", "gzip": "plain script"} {
 		got := get(h, "GET", "/assets/a-1.js", "Accept-Encoding", accept)
-		if got.Body.String() != want || (want == "small") != (got.Header().Get("Content-Encoding") == "br") || !strings.Contains(got.Header().Get("Content-Type"), "javascript") {
+		if got.Body.String() != want || (want == "small") != (got.Header().Get("Content-Encoding") == "br") ||
+			!strings.Contains(got.Header().Get("Content-Type"), "javascript") {
 			t.Errorf("%q: %q %v", accept, got.Body, got.Header())
 		}
 	}

@@ -17,9 +17,11 @@ import (
 func hosted(t *testing.T) (*platform.Platform, func(args ...string) said) {
 	t.Helper()
 	p, s := platform.Start(t, nil), sshtest.Start(t)
-	p.Must("PUT", "/api/v1/connections/h1", client.SettingInput{Type: "ssh", Fields: map[string]any{"user": s.User}, Secrets: map[string]string{"private_key": s.PrivateKey}}, nil)
+	p.Must("PUT", "/api/v1/connections/h1", client.SettingInput{
+		Type: "ssh", Fields: map[string]any{"user": s.User}, Secrets: map[string]string{"private_key": s.PrivateKey}}, nil)
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{
-		{"id": "h1", "name": "h1", "address": s.Address, "host_key": strings.TrimSpace(s.HostKey)}, {"id": "closed", "name": "closed", "address": "127.0.0.1:1", "host_key": strings.TrimSpace(s.HostKey)},
+		{"id": "h1", "name": "h1", "address": s.Address, "host_key": strings.TrimSpace(s.HostKey)},
+		{"id": "closed", "name": "closed", "address": "127.0.0.1:1", "host_key": strings.TrimSpace(s.HostKey)},
 	}, nil)
 	return p, func(args ...string) said {
 		t.Helper()
@@ -54,7 +56,8 @@ func TestTheRowsOfACallAreLines(t *testing.T) {
 	long := strings.Repeat("漢", 300)
 	got := do(append(call, "script=seq 1 500; echo "+long+" >&2")...)
 	lines := strings.Split(got.out, "\n")
-	if got.code != 0 || !strings.Contains(lines[0], "exit_code=0") || !strings.Contains(lines[0], "stdout=1…") || !strings.Contains(lines[0], "stderr="+strings.Repeat("漢", 100)+"…") || strings.Contains(lines[0], "漢…漢") || lines[1] != "" {
+	if got.code != 0 || !strings.Contains(lines[0], "exit_code=0") || !strings.Contains(lines[0], "stdout=1…") ||
+		!strings.Contains(lines[0], "stderr="+strings.Repeat("漢", 100)+"…") || strings.Contains(lines[0], "漢…漢") || lines[1] != "" {
 		t.Fatalf("%d, the first lines are %q", got.code, lines[:2])
 	}
 	for _, want := range []string{"\n── host:host/h1 · stdout ──\n1\n2\n", "\n499\n500\n", "\n── host:host/h1 · stderr ──\n" + long + "\n"} {
@@ -65,7 +68,8 @@ func TestTheRowsOfACallAreLines(t *testing.T) {
 	if got := do(append(call, "script=echo short")...); got.out != "host:host/h1  ok  cut=false exit_code=0 state=up stderr= stdout=short\n" {
 		t.Errorf("a short one is %q", got.out)
 	}
-	if got := do(append(call, "script=echo a; echo b", "--json")...); !strings.Contains(got.out, `"a\nb\n"`) || strings.Contains(got.out, "…") {
+	if got := do(append(call, "script=echo a; echo b", "--json")...); !strings.Contains(got.out, `"a\nb\n"`) ||
+		strings.Contains(got.out, "…") {
 		t.Errorf("as JSON it is %.300q", got.out)
 	}
 }

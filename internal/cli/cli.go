@@ -61,7 +61,8 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &ended):
 		return ended.Code
-	case errors.As(err, &wrong), strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "unknown flag"), strings.HasPrefix(err.Error(), "required flag"):
+	case errors.As(err, &wrong), strings.HasPrefix(err.Error(), "unknown command"),
+		strings.HasPrefix(err.Error(), "unknown flag"), strings.HasPrefix(err.Error(), "required flag"):
 		return command.ExitUsage
 	case errors.Is(err, client.ErrUnreachable):
 		return command.ExitUnavailable
@@ -82,7 +83,8 @@ func exitCode(err error) int {
 func (a *app) root() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sextant", Short: "Operate everything through one door",
-		Long:         "Sextant turns scripts, playbooks and plugins into services on your objects, joins services into processes, and starts them through one door." + command.ExitHelp,
+		Long: "Sextant turns scripts, playbooks and plugins into services on your objects, " +
+			"joins services into processes, and starts them through one door." + command.ExitHelp,
 		SilenceUsage: true, SilenceErrors: true, Version: a.version,
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return command.UsageError{Err: err} })
@@ -91,7 +93,11 @@ func (a *app) root() *cobra.Command {
 	a.target.flags(c)
 	tools := &language.Tools{Session: &a.Session}
 	c.AddCommand(a.localCmds()...)
-	c.AddCommand(a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(), a.taskCmd(), a.messageCmd(), a.signalCmd(), upkeep.Events(a.remote()), upkeep.Retention(a.remote()), worker.Jobs(a.remote()), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(), a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()))
+	c.AddCommand(a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(),
+		a.taskCmd(), a.messageCmd(), a.signalCmd(),
+		upkeep.Events(a.remote()), upkeep.Retention(a.remote()), worker.Jobs(a.remote()),
+		a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(),
+		a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()))
 	explain(c)
 	return c
 }

@@ -31,7 +31,8 @@ func sextant(t *testing.T, in string, args ...string) said {
 }
 
 func bpmn(id, body string) string {
-	return `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" id="d" targetNamespace="t"><process id="` + id + `" name="A test" isExecutable="true">` + body + `</process></definitions>`
+	return `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" ` +
+		`id="d" targetNamespace="t"><process id="` + id + `" name="A test" isExecutable="true">` + body + `</process></definitions>`
 }
 
 func write(t *testing.T, name, text string) string {
@@ -54,8 +55,10 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{Platform: platform.Start(t, nil), t: t}
 	r.base = []string{"--url", r.URL, "--token", r.Token, "--credentials", filepath.Join(t.TempDir(), "none.json")}
-	straight := write(t, "straight.bpmn", bpmn("straight", `<startEvent id="s"/><sequenceFlow id="a" sourceRef="s" targetRef="e"/><endEvent id="e"/>`))
-	asks := write(t, "asks.bpmn", bpmn("asks", `<startEvent id="s"/><sequenceFlow id="a" sourceRef="s" targetRef="u"/><userTask id="u" name="Really?"/><sequenceFlow id="b" sourceRef="u" targetRef="e"/><endEvent id="e"/>`))
+	straight := write(t, "straight.bpmn",
+		bpmn("straight", `<startEvent id="s"/><sequenceFlow id="a" sourceRef="s" targetRef="e"/><endEvent id="e"/>`))
+	asks := write(t, "asks.bpmn", bpmn("asks", `<startEvent id="s"/><sequenceFlow id="a" sourceRef="s" targetRef="u"/>`+
+		`<userTask id="u" name="Really?"/><sequenceFlow id="b" sourceRef="u" targetRef="e"/><endEvent id="e"/>`))
 	if got := r.do("process", "deploy", straight, asks); got.code != 0 || !strings.Contains(got.out, "version 1") {
 		t.Fatalf("%+v", got)
 	}
@@ -145,7 +148,8 @@ func TestExitCodes(t *testing.T) {
 // A server that is busy or starting is unavailable, whatever it says.
 func TestStatusesOfServers(t *testing.T) {
 	t.Parallel()
-	for status, code := range map[int]int{200: 0, 400: 4, 401: 4, 403: 4, 404: 3, 409: 4, 410: 4, 412: 4, 413: 4, 422: 4, 423: 4, 428: 4, 429: 5, 500: 1, 502: 1, 503: 5, 507: 5} {
+	for status, code := range map[int]int{200: 0, 400: 4, 401: 4, 403: 4,
+		404: 3, 409: 4, 410: 4, 412: 4, 413: 4, 422: 4, 423: 4, 428: 4, 429: 5, 500: 1, 502: 1, 503: 5, 507: 5} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			_, _ = w.Write([]byte(`{"title":"it is so","items":[]}`))
@@ -167,7 +171,8 @@ func TestStatusesOfServers(t *testing.T) {
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	file := write(t, "types.yaml", "types:\n  - type: widget\n    attributes:\n      - {name: name, type: string}\nobjects:\n  widget:\n    - {id: w1, name: one}\n")
+	file := write(t, "types.yaml",
+		"types:\n  - type: widget\n    attributes:\n      - {name: name, type: string}\nobjects:\n  widget:\n    - {id: w1, name: one}\n")
 	if got := r.do("object", "import", file); got.code != 0 {
 		t.Fatalf("%+v", got)
 	}
@@ -176,11 +181,16 @@ func TestJSON(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	for _, args := range [][]string{
-		{"process", "list"}, {"runs", "list"}, {"runs", "show", detached.Run}, {"runs", "log", detached.Run}, {"incident", "list"}, {"task", "list"},
-		{"object", "types"}, {"object", "list", "cmdb:widget"}, {"object", "show", "cmdb:widget/w1"}, {"object", "path", "cmdb:widget/w1", "cmdb:widget.name"},
-		{"object", "set", "cmdb:widget/w1", "--set", "name=two"}, {"connection", "set", "web", "--secret", "password=hunter2"}, {"connection", "list"}, {"token", "create", "ci"}, {"token", "list"},
-		{"plugin", "list"}, {"config", "show"}, {"stop", "--off"}, {"run", "straight"}, {"run", "straight", "--detach"}, {"run", "asks"}, {"run", "straight", "--preview"}, {"runs", "cancel", detached.Run, "--reason", "a test"},
-		{"file", "put", file}, {"process", "deploy", write(t, "again.bpmn", bpmn("again", `<startEvent id="s"/><sequenceFlow id="a" sourceRef="s" targetRef="e"/><endEvent id="e"/>`))},
+		{"process", "list"}, {"runs", "list"}, {"runs", "show", detached.Run},
+		{"runs", "log", detached.Run}, {"incident", "list"}, {"task", "list"},
+		{"object", "types"}, {"object", "list", "cmdb:widget"}, {"object", "show", "cmdb:widget/w1"},
+		{"object", "path", "cmdb:widget/w1", "cmdb:widget.name"},
+		{"object", "set", "cmdb:widget/w1", "--set", "name=two"}, {"connection", "set", "web", "--secret", "password=hunter2"},
+		{"connection", "list"}, {"token", "create", "ci"}, {"token", "list"},
+		{"plugin", "list"}, {"config", "show"}, {"stop", "--off"}, {"run", "straight"}, {"run", "straight", "--detach"},
+		{"run", "asks"}, {"run", "straight", "--preview"}, {"runs", "cancel", detached.Run, "--reason", "a test"},
+		{"file", "put", file}, {"process", "deploy",
+			write(t, "again.bpmn", bpmn("again", `<startEvent id="s"/><sequenceFlow id="a" sourceRef="s" targetRef="e"/><endEvent id="e"/>`))},
 	} {
 		got := r.do(append([]string{"--json"}, args...)...)
 		wantCode := 0
@@ -254,7 +264,8 @@ func TestATaskByCommandLine(t *testing.T) {
 	if d := decided.Items; len(d) != 1 || d[0].Verb != "task.complete" || d[0].Reason != "all is quiet" {
 		t.Errorf("decided: %+v", d)
 	}
-	if got := r.do("runs", "watch", page.Items[0].Key); got.code != 0 || !strings.Contains(got.out, "completed") || !strings.Contains(got.err, "Really?") {
+	if got := r.do("runs", "watch", page.Items[0].Key); got.code != 0 || !strings.Contains(got.out, "completed") ||
+		!strings.Contains(got.err, "Really?") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -332,7 +343,8 @@ func TestAListThatGoesOn(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 	}
-	if got := r.do("runs", "list", "--limit", "2"); got.code != 0 || strings.Count(got.out, "straight") != 2 || !strings.Contains(got.err, "more") {
+	if got := r.do("runs", "list", "--limit", "2"); got.code != 0 || strings.Count(got.out, "straight") != 2 ||
+		!strings.Contains(got.err, "more") {
 		t.Errorf("%+v", got)
 	}
 	if got := r.do("runs", "list", "--limit", "3"); got.err != "" || strings.Count(got.out, "straight") != 3 {
@@ -346,7 +358,8 @@ func TestAListThatGoesOn(t *testing.T) {
 // Every help text tells what the exit codes mean.
 func TestHelpTellsTheExitCodes(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"run"}, {"runs"}, {"runs", "list"}, {"server"}, {"login"}, {"process", "deploy"}, {"plugin", "call"}, {"task", "complete"}} {
+	for _, args := range [][]string{{}, {"run"}, {"runs"}, {"runs", "list"},
+		{"server"}, {"login"}, {"process", "deploy"}, {"plugin", "call"}, {"task", "complete"}} {
 		got := sextant(t, "", append(append([]string{}, args...), "--help")...)
 		if got.code != 0 || !strings.Contains(got.out, "Exit codes: 0 done") {
 			t.Errorf("%q: %d %s", args, got.code, got.out)
@@ -358,8 +371,12 @@ func TestHelpTellsTheExitCodes(t *testing.T) {
 func TestTellingByCommandLine(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	pays := strings.Replace(bpmn("pays", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="w"/><intermediateCatchEvent id="w"><messageEventDefinition messageRef="M"/></intermediateCatchEvent><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><endEvent id="e"/>`),
-		"<process", `<message id="M" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message><process`, 1)
+	pays := strings.Replace(
+		bpmn("pays", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="w"/><intermediateCatchEvent id="w">`+
+			`<messageEventDefinition messageRef="M"/></intermediateCatchEvent>`+
+			`<sequenceFlow id="f2" sourceRef="w" targetRef="e"/><endEvent id="e"/>`),
+		"<process",
+		`<message id="M" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message><process`, 1)
 	if err := r.Deploy([]byte(pays)); err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +389,8 @@ func TestTellingByCommandLine(t *testing.T) {
 	if got := r.do("message", "publish", "paid", "--key", "nobody"); got.code != 0 || got.out != "Nobody waits for it.\n" {
 		t.Errorf("%+v", got)
 	}
-	if got := r.do("message", "publish", "paid", "--key", "A-7", "--json-var", "amount=3", "--ttl", "PT1H"); got.code != 0 || !strings.Contains(got.out, "heard") || !strings.Contains(got.out, "waits for others until") {
+	if got := r.do("message", "publish", "paid", "--key", "A-7", "--json-var", "amount=3", "--ttl", "PT1H"); got.code != 0 ||
+		!strings.Contains(got.out, "heard") || !strings.Contains(got.out, "waits for others until") {
 		t.Errorf("%+v", got)
 	}
 	if got := r.do("message", "publish", "paid", "--ttl", "soon"); got.code != 4 || !strings.Contains(got.err, "PT1H") {

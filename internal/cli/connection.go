@@ -43,17 +43,22 @@ func (a *app) connectionCmd() *cobra.Command {
 	var o connectionOptions
 	set := &cobra.Command{
 		Use: "set <name>", Short: "Create or change a connection", Args: command.Exactly(1, "a name"),
-		Long: `Creates a connection, or changes one. A connection that is there keeps its type, its environment, its targets, its fields and its secrets, each unless a flag says otherwise. The right connection.write is enough; who may read the connection too changes the version that he has seen, and nothing where somebody else has changed it meanwhile (exit code 4).
+		Long: `Creates a connection, or changes one. A connection that is there keeps its type, its environment, ` +
+			`its targets, its fields and its secrets, each unless a flag says otherwise. The right connection.write is enough; who may ` +
+			`read the connection too changes the version that he has seen, and nothing where somebody else has changed it meanwhile (exit code 4).
 
-Secrets are read from files, or given as name=value where others cannot see your commands; they are sealed and never shown again.` + command.ExitHelp,
+Secrets are read from files, or given as name=value where others cannot see your commands; they are sealed and never shown again.` +
+			command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.given = c.Flags().Changed
 			return a.setConnection(c.Context(), args[0], o)
 		},
 	}
 	set.Flags().StringVar(&o.typ, "type", "", "what it connects to; a new connection is ssh unless you say")
-	set.Flags().StringVar(&o.environment, "environment", "", `where it serves; "" takes the environment away, and the connection serves all of them`)
-	set.Flags().StringArrayVar(&o.targets, "target", nil, `what it may be used on: an object path such as "host:host{environment eq 'dev'}" or addresses such as 10.1.*; may be given many times, replaces all targets that are there; "" takes them away`)
+	set.Flags().StringVar(&o.environment, "environment", "",
+		`where it serves; "" takes the environment away, and the connection serves all of them`)
+	set.Flags().StringArrayVar(&o.targets, "target", nil, `what it may be used on: an object path such as "host:host{environment `+
+		`eq 'dev'}" or addresses such as 10.1.*; may be given many times, replaces all targets that are there; "" takes them away`)
 	set.Flags().StringArrayVar(&o.fields, "field", nil, "name=value; name= removes the field; may be given many times")
 	set.Flags().StringArrayVar(&o.secrets, "secret", nil, "name=value; may be given many times")
 	set.Flags().StringArrayVar(&o.files, "secret-file", nil, "name=file; may be given many times")
@@ -176,7 +181,8 @@ func (a *app) showConnection(ctx context.Context, name string) error {
 	}
 	return a.Show(c, func(w io.Writer) {
 		fmt.Fprintf(w, "connection/%s\tversion %d, %s\n", c.Name, c.Version, c.Updated.Local().Format("2006-01-02 15:04"))
-		fmt.Fprintf(w, "type\t%s\nenvironment\t%s\ntargets\t%s\n", c.Type, cmp.Or(c.Environment, "every environment"), cmp.Or(strings.Join(c.Targets, ", "), "every object"))
+		fmt.Fprintf(w, "type\t%s\nenvironment\t%s\ntargets\t%s\n", c.Type, cmp.Or(c.Environment, "every environment"),
+			cmp.Or(strings.Join(c.Targets, ", "), "every object"))
 		for _, field := range slices.Sorted(maps.Keys(c.Fields)) {
 			text := table.Plain(c.Fields[field])
 			if isSecret(c.Name, field, c.Fields[field]) {
@@ -232,7 +238,8 @@ func (a *app) connections(ctx context.Context) error {
 		return err
 	}
 	var page client.PageOfSettingConnection
-	if err := api.Call(ctx, "GET", client.Query("/api/v1/connections", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/connections", "project", a.target.project, "limit", client.Limit(500)),
+		nil, &page); err != nil {
 		return err
 	}
 	a.cut(page.Next, command.Onward("/api/v1/connections", page.Next))

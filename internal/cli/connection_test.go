@@ -68,7 +68,8 @@ func (r *connectionRig) named(name string) client.SettingConnection {
 func (r *connectionRig) has(name, typ, environment string, targets []string, fields ...string) {
 	r.t.Helper()
 	c := r.named(name)
-	if got := slices.Sorted(maps.Keys(c.Fields)); c.Type != typ || c.Environment != environment || !slices.Equal(c.Targets, targets) || !slices.Equal(got, fields) {
+	if got := slices.Sorted(maps.Keys(c.Fields)); c.Type != typ || c.Environment != environment ||
+		!slices.Equal(c.Targets, targets) || !slices.Equal(got, fields) {
 		r.t.Errorf("connection/%s is %+v, want type %s, environment %q, targets %q, fields %q", name, c, typ, environment, targets, fields)
 	}
 }
@@ -166,13 +167,15 @@ func TestAConnectionIsChangedByWhoMayOnlyChange(t *testing.T) {
 	r.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: "rota", Password: "a long password", Grants: []client.IdentityGrant{
 		{Permission: "connection.write", Project: "default", Environment: "prod"}}}, nil)
 	r.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: "half", Password: "a long password", Grants: []client.IdentityGrant{
-		{Permission: "connection.write", Project: "default", Environment: "prod"}, {Permission: "connection.read", Project: "default", Environment: "dev"}}}, nil)
+		{Permission: "connection.write", Project: "default", Environment: "prod"},
+		{Permission: "connection.read", Project: "default", Environment: "dev"}}}, nil)
 	admin := r.base
 	for i, name := range []string{"rota", "half"} {
 		var out client.SessionOutBody
 		r.Must("POST", "/api/v1/session", client.LoginInBody{Name: name, Password: "a long password"}, &out)
 		r.base = []string{"--url", r.URL, "--token", out.Token}
-		if got := r.do("set", "prod", "--secret", "password=new", "--json"); got.code != 0 || strings.Contains(got.out, "deploy") || strings.Contains(got.out, "10.1") {
+		if got := r.do("set", "prod", "--secret", "password=new", "--json"); got.code != 0 ||
+			strings.Contains(got.out, "deploy") || strings.Contains(got.out, "10.1") {
 			t.Errorf("%s: %+v", name, got)
 		}
 		if got := r.do("set", "dev-"+name, "--environment", "dev"); got.code != 4 {
@@ -186,7 +189,8 @@ func TestAConnectionIsChangedByWhoMayOnlyChange(t *testing.T) {
 		}
 	}
 	r.base = admin
-	if got := r.do("show", "prod"); got.code != 0 || !strings.Contains(got.out, "user             deploy") || !strings.Contains(got.out, "password         (sealed)") || !strings.Contains(got.out, "10.1.*") {
+	if got := r.do("show", "prod"); got.code != 0 || !strings.Contains(got.out, "user             deploy") ||
+		!strings.Contains(got.out, "password         (sealed)") || !strings.Contains(got.out, "10.1.*") {
 		t.Errorf("%+v", got)
 	}
 	if got := r.do("set", "prod", "--unset", "passwort"); got.code != 4 || !strings.Contains(got.err, "passwort") {

@@ -18,7 +18,8 @@ import (
 func (a *app) decisionDeployCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "deploy <model.dmn> …", Short: "Deploy the decisions of DMN files", Args: command.AtLeastOne("DMN files"),
-		Long: "Keeps each decision of the files as its newest version. A file with a mistake is refused; the same file again changes nothing." + command.ExitHelp,
+		Long: "Keeps each decision of the files as its newest version. A file with a mistake is refused; the same file again changes nothing." +
+			command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, file := range args {
 				if err := a.decisionDeploy(c.Context(), file); err != nil {
@@ -47,7 +48,8 @@ func (a *app) decisionDeploy(ctx context.Context, file string) error {
 			Message string `json:"message"`
 		} `json:"warnings,omitempty"`
 	}
-	if err := api.Upload(ctx, client.Query("/api/v1/decisions", "project", a.target.project), "application/xml", bytes.NewReader(data), &d); err != nil {
+	if err := api.Upload(ctx, client.Query("/api/v1/decisions", "project", a.target.project),
+		"application/xml", bytes.NewReader(data), &d); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return a.Show(d, func(w io.Writer) {
@@ -73,14 +75,16 @@ func (a *app) decisionListCmd() *cobra.Command {
 				return err
 			}
 			var page client.PageOfDecisionVersion
-			if err := api.Call(c.Context(), "GET", client.Query("/api/v1/decisions", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
+			if err := api.Call(c.Context(), "GET", client.Query("/api/v1/decisions", "project", a.target.project, "limit", client.Limit(500)),
+				nil, &page); err != nil {
 				return err
 			}
 			a.cut(page.Next, command.Onward("/api/v1/decisions", page.Next))
 			return a.Show(page, func(w io.Writer) {
 				fmt.Fprintln(w, "DECISION\tVERSION\tNAME\tMODEL\tBY\tDEPLOYED")
 				for _, v := range page.Items {
-					fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", v.Decision, v.Version, v.Name, v.Model, v.Subject, v.Created.Local().Format("2006-01-02 15:04:05"))
+					fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", v.Decision, v.Version,
+						v.Name, v.Model, v.Subject, v.Created.Local().Format("2006-01-02 15:04:05"))
 				}
 			})
 		},

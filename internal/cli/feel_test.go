@@ -64,8 +64,10 @@ func TestFeelCheck(t *testing.T) {
 	}{
 		{"fine", "", []string{"a + 1"}, 0, "", ""},
 		{"fine-with-vars", "", []string{good, "a < limit", "--vars", vars}, 0, "", ""},
-		{"misread", "", []string{"1 == 2"}, 1, "1:4: error: == is no operator: equality is written =. Write one = sign. [feel.syntax]\n  1 == 2\n     ^\n", ""},
-		{"file", "", []string{good, bad, "--vars", vars}, 1, bad + ":2:3: error: There is no limt here. Did you mean limit? [feel.unknown_name]\n    limt\n    ^\n", ""},
+		{"misread", "", []string{"1 == 2"}, 1,
+			"1:4: error: == is no operator: equality is written =. Write one = sign. [feel.syntax]\n  1 == 2\n     ^\n", ""},
+		{"file", "", []string{good, bad, "--vars", vars}, 1,
+			bad + ":2:3: error: There is no limt here. Did you mean limit? [feel.unknown_name]\n    limt\n    ^\n", ""},
 		{"at-file", "", []string{"@" + bad, "--vars", vars}, 1, "bad.feel:2:3: ", ""},
 		{"standard-input", "1 + \"a\"", []string{"-"}, 0, "warning: With a number and a string this is always null.", ""},
 		{"warning", "", []string{"a = \"x\"", "--vars", vars}, 0, "[feel.always_null]", ""},
@@ -80,7 +82,8 @@ func TestFeelCheck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := sextant(t, tt.in, append([]string{"feel", "check"}, tt.args...)...)
-			if got.code != tt.code || !strings.Contains(got.out, tt.out) || tt.out == "" && got.out != "" || !strings.Contains(got.err, tt.err) || tt.err == "" && got.err != "" {
+			if got.code != tt.code || !strings.Contains(got.out, tt.out) || tt.out == "" && got.out != "" ||
+				!strings.Contains(got.err, tt.err) || tt.err == "" && got.err != "" {
 				t.Errorf("%q: %d %q %q, want %d %q %q", tt.args, got.code, got.out, got.err, tt.code, tt.out, tt.err)
 			}
 		})

@@ -2,12 +2,18 @@
 
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
 
-// localCmds run a server or work on the folder of a stopped one.
-func (a *app) localCmds() []*cobra.Command {
-	return []*cobra.Command{a.serverCmd(), a.recoverCmd(), a.upgradeCmd(), a.databaseCmd(), a.demoCmd(), a.pluginHostCmd(), a.demoHostCmd(), a.demoBalancerCmd(), a.demoAppCmd()}
+	"sextant/internal/cli/local"
+)
+
+func (a *app) local() local.Commands {
+	return local.Commands{Session: &a.Session, Version: a.version, Screen: a.screen}
 }
 
+// localCmds run a server or work on the folder of a stopped one.
+func (a *app) localCmds() []*cobra.Command { return a.local().All() }
+
 // localRunsCmds are those below runs.
-func (a *app) localRunsCmds() []*cobra.Command { return []*cobra.Command{a.quarantineCmd()} }
+func (a *app) localRunsCmds() []*cobra.Command { return a.local().Runs() }

@@ -21,7 +21,8 @@ func (a *app) loginCmd() *cobra.Command {
 	var o loginOptions
 	c := &cobra.Command{
 		Use: "login", Short: "Log in and keep the log-in for later commands",
-		Long: "Logs in with name and password, or with the one-time link that the first start of a server prints. The password is asked for, or read from standard input where that is no terminal." + command.ExitHelp,
+		Long: "Logs in with name and password, or with the one-time link that the first start of a server prints. " +
+			"The password is asked for, or read from standard input where that is no terminal." + command.ExitHelp,
 		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.login(c.Context(), o) },
 	}

@@ -17,7 +17,8 @@ func (a *app) messageCmd() *cobra.Command {
 	m := client.MessageMessage{}
 	publish := &cobra.Command{
 		Use: "publish <name>", Short: "Publish a message to the runs that wait for it", Args: command.Exactly(1, "the name of a message"),
-		Long:    "One run of each process takes it, the one that has waited longest; a process that begins with it is started. With --ttl it waits for those who come later." + command.ExitHelp,
+		Long: "One run of each process takes it, the one that has waited longest; " +
+			"a process that begins with it is started. With --ttl it waits for those who come later." + command.ExitHelp,
 		Example: "  sextant message publish paid --key A-7 --json-var amount=3 --ttl PT1H",
 		RunE: func(c *cobra.Command, args []string) error {
 			vars, err := o.variables(nil)
@@ -59,14 +60,16 @@ func (a *app) messages(ctx context.Context, name string) error {
 		return err
 	}
 	var page client.PageOfMessageBuffered
-	if err := api.Call(ctx, "GET", client.Query("/api/v1/messages", "project", a.target.project, "name", name, "limit", client.Limit(500)), nil, &page); err != nil {
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/messages", "project", a.target.project, "name", name, "limit", client.Limit(500)),
+		nil, &page); err != nil {
 		return err
 	}
 	a.cut(page.Next, command.Onward("/api/v1/messages", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "MESSAGE\tNAME\tKEY\tID\tBYTES\tBY\tSINCE\tUNTIL")
 		for _, m := range page.Items {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Key, m.Name, m.CorrelationKey, m.MessageId, m.Size, m.By, m.Created.Local().Format("2006-01-02 15:04:05"), m.Expires.Local().Format("2006-01-02 15:04:05"))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Key, m.Name, m.CorrelationKey,
+				m.MessageId, m.Size, m.By, m.Created.Local().Format("2006-01-02 15:04:05"), m.Expires.Local().Format("2006-01-02 15:04:05"))
 		}
 	})
 }
@@ -86,7 +89,8 @@ func (a *app) signalCmd() *cobra.Command {
 	var o runOptions
 	broadcast := &cobra.Command{
 		Use: "broadcast <name>", Short: "Broadcast a signal to everything that waits for it", Args: command.Exactly(1, "the name of a signal"),
-		Long: "Everything in the project that waits for it now hears it, and what begins with it is started; who comes later does not." + command.ExitHelp,
+		Long: "Everything in the project that waits for it now hears it, and what begins with it is started; who comes later does not." +
+			command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			vars, err := o.variables(nil)
 			if err != nil {
@@ -145,14 +149,16 @@ func (a *app) waits(ctx context.Context, run string) error {
 		return err
 	}
 	var page client.PageOfMessageWaiting
-	if err := api.Call(ctx, "GET", client.Query("/api/v1/waits", "project", a.target.project, "run", run, "limit", client.Limit(500)), nil, &page); err != nil {
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/waits", "project", a.target.project, "run", run, "limit", client.Limit(500)),
+		nil, &page); err != nil {
 		return err
 	}
 	a.cut(page.Next, command.Onward("/api/v1/waits", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tPROCESS\tSTEP\tFOR\tNAME\tKEY\tSINCE")
 		for _, p := range page.Items {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Run, p.Process, p.Element, p.Kind, p.Name, p.CorrelationKey, p.Since.Local().Format("2006-01-02 15:04:05"))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Run, p.Process, p.Element,
+				p.Kind, p.Name, p.CorrelationKey, p.Since.Local().Format("2006-01-02 15:04:05"))
 		}
 	})
 }

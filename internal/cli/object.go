@@ -70,7 +70,8 @@ func (a *app) objectCmd() *cobra.Command {
 	remove.Flags().IntVar(&version, "if-version", 0, "delete this version alone, as show tells it")
 	var dry bool
 	load := &cobra.Command{
-		Use: "import <file.yaml>", Short: "Create or change types and objects of the CMDB from a file, all or nothing", Args: command.Exactly(1, "a YAML file"),
+		Use: "import <file.yaml>", Short: "Create or change types and objects of the CMDB from a file, all or nothing",
+		Args: command.Exactly(1, "a YAML file"),
 		RunE: func(c *cobra.Command, args []string) error { return a.importObjects(c.Context(), args[0], dry) },
 	}
 	load.Flags().BoolVar(&dry, "dry-run", false, "check only")
@@ -85,7 +86,8 @@ func (a *app) objectCmd() *cobra.Command {
 type override struct{ reason string }
 
 func (o *override) flag(c *cobra.Command) {
-	c.Flags().StringVar(&o.reason, "override-reason", "", "why the lock of a run does not bind this change; needs the right lock.override, and goes on record")
+	c.Flags().StringVar(&o.reason, "override-reason", "",
+		"why the lock of a run does not bind this change; needs the right lock.override, and goes on record")
 }
 
 func (o *override) header() (map[string]string, error) {
@@ -139,7 +141,8 @@ func (a *app) objects(ctx context.Context, typ string, where []string) error {
 		all = append(all, map[string]any{"attrName": attr, "op": "eq", "condition": v})
 	}
 	var page client.PageOfWireRow
-	if err := api.Call(ctx, "POST", client.Query("/api/v1/objects/"+url.PathEscape(typ)+"/query", "project", a.target.project), map[string]any{"additionalFilters": all}, &page); err != nil {
+	if err := api.Call(ctx, "POST", client.Query("/api/v1/objects/"+url.PathEscape(typ)+"/query", "project", a.target.project),
+		map[string]any{"additionalFilters": all}, &page); err != nil {
 		return err
 	}
 	a.cut(page.Next, "narrow the list with --where attribute=value")
@@ -212,7 +215,8 @@ func (a *app) writeObject(ctx context.Context, method, ref string, o runOptions,
 		row[wire.AttrVersion] = o.version
 	}
 	var page client.PageOfWireRow
-	if err := api.CallWith(ctx, method, client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project), header, []any{row}, &page); err != nil {
+	if err := api.CallWith(ctx, method, client.Query("/api/v1/objects/"+url.PathEscape(typ), "project", a.target.project),
+		header, []any{row}, &page); err != nil {
 		return err
 	}
 	return a.Show(page.Items, func(w io.Writer) {

@@ -25,8 +25,10 @@ func TestAnObjectThatAStoppedRunHoldsIsCorrected(t *testing.T) {
 		t.Helper()
 		return sextant(t, "", append([]string{"--url", p.URL, "--token", p.Token}, args...)...)
 	}
-	p.Must("PUT", "/api/v1/connections/h1", client.SettingInput{Type: "ssh", Fields: map[string]any{"user": s.User}, Secrets: map[string]string{"private_key": s.PrivateKey}}, nil)
-	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": s.Address, "host_key": strings.TrimSpace(other.HostKey)}}, nil)
+	p.Must("PUT", "/api/v1/connections/h1", client.SettingInput{
+		Type: "ssh", Fields: map[string]any{"user": s.User}, Secrets: map[string]string{"private_key": s.PrivateKey}}, nil)
+	p.Must("POST", "/api/v1/objects/host:host",
+		[]map[string]any{{"id": "h1", "name": "h1", "address": s.Address, "host_key": strings.TrimSpace(other.HostKey)}}, nil)
 	run := p.Service("host/script/run", map[string]any{"script": "echo done", "credential": "connection/h1"}, "host:host/h1")
 	if r := p.Ended(run); r.State != "incident" {
 		t.Fatalf("with the key of another host the run is %s", r.State)
@@ -80,17 +82,21 @@ func TestACallThatFailedIsListedAsFailed(t *testing.T) {
 		t.Helper()
 		return sextant(t, "", append([]string{"--url", p.URL, "--token", p.Token}, args...)...)
 	}
-	if got := do("plugin", "call", "cmdb/import/yaml", "--var", "text=- a"); got.code != 1 || !strings.Contains(got.err, "a mapping is wanted") {
+	if got := do("plugin", "call", "cmdb/import/yaml", "--var", "text=- a"); got.code != 1 ||
+		!strings.Contains(got.err, "a mapping is wanted") {
 		t.Fatalf("%+v", got)
 	}
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": "192.0.2.1"}}, nil)
-	p.Must("PUT", "/api/v1/connections/key", client.SettingInput{Type: "ssh", Targets: []string{"host:host{name eq 'another'}"}, Fields: map[string]any{"user": "u"}, Secrets: map[string]string{"password": "hunter22"}}, nil)
+	p.Must("PUT", "/api/v1/connections/key", client.SettingInput{Type: "ssh", Targets: []string{"host:host{name eq 'another'}"},
+		Fields: map[string]any{"user": "u"}, Secrets: map[string]string{"password": "hunter22"}}, nil)
 	call := []string{"--object", "host:host/h1", "--var", "credential=connection/key", "--var"}
-	if got := do(append([]string{"plugin", "call", "host/script/run"}, append(call, "script=true")...)...); got.code != 4 || !strings.Contains(got.err, "is not meant for host:host/h1") {
+	if got := do(append([]string{"plugin", "call", "host/script/run"}, append(call, "script=true")...)...); got.code != 4 ||
+		!strings.Contains(got.err, "is not meant for host:host/h1") {
 		t.Fatalf("%+v", got)
 	}
 	p.Must("PUT", "/api/v1/connections/key", client.SettingInput{Type: "ssh"}, nil)
-	if got := do(append([]string{"plugin", "call", "host/file/render"}, append(call, "path=/x", "--var", "template={{.no}}")...)...); got.code != 1 || !strings.Contains(got.err, "template") {
+	if got := do(append([]string{"plugin", "call", "host/file/render"},
+		append(call, "path=/x", "--var", "template={{.no}}")...)...); got.code != 1 || !strings.Contains(got.err, "template") {
 		t.Fatalf("%+v", got)
 	}
 	if got := do("runs", "list", "--state", "failed"); !strings.Contains(got.out, "call-once-host-file-render") {
@@ -109,7 +115,8 @@ func TestACallOfUnknownOutcomeIsLeftToAPerson(t *testing.T) {
 	p := platform.Start(t, nil)
 	m := wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: wire.Text{"en": "Odd", "zh": "怪"}, Run: &wire.Run{Builtin: true},
 		Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
-			Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do", Method: "POST", Batch: 1, Timeout: "PT10M", Risk: wire.RiskChange,
+			Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do",
+			Method: "POST", Batch: 1, Timeout: "PT10M", Risk: wire.RiskChange,
 		}}}}}
 	p.Plug(m, func(string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "boom", http.StatusInternalServerError) })
@@ -129,21 +136,24 @@ func TestACallThatIsLeftGoesOn(t *testing.T) {
 	p := platform.Start(t, nil)
 	m := wire.Manifest{Plugin: "slow", Version: "1.0.0", Title: wire.Text{"en": "Slow", "zh": "慢"}, Run: &wire.Run{Builtin: true},
 		Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
-			Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do", Method: "POST", Batch: 1, Timeout: "PT10M", Risk: wire.RiskChange,
+			Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do",
+			Method: "POST", Batch: 1, Timeout: "PT10M", Risk: wire.RiskChange,
 		}}}}}
 	begun, ends := make(chan struct{}), make(chan struct{})
 	p.Plug(m, func(string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			close(begun)
 			<-ends
-			_, _ = w.Write([]byte(`{"resultCode":"0","resultMessage":"success","results":{"outputs":[{"callbackParameter":"run","errorCode":"0"}]}}`))
+			_,
+				_ = w.Write([]byte(`{"resultCode":"0","resultMessage":"success","results":{"outputs":[{"callbackParameter":"run","errorCode":"0"}]}}`))
 		})
 	})
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out, err bytes.Buffer
 	code := make(chan int)
 	go func() {
-		code <- cli.Run(ctx, command.Streams{In: strings.NewReader(""), Out: &out, Err: &err}, "test", []string{"--url", p.URL, "--token", p.Token, "plugin", "call", "slow/task/do"})
+		code <- cli.Run(ctx, command.Streams{In: strings.NewReader(""), Out: &out, Err: &err},
+			"test", []string{"--url", p.URL, "--token", p.Token, "plugin", "call", "slow/task/do"})
 	}()
 	<-begun
 	interrupt()

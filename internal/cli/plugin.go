@@ -23,7 +23,8 @@ func (a *app) pluginCmd() *cobra.Command {
 	var o runOptions
 	call := &cobra.Command{
 		Use: "call <plugin>/<service>/<action>", Short: "Call a service on objects: a run of one step",
-		Long: "Asks the door for a run of one step. Inputs that the manifest does not take from the object are given with --var." + command.ExitHelp,
+		Long: "Asks the door for a run of one step. Inputs that the manifest does not take from the object are given with --var." +
+			command.ExitHelp,
 		Args: command.Exactly(1, "a service: plugin/service/action"),
 		RunE: func(c *cobra.Command, args []string) error {
 			vars, err := o.variables(nil)
@@ -37,7 +38,8 @@ func (a *app) pluginCmd() *cobra.Command {
 	call.Flags().StringArrayVar(&o.vars, "var", nil, "name=value, an input; may be given many times")
 	remove := &cobra.Command{
 		Use: "remove <name>", Short: "Un-register a plugin that runs elsewhere", Args: command.Exactly(1, "a plugin"),
-		Long: "Un-registers a plugin that was connected from elsewhere. It stays while runs wait for its calls, other plugins require it, or their types refer to its objects." + command.ExitHelp,
+		Long: "Un-registers a plugin that was connected from elsewhere. It stays while runs wait for its calls, " +
+			"other plugins require it, or their types refer to its objects." + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error { return a.removePlugin(c.Context(), args[0]) },
 	}
 	return command.Group("plugin", "Plugins and their services", list, call, remove)
@@ -158,7 +160,8 @@ func (a *app) stopped(ctx context.Context, api *client.Client, r client.ProcessR
 	for i, one := range page.Items {
 		fmt.Fprintf(a.Err, "%s\n", one.Message)
 		if one.Kind == "unknown" {
-			fmt.Fprintf(a.Err, "run %s waits and keeps its objects: look at them, then retry, skip or cancel (sextant incident list shows it)\n", r.Key)
+			fmt.Fprintf(a.Err, "run %s waits and keeps its objects: look at them, then retry, skip or cancel (sextant incident list shows it)\n",
+				r.Key)
 			return command.Outcome{Code: command.ExitFailed}
 		}
 		if i == 0 {

@@ -16,7 +16,9 @@ import (
 
 func (a *app) processCmd() *cobra.Command {
 	deploy := &cobra.Command{
-		Use: "deploy <file.bpmn> …", Short: "Check BPMN files and keep them as new versions", Long: "Checks each file and keeps it as the newest version of its process. What cannot be executed is refused with element and line." + command.ExitHelp,
+		Use: "deploy <file.bpmn> …", Short: "Check BPMN files and keep them as new versions",
+		Long: "Checks each file and keeps it as the newest version of its process. What cannot be executed is refused with element and line." +
+			command.ExitHelp,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return command.Usage("want one or more BPMN files")
@@ -58,7 +60,8 @@ func (a *app) deploy(ctx context.Context, files []string) error {
 			return err
 		}
 		var d deployed
-		if err := api.Upload(ctx, client.Query("/api/v1/processes", "project", a.target.project), "application/xml", bytes.NewReader(data), &d); err != nil {
+		if err := api.Upload(ctx, client.Query("/api/v1/processes", "project", a.target.project),
+			"application/xml", bytes.NewReader(data), &d); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		for _, w := range d.Warnings {
@@ -85,7 +88,8 @@ func (a *app) processes(ctx context.Context) error {
 		return err
 	}
 	var page client.PageOfProcessDefinition
-	if err := api.Call(ctx, "GET", client.Query("/api/v1/processes", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/processes", "project", a.target.project, "limit", client.Limit(500)),
+		nil, &page); err != nil {
 		return err
 	}
 	a.cut(page.Next, command.Onward("/api/v1/processes", page.Next))
@@ -104,14 +108,16 @@ func (a *app) showProcess(ctx context.Context, process string, version int) erro
 	}
 	if version == 0 {
 		var page client.PageOfProcessDefinition
-		if err := api.Call(ctx, "GET", client.Query("/api/v1/processes", "project", a.target.project, "process", process, "limit", "1"), nil, &page); err != nil {
+		if err := api.Call(ctx, "GET", client.Query("/api/v1/processes", "project", a.target.project, "process", process, "limit", "1"),
+			nil, &page); err != nil {
 			return err
 		}
 		if version = 1; len(page.Items) > 0 {
 			version = int(page.Items[0].Version)
 		}
 	}
-	data, err := api.Download(ctx, client.Query(fmt.Sprintf("/api/v1/processes/%s/%d/xml", url.PathEscape(process), version), "project", a.target.project))
+	data, err := api.Download(ctx,
+		client.Query(fmt.Sprintf("/api/v1/processes/%s/%d/xml", url.PathEscape(process), version), "project", a.target.project))
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ func (a *app) localCmds() []*cobra.Command {
 		all = append(all, &cobra.Command{
 			Use: name, Short: "Not in the program for Windows, which is the command line alone", DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {
-				return command.Usage("the program for Windows is the command line alone and has no %q: run the server on Linux and give its address with --url", name)
+				return command.Usage(
+					"the program for Windows is the command line alone and has no %q: run the server on Linux and give its address with --url", name)
 			},
 		})
 	}

@@ -21,7 +21,8 @@ func (a *app) incidentCmd() *cobra.Command {
 	}
 	var inputs, vars, outputs runOptions
 	retry := &cobra.Command{
-		Use: "retry <incident>", Short: "Try again, with the same or with new inputs; rows that are done are not done again", Args: command.Exactly(1, "the key of an incident"),
+		Use: "retry <incident>", Short: "Try again, with the same or with new inputs; rows that are done are not done again",
+		Args: command.Exactly(1, "the key of an incident"),
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := inputs.variables(nil)
 			if err != nil {
@@ -42,7 +43,8 @@ func (a *app) incidentCmd() *cobra.Command {
 	retry.Flags().StringArrayVar(&inputs.vars, "input", nil, "name=value, an input of the service to replace; may be given many times")
 	retry.Flags().StringArrayVar(&vars.vars, "var", nil, "name=value, a variable to set first, as text; may be given many times")
 	vars.jsonFlag(retry)
-	retry.Flags().StringArrayVar(&outputs.vars, "output", nil, "name=value, an output to write to the objects in place of one that could not be written; may be given many times")
+	retry.Flags().StringArrayVar(&outputs.vars, "output", nil,
+		"name=value, an output to write to the objects in place of one that could not be written; may be given many times")
 	var reason, flow string
 	var results runOptions
 	skip := &cobra.Command{
@@ -55,11 +57,13 @@ func (a *app) incidentCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.act(c.Context(), "/api/v1/incidents/"+url.PathEscape(args[0])+"/skip", client.ProcessSkip{Reason: reason, Flow: flow, Variables: v}, "skipped")
+			return a.act(c.Context(), "/api/v1/incidents/"+url.PathEscape(args[0])+"/skip",
+				client.ProcessSkip{Reason: reason, Flow: flow, Variables: v}, "skipped")
 		},
 	}
 	skip.Flags().StringVar(&reason, "reason", "", "why; it is kept for ever")
-	skip.Flags().StringArrayVar(&results.vars, "var", nil, "name=value, a result that the step would have given, as text; may be given many times")
+	skip.Flags().StringArrayVar(&results.vars, "var", nil,
+		"name=value, a result that the step would have given, as text; may be given many times")
 	results.jsonFlag(skip)
 	skip.Flags().StringVar(&flow, "flow", "", "flow to leave an exclusive gateway by")
 	_ = skip.MarkFlagRequired("reason") // the flag exists
@@ -72,7 +76,8 @@ func (a *app) incidents(ctx context.Context) error {
 		return err
 	}
 	var page client.PageOfProcessIncident
-	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/incidents", "project", a.target.project, "limit", client.Limit(500)),
+		nil, &page); err != nil {
 		return err
 	}
 	a.cut(page.Next, command.Onward("/api/v1/incidents", page.Next))
@@ -110,9 +115,10 @@ func (a *app) taskCmd() *cobra.Command {
 	o.jsonFlag(complete)
 	act := func(use, short, done string) *cobra.Command {
 		verb, _, _ := strings.Cut(use, " ")
-		return &cobra.Command{Use: use, Short: short, Args: command.Exactly(1, "the key of a task"), RunE: func(c *cobra.Command, args []string) error {
-			return a.act(c.Context(), "/api/v1/tasks/"+url.PathEscape(args[0])+"/"+verb, nil, done)
-		}}
+		return &cobra.Command{Use: use, Short: short, Args: command.Exactly(1, "the key of a task"),
+			RunE: func(c *cobra.Command, args []string) error {
+				return a.act(c.Context(), "/api/v1/tasks/"+url.PathEscape(args[0])+"/"+verb, nil, done)
+			}}
 	}
 	var to string
 	delegate := &cobra.Command{
@@ -123,7 +129,8 @@ func (a *app) taskCmd() *cobra.Command {
 	}
 	delegate.Flags().StringVar(&to, "to", "", "name of the user who is to do it")
 	_ = delegate.MarkFlagRequired("to") // the flag exists
-	return command.Group("task", "The inbox: work for people", list, act("claim <task>", "Take a task: nobody else completes it then", "taken"), act("release <task>", "Give a task back", "given back"), delegate, complete)
+	return command.Group("task", "The inbox: work for people", list, act("claim <task>",
+		"Take a task: nobody else completes it then", "taken"), act("release <task>", "Give a task back", "given back"), delegate, complete)
 }
 
 func (a *app) tasks(ctx context.Context) error {
@@ -132,7 +139,8 @@ func (a *app) tasks(ctx context.Context) error {
 		return err
 	}
 	var page client.PageOfWorklistTask
-	if err := api.Call(ctx, "GET", client.Query("/api/v1/tasks", "project", a.target.project, "limit", client.Limit(500)), nil, &page); err != nil {
+	if err := api.Call(ctx, "GET", client.Query("/api/v1/tasks", "project", a.target.project, "limit", client.Limit(500)),
+		nil, &page); err != nil {
 		return err
 	}
 	a.cut(page.Next, command.Onward("/api/v1/tasks", page.Next))
@@ -176,7 +184,9 @@ func (a *app) stopCmd() *cobra.Command {
 	var reason string
 	var off bool
 	c := &cobra.Command{
-		Use: "stop", Short: "Stop every start, or allow them again with --off", Long: "While stopped, the door refuses every run; what runs goes on. The same is done by a file STOP in the data folder." + command.ExitHelp,
+		Use: "stop", Short: "Stop every start, or allow them again with --off",
+		Long: "While stopped, the door refuses every run; what runs goes on. The same is done by a file STOP in the data folder." +
+			command.ExitHelp,
 		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			api, err := a.target.client()

@@ -35,7 +35,8 @@ type runOptions struct {
 func (o *runOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&o.objects, "object", nil, "what the run acts on, package:type/id; may be given many times")
-	f.StringArrayVar(&o.vars, "var", nil, "name=value, in the type that the process or service declares, else as text; may be given many times")
+	f.StringArrayVar(&o.vars, "var", nil,
+		"name=value, in the type that the process or service declares, else as text; may be given many times")
 	o.jsonFlag(c)
 	f.StringVar(&o.file, "vars", "", "JSON file with variables")
 	f.StringVar(&o.title, "title", "", "title of the run")
@@ -50,7 +51,8 @@ func (a *app) runCmd() *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
 		Use: "run <process>", Short: "Ask the door for a run and watch it",
-		Long: "Asks for a run of a process on objects and shows it live. It ends when the run ends, or stops for a person.\n--preview starts nothing: it shows what the door would say and every row that every step would touch." + command.ExitHelp,
+		Long: "Asks for a run of a process on objects and shows it live. It ends when the run ends, or stops for a person.\n" +
+			"--preview starts nothing: it shows what the door would say and every row that every step would touch." + command.ExitHelp,
 		Args: command.Exactly(1, "the id of a process"),
 		RunE: func(c *cobra.Command, args []string) error { return a.run(c.Context(), args[0], o) },
 	}
@@ -124,13 +126,15 @@ func (a *app) inputTypes(ctx context.Context, api *client.Client, process string
 	types := map[string]string{}
 	if version == 0 {
 		var page client.PageOfProcessDefinition
-		if err := api.Call(ctx, "GET", client.Query("/api/v1/processes", "project", a.target.project, "process", process, "limit", "1"), nil, &page); err != nil || len(page.Items) == 0 {
+		if err := api.Call(ctx, "GET", client.Query("/api/v1/processes", "project", a.target.project, "process", process, "limit", "1"),
+			nil, &page); err != nil || len(page.Items) == 0 {
 			return types
 		}
 		version = int(page.Items[0].Version)
 	}
 	var page client.PageOfProcessNeed
-	if err := api.Call(ctx, "GET", client.Query(fmt.Sprintf("/api/v1/processes/%s/%d/inputs", url.PathEscape(process), version), "project", a.target.project), nil, &page); err != nil {
+	if err := api.Call(ctx, "GET", client.Query(fmt.Sprintf("/api/v1/processes/%s/%d/inputs", url.PathEscape(process), version),
+		"project", a.target.project), nil, &page); err != nil {
 		return types
 	}
 	for _, n := range page.Items {
@@ -152,7 +156,8 @@ func (a *app) run(ctx context.Context, process string, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	body := map[string]any{"project": a.target.project, "process": process, "version": o.version, "objects": o.objects, "variables": vars, "title": o.title}
+	body := map[string]any{"project": a.target.project, "process": process,
+		"version": o.version, "objects": o.objects, "variables": vars, "title": o.title}
 	if o.objects == nil {
 		delete(body, "objects")
 	}
@@ -231,7 +236,9 @@ func (a *app) follow(ctx context.Context, api *client.Client, run string) error 
 	view := live.New(a.Err, isTerm && !a.JSON, size)
 	var last client.ProcessRun
 	stopped := false
-	err := api.Watch(ctx, run, func(error) { fmt.Fprintln(a.Err, "the connection is lost; the run goes on, looking again …") }, func(u client.Update) bool {
+	err := api.Watch(ctx, run, func(error) {
+		fmt.Fprintln(a.Err, "the connection is lost; the run goes on, looking again …")
+	}, func(u client.Update) bool {
 		last = u.Run
 		view.Take(u, time.Now())
 		tasks, incidents := view.Waiting()
@@ -311,7 +318,8 @@ func (a *app) conclude(ctx context.Context, api *client.Client, r client.Process
 			fmt.Fprintf(w, "\n  task: %s\n    sextant task complete %s --var name=value\n", t.Name, t.Key)
 		}
 		for _, i := range incidents.Items {
-			fmt.Fprintf(w, "\n  %s: %s\n    sextant incident retry %s [--input name=value]\n    sextant incident skip %s --reason \"…\"\n", i.Element, i.Message, i.Key, i.Key)
+			fmt.Fprintf(w, "\n  %s: %s\n    sextant incident retry %s [--input name=value]\n    sextant incident skip %s --reason \"…\"\n",
+				i.Element, i.Message, i.Key, i.Key)
 		}
 	})
 }

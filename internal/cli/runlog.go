@@ -25,7 +25,8 @@ func (a *app) logCmd() *cobra.Command {
 	var o logOptions
 	c := &cobra.Command{
 		Use: "log <run>", Short: "Output of the services of a run", Args: command.Exactly(1, "the key of a run"),
-		Long: "Output of the services of a run, whole and in the order in which it came. Where output is missing, a line says how much and why." + command.ExitHelp,
+		Long: "Output of the services of a run, whole and in the order in which it came. Where output is missing, a line says how much and why." +
+			command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.search != "" && o.last > 0 {
 				return command.Usage("give --search or --last, not both")
@@ -102,7 +103,8 @@ func (l *logView) read(ctx context.Context, j client.DispatchStep) error {
 	l.head = ""
 	for after := ""; ; {
 		var page client.PageOfDispatchPiece
-		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output", "object", l.o.object, "last", last, "limit", "500", "after", after), nil, &page); err != nil {
+		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output",
+			"object", l.o.object, "last", last, "limit", "500", "after", after), nil, &page); err != nil {
 			return err
 		}
 		if l.a.JSON {
@@ -153,7 +155,8 @@ func (l *logView) find(ctx context.Context, j client.DispatchStep) error {
 	l.head = ""
 	for after := ""; ; {
 		var page client.PageOfDispatchHit
-		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output/search", "q", l.o.search, "object", l.o.object, "limit", "500", "after", after), nil, &page); err != nil {
+		if err := l.api.Call(ctx, "GET", client.Query("/api/v1/jobs/"+j.Job+"/output/search",
+			"q", l.o.search, "object", l.o.object, "limit", "500", "after", after), nil, &page); err != nil {
 			return err
 		}
 		l.hits = append(l.hits, page.Items...)
@@ -181,7 +184,8 @@ func lostLine(l client.DispatchLost) string {
 		size += fmt.Sprintf(" (%d lines)", l.Lines)
 	}
 	why := map[client.DispatchLostReason]string{
-		"job_limit": "the job wrote more than is kept of one", "total_limit": "all output together passed its limit", "sender": "they came faster than they could be sent",
+		"job_limit": "the job wrote more than is kept of one", "total_limit": "all output together passed its limit",
+		"sender":  "they came faster than they could be sent",
 		"missing": "they never came", "damaged": "they cannot be read any more", "dropped": "old output was removed to make room",
 	}[l.Reason]
 	return fmt.Sprintf("── %s of output are missing here: %s ──\n", size, why)

@@ -58,7 +58,8 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
 	_ = cancel.MarkFlagRequired("reason") // the flag exists
-	return command.Group("runs", "Runs", append([]*cobra.Command{list, show, watch, a.logCmd(), a.waitingCmd(), a.moveUpCmd(), cancel}, a.localRunsCmds()...)...)
+	return command.Group("runs", "Runs",
+		append([]*cobra.Command{list, show, watch, a.logCmd(), a.waitingCmd(), a.moveUpCmd(), cancel}, a.localRunsCmds()...)...)
 }
 
 func (a *app) listRuns(ctx context.Context, o runsOptions) error {
@@ -67,7 +68,8 @@ func (a *app) listRuns(ctx context.Context, o runsOptions) error {
 		return err
 	}
 	var page client.PageOfProcessRun
-	path := client.Query("/api/v1/runs", "project", a.target.project, "state", o.state, "process", o.process, "object", o.object, "parent", o.parent, "called", o.called, "limit", client.Limit(o.limit))
+	path := client.Query("/api/v1/runs", "project", a.target.project, "state",
+		o.state, "process", o.process, "object", o.object, "parent", o.parent, "called", o.called, "limit", client.Limit(o.limit))
 	if err := api.Call(ctx, "GET", path, nil, &page); err != nil {
 		return err
 	}
@@ -79,7 +81,8 @@ func (a *app) listRuns(ctx context.Context, o runsOptions) error {
 			if !r.Ended.IsZero() {
 				took = r.Ended.Sub(r.Started).Round(100 * time.Millisecond).String()
 			}
-			fmt.Fprintf(w, "%s\t%s v%d\t%s\t%s\t%s\t%s\t%s\n", r.Key, r.Process, r.Version, r.State, r.Started.Local().Format("2006-01-02 15:04:05"), took, r.Subject, strings.Join(r.Objects, " "))
+			fmt.Fprintf(w, "%s\t%s v%d\t%s\t%s\t%s\t%s\t%s\n", r.Key, r.Process,
+				r.Version, r.State, r.Started.Local().Format("2006-01-02 15:04:05"), took, r.Subject, strings.Join(r.Objects, " "))
 		}
 	})
 }

@@ -24,7 +24,8 @@ func (a *app) tokenCmd() *cobra.Command {
 		Use: "create <name>", Short: "Create an API token; it is shown once", Args: command.Exactly(1, "a name"),
 		RunE: func(c *cobra.Command, args []string) error { return a.createToken(c.Context(), args[0], o) },
 	}
-	create.Flags().StringArrayVar(&o.scope, "scope", nil, "permission to narrow the token to, such as run.start; may be given many times, else all of yours")
+	create.Flags().StringArrayVar(&o.scope, "scope", nil,
+		"permission to narrow the token to, such as run.start; may be given many times, else all of yours")
 	create.Flags().IntVar(&o.days, "days", 30, "days until it expires, up to 366")
 	list := &cobra.Command{
 		Use: "list", Short: "Your API tokens", Args: command.Exactly(0, "no arguments"),

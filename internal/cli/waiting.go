@@ -34,7 +34,8 @@ func (a *app) waitingCmd() *cobra.Command {
 
 func (a *app) moveUpCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "move-up <run>", Short: "Let a run that waits come before all others that want the same", Args: command.Exactly(1, "the key of a run"),
+		Use: "move-up <run>", Short: "Let a run that waits come before all others that want the same",
+		Args: command.Exactly(1, "the key of a run"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.act(c.Context(), "/api/v1/runs/"+url.PathEscape(args[0])+"/move-up", nil, "comes first now")
 		},
@@ -88,7 +89,8 @@ func blockers(all []client.ControlBlocker) string {
 func (a *app) note(v client.ControlVerdict) {
 	switch {
 	case v.Verdict == verdictWaits:
-		fmt.Fprintf(a.Err, "run %s waits for %s, at place %d, until %s at most; it starts by itself\n", v.Run, blockers(v.Wait.For), v.Wait.Place, stamp(v.Wait.Until))
+		fmt.Fprintf(a.Err, "run %s waits for %s, at place %d, until %s at most; it starts by itself\n",
+			v.Run, blockers(v.Wait.For), v.Wait.Place, stamp(v.Wait.Until))
 	case v.Verdict == verdictMerged:
 		fmt.Fprintf(a.Err, "run %s does the same already, and stands for this one\n", v.Run)
 	}

@@ -163,11 +163,14 @@ type Retention struct {
 
 func defaults() map[string]any {
 	return map[string]any{
-		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "", "environment": "", "data": "data", "database": "", "admin.listen": "127.0.0.1:8067",
+		"listen": "127.0.0.1:8066", "base": "/", "hosts": "", "trusted_proxies": "",
+		"environment": "", "data": "data", "database": "", "admin.listen": "127.0.0.1:8067",
 		"tls.cert": "", "tls.key": "", "tls.insecure": false,
-		"log.level": "info", "log.format": "text", "plugins.isolate": "none", "plugins.reach": "", "output.job": 256, "output.total": 5120, "retention.events": 30, "retention.audit": 0, "retention.runs": 0,
+		"log.level": "info", "log.format": "text", "plugins.isolate": "none",
+		"plugins.reach": "", "output.job": 256, "output.total": 5120, "retention.events": 30, "retention.audit": 0, "retention.runs": 0,
 		"retention.output": 0, "retention.files": 0, "retention.idempotency": 1,
-		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000, "limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000, "limits.depth": 100,
+		"limits.elements": 100_000, "limits.bytes": 16 << 20, "limits.facts": 1_000_000,
+		"limits.moves": 10_000, "limits.runs": 20_000, "limits.calls": 64, "limits.cycle": 1000, "limits.depth": 100,
 	}
 }
 
@@ -272,7 +275,8 @@ func Load(file string, flags map[string]any) (*Loaded, error) {
 // two ways.
 var basePath = regexp.MustCompile(`^/$|^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$`)
 
-var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$|^\[?[0-9A-Fa-f:.]+\]?$`)
+var hostName = regexp.MustCompile(
+	`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$|^\[?[0-9A-Fa-f:.]+\]?$`)
 
 func keys() []string {
 	var all []string
@@ -350,7 +354,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("listen: %q is no address such as 127.0.0.1:8066", c.Listen)
 	}
 	if !Loopback(host) && c.TLS.Cert == "" && !c.TLS.Insecure {
-		return fmt.Errorf("listen: %s can be reached from other machines: give tls.cert and tls.key, or set tls.insecure where a proxy in front does TLS", c.Listen)
+		return fmt.Errorf("listen: %s can be reached from other machines: "+
+			"give tls.cert and tls.key, or set tls.insecure where a proxy in front does TLS", c.Listen)
 	}
 	for name := range strings.SplitSeq(c.Hosts, ",") {
 		if c.Hosts != "" && !hostName.MatchString(strings.TrimSpace(name)) {
@@ -390,7 +395,8 @@ func (c *Config) validate() error {
 	if err := checkDatabase(c.Database); err != nil {
 		return err
 	}
-	for key, n := range map[string]int{"limits.elements": c.Limits.Elements, "limits.bytes": c.Limits.Bytes, "limits.facts": c.Limits.Facts, "limits.moves": c.Limits.Moves,
+	for key, n := range map[string]int{"limits.elements": c.Limits.Elements,
+		"limits.bytes": c.Limits.Bytes, "limits.facts": c.Limits.Facts, "limits.moves": c.Limits.Moves,
 		"limits.runs": c.Limits.Runs, "limits.calls": c.Limits.Calls, "limits.cycle": c.Limits.Cycle, "limits.depth": c.Limits.Depth} {
 		if n < 1 || n > 1<<40 {
 			return fmt.Errorf("%s: %d is no limit: want 1 or more", key, n)
@@ -399,7 +405,20 @@ func (c *Config) validate() error {
 	if c.Data == "" {
 		return errors.New("data: name a folder")
 	}
-	for name, days := range map[string]int{"events": c.Retention.Events, "audit": c.Retention.Audit, "runs": c.Retention.Runs, "output": c.Retention.Output, "files": c.Retention.Files, "idempotency": c.Retention.Idempotency} {
+	if err := c.checkRetention(); err != nil {
+		return err
+	}
+	if c.Output.Job < 1 || c.Output.Total < c.Output.Job || c.Output.Total > 1<<30 {
+		return fmt.Errorf("output: job is %d and total %d MiB: both are at least 1, and total is at least job", c.Output.Job, c.Output.Total)
+	}
+	c.Data, err = filepath.Abs(c.Data)
+	return err
+}
+
+// checkRetention checks for how long things are kept.
+func (c *Config) checkRetention() error {
+	for name, days := range map[string]int{"events": c.Retention.Events, "audit": c.Retention.Audit,
+		"runs": c.Retention.Runs, "output": c.Retention.Output, "files": c.Retention.Files, "idempotency": c.Retention.Idempotency} {
 		if days < 0 || days > 36_500 {
 			return fmt.Errorf("retention.%s: %d days: from 1 to 36500, or 0 for ever", name, days)
 		}
@@ -407,11 +426,7 @@ func (c *Config) validate() error {
 	if c.Retention.Idempotency == 0 {
 		return errors.New("retention.idempotency: keys are remembered for at least a day")
 	}
-	if c.Output.Job < 1 || c.Output.Total < c.Output.Job || c.Output.Total > 1<<30 {
-		return fmt.Errorf("output: job is %d and total %d MiB: both are at least 1, and total is at least job", c.Output.Job, c.Output.Total)
-	}
-	c.Data, err = filepath.Abs(c.Data)
-	return err
+	return nil
 }
 
 // Proxies are the networks of the proxies in front.
@@ -479,8 +494,9 @@ func checkDatabase(text string) error {
 	if text == "" || found && slices.Contains([]string{"postgres", "postgresql", "mysql", "mariadb"}, scheme) {
 		return nil
 	}
-	return errors.New("database: the address is none such as postgres://user:password@host:5432/sextant or mysql://user:password@host:3306/sextant; " +
-		"leave it out for a file in the data folder")
+	return errors.New(
+		"database: the address is none such as postgres://user:password@host:5432/sextant or mysql://user:password@host:3306/sextant; " +
+			"leave it out for a file in the data folder")
 }
 
 // checkReach refuses what is neither an address nor a network.

@@ -50,8 +50,10 @@ func TestWithoutAnySource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := config.Config{Listen: "127.0.0.1:8066", Base: "/", Data: filepath.Join(here, "data"), Admin: config.Admin{Listen: "127.0.0.1:8067"}, Log: config.Log{Level: "info", Format: "text"}, Plugins: config.Plugins{Isolate: "none"},
-		Limits: config.Limits{Elements: 100_000, Bytes: 16 << 20, Facts: 1_000_000, Moves: 10_000, Runs: 20_000, Calls: 64, Cycle: 1000, Depth: 100}, Output: config.Output{Job: 256, Total: 5120}, Retention: config.Retention{Events: 30, Idempotency: 1}}
+	want := config.Config{Listen: "127.0.0.1:8066", Base: "/", Data: filepath.Join(here, "data"),
+		Admin: config.Admin{Listen: "127.0.0.1:8067"}, Log: config.Log{Level: "info", Format: "text"}, Plugins: config.Plugins{Isolate: "none"},
+		Limits: config.Limits{Elements: 100_000, Bytes: 16 << 20, Facts: 1_000_000, Moves: 10_000, Runs: 20_000, Calls: 64,
+			Cycle: 1000, Depth: 100}, Output: config.Output{Job: 256, Total: 5120}, Retention: config.Retention{Events: 30, Idempotency: 1}}
 	if l.Config != want {
 		t.Errorf("%+v, want %+v", l.Config, want)
 	}
@@ -81,8 +83,10 @@ func TestLaterSourcesWin(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []config.Item{
-		{Key: "listen", Value: "127.0.0.1:3", Origin: "flag"}, {Key: "log.level", Value: "error", Origin: "environment"}, {Key: "log.format", Value: "json", Origin: name},
-		{Key: "admin.listen", Value: "", Origin: name}, {Key: "tls.insecure", Value: "true", Origin: "environment"}, {Key: "plugins.isolate", Value: "none", Origin: "built-in"},
+		{Key: "listen", Value: "127.0.0.1:3", Origin: "flag"}, {Key: "log.level", Value: "error", Origin: "environment"},
+		{Key: "log.format", Value: "json", Origin: name},
+		{Key: "admin.listen", Value: "", Origin: name}, {Key: "tls.insecure", Value: "true", Origin: "environment"},
+		{Key: "plugins.isolate", Value: "none", Origin: "built-in"},
 	} {
 		if got := item(l, want.Key); got != want {
 			t.Errorf("%+v, want %+v", got, want)
@@ -152,7 +156,8 @@ func TestWhatIsRefused(t *testing.T) {
 func TestWhereItMayListen(t *testing.T) {
 	bare(t)
 	for _, text := range []string{
-		"listen: 127.0.0.1:0", "listen: localhost:1", "listen: '[::1]:1'", "listen: 127.8.9.10:1", "listen: 0.0.0.0:1\ntls: {insecure: true}", "listen: 0.0.0.0:1\ntls: {cert: a, key: b}", "admin: {listen: ''}", "",
+		"listen: 127.0.0.1:0", "listen: localhost:1", "listen: '[::1]:1'", "listen: 127.8.9.10:1",
+		"listen: 0.0.0.0:1\ntls: {insecure: true}", "listen: 0.0.0.0:1\ntls: {cert: a, key: b}", "admin: {listen: ''}", "",
 	} {
 		if _, err := config.Load(file(t, text), nil); err != nil {
 			t.Errorf("%q: %v", text, err)
@@ -165,7 +170,9 @@ func TestTheEnvironmentOfChildren(t *testing.T) {
 	bare(t)
 	t.Setenv("SEXTANT_TOKEN", "secret")
 	t.Setenv("OTHER", "x")
-	if got := config.Environment(); !slices.Contains(got, "OTHER=x") || slices.ContainsFunc(got, func(e string) bool { return strings.HasPrefix(e, "SEXTANT_") }) {
+	if got := config.Environment(); !slices.Contains(got, "OTHER=x") || slices.ContainsFunc(got, func(e string) bool {
+		return strings.HasPrefix(e, "SEXTANT_")
+	}) {
 		t.Errorf("%v", got)
 	}
 	if got := config.Variable("SEXTANT_TOKEN"); got != "secret" {
@@ -175,7 +182,8 @@ func TestTheEnvironmentOfChildren(t *testing.T) {
 
 func TestTheBasePath(t *testing.T) {
 	bare(t)
-	for base, ok := range map[string]bool{"/": true, "/ops": true, "/ops/sextant/": true, "": false, "ops": false, "/../x": false, "//evil": false, "/a b": false, "https://x/": false, "/a?b": false, "/.x": false} {
+	for base, ok := range map[string]bool{"/": true, "/ops": true, "/ops/sextant/": true,
+		"": false, "ops": false, "/../x": false, "//evil": false, "/a b": false, "https://x/": false, "/a?b": false, "/.x": false} {
 		_, err := config.Load("", map[string]any{"base": base})
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", base, err)
@@ -188,7 +196,8 @@ func TestHosts(t *testing.T) {
 	bare(t)
 	for _, c := range []struct{ settings, yes, no string }{
 		{"", "127.0.0.1:8066 localhost [::1]:8066 LOCALHOST:1 127.9.9.9", "evil.example:8066 192.0.2.1 localhost.evil.example "},
-		{"hosts: 'ops.example.com, 192.0.2.1'", "ops.example.com OPS.example.com:443 192.0.2.1:80 localhost", "example.com a.ops.example.com evil.example"},
+		{"hosts: 'ops.example.com, 192.0.2.1'", "ops.example.com OPS.example.com:443 192.0.2.1:80 localhost",
+			"example.com a.ops.example.com evil.example"},
 		{"hosts: ops.example.com\nlisten: 0.0.0.0:1\ntls: {insecure: true}", "ops.example.com", "evil.example 192.0.2.1"},
 		{"listen: 0.0.0.0:1\ntls: {insecure: true}", "ops.example.com 192.0.2.1:1", ""},
 	} {

@@ -19,7 +19,8 @@ func (callActivity) work(s *stepper, el *state.Element, node *program.Node) {
 	}
 	if depth := s.depth() + 1; depth > s.budget.Depth {
 		s.incident(el, IncidentBudget, fmt.Sprintf("the call of %q would be the %d. within one another: at most %d runs call one another. "+
-			"Look whether the processes call themselves without an end, or raise the limit in the settings and try again", id, depth, s.budget.Depth))
+			"Look whether the processes call themselves without an end, or raise the limit in the settings and try again",
+			id, depth, s.budget.Depth))
 		return
 	}
 	el.Call = &state.Call{Run: s.env.NextKey(), Process: id}
@@ -199,7 +200,8 @@ func (e CallEnded) apply(s *stepper) error {
 		s.finish(el)
 	case e.Escalation != "":
 		if !s.throw(el, &thrown{code: e.Escalation, escalation: true}) {
-			s.uncall(el, "", fmt.Sprintf("the run of %q ended with the escalation %q and nothing catches it any more: retry to call the process again, or skip the call", process, e.Escalation))
+			s.uncall(el, "", fmt.Sprintf("the run of %q ended with the escalation %q and nothing catches it any more: "+
+				"retry to call the process again, or skip the call", process, e.Escalation))
 		}
 	case e.State == Failed:
 		if !s.throw(el, &thrown{code: e.Code, message: e.Message, vars: e.Variables}) {

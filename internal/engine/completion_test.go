@@ -10,7 +10,9 @@ import (
 func TestCompletionConditionsEndTheLoop(t *testing.T) {
 	t.Parallel()
 	loop := func(sequential, condition string) string {
-		return process(flow("start", "a"), strings.Replace(service("a", ""), "</serviceTask>", `<multiInstanceLoopCharacteristics isSequential="`+sequential+`"><loopCardinality>4</loopCardinality><completionCondition>`+condition+`</completionCondition></multiInstanceLoopCharacteristics></serviceTask>`, 1), flow("a", "end"))
+		return process(flow("start", "a"), strings.Replace(service("a", ""), "</serviceTask>",
+			`<multiInstanceLoopCharacteristics isSequential="`+sequential+`"><loopCardinality>4</loopCardinality><completionCondition>`+
+				condition+`</completionCondition></multiInstanceLoopCharacteristics></serviceTask>`, 1), flow("a", "end"))
 	}
 	w := newWorld(t, compile(t, loop("true", "numberOfCompletedInstances = 2 and numberOfInstances = 4 and numberOfActiveInstances = 0")), nil)
 	w.complete("a", nil)

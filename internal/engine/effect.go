@@ -72,7 +72,9 @@ type Effect struct {
 	Key     state.Key
 	Element state.Key
 	Node    int32
-	// Job is set with JobCreated; it is a copy.
+	// Job is set with JobCreated; it is a copy. New says that nobody has been offered it
+	// before.
+	New bool
 	Job state.Job
 	// Due is set with TimerArmed.
 	Due time.Time

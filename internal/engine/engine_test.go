@@ -14,7 +14,8 @@ import (
 	"sextant/internal/lang/bpmn"
 )
 
-const header = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t">`
+const header = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t">`
 
 func compile(t *testing.T, body string) *program.Program {
 	t.Helper()
@@ -58,8 +59,10 @@ type world struct {
 }
 
 func newWorld(t testing.TB, p *program.Program, vars map[string]string) *world {
-	w := &world{t: t, p: p, run: state.New(1), now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), next: 1, records: map[state.Key]state.Record{},
-		jobs: map[state.Key]state.Job{}, nodes: map[state.Key]string{}, tasks: map[state.Key]engine.Task{}, timers: map[state.Key]engine.Effect{}, trouble: map[state.Key]engine.Effect{}}
+	w := &world{t: t, p: p, run: state.New(1), now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC),
+		next: 1, records: map[state.Key]state.Record{},
+		jobs: map[state.Key]state.Job{}, nodes: map[state.Key]string{}, tasks: map[state.Key]engine.Task{},
+		timers: map[state.Key]engine.Effect{}, trouble: map[state.Key]engine.Effect{}}
 	w.must(engine.Start{Variables: raw(vars)})
 	return w
 }
@@ -202,7 +205,8 @@ func (w *world) set(name string) string {
 }
 
 func service(id, extra string) string {
-	return fmt.Sprintf(`<serviceTask id="%s"><extensionElements><zeebe:taskDefinition type="work-%s"/>%s</extensionElements></serviceTask>`, id, id, extra)
+	return fmt.Sprintf(`<serviceTask id="%s"><extensionElements><zeebe:taskDefinition type="work-%s"/>%s</extensionElements></serviceTask>`,
+		id, id, extra)
 }
 
 func flow(from, to string) string {
@@ -215,7 +219,8 @@ func process(parts ...string) string {
 
 func TestSequenceCompletesWithVariables(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, compile(t, process(flow("start", "a"), service("a", ""), flow("a", "b"), service("b", ""), flow("b", "end"))), map[string]string{"x": "1"})
+	w := newWorld(t, compile(t, process(flow("start", "a"), service("a", ""), flow("a", "b"), service("b", ""), flow("b", "end"))),
+		map[string]string{"x": "1"})
 	w.complete("a", map[string]string{"y": `"two"`})
 	w.reload()
 	if w.variable("x") != "1" || w.variable("y") != `"two"` {
@@ -227,8 +232,10 @@ func TestSequenceCompletesWithVariables(t *testing.T) {
 
 func TestMappingsKeepLocalsLocal(t *testing.T) {
 	t.Parallel()
-	io := `<zeebe:ioMapping><zeebe:input source="=x + 1" target="n"/><zeebe:input source="plain" target="o.p"/><zeebe:output source="=result * n" target="sum"/></zeebe:ioMapping>`
-	w := newWorld(t, compile(t, process(flow("start", "a"), service("a", io), flow("a", "b"), service("b", ""), flow("b", "end"))), map[string]string{"x": "1"})
+	io := `<zeebe:ioMapping><zeebe:input source="=x + 1" target="n"/><zeebe:input source="plain" target="o.p"/>` +
+		`<zeebe:output source="=result * n" target="sum"/></zeebe:ioMapping>`
+	w := newWorld(t, compile(t, process(flow("start", "a"), service("a", io), flow("a", "b"), service("b", ""), flow("b", "end"))),
+		map[string]string{"x": "1"})
 	w.complete("a", map[string]string{"result": "21", "noise": "1"})
 	if w.variable("sum") != "42" || w.variable("n") != "" || w.variable("noise") != "" {
 		t.Errorf("sum %s n %s noise %s", w.variable("sum"), w.variable("n"), w.variable("noise"))
@@ -266,18 +273,21 @@ func TestExclusiveGateway(t *testing.T) {
 func TestUnknownFunctionsAreRefused(t *testing.T) {
 	t.Parallel()
 	body := process(flow("start", "gw"), `<exclusiveGateway id="gw" default="low"/>`,
-		`<sequenceFlow id="high" sourceRef="gw" targetRef="end"><conditionExpression>=os.getenv("HOME") = "x" or system("id") = 0</conditionExpression></sequenceFlow>`,
+		`<sequenceFlow id="high" sourceRef="gw" targetRef="end">`+
+			`<conditionExpression>=os.getenv("HOME") = "x" or system("id") = 0</conditionExpression></sequenceFlow>`,
 		`<sequenceFlow id="low" sourceRef="gw" targetRef="end"/>`)
 	_, err := compileError(t, body)
-	if err == nil || !strings.Contains(err.Error(), `there is no function "system"`) || !strings.Contains(err.Error(), `there is no function "os.getenv"`) || !strings.Contains(err.Error(), "element high") {
+	if err == nil || !strings.Contains(err.Error(), `there is no function "system"`) ||
+		!strings.Contains(err.Error(), `there is no function "os.getenv"`) || !strings.Contains(err.Error(), "element high") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestParallelGatewayJoins(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, compile(t, process(flow("start", "fork"), `<parallelGateway id="fork"/><parallelGateway id="join"/>`, flow("fork", "a"), flow("fork", "b"),
-		service("a", ""), service("b", ""), flow("a", "join"), flow("b", "join"), flow("join", "c"), service("c", ""), flow("c", "end"))), nil)
+	w := newWorld(t, compile(t,
+		process(flow("start", "fork"), `<parallelGateway id="fork"/><parallelGateway id="join"/>`, flow("fork", "a"), flow("fork", "b"),
+			service("a", ""), service("b", ""), flow("a", "join"), flow("b", "join"), flow("join", "c"), service("c", ""), flow("c", "end"))), nil)
 	w.complete("b", nil)
 	w.reload()
 	w.complete("a", nil)
@@ -288,7 +298,8 @@ func TestParallelGatewayJoins(t *testing.T) {
 func TestJoinThatCanNeverFireSaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, compile(t, process(flow("start", "x"), `<exclusiveGateway id="x"/><parallelGateway id="join"/>`,
-		`<sequenceFlow id="f1" sourceRef="x" targetRef="a"><conditionExpression>=true</conditionExpression></sequenceFlow><sequenceFlow id="f2" sourceRef="x" targetRef="join"><conditionExpression>=false</conditionExpression></sequenceFlow>`,
+		`<sequenceFlow id="f1" sourceRef="x" targetRef="a"><conditionExpression>=true</conditionExpression></sequenceFlow>`+
+			`<sequenceFlow id="f2" sourceRef="x" targetRef="join"><conditionExpression>=false</conditionExpression></sequenceFlow>`,
 		service("a", ""), flow("a", "join"), flow("join", "end"))), nil)
 	w.complete("a", nil)
 	if !strings.Contains(w.incidents(), "deadlock") {
@@ -332,7 +343,8 @@ const caught = `<boundaryEvent id="%s" attachedToRef="%s"><errorEventDefinition 
 func TestErrorsAreCaughtOutwards(t *testing.T) {
 	t.Parallel()
 	body := `<error id="E1" errorCode="broken"/><error id="E2" errorCode="other"/>` + process(flow("start", "sub"),
-		`<subProcess id="sub"><startEvent id="s"/><sequenceFlow id="i1" sourceRef="s" targetRef="a"/>`+service("a", "")+`<sequenceFlow id="i2" sourceRef="a" targetRef="e"/><endEvent id="e"/></subProcess>`,
+		`<subProcess id="sub"><startEvent id="s"/><sequenceFlow id="i1" sourceRef="s" targetRef="a"/>`+
+			service("a", "")+`<sequenceFlow id="i2" sourceRef="a" targetRef="e"/><endEvent id="e"/></subProcess>`,
 		fmt.Sprintf(caught, "on", "sub", "E1"), flow("on", "fix"), service("fix", ""), flow("fix", "end"), flow("sub", "end"))
 	w := newWorld(t, compile(t, body), nil)
 	w.must(engine.JobThrew{Job: w.job("a"), Code: "broken", Message: "it broke", Variables: raw(map[string]string{"why": `"disk"`})})
@@ -351,14 +363,16 @@ func TestErrorsAreCaughtOutwards(t *testing.T) {
 
 func TestErrorEndThatNothingCatchesFailsTheRun(t *testing.T) {
 	t.Parallel()
-	body := `<error id="E1" errorCode="broken"/><process id="p" isExecutable="true"><startEvent id="start"/><parallelGateway id="g"/>` + flow("start", "g") + flow("g", "a") + flow("g", "bad") + service("a", "") +
+	body := `<error id="E1" errorCode="broken"/><process id="p" isExecutable="true"><startEvent id="start"/><parallelGateway id="g"/>` +
+		flow("start", "g") + flow("g", "a") + flow("g", "bad") + service("a", "") +
 		`<endEvent id="bad"><errorEventDefinition errorRef="E1"/></endEvent></process>`
 	w := newWorld(t, compile(t, body), nil)
 	w.want("failed:broken")
 }
 
 func timerBoundary(interrupting bool, def string) string {
-	return process(flow("start", "a"), service("a", ""), fmt.Sprintf(`<boundaryEvent id="t" attachedToRef="a" cancelActivity="%v"><timerEventDefinition>%s</timerEventDefinition></boundaryEvent>`, interrupting, def),
+	return process(flow("start", "a"), service("a", ""), fmt.Sprintf(`<boundaryEvent id="t" attachedToRef="a" cancelActivity="%v">`+
+		`<timerEventDefinition>%s</timerEventDefinition></boundaryEvent>`, interrupting, def),
 		flow("a", "end"), flow("t", "late"), service("late", ""), flow("late", "end"))
 }
 
@@ -394,7 +408,8 @@ func TestTimerBoundaries(t *testing.T) {
 
 func TestTimerCatchAndBadTimer(t *testing.T) {
 	t.Parallel()
-	body := process(flow("start", "wait"), `<intermediateCatchEvent id="wait"><timerEventDefinition><timeDuration>=pause</timeDuration></timerEventDefinition></intermediateCatchEvent>`, flow("wait", "end"))
+	body := process(flow("start", "wait"), `<intermediateCatchEvent id="wait">`+
+		`<timerEventDefinition><timeDuration>=pause</timeDuration></timerEventDefinition></intermediateCatchEvent>`, flow("wait", "end"))
 	w := newWorld(t, compile(t, body), map[string]string{"pause": `"PT5M"`})
 	w.fire()
 	w.want("completed")
@@ -411,8 +426,10 @@ func TestTimerCatchAndBadTimer(t *testing.T) {
 
 func TestUserTaskAndScript(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, compile(t, process(flow("start", "calc"), `<scriptTask id="calc"><extensionElements><zeebe:script expression="=[&quot;a&quot;, x]" resultVariable="who"/></extensionElements></scriptTask>`, flow("calc", "ask"),
-		`<userTask id="ask"><extensionElements><zeebe:userTask/><zeebe:assignmentDefinition assignee="=who[1]" candidateGroups="=who"/></extensionElements></userTask>`, flow("ask", "end"))), map[string]string{"x": `"ops"`})
+	w := newWorld(t, compile(t, process(flow("start", "calc"), `<scriptTask id="calc"><extensionElements>`+
+		`<zeebe:script expression="=[&quot;a&quot;, x]" resultVariable="who"/></extensionElements></scriptTask>`, flow("calc", "ask"),
+		`<userTask id="ask"><extensionElements><zeebe:userTask/><zeebe:assignmentDefinition `+
+			`assignee="=who[1]" candidateGroups="=who"/></extensionElements></userTask>`, flow("ask", "end"))), map[string]string{"x": `"ops"`})
 	for key, task := range w.tasks {
 		if task.Assignee != "a" || strings.Join(task.CandidateGroups, ",") != "a,ops" {
 			t.Errorf("task %+v", task)
@@ -426,7 +443,9 @@ func TestUserTaskAndScript(t *testing.T) {
 }
 
 func multi(sequential bool, attrs, extra string) string {
-	return fmt.Sprintf(`<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="w"/></extensionElements><multiInstanceLoopCharacteristics isSequential="%v"><extensionElements><zeebe:loopCharacteristics %s/></extensionElements>%s</multiInstanceLoopCharacteristics></serviceTask>`, sequential, attrs, extra)
+	return fmt.Sprintf(`<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="w"/></extensionElements>`+
+		`<multiInstanceLoopCharacteristics isSequential="%v"><extensionElements>`+
+		`<zeebe:loopCharacteristics %s/></extensionElements>%s</multiInstanceLoopCharacteristics></serviceTask>`, sequential, attrs, extra)
 }
 
 const overHosts = `inputCollection="=hosts" inputElement="host" outputCollection="results" outputElement="=host + r"`
@@ -434,7 +453,8 @@ const overHosts = `inputCollection="=hosts" inputElement="host" outputCollection
 func TestMultiInstanceKeepsOrder(t *testing.T) {
 	t.Parallel()
 	for _, sequential := range []bool{true, false} {
-		w := newWorld(t, compile(t, process(flow("start", "a"), multi(sequential, overHosts, ""), flow("a", "end"))), map[string]string{"hosts": "[1,2,3]"})
+		w := newWorld(t, compile(t, process(flow("start", "a"), multi(sequential, overHosts, ""), flow("a", "end"))),
+			map[string]string{"hosts": "[1,2,3]"})
 		want := 3
 		if sequential {
 			want = 1
@@ -465,7 +485,8 @@ func TestMultiInstanceEdges(t *testing.T) {
 	if !strings.Contains(w.incidents(), "want a list") {
 		t.Errorf("incidents %q", w.incidents())
 	}
-	w = newWorld(t, compile(t, process(flow("start", "a"), multi(false, overHosts, `<completionCondition>=numberOfCompletedInstances >= 2</completionCondition>`), flow("a", "end"))), map[string]string{"hosts": "[1,2,3]"})
+	w = newWorld(t, compile(t, process(flow("start", "a"), multi(false, overHosts,
+		`<completionCondition>=numberOfCompletedInstances >= 2</completionCondition>`), flow("a", "end"))), map[string]string{"hosts": "[1,2,3]"})
 	w.complete("a", map[string]string{"r": "0"})
 	w.complete("a", map[string]string{"r": "0"})
 	w.want("completed")
@@ -476,8 +497,11 @@ func TestMultiInstanceEdges(t *testing.T) {
 
 func TestBatchesRunOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	body := process(flow("start", "sub"), `<subProcess id="sub"><extensionElements><sextant:bind path="cmdb:unit~(unit)cmdb:instance"/></extensionElements><startEvent id="s"/><sequenceFlow id="i1" sourceRef="s" targetRef="a"/>`+service("a", "")+`<sequenceFlow id="i2" sourceRef="a" targetRef="e"/><endEvent id="e"/>
-		<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><sextant:batch expression="1 50%"/></extensionElements></multiInstanceLoopCharacteristics></subProcess>`, flow("sub", "end"))
+	body := process(flow("start", "sub"), `<subProcess id="sub"><extensionElements><sextant:bind `+
+		`path="cmdb:unit~(unit)cmdb:instance"/></extensionElements><startEvent id="s"/><sequenceFlow id="i1" sourceRef="s" targetRef="a"/>`+
+		service("a", "")+`<sequenceFlow id="i2" sourceRef="a" targetRef="e"/><endEvent id="e"/>
+		<multiInstanceLoopCharacteristics isSequential="true"><extensionElements>`+
+		`<sextant:batch expression="1 50%"/></extensionElements></multiInstanceLoopCharacteristics></subProcess>`, flow("sub", "end"))
 	w := newWorld(t, compile(t, body), nil)
 	if j := w.jobs[w.job("sub")]; j.Type != engine.BindJob {
 		t.Fatalf("job %+v", j)
@@ -497,7 +521,8 @@ func TestBatchesRunOneAfterTheOther(t *testing.T) {
 func TestEndlessLoopStops(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, compile(t, process(flow("start", "g"), `<exclusiveGateway id="g" default="again"/><exclusiveGateway id="h"/>`,
-		`<sequenceFlow id="again" sourceRef="g" targetRef="h"/><sequenceFlow id="out" sourceRef="g" targetRef="end"><conditionExpression>=false</conditionExpression></sequenceFlow>`, flow("h", "g"))), nil)
+		`<sequenceFlow id="again" sourceRef="g" targetRef="h"/><sequenceFlow id="out" sourceRef="g" targetRef="end">`+
+			`<conditionExpression>=false</conditionExpression></sequenceFlow>`, flow("h", "g"))), nil)
 	if !strings.Contains(w.incidents(), "loops") {
 		t.Fatalf("incidents %q", w.incidents())
 	}
@@ -509,7 +534,8 @@ func TestStepOnAWideFanOutWritesLittle(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{10, 2000} {
 		items := strings.TrimSuffix(strings.Repeat("1,", n), ",")
-		w := newWorld(t, compile(t, process(flow("start", "a"), multi(false, overHosts, ""), flow("a", "end"))), map[string]string{"hosts": "[" + items + "]"})
+		w := newWorld(t, compile(t, process(flow("start", "a"), multi(false, overHosts, ""), flow("a", "end"))),
+			map[string]string{"hosts": "[" + items + "]"})
 		env := &engine.Env{Program: w.p, Now: w.now, NextKey: func() state.Key { w.next++; return w.next }}
 		if _, err := engine.Step(env, w.run, engine.JobCompleted{Job: w.job("a"), Variables: raw(map[string]string{"r": "1"})}); err != nil {
 			t.Fatal(err)

@@ -206,7 +206,7 @@ func (e JobFailed) apply(s *stepper) error {
 		return nil
 	}
 	el.Job.NotBefore = s.env.Now.Add(e.Backoff)
-	s.offer(el)
+	s.offer(el, false)
 	return nil
 }
 

@@ -199,7 +199,8 @@ func (s *stepper) enough(el, body *state.Element, node *program.Node) (bool, str
 	}
 	b, ok := value.AsBool(v)
 	if !ok {
-		return false, fmt.Sprintf("the completion condition %q %s", node.Loop.Completion.Source(), s.unfit(node.Loop.Completion, v, "true or false"))
+		return false, fmt.Sprintf("the completion condition %q %s", node.Loop.Completion.Source(),
+			s.unfit(node.Loop.Completion, v, "true or false"))
 	}
 	return b, ""
 }

@@ -75,7 +75,8 @@ func (g *grower) throwing(b enginetest.Block) enginetest.Block {
 	if rapid.IntRange(0, 3).Draw(g.t, "throws") != 0 {
 		return b
 	}
-	return enginetest.Seq{b, enginetest.Race{ID: g.id("race"), Ways: []enginetest.Block{g.task(), enginetest.Seq{g.task(), enginetest.Throw{ID: g.id("throw"), Code: "A"}}}}}
+	return enginetest.Seq{b, enginetest.Race{
+		ID: g.id("race"), Ways: []enginetest.Block{g.task(), enginetest.Seq{g.task(), enginetest.Throw{ID: g.id("throw"), Code: "A"}}}}}
 }
 
 func (g *grower) sub(depth int) enginetest.Block {
@@ -164,6 +165,7 @@ func agree(t *rapid.T, w *enginetest.World, o *enginetest.Oracle, model []byte) 
 		ended = w.Ended.State
 	}
 	if got, want := w.Jobs(), o.Jobs(); !slices.Equal(got, want) || ended != o.Ended {
-		t.Fatalf("the engine has the jobs [%s] and ended %q, the oracle [%s] and %q\n%s", strings.Join(got, " "), ended, strings.Join(want, " "), o.Ended, model)
+		t.Fatalf("the engine has the jobs [%s] and ended %q, the oracle [%s] and %q\n%s",
+			strings.Join(got, " "), ended, strings.Join(want, " "), o.Ended, model)
 	}
 }

@@ -190,7 +190,8 @@ func (s *stepper) correlation(node *program.Node, scope state.Key) (string, erro
 		return "", err
 	}
 	if k := v.Kind(); k != value.KindString && k != value.KindNumber {
-		return "", fmt.Errorf("the correlation key %q %s", node.Event.Correlation.Source(), s.unfit(node.Event.Correlation, v, "a text or a number"))
+		return "", fmt.Errorf("the correlation key %q %s", node.Event.Correlation.Source(),
+			s.unfit(node.Event.Correlation, v, "a text or a number"))
 	}
 	text, err := asText(node.Event.Correlation, v)
 	switch {

@@ -29,7 +29,7 @@ func (serviceTask) work(s *stepper, el *state.Element, node *program.Node) {
 func (s *stepper) createJob(el *state.Element, kind string, retries int32) {
 	el.Job = &state.Job{Key: s.env.NextKey(), Type: kind, Retries: retries}
 	s.activate(el)
-	s.offer(el)
+	s.offer(el, true)
 }
 
 // decisionTask asks for a decision, by the job of that.
@@ -50,9 +50,9 @@ type plainTask struct{ waiting }
 func (plainTask) work(s *stepper, el *state.Element, _ *program.Node) { s.finish(el) }
 
 // offer hands the job of an element out, for the first time or again.
-func (s *stepper) offer(el *state.Element) {
+func (s *stepper) offer(el *state.Element, first bool) {
 	s.fact(Fact{Kind: FactJob, Node: el.Node, Key: el.Job.Key, Text: el.Job.Type, Data: s.offset(el.Key)})
-	s.effect(Effect{Kind: JobCreated, Key: el.Job.Key, Element: el.Key, Node: el.Node, Job: *el.Job})
+	s.effect(Effect{Kind: JobCreated, Key: el.Job.Key, Element: el.Key, Node: el.Node, New: first, Job: *el.Job})
 }
 
 // userTask asks a person.
@@ -144,5 +144,5 @@ func (s *stepper) offerAnew(el *state.Element, inputs json.RawMessage) {
 		el.Job.Override = inputs
 	}
 	s.run.Touch(el)
-	s.offer(el)
+	s.offer(el, false)
 }

@@ -11,7 +11,8 @@ import (
 )
 
 func waiting(def string) string {
-	return process(flow("start", "wait"), `<intermediateCatchEvent id="wait"><timerEventDefinition>`+def+`</timerEventDefinition></intermediateCatchEvent>`, flow("wait", "end"))
+	return process(flow("start", "wait"), `<intermediateCatchEvent id="wait"><timerEventDefinition>`+
+		def+`</timerEventDefinition></intermediateCatchEvent>`, flow("wait", "end"))
 }
 
 // armed gives when the one timer is due.
@@ -28,8 +29,11 @@ func (w *world) armed() time.Time {
 func TestTimersReadTheSameWrittenAndComputed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ kind, text, due string }{
-		{"timeDuration", "P1W", "2026-12-01T08:00:00Z"}, {"timeDuration", "P1M1D", "2026-12-25T08:00:00Z"}, {"timeDuration", "P1Y2M3DT4H", "2028-01-27T12:00:00Z"},
-		{"timeDate", "2027-01-31T08:00:00@Europe/Paris", "2027-01-31T07:00:00Z"}, {"timeDate", "2027-07-31T08:00:00@Europe/Paris", "2027-07-31T06:00:00Z"}, {"timeDate", "2027-01-31T08:00:00+02:00", "2027-01-31T06:00:00Z"},
+		{"timeDuration", "P1W", "2026-12-01T08:00:00Z"}, {"timeDuration", "P1M1D", "2026-12-25T08:00:00Z"},
+		{"timeDuration", "P1Y2M3DT4H", "2028-01-27T12:00:00Z"},
+		{"timeDate", "2027-01-31T08:00:00@Europe/Paris", "2027-01-31T07:00:00Z"},
+		{"timeDate", "2027-07-31T08:00:00@Europe/Paris", "2027-07-31T06:00:00Z"},
+		{"timeDate", "2027-01-31T08:00:00+02:00", "2027-01-31T06:00:00Z"},
 	} {
 		for _, text := range []string{tt.text, `="` + tt.text + `"`} {
 			w := newWorld(t, compile(t, waiting(fmt.Sprintf("<%[1]s>%[2]s</%[1]s>", tt.kind, text))), nil)
@@ -69,7 +73,8 @@ func TestCyclesByTheCalendar(t *testing.T) {
 func TestTimersThatCannotBeReadAreRefused(t *testing.T) {
 	t.Parallel()
 	for def, want := range map[string]string{
-		"<timeDuration>P1D1W</timeDuration>": "P1W", "<timeDate>2027-01-31T08:00:00</timeDate>": "no time zone", "<timeDate>2027-01-31T08:00:00@Europe/Nowhere</timeDate>": "unknown", "<timeDate>2027-02-30T08:00:00Z</timeDate>": "no day",
+		"<timeDuration>P1D1W</timeDuration>": "P1W", "<timeDate>2027-01-31T08:00:00</timeDate>": "no time zone",
+		"<timeDate>2027-01-31T08:00:00@Europe/Nowhere</timeDate>": "unknown", "<timeDate>2027-02-30T08:00:00Z</timeDate>": "no day",
 	} {
 		doc, err := bpmn.Parse([]byte(header + waiting(def) + `</definitions>`))
 		if err != nil {

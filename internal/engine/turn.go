@@ -23,7 +23,8 @@ type Budget struct {
 
 // WithDefaults fills in what is not given.
 func (b Budget) WithDefaults() Budget {
-	return Budget{cmp.Or(b.Elements, 100_000), cmp.Or(b.Bytes, 16<<20), cmp.Or(b.Facts, 1_000_000), cmp.Or(b.Cycle, time.Second), cmp.Or(b.Depth, 100)}
+	return Budget{cmp.Or(b.Elements, 100_000), cmp.Or(b.Bytes, 16<<20), cmp.Or(b.Facts, 1_000_000),
+		cmp.Or(b.Cycle, time.Second), cmp.Or(b.Depth, 100)}
 }
 
 // Turn is what a step that stopped half-way hands on to the next. The state is

@@ -15,8 +15,10 @@ import (
 
 // limitedWorld is a world whose steps are tuned from the start on.
 func limitedWorld(t *testing.T, p *program.Program, vars map[string]string, tune func(*engine.Env)) *world {
-	w := &world{t: t, p: p, run: state.New(1), now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), next: 1, records: map[state.Key]state.Record{},
-		jobs: map[state.Key]state.Job{}, nodes: map[state.Key]string{}, tasks: map[state.Key]engine.Task{}, timers: map[state.Key]engine.Effect{}, trouble: map[state.Key]engine.Effect{}, tune: tune}
+	w := &world{t: t, p: p, run: state.New(1), now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC),
+		next: 1, records: map[state.Key]state.Record{},
+		jobs: map[state.Key]state.Job{}, nodes: map[state.Key]string{}, tasks: map[state.Key]engine.Task{},
+		timers: map[state.Key]engine.Effect{}, trouble: map[state.Key]engine.Effect{}, tune: tune}
 	w.must(engine.Start{Variables: raw(vars)})
 	return w
 }
@@ -37,15 +39,23 @@ func story(w *world) []string {
 
 const (
 	forked = `<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="fork"/>
-<parallelGateway id="fork"/><sequenceFlow id="a1" sourceRef="fork" targetRef="x"/><sequenceFlow id="b1" sourceRef="fork" targetRef="join"/><sequenceFlow id="c1" sourceRef="fork" targetRef="many"/>
-<scriptTask id="x"><extensionElements><zeebe:script expression="=1+1" resultVariable="two"/></extensionElements></scriptTask><sequenceFlow id="a2" sourceRef="x" targetRef="join"/>
-<scriptTask id="many"><extensionElements><zeebe:script expression="=i*two2" resultVariable="r"/></extensionElements><multiInstanceLoopCharacteristics ISSEQ><extensionElements><zeebe:loopCharacteristics inputCollection="=for i in 1..20 return i" inputElement="i" outputCollection="all" outputElement="=r"/></extensionElements></multiInstanceLoopCharacteristics></scriptTask>
+<parallelGateway id="fork"/><sequenceFlow id="a1" sourceRef="fork" targetRef="x"/>` +
+		`<sequenceFlow id="b1" sourceRef="fork" targetRef="join"/><sequenceFlow id="c1" sourceRef="fork" targetRef="many"/>
+<scriptTask id="x"><extensionElements><zeebe:script expression="=1+1" resultVariable="two"/></extensionElements></scriptTask>` +
+		`<sequenceFlow id="a2" sourceRef="x" targetRef="join"/>
+<scriptTask id="many"><extensionElements><zeebe:script expression="=i*two2" resultVariable="r"/></extensionElements>` +
+		`<multiInstanceLoopCharacteristics ISSEQ><extensionElements><zeebe:loopCharacteristics inputCollection="=for i in 1..20 ` +
+		`return i" inputElement="i" outputCollection="all" ` +
+		`outputElement="=r"/></extensionElements></multiInstanceLoopCharacteristics></scriptTask>
 <sequenceFlow id="c2" sourceRef="many" targetRef="join"/>
 <parallelGateway id="join"/><sequenceFlow id="j" sourceRef="join" targetRef="e"/><endEvent id="e"/></process>`
 	nested = `<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="sub"/>
-<subProcess id="sub"><multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=for i in 1..100 return i" inputElement="i"/></extensionElements></multiInstanceLoopCharacteristics>
+<subProcess id="sub"><multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics ` +
+		`inputCollection="=for i in 1..100 return i" inputElement="i"/></extensionElements></multiInstanceLoopCharacteristics>
 <startEvent id="s2"/><sequenceFlow id="g1" sourceRef="s2" targetRef="t"/>
-<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements><multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=for j in 1..100 return j" inputElement="j"/></extensionElements></multiInstanceLoopCharacteristics></serviceTask>
+<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements>` +
+		`<multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics ` +
+		`inputCollection="=for j in 1..100 return j" inputElement="j"/></extensionElements></multiInstanceLoopCharacteristics></serviceTask>
 <sequenceFlow id="g2" sourceRef="t" targetRef="e2"/><endEvent id="e2"/></subProcess>
 <sequenceFlow id="f2" sourceRef="sub" targetRef="e"/><endEvent id="e"/></process>`
 )
@@ -85,7 +95,9 @@ func TestAStillStepEvaluatesNothing(t *testing.T) {
 	if w.turns != 1 || w.ended == nil {
 		t.Fatalf("%d turns, ended %+v", w.turns, w.ended)
 	}
-	simple := compile(t, `<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="t"/><serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
+	simple := compile(t, `<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="t"/>`+
+		`<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask>`+
+		`<sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
 	if w := limitedWorld(t, simple, nil, func(e *engine.Env) { e.Still = true }); w.turns != 0 || len(w.jobs) != 1 {
 		t.Errorf("a start without expressions took %d more turns and has %d jobs", w.turns, len(w.jobs))
 	}
@@ -103,7 +115,8 @@ func TestARunRestsWhenItsBudgetIsUsedUp(t *testing.T) {
 	}{
 		"elements": {engine.Budget{Elements: 500}, nested, nil, "elements"},
 		"facts":    {engine.Budget{Facts: 2000}, nested, nil, "history"},
-		"bytes":    {engine.Budget{Bytes: 60_000}, strings.ReplaceAll(nested, "j in 1..100 return j", "j in 1..100 return big"), map[string]string{"big": `"` + strings.Repeat("x", 300) + `"`}, "bytes"},
+		"bytes": {engine.Budget{Bytes: 60_000}, strings.ReplaceAll(nested, "j in 1..100 return j", "j in 1..100 return big"),
+			map[string]string{"big": `"` + strings.Repeat("x", 300) + `"`}, "bytes"},
 	} {
 		budget := c.budget
 		w := limitedWorld(t, compile(t, c.body), c.vars, func(e *engine.Env) { e.Budget, e.Moves = budget, 500 })
@@ -141,8 +154,10 @@ func TestARunRestsWhenItsBudgetIsUsedUp(t *testing.T) {
 func TestARunThatRestsGathersNothing(t *testing.T) {
 	t.Parallel()
 	p := compile(t, `<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="t"/>
-<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><boundaryEvent id="b" attachedToRef="t" cancelActivity="false"><timerEventDefinition><timeCycle>R/PT10S</timeCycle></timerEventDefinition></boundaryEvent>
-<sequenceFlow id="f2" sourceRef="b" targetRef="u"/><userTask id="u"/><sequenceFlow id="f3" sourceRef="u" targetRef="e"/><sequenceFlow id="f4" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
+<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><boundaryEvent id="b" `+
+		`attachedToRef="t" cancelActivity="false"><timerEventDefinition><timeCycle>R/PT10S</timeCycle></timerEventDefinition></boundaryEvent>
+<sequenceFlow id="f2" sourceRef="b" targetRef="u"/><userTask id="u"/>`+
+		`<sequenceFlow id="f3" sourceRef="u" targetRef="e"/><sequenceFlow id="f4" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
 	w := limitedWorld(t, p, nil, func(e *engine.Env) { e.Budget.Elements = 4 })
 	for range 20 {
 		w.now = w.now.Add(10 * time.Second)
@@ -165,7 +180,9 @@ func TestARunThatRestsGathersNothing(t *testing.T) {
 
 func cycling(cycle string) string {
 	return `<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="t"/>
-<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><boundaryEvent id="b" attachedToRef="t" cancelActivity="false"><timerEventDefinition><timeCycle>` + cycle + `</timeCycle></timerEventDefinition></boundaryEvent>
+<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><boundaryEvent id="b" ` +
+		`attachedToRef="t" cancelActivity="false"><timerEventDefinition><timeCycle>` +
+		cycle + `</timeCycle></timerEventDefinition></boundaryEvent>
 <sequenceFlow id="f2" sourceRef="b" targetRef="e"/><sequenceFlow id="f4" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`
 }
 
@@ -216,7 +233,9 @@ func TestCyclesWithoutAPauseAreRefused(t *testing.T) {
 func TestVariablesFromOutsideAreBounded(t *testing.T) {
 	t.Parallel()
 	big := engine.Variables{"big": json.RawMessage(`"` + strings.Repeat("x", engine.MaxVariableBytes) + `"`)}
-	p := compile(t, `<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="t"/><serviceTask id="t"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
+	p := compile(t, `<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="u"/>`+
+		`<userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="t"/><serviceTask id="t"><extensionElements><zeebe:taskDefinition `+
+		`type="work"/></extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
 	w := newWorld(t, p, nil)
 	for key := range w.tasks {
 		if err := w.step(engine.TaskCompleted{Element: key, Variables: big}); err == nil {

@@ -143,7 +143,8 @@ func freeBytes(dir string) (int64, error) {
 
 func noRoom(root string, room, free int64) error {
 	const mib = 1 << 20
-	return fmt.Errorf("data: the upgrade copies the database of the folder %s first, which takes %d MiB, and %d MiB are free: make room", root, (room+mib-1)/mib, free/mib)
+	return fmt.Errorf("data: the upgrade copies the database of the folder %s first, which takes %d MiB, and %d MiB are free: make room",
+		root, (room+mib-1)/mib, free/mib)
 }
 
 // openToLook opens a SQLite file so that nothing of it changes. Where no log stands

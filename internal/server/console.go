@@ -68,14 +68,16 @@ func (s *Server) frontRoutes(p *parts) {
 			Environment string `json:"environment,omitempty" doc:"What this platform is named, such as production"`
 		}
 	}
-	api.Register(p.api, api.Endpoint{ID: "about", Method: http.MethodGet, Path: "/api/v1/about", Tag: "platform", Summary: "What platform this is", Permission: api.SignedIn},
+	api.Register(p.api, api.Endpoint{ID: "about", Method: http.MethodGet,
+		Path: "/api/v1/about", Tag: "platform", Summary: "What platform this is", Permission: api.SignedIn},
 		func(context.Context, *struct{}) (*aboutOut, error) {
 			o := &aboutOut{}
 			o.Body.Version, o.Body.Environment = s.Version, s.Config.Environment
 			return o, nil
 		})
 	type itemsOut struct{ Body api.Page[Started] }
-	api.Register(p.api, api.Endpoint{ID: "listServerSettings", Method: http.MethodGet, Path: "/api/v1/server-settings", Tag: "settings", Summary: "What the server was started with, for those who may read the settings of all projects", Permission: "setting.read"},
+	api.Register(p.api, api.Endpoint{ID: "listServerSettings", Method: http.MethodGet, Path: "/api/v1/server-settings", Tag: "settings",
+		Summary: "What the server was started with, for those who may read the settings of all projects", Permission: "setting.read"},
 		func(ctx context.Context, _ *struct{}) (*itemsOut, error) {
 			if err := identity.Require(ctx, "setting.read", "*"); err != nil {
 				return nil, err
@@ -86,7 +88,9 @@ func (s *Server) frontRoutes(p *parts) {
 			}
 			return o, nil
 		})
-	p.api.Handle(api.Endpoint{ID: "news", Method: http.MethodGet, Path: "/api/v1/news", Tag: "platform", Summary: "That something has happened in a project, as server-sent events; what it was is read from the lists", Permission: api.SignedIn, Query: []string{"project", "after", "ago"}},
+	p.api.Handle(api.Endpoint{ID: "news", Method: http.MethodGet, Path: "/api/v1/news",
+		Tag: "platform", Summary: "That something has happened in a project, as server-sent events; what it was is read from the lists",
+		Permission: api.SignedIn, Query: []string{"project", "after", "ago"}},
 		func(w http.ResponseWriter, r *http.Request) error { return p.news(w, r) })
 }
 

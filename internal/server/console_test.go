@@ -47,9 +47,11 @@ func TestNews(t *testing.T) {
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
 	for name, role := range map[string]string{"reader": "viewer", "nosy": "approver"} {
-		g.must("POST", "/api/v1/users", admin, map[string]any{"name": name, "password": adminPass, "roles": []identity.Membership{{Role: role, Project: "default"}}}, nil)
+		g.must("POST", "/api/v1/users", admin,
+			map[string]any{"name": name, "password": adminPass, "roles": []identity.Membership{{Role: role, Project: "default"}}}, nil)
 	}
-	g.must("POST", "/api/v1/users", admin, map[string]any{"name": "deaf", "password": adminPass, "grants": []identity.Grant{{Permission: "user.read", Project: "default"}}}, nil)
+	g.must("POST", "/api/v1/users", admin,
+		map[string]any{"name": "deaf", "password": adminPass, "grants": []identity.Grant{{Permission: "user.read", Project: "default"}}}, nil)
 	reader, deaf := g.events(g.login("reader", adminPass), ""), g.events(g.login("deaf", adminPass), "")
 	for _, next := range []func() string{reader, deaf} {
 		if got := next(); got != "hello {}" {
@@ -81,7 +83,8 @@ func TestNews(t *testing.T) {
 func TestTheConsoleBelowAPath(t *testing.T) {
 	t.Parallel()
 	g := newGateAt(t, "/ops/sextant")
-	for path, want := range map[string]int{"/ops/sextant/": 200, "/ops/sextant/api/v1/me": 401, "/api/v1/me": 401, "/ops/sextant/docs/guide/object-paths.md": 200, "/ops/sextant/docs/none.md": 404, "/ops/sextant/healthz": 200, "/": 200} {
+	for path, want := range map[string]int{"/ops/sextant/": 200, "/ops/sextant/api/v1/me": 401, "/api/v1/me": 401,
+		"/ops/sextant/docs/guide/object-paths.md": 200, "/ops/sextant/docs/none.md": 404, "/ops/sextant/healthz": 200, "/": 200} {
 		if status, _ := g.ask("GET", path, "", nil); status != want {
 			t.Errorf("%s: %d, want %d", path, status, want)
 		}
@@ -103,7 +106,8 @@ func TestServerSettings(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
-	g.must("POST", "/api/v1/users", admin, map[string]any{"name": "local", "password": adminPass, "grants": []identity.Grant{{Permission: "setting.read", Project: "default"}}}, nil)
+	g.must("POST", "/api/v1/users", admin,
+		map[string]any{"name": "local", "password": adminPass, "grants": []identity.Grant{{Permission: "setting.read", Project: "default"}}}, nil)
 	var page struct {
 		Items []struct{ Key, Value, Origin string }
 	}
@@ -115,7 +119,8 @@ func TestServerSettings(t *testing.T) {
 	if told["log.level"] != "info by built-in" || !strings.HasSuffix(told["listen"], " by flag") || len(told) < 10 {
 		t.Errorf("%v", told)
 	}
-	if status, body := g.ask("GET", "/api/v1/server-settings", g.login("local", adminPass), nil); status != 403 || strings.Contains(string(body), "log.level") {
+	if status, body := g.ask("GET", "/api/v1/server-settings", g.login("local", adminPass), nil); status != 403 ||
+		strings.Contains(string(body), "log.level") {
 		t.Errorf("%d %s", status, body)
 	}
 	g.must("GET", "/api/v1/settings", g.login("local", adminPass), nil, nil)

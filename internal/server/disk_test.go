@@ -12,7 +12,8 @@ import (
 )
 
 func (g *gate) put(token string, i int) int {
-	status, _ := g.ask("PUT", fmt.Sprintf("/api/v1/connections/c%d", i), token, map[string]any{"type": "http", "fields": map[string]any{"note": strings.Repeat("x", 2000)}})
+	status, _ := g.ask("PUT", fmt.Sprintf("/api/v1/connections/c%d", i), token,
+		map[string]any{"type": "http", "fields": map[string]any{"note": strings.Repeat("x", 2000)}})
 	return status
 }
 
@@ -63,7 +64,8 @@ func TestWorkOnAFullDisk(t *testing.T) {
 		t.Errorf("readiness says %d %s", status, data)
 	}
 	for i := range 200 { // a plugin's database is on the same disk
-		status, data := g.ask("POST", "/api/v1/objects/host:host", admin, []map[string]any{{"id": fmt.Sprint("h", i), "name": fmt.Sprint("h", i, strings.Repeat("x", 100)), "address": "192.0.2.1"}})
+		status, data := g.ask("POST", "/api/v1/objects/host:host", admin,
+			[]map[string]any{{"id": fmt.Sprint("h", i), "name": fmt.Sprint("h", i, strings.Repeat("x", 100)), "address": "192.0.2.1"}})
 		if status == 507 && !strings.Contains(string(data), "SQL") {
 			break
 		}

@@ -26,7 +26,8 @@ import (
 
 // EventTypes are the kinds of events that the platform publishes, by type.
 func EventTypes() []bus.Declared {
-	all := slices.Concat(plugin.Events(), object.Events(), decision.Events(), message.Events(), dispatch.Events(), definition.Events(), runs.Events(), worklist.Events())
+	all := slices.Concat(plugin.Events(), object.Events(), decision.Events(),
+		message.Events(), dispatch.Events(), definition.Events(), runs.Events(), worklist.Events())
 	slices.SortFunc(all, func(a, b bus.Declared) int { return strings.Compare(a.Type, b.Type) })
 	return all
 }
@@ -56,7 +57,8 @@ type Event struct {
 // eventRoutes are the endpoints on events.
 func (p *parts) eventRoutes() {
 	type typesOut struct{ Body api.Page[EventType] }
-	api.Register(p.api, api.Endpoint{ID: "listEventTypes", Method: http.MethodGet, Path: "/api/v1/event-types", Tag: "platform", Summary: "The types of events that are published, with the schemas of their data", Permission: api.SignedIn},
+	api.Register(p.api, api.Endpoint{ID: "listEventTypes", Method: http.MethodGet, Path: "/api/v1/event-types",
+		Tag: "platform", Summary: "The types of events that are published, with the schemas of their data", Permission: api.SignedIn},
 		func(context.Context, *struct{}) (*typesOut, error) {
 			o := &typesOut{api.Page[EventType]{Items: []EventType{}}}
 			for _, d := range EventTypes() {
@@ -72,13 +74,15 @@ func (p *parts) eventRoutes() {
 		Subject string `query:"subject" maxLength:"330" doc:"Only events about this, such as an object or run/<key>"`
 	}
 	type out struct{ Body api.Page[Event] }
-	api.Register(p.api, api.Endpoint{ID: "listEvents", Method: http.MethodGet, Path: "/api/v1/events", Tag: "platform", Summary: "What happened in a project, oldest first, in the form of CloudEvents", Permission: "event.read"},
+	api.Register(p.api, api.Endpoint{ID: "listEvents", Method: http.MethodGet, Path: "/api/v1/events",
+		Tag: "platform", Summary: "What happened in a project, oldest first, in the form of CloudEvents", Permission: "event.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			if err := identity.Require(ctx, "event.read", i.Project); err != nil {
 				return nil, err
 			}
 			if i.Type != "" && !slices.ContainsFunc(EventTypes(), func(d bus.Declared) bool { return d.Type == i.Type }) {
-				return nil, errs.New(errs.Invalid, "event.type", "there is no type of event %q: GET /api/v1/event-types lists them", i.Type).With("type", i.Type)
+				return nil, errs.New(errs.Invalid, "event.type", "there is no type of event %q: GET /api/v1/event-types lists them", i.Type).
+					With("type", i.Type)
 			}
 			f := bus.Filter{After: i.Follows, Projects: []string{i.Project}, Type: i.Type, Subject: i.Subject}
 			if i.After != "" {
@@ -93,7 +97,8 @@ func (p *parts) eventRoutes() {
 				return nil, err
 			}
 			if f.After > 0 && f.After < first-1 {
-				return nil, errs.New(errs.Gone, "event.gone", "the events between %d and %d are not kept any more: begin without follows, and read anew what they would have told", f.After, first)
+				return nil, errs.New(errs.Gone, "event.gone",
+					"the events between %d and %d are not kept any more: begin without follows, and read anew what they would have told", f.After, first)
 			}
 			found, err := p.bus.Select(ctx, f, i.Limit+1)
 			if err != nil {
@@ -101,7 +106,8 @@ func (p *parts) eventRoutes() {
 			}
 			all := make([]Event, len(found))
 			for n, e := range found {
-				all[n] = Event{"1.0", e.ID, "/projects/" + e.Project, e.Type, e.Subject, e.Time, "application/json", strconv.FormatInt(e.Seq, 10), e.Data}
+				all[n] = Event{"1.0", e.ID, "/projects/" + e.Project, e.Type, e.Subject,
+					e.Time, "application/json", strconv.FormatInt(e.Seq, 10), e.Data}
 			}
 			return &out{api.PageOf(all, i.Limit, func(e Event) string { return e.Sequence })}, nil
 		})

@@ -18,17 +18,23 @@ import (
 	"sextant/sdk/go/wire"
 )
 
-const eventful = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="urn:t">
-<error id="E" errorCode="no"/><process id="eventful" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="ask"/><userTask id="ask"><extensionElements><zeebe:userTask/></extensionElements></userTask>
-<sequenceFlow id="f2" sourceRef="ask" targetRef="x"/><exclusiveGateway id="x" default="f5"/><sequenceFlow id="f3" sourceRef="x" targetRef="bad"><conditionExpression>=fail</conditionExpression></sequenceFlow>
-<endEvent id="bad"><errorEventDefinition errorRef="E"/></endEvent><sequenceFlow id="f5" sourceRef="x" targetRef="e"/><endEvent id="e"/></process></definitions>`
+const eventful = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="urn:t">
+<error id="E" errorCode="no"/><process id="eventful" isExecutable="true"><startEvent id="s"/><sequenceFlow ` +
+	`id="f1" sourceRef="s" targetRef="ask"/><userTask id="ask"><extensionElements><zeebe:userTask/></extensionElements></userTask>
+<sequenceFlow id="f2" sourceRef="ask" targetRef="x"/><exclusiveGateway id="x" default="f5"/>` +
+	`<sequenceFlow id="f3" sourceRef="x" targetRef="bad"><conditionExpression>=fail</conditionExpression></sequenceFlow>
+<endEvent id="bad"><errorEventDefinition errorRef="E"/></endEvent><sequenceFlow id="f5" sourceRef="x" targetRef="e"/>` +
+	`<endEvent id="e"/></process></definitions>`
 
 // connected is a plugin elsewhere whose calls are answered by serve, until it is closed.
 func connected(t *testing.T, p *platform.Platform, serve http.HandlerFunc) *httptest.Server {
 	t.Helper()
-	m := wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: wire.Text{"en": "Odd", "zh": "怪"}, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
-		Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do", Method: "POST", Batch: 1, Timeout: "PT10M", Risk: wire.RiskChange, Cancel: true,
-	}}}}}
+	m := wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: wire.Text{"en": "Odd", "zh": "怪"}, Run: &wire.Run{Builtin: true},
+		Services: []wire.Service{{Name: "task", Title: wire.Text{"en": "Task", "zh": "工作"}, Actions: []wire.Action{{
+			Action: "do", Title: wire.Text{"en": "Do", "zh": "做"}, Path: "/v1/task/do",
+			Method: "POST", Batch: 1, Timeout: "PT10M", Risk: wire.RiskChange, Cancel: true,
+		}}}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /manifest", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(wire.Raw(m)) })
 	mux.Handle("/", serve)
@@ -192,9 +198,12 @@ func TestEventsAreOfTheirTypes(t *testing.T) {
 func inLine(t *testing.T, p *platform.Platform) (runs []string) {
 	t.Helper()
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "line", "name": "line", "address": "192.0.2.1"}}, nil)
-	xml := `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t"><process id="line" isExecutable="true">
-<startEvent id="s"><extensionElements><sextant:start object="host:host" onBusy="queue"/></extensionElements></startEvent><sequenceFlow id="f1" sourceRef="s" targetRef="u"/>
-<userTask id="u"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/></process></definitions>`
+	xml := `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" ` +
+		`xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t"><process id="line" isExecutable="true">
+<startEvent id="s"><extensionElements><sextant:start object="host:host" onBusy="queue"/></extensionElements></startEvent>` +
+		`<sequenceFlow id="f1" sourceRef="s" targetRef="u"/>
+<userTask id="u"><extensionElements><zeebe:userTask/></extensionElements></userTask>` +
+		`<sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/></process></definitions>`
 	if err := p.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,8 @@ func openFolder(root string) (*folder, error) {
 		return nil, fmt.Errorf("data: the folder cannot be written: %w", err)
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("data: another server uses the folder %s: stop it, or set another folder with --data", root), lock.Close())
+		return nil,
+			errors.Join(fmt.Errorf("data: another server uses the folder %s: stop it, or set another folder with --data", root), lock.Close())
 	}
 	f := &folder{root: root, lock: lock}
 	for _, sub := range []string{"keys", "blobs", "plugins", "run", "output"} {
@@ -63,7 +64,8 @@ func (f *folder) whole() error {
 }
 
 func (f *folder) lost(what string) error {
-	return fmt.Errorf("data: a server has used the folder %s and %s: restore it from a backup, or name another folder with --data to begin anew", f.root, what)
+	return fmt.Errorf("data: a server has used the folder %s and %s: restore it from a backup, "+
+		"or name another folder with --data to begin anew", f.root, what)
 }
 
 // fresh reports whether nothing was kept in the folder yet.
@@ -82,7 +84,8 @@ func (f *folder) key() (string, error) {
 	_, err := os.Stat(file)
 	f.made = errors.Is(err, fs.ErrNotExist)
 	if f.made && !f.fresh() {
-		return "", fmt.Errorf("data: the folder %s has a database and its key %s is missing, without which no secret can be opened: restore the file from a backup", f.root, file)
+		return "", fmt.Errorf("data: the folder %s has a database and its key %s is missing, "+
+			"without which no secret can be opened: restore the file from a backup", f.root, file)
 	}
 	return file, nil
 }
@@ -93,12 +96,14 @@ func (f *folder) key() (string, error) {
 func (f *folder) belongs(first bool) error {
 	switch {
 	case f.used && first:
-		return fmt.Errorf("data: a server has used the folder %s and this database is empty: copy the platform into it first with sextant database copy, or name another folder with --data to begin anew", f.root)
+		return fmt.Errorf("data: a server has used the folder %s and this database is empty: "+
+			"copy the platform into it first with sextant database copy, or name another folder with --data to begin anew", f.root)
 	case f.made && !first:
 		if err := os.Remove(f.path("keys", "master.key")); err != nil {
 			return err
 		}
-		return fmt.Errorf("data: a server with another folder has used the database, and the folder %s has no keys/master.key, without which no secret can be opened: restore the folder from a backup, or name an empty database", f.root)
+		return fmt.Errorf("data: a server with another folder has used the database, and the folder %s has no keys/master.key, "+
+			"without which no secret can be opened: restore the folder from a backup, or name an empty database", f.root)
 	}
 	return nil
 }
@@ -123,10 +128,12 @@ func checkFormat(root string) error {
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(data)))
 	if err != nil {
-		return fmt.Errorf("data: the file format in %s holds %.40q and no number: this is no data folder of sextant, or it is damaged", root, data)
+		return fmt.Errorf("data: the file format in %s holds %.40q and no number: this is no data folder of sextant, or it is damaged",
+			root, data)
 	}
 	if n > dataFormat {
-		return fmt.Errorf("data: the folder %s has format %d, written by a newer sextant; this one knows up to %d: use the newer program", root, n, dataFormat)
+		return fmt.Errorf("data: the folder %s has format %d, written by a newer sextant; this one knows up to %d: use the newer program",
+			root, n, dataFormat)
 	}
 	return nil
 }

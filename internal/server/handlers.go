@@ -48,7 +48,8 @@ type HeldEvent struct {
 // handlerRoutes are the endpoints on what acts on events.
 func (p *parts) handlerRoutes() {
 	type listOut struct{ Body api.Page[EventHandler] }
-	api.Register(p.api, api.Endpoint{ID: "listEventHandlers", Method: http.MethodGet, Path: "/api/v1/event-handlers", Tag: "platform", Summary: "What acts on events, how far each has come, and what it could not do", Permission: "setting.read"},
+	api.Register(p.api, api.Endpoint{ID: "listEventHandlers", Method: http.MethodGet, Path: "/api/v1/event-handlers",
+		Tag: "platform", Summary: "What acts on events, how far each has come, and what it could not do", Permission: "setting.read"},
 		func(ctx context.Context, _ *struct{}) (*listOut, error) {
 			if err := identity.Require(ctx, "setting.read", "*"); err != nil {
 				return nil, err
@@ -56,7 +57,8 @@ func (p *parts) handlerRoutes() {
 			all, err := p.bus.Standings(ctx)
 			o := &listOut{api.Page[EventHandler]{Items: []EventHandler{}}}
 			for _, h := range all {
-				o.Body.Items = append(o.Body.Items, EventHandler{h.Name, h.Says, h.Types, h.Exactly, h.State, number(h.Seq), number(h.Newest), h.Again, h.Behind, h.Parked, h.Oldest, h.LastError})
+				o.Body.Items = append(o.Body.Items, EventHandler{
+					h.Name, h.Says, h.Types, h.Exactly, h.State, number(h.Seq), number(h.Newest), h.Again, h.Behind, h.Parked, h.Oldest, h.LastError})
 			}
 			return o, err
 		})
@@ -66,7 +68,8 @@ func (p *parts) handlerRoutes() {
 		State string `query:"state" enum:"again,behind,parked" doc:"Only events in this state"`
 	}
 	type heldOut struct{ Body api.Page[HeldEvent] }
-	api.Register(p.api, api.Endpoint{ID: "listParkedEvents", Method: http.MethodGet, Path: "/api/v1/event-handlers/{name}/parked", Tag: "platform", Summary: "The events that a handler could not act on yet, oldest first", Permission: "setting.read"},
+	api.Register(p.api, api.Endpoint{ID: "listParkedEvents", Method: http.MethodGet, Path: "/api/v1/event-handlers/{name}/parked",
+		Tag: "platform", Summary: "The events that a handler could not act on yet, oldest first", Permission: "setting.read"},
 		func(ctx context.Context, i *heldIn) (*heldOut, error) {
 			if err := identity.Require(ctx, "setting.read", "*"); err != nil {
 				return nil, err
@@ -108,19 +111,24 @@ func (p *parts) decideRoutes() {
 			Reason string `json:"reason" minLength:"1" maxLength:"500" doc:"Why it need not be done; kept in the audit log"`
 		}
 	}
-	api.Register(p.api, api.Endpoint{ID: "retryParkedEvent", Method: http.MethodPost, Path: "/api/v1/event-handlers/{name}/parked/{sequence}/retry", Tag: "platform", Summary: "Let a handler act again at once on an event that failed", Permission: "setting.write", Status: http.StatusNoContent},
+	api.Register(p.api, api.Endpoint{ID: "retryParkedEvent", Method: http.MethodPost,
+		Path: "/api/v1/event-handlers/{name}/parked/{sequence}/retry", Tag: "platform",
+		Summary: "Let a handler act again at once on an event that failed", Permission: "setting.write", Status: http.StatusNoContent},
 		func(ctx context.Context, i *ParkedKey) (*struct{}, error) {
 			if err := identity.Require(ctx, "setting.write", "*"); err != nil {
 				return nil, err
 			}
 			return nil, p.bus.Retry(ctx, i.Name, int64(i.Sequence.Key), p.onRecord(ctx, decided{Verb: "event.retry", handler: i.Name}))
 		})
-	api.Register(p.api, api.Endpoint{ID: "skipParkedEvent", Method: http.MethodPost, Path: "/api/v1/event-handlers/{name}/parked/{sequence}/skip", Tag: "platform", Summary: "Let a handler pass over an event that it could not act on", Permission: "setting.write", Status: http.StatusNoContent},
+	api.Register(p.api, api.Endpoint{ID: "skipParkedEvent", Method: http.MethodPost,
+		Path: "/api/v1/event-handlers/{name}/parked/{sequence}/skip", Tag: "platform",
+		Summary: "Let a handler pass over an event that it could not act on", Permission: "setting.write", Status: http.StatusNoContent},
 		func(ctx context.Context, i *skipIn) (*struct{}, error) {
 			if err := identity.Require(ctx, "setting.write", "*"); err != nil {
 				return nil, err
 			}
-			return nil, p.bus.Skip(ctx, i.Name, int64(i.Sequence.Key), p.onRecord(ctx, decided{Verb: "event.skip", handler: i.Name, reason: i.Body.Reason}))
+			return nil,
+				p.bus.Skip(ctx, i.Name, int64(i.Sequence.Key), p.onRecord(ctx, decided{Verb: "event.skip", handler: i.Name, reason: i.Body.Reason}))
 		})
 }
 
@@ -138,6 +146,7 @@ func (p *parts) onRecord(ctx context.Context, d decided) func(*db.Tx, bus.Held) 
 		if err != nil {
 			return err
 		}
-		return p.audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: d.Verb, Object: "event/" + number(h.Seq), Detail: detail})
+		return p.audit.Write(ctx, tx,
+			audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: d.Verb, Object: "event/" + number(h.Seq), Detail: detail})
 	}
 }

@@ -39,18 +39,21 @@ func TestEventsThatFailAreShownAndDecided(t *testing.T) {
 	}
 	wait(func() bool { return len(held.Items) == 2 })
 	first, second := held.Items[0], held.Items[1]
-	if first.State != "again" || first.Tries < 1 || first.Next.IsZero() || first.Error == "" || first.Subject != "run/none" || second.State != "behind" {
+	if first.State != "again" || first.Tries < 1 || first.Next.IsZero() ||
+		first.Error == "" || first.Subject != "run/none" || second.State != "behind" {
 		t.Errorf("%+v", held.Items)
 	}
 	var all client.PageOfServerEventHandler
 	p.Must("GET", "/api/v1/event-handlers", nil, &all)
-	if len(all.Items) != 2 || all.Items[1].Name != "run-output" || all.Items[1].Retrying != 1 || all.Items[1].Behind != 1 || all.Items[1].LastError != first.Error || !all.Items[0].Once {
+	if len(all.Items) != 2 || all.Items[1].Name != "run-output" || all.Items[1].Retrying != 1 ||
+		all.Items[1].Behind != 1 || all.Items[1].LastError != first.Error || !all.Items[0].Once {
 		t.Errorf("%+v", all.Items)
 	}
 	p.Must("POST", path+"/"+first.Sequence+"/retry", nil, nil)
 	wait(func() bool { return held.Items[0].Tries == 1 }) // from the start, and it failed again
 	var wrong *client.Error
-	for what, want := range map[string]string{second.Sequence + "/retry": "event.behind", "999/skip": "event.not_held", first.Sequence + "/skip": "request.invalid"} {
+	for what, want := range map[string]string{
+		second.Sequence + "/retry": "event.behind", "999/skip": "event.not_held", first.Sequence + "/skip": "request.invalid"} {
 		body := map[string]any{"reason": "a test"}
 		if want == "request.invalid" {
 			body["reason"] = ""
@@ -62,7 +65,8 @@ func TestEventsThatFailAreShownAndDecided(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if err := p.Call(t.Context(), http.MethodGet, "/api/v1/event-handlers/none/parked", nil, nil); !errors.As(err, &wrong) || wrong.Code != "event.handler_not_found" {
+	if err := p.Call(t.Context(), http.MethodGet, "/api/v1/event-handlers/none/parked", nil, nil); !errors.As(err, &wrong) ||
+		wrong.Code != "event.handler_not_found" {
 		t.Error(err)
 	}
 	p.Must("POST", path+"/"+first.Sequence+"/skip", map[string]any{"reason": "there is no such run"}, nil)
@@ -74,7 +78,8 @@ func TestEventsThatFailAreShownAndDecided(t *testing.T) {
 		}
 	}
 	p.Must("GET", "/api/v1/audit?object=event/"+first.Sequence+"", nil, &trail)
-	if len(trail.Items) != 2 || trail.Items[0].Verb != "event.skip" || trail.Items[0].Object != "event/"+first.Sequence || trail.Items[0].Detail["reason"] != "there is no such run" || trail.Items[0].Detail["handler"] != "run-output" {
+	if len(trail.Items) != 2 || trail.Items[0].Verb != "event.skip" || trail.Items[0].Object != "event/"+first.Sequence ||
+		trail.Items[0].Detail["reason"] != "there is no such run" || trail.Items[0].Detail["handler"] != "run-output" {
 		t.Errorf("%+v", trail.Items)
 	}
 }

@@ -15,11 +15,14 @@ func (s *Server) supervisor(p *parts) (*resource.Supervisor, error) {
 	if s.keeper != nil {
 		return s.keeper, nil
 	}
-	driver, err := localproc.New(localproc.Options{RunDir: s.folder.path("run"), LogDir: s.folder.path("run", "log"), Clock: s.Clock, Log: s.Log})
+	driver,
+		err := localproc.New(localproc.Options{RunDir: s.folder.path("run"), LogDir: s.folder.path("run", "log"), Clock: s.Clock, Log: s.Log})
 	if err != nil {
 		return nil, err
 	}
-	s.keeper = &resource.Supervisor{Driver: resource.NewLocal(driver), Clock: s.Clock, Log: s.Log, Ended: func(string) { p.registry.Health.Poke() }, Began: p.moved}
+	s.keeper = &resource.Supervisor{Driver: resource.NewLocal(driver), Clock: s.Clock, Log: s.Log, Ended: func(string) {
+		p.registry.Health.Poke()
+	}, Began: p.moved}
 	return s.keeper, nil
 }
 
@@ -42,7 +45,8 @@ func isolated(ctx context.Context, s *Server, p *parts, i instance) error {
 		return err
 	}
 	runs, err := keeper.Keep(ctx, resource.Spec{Name: i.name, Program: s.Exe, Args: []string{"plugin-host", i.name}, Dir: files, Listen: true,
-		Env: append(config.Environment(), "SEXTANT_URL="+s.URL(), "SEXTANT_TOKEN="+i.token, "SEXTANT_KEY="+base64.StdEncoding.EncodeToString(i.key),
+		Env: append(config.Environment(), "SEXTANT_URL="+s.URL(), "SEXTANT_TOKEN="+i.token,
+			"SEXTANT_KEY="+base64.StdEncoding.EncodeToString(i.key),
 			"SEXTANT_DATABASE_URL="+database, "SEXTANT_DATA="+files, "SEXTANT_REACH="+s.Config.Plugins.Reach)})
 	if err != nil {
 		return err

@@ -12,7 +12,8 @@ import (
 func TestListenersHaveLimits(t *testing.T) {
 	t.Parallel()
 	s := limited(http.NotFoundHandler())
-	if s.ReadHeaderTimeout <= 0 || s.ReadHeaderTimeout > headersFor || s.IdleTimeout <= 0 || s.MaxHeaderBytes <= 0 || s.MaxHeaderBytes > 64<<10 {
+	if s.ReadHeaderTimeout <= 0 || s.ReadHeaderTimeout > headersFor || s.IdleTimeout <= 0 ||
+		s.MaxHeaderBytes <= 0 || s.MaxHeaderBytes > 64<<10 {
 		t.Errorf("%+v", s)
 	}
 }

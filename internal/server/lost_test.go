@@ -29,7 +29,8 @@ func (g *gate) reopen(settings map[string]any) error {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	s, err := server.Open(g.t.Context(), server.Options{Config: l.Config, Settings: l.Items, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler), AdminPassword: g.first})
+	s, err := server.Open(g.t.Context(), server.Options{
+		Config: l.Config, Settings: l.Items, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler), AdminPassword: g.first})
 	if err == nil {
 		g.server, g.url = s, s.URL() // the gate closes it
 	}
@@ -52,7 +53,8 @@ func (g *gate) deploy(token, id, body string) (status int, digest string, answer
 // deployFile deploys what stands within the definitions of a file.
 func (g *gate) deployFile(token, body string) (status int, digest string, answer []byte) {
 	g.t.Helper()
-	xml := `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">` + body + `</definitions>`
+	xml := `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+		`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">` + body + `</definitions>`
 	req, err := http.NewRequestWithContext(g.t.Context(), "POST", g.url+"/api/v1/processes", strings.NewReader(xml))
 	if err != nil {
 		g.t.Fatal(err)
@@ -80,7 +82,8 @@ func (g *gate) start(token, process string) string {
 	return v.Run
 }
 
-const waiting = `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/>`
+const waiting = `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="u"/>` +
+	`<userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/>`
 
 type incidentPage struct {
 	Items []struct{ Key, Run, Kind, Message string }
@@ -235,14 +238,16 @@ func TestARunIsSetAsideOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page incidentPage
-	if g.must("GET", "/api/v1/incidents", admin, nil, &page); len(page.Items) != 1 || page.Items[0].Run != held || page.Items[0].Kind != "engine.quarantined" || page.Items[0].Message != "it looks bad" {
+	if g.must("GET", "/api/v1/incidents", admin, nil, &page); len(page.Items) != 1 ||
+		page.Items[0].Run != held || page.Items[0].Kind != "engine.quarantined" || page.Items[0].Message != "it looks bad" {
 		t.Fatalf("%+v", page)
 	}
 	var run struct{ State string }
 	if g.must("GET", "/api/v1/runs/"+dropped, admin, nil, &run); run.State != "cancelled" {
 		t.Errorf("the dropped run is %q", run.State)
 	}
-	if status, data := g.ask("GET", "/api/v1/runs/"+held+"/variables", admin, nil); status != 409 || !strings.Contains(string(data), "engine.held") {
+	if status, data := g.ask("GET", "/api/v1/runs/"+held+"/variables", admin, nil); status != 409 ||
+		!strings.Contains(string(data), "engine.held") {
 		t.Errorf("its variables: %d %s", status, data)
 	}
 	g.must("POST", "/api/v1/incidents/"+page.Items[0].Key+"/retry", admin, map[string]any{}, nil)
@@ -271,8 +276,12 @@ func TestLimitsHoldWhereThingsAreMade(t *testing.T) {
 		{strings.Repeat("a", 191), waiting, 422, "process.id_too_long"},
 		{strings.Repeat("a", 190), waiting, 201, ""},
 		{"p", waiting, 201, ""},
-		{"fast", strings.Replace(waiting, "<endEvent", `<boundaryEvent id="b" attachedToRef="u" cancelActivity="false"><timerEventDefinition><timeCycle>R/PT0S</timeCycle></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="b" targetRef="e"/><endEvent`, 1), 422, "process.cycle"},
-		{"wide", strings.Replace(waiting, `<userTask id="u"/>`, `<userTask id="u"><multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=for i in 1..100 return i" inputElement="i"/></extensionElements></multiInstanceLoopCharacteristics></userTask>`, 1), 201, ""},
+		{"fast", strings.Replace(waiting, "<endEvent", `<boundaryEvent id="b" attachedToRef="u" cancelActivity="false"><timerEventDefinition>`+
+			`<timeCycle>R/PT0S</timeCycle></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="b" targetRef="e"/><endEvent`, 1),
+			422, "process.cycle"},
+		{"wide", strings.Replace(waiting, `<userTask id="u"/>`,
+			`<userTask id="u"><multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=for `+
+				`i in 1..100 return i" inputElement="i"/></extensionElements></multiInstanceLoopCharacteristics></userTask>`, 1), 201, ""},
 	} {
 		if status, _, answer := g.deploy(admin, c.id, c.body); status != c.status || !strings.Contains(string(answer), c.code) {
 			t.Errorf("%.20s: %d %s", c.id, status, answer)
@@ -290,7 +299,8 @@ func TestLimitsHoldWhereThingsAreMade(t *testing.T) {
 	}
 	g.start(admin, "p")
 	third := g.start(admin, "p")
-	if status, data := g.ask("POST", "/api/v1/runs", admin, map[string]any{"process": "p"}); status != 429 || !strings.Contains(string(data), "engine.budget") {
+	if status, data := g.ask("POST", "/api/v1/runs", admin, map[string]any{"process": "p"}); status != 429 ||
+		!strings.Contains(string(data), "engine.budget") {
 		t.Errorf("a fourth run: %d %s", status, data)
 	}
 	g.must("POST", "/api/v1/runs/"+third+"/cancel", admin, map[string]string{"reason": "room for another"}, nil)
@@ -304,7 +314,8 @@ func TestLimitsHoldWhereThingsAreMade(t *testing.T) {
 			continue
 		}
 		big := map[string]any{"variables": map[string]any{"big": strings.Repeat("x", 5<<20)}}
-		if status, data := g.ask("POST", fmt.Sprintf("/api/v1/tasks/%s/complete", task.Key), admin, big); status != 413 || !strings.Contains(string(data), "run.variable_too_large") {
+		if status, data := g.ask("POST", fmt.Sprintf("/api/v1/tasks/%s/complete", task.Key), admin, big); status != 413 ||
+			!strings.Contains(string(data), "run.variable_too_large") {
 			t.Errorf("a variable of 5 MiB: %d %.200s", status, data)
 		}
 		return

@@ -74,7 +74,9 @@ func (g *gate) complete(token, run string) {
 }
 
 func waitsFor(process, event string) string {
-	return `<process id="` + process + `" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="w"/><intermediateCatchEvent id="w">` + event + `</intermediateCatchEvent><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><endEvent id="e"/></process>`
+	return `<process id="` + process +
+		`" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="w"/><intermediateCatchEvent id="w">` +
+		event + `</intermediateCatchEvent><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><endEvent id="e"/></process>`
 }
 
 const (
@@ -116,7 +118,8 @@ func TestMessagesFindTheirRuns(t *testing.T) {
 		t.Errorf("it waits for %v", waits.Items)
 	}
 	var h heard
-	g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "paid", "correlationKey": "A", "variables": map[string]any{"amount": 3}}, &h)
+	g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "paid", "correlationKey": "A", "variables": map[string]any{"amount": 3}},
+		&h)
 	if len(h.Runs) != 2 || h.Runs[0].Run != a || h.Runs[1].Run != c || h.Buffered {
 		t.Fatalf("the message went to %+v, want %s and %s", h, a, c)
 	}
@@ -127,11 +130,14 @@ func TestMessagesFindTheirRuns(t *testing.T) {
 	}
 	// It waits for somebody who comes later, across a restart.
 	h = heard{}
-	g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "paid", "correlationKey": "C", "messageId": "m1", "timeToLive": "PT1H"}, &h)
+	g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "paid", "correlationKey": "C", "messageId": "m1", "timeToLive": "PT1H"},
+		&h)
 	if len(h.Runs) != 0 || !h.Buffered {
 		t.Errorf("%+v", h)
 	}
-	if status, answer := g.ask("POST", "/api/v1/messages", admin, map[string]any{"name": "paid", "correlationKey": "C", "messageId": "m1"}); status != 409 || !strings.Contains(string(answer), "message.twice") {
+	if status, answer := g.ask("POST", "/api/v1/messages", admin,
+		map[string]any{"name": "paid", "correlationKey": "C", "messageId": "m1"}); status != 409 ||
+		!strings.Contains(string(answer), "message.twice") {
 		t.Errorf("the same message again: %d %s", status, answer)
 	}
 	g.stop()
@@ -153,7 +159,9 @@ func TestMessagesBeginRuns(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
-	g.deployed(admin, `<message id="M" name="order"/><process id="shop" isExecutable="true"><startEvent id="by"><messageEventDefinition messageRef="M"/></startEvent><sequenceFlow id="f" sourceRef="by" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/></process>`)
+	g.deployed(admin, `<message id="M" name="order"/><process id="shop" isExecutable="true">`+
+		`<startEvent id="by"><messageEventDefinition messageRef="M"/></startEvent><sequenceFlow id="f" sourceRef="by" targetRef="u"/>`+
+		`<userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/></process>`)
 	if status, answer := g.ask("POST", "/api/v1/runs", admin, map[string]any{"process": "shop"}); status != 409 && status != 422 {
 		t.Errorf("it is started by hand: %d %s", status, answer)
 	}
@@ -181,14 +189,16 @@ func TestMessagesBeginRuns(t *testing.T) {
 		t.Errorf("the door says %v of the run that began later", v.Items)
 	}
 	// Who may publish and not start is refused by the door, and told so.
-	g.must("POST", "/api/v1/users", admin, map[string]any{"name": "teller", "password": adminPass, "grants": []identity.Grant{{Permission: "message.publish", Project: "default"}}}, nil)
+	g.must("POST", "/api/v1/users", admin, map[string]any{
+		"name": "teller", "password": adminPass, "grants": []identity.Grant{{Permission: "message.publish", Project: "default"}}}, nil)
 	teller := g.login("teller", adminPass)
 	h = heard{}
 	g.must("POST", "/api/v1/messages", teller, map[string]any{"name": "order", "correlationKey": "8"}, &h)
 	if len(h.Runs) != 0 || len(h.Refused) != 1 || h.Refused[0].Code != "identity.forbidden" {
 		t.Errorf("who may not start runs published: %+v", h)
 	}
-	if status, _ := g.ask("POST", "/api/v1/signals", g.login("teller", adminPass), map[string]any{"name": "x", "project": "other"}); status != 403 {
+	if status, _ := g.ask("POST", "/api/v1/signals", g.login("teller", adminPass),
+		map[string]any{"name": "x", "project": "other"}); status != 403 {
 		t.Errorf("in another project: %d", status)
 	}
 }
@@ -200,8 +210,11 @@ func TestSignalsComeToAll(t *testing.T) {
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
 	g.deployed(admin, alarm+waitsFor("hears", onAlarm))
-	g.deployed(admin, alarm+`<process id="begins" isExecutable="true"><startEvent id="by">`+onAlarm+`</startEvent><sequenceFlow id="f" sourceRef="by" targetRef="e"/><endEvent id="e"/></process>`)
-	g.deployed(admin, alarm+`<process id="throws" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="t"/><intermediateThrowEvent id="t">`+onAlarm+`</intermediateThrowEvent><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
+	g.deployed(admin, alarm+`<process id="begins" isExecutable="true"><startEvent id="by">`+
+		onAlarm+`</startEvent><sequenceFlow id="f" sourceRef="by" targetRef="e"/><endEvent id="e"/></process>`)
+	g.deployed(admin, alarm+`<process id="throws" isExecutable="true">`+
+		`<startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="t"/><intermediateThrowEvent id="t">`+
+		onAlarm+`</intermediateThrowEvent><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
 	a, b := g.start(admin, "hears"), g.start(admin, "hears")
 	var h heard
 	g.must("POST", "/api/v1/signals", admin, map[string]any{"name": "alarm"}, &h)
@@ -230,7 +243,8 @@ func TestAKeyIsFreeOnceItsRunIsOver(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
-	g.deployed(admin, `<message id="M" name="order"/><process id="shop" isExecutable="true"><startEvent id="by"><messageEventDefinition messageRef="M"/></startEvent><sequenceFlow id="f" sourceRef="by" targetRef="e"/><endEvent id="e"/></process>`)
+	g.deployed(admin, `<message id="M" name="order"/><process id="shop" isExecutable="true"><startEvent id="by">`+
+		`<messageEventDefinition messageRef="M"/></startEvent><sequenceFlow id="f" sourceRef="by" targetRef="e"/><endEvent id="e"/></process>`)
 	for range 2 {
 		var h heard
 		g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "order", "correlationKey": "7"}, &h)
@@ -246,7 +260,9 @@ func TestRunsThatBeginEachOtherComeToAnEnd(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
-	again := alarm + `<process id="again" isExecutable="true"><startEvent id="by">` + onAlarm + `</startEvent><sequenceFlow id="f" sourceRef="by" targetRef="t"/><intermediateThrowEvent id="t">` + onAlarm + `</intermediateThrowEvent><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`
+	again := alarm + `<process id="again" isExecutable="true"><startEvent id="by">` +
+		onAlarm + `</startEvent><sequenceFlow id="f" sourceRef="by" targetRef="t"/><intermediateThrowEvent id="t">` +
+		onAlarm + `</intermediateThrowEvent><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`
 	g.deployed(admin, again)
 	var h heard
 	g.must("POST", "/api/v1/signals", admin, map[string]any{"name": "alarm"}, &h)
@@ -262,7 +278,9 @@ func TestRunsThatBeginEachOtherComeToAnEnd(t *testing.T) {
 	// What is thrown later is told later.
 	done := `<signal id="S" name="done"/>`
 	g.deployed(admin, done+waitsFor("hears", onAlarm))
-	g.deployed(admin, done+`<process id="throws" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="t"/><intermediateThrowEvent id="t">`+onAlarm+`</intermediateThrowEvent><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
+	g.deployed(admin, done+`<process id="throws" isExecutable="true"><startEvent id="s"/>`+
+		`<sequenceFlow id="f" sourceRef="s" targetRef="t"/><intermediateThrowEvent id="t">`+
+		onAlarm+`</intermediateThrowEvent><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process>`)
 	hears := g.start(admin, "hears")
 	g.start(admin, "throws")
 	g.untilState(admin, hears, "completed")
@@ -304,7 +322,8 @@ func TestWhatWasNotToldIsToldAfterARestart(t *testing.T) {
 	numbers(t, filepath.Join(g.data, "sextant.db"),
 		post+`('01M', 'default', 0, 'paid', 'A', '01M', '{"amount":3}', '`+rights+`', 1, 1, 0)`,
 		post+`('01S', 'default', 1, 'alarm', '', '01S', '{}', '`+rights+`', 1, 1, 0)`,
-		`INSERT INTO message_target (message, subscription, process, run, element, event) SELECT '01S', subscription, process, run, element, '' FROM message_wait WHERE is_signal = 1`)
+		`INSERT INTO message_target (message, subscription, process, run, element, event) `+
+			`SELECT '01S', subscription, process, run, element, '' FROM message_wait WHERE is_signal = 1`)
 	if err := g.reopen(nil); err != nil {
 		t.Fatal(err)
 	}
@@ -329,11 +348,15 @@ func TestMessagesThatWaitShutNobodyOut(t *testing.T) {
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
 	g.must("POST", "/api/v1/messages", admin, map[string]any{"name": "first", "timeToLive": "PT1H"}, nil)
-	g.must("POST", "/api/v1/users", admin, map[string]any{"name": "teller", "password": adminPass, "grants": []identity.Grant{{Permission: "message.publish", Project: "default"}}}, nil)
+	g.must("POST", "/api/v1/users", admin, map[string]any{
+		"name": "teller", "password": adminPass, "grants": []identity.Grant{{Permission: "message.publish", Project: "default"}}}, nil)
 	g.stop()
 	fill := func(prefix, subject string, n int) string {
-		return fmt.Sprintf(`INSERT INTO message_post (message, project, is_signal, name, correlation, id, variables, rights, subject, created, expires, told)
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT '%s' || i, project, 0, 'x', '', '%s' || i, '{}', rights, %s, 1, expires, 1 FROM n, (SELECT * FROM message_post WHERE name = 'first') AS first_one`, n, prefix, prefix, subject)
+		return fmt.Sprintf(
+			`INSERT INTO message_post (message, project, is_signal, name, correlation, id, variables, rights, subject, created, expires, told)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT '%s' || i, project, 0, 'x', '', '%s' `+
+				`|| i, '{}', rights, %s, 1, expires, 1 FROM n, (SELECT * FROM message_post WHERE name = 'first') AS first_one`,
+			n, prefix, prefix, subject)
 	}
 	numbers(t, filepath.Join(g.data, "sextant.db"), append(far(t), fill("A", "subject", 999))...)
 	if err := g.reopen(nil); err != nil {
@@ -342,7 +365,8 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SEL
 	admin = g.login("admin", adminPass)
 	teller := g.login("teller", adminPass)
 	waits := map[string]any{"name": "x", "timeToLive": "PT1H"}
-	if status, answer := g.ask("POST", "/api/v1/messages", admin, waits); status != 429 || !strings.Contains(string(answer), "1000 messages of admin") {
+	if status, answer := g.ask("POST", "/api/v1/messages", admin, waits); status != 429 ||
+		!strings.Contains(string(answer), "1000 messages of admin") {
 		t.Errorf("his 1,001st: %d %s", status, answer)
 	}
 	g.must("POST", "/api/v1/messages", teller, waits, nil)
@@ -352,7 +376,8 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SEL
 		t.Fatal(err)
 	}
 	admin, teller = g.login("admin", adminPass), g.login("teller", adminPass)
-	if status, answer := g.ask("POST", "/api/v1/messages", teller, waits); status != 429 || !strings.Contains(string(answer), "10000 messages wait") {
+	if status, answer := g.ask("POST", "/api/v1/messages", teller, waits); status != 429 ||
+		!strings.Contains(string(answer), "10000 messages wait") {
 		t.Errorf("the 10,001st: %d %s", status, answer)
 	}
 	for _, by := range []string{admin, teller} {

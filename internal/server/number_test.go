@@ -9,7 +9,8 @@ import (
 	"sextant/internal/testkit/dbserver"
 )
 
-const askTwice = `<startEvent id="start"/><sequenceFlow id="f1" sourceRef="start" targetRef="one"/><userTask id="one"/><sequenceFlow id="f2" sourceRef="one" targetRef="two"/><userTask id="two"/><sequenceFlow id="f3" sourceRef="two" targetRef="end"/><endEvent id="end"/>`
+const askTwice = `<startEvent id="start"/><sequenceFlow id="f1" sourceRef="start" targetRef="one"/><userTask id="one"/><sequenceFlow ` +
+	`id="f2" sourceRef="one" targetRef="two"/><userTask id="two"/><sequenceFlow id="f3" sourceRef="two" targetRef="end"/><endEvent id="end"/>`
 
 // The numbers of elements are stored with a definition. One of a server that did
 // not number yet gets them at the start, and its runs go on.

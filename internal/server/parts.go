@@ -53,7 +53,9 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{api.Domain, api.Migrations}, {bus.Domain, bus.Migrations}, {audit.Domain, audit.Migrations}, {identity.Domain, identity.Migrations},
-		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations}, {object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {decision.Domain, decision.Migrations}, {control.Domain, control.Migrations}, {message.Domain, message.Migrations}, {job.Domain, job.Migrations},
+		{setting.Domain, setting.Migrations}, {plugin.Domain, plugin.Migrations},
+		{object.Domain, object.Migrations}, {worklist.Domain, worklist.Migrations}, {decision.Domain, decision.Migrations},
+		{control.Domain, control.Migrations}, {message.Domain, message.Migrations}, {job.Domain, job.Migrations},
 		{dispatch.Domain, dispatch.Migrations}, {process.Domain, process.Migrations}, {durable.Domain, durable.Migrations},
 	}
 }
@@ -91,20 +93,25 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	d, c := s.db, s.Clock
-	p := &parts{clock: c, box: box, blobs: blobs, audit: audit.New(d, c), bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
+	p := &parts{clock: c, box: box, blobs: blobs, audit: audit.New(d, c),
+		bus: bus.New(d, c, s.Log), router: gateway.New(), registry: plugin.New(d, c)}
 	trail := p.audit
 	p.identity = identity.New(d, c, trail)
-	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log, Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum, Remember: time.Duration(s.Config.Retention.Idempotency) * day, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
+	p.api = api.New(api.Deps{Version: s.Version, DB: d, Clock: c, Log: s.Log,
+		Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum,
+		Remember: time.Duration(s.Config.Retention.Idempotency) * day, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
 	tasks := worklist.New(d, trail, p.bus, c)
-	if p.output, err = output.Open(s.folder.path("output"), output.Options{PerJob: s.Config.Output.Job << 20, Total: s.Config.Output.Total << 20, Clock: c, Log: s.Log}); err != nil {
+	if p.output, err = output.Open(s.folder.path("output"),
+		output.Options{PerJob: s.Config.Output.Job << 20, Total: s.Config.Output.Total << 20, Clock: c, Log: s.Log}); err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
 	s.group.OnStop("output", func(context.Context) error { return p.output.Close() })
 	planner := plan.New(plan.Deps{DB: d, Clock: c, Plugins: p.registry, Objects: p.objects, Settings: settings, Called: p.called})
-	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry, Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output, Bus: p.bus,
+	p.dispatch = dispatch.New(dispatch.Deps{DB: d, Clock: c, Log: s.Log, Plugins: p.registry,
+		Router: p.router, Objects: p.objects, Settings: settings, Planner: planner, Calls: s.Config.Limits.Calls, Store: p.output, Bus: p.bus,
 		Changed: changed(func() *runs.Service { return p.runs }),
 		Reached: func(tx *db.Tx, run int64, environments []string) error {
 			return p.runs.Reached(tx, run, environments)
@@ -114,13 +121,16 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		}})
 	p.jobs = job.New(d, c, func() job.Runs { return p.runs })
 	p.decision = decision.New(decision.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs})
-	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Refer: planner.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
-		return p.runs.Seen(ctx, permission, project, column)
-	}, InSight: func(ctx context.Context, project string, run int64) (bool, error) {
-		return p.runs.InSight(ctx, project, run)
-	}})
-	p.versions = definition.New(definition.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Blobs: blobs, Planner: planner, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
-	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail, Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Jobs: p.jobs, Max: s.Config.Limits.Runs})
+	p.messages = message.New(message.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail,
+		Bus: p.bus, Refer: planner.MayRefer, Seen: func(ctx context.Context, permission, project, column string) (string, []any) {
+			return p.runs.Seen(ctx, permission, project, column)
+		}, InSight: func(ctx context.Context, project string, run int64) (bool, error) {
+			return p.runs.InSight(ctx, project, run)
+		}})
+	p.versions = definition.New(definition.Deps{DB: d, Clock: c, Log: s.Log,
+		Audit: trail, Bus: p.bus, Blobs: blobs, Planner: planner, Messages: p.messages, DMN: p.decision, Cycle: budget(s).Cycle})
+	p.runs = runs.New(runs.Deps{DB: d, Clock: c, Log: s.Log, Audit: trail,
+		Bus: p.bus, Definitions: p.versions, Dispatch: p.dispatch, Tasks: tasks, Messages: p.messages, Jobs: p.jobs, Max: s.Config.Limits.Runs})
 	p.bus.Handle(s.holder().ID, p.runs.Handlers()...)
 	views := view.New(view.Deps{DB: d, Audit: trail, Definitions: p.versions, Runs: p.runs, Dispatch: p.dispatch})
 	tasks.Attach(p.runs)
@@ -132,17 +142,17 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs, Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, Still: p.identity.Still, Log: s.Log})
+	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs,
+		Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, Still: p.identity.Still, Log: s.Log})
 	p.versions.Attach(p.engine)
 	p.runs.Attach(p.engine, p.door)
 	p.objects.Attach(p.runs.Door())
 	p.messages.Attach(p.runs, p.door)
 	p.decision.Attach(p.engine)
-	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity, Box: box, Audit: trail, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
-	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router, Clock: c, DB: d, Audit: trail, Bus: p.bus, Log: s.Log}
-	p.router.Unreached = func(string) { p.registry.Health.Poke() }
+	p.watch(s)
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings,
+		files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
 	}
 	p.decision.Routes(p.api, p.runs)
@@ -155,11 +165,22 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	return p, nil
 }
 
+// watch makes what connects plugins from elsewhere and sees after the health of all.
+func (p *parts) watch(s *Server) {
+	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity,
+		Box: p.box, Audit: p.audit, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
+	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router,
+		Clock: s.Clock, DB: s.db, Audit: p.audit, Bus: p.bus, Log: s.Log}
+	p.router.Unreached = func(string) { p.registry.Health.Poke() }
+}
+
 // host is what the engine needs.
 func (p *parts) host(s *Server) durable.Deps {
-	return durable.Deps{DB: s.db, Clock: s.Clock, Log: s.Log, Programs: p.versions.Program, Zone: time.LoadLocation, Projector: p.runs, Calls: p.runs,
+	return durable.Deps{DB: s.db, Clock: s.Clock, Log: s.Log, Programs: p.versions.Program,
+		Zone: time.LoadLocation, Projector: p.runs, Calls: p.runs,
 		Budget: budget(s), Moves: s.Config.Limits.Moves, Marks: s.folder.path("run", "atwork"),
-		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch}, {Accepts: decision.Accepts, Worker: p.decision}, {Accepts: runs.Pulled, Worker: p.jobs}}}
+		Workers: []durable.Subscription{{Accepts: dispatch.Accepts, Worker: p.dispatch},
+			{Accepts: decision.Accepts, Worker: p.decision}, {Accepts: runs.Pulled, Worker: p.jobs}}}
 }
 
 // called finds what a call activity calls, for the planner.
@@ -173,7 +194,8 @@ func refusals(s *Server, trail *audit.Log) func(context.Context, *http.Request, 
 		detail, err := json.Marshal(map[string]string{"route": route, "from": identity.Origin(r)})
 		if err == nil {
 			err = s.db.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
-				return trail.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "request.refused", Object: cut(r.Method + " " + r.URL.Path), Outcome: audit.Refused, Detail: detail})
+				return trail.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(),
+					Verb: "request.refused", Object: cut(r.Method + " " + r.URL.Path), Outcome: audit.Refused, Detail: detail})
 			})
 		}
 		if err != nil {
@@ -193,7 +215,8 @@ func cut(text string) string {
 // budget is what one run may use.
 func budget(s *Server) engine.Budget {
 	e := s.Config.Limits
-	return engine.Budget{Elements: e.Elements, Bytes: e.Bytes, Facts: e.Facts, Cycle: time.Duration(e.Cycle) * time.Millisecond, Depth: e.Depth}
+	return engine.Budget{Elements: e.Elements, Bytes: e.Bytes, Facts: e.Facts,
+		Cycle: time.Duration(e.Cycle) * time.Millisecond, Depth: e.Depth}
 }
 
 // authenticate finds out who asks; a plugin that names the call it works on acts
@@ -215,7 +238,8 @@ func (p *parts) authenticate(r *http.Request) (context.Context, string, error) {
 func (p *parts) start(ctx context.Context, s *Server) error {
 	g := s.group
 	s.metrics.Gauge("sextant_runs_active", "Runs in memory.", func() float64 { return float64(p.engine.Active()) })
-	s.metrics.Counter("sextant_database_commits_total", "Commits of the platform's database.", func() float64 { return float64(s.db.Commits()) })
+	s.metrics.Counter("sextant_database_commits_total", "Commits of the platform's database.",
+		func() float64 { return float64(s.db.Commits()) })
 	if err := p.runs.Recall(ctx); err != nil {
 		return err
 	}

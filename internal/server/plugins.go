@@ -135,7 +135,8 @@ func inProcess(ctx context.Context, s *Server, p *parts, i instance) error {
 		return err
 	}
 	s.group.OnStop("database of plugin "+i.name, func(context.Context) error { return database.Close() })
-	h := &sdk.Host{DB: database, Dialect: string(dialect), Data: files, Clock: s.Clock, Log: s.Log.With("plugin", i.name), URL: "http://sextant", Token: i.token, Key: i.key, Reach: s.Config.Plugins.Reach,
+	h := &sdk.Host{DB: database, Dialect: string(dialect), Data: files, Clock: s.Clock,
+		Log: s.Log.With("plugin", i.name), URL: "http://sextant", Token: i.token, Key: i.key, Reach: s.Config.Plugins.Reach,
 		Client: &http.Client{Transport: direct{p.api.Handler()}}}
 	handler, err := i.made.Handler(ctx, h)
 	if err != nil {

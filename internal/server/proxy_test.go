@@ -20,7 +20,8 @@ func TestWhereARequestComesFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 		login := func(password, forwarded string) int {
-			req, err := http.NewRequestWithContext(t.Context(), "POST", g.url+"/api/v1/session", bytes.NewReader([]byte(`{"name":"admin","password":"`+password+`"}`)))
+			req, err := http.NewRequestWithContext(t.Context(), "POST", g.url+"/api/v1/session",
+				bytes.NewReader([]byte(`{"name":"admin","password":"`+password+`"}`)))
 			if err != nil {
 				t.Fatal(err)
 			}

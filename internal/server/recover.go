@@ -43,7 +43,8 @@ func Quarantine(ctx context.Context, o Options, run int64, reason string, drop b
 			return err
 		}
 		return s.db.Do(ctx, func(tx *db.Tx) error {
-			return audit.New(s.db, o.Clock).Write(ctx, tx, audit.Record{Project: "default", Actor: audit.Actor{Subject: "system/quarantine", Name: "quarantine"}, Verb: "run.quarantine", Object: fmt.Sprintf("run/%d", run), Detail: detail})
+			return audit.New(s.db, o.Clock).Write(ctx, tx, audit.Record{Project: "default", Actor: audit.Actor{
+				Subject: "system/quarantine", Name: "quarantine"}, Verb: "run.quarantine", Object: fmt.Sprintf("run/%d", run), Detail: detail})
 		})
 	})
 }

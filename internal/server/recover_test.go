@@ -31,7 +31,8 @@ func TestACopyOfTheFolderIsABackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g.server, err = server.Open(t.Context(), server.Options{Config: l.Config, Clock: g.clock, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if g.server,
+		err = server.Open(t.Context(), server.Options{Config: l.Config, Clock: g.clock, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	g.url = g.server.URL()
@@ -62,7 +63,8 @@ func TestALostPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err = config.Load("", map[string]any{"data": g.data, "database": dbserver.Setting(t, g.data), "listen": "127.0.0.1:0", "admin.listen": ""})
+	l, err = config.Load("",
+		map[string]any{"data": g.data, "database": dbserver.Setting(t, g.data), "listen": "127.0.0.1:0", "admin.listen": ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,12 +77,14 @@ func TestALostPassword(t *testing.T) {
 	g.must("POST", "/api/v1/session/link", "", map[string]string{"link": link}, &session)
 	var me struct{ ID string }
 	g.must("GET", "/api/v1/me", session.Token, nil, &me)
-	g.must("PUT", "/api/v1/"+strings.Replace(me.ID, "user/", "users/", 1)+"/password", session.Token, map[string]string{"password": "another long password"}, nil)
+	g.must("PUT", "/api/v1/"+strings.Replace(me.ID, "user/", "users/", 1)+"/password",
+		session.Token, map[string]string{"password": "another long password"}, nil)
 	admin := g.login("admin", "another long password")
 	if status, _ := g.ask("POST", "/api/v1/session/link", "", map[string]string{"link": link}); status != 401 {
 		t.Errorf("the link works twice: %d", status)
 	}
-	if _, audit := g.ask("GET", "/api/v1/audit", admin, nil); !strings.Contains(string(audit), "user.recover") || !strings.Contains(string(audit), "system/recover") {
+	if _, audit := g.ask("GET", "/api/v1/audit", admin, nil); !strings.Contains(string(audit), "user.recover") ||
+		!strings.Contains(string(audit), "system/recover") {
 		t.Errorf("not on record: %s", audit)
 	}
 	none := filepath.Join(t.TempDir(), "none")

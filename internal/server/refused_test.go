@@ -11,7 +11,8 @@ func TestRefusedRequestsAreOnRecord(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
 	admin := g.login("admin", adminPass)
-	g.must("POST", "/api/v1/users", admin, map[string]any{"name": "viewer", "password": adminPass, "roles": []map[string]string{{"role": "viewer", "project": "default"}}}, nil)
+	g.must("POST", "/api/v1/users", admin,
+		map[string]any{"name": "viewer", "password": adminPass, "roles": []map[string]string{{"role": "viewer", "project": "default"}}}, nil)
 	viewer := g.login("viewer", adminPass)
 	if status, _ := g.ask("PUT", "/api/v1/stop", viewer, map[string]any{"active": true, "reason": "because"}); status != 403 {
 		t.Fatalf("a viewer stops everything: %d", status)

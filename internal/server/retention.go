@@ -50,7 +50,8 @@ func (p *parts) retentionRoutes(s *Server) {
 		Body api.Page[retention.Report]
 	}
 	told := func() *out { return &out{api.Page[retention.Report]{Items: p.sweeper.Reports()}} }
-	api.Register(p.api, api.Endpoint{ID: "listRetention", Method: http.MethodGet, Path: "/api/v1/retention", Tag: "settings", Summary: "For how long what happened is kept, and how it stands with removing what is older", Permission: "setting.read"},
+	api.Register(p.api, api.Endpoint{ID: "listRetention", Method: http.MethodGet, Path: "/api/v1/retention", Tag: "settings",
+		Summary: "For how long what happened is kept, and how it stands with removing what is older", Permission: "setting.read"},
 		func(ctx context.Context, _ *struct{}) (*out, error) {
 			if err := identity.Require(ctx, "setting.read", "*"); err != nil {
 				return nil, err
@@ -58,7 +59,8 @@ func (p *parts) retentionRoutes(s *Server) {
 			p.sweeper.Count(ctx)
 			return told(), nil
 		})
-	api.Register(p.api, api.Endpoint{ID: "sweepRetention", Method: http.MethodPost, Path: "/api/v1/retention", Tag: "settings", Summary: "Remove what is older now, and not within the hour", Status: http.StatusAccepted, Permission: "setting.write"},
+	api.Register(p.api, api.Endpoint{ID: "sweepRetention", Method: http.MethodPost, Path: "/api/v1/retention",
+		Tag: "settings", Summary: "Remove what is older now, and not within the hour", Status: http.StatusAccepted, Permission: "setting.write"},
 		func(ctx context.Context, _ *struct{}) (*out, error) {
 			if err := identity.Require(ctx, "setting.write", "*"); err != nil {
 				return nil, err

@@ -23,8 +23,10 @@ import (
 func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	p, h := platform.Start(t, map[string]any{"retention.runs": 1, "retention.audit": 1}), sshtest.Start(t)
-	p.Must("PUT", "/api/v1/connections/h1", client.SettingInput{Type: "ssh", Fields: map[string]any{"user": h.User}, Secrets: map[string]string{"private_key": h.PrivateKey}}, nil)
-	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": h.Address, "host_key": strings.TrimSpace(h.HostKey)}}, nil)
+	p.Must("PUT", "/api/v1/connections/h1", client.SettingInput{
+		Type: "ssh", Fields: map[string]any{"user": h.User}, Secrets: map[string]string{"private_key": h.PrivateKey}}, nil)
+	p.Must("POST", "/api/v1/objects/host:host",
+		[]map[string]any{{"id": "h1", "name": "h1", "address": h.Address, "host_key": strings.TrimSpace(h.HostKey)}}, nil)
 	script := func() string {
 		return p.Service("host/script/run", map[string]any{"script": "echo hello; exit 3", "credential": "connection/h1"}, "host:host/h1")
 	}
@@ -36,7 +38,8 @@ func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 	p.Ended(old)
 	waits := script()
 	p.Ended(waits)
-	if err := p.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "host/script/run", "objects": []string{"host:host/none"}, "variables": map[string]any{}}, nil); err == nil {
+	if err := p.Call(t.Context(), "POST", "/api/v1/calls",
+		map[string]any{"service": "host/script/run", "objects": []string{"host:host/none"}, "variables": map[string]any{}}, nil); err == nil {
 		t.Fatal("a start on nothing was not refused")
 	}
 	keys := map[string][]string{"run": {old}}
@@ -65,13 +68,15 @@ func TestOfAForgottenRunNothingIsLeft(t *testing.T) {
 		t.Error("its output is still there")
 	}
 	var gone *client.Error
-	if err := p.Call(t.Context(), http.MethodGet, "/api/v1/runs/"+old, nil, nil); !errors.As(err, &gone) || gone.Status != http.StatusNotFound {
+	if err := p.Call(t.Context(), http.MethodGet, "/api/v1/runs/"+old, nil, nil); !errors.As(err, &gone) ||
+		gone.Status != http.StatusNotFound {
 		t.Errorf("it is answered with %v", err)
 	}
 	if n := count("/api/v1/verdicts"); n != 1 {
 		t.Errorf("%d verdicts are left", n)
 	}
-	if rows := p.Jobs(waits)[0].Rows; len(rows) != 1 || rows[0].Code != "3" && rows[0].Outcome != "failed" || count("/api/v1/runs/"+waits+"/steps") == 0 {
+	if rows := p.Jobs(waits)[0].Rows; len(rows) != 1 || rows[0].Code != "3" && rows[0].Outcome != "failed" ||
+		count("/api/v1/runs/"+waits+"/steps") == 0 {
 		t.Errorf("the other has %+v", rows)
 	}
 	if err := p.Call(t.Context(), http.MethodGet, "/api/v1/events?follows=1", nil, nil); !errors.As(err, &gone) || gone.Code != "event.gone" {
@@ -99,7 +104,8 @@ func places(t *testing.T, p *platform.Platform, keys map[string][]string) (all [
 	defer db.Close()
 	const catalog = "SELECT table_name, column_name FROM information_schema.columns WHERE column_name IN ('run', 'job') AND table_schema = "
 	rows, err := db.QueryContext(t.Context(), map[sqldb.Dialect]string{
-		sqldb.SQLite:   "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name IN ('run', 'job')",
+		sqldb.SQLite: "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c " +
+			"WHERE m.type = 'table' AND c.name IN ('run', 'job')",
 		sqldb.Postgres: catalog + "current_schema()", sqldb.MySQL: catalog + "DATABASE()",
 	}[kind])
 	if err != nil {

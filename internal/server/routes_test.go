@@ -33,7 +33,8 @@ const (
 )
 
 // principals are the columns of the file: who asks.
-var principals = []string{"nobody", "garbage", "expired", "disabled", "viewer", "operator", "designer", "approver", "auditor", "teamadmin", "admin", "otherteam", "plugin", "agent"}
+var principals = []string{"nobody", "garbage", "expired", "disabled", "viewer",
+	"operator", "designer", "approver", "auditor", "teamadmin", "admin", "otherteam", "plugin", "agent"}
 
 // shifted is the real clock, some time ahead.
 type shifted struct {
@@ -61,11 +62,13 @@ func newGate(t *testing.T) *gate {
 func newGateAt(t *testing.T, base string) *gate {
 	t.Helper()
 	g := &gate{t: t, clock: &shifted{}, data: t.TempDir(), tokens: map[string]string{}}
-	l, err := config.Load("", map[string]any{"data": g.data, "database": dbserver.Setting(t, g.data), "listen": "127.0.0.1:0", "admin.listen": "", "base": base})
+	l, err := config.Load("",
+		map[string]any{"data": g.data, "database": dbserver.Setting(t, g.data), "listen": "127.0.0.1:0", "admin.listen": "", "base": base})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.server, err = server.Open(t.Context(), server.Options{Config: l.Config, Settings: l.Items, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler), AdminPassword: adminPass})
+	g.server, err = server.Open(t.Context(), server.Options{
+		Config: l.Config, Settings: l.Items, Version: "test", Clock: g.clock, Log: slog.New(slog.DiscardHandler), AdminPassword: adminPass})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,8 +144,10 @@ func (g *gate) people() {
 	admin = g.login("admin", adminPass)
 	g.tokens["admin"], g.tokens["garbage"] = admin, "sxs_garbage"
 	for name, role := range map[string]identity.Membership{
-		"disabled": {Role: "admin", Project: "*"}, "viewer": {Role: "viewer", Project: "default"}, "operator": {Role: "operator", Project: "default"},
-		"designer": {Role: "designer", Project: "default"}, "approver": {Role: "approver", Project: "default"}, "auditor": {Role: "auditor", Project: "default"},
+		"disabled": {Role: "admin", Project: "*"}, "viewer": {Role: "viewer", Project: "default"},
+		"operator": {Role: "operator", Project: "default"},
+		"designer": {Role: "designer", Project: "default"}, "approver": {Role: "approver", Project: "default"},
+		"auditor":   {Role: "auditor", Project: "default"},
 		"teamadmin": {Role: "admin", Project: "default"}, "otherteam": {Role: "operator", Project: "other"},
 	} {
 		var u struct{ ID string }
@@ -154,7 +159,8 @@ func (g *gate) people() {
 	}
 	g.must("POST", "/api/v1/plugins/outside/token", admin, nil, &token)
 	g.tokens["plugin"] = token.Token
-	g.must("POST", "/api/v1/tokens", g.tokens["operator"], map[string]any{"name": "agent", "scope": []string{"run.start", "run.read", "object.read"}}, &token)
+	g.must("POST", "/api/v1/tokens", g.tokens["operator"],
+		map[string]any{"name": "agent", "scope": []string{"run.start", "run.read", "object.read"}}, &token)
 	g.tokens["agent"] = token.Token
 }
 
@@ -184,7 +190,8 @@ func TestRoutesAndPrincipals(t *testing.T) {
 	g := newGate(t)
 	g.people()
 	var got strings.Builder
-	fmt.Fprintf(&got, "# Expected status of every route for every kind of principal, with an empty body and things that are not there.\n# %s\n", strings.Join(principals, " "))
+	fmt.Fprintf(&got, "# Expected status of every route for every kind of principal, "+
+		"with an empty body and things that are not there.\n# %s\n", strings.Join(principals, " "))
 	endpoints := g.server.Endpoints()
 	// Logging out comes last: it ends the sessions.
 	slices.SortStableFunc(endpoints, func(a, b api.Endpoint) int {
@@ -214,7 +221,8 @@ func TestRoutesAndPrincipals(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.String() != string(want) {
-		t.Errorf("the answers are not those of %s; run with -update and read the difference:\n%s", routesFile, difference(string(want), got.String()))
+		t.Errorf("the answers are not those of %s; run with -update and read the difference:\n%s",
+			routesFile, difference(string(want), got.String()))
 	}
 }
 
@@ -271,7 +279,8 @@ func TestOtherSpellingsOfRoutes(t *testing.T) {
 	admin := g.login("admin", adminPass)
 	for _, e := range g.server.Endpoints() {
 		path := address(e)
-		for _, variant := range []string{path + "/", strings.ToUpper(path), path + ";x", strings.Replace(path, "/api/v1/", "/api%2fv1/", 1), "/" + path, strings.Replace(path, "/api/v1/", "/api/v1/./", 1), strings.Replace(path, "/api/v1/", "/public/../api/v1/", 1)} {
+		for _, variant := range []string{path + "/", strings.ToUpper(path), path + ";x", strings.Replace(path, "/api/v1/", "/api%2fv1/", 1),
+			"/" + path, strings.Replace(path, "/api/v1/", "/api/v1/./", 1), strings.Replace(path, "/api/v1/", "/public/../api/v1/", 1)} {
 			status, answer := g.ask(e.Method, variant, "", map[string]any{})
 			if status < 300 && !bytes.HasPrefix(answer, []byte("<!doctype html>")) { // which the console's router takes
 				t.Errorf("%s %s without a token: %d", e.Method, variant, status)

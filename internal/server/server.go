@@ -230,7 +230,8 @@ func (s *Server) holder() db.Holder {
 		host = "a machine without a name"
 	}
 	id := sha256.Sum256([]byte(host + "\x00" + s.folder.root))
-	return db.Holder{ID: hex.EncodeToString(id[:16]), Name: fmt.Sprintf("the server on %s with the folder %s (process %d)", host, s.folder.root, os.Getpid())}
+	return db.Holder{ID: hex.EncodeToString(id[:16]),
+		Name: fmt.Sprintf("the server on %s with the folder %s (process %d)", host, s.folder.root, os.Getpid())}
 }
 
 // URL is where the API and the console are.

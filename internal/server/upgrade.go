@@ -140,7 +140,8 @@ func (u *Upgrade) look(ctx context.Context, server string) error {
 }
 
 // versions reads those of one database, and reports whether migrations are pending.
-func (u *Upgrade) versions(ctx context.Context, open func() (*sql.DB, sqldb.Dialect, error), prefix string, all []migration) (pending bool, err error) {
+func (u *Upgrade) versions(ctx context.Context, open func() (*sql.DB, sqldb.Dialect, error),
+	prefix string, all []migration) (pending bool, err error) {
 	database, dialect, err := open()
 	if err != nil {
 		return false, err

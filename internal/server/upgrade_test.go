@@ -25,7 +25,8 @@ func (g *gate) older(domain string) {
 	g.t.Helper()
 	g.sql(func(d *sql.DB) error {
 		d.SetMaxOpenConns(1)
-		rows, err := d.QueryContext(g.t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, ?) = ?", len(domain)+1, domain+"_")
+		rows, err := d.QueryContext(g.t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, ?) = ?",
+			len(domain)+1, domain+"_")
 		if err != nil {
 			return err
 		}
@@ -130,7 +131,8 @@ func TestAnUpgradeIsToldAndCopiedBefore(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	if !u.Needed() || !slices.Equal(pending, []string{"bus"}) || !slices.Equal(u.Copies, []string{"sextant.db"}) || u.Room < 4096 || u.Free < u.Room {
+	if !u.Needed() || !slices.Equal(pending, []string{"bus"}) || !slices.Equal(u.Copies, []string{"sextant.db"}) ||
+		u.Room < 4096 || u.Free < u.Room {
 		t.Errorf("%+v", u)
 	}
 	if err := g.reopen(nil); err != nil {
@@ -206,7 +208,8 @@ func TestAnUpgradeThatCannotBe(t *testing.T) {
 	if u := g.check(); !strings.Contains(u.Refused, "audit") || !strings.Contains(u.Refused, "299901010000") {
 		t.Errorf("newer tables: %+v", u)
 	}
-	if _, err := server.CheckUpgrade(t.Context(), config.Config{Data: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "no server has used") {
+	if _, err := server.CheckUpgrade(t.Context(), config.Config{Data: t.TempDir()}); err == nil ||
+		!strings.Contains(err.Error(), "no server has used") {
 		t.Errorf("an empty folder: %v", err)
 	}
 }

@@ -80,7 +80,8 @@ func (a *alteration) one(ctx context.Context, was wire.ObjectType) error {
 	}
 	for _, attr := range is.Attributes {
 		if _, known := attribute(was, attr.Name); !known && attr.Required {
-			a.add(onAttribute(is.Type, attr.Name, "required", "%s without a value: add the attribute without required, give all of them a value, then set required", objects(rows)))
+			a.add(onAttribute(is.Type, attr.Name, "required",
+				"%s without a value: add the attribute without required, give all of them a value, then set required", objects(rows)))
 		}
 	}
 	return a.scope(ctx, was, is, rows)
@@ -156,7 +157,8 @@ func (a *alteration) values(ctx context.Context, t wire.ObjectType, was, is wire
 // its type says otherwise where they stand: who may see it would change with them.
 func (a *alteration) scope(ctx context.Context, was, is wire.ObjectType, rows int) error {
 	if from := environmentOf(was); from != "" && from != environmentOf(is) {
-		a.add(onType(was.Type, "scope_environment", "%s, which could be seen in another environment than that of %s: remove them first, or make another type and copy them", objects(rows), from))
+		a.add(onType(was.Type, "scope_environment", "%s, which could be seen in another environment than that of %s: "+
+			"remove them first, or make another type and copy them", objects(rows), from))
 	}
 	from, to := projectOf(was), projectOf(is)
 	if from == to {
@@ -171,7 +173,8 @@ func (a *alteration) scope(ctx context.Context, was, is wire.ObjectType, rows in
 			return err
 		}
 		if len(values) > 1 || len(values) == 1 && values[0] != "default" {
-			a.add(onType(was.Type, "scope_project", "there are objects with another value than default in %s, which would change their project: set it to default there first", attr))
+			a.add(onType(was.Type, "scope_project",
+				"there are objects with another value than default in %s, which would change their project: set it to default there first", attr))
 		}
 	}
 	if to == "" {
@@ -179,7 +182,8 @@ func (a *alteration) scope(ctx context.Context, was, is wire.ObjectType, rows in
 	}
 	used, err := a.tx.Used(ctx, is.Type, to)
 	if err == nil && used < rows {
-		a.add(onType(is.Type, "scope_project", "%s without a value in %s, which would be in no project: add the attribute, give them one, then set the scope", objects(rows-used), to))
+		a.add(onType(is.Type, "scope_project",
+			"%s without a value in %s, which would be in no project: add the attribute, give them one, then set the scope", objects(rows-used), to))
 	}
 	return err
 }

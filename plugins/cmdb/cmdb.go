@@ -27,10 +27,11 @@ var errNoDatabase = errors.New("the cmdb plugin keeps its objects in a database:
 func New() *plugin.Plugin {
 	p := plugin.New(wire.Manifest{
 		Plugin: name, Version: "0.1.0",
-		Title:       wire.Text{"en": "Configuration database", "zh": "配置管理数据库"},
-		Description: wire.Text{"en": "Objects of types that people define, with references, desired and observed values, and history.", "zh": "由用户定义类型的配置对象，支持引用、期望值与实际值以及变更历史。"},
-		Objects:     builtin(),
-		Resources:   &wire.Resources{Database: true},
+		Title: wire.Text{"en": "Configuration database", "zh": "配置管理数据库"},
+		Description: wire.Text{"en": "Objects of types that people define, with references, desired and observed values, and history.",
+			"zh": "由用户定义类型的配置对象，支持引用、期望值与实际值以及变更历史。"},
+		Objects:   builtin(),
+		Resources: &wire.Resources{Database: true},
 	})
 	s := &store{model: model{}}
 	p.Model(s.types)
@@ -52,13 +53,15 @@ func services(p *plugin.Plugin, s *store) {
 	p.Service("import", wire.Text{"en": "Import", "zh": "导入"})
 	plugin.Action(p, plugin.Spec{
 		Service: "types", Action: "define", Title: wire.Text{"en": "Define object types", "zh": "定义对象类型"},
-		Description: wire.Text{"en": "Creates the object types and attributes of a definition that are missing and changes of the others what it names. What it does not mention stays.", "zh": "创建定义中缺少的对象类型和属性，并修改其中提到的内容；未提到的保持不变。"},
-		Batch:       1, Parallel: 1, Timeout: 10 * time.Minute, Risk: wire.RiskChange, Idempotent: true,
+		Description: wire.Text{"en": "Creates the object types and attributes of a definition that " +
+			"are missing and changes of the others what it names. What it does not mention stays.", "zh": "创建定义中缺少的对象类型和属性，并修改其中提到的内容；未提到的保持不变。"},
+		Batch: 1, Parallel: 1, Timeout: 10 * time.Minute, Risk: wire.RiskChange, Idempotent: true,
 	}, s.define)
 	plugin.Action(p, plugin.Spec{
 		Service: "import", Action: "yaml", Title: wire.Text{"en": "Import from YAML", "zh": "从 YAML 导入"},
-		Description: wire.Text{"en": "Defines the types and creates or changes the objects of a YAML document, all or nothing. Objects and attributes that it does not mention stay.", "zh": "按 YAML 文档定义类型、新建或修改对象，全部成功或全部不做；未提到的对象和属性保持不变。"},
-		Batch:       1, Parallel: 1, Timeout: 10 * time.Minute, Risk: wire.RiskChange, Idempotent: true,
+		Description: wire.Text{"en": "Defines the types and creates or changes the objects of a YAML document, " +
+			"all or nothing. Objects and attributes that it does not mention stay.", "zh": "按 YAML 文档定义类型、新建或修改对象，全部成功或全部不做；未提到的对象和属性保持不变。"},
+		Batch: 1, Parallel: 1, Timeout: 10 * time.Minute, Risk: wire.RiskChange, Idempotent: true,
 	}, s.importYAML)
 }
 
@@ -120,5 +123,6 @@ func builtin() []wire.ObjectType {
 
 // kinds are the types that attributes may have.
 func kinds() []string {
-	return []string{wire.TypeString, wire.TypeText, wire.TypeInt, wire.TypeNumber, wire.TypeBool, wire.TypeDateTime, wire.TypeEnum, wire.TypeRef, wire.TypeMultiRef}
+	return []string{wire.TypeString, wire.TypeText, wire.TypeInt, wire.TypeNumber,
+		wire.TypeBool, wire.TypeDateTime, wire.TypeEnum, wire.TypeRef, wire.TypeMultiRef}
 }

@@ -156,7 +156,8 @@ func (r *rig) boot(serve func(*rig, *plugin.Host)) {
 		r.Fatal(err)
 	}
 	r.up = &platform{r: r}
-	serve(r, &plugin.Host{DB: db, Dialect: string(dialect), Data: r.data, URL: "http://platform", Token: "its own", Client: &http.Client{Transport: r.up}})
+	serve(r, &plugin.Host{DB: db, Dialect: string(dialect), Data: r.data,
+		URL: "http://platform", Token: "its own", Client: &http.Client{Transport: r.up}})
 	end := r.stop
 	r.stop = sync.OnceFunc(func() { end(); _ = db.Close() })
 	r.Cleanup(func() { r.stop() })
@@ -332,11 +333,13 @@ func TestObjectsOfAllTypesOfAttributes(t *testing.T) {
 	r := start(t)
 	r.defined(hosts)
 	r.must("zone", "create", `[{"id":"z1","label":"North"},{"id":"z2"}]`)
-	r.must("host", "create", `[{"id":"h1","name":"one","cpus":"8","load":0.10,"virtual":true,"since":"2026-01-31T09:00:00+01:00","state":"on","state@observed":"off","zone":"z1","zone@observed":"z2","peers":["h2","h1"],"login":"any","password":"x"},
+	r.must("host", "create", `[{"id":"h1","name":"one","cpus":"8","load":0.10,"virtual":true,"since":"2026-01-31T09:00:00+01:00",`+
+		`"state":"on","state@observed":"off","zone":"z1","zone@observed":"z2","peers":["h2","h1"],"login":"any","password":"x"},
 		{"id":"h2","name":"two","peers":"h1"}]`)
 	got := r.query("host", `{"criteria":{"attrName":"id","op":"eq","condition":"h1"}}`)[0]
 	want := map[string]any{
-		"id": "h1", "@version": json.Number("1"), "displayName": "one", "name": "one", "cpus": json.Number("8"), "load": json.Number("0.10"), "virtual": true, "since": "2026-01-31T08:00:00Z",
+		"id": "h1", "@version": json.Number("1"), "displayName": "one", "name": "one",
+		"cpus": json.Number("8"), "load": json.Number("0.10"), "virtual": true, "since": "2026-01-31T08:00:00Z",
 		"state": "on", "state@observed": "off", "zone": "z1", "zone@observed": "z2", "peers": []any{"h2", "h1"}, "login": "any", "password": "x",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -345,10 +348,12 @@ func TestObjectsOfAllTypesOfAttributes(t *testing.T) {
 	if got := r.query("zone", `{"orderBy":["-displayName"]}`); fmt.Sprint(got[0]["displayName"], got[1]["displayName"]) != "z2North" {
 		t.Error(got)
 	}
-	if got := ids(r.query("host", `{"additionalFilters":[{"attrName":"state@observed","op":"eq","condition":"off"},{"attrName":"peers","op":"in","condition":["h1"]}]}`)); got != "h1" {
+	if got := ids(r.query("host", `{"additionalFilters":[{"attrName":"state@observed",`+
+		`"op":"eq","condition":"off"},{"attrName":"peers","op":"in","condition":["h1"]}]}`)); got != "h1" {
 		t.Error(got)
 	}
-	if got := r.query("host", `{"criteria":{"attrName":"id","op":"eq","condition":"h2"},"fields":["cpus"]}`)[0]; !cmp.Equal(got, map[string]any{"id": "h2", "@version": json.Number("1"), "displayName": "two", "cpus": json.Number("1")}) {
+	if got := r.query("host", `{"criteria":{"attrName":"id","op":"eq","condition":"h2"},"fields":["cpus"]}`)[0]; !cmp.Equal(got,
+		map[string]any{"id": "h2", "@version": json.Number("1"), "displayName": "two", "cpus": json.Number("1")}) {
 		t.Error(got)
 	}
 	tests := []struct{ op, body, want string }{
@@ -394,12 +399,14 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 		{"id", `[{type: a, attributes: [{name: id, type: string}]}]`, "every type has an id already"},
 		{"no type", `[{type: a, attributes: [{name: x}]}]`, "a.x: type: it is required"},
 		{"unknown type", `[{type: a, attributes: [{name: x, type: blob}]}]`, `"blob" is none of string, text`},
-		{"unknown key", "- type: a\n  attributes:\n    - name: x\n      type: int\n      colour: red\n", "line 5, column 7: a.x: the key colour is not known here"},
+		{"unknown key", "- type: a\n  attributes:\n    - name: x\n      type: int\n      colour: red\n",
+			"line 5, column 7: a.x: the key colour is not known here"},
 		{"unknown language", `[{type: a, title: {fr: x}}]`, "possible are en, zh"},
 		{"enum without values", `[{type: a, attributes: [{name: x, type: enum}]}]`, "an enum has values"},
 		{"values without enum", `[{type: a, attributes: [{name: x, type: int, values: [1]}]}]`, "only an enum has values"},
 		{"value twice", `[{type: a, attributes: [{name: x, type: enum, values: [b, b]}]}]`, `"b" is there twice`},
-		{"ref to nothing", "- type: a\n  attributes:\n    - {name: x, type: ref, to: cmdb:b}\n", `line 3, column 32: a.x: to: there is no type cmdb:b`},
+		{"ref to nothing", "- type: a\n  attributes:\n    - {name: x, type: ref, to: cmdb:b}\n",
+			`line 3, column 32: a.x: to: there is no type cmdb:b`},
 		{"ref without to", `[{type: a, attributes: [{name: x, type: ref}]}]`, `"" is no type`},
 		{"ref without plugin", `[{type: a, attributes: [{name: x, type: ref, to: b}]}]`, "write it as plugin:type"},
 		{"ref to history", `[{type: a, attributes: [{name: x, type: ref, to: cmdb:history}]}]`, "nothing can refer to the history"},
@@ -450,7 +457,8 @@ func TestDefiningAgainChangesNothing(t *testing.T) {
 		{`[{type: a, attributes: [{name: x, type: int}, {name: y, type: string}]}]`, "a created [x y] <nil>"},
 		{`[{"type": "a", "attributes": [{"name": "x", "type": "int"}, {"name": "y", "type": "string"}]} ]`, "a unchanged <nil> <nil>"},
 		{`[{type: a, attributes: [{name: y, type: string}]}]`, "a unchanged <nil> <nil>"},
-		{`{types: [{type: a, title: A, attributes: [{name: y, type: text, title: {zh: 名}}, {name: z, type: ref, to: "cmdb:b"}]}, {type: b}]}`, "a changed [z] [y]; b created <nil> <nil>"},
+		{`{types: [{type: a, title: A, attributes: [{name: y, type: text, title: {zh: 名}}, {name: z, type: ref, to: "cmdb:b"}]}, {type: b}]}`,
+			"a changed [z] [y]; b created <nil> <nil>"},
 		{`[{type: a, title: {en: A}, attributes: [{name: y, type: text}]}, {type: b}]`, "a unchanged <nil> <nil>; b unchanged <nil> <nil>"},
 		{`[{type: a, attributes: [{name: y, title: {zh: null}}]}]`, "a changed <nil> [y]"},
 	} {
@@ -476,12 +484,16 @@ func TestDefinitionsAreObjects(t *testing.T) {
 	r := start(t)
 	r.refused("object_type", "create", `[{"title_en":"x"}]`, "the id is the name of the type")
 	r.must("object_type", "create", `[{"id":"rack","title_en":"Rack"}]`)
-	r.must("object_attribute", "create", `[{"object_type":"rack","name":"height","type":"int","position":1},{"object_type":"rack","name":"kind","type":"enum","values":["open","closed"]},{"object_type":"rack","name":"side","type":"enum","values":"left\nright"}]`)
+	r.must("object_attribute", "create", `[{"object_type":"rack","name":"height","type":"int","position":1},{"object_type":"rack",`+
+		`"name":"kind","type":"enum","values":["open","closed"]},{"object_type":"rack","name":"side","type":"enum","values":"left\nright"}]`)
 	r.refused("object_attribute", "create", `[{"object_type":"no","name":"x","type":"int"}]`, `there is no cmdb:object_type with the id "no"`)
-	r.refused("object_attribute", "create", `[{"id":"rack.other","object_type":"rack","name":"x","type":"int"}]`, "the id of this attribute is rack.x")
-	r.refused("object_attribute", "create", `[{"object_type":"rack","name":"ok","type":"int"},{"object_type":"rack","name":"x","type":"enum"}]`, "[1].values", "an enum has values")
+	r.refused("object_attribute", "create", `[{"id":"rack.other","object_type":"rack","name":"x","type":"int"}]`,
+		"the id of this attribute is rack.x")
+	r.refused("object_attribute", "create",
+		`[{"object_type":"rack","name":"ok","type":"int"},{"object_type":"rack","name":"x","type":"enum"}]`, "[1].values", "an enum has values")
 	r.refused("object_attribute", "update", `[{"id":"rack.kind","name":"sort"}]`, "an attribute keeps its name")
-	if got := r.query("object_attribute", `{"criteria":{"attrName":"object_type","op":"eq","condition":"rack"}}`); ids(got) != "rack.height rack.kind rack.side" {
+	if got := r.query("object_attribute", `{"criteria":{"attrName":"object_type","op":"eq","condition":"rack"}}`); ids(
+		got) != "rack.height rack.kind rack.side" {
 		t.Error(ids(got))
 	}
 	r.must("rack", "create", `[{"id":"r1","height":42,"kind":"open","side":"left"}]`)
@@ -503,21 +515,30 @@ func TestDefinitionsInUseCannotBeBroken(t *testing.T) {
 	r := start(t)
 	r.defined(hosts)
 	r.must("zone", "create", `[{"id":"z1","label":"x"},{"id":"z2","label":"y"}]`)
-	r.must("host", "create", `[{"id":"h1","name":"one","note":"same","cpus":8,"state":"on","zone":"z1","password":"p"},{"id":"h2","name":"two","note":"same","state@observed":"off"}]`)
+	r.must("host", "create", `[{"id":"h1","name":"one","note":"same","cpus":8,`+
+		`"state":"on","zone":"z1","password":"p"},{"id":"h2","name":"two","note":"same","state@observed":"off"}]`)
 	attribute := func(change string) string { return `[` + change + `]` }
 	tests := []struct{ name, typ, op, body, want string }{
-		{"type", "object_attribute", "update", attribute(`{"id":"host.cpus","type":"string"}`), "there are 2 objects with a value of type int in cpus: set it to null there first"},
-		{"type of an observed value", "object_attribute", "update", attribute(`{"id":"host.state","type":"string","values":null}`), "type:there is 1 object"},
-		{"remove", "object_attribute", "delete", attribute(`{"id":"host.note"}`), "there are 2 objects with a value in note: set it to null there first"},
+		{"type", "object_attribute", "update", attribute(`{"id":"host.cpus","type":"string"}`),
+			"there are 2 objects with a value of type int in cpus: set it to null there first"},
+		{"type of an observed value", "object_attribute", "update", attribute(`{"id":"host.state","type":"string","values":null}`),
+			"type:there is 1 object"},
+		{"remove", "object_attribute", "delete", attribute(`{"id":"host.note"}`),
+			"there are 2 objects with a value in note: set it to null there first"},
 		{"remove type", "object_type", "delete", attribute(`{"id":"host"}`), "there are 2 objects of cmdb:host: remove them first"},
 		{"remove type that is referred to", "object_type", "delete", attribute(`{"id":"zone"}`), "the attribute host.zone refers to it"},
 		{"to", "object_attribute", "update", attribute(`{"id":"host.zone","to":"cmdb:host"}`), "refer to cmdb:zone by zone"},
 		{"observed", "object_attribute", "update", attribute(`{"id":"host.state","observed":false}`), "set state@observed to null there first"},
-		{"value", "object_attribute", "update", attribute(`{"id":"host.state","values":["on"]}`), `objects have the value "off" in state@observed`},
-		{"required", "object_attribute", "update", attribute(`{"id":"host.zone","required":true}`), "there is 1 object without a value in zone: give them one first"},
-		{"new required", "object_attribute", "create", attribute(`{"object_type":"host","name":"owner","type":"string","required":true}`), "add the attribute without required"},
-		{"unique", "object_attribute", "update", attribute(`{"id":"host.note","unique":true}`), `another host has "same" already, and so has cmdb:host/h2`},
-		{"secret", "object_attribute", "update", attribute(`{"id":"host.password","secret":false}`), "there is 1 object with a value in password"},
+		{"value", "object_attribute", "update", attribute(`{"id":"host.state","values":["on"]}`),
+			`objects have the value "off" in state@observed`},
+		{"required", "object_attribute", "update", attribute(`{"id":"host.zone","required":true}`),
+			"there is 1 object without a value in zone: give them one first"},
+		{"new required", "object_attribute", "create", attribute(`{"object_type":"host","name":"owner","type":"string","required":true}`),
+			"add the attribute without required"},
+		{"unique", "object_attribute", "update", attribute(`{"id":"host.note","unique":true}`),
+			`another host has "same" already, and so has cmdb:host/h2`},
+		{"secret", "object_attribute", "update", attribute(`{"id":"host.password","secret":false}`),
+			"there is 1 object with a value in password"},
 		{"display", "object_type", "update", attribute(`{"id":"zone","display":"nothing"}`), `zone has no attribute "nothing"`},
 		{"scope", "object_type", "update", attribute(`{"id":"host","scope_project":"project"}`), "would be in no project"},
 	}
@@ -546,7 +567,8 @@ func TestDefinitionsInUseCannotBeBroken(t *testing.T) {
 	}
 	problem := got["problems"].([]any)[0].(map[string]any)
 	delete(problem, "message")
-	if diff := cmp.Diff(map[string]any{"line": json.Number("4"), "column": json.Number("26"), "object": "host.cpus", "attribute": "type"}, problem); diff != "" {
+	if diff := cmp.Diff(map[string]any{"line": json.Number("4"), "column": json.Number("26"), "object": "host.cpus", "attribute": "type"},
+		problem); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -560,10 +582,13 @@ func TestScopes(t *testing.T) {
 	// Who may see the objects of prod must not hang on a definition.
 	r.must("object_attribute", "create", `[{"object_type":"a","name":"place","type":"string"}]`)
 	for _, to := range []string{"null", `""`, `"place"`} {
-		r.refused("object_type", "update", `[{"id":"a","scope_environment":`+to+`}]`, "which could be seen in another environment than that of stage")
+		r.refused("object_type", "update", `[{"id":"a","scope_environment":`+to+`}]`,
+			"which could be seen in another environment than that of stage")
 	}
-	r.refused("object_attribute", "create", `[{"object_type":"a","name":"stage","type":"string","secret":true}]`, "there is 1 object with a value in stage")
-	if got := ids(r.query("history", `{"additionalFilters":[{"attrName":"project","op":"eq","condition":"blue"}]}`)); len(strings.Fields(got)) != 1 {
+	r.refused("object_attribute", "create", `[{"object_type":"a","name":"stage","type":"string","secret":true}]`,
+		"there is 1 object with a value in stage")
+	if got := ids(r.query("history", `{"additionalFilters":[{"attrName":"project","op":"eq","condition":"blue"}]}`)); len(
+		strings.Fields(got)) != 1 {
 		t.Error(got)
 	}
 	r.must("a", "update", `[{"id":"2","team":"default"}]`)
@@ -572,7 +597,8 @@ func TestScopes(t *testing.T) {
 	r.must("object_type", "update", `[{"id":"a","scope_project":"team"}]`)
 	// Those without an environment are for who may see every one.
 	r.must("a", "update", `[{"id":"1","stage":null}]`)
-	r.refused("object_type", "update", `[{"id":"a","scope_environment":null}]`, "which could be seen in another environment than that of stage")
+	r.refused("object_type", "update", `[{"id":"a","scope_environment":null}]`,
+		"which could be seen in another environment than that of stage")
 	// What stands in an attribute of a type without projects names none.
 	r.must("object_type", "update", `[{"id":"a","scope_project":null}]`)
 	r.must("a", "update", `[{"id":"1","team":"blue"}]`)
@@ -628,8 +654,10 @@ func TestADefinitionChangesWhatItNames(t *testing.T) {
 	}
 	r.must("a", "create", `[{"id":"1","x":"x","team":"t","stage":"prod","key":"hunter2"}]`)
 	for step, want := range map[string]string{
-		`[{type: a, scope: null}]`:                              "a: scope_environment: there is 1 object, which could be seen in another environment",
-		`[{type: a, scope: {environment: null}}]`:               "a: scope_environment: there is 1 object, which could be seen in another environment",
+		`[{type: a, scope: null}]`: "a: scope_environment: " +
+			"there is 1 object, which could be seen in another environment",
+		`[{type: a, scope: {environment: null}}]`: "a: scope_environment: " +
+			"there is 1 object, which could be seen in another environment",
 		`[{type: a, scope: {project: ~}}]`:                      "objects with another value than default in team",
 		`[{type: a, attributes: [{name: key, secret: null}]}]`:  "a.key: secret: there is 1 object with a value",
 		`[{type: a, attributes: [{name: key, secret: false}]}]`: "a.key: secret: there is 1 object with a value",
@@ -662,7 +690,8 @@ func TestDefinitionsAndObjectsInOneSet(t *testing.T) {
 		{"op":"create","type":"object_type","row":{"id":"a"}},
 		{"op":"create","type":"a","row":{"id":"a1"}},
 		{"op":"create","type":"object_type","row":{"id":"b"}}%s]}`
-	code, out := r.request(http.MethodPost, "/changes", fmt.Sprintf(body, `,{"op":"create","type":"object_attribute","row":{"object_type":"b","name":"no","type":"enum"}}`), by("ann", ""))
+	code, out := r.request(http.MethodPost, "/changes",
+		fmt.Sprintf(body, `,{"op":"create","type":"object_attribute","row":{"object_type":"b","name":"no","type":"enum"}}`), by("ann", ""))
 	if code != http.StatusUnprocessableEntity || !strings.Contains(out, `"index":5,"attr":"values"`) {
 		t.Errorf("%d %s", code, out)
 	}
@@ -698,7 +727,8 @@ func TestTheTypesOfAChangeAreThoseThatHold(t *testing.T) {
 	if now == mark || len(mark) < 8 {
 		t.Errorf("%q stayed %q", mark, now)
 	}
-	for path, body := range map[string]string{"/entities/a/update": `[{"id":"1","x":"z"}]`, "/changes": `{"changes":[{"op":"update","type":"a","row":{"id":"1","x":"z"}}]}`} {
+	for path, body := range map[string]string{
+		"/entities/a/update": `[{"id":"1","x":"z"}]`, "/changes": `{"changes":[{"op":"update","type":"a","row":{"id":"1","x":"z"}}]}`} {
 		if code, out := ask(path, body, mark); code != http.StatusConflict || !strings.Contains(out, `"code":"model"`) {
 			t.Errorf("%s: %d %s", path, code, out)
 		}
@@ -731,23 +761,27 @@ func TestHistoryTellsWhoWhenWhyAndWhat(t *testing.T) {
 	r.must("host", "update", `[{"id":"h1","state@observed":"on"}]`)
 	r.must("host", "update", `[{"id":"h1","state@observed":"on"}]`)
 	r.must("host", "delete", `[{"id":"h1"}]`)
-	got := r.query("history", `{"additionalFilters":[{"attrName":"object_type","op":"eq","condition":"host"},{"attrName":"object_id","op":"eq","condition":"h1"}]}`)
+	got := r.query("history",
+		`{"additionalFilters":[{"attrName":"object_type","op":"eq","condition":"host"},{"attrName":"object_id","op":"eq","condition":"h1"}]}`)
 	var lines []string
 	for _, row := range got {
-		lines = append(lines, fmt.Sprint(row["version"], " ", row["op"], " ", row["operator"], " ", row["run"], " ", row["project"], " ", row["difference"]))
+		lines = append(lines,
+			fmt.Sprint(row["version"], " ", row["op"], " ", row["operator"], " ", row["run"], " ", row["project"], " ", row["difference"]))
 		if row["displayName"] != "h1" || row["time"] == "" {
 			t.Error(row)
 		}
 	}
 	want := []string{
-		`3 delete ann 42 default {"cpus":{"from":1},"id":{"from":"h1"},"name":{"from":"one"},"password":{"from":"***","secret":true},"state@observed":{"from":"on"}}`,
+		`3 delete ann 42 default {"cpus":{"from":1},"id":{"from":"h1"},"name":{"from":"one"},` +
+			`"password":{"from":"***","secret":true},"state@observed":{"from":"on"}}`,
 		`2 update ann 42 default {"state@observed":{"to":"on"}}`,
 		`1 create ann 42 default {"cpus":{"to":1},"id":{"to":"h1"},"name":{"to":"one"},"password":{"to":"***","secret":true}}`,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
 	}
-	by := r.query("history", `{"additionalFilters":[{"attrName":"object_type","op":"eq","condition":"object_type"},{"attrName":"operator","op":"eq","condition":"bob"},{"attrName":"run","op":"eq","condition":"43"}]}`)
+	by := r.query("history", `{"additionalFilters":[{"attrName":"object_type","op":"eq",`+
+		`"condition":"object_type"},{"attrName":"operator","op":"eq","condition":"bob"},{"attrName":"run","op":"eq","condition":"43"}]}`)
 	if len(by) != 2 {
 		t.Errorf("the definitions have the history %v", by)
 	}
@@ -808,7 +842,8 @@ func TestBothWaysToRun(t *testing.T) {
 			r.defined(hosts)
 			r.must("host", "create", `[{"id":"h1","name":"one","load":1.50}]`)
 			doc := "objects:\n  host:\n    - {id: h2, name: two, peers: [h1]}\n"
-			if got := r.action("/v1/import/yaml", "import", map[string]any{"text": doc}); got["outcome"] != "ok" || got["created"] != json.Number("1") {
+			if got := r.action("/v1/import/yaml", "import", map[string]any{"text": doc}); got["outcome"] != "ok" ||
+				got["created"] != json.Number("1") {
 				t.Error(got)
 			}
 			r.refused("host", "delete", `[{"id":"h1"}]`, "refers to")

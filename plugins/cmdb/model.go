@@ -80,7 +80,8 @@ func readModel(ctx context.Context, tx *objectstore.Tx) (model, []fault, error) 
 	for _, row := range attributes {
 		of, a := text(row["object_type"]), attributeOf(row)
 		if id := text(row[wire.AttrID]); id != of+"."+a.Name {
-			faults = append(faults, fault{typeAttribute, id, wire.AttrID, fmt.Sprintf("the id of this attribute is %s.%s; an attribute keeps its name and its type: add another and remove this one", of, a.Name)})
+			faults = append(faults, fault{typeAttribute, id, wire.AttrID, fmt.Sprintf(
+				"the id of this attribute is %s.%s; an attribute keeps its name and its type: add another and remove this one", of, a.Name)})
 			continue
 		}
 		t, ok := m[of]
@@ -116,7 +117,8 @@ func readAll(ctx context.Context, tx *objectstore.Tx, typ string) ([]wire.Row, e
 }
 
 func typeOf(row wire.Row) wire.ObjectType {
-	t := wire.ObjectType{Type: text(row[wire.AttrID]), Title: texts(row, "title_en", "title_zh"), Description: texts(row, "description", "description_zh"), Display: text(row["display"]), Paging: flag(row["paging"])}
+	t := wire.ObjectType{Type: text(row[wire.AttrID]), Title: texts(row, "title_en", "title_zh"),
+		Description: texts(row, "description", "description_zh"), Display: text(row["display"]), Paging: flag(row["paging"])}
 	if p, e := text(row["scope_project"]), text(row["scope_environment"]); p != "" || e != "" {
 		t.Scope = &wire.ObjectScope{Project: p, Environment: e}
 	}
@@ -125,8 +127,10 @@ func typeOf(row wire.Row) wire.ObjectType {
 
 func attributeOf(row wire.Row) wire.Attribute {
 	return wire.Attribute{
-		Name: text(row["name"]), Type: text(row["type"]), Title: texts(row, "title", "title_zh"), Required: flag(row["required"]), Unique: flag(row["unique"]),
-		Values: valuesOf(row["values"]), To: text(row["to"]), Observed: flag(row["observed"]), Secret: flag(row["secret"]), Default: text(row["default"]),
+		Name: text(row["name"]), Type: text(row["type"]), Title: texts(row, "title", "title_zh"),
+		Required: flag(row["required"]), Unique: flag(row["unique"]),
+		Values: valuesOf(row["values"]), To: text(row["to"]), Observed: flag(row["observed"]),
+		Secret: flag(row["secret"]), Default: text(row["default"]),
 	}
 }
 
@@ -235,7 +239,8 @@ func (m model) checkType(t wire.ObjectType) []fault {
 	var out []fault
 	bad := func(attr, format string, args ...any) { out = append(out, onType(t.Type, attr, format, args...)) }
 	if !namePattern.MatchString(t.Type) {
-		bad(wire.AttrID, "%q is no name of a type: it begins with a lower-case letter and has lower-case letters, digits and _, at most 63", t.Type)
+		bad(wire.AttrID, "%q is no name of a type: it begins with a lower-case letter and has lower-case letters, digits and _, at most 63",
+			t.Type)
 	}
 	if slices.ContainsFunc(builtin(), func(b wire.ObjectType) bool { return b.Type == t.Type }) {
 		bad(wire.AttrID, "the name %s is taken by the plugin itself: choose another", t.Type)
@@ -283,7 +288,8 @@ func (m model) checkAttribute(t wire.ObjectType, a wire.Attribute) []fault {
 		out = append(out, onAttribute(t.Type, a.Name, attr, format, args...))
 	}
 	if !namePattern.MatchString(a.Name) {
-		bad("name", "%q is no name of an attribute: it begins with a lower-case letter and has lower-case letters, digits and _, at most 63", a.Name)
+		bad("name", "%q is no name of an attribute: it begins with a lower-case letter and has lower-case letters, digits and _, at most 63",
+			a.Name)
 	}
 	reference := a.Type == wire.TypeRef || a.Type == wire.TypeMultiRef
 	switch own, isOwn := strings.CutPrefix(a.To, name+":"); {

@@ -59,7 +59,8 @@ func (p *platform) changes(w *httptest.ResponseRecorder, req *http.Request) {
 	if code != http.StatusOK {
 		var fields []objectdoc.Field
 		for _, f := range e.Faults {
-			fields = append(fields, objectdoc.Field{Path: strings.TrimSuffix(fmt.Sprintf("changes[%d].%s", f.Index, f.Attr), "."), Message: f.Message})
+			fields = append(fields,
+				objectdoc.Field{Path: strings.TrimSuffix(fmt.Sprintf("changes[%d].%s", f.Index, f.Attr), "."), Message: f.Message})
 		}
 		w.WriteHeader(code)
 		_, _ = w.Write(wire.Raw(map[string]any{"title": e.Message, "code": "object.changes", "fields": fields}))

@@ -227,7 +227,8 @@ func (p *parted) complete(ctx context.Context, tx *objectstore.Tx) error {
 
 // lastPosition is the greatest position of a type's attributes.
 func lastPosition(ctx context.Context, tx *objectstore.Tx, typ string) (int64, error) {
-	rows, _, err := tx.Query(ctx, typeAttribute, wire.Query{AdditionalFilters: []wire.Filter{{Attr: "object_type", Op: wire.OpEq, Condition: wire.Raw(typ)}}})
+	rows, _, err := tx.Query(ctx, typeAttribute,
+		wire.Query{AdditionalFilters: []wire.Filter{{Attr: "object_type", Op: wire.OpEq, Condition: wire.Raw(typ)}}})
 	var last int64
 	for _, row := range rows {
 		last = max(last, number(row["position"]))

@@ -54,8 +54,10 @@ func endpoint(address string, ports ...int) (string, error) {
 	}
 	port := cmp.Or(ports...)
 	host := strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
-	if host == "" || port < 1 || port > 65535 || strings.ContainsAny(host, " /@\x00") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
-		return "", plugin.Fail("host.address", "the address "+strconv.Quote(address)+" with port "+strconv.Itoa(port)+" is none: want a host, or host:port")
+	if host == "" || port < 1 || port > 65535 || strings.ContainsAny(host, " /@\x00") ||
+		strings.Contains(host, ":") && net.ParseIP(host) == nil {
+		return "",
+			plugin.Fail("host.address", "the address "+strconv.Quote(address)+" with port "+strconv.Itoa(port)+" is none: want a host, or host:port")
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port)), nil
 }
@@ -80,7 +82,8 @@ func (a access) at(on reach, call *plugin.Call) (ssh.Target, ssh.Credential, err
 	}
 	to := on.target(call, address)
 	to.HostKeys = keys
-	return to, ssh.Credential{User: user, Password: string(c.Password), PrivateKey: string(c.PrivateKey), Passphrase: string(c.Passphrase)}, nil
+	return to, ssh.Credential{User: user, Password: string(c.Password), PrivateKey: string(c.PrivateKey), Passphrase: string(c.Passphrase)},
+		nil
 }
 
 // outcome turns what the SSH client says into the outcome of a row: failed only

@@ -76,7 +76,8 @@ func (h *hosts) copyFile(ctx context.Context, call *plugin.Call, in copyIn) (fil
 		return fileOut{}, plugin.Fail("host.source", err.Error())
 	}
 	open := func() (io.ReadCloser, error) { return os.Open(f.Name()) }
-	return h.place(ctx, call, placed{in.access, ssh.File{Path: in.Path, SHA256: in.Source.SHA256, Open: open}, in.Mode, in.Links, info.Size(), in.Timeout})
+	return h.place(ctx, call,
+		placed{in.access, ssh.File{Path: in.Path, SHA256: in.Source.SHA256, Open: open}, in.Mode, in.Links, info.Size(), in.Timeout})
 }
 
 // renderFile fills a template and places the result.
@@ -87,7 +88,8 @@ func (h *hosts) renderFile(ctx context.Context, call *plugin.Call, in renderIn) 
 	}
 	sum := sha256.Sum256(data)
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
-	return h.place(ctx, call, placed{in.access, ssh.File{Path: in.Path, SHA256: hex.EncodeToString(sum[:]), Open: open}, in.Mode, in.Links, int64(len(data)), in.Timeout})
+	return h.place(ctx, call, placed{in.access, ssh.File{Path: in.Path, SHA256: hex.EncodeToString(sum[:]), Open: open},
+		in.Mode, in.Links, int64(len(data)), in.Timeout})
 }
 
 func (h *hosts) place(ctx context.Context, call *plugin.Call, p placed) (fileOut, error) {

@@ -14,7 +14,8 @@ import (
 )
 
 // hostKeys is the form of pinned host keys, as readPins of the SSH client reads them.
-const hostKeys = `(?:[ \t]*(?:#.*|(?:@revoked[ \t]+)?(?:SHA256:[A-Za-z0-9+/]{43}=?|(?:[^\s#]+[ \t]+)?(?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+[ \t]+[A-Za-z0-9+/]+=*)(?:[ \t].*)?)?\r?\n?)*`
+const hostKeys = `(?:[ \t]*(?:#.*|(?:@revoked[ \t]+)?(?:SHA256:[A-Za-z0-9+/]{43}=?|(?:[^\s#]+[ ` +
+	`\t]+)?(?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+[ \t]+[A-Za-z0-9+/]+=*)(?:[ \t].*)?)?\r?\n?)*`
 
 const (
 	name       = "host"
@@ -80,14 +81,17 @@ func (h *hosts) services(p *plugin.Plugin) {
 	again := &wire.Retry{Max: 2, Backoff: "PT5S..PT60S", On: []string{"transport"}}
 	plugin.Action(p, plugin.Spec{
 		Service: "script", Action: "run", Title: wire.Text{"en": "Run a script", "zh": "执行脚本"}, Target: objectType,
-		Description: wire.Text{"en": "Runs a script detached on the host and waits for its end. The same row never runs twice.", "zh": "在主机上后台执行脚本并等待结束；同一次调用不会重复执行。"},
-		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskChange, Idempotent: true, Settles: true, Retry: again, Effects: []string{"host:host.state"},
+		Description: wire.Text{"en": "Runs a script detached on the host and waits for its end. The same row never runs twice.",
+			"zh": "在主机上后台执行脚本并等待结束；同一次调用不会重复执行。"},
+		Timeout: 24 * time.Hour, Parallel: parallel, Risk: wire.RiskChange,
+		Idempotent: true, Settles: true, Retry: again, Effects: []string{"host:host.state"},
 		OneOf: [][]string{{"script", "script_file"}},
 	}, h.runScript)
 	plugin.Action(p, plugin.Spec{
 		Service: "file", Action: "copy", Title: wire.Text{"en": "Copy a file", "zh": "分发文件"}, Target: objectType,
-		Description: wire.Text{"en": "Places a file on the host, whole and checked, unless it is there already.", "zh": "将文件完整分发到主机并校验；主机上已有时跳过。"},
-		Timeout:     time.Hour, Parallel: parallel, Risk: wire.RiskChange, Idempotent: true, Retry: again,
+		Description: wire.Text{"en": "Places a file on the host, whole and checked, unless it is there already.",
+			"zh": "将文件完整分发到主机并校验；主机上已有时跳过。"},
+		Timeout: time.Hour, Parallel: parallel, Risk: wire.RiskChange, Idempotent: true, Retry: again,
 	}, h.copyFile)
 	plugin.Action(p, plugin.Spec{
 		Service: "file", Action: "render", Title: wire.Text{"en": "Render a template", "zh": "渲染模板文件"}, Target: objectType,
@@ -97,22 +101,28 @@ func (h *hosts) services(p *plugin.Plugin) {
 	plugin.Action(p, plugin.Spec{
 		Service: "facts", Action: "collect", Title: wire.Text{"en": "Collect facts", "zh": "采集主机信息"}, Target: objectType,
 		Description: wire.Text{"en": "Asks the host what it is and writes the answer to the object.", "zh": "采集主机信息并写入对象。"},
-		Timeout:     5 * time.Minute, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true, Settles: true, Retry: again, Effects: []string{"host:host.state"},
+		Timeout:     5 * time.Minute, Parallel: parallel, Risk: wire.RiskRead,
+		Idempotent: true, Settles: true, Retry: again, Effects: []string{"host:host.state"},
 	}, h.collectFacts)
 	plugin.Action(p, plugin.Spec{
 		Service: "keys", Action: "scan", Title: wire.Text{"en": "Show host keys", "zh": "查看主机密钥"}, Target: objectType,
-		Description: wire.Text{"en": "Asks the host for its keys, logs in nowhere and pins nothing: compare the fingerprints with those on the host before you pin one.", "zh": "获取主机的密钥，不登录也不确认：请先与主机上显示的指纹核对，再写入。"},
-		Timeout:     time.Minute, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true, Retry: again,
+		Description: wire.Text{"en": "Asks the host for its keys, logs in nowhere and pins nothing: " +
+			"compare the fingerprints with those on the host before you pin one.", "zh": "获取主机的密钥，不登录也不确认：请先与主机上显示的指纹核对，再写入。"},
+		Timeout: time.Minute, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true, Retry: again,
 	}, h.scanKeys)
 	plugin.Action(p, plugin.Spec{
 		Service: "wait", Action: "port", Title: wire.Text{"en": "Wait for a port", "zh": "等待端口"}, Target: objectType,
-		Description: wire.Text{"en": "Waits until a TCP port takes connections, seen from the plugin. Addresses of the server itself and of clouds are refused unless the server's setting plugins.reach lists them.", "zh": "等待 TCP 端口可连接（从插件所在处访问）。除非服务器设置 plugins.reach 允许，否则拒绝访问服务器自身和云平台的地址。"},
-		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true,
+		Description: wire.Text{"en": "Waits until a TCP port takes connections, " +
+			"seen from the plugin. Addresses of the server itself and of clouds are refused unless the server's setting plugins.reach lists them.",
+			"zh": "等待 TCP 端口可连接（从插件所在处访问）。除非服务器设置 plugins.reach 允许，否则拒绝访问服务器自身和云平台的地址。"},
+		Timeout: 24 * time.Hour, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true,
 	}, h.waitPort)
 	plugin.Action(p, plugin.Spec{
 		Service: "wait", Action: "http", Title: wire.Text{"en": "Wait for a web address", "zh": "等待网址"}, Target: objectType,
-		Description: wire.Text{"en": "Waits until a web address answers as expected, seen from the plugin. Redirects are answers and not followed. Addresses of the server itself and of clouds are refused unless the server's setting plugins.reach lists them.", "zh": "等待网址返回预期的应答（从插件所在处访问）。重定向视为应答，不再跟随。除非服务器设置 plugins.reach 允许，否则拒绝访问服务器自身和云平台的地址。"},
-		Timeout:     24 * time.Hour, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true,
+		Description: wire.Text{"en": "Waits until a web address answers as expected, seen from the plugin. Redirects are answers " +
+			"and not followed. Addresses of the server itself and of clouds are refused unless the server's setting plugins.reach lists them.",
+			"zh": "等待网址返回预期的应答（从插件所在处访问）。重定向视为应答，不再跟随。除非服务器设置 plugins.reach 允许，否则拒绝访问服务器自身和云平台的地址。"},
+		Timeout: 24 * time.Hour, Parallel: parallel, Risk: wire.RiskRead, Idempotent: true,
 	}, h.waitHTTP)
 }
 
@@ -127,12 +137,14 @@ func hostType() wire.ObjectType {
 	address.Required = true
 	keys := text("host_key", wire.TypeText, "Host keys", "主机密钥")
 	keys.Pattern = hostKeys
-	keys.Description = wire.Text{"en": "Host keys, one a line: public keys or fingerprints SHA256:…, which ssh-keyscan and host/keys/scan print", "zh": "主机密钥，每行一个：公钥或 SHA256:… 指纹，可由 ssh-keyscan 或 host/keys/scan 得到"}
+	keys.Description = wire.Text{"en": "Host keys, one a line: public keys or fingerprints SHA256:…, " +
+		"which ssh-keyscan and host/keys/scan print", "zh": "主机密钥，每行一个：公钥或 SHA256:… 指纹，可由 ssh-keyscan 或 host/keys/scan 得到"}
 	state := text("state", wire.TypeEnum, "State", "状态")
 	state.Values, state.Observed = []string{stateUp, stateDown, stateUnknown}, true
 	return wire.ObjectType{
-		Type: "host", Title: wire.Text{"en": "Host", "zh": "主机"}, Description: wire.Text{"en": "A machine that is reached over SSH.", "zh": "通过 SSH 访问的主机。"},
-		Scope: &wire.ObjectScope{Project: "project", Environment: "environment"}, Paging: true, Display: "name",
+		Type: "host", Title: wire.Text{"en": "Host", "zh": "主机"},
+		Description: wire.Text{"en": "A machine that is reached over SSH.", "zh": "通过 SSH 访问的主机。"},
+		Scope:       &wire.ObjectScope{Project: "project", Environment: "environment"}, Paging: true, Display: "name",
 		Attributes: []wire.Attribute{
 			{Name: wire.AttrID, Type: wire.TypeString, Required: true, Unique: true, Title: wire.Text{"en": "Id", "zh": "标识"}},
 			called,

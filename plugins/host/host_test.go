@@ -178,25 +178,38 @@ func TestScripts(t *testing.T) {
 		in   map[string]any
 		want map[string]any
 	}{
-		{"ok", map[string]any{"script": `echo "$1 $A $B"; cat; pwd`, "args": []string{"x y"}, "env": map[string]string{"A": "a"}, "secret_env": map[string]string{"B": "b"}, "stdin": "in\n", "workdir": "/tmp"},
+		{"ok", map[string]any{"script": `echo "$1 $A $B"; cat; pwd`, "args": []string{"x y"},
+			"env": map[string]string{"A": "a"}, "secret_env": map[string]string{"B": "b"}, "stdin": "in\n", "workdir": "/tmp"},
 			map[string]any{"outcome": "ok", "exit_code": 0.0, "stdout": "x y a b\nin\n/tmp\n", "state": "up"}},
-		{"exit code", map[string]any{"script": "echo why >&2; exit 7"}, map[string]any{"outcome": "failed", "errorCode": "host.exit", "errorMessage": "exit code 7: why", "state": "up", "exit_code": 7.0, "stderr": "why\n"}},
+		{"exit code", map[string]any{"script": "echo why >&2; exit 7"}, map[string]any{
+			"outcome": "failed", "errorCode": "host.exit", "errorMessage": "exit code 7: why", "state": "up", "exit_code": 7.0, "stderr": "why\n"}},
 		{"expected exit code", map[string]any{"script": "exit 7", "expect_exit": []int{0, 7}}, map[string]any{"outcome": "ok", "exit_code": 7.0}},
-		{"time-out", map[string]any{"script": "sleep 60", "timeout": "PT1S"}, map[string]any{"outcome": "timed_out", "errorMessage": "within 1s", "state": "up"}},
+		{"time-out", map[string]any{"script": "sleep 60", "timeout": "PT1S"},
+			map[string]any{"outcome": "timed_out", "errorMessage": "within 1s", "state": "up"}},
 		{"killed", map[string]any{"script": "kill -9 0"}, map[string]any{"outcome": "failed", "errorCode": "host.exit", "exit_code": 137.0}},
 		{"its supervisor killed", map[string]any{"script": "kill -9 $PPID"}, map[string]any{"outcome": "unknown", "errorCode": "host.unknown"}},
-		{"numbers in the environment", map[string]any{"script": `echo "$PORT $ON $BIG"`, "env": map[string]any{"PORT": 8080, "ON": true, "BIG": json.Number("9007199254740993.10")}}, map[string]any{"outcome": "ok", "stdout": "8080 true 9007199254740993.10\n"}},
-		{"a structure in the environment", map[string]any{"script": "true", "env": map[string]any{"A": []int{1}}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A"`}},
-		{"nothing in the secret environment", map[string]any{"script": "true", "secret_env": map[string]any{"S": nil}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"S"`}},
-		{"a name that no shell takes", map[string]any{"script": "true", "env": map[string]any{"A-B": "x"}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A-B"`}},
-		{"a secret name that a shell owns", map[string]any{"script": "true", "secret_env": map[string]any{"PPID": "hunter2"}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"PPID"`}},
-		{"a name given twice", map[string]any{"script": "true", "env": map[string]any{"A": "x"}, "secret_env": map[string]any{"A": "y"}}, map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A"`}},
+		{"numbers in the environment", map[string]any{"script": `echo "$PORT $ON $BIG"`, "env": map[string]any{"PORT": 8080,
+			"ON": true, "BIG": json.Number("9007199254740993.10")}}, map[string]any{"outcome": "ok", "stdout": "8080 true 9007199254740993.10\n"}},
+		{"a structure in the environment", map[string]any{"script": "true", "env": map[string]any{"A": []int{1}}},
+			map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A"`}},
+		{"nothing in the secret environment", map[string]any{"script": "true", "secret_env": map[string]any{"S": nil}},
+			map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"S"`}},
+		{"a name that no shell takes", map[string]any{"script": "true", "env": map[string]any{"A-B": "x"}},
+			map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A-B"`}},
+		{"a secret name that a shell owns", map[string]any{"script": "true", "secret_env": map[string]any{"PPID": "hunter2"}},
+			map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"PPID"`}},
+		{"a name given twice", map[string]any{"script": "true", "env": map[string]any{"A": "x"}, "secret_env": map[string]any{"A": "y"}},
+			map[string]any{"outcome": "failed", "errorCode": "input.value", "errorMessage": `"A"`}},
 		{"input without a last line end", map[string]any{"script": "wc -c", "stdin": "abc"}, map[string]any{"outcome": "ok", "stdout": "3\n"}},
-		{"a script from Windows", map[string]any{"script": "\uFEFF#!/bin/sh\r\necho one\r\necho two\r\n"}, map[string]any{"outcome": "ok", "stdout": "one\ntwo\n"}},
-		{"what it leaves is ended", map[string]any{"script": "sleep 71 & echo $!", "background": "end", "grace": "PT0.2S"}, map[string]any{"outcome": "ok"}},
-		{"no such word", map[string]any{"script": "true", "background": "maybe"}, map[string]any{"outcome": "failed", "errorCode": "input.value"}},
+		{"a script from Windows", map[string]any{"script": "\uFEFF#!/bin/sh\r\necho one\r\necho two\r\n"},
+			map[string]any{"outcome": "ok", "stdout": "one\ntwo\n"}},
+		{"what it leaves is ended", map[string]any{"script": "sleep 71 & echo $!", "background": "end", "grace": "PT0.2S"},
+			map[string]any{"outcome": "ok"}},
+		{"no such word", map[string]any{"script": "true", "background": "maybe"},
+			map[string]any{"outcome": "failed", "errorCode": "input.value"}},
 		{"no script", nil, map[string]any{"outcome": "failed", "errorCode": "input.missing"}},
-		{"two scripts", map[string]any{"script": "x", "script_file": strings.Repeat("0", 64)}, map[string]any{"outcome": "failed", "errorCode": "input.missing"}},
+		{"two scripts", map[string]any{"script": "x", "script_file": strings.Repeat("0", 64)},
+			map[string]any{"outcome": "failed", "errorCode": "input.missing"}},
 	}
 	for _, tt := range tests {
 		expect(t, tt.name, r.do("/v1/script/run", tt.name, r.input(tt.in))[0], tt.want)
@@ -226,11 +239,15 @@ func TestWaysNotToReachAHost(t *testing.T) {
 		in   map[string]any
 		want map[string]any
 	}{
-		{"refused", map[string]any{"address": "127.0.0.1:1"}, map[string]any{"errorCode": "host.refused", "retryOn": "transport", "state": "down"}},
-		{"unreachable", map[string]any{"address": silent.Addr().String(), "timeout": "PT0.5S"}, map[string]any{"errorCode": "host.unreachable", "retryOn": "transport", "state": "down"}},
+		{"refused", map[string]any{"address": "127.0.0.1:1"},
+			map[string]any{"errorCode": "host.refused", "retryOn": "transport", "state": "down"}},
+		{"unreachable", map[string]any{"address": silent.Addr().String(), "timeout": "PT0.5S"},
+			map[string]any{"errorCode": "host.unreachable", "retryOn": "transport", "state": "down"}},
 		{"changed key", map[string]any{"host_key": other.HostKey}, map[string]any{"errorCode": "host.key_changed", "state": "unknown"}},
-		{"unknown key", map[string]any{"host_key": ""}, map[string]any{"errorCode": "host.key_unknown", "errorMessage": "SHA256:", "state": "unknown"}},
-		{"auth", map[string]any{"credential": map[string]any{"user": r.sshd.User, "private_key": other.PrivateKey}}, map[string]any{"errorCode": "host.auth", "state": "unknown"}},
+		{"unknown key", map[string]any{"host_key": ""},
+			map[string]any{"errorCode": "host.key_unknown", "errorMessage": "SHA256:", "state": "unknown"}},
+		{"auth", map[string]any{"credential": map[string]any{"user": r.sshd.User, "private_key": other.PrivateKey}},
+			map[string]any{"errorCode": "host.auth", "state": "unknown"}},
 		{"no user", map[string]any{"credential": map[string]any{"password": "x"}}, map[string]any{"errorCode": "host.user"}},
 		{"no credential", map[string]any{"credential": map[string]any{"user": "x"}}, map[string]any{"errorCode": "host.credential"}},
 		{"no address", map[string]any{"address": "a b"}, map[string]any{"errorCode": "host.address"}},
@@ -286,13 +303,15 @@ func TestFiles(t *testing.T) {
 	r.platform.files[digest] = content
 	path := filepath.Join(r.sshd.Home, "etc", "it's")
 	for i, changed := range []bool{true, false} {
-		got := r.do("/v1/file/copy", fmt.Sprint("copy", i), r.input(map[string]any{"source": map[string]any{"sha256": digest}, "path": path, "mode": "0600"}))[0]
+		got := r.do("/v1/file/copy", fmt.Sprint("copy", i),
+			r.input(map[string]any{"source": map[string]any{"sha256": digest}, "path": path, "mode": "0600"}))[0]
 		expect(t, "copy", got, map[string]any{"outcome": "ok", "changed": changed, "checksum": digest, "bytes": 8.0})
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info, err)
 	}
-	page := r.input(map[string]any{"template": "{{range .names}}{{upper .}} {{end}}{{.n}}\n", "values": map[string]any{"names": []string{"a", "b"}, "n": json.Number("1.50")}, "path": path})
+	page := r.input(map[string]any{"template": "{{range .names}}{{upper .}} {{end}}{{.n}}\n",
+		"values": map[string]any{"names": []string{"a", "b"}, "n": json.Number("1.50")}, "path": path})
 	expect(t, "render", r.do("/v1/file/render", "render", page)[0], map[string]any{"outcome": "ok", "changed": true, "bytes": 9.0})
 	if data, err := os.ReadFile(path); err != nil || string(data) != "A B 1.50\n" {
 		t.Errorf("%q %v", data, err)
@@ -303,7 +322,8 @@ func TestFiles(t *testing.T) {
 		code       string
 	}{
 		{"no such file", "/v1/file/copy", map[string]any{"source": strings.Repeat("0", 64), "path": path}, "host.source"},
-		{"another checksum", "/v1/file/copy", map[string]any{"source": digest, "checksum": strings.Repeat("0", 64), "path": path}, "host.checksum"},
+		{"another checksum", "/v1/file/copy", map[string]any{"source": digest, "checksum": strings.Repeat("0", 64), "path": path},
+			"host.checksum"},
 		{"relative", "/v1/file/copy", map[string]any{"source": digest, "path": "x"}, "input.value"},
 		{"mode", "/v1/file/copy", map[string]any{"source": digest, "path": path, "mode": "rw"}, "input.value"},
 		{"no room", "/v1/file/copy", map[string]any{"source": digest, "path": "/proc/no/such"}, "host.disk"},
@@ -335,7 +355,8 @@ func TestScannedKeysCanBePinned(t *testing.T) {
 		facts := r.do("/v1/facts/collect", "with "+pin, r.input(map[string]any{"host_key": pin}))[0]
 		expect(t, "facts with "+pin, facts, map[string]any{"outcome": "ok"})
 	}
-	expect(t, "no host", r.do("/v1/keys/scan", "none", map[string]any{"callbackParameter": "a", "address": "127.0.0.1:1"})[0], map[string]any{"errorCode": "host.refused", "state": "down"})
+	expect(t, "no host", r.do("/v1/keys/scan", "none", map[string]any{"callbackParameter": "a", "address": "127.0.0.1:1"})[0],
+		map[string]any{"errorCode": "host.refused", "state": "down"})
 }
 
 func TestFacts(t *testing.T) {
@@ -372,11 +393,15 @@ func TestWaiting(t *testing.T) {
 		return map[string]any{"callbackParameter": "h", "address": address, "port": p, "timeout": "PT0.5S", "interval": "PT0.1S"}
 	}
 	expect(t, "open", r.do("/v1/wait/port", "1", port(r.sshd.Address, 0))[0], map[string]any{"outcome": "ok", "state": "up"})
-	expect(t, "closed", r.do("/v1/wait/port", "2", port(r.sshd.Address, 1))[0], map[string]any{"outcome": "timed_out", "state": "closed", "errorMessage": "refused"})
-	page := map[string]any{"callbackParameter": "h", "url": web.URL, "expect_body": "ready", "expect_match": `"status":"r.*"`, "interval": "PT0.1S"}
-	expect(t, "ready", r.do("/v1/wait/http", "3", page)[0], map[string]any{"outcome": "ok", "state": "up", "status": 200.0, "matched": true, "body": nil})
+	expect(t, "closed", r.do("/v1/wait/port", "2", port(r.sshd.Address, 1))[0],
+		map[string]any{"outcome": "timed_out", "state": "closed", "errorMessage": "refused"})
+	page := map[string]any{"callbackParameter": "h", "url": web.URL, "expect_body": "ready",
+		"expect_match": `"status":"r.*"`, "interval": "PT0.1S"}
+	expect(t, "ready", r.do("/v1/wait/http", "3", page)[0],
+		map[string]any{"outcome": "ok", "state": "up", "status": 200.0, "matched": true, "body": nil})
 	page["expect_match"], page["timeout"] = "steady", "PT0.3S"
-	expect(t, "other text", r.do("/v1/wait/http", "4", page)[0], map[string]any{"outcome": "timed_out", "state": "down", "status": 200.0, "matched": false, "errorMessage": "does not match"})
+	expect(t, "other text", r.do("/v1/wait/http", "4", page)[0],
+		map[string]any{"outcome": "timed_out", "state": "down", "status": 200.0, "matched": false, "errorMessage": "does not match"})
 	page["url"] = "file:///etc/passwd"
 	expect(t, "no web address", r.do("/v1/wait/http", "5", page)[0], map[string]any{"outcome": "failed", "errorCode": "input.value"})
 }

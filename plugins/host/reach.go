@@ -91,7 +91,8 @@ func control(allowed func(netip.Addr) bool) func(network, address string, c sysc
 			return err
 		}
 		if !allowed(at.Addr()) {
-			return plugin.Fail(codeReach, fmt.Sprintf("%s is an address of this machine or of a cloud's own services: list it in the server's setting plugins.reach if services may ask it", at.Addr()))
+			return plugin.Fail(codeReach, fmt.Sprintf("%s is an address of this machine or of a cloud's own services: "+
+				"list it in the server's setting plugins.reach if services may ask it", at.Addr()))
 		}
 		return nil
 	}

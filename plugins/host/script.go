@@ -60,7 +60,8 @@ func (h *hosts) runScript(ctx context.Context, call *plugin.Call, in scriptIn) (
 	if what != "" {
 		w.note(what)
 	}
-	res, err := w.run(ctx, to, cred, ssh.Command{Script: script, Args: in.Args, Env: env, Dir: in.Workdir, Stdin: in.Stdin, Grace: time.Duration(in.Grace), EndRest: in.Background == "end", Output: call})
+	res, err := w.run(ctx, to, cred, ssh.Command{Script: script, Args: in.Args,
+		Env: env, Dir: in.Workdir, Stdin: in.Stdin, Grace: time.Duration(in.Grace), EndRest: in.Background == "end", Output: call})
 	out := scriptOut{Stdout: res.Stdout, Stderr: res.Stderr, Cut: res.Cut, State: stateAfter(err)}
 	if err != nil {
 		return out, outcome(ctx, err)

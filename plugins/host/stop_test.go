@@ -103,7 +103,9 @@ func TestARowThatIsStoppedIsAnsweredOnceItHasEnded(t *testing.T) {
 					t.Fatalf("cancel: %d %s", w.Code, w.Body)
 				}
 			}
-			until(t, "the log says that the host cannot be reached", func() bool { return r.said("the host cannot be reached; still trying to stop the script") })
+			until(t, "the log says that the host cannot be reached", func() bool {
+				return r.said("the host cannot be reached; still trying to stop the script")
+			})
 			select {
 			case got := <-answer:
 				t.Fatalf("it was answered while it ran: %v", got)
@@ -162,11 +164,13 @@ func TestAddressesThatAreNotAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, host := range []string{
-		"127.0.0.1", "127.1.2.3", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]", "169.254.169.254", "[fe80::1%25lo]", "[fd00:ec2::254]",
+		"127.0.0.1", "127.1.2.3", "localhost", "[::1]", "[::ffff:127.0.0.1]",
+		"[::ffff:7f00:1]", "0.0.0.0", "[::]", "169.254.169.254", "[fe80::1%25lo]", "[fd00:ec2::254]",
 		"168.63.129.16", "100.100.100.200", "192.0.0.192", "224.0.0.1", "255.255.255.255", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
 	} {
 		in := map[string]any{"callbackParameter": "h", "url": "http://" + host + ":" + port + "/", "timeout": "PT5S"}
-		expect(t, host, r.do("/v1/wait/http", host, in)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach", "status": 0.0, "matched": false})
+		expect(t, host, r.do("/v1/wait/http", host, in)[0],
+			map[string]any{"outcome": "failed", "errorCode": "host.reach", "status": 0.0, "matched": false})
 	}
 	_, sshPort, err := net.SplitHostPort(r.sshd.Address)
 	if err != nil {
@@ -177,9 +181,11 @@ func TestAddressesThatAreNotAsked(t *testing.T) {
 	for i, host := range []string{"127.0.0.1", "localhost", "::1", "169.254.169.254", "100.100.100.200", "0.0.0.0"} {
 		key := fmt.Sprint("typed", i)
 		port := map[string]any{"callbackParameter": "h", "address": host, "port": 9, "timeout": "PT5S"}
-		expect(t, "port of "+host, r.do("/v1/wait/port", "port"+key, port)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach", "state": "closed"})
+		expect(t, "port of "+host, r.do("/v1/wait/port", "port"+key, port)[0],
+			map[string]any{"outcome": "failed", "errorCode": "host.reach", "state": "closed"})
 		typed := r.input(map[string]any{"address": net.JoinHostPort(host, sshPort), "script": "true", "typedInputs": []string{"address"}})
-		expect(t, "typed "+host, r.do("/v1/script/run", key, typed)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach", "state": "unknown"})
+		expect(t, "typed "+host, r.do("/v1/script/run", key, typed)[0],
+			map[string]any{"outcome": "failed", "errorCode": "host.reach", "state": "unknown"})
 		scan := map[string]any{"callbackParameter": "a", "address": net.JoinHostPort(host, sshPort), "typedInputs": []string{"address"}}
 		expect(t, "scan "+host, r.do("/v1/keys/scan", "scan"+key, scan)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach"})
 	}
@@ -188,7 +194,8 @@ func TestAddressesThatAreNotAsked(t *testing.T) {
 	warm := r.input(map[string]any{"script": "true", "typedInputs": []string{"address"}})
 	expect(t, "a warm connection", r.do("/v1/script/run", "warm", warm)[0], map[string]any{"outcome": "failed", "errorCode": "host.reach"})
 	for _, host := range []string{"169.254.169.254:22", "[fd00:ec2::254]:22", "0.0.0.0:22"} {
-		expect(t, "own "+host, r.do("/v1/script/run", host, r.input(map[string]any{"script": "true", "address": host}))[0], map[string]any{"outcome": "failed", "errorCode": "host.reach"})
+		expect(t, "own "+host, r.do("/v1/script/run", host, r.input(map[string]any{"script": "true", "address": host}))[0],
+			map[string]any{"outcome": "failed", "errorCode": "host.reach"})
 	}
 	for _, host := range []string{"2130706433", "0x7f.1", "127.1", "0177.0.0.1", "good@127.0.0.1", "evil#@good"} {
 		in := map[string]any{"callbackParameter": "h", "url": "http://" + host + ":" + port + "/", "timeout": "PT0.5S"}
@@ -213,7 +220,10 @@ func TestWhatComesBackOfAnAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); _, _ = w.Write([]byte("hunter2")) })}
+	inner := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		_, _ = w.Write([]byte("hunter2"))
+	})}
 	defer inner.Close()
 	go func() { _ = inner.Serve(l) }() // it ends with the test
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -249,8 +259,10 @@ func TestWhatComesBackOfAnAnswer(t *testing.T) {
 		{"match", web.URL, map[string]any{"expect_match": "secret is h.*2"}, map[string]any{"outcome": "ok", "matched": true}},
 		{"no match", web.URL, map[string]any{"expect_body": "other"}, map[string]any{"outcome": "timed_out", "status": 200.0, "matched": false}},
 		{"sent away", web.URL + "/away", nil, map[string]any{"outcome": "timed_out", "status": 302.0}},
-		{"sent away as expected", web.URL + "/away", map[string]any{"expect_status": []int{302}}, map[string]any{"outcome": "ok", "status": 302.0}},
-		{"no HTTP", "http://" + speaks.Addr().String(), nil, map[string]any{"outcome": "timed_out", "status": 0.0, "errorMessage": "no answer of HTTP"}},
+		{"sent away as expected", web.URL + "/away", map[string]any{"expect_status": []int{302}},
+			map[string]any{"outcome": "ok", "status": 302.0}},
+		{"no HTTP", "http://" + speaks.Addr().String(), nil,
+			map[string]any{"outcome": "timed_out", "status": 0.0, "errorMessage": "no answer of HTTP"}},
 		{"not listed", "http://" + l.Addr().String(), nil, map[string]any{"outcome": "failed", "errorCode": "host.reach"}},
 	}
 	for _, tt := range tests {
@@ -275,9 +287,11 @@ func TestWhatComesBackOfAnAnswer(t *testing.T) {
 func TestACallThatComesAgainWithoutItsCredentialIsUnknown(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	for _, tt := range []struct{ path, outcome string }{{"/v1/script/run", "unknown"}, {"/v1/file/render", "unknown"}, {"/v1/facts/collect", "failed"}} {
+	for _, tt := range []struct{ path, outcome string }{
+		{"/v1/script/run", "unknown"}, {"/v1/file/render", "unknown"}, {"/v1/facts/collect", "failed"}} {
 		for code, credential := range map[string]map[string]any{"user": {"password": "x"}, "credential": {"user": "x"}} {
-			body, err := json.Marshal(map[string]any{"inputs": []any{r.input(map[string]any{"credential": credential, "script": "true", "template": "x", "path": "/x"})}})
+			body, err := json.Marshal(map[string]any{
+				"inputs": []any{r.input(map[string]any{"credential": credential, "script": "true", "template": "x", "path": "/x"})}})
 			if err != nil {
 				t.Fatal(err)
 			}

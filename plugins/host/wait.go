@@ -132,7 +132,8 @@ func (h *hosts) waitHTTP(ctx context.Context, call *plugin.Call, in httpIn) (htt
 	if err != nil {
 		return httpOut{}, plugin.Fail("input.value", "the input expect_match: "+err.Error())
 	}
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: h.reach.dialer(), TLSHandshakeTimeout: probeTimeout, MaxResponseHeaderBytes: maxHeader}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: h.reach.dialer(),
+		TLSHandshakeTimeout: probeTimeout, MaxResponseHeaderBytes: maxHeader}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	ctx, cancel := until(ctx, in.Timeout, u.Redacted())
 	defer cancel()

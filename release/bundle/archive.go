@@ -66,7 +66,8 @@ func (o *Options) write(name string, fill func(io.Writer) error) error {
 func tarred(w io.Writer, all []entry, at time.Time) error {
 	tw := tar.NewWriter(w)
 	for _, e := range all {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: e.name, Mode: e.mode, Size: int64(len(e.data)), ModTime: at, Uid: e.uid, Gid: e.uid, Format: tar.FormatUSTAR}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: e.name, Mode: e.mode, Size: int64(len(e.data)),
+			ModTime: at, Uid: e.uid, Gid: e.uid, Format: tar.FormatUSTAR}
 		if e.data == nil {
 			h.Typeflag, h.Name = tar.TypeDir, e.name+"/"
 		}

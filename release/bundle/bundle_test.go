@@ -103,7 +103,8 @@ func TestVerify(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, "sextant-extra"), []byte("x"), 0o644)
 		}, "sextant-extra is no part of the release"},
 		"other-key": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "..", "test.pub"), []byte("untrusted comment: x\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n"), 0o600)
+			return os.WriteFile(filepath.Join(dir, "..", "test.pub"),
+				[]byte("untrusted comment: x\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n"), 0o600)
 		}, "is not signed by this key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +194,8 @@ func TestBillOfMaterials(t *testing.T) {
 	if err := json.Unmarshal(data, &bom); err != nil {
 		t.Fatal(err)
 	}
-	if bom.BOMFormat != "CycloneDX" || bom.SpecVersion == "" || bom.Metadata.Component.Name != "sextant" || bom.Metadata.Component.Version != version {
+	if bom.BOMFormat != "CycloneDX" || bom.SpecVersion == "" || bom.Metadata.Component.Name != "sextant" ||
+		bom.Metadata.Component.Version != version {
 		t.Errorf("it begins with %+v %s %s", bom.Metadata, bom.BOMFormat, bom.SpecVersion)
 	}
 	var purls []string
@@ -217,7 +219,8 @@ func TestBillOfMaterials(t *testing.T) {
 	if linked < 20 || !slices.ContainsFunc(purls, func(p string) bool { return strings.HasPrefix(p, "pkg:golang/modernc.org/sqlite@v") }) {
 		t.Errorf("%d modules are linked", linked)
 	}
-	for name, in := range map[string]bool{"pkg:npm/vue@": true, "pkg:npm/%40codemirror/state@": true, "pkg:golang/std@1.": true, "pkg:npm/vite@": false, "pkg:npm/typescript@": false} {
+	for name, in := range map[string]bool{"pkg:npm/vue@": true, "pkg:npm/%40codemirror/state@": true,
+		"pkg:golang/std@1.": true, "pkg:npm/vite@": false, "pkg:npm/typescript@": false} {
 		if got := slices.ContainsFunc(purls, func(p string) bool { return strings.HasPrefix(p, name) }); got != in {
 			t.Errorf("%s is in the bill: %v", name, got)
 		}

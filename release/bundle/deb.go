@@ -29,13 +29,16 @@ func (o *Options) debian(t Target, program string) error {
 		}
 	}
 	place := func(from, to, kind string, mode os.FileMode) *contents.Content {
-		return &contents.Content{Source: from, Destination: to, Type: kind, FileInfo: &contents.ContentFileInfo{Mode: mode, Owner: "root", Group: "root", MTime: o.Time}}
+		return &contents.Content{Source: from, Destination: to, Type: kind,
+			FileInfo: &contents.ContentFileInfo{Mode: mode, Owner: "root", Group: "root", MTime: o.Time}}
 	}
 	version := DebianVersion(o.Version)
 	info := nfpm.WithDefaults(&nfpm.Info{
-		Name: "sextant", Arch: t.Arch, Platform: "linux", Version: version, VersionSchema: "none", Section: "admin", Priority: "optional", MTime: o.Time, DisableGlobbing: true,
+		Name: "sextant", Arch: t.Arch, Platform: "linux", Version: version, VersionSchema: "none",
+		Section: "admin", Priority: "optional", MTime: o.Time, DisableGlobbing: true,
 		Maintainer: "Sextant <sextant@localhost>", License: "Apache-2.0",
-		Description: "operations platform in one program\nSextant turns scripts, playbooks and plugins into services on your objects,\njoins services into processes, and starts them through one door.",
+		Description: "operations platform in one program\nSextant turns scripts, playbooks and plugins into services on your objects,\n" +
+			"joins services into processes, and starts them through one door.",
 		Overridables: nfpm.Overridables{
 			Depends: []string{"passwd"}, Recommends: []string{"systemd"},
 			Contents: contents.Contents{
@@ -44,7 +47,8 @@ func (o *Options) debian(t Target, program string) error {
 				place(filepath.Join(dir, "sextant.yaml"), "/etc/sextant/sextant.yaml", contents.TypeConfig, 0o644),
 				place(filepath.Join(o.Root, "LICENSE"), "/usr/share/doc/sextant/copyright", contents.TypeFile, 0o644),
 			},
-			Scripts: nfpm.Scripts{PostInstall: filepath.Join(dir, "postinst"), PreRemove: filepath.Join(dir, "prerm"), PostRemove: filepath.Join(dir, "postrm")},
+			Scripts: nfpm.Scripts{PostInstall: filepath.Join(dir, "postinst"), PreRemove: filepath.Join(dir, "prerm"),
+				PostRemove: filepath.Join(dir, "postrm")},
 		},
 	})
 	return o.write("sextant_"+version+"_"+t.Arch+".deb", func(w io.Writer) error { return deb.Default.Package(info, w) })

@@ -50,7 +50,8 @@ read end`
 }
 
 func (m *machine) command(args ...string) *exec.Cmd {
-	return exec.CommandContext(m.Context(), "nsenter", append([]string{"--target", m.pid, "--mount", "--net", "--pid", "chroot", m.root, "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive"}, args...)...)
+	return exec.CommandContext(m.Context(), "nsenter", append([]string{"--target", m.pid, "--mount",
+		"--net", "--pid", "chroot", m.root, "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive"}, args...)...)
 }
 
 func (m *machine) run(args ...string) string {
@@ -155,7 +156,8 @@ func (m *machine) serve() *background {
 	if command == nil {
 		m.Fatalf("the unit starts nothing:\n%s", unit)
 	}
-	b := start(m.T, m.command("runuser", "-u", "sextant", "--", "sh", "-c", "cd /var/lib/sextant && umask 077 && echo $$ > /tmp/server.pid && exec "+command[1]))
+	b := start(m.T, m.command("runuser", "-u", "sextant", "--", "sh", "-c",
+		"cd /var/lib/sextant && umask 077 && echo $$ > /tmp/server.pid && exec "+command[1]))
 	b.until(m.T, "the server is ready")
 	return b
 }

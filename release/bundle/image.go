@@ -31,7 +31,8 @@ func (o *Options) image(t Target, program string) error {
 	if err != nil {
 		return err
 	}
-	img, err := mutate.AppendLayers(mutate.MediaType(mutate.ConfigMediaType(empty.Image, types.OCIConfigJSON), types.OCIManifestSchema1), layers...)
+	img, err := mutate.AppendLayers(mutate.MediaType(mutate.ConfigMediaType(empty.Image, types.OCIConfigJSON), types.OCIManifestSchema1),
+		layers...)
 	if err != nil {
 		return err
 	}
@@ -49,13 +50,16 @@ func (o *Options) image(t Target, program string) error {
 		ExposedPorts: map[string]struct{}{"8066/tcp": {}}, Volumes: map[string]struct{}{"/data": {}},
 		// Within a container loopback is nobody; who publishes the port decides who
 		// reaches it, and it answers under localhost alone until it is told its name.
-		Env:    []string{"PATH=/", "SEXTANT_DATA=/data", "SEXTANT_LISTEN=0.0.0.0:8066", "SEXTANT_TLS_INSECURE=true", "SEXTANT_HOSTS=localhost"},
-		Labels: map[string]string{"org.opencontainers.image.title": "sextant", "org.opencontainers.image.version": o.Version, "org.opencontainers.image.licenses": "Apache-2.0"},
+		Env: []string{"PATH=/", "SEXTANT_DATA=/data", "SEXTANT_LISTEN=0.0.0.0:8066", "SEXTANT_TLS_INSECURE=true", "SEXTANT_HOSTS=localhost"},
+		Labels: map[string]string{"org.opencontainers.image.title": "sextant",
+			"org.opencontainers.image.version": o.Version, "org.opencontainers.image.licenses": "Apache-2.0"},
 	}
 	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return err
 	}
-	return o.write("sextant-"+o.Version+"-image-"+t.OS+"-"+t.Arch+".tar", func(w io.Writer) error { return writeImage(w, img, o.Version, o.Time) })
+	return o.write("sextant-"+o.Version+"-image-"+t.OS+"-"+t.Arch+".tar", func(w io.Writer) error {
+		return writeImage(w, img, o.Version, o.Time)
+	})
 }
 
 // layers are what changes seldom, then the program.
@@ -67,7 +71,8 @@ func (o *Options) layers(program string) ([]v1.Layer, error) {
 	passwd := fmt.Sprintf("root:x:0:0:root:/:/none\nsextant:x:%d:%d:sextant:/data:/none\n", imageUser, imageUser)
 	group := fmt.Sprintf("root:x:0:\nsextant:x:%d:\n", imageUser)
 	ground := []entry{
-		{"data", 0o700, imageUser, nil}, {"tmp", 0o1777, 0, nil}, {"etc", 0o755, 0, nil}, {"etc/passwd", 0o644, 0, []byte(passwd)}, {"etc/group", 0o644, 0, []byte(group)},
+		{"data", 0o700, imageUser, nil}, {"tmp", 0o1777, 0, nil}, {"etc", 0o755, 0, nil},
+		{"etc/passwd", 0o644, 0, []byte(passwd)}, {"etc/group", 0o644, 0, []byte(group)},
 		{"etc/ssl", 0o755, 0, nil}, {"etc/ssl/certs", 0o755, 0, nil}, {"etc/ssl/certs/ca-certificates.crt", 0o644, 0, roots()},
 	}
 	var layers []v1.Layer
@@ -76,7 +81,9 @@ func (o *Options) layers(program string) ([]v1.Layer, error) {
 		if err := tarred(&b, all, o.Time); err != nil {
 			return nil, err
 		}
-		l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil }, tarball.WithMediaType(types.OCILayer), tarball.WithCompressedCaching)
+		l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(b.Bytes())), nil
+		}, tarball.WithMediaType(types.OCILayer), tarball.WithCompressedCaching)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +116,8 @@ func writeImage(w io.Writer, img v1.Image, version string, at time.Time) error {
 		return err
 	}
 	tag := "sextant:" + version
-	if err := l.AppendImage(img, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": version, "io.containerd.image.name": "docker.io/library/" + tag})); err != nil {
+	if err := l.AppendImage(img, layout.WithAnnotations(map[string]string{
+		"org.opencontainers.image.ref.name": version, "io.containerd.image.name": "docker.io/library/" + tag})); err != nil {
 		return err
 	}
 	m, err := img.Manifest()

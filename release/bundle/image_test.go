@@ -34,7 +34,8 @@ func docker(t *testing.T) *engine {
 	run(t, "ip", "netns", "add", name)
 	t.Cleanup(func() { _ = exec.Command("ip", "netns", "delete", name).Run() })
 	run(t, "nsenter", "--net="+e.net, "ip", "link", "set", "lo", "up")
-	config, err := json.Marshal(map[string]any{"data-root": dir + "/data", "exec-root": dir + "/exec", "pidfile": dir + "/d.pid", "hosts": []string{"unix://" + e.socket},
+	config, err := json.Marshal(map[string]any{
+		"data-root": dir + "/data", "exec-root": dir + "/exec", "pidfile": dir + "/d.pid", "hosts": []string{"unix://" + e.socket},
 		"exec-opts": []string{"native.cgroupdriver=cgroupfs"}, "storage-driver": "overlay2"})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +62,8 @@ func (e *engine) docker(args ...string) string {
 // what it has said.
 func (e *engine) server(name string) string {
 	e.Helper()
-	e.docker("run", "--detach", "--name", name, "--publish", "127.0.0.1:8066:8066", "--volume", "data:/data", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "sextant:"+version)
+	e.docker("run", "--detach", "--name", name, "--publish", "127.0.0.1:8066:8066", "--volume",
+		"data:/data", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "sextant:"+version)
 	logs := start(e.T, exec.CommandContext(e.Context(), "docker", "--host", "unix://"+e.socket, "logs", "--follow", name))
 	logs.until(e.T, "the server is ready")
 	return e.docker("logs", name) // whole: the two streams come in any order
@@ -82,7 +84,8 @@ func TestTheImageRuns(t *testing.T) {
 	if status, body := get(t, c, "http://127.0.0.1:8066/readyz", ""); status != http.StatusOK {
 		t.Errorf("/readyz: %d %s", status, body)
 	}
-	if status, body := get(t, c, "http://127.0.0.1:8066/", "localhost"); status != http.StatusOK || !strings.Contains(body, "<!doctype html>") {
+	if status, body := get(t, c, "http://127.0.0.1:8066/", "localhost"); status != http.StatusOK ||
+		!strings.Contains(body, "<!doctype html>") {
 		t.Errorf("the console: %d %.100s", status, body)
 	}
 	if status, _ := get(t, c, "http://127.0.0.1:8066/", "another.example"); status != http.StatusMisdirectedRequest {
@@ -92,7 +95,8 @@ func TestTheImageRuns(t *testing.T) {
 		t.Errorf("the program is %s", out)
 	}
 	status, err := os.ReadFile("/proc/" + e.docker("inspect", "--format", "{{.State.Pid}}", "first") + "/status")
-	if err != nil || !strings.Contains(string(status), "\nUid:\t65532\t65532\t") || !strings.Contains(string(status), "\nCapEff:\t0000000000000000\n") {
+	if err != nil || !strings.Contains(string(status), "\nUid:\t65532\t65532\t") ||
+		!strings.Contains(string(status), "\nCapEff:\t0000000000000000\n") {
 		t.Errorf("the process: %v\n%s", err, status)
 	}
 	began := time.Now()

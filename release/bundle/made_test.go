@@ -84,7 +84,8 @@ func (b *made) make() error {
 }
 
 func options(root, out string) bundle.Options {
-	return bundle.Options{Root: root, Out: out, Version: version, Time: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC), Targets: []bundle.Target{native()}}
+	return bundle.Options{Root: root, Out: out, Version: version, Time: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC),
+		Targets: []bundle.Target{native()}}
 }
 
 // native is Linux on the processor of this machine.

@@ -54,7 +54,8 @@ func (o *Options) bill(ctx context.Context, programs []string) error {
 	}
 	all = append(all, console...)
 	slices.SortFunc(all, func(a, b cdx.Component) int { return cmp.Compare(a.PackageURL, b.PackageURL) })
-	program := cdx.Component{Type: cdx.ComponentTypeApplication, BOMRef: "sextant", Name: "sextant", Version: o.Version, Licenses: licensed("Apache-2.0")}
+	program := cdx.Component{Type: cdx.ComponentTypeApplication, BOMRef: "sextant",
+		Name: "sextant", Version: o.Version, Licenses: licensed("Apache-2.0")}
 	bom := cdx.NewBOM()
 	bom.Metadata = &cdx.Metadata{Timestamp: o.Time.Format("2006-01-02T15:04:05Z"), Component: &program}
 	bom.Components = &all

@@ -39,7 +39,8 @@ func (o *Options) compile(ctx context.Context, t Target, to string) error {
 	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
 		"-ldflags", "-s -w -buildid= -X main.version="+o.Version, "-o", to, "./cmd/sextant")
 	c.Dir = o.Root
-	c.Env = append(c.Environ(), "CGO_ENABLED=0", "GOOS="+t.OS, "GOARCH="+t.Arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off", "GOTOOLCHAIN=local")
+	c.Env = append(c.Environ(), "CGO_ENABLED=0", "GOOS="+t.OS, "GOARCH="+t.Arch,
+		"GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off", "GOTOOLCHAIN=local")
 	var trouble bytes.Buffer
 	c.Stderr = &trouble
 	if err := c.Run(); err != nil {

@@ -36,7 +36,8 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 	if err := os.WriteFile(here, []byte(strings.Replace(string(data), "/usr/bin/sextant", "/bin/true", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", here).CombinedOutput(); err != nil || strings.Contains(string(out), "sextant.service") {
+	if out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", here).CombinedOutput(); err != nil ||
+		strings.Contains(string(out), "sextant.service") {
 		t.Errorf("systemd-analyze verify: %v: %s", err, out)
 	}
 	out := run(t, "systemd-analyze", "security", "--offline=true", "--no-pager", here)
@@ -52,7 +53,8 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 func project(t *testing.T, env compose.Mapping) (*compose.Project, error) {
 	t.Helper()
 	dir, _ := release(t)
-	return loader.LoadWithContext(t.Context(), compose.ConfigDetails{WorkingDir: dir, Environment: env, ConfigFiles: []compose.ConfigFile{{Filename: filepath.Join(dir, "compose.yaml")}}})
+	return loader.LoadWithContext(t.Context(), compose.ConfigDetails{
+		WorkingDir: dir, Environment: env, ConfigFiles: []compose.ConfigFile{{Filename: filepath.Join(dir, "compose.yaml")}}})
 }
 
 // The Compose file is understood by Compose's own reader, starts the image of this

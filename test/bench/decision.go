@@ -35,7 +35,8 @@ func rulesOf(n int) string {
 	b.WriteString(`<output/>`)
 	for i := range n {
 		fmt.Fprintf(&b,
-			`<rule><inputEntry><text>"c%d"</text></inputEntry><inputEntry><text>[%d..%d]</text></inputEntry><inputEntry><text>-</text></inputEntry><inputEntry><text>&gt;= %d</text></inputEntry><outputEntry><text>%d</text></outputEntry></rule>`,
+			`<rule><inputEntry><text>"c%d"</text></inputEntry><inputEntry><text>[%d..%d]</text></inputEntry><inputEntry>`+
+				`<text>-</text></inputEntry><inputEntry><text>&gt;= %d</text></inputEntry><outputEntry><text>%d</text></outputEntry></rule>`,
 			i%5000, i%97, i%97+10, i%50, i)
 	}
 	b.WriteString(`</decisionTable></decision></definitions>`)

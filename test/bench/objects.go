@@ -44,8 +44,10 @@ func chain() []wire.ObjectType {
 		last.Attributes = append(last.Attributes, wire.Attribute{Name: fmt.Sprintf("a%d", i), Type: wire.TypeString, Title: title("A")})
 	}
 	return []wire.ObjectType{
-		{Type: "first", Title: title("First"), Attributes: []wire.Attribute{id, {Name: "second", Type: wire.TypeRef, To: "chain:second", Title: title("Second")}}},
-		{Type: "second", Title: title("Second"), Attributes: []wire.Attribute{id, {Name: "third", Type: wire.TypeRef, To: "chain:third", Title: title("Third")}}},
+		{Type: "first", Title: title("First"), Attributes: []wire.Attribute{
+			id, {Name: "second", Type: wire.TypeRef, To: "chain:second", Title: title("Second")}}},
+		{Type: "second", Title: title("Second"), Attributes: []wire.Attribute{
+			id, {Name: "third", Type: wire.TypeRef, To: "chain:third", Title: title("Third")}}},
 		last,
 	}
 }
@@ -80,7 +82,8 @@ func chainPlugin(dir string, queries *atomic.Int64, begun chan<- time.Time) *plu
 		}
 		return nil
 	})
-	plugin.Action(p, plugin.Spec{Service: "take", Action: "ten", Title: wire.Text{"en": "Take ten", "zh": "取十"}, Idempotent: true, Batch: pathRows, Risk: wire.RiskRead, Target: "chain:first"},
+	plugin.Action(p, plugin.Spec{Service: "take", Action: "ten", Title: wire.Text{"en": "Take ten", "zh": "取十"},
+		Idempotent: true, Batch: pathRows, Risk: wire.RiskRead, Target: "chain:first"},
 		func(_ context.Context, call *plugin.Call, in ten) (nothing, error) {
 			if in.A9 != "9 of third-"+strings.TrimPrefix(call.Row, "chain:first/first-") {
 				return nothing{}, errors.New("a wrong value came: " + in.A9)
@@ -146,7 +149,8 @@ func pathFigures(r *report) error {
 		return err
 	}
 	r.add("object.path.calls", float64(checked-door), "calls", 3, "3 types, 2 links, 50 rows, 10 parameters that share the path")
-	r.add("object.path.ms", float64(at.Sub(start).Microseconds())/1000, "ms", 0, "from the request of the run until the service has its inputs")
+	r.add("object.path.ms", float64(at.Sub(start).Microseconds())/1000, "ms",
+		0, "from the request of the run until the service has its inputs")
 	return nil
 }
 
@@ -179,6 +183,9 @@ func takeTen() string {
 	for i := range pathParams {
 		fmt.Fprintf(&inputs, `<sextant:input name="a%d" from="path" value=".second&gt;chain:second.third&gt;chain:third.a%d"/>`, i, i)
 	}
-	return `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t"><process id="take" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="t"/>
-<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="plugin:chain/take/ten"/>` + inputs.String() + `</extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process></definitions>`
+	return `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+		`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t">` +
+		`<process id="take" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="t"/>
+<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="plugin:chain/take/ten"/>` + inputs.String() +
+		`</extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="t" targetRef="e"/><endEvent id="e"/></process></definitions>`
 }

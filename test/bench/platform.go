@@ -38,10 +38,9 @@ func openRooms(ctx context.Context, dir string) (*rooms, error) {
 	if err != nil {
 		return nil, err
 	}
-	s,
-		err := server.Open(ctx,
-		server.Options{Config: l.Config, Version: "bench", Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler),
-			AdminPassword: password})
+	server.CollectLess() // as the program does
+	s, err := server.Open(ctx, server.Options{Config: l.Config, Version: "bench", Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler),
+		AdminPassword: password})
 	if err != nil {
 		return nil, err
 	}

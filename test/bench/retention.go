@@ -72,7 +72,8 @@ func retentionFigures(r *report) error {
 				end, so = *k.Ended, ""
 			}
 			took := end.Sub(*k.Began)
-			r.add("retention."+k.Kind, float64(k.Removed)/took.Seconds(), "/s", 0, fmt.Sprintf("%s%d removed within %s, while 64 callers start runs", so, k.Removed, took.Round(time.Millisecond)))
+			r.add("retention."+k.Kind, float64(k.Removed)/took.Seconds(), "/s", 0,
+				fmt.Sprintf("%s%d removed within %s, while 64 callers start runs", so, k.Removed, took.Round(time.Millisecond)))
 		}
 	}
 	r.add("retention.starts_meanwhile", during.rate(), "/s", 0, "64 callers over HTTP")
@@ -86,11 +87,13 @@ func retentionFigures(r *report) error {
 func keeping(dir string, days int, until func(*rooms) error) (all load, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
-	l, err := config.Load("", map[string]any{"data": dir, "listen": "127.0.0.1:0", "admin.listen": "", "retention.events": days, "retention.audit": days, "retention.runs": days})
+	l, err := config.Load("", map[string]any{
+		"data": dir, "listen": "127.0.0.1:0", "admin.listen": "", "retention.events": days, "retention.audit": days, "retention.runs": days})
 	if err != nil {
 		return all, err
 	}
-	s, err := server.Open(ctx, server.Options{Config: l.Config, Version: "bench", Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), AdminPassword: password})
+	s, err := server.Open(ctx,
+		server.Options{Config: l.Config, Version: "bench", Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), AdminPassword: password})
 	if err != nil {
 		return all, err
 	}
@@ -102,7 +105,8 @@ func keeping(dir string, days int, until func(*rooms) error) (all load, err erro
 	}
 	p.Token = out.Token
 	noop := plugin.New(wire.Manifest{Plugin: "noop", Version: "1.0.0", Title: wire.Text{"en": "Nothing", "zh": "空"}})
-	plugin.Action(noop, plugin.Spec{Service: "do", Action: "nothing", Title: wire.Text{"en": "Nothing", "zh": "空"}, Idempotent: true, Risk: wire.RiskRead},
+	plugin.Action(noop,
+		plugin.Spec{Service: "do", Action: "nothing", Title: wire.Text{"en": "Nothing", "zh": "空"}, Idempotent: true, Risk: wire.RiskRead},
 		func(context.Context, *plugin.Call, nothing) (nothing, error) { return nothing{}, nil })
 	stop, err := p.plug(ctx, noop)
 	if err != nil {
@@ -172,7 +176,8 @@ func fillOld(ctx context.Context, file string, rows int) error {
 		return err
 	}
 	at := time.Now().Add(-ageOfFilled).UnixMicro()
-	data := []byte(`{"process":"rolling-release","element":"deploy","kind":"service_failed","message":"connection refused by web-1 after 8 s"}`)
+	data := []byte(
+		`{"process":"rolling-release","element":"deploy","kind":"service_failed","message":"connection refused by web-1 after 8 s"}`)
 	events, records := rows*4/10, rows*3/10
 	err = d.Do(ctx, func(tx *db.Tx) error { // what is there comes after them
 		for _, table := range []string{"bus_event", "audit_record", "bus_handler"} {
@@ -186,13 +191,15 @@ func fillOld(ctx context.Context, file string, rows int) error {
 		return err
 	}
 	err = filled(ctx, d, events, func(tx *db.Tx, i int) error {
-		_, err := tx.Exec("INSERT INTO bus_event (id, seq, type, subject, project, time, data) VALUES (?, ?, 'sextant.run.stopped.v1', ?, 'default', ?, ?)",
+		_, err := tx.Exec("INSERT INTO bus_event (id, seq, type, subject, project, time, data) "+
+			"VALUES (?, ?, 'sextant.run.stopped.v1', ?, 'default', ?, ?)",
 			fmt.Sprintf("01AA%022d", i), 1+int64(i), fmt.Sprintf("run/%d", i/3), at, data)
 		return err
 	})
 	if err == nil {
 		err = filled(ctx, d, records, func(tx *db.Tx, i int) error {
-			_, err := tx.Exec("INSERT INTO audit_record (id, time, project, subject, verb, object, outcome, request, detail, name, seq) VALUES (?, ?, 'default', 'user/1', 'object.write', ?, 'done', '', ?, ?, ?)",
+			_, err := tx.Exec("INSERT INTO audit_record (id, time, project, subject, verb, object, outcome, request, detail, name, seq) "+
+				"VALUES (?, ?, 'default', 'user/1', 'object.write', ?, 'done', '', ?, ?, ?)",
 				fmt.Sprintf("01AA%022d", i), at, fmt.Sprintf("host:host/web-%04d", i%5000), data, fmt.Sprintf("user-%02d", i%40), 1+int64(i))
 			return err
 		})
@@ -206,13 +213,16 @@ func fillOld(ctx context.Context, file string, rows int) error {
 func oldFact(tx *db.Tx, i int, at int64) error {
 	run := int64(1000 + i/factsOfRun)
 	if i%factsOfRun == 0 {
-		_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended) "+
-			"VALUES (?, 'default', 0, 'nightly', 'Nightly check', 'user/1', '', 'completed', '', 0, ?, ?, ?)", run, fmt.Sprintf("host:host/web-%04d", i%5000), at, at)
+		_, err := tx.Exec(
+			"INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended) "+
+				"VALUES (?, 'default', 0, 'nightly', 'Nightly check', 'user/1', '', 'completed', '', 0, ?, ?, ?)",
+			run, fmt.Sprintf("host:host/web-%04d", i%5000), at, at)
 		if err != nil {
 			return err
 		}
 	}
-	_, err := tx.Exec("INSERT INTO engine_history (run, seq, data) VALUES (?, ?, ?)", run, i%factsOfRun, []byte("a fact of a run, about as long as they are, with what it says of a step"))
+	_, err := tx.Exec("INSERT INTO engine_history (run, seq, data) VALUES (?, ?, ?)",
+		run, i%factsOfRun, []byte("a fact of a run, about as long as they are, with what it says of a step"))
 	return err
 }
 
@@ -251,7 +261,8 @@ func freePages(r *report, file string) error {
 	}
 	defer d.Close()
 	var free, all float64
-	if err := d.QueryRow(context.Background(), "SELECT f.freelist_count, p.page_count FROM pragma_freelist_count f, pragma_page_count p").Scan(&free, &all); err != nil {
+	if err := d.QueryRow(context.Background(), "SELECT f.freelist_count, p.page_count FROM pragma_freelist_count f, pragma_page_count p").
+		Scan(&free, &all); err != nil {
 		return err
 	}
 	r.add("retention.free_share", 100*free/all, "%", 0, "of the file is free for what comes")

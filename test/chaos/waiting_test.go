@@ -15,9 +15,12 @@ import (
 	"sextant/sdk/go/client"
 )
 
-const inTurn = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t"><process id="in-turn" isExecutable="true">
-<startEvent id="s"><extensionElements><sextant:start object="host:host" onBusy="queue(maxLength=50)"/></extensionElements></startEvent><sequenceFlow id="f1" sourceRef="s" targetRef="hold"/>
-<userTask id="hold" name="Hold"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="hold" targetRef="e"/><endEvent id="e"/></process></definitions>`
+const inTurn = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" ` +
+	`xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t"><process id="in-turn" isExecutable="true">
+<startEvent id="s"><extensionElements><sextant:start object="host:host" onBusy="queue(maxLength=50)"/></extensionElements></startEvent>` +
+	`<sequenceFlow id="f1" sourceRef="s" targetRef="hold"/>
+<userTask id="hold" name="Hold"><extensionElements><zeebe:userTask/></extensionElements></userTask>` +
+	`<sequenceFlow id="f2" sourceRef="hold" targetRef="e"/><endEvent id="e"/></process></definitions>`
 
 // Runs that wait are started each once and in the order in which they were asked for,
 // however often the server is killed.

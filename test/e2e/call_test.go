@@ -12,14 +12,18 @@ import (
 
 // calling is a process with one call activity.
 func calling(id, attrs, inside string) string {
-	return fmt.Sprintf(`<process id="%[1]s" isExecutable="true"><startEvent id="%[1]s-s"/><endEvent id="%[1]s-e"/><sequenceFlow id="%[1]s-1" sourceRef="%[1]s-s" targetRef="%[1]s-call"/>`+
-		`<sequenceFlow id="%[1]s-2" sourceRef="%[1]s-call" targetRef="%[1]s-e"/><callActivity id="%[1]s-call" name="Call"><extensionElements><zeebe:calledElement %[2]s/>%[3]s</extensionElements></callActivity></process>`, id, attrs, inside)
+	return fmt.Sprintf(`<process id="%[1]s" isExecutable="true"><startEvent id="%[1]s-s"/>`+
+		`<endEvent id="%[1]s-e"/><sequenceFlow id="%[1]s-1" sourceRef="%[1]s-s" targetRef="%[1]s-call"/>`+
+		`<sequenceFlow id="%[1]s-2" sourceRef="%[1]s-call" targetRef="%[1]s-e"/><callActivity id="%[1]s-call" name="Call">`+
+		`<extensionElements><zeebe:calledElement %[2]s/>%[3]s</extensionElements></callActivity></process>`, id, attrs, inside)
 }
 
 // doing is a process with one service task.
 func doing(id, service, inside string) string {
-	return fmt.Sprintf(`<process id="%[1]s" isExecutable="true"><startEvent id="%[1]s-s"/><endEvent id="%[1]s-e"/><sequenceFlow id="%[1]s-1" sourceRef="%[1]s-s" targetRef="%[1]s-w"/>`+
-		`<sequenceFlow id="%[1]s-2" sourceRef="%[1]s-w" targetRef="%[1]s-e"/><serviceTask id="%[1]s-w"><extensionElements><zeebe:taskDefinition type="plugin:%[2]s"/>%[3]s</extensionElements></serviceTask></process>`, id, service, inside)
+	return fmt.Sprintf(`<process id="%[1]s" isExecutable="true"><startEvent id="%[1]s-s"/>`+
+		`<endEvent id="%[1]s-e"/><sequenceFlow id="%[1]s-1" sourceRef="%[1]s-s" targetRef="%[1]s-w"/>`+
+		`<sequenceFlow id="%[1]s-2" sourceRef="%[1]s-w" targetRef="%[1]s-e"/><serviceTask id="%[1]s-w">`+
+		`<extensionElements><zeebe:taskDefinition type="plugin:%[2]s"/>%[3]s</extensionElements></serviceTask></process>`, id, service, inside)
 }
 
 // saying is a process that leaves a value in a variable.
@@ -27,8 +31,10 @@ func saying(id, tag, value string) string {
 	if tag != "" {
 		tag = `<extensionElements><zeebe:versionTag value="` + tag + `"/></extensionElements>`
 	}
-	return fmt.Sprintf(`<process id="%[1]s" isExecutable="true">%[2]s<startEvent id="%[1]s-s"/><endEvent id="%[1]s-e"/><sequenceFlow id="%[1]s-1" sourceRef="%[1]s-s" targetRef="%[1]s-w"/>`+
-		`<sequenceFlow id="%[1]s-2" sourceRef="%[1]s-w" targetRef="%[1]s-e"/><scriptTask id="%[1]s-w"><extensionElements><zeebe:script expression="=&quot;%[3]s&quot;" resultVariable="said"/></extensionElements></scriptTask></process>`, id, tag, value)
+	return fmt.Sprintf(`<process id="%[1]s" isExecutable="true">%[2]s<startEvent id="%[1]s-s"/>`+
+		`<endEvent id="%[1]s-e"/><sequenceFlow id="%[1]s-1" sourceRef="%[1]s-s" targetRef="%[1]s-w"/>`+
+		`<sequenceFlow id="%[1]s-2" sourceRef="%[1]s-w" targetRef="%[1]s-e"/><scriptTask id="%[1]s-w"><extensionElements>`+
+		`<zeebe:script expression="=&quot;%[3]s&quot;" resultVariable="said"/></extensionElements></scriptTask></process>`, id, tag, value)
 }
 
 func deployAll(t *testing.T, p *platform.Platform, processes ...string) {
@@ -64,12 +70,14 @@ func TestACalledRunBelongsToItsCaller(t *testing.T) {
 	p, x := platform.Start(t, nil), newSlow()
 	p.Plug(slowManifest(), x.serve)
 	refs := hosts(p, "h1")
-	deployAll(t, p, calling("outer", `processId="middle"`, ""), calling("middle", `processId="inner"`, ""), doing("inner", "odd/task/long", ""))
+	deployAll(t, p, calling("outer", `processId="middle"`, ""), calling("middle", `processId="inner"`, ""),
+		doing("inner", "odd/task/long", ""))
 	run := p.Run(platform.Request{Process: "outer", Objects: refs})
 	received(t, x.begun, "the work does not begin")
 	middle := below(p, run)
 	inner := below(p, middle.Key)
-	if inner.Process != "inner" || inner.Parent != middle.Key || inner.Root != run || inner.Caller != "middle-call" || len(inner.Objects) != 1 || inner.Subject != "admin" {
+	if inner.Process != "inner" || inner.Parent != middle.Key || inner.Root != run ||
+		inner.Caller != "middle-call" || len(inner.Objects) != 1 || inner.Subject != "admin" {
 		t.Errorf("the called run is %+v", inner)
 	}
 	top := runOf(p, run)
@@ -154,7 +162,8 @@ func TestACalledProcessThatIsNotThere(t *testing.T) {
 		t.Fatalf("the run is %s", r.State)
 	}
 	i := p.Incidents()[0]
-	if i.Kind != "called_run" || i.Element != "outer-call" || !strings.Contains(i.Message, `there is no process "missing" in the project "default": deploy it and retry`) {
+	if i.Kind != "called_run" || i.Element != "outer-call" ||
+		!strings.Contains(i.Message, `there is no process "missing" in the project "default": deploy it and retry`) {
 		t.Errorf("the incident is %+v", i)
 	}
 	deployAll(t, p, saying("missing", "", "here"))
@@ -169,7 +178,8 @@ func TestACalledProcessThatIsNotThere(t *testing.T) {
 func TestWhichVersionIsCalled(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)
-	deployAll(t, p, calling("latest", `processId="say"`, ""), calling("same", `processId="say" bindingType="deployment"`, ""), calling("tagged", `processId="=&quot;say&quot;" bindingType="versionTag" versionTag="stable"`, ""), saying("say", "stable", "first"))
+	deployAll(t, p, calling("latest", `processId="say"`, ""), calling("same", `processId="say" bindingType="deployment"`, ""),
+		calling("tagged", `processId="=&quot;say&quot;" bindingType="versionTag" versionTag="stable"`, ""), saying("say", "stable", "first"))
 	deployAll(t, p, saying("say", "stable", "second"))
 	deployAll(t, p, saying("say", "", "third"))
 	for process, want := range map[string]string{"latest": "third", "same": "first", "tagged": "second"} {
@@ -189,13 +199,16 @@ func TestWhichVersionIsCalled(t *testing.T) {
 func TestTheDoorLooksIntoCalledProcesses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Must("POST", "/api/v1/objects/cmdb:box", []map[string]any{{"id": "only", "name": "only", "environment": "dev", "hosts": []string{"dev-1"}, "host": "dev-1"}}, nil)
-	deployAll(t, w.Platform, calling("p", `processId="inner"`, ""), doing("inner", "odd/touch/change", `<sextant:bind path=".hosts&gt;host:host"/>`))
+	w.Must("POST", "/api/v1/objects/cmdb:box",
+		[]map[string]any{{"id": "only", "name": "only", "environment": "dev", "hosts": []string{"dev-1"}, "host": "dev-1"}}, nil)
+	deployAll(t, w.Platform, calling("p", `processId="inner"`, ""),
+		doing("inner", "odd/touch/change", `<sextant:bind path=".hosts&gt;host:host"/>`))
 	_, err := w.start(w.dev, "cmdb:box/mixed")
 	w.refusedAs(err, 403, "object.right", "host:host/prod-1", "prod")
 	var preview client.ProcessPreview
 	w.Must("POST", "/api/v1/runs/preview", platform.Request{Process: "p", Objects: []string{"cmdb:box/clean"}}, &preview)
-	if len(preview.Steps) != 1 || preview.Steps[0].Element != "p-call/inner-w" || len(preview.Steps[0].Rows) != 2 || len(preview.Steps[0].Locks) != 2 {
+	if len(preview.Steps) != 1 || preview.Steps[0].Element != "p-call/inner-w" ||
+		len(preview.Steps[0].Rows) != 2 || len(preview.Steps[0].Locks) != 2 {
 		t.Errorf("the preview says %+v", preview.Steps)
 	}
 	run, err := w.start(w.dev, "cmdb:box/clean")
@@ -207,7 +220,8 @@ func TestTheDoorLooksIntoCalledProcesses(t *testing.T) {
 	}
 	// Batches are cut by the call and are all that the called runs act on.
 	batch := strings.Replace(calling("p", `processId="inner"`, `<sextant:bind path=".hosts&gt;host:host"/>`), "</callActivity>",
-		`<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics></callActivity>`, 1)
+		`<multiInstanceLoopCharacteristics isSequential="true"><extensionElements>`+
+			`<sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics></callActivity>`, 1)
 	deployAll(t, w.Platform, batch, doing("inner", "odd/touch/change", ""))
 	run, err = w.start(w.dev, "cmdb:box/clean")
 	if err != nil {
@@ -236,18 +250,21 @@ func TestWhatIsGivenGoesAlongWithCalls(t *testing.T) {
 	inner := doing("inner", "odd/touch/peek", peek("x"))
 	ask := func(next string) string { return asks("", `<sequenceFlow id="f2" sourceRef="a" targetRef="c"/>`+next) }
 	call := func(attrs, inside string) string {
-		return `<callActivity id="c"><extensionElements><zeebe:calledElement ` + attrs + `/>` + inside + `</extensionElements></callActivity><sequenceFlow id="f3" sourceRef="c" targetRef="e"/>`
+		return `<callActivity id="c"><extensionElements><zeebe:calledElement ` +
+			attrs + `/>` + inside + `</extensionElements></callActivity><sequenceFlow id="f3" sourceRef="c" targetRef="e"/>`
 	}
 	with := func(xml string, others ...string) string {
 		return strings.Replace(xml, "</definitions>", strings.Join(others, "")+"</definitions>", 1)
 	}
-	back := strings.Replace(call(`processId="say"`, ""), `targetRef="e"`, `targetRef="w"`, 1) + strings.TrimPrefix(reading("odd/touch/peek", peek("said")), `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`)
+	back := strings.Replace(call(`processId="say"`, ""), `targetRef="e"`, `targetRef="w"`, 1) +
+		strings.TrimPrefix(reading("odd/touch/peek", peek("said")), `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`)
 	back = strings.Replace(back, `id="f3" sourceRef="w"`, `id="f4" sourceRef="w"`, 1)
 	say := strings.Replace(saying("say", "", "@"), `=&quot;@&quot;`, "=x", 1)
 	for name, xml := range map[string]string{
-		"all-variables":     with(ask(call(`processId="inner"`, "")), inner),
-		"a-mapped-variable": with(ask(call(`processId="inner" propagateAllParentVariables="false"`, `<zeebe:ioMapping><zeebe:input source="=x" target="x"/></zeebe:ioMapping>`)), inner),
-		"what-comes-back":   with(ask(back), say),
+		"all-variables": with(ask(call(`processId="inner"`, "")), inner),
+		"a-mapped-variable": with(ask(call(`processId="inner" propagateAllParentVariables="false"`,
+			`<zeebe:ioMapping><zeebe:input source="=x" target="x"/></zeebe:ioMapping>`)), inner),
+		"what-comes-back": with(ask(back), say),
 	} {
 		run := w.asked(xml, w.dev, map[string]any{"x": "prodlab"}, "host:host/dev-1")
 		if m := w.stoppedBelow(run).Message; !strings.Contains(m, "dana, who gave x") || !strings.Contains(m, "prodlab") {
@@ -258,7 +275,8 @@ func TestWhatIsGivenGoesAlongWithCalls(t *testing.T) {
 		t.Errorf("the plugin saw %s", got)
 	}
 	// Who chooses the process is asked for all that it does.
-	run := w.asked(with(ask(call(`processId="=which"`, "")), doing("inner", "odd/touch/peek", input("credential", `="connection/prodlab"`))), w.dev, map[string]any{"which": "inner"}, "host:host/dev-1")
+	run := w.asked(with(ask(call(`processId="=which"`, "")), doing("inner", "odd/touch/peek", input("credential", `="connection/prodlab"`))),
+		w.dev, map[string]any{"which": "inner"}, "host:host/dev-1")
 	i := w.stoppedBelow(run)
 	if !strings.Contains(i.Message, "prodlab") || !strings.Contains(i.Message, "connection.use") {
 		t.Errorf("chosen by dana: %+v", i)

@@ -14,9 +14,11 @@ import (
 	"sextant/sdk/go/sqldb"
 )
 
-const copied = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="x">
+const copied = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="x">
 <process id="copied" isExecutable="true"><startEvent id="s"/><sequenceFlow id="a" sourceRef="s" targetRef="t"/>
-<userTask id="t" name="Look"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="b" sourceRef="t" targetRef="e"/><endEvent id="e"/></process></definitions>`
+<userTask id="t" name="Look"><extensionElements><zeebe:userTask/></extensionElements></userTask>` +
+	`<sequenceFlow id="b" sourceRef="t" targetRef="e"/><endEvent id="e"/></process></definitions>`
 
 // A platform moves from its file to a server and on to another one, with a run
 // that waits, and goes on there.
@@ -36,7 +38,8 @@ func TestAPlatformMovesToAnotherDatabase(t *testing.T) {
 		}
 		return server.Options{Config: l.Config, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler)}
 	}
-	if _, err := server.CopyDatabase(t.Context(), o(""), places[0], places[1]); err == nil || !strings.Contains(err.Error(), "another server uses the folder") {
+	if _, err := server.CopyDatabase(t.Context(), o(""), places[0], places[1]); err == nil ||
+		!strings.Contains(err.Error(), "another server uses the folder") {
 		t.Errorf("while the server runs: %v", err)
 	}
 	for i := range 2 {

@@ -26,15 +26,19 @@ type toucher struct {
 func touchManifest() wire.Manifest {
 	title := wire.Text{"en": "Touch", "zh": "触碰"}
 	action := func(name, risk string, locks ...wire.Lock) wire.Action {
-		return wire.Action{Action: name, Title: title, Path: "/v1/touch/" + name, Method: "POST", Target: "host:host", Batch: 50, Timeout: "PT10M", Risk: risk, Idempotent: true, Cancel: true, Locks: locks,
-			Input: []wire.Param{{Name: "address", Type: wire.TypeString, Required: true, From: "path", Expr: ".address"}, {Name: "credential", Type: wire.TypeConnection, Secret: true},
+		return wire.Action{Action: name, Title: title, Path: "/v1/touch/" + name,
+			Method: "POST", Target: "host:host", Batch: 50, Timeout: "PT10M", Risk: risk, Idempotent: true, Cancel: true, Locks: locks,
+			Input: []wire.Param{{Name: "address", Type: wire.TypeString, Required: true, From: "path", Expr: ".address"},
+				{Name: "credential", Type: wire.TypeConnection, Secret: true},
 				{Name: "env", Type: wire.TypeObject, Secret: true}, {Name: "note", Type: wire.TypeList}},
 			Output: []wire.Param{{Name: "state", Type: wire.TypeString, To: ".state@observed"}}}
 	}
 	peek := action("peek", wire.RiskRead) // it holds nothing, so that it writes nothing to what others hold
 	peek.Output = []wire.Param{{Name: "state", Type: wire.TypeString}}
-	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "touch", Title: title, Actions: []wire.Action{
-		action("change", wire.RiskChange, wire.Lock{Mode: "exclusive", On: "target"}), action("look", wire.RiskRead, wire.Lock{Mode: "shared", On: "target"}), peek}}}}
+	return wire.Manifest{Plugin: "odd", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true},
+		Services: []wire.Service{{Name: "touch", Title: title, Actions: []wire.Action{
+			action("change", wire.RiskChange, wire.Lock{Mode: "exclusive", On: "target"}),
+			action("look", wire.RiskRead, wire.Lock{Mode: "shared", On: "target"}), peek}}}}
 }
 
 func (x *toucher) serve(string) http.Handler {
@@ -60,7 +64,8 @@ func (x *toucher) serve(string) http.Handler {
 			if x.fail {
 				code = "broken"
 			}
-			resp.Results.Outputs = append(resp.Results.Outputs, wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw(code), "state": wire.Raw("up")})
+			resp.Results.Outputs = append(resp.Results.Outputs,
+				wire.Row{"callbackParameter": in["callbackParameter"], "errorCode": wire.Raw(code), "state": wire.Raw("up")})
 		}
 		_, _ = w.Write(wire.Raw(resp))
 	})
@@ -85,9 +90,10 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{Platform: platform.Start(t, nil), t: t, x: &toucher{}}
 	w.Plug(touchManifest(), w.x.serve)
-	defined := w.Service("cmdb/types/define", map[string]any{"types": []wire.ObjectType{{Type: "box", Display: "name", Paging: true, Scope: &wire.ObjectScope{Project: "project", Environment: "environment"}, Attributes: []wire.Attribute{
-		{Name: "name", Type: wire.TypeString}, {Name: "project", Type: wire.TypeString}, {Name: "environment", Type: wire.TypeString},
-		{Name: "hosts", Type: wire.TypeMultiRef, To: "host:host"}, {Name: "host", Type: wire.TypeRef, To: "host:host"}}}}})
+	defined := w.Service("cmdb/types/define", map[string]any{"types": []wire.ObjectType{{Type: "box",
+		Display: "name", Paging: true, Scope: &wire.ObjectScope{Project: "project", Environment: "environment"}, Attributes: []wire.Attribute{
+			{Name: "name", Type: wire.TypeString}, {Name: "project", Type: wire.TypeString}, {Name: "environment", Type: wire.TypeString},
+			{Name: "hosts", Type: wire.TypeMultiRef, To: "host:host"}, {Name: "host", Type: wire.TypeRef, To: "host:host"}}}}})
 	if r := w.Ended(defined); r.State != "completed" {
 		t.Fatalf("%s: %+v", r.State, w.Incidents())
 	}
@@ -99,7 +105,8 @@ func newWorld(t *testing.T) *world {
 	w.box("clean", "dev", "dev-1", "dev-2")
 	w.box("twin", "dev", "dev-2", "dev-1")
 	for name, env := range map[string]string{"lab": "dev", "prodlab": "prod"} {
-		w.Must("PUT", "/api/v1/connections/"+name, client.SettingInput{Type: "ssh", Environment: env, Fields: map[string]any{"user": "u"}, Secrets: map[string]string{"password": "secret-of-" + name}}, nil)
+		w.Must("PUT", "/api/v1/connections/"+name, client.SettingInput{
+			Type: "ssh", Environment: env, Fields: map[string]any{"user": "u"}, Secrets: map[string]string{"password": "secret-of-" + name}}, nil)
 	}
 	w.dev = w.user("dana", "dev", "run.*", "object.*", "process.*", "task.*", "connection.*", "plugin.read", "blob.*")
 	return w
@@ -107,7 +114,8 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) box(id, env string, hosts ...string) {
 	w.t.Helper()
-	w.Must("POST", "/api/v1/objects/cmdb:box", []map[string]any{{"id": id, "name": id, "environment": env, "hosts": hosts, "host": hosts[len(hosts)-1]}}, nil)
+	w.Must("POST", "/api/v1/objects/cmdb:box",
+		[]map[string]any{{"id": id, "name": id, "environment": env, "hosts": hosts, "host": hosts[len(hosts)-1]}}, nil)
 }
 
 // user makes a user with permissions in an environment; those on processes,
@@ -131,7 +139,9 @@ func (w *world) user(name, env string, permissions ...string) *client.Client {
 // step is a process of one step; inside is what the step is made of.
 func (w *world) step(action, inside string) {
 	w.t.Helper()
-	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/` + action + `"/>` + inside + `</extensionElements></serviceTask>` + closed
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/>` +
+		`<serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/` +
+		action + `"/>` + inside + `</extensionElements></serviceTask>` + closed
 	if err := w.Deploy([]byte(xml)); err != nil {
 		w.t.Fatal(err)
 	}
@@ -162,8 +172,9 @@ func (w *world) refusedAs(err error, status int64, code string, says ...string) 
 func TestARunReachesNoFurtherThanItsRequester(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ action, inside string }{
-		"rows-behind-a-reference":  {"change", `<sextant:bind path=".hosts&gt;host:host"/>`},
-		"what-is-read-on-a-path":   {"change", `<sextant:bind path=".hosts&gt;host:host{environment eq 'dev'}"/><sextant:input name="note" from="path" value="host:host~(hosts)cmdb:box.hosts&gt;host:host.name"/>`},
+		"rows-behind-a-reference": {"change", `<sextant:bind path=".hosts&gt;host:host"/>`},
+		"what-is-read-on-a-path": {"change", `<sextant:bind path=".hosts&gt;host:host{environment eq 'dev'}"/>` +
+			`<sextant:input name="note" from="path" value="host:host~(hosts)cmdb:box.hosts&gt;host:host.name"/>`},
 		"the-host-behind-a-row":    {"change", `<sextant:input name="address" from="path" value=".host&gt;host:host.address"/>`},
 		"only-looking":             {"look", `<sextant:bind path=".hosts&gt;host:host"/>`},
 		"looking-without-any-lock": {"peek", `<sextant:bind path=".hosts&gt;host:host"/>`},
@@ -179,7 +190,8 @@ func TestARunReachesNoFurtherThanItsRequester(t *testing.T) {
 			}
 			// The preview says the same.
 			var p client.ProcessPreview
-			if err := w.dev.Call(t.Context(), "POST", "/api/v1/runs/preview", platform.Request{Process: "p", Objects: []string{"cmdb:box/mixed"}}, &p); err != nil {
+			if err := w.dev.Call(t.Context(), "POST", "/api/v1/runs/preview",
+				platform.Request{Process: "p", Objects: []string{"cmdb:box/mixed"}}, &p); err != nil {
 				t.Fatal(err)
 			}
 			if len(p.Steps) != 1 || !strings.Contains(p.Steps[0].Problem, "host:host/prod-1") {
@@ -210,7 +222,10 @@ func TestARunReachesNoFurtherThanItsRequester(t *testing.T) {
 func TestRowsThatCameLaterAreJudgedToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="a"/><userTask id="a" name="Wait"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="a" targetRef="w"/><sequenceFlow id="f3" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>` + closed
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="a"/><userTask id="a" name="Wait">` +
+		`<extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="a" targetRef="w"/>` +
+		`<sequenceFlow id="f3" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition ` +
+		`type="plugin:odd/touch/change"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>` + closed
 	if err := w.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +240,8 @@ func TestRowsThatCameLaterAreJudgedToo(t *testing.T) {
 	if r := w.Ended(run); r.State != "incident" {
 		t.Fatalf("the run is %s", r.State)
 	}
-	if i := w.Incidents(); len(i) != 1 || i[0].Kind != "rights" || !strings.Contains(i[0].Message, "host:host/dev-2") || !strings.Contains(i[0].Message, "prod") {
+	if i := w.Incidents(); len(i) != 1 || i[0].Kind != "rights" || !strings.Contains(i[0].Message, "host:host/dev-2") ||
+		!strings.Contains(i[0].Message, "prod") {
 		t.Errorf("%+v", i)
 	}
 	if got := w.x.seen(); got != "null" {
@@ -233,7 +249,9 @@ func TestRowsThatCameLaterAreJudgedToo(t *testing.T) {
 	}
 	w.move("dev-2", "dev")
 	w.Must("POST", "/api/v1/incidents/"+w.Incidents()[0].Key+"/retry", map[string]any{}, nil)
-	if r := w.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State != "incident" && u.Run.State != "active" }); r.State != "completed" {
+	if r := w.Until(run, time.Minute, func(u client.Update) bool {
+		return u.Run.State != "incident" && u.Run.State != "active"
+	}); r.State != "completed" {
 		t.Errorf("%s: %+v", r.State, w.Incidents())
 	}
 }
@@ -316,9 +334,10 @@ func TestASecretIsNotThereForWhoMayNotUseIt(t *testing.T) {
 	w := newWorld(t)
 	w.step("change", "")
 	for name, vars := range map[string]map[string]any{
-		"as-a-connection":      {"credential": "connection/prodlab"},
-		"as-a-secret":          {"env": map[string]any{"K": map[string]any{"$secret": "connection/prodlab#password"}}},
-		"deep-within":          {"env": map[string]any{"K": []any{map[string]any{"x": map[string]any{"$secret": "connection/prodlab#password"}}}}},
+		"as-a-connection": {"credential": "connection/prodlab"},
+		"as-a-secret":     {"env": map[string]any{"K": map[string]any{"$secret": "connection/prodlab#password"}}},
+		"deep-within": {
+			"env": map[string]any{"K": []any{map[string]any{"x": map[string]any{"$secret": "connection/prodlab#password"}}}}},
 		"in-an-unread-one":     {"anything": map[string]any{"$secret": "connection/prodlab#password"}},
 		"a-name-in-a-variable": {"anything": []any{"connection/prodlab"}},
 	} {
@@ -334,9 +353,11 @@ func TestASecretIsNotThereForWhoMayNotUseIt(t *testing.T) {
 			w.refusedAs(err, 404, "connection.not_found", "prodlab")
 		})
 	}
-	for _, vars := range []map[string]any{{"credential": "connection/lab"}, {"env": map[string]any{"K": map[string]any{"$secret": "connection/lab#password"}}}} {
+	for _, vars := range []map[string]any{{"credential": "connection/lab"},
+		{"env": map[string]any{"K": map[string]any{"$secret": "connection/lab#password"}}}} {
 		var v client.ControlVerdict
-		if err := w.dev.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/touch/change", "objects": []string{"host:host/dev-1"}, "variables": vars}, &v); err != nil {
+		if err := w.dev.Call(t.Context(), "POST", "/api/v1/calls",
+			map[string]any{"service": "odd/touch/change", "objects": []string{"host:host/dev-1"}, "variables": vars}, &v); err != nil {
 			t.Fatal(err)
 		}
 		if r := w.Ended(v.Run); r.State != "completed" {
@@ -363,16 +384,19 @@ func TestASecretIsNotSentToAnotherAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const evil = "203.0.113.66"
-	w.step("change", `<sextant:input name="address" from="constant" value="`+evil+`"/><sextant:input name="credential" from="constant" value="connection/lab"/>`)
+	w.step("change", `<sextant:input name="address" from="constant" value="`+
+		evil+`"/><sextant:input name="credential" from="constant" value="connection/lab"/>`)
 	_, err := w.start(w.dev, "host:host/dev-1")
 	w.refusedAs(err, 403, "dispatch.secret_moves", "address")
 	// What is only known in the run is refused there.
-	w.step("change", `<sextant:input name="address" from="feel" value="=&quot;`+evil+`&quot;"/><sextant:input name="credential" from="constant" value="connection/lab"/>`)
+	w.step("change", `<sextant:input name="address" from="feel" value="=&quot;`+
+		evil+`&quot;"/><sextant:input name="credential" from="constant" value="connection/lab"/>`)
 	run, err := w.start(w.dev, "host:host/dev-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := w.Ended(run); r.State != "incident" || w.Incidents()[0].Kind != "rights" || !strings.Contains(w.Incidents()[0].Message, "address") {
+	if r := w.Ended(run); r.State != "incident" || w.Incidents()[0].Kind != "rights" ||
+		!strings.Contains(w.Incidents()[0].Message, "address") {
 		t.Fatalf("%s: %+v", r.State, w.Incidents())
 	}
 	w.Must("POST", "/api/v1/incidents/"+w.Incidents()[0].Key+"/skip", map[string]any{"reason": "it was a trick"}, nil)
@@ -380,13 +404,15 @@ func TestASecretIsNotSentToAnotherAddress(t *testing.T) {
 		t.Fatal(r.State)
 	}
 	// With a retry, which may replace inputs.
-	w.step("change", `<sextant:input name="credential" from="feel" value="=if retried = null then &quot;connection/none&quot; else &quot;connection/lab&quot;"/>`)
+	w.step("change", `<sextant:input name="credential" from="feel" value="=if retried = null then &quot;connection/none&quot; `+
+		`else &quot;connection/lab&quot;"/>`)
 	if run, err = w.start(w.dev, "host:host/dev-1"); err != nil {
 		t.Fatal(err)
 	}
 	w.Ended(run)
 	incident := w.Incidents()[0].Key
-	if err := w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+incident+"/retry", map[string]any{"inputs": map[string]any{"address": evil, "credential": "connection/lab"}}, nil); err != nil {
+	if err := w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+incident+"/retry",
+		map[string]any{"inputs": map[string]any{"address": evil, "credential": "connection/lab"}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.Until(run, time.Minute, func(u client.Update) bool {
@@ -397,21 +423,25 @@ func TestASecretIsNotSentToAnotherAddress(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 	// A connection of another environment cannot be given either.
-	err = w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+w.Incidents()[0].Key+"/retry", map[string]any{"inputs": map[string]any{"credential": "connection/prodlab"}}, nil)
+	err = w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+w.Incidents()[0].Key+"/retry",
+		map[string]any{"inputs": map[string]any{"credential": "connection/prodlab"}}, nil)
 	w.refusedAs(err, 404, "connection.not_found")
 	if got := w.x.seen(); strings.Contains(got, evil) {
 		t.Errorf("it went there: %s", got)
 	}
 	// Where the connection names the address, it may.
 	w.Must("PUT", "/api/v1/connections/lab", client.SettingInput{Type: "ssh", Environment: "dev", Targets: []string{"203.0.113.*"}}, nil)
-	if err := w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+w.Incidents()[0].Key+"/retry", map[string]any{"inputs": map[string]any{"address": evil, "credential": "connection/lab"}}, nil); err != nil {
+	if err := w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+w.Incidents()[0].Key+"/retry",
+		map[string]any{"inputs": map[string]any{"address": evil, "credential": "connection/lab"}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if r := w.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State == "completed" }); r.State != "completed" || !strings.Contains(w.x.seen(), evil) {
+	if r := w.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State == "completed" }); r.State != "completed" ||
+		!strings.Contains(w.x.seen(), evil) {
 		t.Errorf("%s %s", r.State, w.x.seen())
 	}
 	// And where it names other objects, its own address does not help.
-	w.Must("PUT", "/api/v1/connections/lab", client.SettingInput{Type: "ssh", Environment: "dev", Targets: []string{"host:host{name eq 'dev-2'}"}}, nil)
+	w.Must("PUT", "/api/v1/connections/lab", client.SettingInput{
+		Type: "ssh", Environment: "dev", Targets: []string{"host:host{name eq 'dev-2'}"}}, nil)
 	_, err = w.call(w.dev, "odd/touch/change", map[string]any{"credential": "connection/lab"}, "host:host/dev-1")
 	w.refusedAs(err, 403, "dispatch.connection_target", "dev-1")
 	run, err = w.call(w.dev, "odd/touch/change", map[string]any{"credential": "connection/lab"}, "host:host/dev-2")
@@ -428,10 +458,13 @@ func TestADiagramCannotWriteWhatThePlatformTrusts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	task := func(id, inside, loop string) string {
-		return `<sequenceFlow id="f1" sourceRef="s" targetRef="` + id + `"/><serviceTask id="` + id + `"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/>` + inside + `</extensionElements>` + loop + `</serviceTask><sequenceFlow id="f2" sourceRef="` + id + `" targetRef="e"/>`
+		return `<sequenceFlow id="f1" sourceRef="s" targetRef="` + id + `"/><serviceTask id="` +
+			id + `"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/>` +
+			inside + `</extensionElements>` + loop + `</serviceTask><sequenceFlow id="f2" sourceRef="` + id + `" targetRef="e"/>`
 	}
 	multi := func(attributes string) string {
-		return `<multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=[1]" ` + attributes + `/></extensionElements></multiInstanceLoopCharacteristics>`
+		return `<multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=[1]" ` +
+			attributes + `/></extensionElements></multiInstanceLoopCharacteristics>`
 	}
 	for name, body := range map[string]string{
 		"input-target":      task("w", `<zeebe:ioMapping><zeebe:input source="default" target="$project"/></zeebe:ioMapping>`, ""),
@@ -440,8 +473,11 @@ func TestADiagramCannotWriteWhatThePlatformTrusts(t *testing.T) {
 		"element-id":        task("$objects", "", ""),
 		"input-element":     task("w", "", multi(`inputElement="$fence"`)),
 		"output-collection": task("w", "", multi(`inputElement="x" outputElement="=x" outputCollection="$items"`)),
-		"script-result":     `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><scriptTask id="w"><extensionElements><zeebe:script expression="=1" resultVariable="$items"/></extensionElements></scriptTask><sequenceFlow id="f2" sourceRef="w" targetRef="e"/>`,
-		"rows-of-a-batch":   task("w", `<sextant:bind path=".hosts&gt;host:host"/><zeebe:ioMapping><zeebe:input source="=[&quot;host:host/prod-1&quot;]" target="batch"/></zeebe:ioMapping>`, `<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics>`),
+		"script-result": `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><scriptTask id="w"><extensionElements><zeebe:script ` +
+			`expression="=1" resultVariable="$items"/></extensionElements></scriptTask><sequenceFlow id="f2" sourceRef="w" targetRef="e"/>`,
+		"rows-of-a-batch": task("w", `<sextant:bind path=".hosts&gt;host:host"/><zeebe:ioMapping>`+
+			`<zeebe:input source="=[&quot;host:host/prod-1&quot;]" target="batch"/></zeebe:ioMapping>`, `<multiInstanceLoopCharacteristics `+
+			`isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics>`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var e *client.Error
@@ -457,7 +493,10 @@ func TestWhoOperatesARunNeedsTheRightOnWhatItTouches(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.x.fail = true
-	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="w" targetRef="a"/><userTask id="a" name="Ask"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f3" sourceRef="a" targetRef="e"/>` + closed
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/>` +
+		`<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/></extensionElements></serviceTask>` +
+		`<sequenceFlow id="f2" sourceRef="w" targetRef="a"/><userTask id="a" name="Ask">` +
+		`<extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f3" sourceRef="a" targetRef="e"/>` + closed
 	if err := w.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)
 	}
@@ -470,24 +509,29 @@ func TestWhoOperatesARunNeedsTheRightOnWhatItTouches(t *testing.T) {
 	w.refusedAs(w.dev.Call(t.Context(), "POST", incident+"/skip", map[string]any{"reason": "let me through"}, nil), 404, "incident.not_found")
 	w.refusedAs(w.dev.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "I want"}, nil), 404, "run.not_found")
 	sees := w.sees("olga")
-	for ask, body := range map[string]any{"/retry": map[string]any{"inputs": map[string]any{"note": []string{"mine"}}}, "/skip": map[string]any{"reason": "let me through"}} {
+	for ask, body := range map[string]any{"/retry": map[string]any{"inputs": map[string]any{"note": []string{"mine"}}},
+		"/skip": map[string]any{"reason": "let me through"}} {
 		w.refusedAs(sees.Call(t.Context(), "POST", incident+ask, body, nil), 403, "object.right", "host:host/prod-1", "run.operate")
 	}
 	w.Must("POST", incident+"/skip", map[string]any{"reason": "it is enough"}, nil)
 	key := task(t, w.Platform, run, "Ask")
 	w.refusedAs(w.dev.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/complete", map[string]any{}, nil), 404, "task.not_found")
-	w.refusedAs(sees.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/complete", map[string]any{}, nil), 403, "object.right", "host:host/prod-1", "task.complete")
-	w.refusedAs(sees.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "I want"}, nil), 403, "object.right", "host:host/prod-1", "run.operate")
+	w.refusedAs(sees.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/complete", map[string]any{}, nil),
+		403, "object.right", "host:host/prod-1", "task.complete")
+	w.refusedAs(sees.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/cancel", map[string]any{"reason": "I want"}, nil),
+		403, "object.right", "host:host/prod-1", "run.operate")
 	// In his own environment he may.
 	own, err := w.start(w.dev, "host:host/dev-1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Ended(own)
-	if err := w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+w.Incidents()[0].Key+"/skip", map[string]any{"reason": "it is enough"}, nil); err != nil {
+	if err := w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+w.Incidents()[0].Key+"/skip",
+		map[string]any{"reason": "it is enough"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.dev.Call(t.Context(), "POST", "/api/v1/tasks/"+task(t, w.Platform, own, "Ask")+"/complete", map[string]any{}, nil); err != nil {
+	if err := w.dev.Call(t.Context(), "POST", "/api/v1/tasks/"+task(t, w.Platform, own, "Ask")+"/complete",
+		map[string]any{}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -514,10 +558,14 @@ func TestWhoLetsARunGoOnNeedsTheRightOnWhatComes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	step := func(middle string) string {
-		return opened + middle + `<sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>` + closed
+		return opened + middle + `<sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements>` +
+			`<zeebe:taskDefinition type="plugin:odd/touch/change"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>` +
+			closed
 	}
-	asks := step(`<sequenceFlow id="f0" sourceRef="s" targetRef="a"/><userTask id="a" name="Ask"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f1" sourceRef="a" targetRef="w"/>`)
-	stuck := step(`<sequenceFlow id="f0" sourceRef="s" targetRef="g"/><exclusiveGateway id="g"/><sequenceFlow id="f1" sourceRef="g" targetRef="w"><conditionExpression>=go</conditionExpression></sequenceFlow>`)
+	asks := step(`<sequenceFlow id="f0" sourceRef="s" targetRef="a"/><userTask id="a" name="Ask">` +
+		`<extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f1" sourceRef="a" targetRef="w"/>`)
+	stuck := step(`<sequenceFlow id="f0" sourceRef="s" targetRef="g"/><exclusiveGateway id="g"/>` +
+		`<sequenceFlow id="f1" sourceRef="g" targetRef="w"><conditionExpression>=go</conditionExpression></sequenceFlow>`)
 
 	if err := w.Deploy([]byte(asks)); err != nil {
 		t.Fatal(err)
@@ -530,7 +578,8 @@ func TestWhoLetsARunGoOnNeedsTheRightOnWhatComes(t *testing.T) {
 		}
 	}
 	complete := "/api/v1/tasks/" + task(t, w.Platform, run, "Ask") + "/complete"
-	w.refusedAs(w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": "mine"}}, nil), 403, "object.right", "host:host/prod-1", "task.complete")
+	w.refusedAs(w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": "mine"}}, nil),
+		403, "object.right", "host:host/prod-1", "task.complete")
 	w.Must("POST", complete, map[string]any{}, nil)
 	w.Ended(run)
 
@@ -542,7 +591,8 @@ func TestWhoLetsARunGoOnNeedsTheRightOnWhatComes(t *testing.T) {
 		t.Fatal(r.State)
 	}
 	retry := "/api/v1/incidents/" + w.Incidents()[0].Key + "/retry"
-	w.refusedAs(w.dev.Call(t.Context(), "POST", retry, map[string]any{"variables": map[string]any{"go": true}}, nil), 403, "object.right", "host:host/prod-1", "run.operate")
+	w.refusedAs(w.dev.Call(t.Context(), "POST", retry, map[string]any{"variables": map[string]any{"go": true}}, nil),
+		403, "object.right", "host:host/prod-1", "run.operate")
 	w.Must("POST", retry, map[string]any{"variables": map[string]any{"go": true}}, nil)
 	w.Ended(run)
 
@@ -551,14 +601,16 @@ func TestWhoLetsARunGoOnNeedsTheRightOnWhatComes(t *testing.T) {
 	}
 	run = w.Run(platform.Request{Process: "p", Objects: []string{"cmdb:box/clean"}})
 	complete = "/api/v1/tasks/" + task(t, w.Platform, run, "Ask") + "/complete"
-	for _, given := range []string{"connection/prodlab", "connection/prodlab#password", "use connection/prodlab here", `{"$secret": "connection/prodlab#password"}`} {
+	for _, given := range []string{"connection/prodlab", "connection/prodlab#password",
+		"use connection/prodlab here", `{"$secret": "connection/prodlab#password"}`} {
 		err := w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": given}}, nil)
 		var e *client.Error
 		if !errors.As(err, &e) || e.Status != 404 {
 			t.Errorf("%s: %v", given, err)
 		}
 	}
-	if err := w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": "use connection/lab or connection/nothing"}}, nil); err != nil {
+	if err := w.dev.Call(t.Context(), "POST", complete,
+		map[string]any{"variables": map[string]any{"note": "use connection/lab or connection/nothing"}}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -569,10 +621,14 @@ func TestAProcessDeclaresItsStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	declared := func(attributes, schema string) string {
-		start := `<startEvent id="s"><extensionElements><sextant:start ` + attributes + `>` + schema + `</sextant:start></extensionElements></startEvent>`
-		return strings.Replace(opened, `<startEvent id="s"/>`, start, 1) + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/></extensionElements></serviceTask>` + closed
+		start := `<startEvent id="s"><extensionElements><sextant:start ` + attributes +
+			`>` + schema + `</sextant:start></extensionElements></startEvent>`
+		return strings.Replace(opened, `<startEvent id="s"/>`, start, 1) +
+			`<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w">` +
+			`<extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/></extensionElements></serviceTask>` + closed
 	}
-	schema := `<sextant:schema>{"type":"object","required":["version"],"properties":{"version":{"type":"string","pattern":"^v[0-9]+$"},"count":{"type":"integer","maximum":3}}}</sextant:schema>`
+	schema := `<sextant:schema>{"type":"object","required":["version"],` +
+		`"properties":{"version":{"type":"string","pattern":"^v[0-9]+$"},"count":{"type":"integer","maximum":3}}}</sextant:schema>`
 	if err := w.Deploy([]byte(declared(`object="host:host" min="1" max="2" title="=&quot;Release &quot; + version"`, schema))); err != nil {
 		t.Fatal(err)
 	}
@@ -645,7 +701,8 @@ func TestAStartLacksNothing(t *testing.T) {
 
 func (w *world) call(c *client.Client, service string, vars map[string]any, objects ...string) (string, error) {
 	var v client.ControlVerdict
-	err := c.Call(w.t.Context(), "POST", "/api/v1/calls", map[string]any{"service": service, "objects": append([]string{}, objects...), "variables": vars}, &v)
+	err := c.Call(w.t.Context(), "POST", "/api/v1/calls",
+		map[string]any{"service": service, "objects": append([]string{}, objects...), "variables": vars}, &v)
 	return v.Run, err
 }
 
@@ -699,7 +756,8 @@ func TestAPluginActsForTheRunThatCalledIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&seen); err != nil || len(seen.Items) != 2 || strings.Contains(string(wire.Raw(seen)), "prod-1") {
+	if err := json.NewDecoder(resp.Body).Decode(&seen); err != nil || len(seen.Items) != 2 ||
+		strings.Contains(string(wire.Raw(seen)), "prod-1") {
 		t.Errorf("it sees %+v: %v", seen, err)
 	}
 	_ = resp.Body.Close()

@@ -15,12 +15,14 @@ import (
 
 // asks is a process that asks somebody and then does what is in the middle.
 func asks(outputs, middle string) string {
-	return opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="a"/><userTask id="a" name="Ask"><extensionElements><zeebe:userTask/>` + outputs + `</extensionElements></userTask>` + middle + closed
+	return opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="a"/><userTask id="a" name="Ask"><extensionElements><zeebe:userTask/>` +
+		outputs + `</extensionElements></userTask>` + middle + closed
 }
 
 // reading is a service step after the question.
 func reading(service, inside string) string {
-	return `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/><serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:` + service + `"/>` + inside + `</extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="w" targetRef="e"/>`
+	return `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/><serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition ` +
+		`type="plugin:` + service + `"/>` + inside + `</extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="w" targetRef="e"/>`
 }
 
 func input(name, expression string) string {
@@ -41,7 +43,8 @@ func (w *world) asked(xml string, by *client.Client, vars map[string]any, object
 
 func (w *world) complete(run string, by *client.Client, vars map[string]any) {
 	w.t.Helper()
-	if err := by.Call(w.t.Context(), "POST", "/api/v1/tasks/"+task(w.t, w.Platform, run, "Ask")+"/complete", map[string]any{"variables": vars}, nil); err != nil {
+	if err := by.Call(w.t.Context(), "POST", "/api/v1/tasks/"+task(w.t, w.Platform, run, "Ask")+"/complete",
+		map[string]any{"variables": vars}, nil); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -83,10 +86,15 @@ func TestWhatIsGivenIsUsedWithTheRightsOfBoth(t *testing.T) {
 	t.Parallel()
 	const doc = "objects:\n  box:\n  - {id: clean, name: mine}\n"
 	both := `<zeebe:ioMapping><zeebe:input source="=x" target="y"/></zeebe:ioMapping>`
-	script := `<sequenceFlow id="f2" sourceRef="a" targetRef="m"/><scriptTask id="m"><extensionElements><zeebe:script expression="=&quot;connection/&quot; + x" resultVariable="y"/></extensionElements></scriptTask><sequenceFlow id="f4" sourceRef="m" targetRef="w"/>`
-	each := `<multiInstanceLoopCharacteristics isSequential="true"><extensionElements><zeebe:loopCharacteristics inputCollection="=[x]" inputElement="y"/></extensionElements></multiInstanceLoopCharacteristics>`
-	through := strings.Replace(reading("odd/touch/peek", input("note", "=[x]")), `sourceRef="w" targetRef="e"`, `sourceRef="w" targetRef="v"`, 1) +
-		`<serviceTask id="v"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` + input("credential", `="connection/" + (if w.ok > 0 then "prodlab" else "")`) + `</extensionElements></serviceTask><sequenceFlow id="f5" sourceRef="v" targetRef="e"/>`
+	script := `<sequenceFlow id="f2" sourceRef="a" targetRef="m"/><scriptTask id="m"><extensionElements><zeebe:script expression="=&quot;` +
+		`connection/&quot; + x" resultVariable="y"/></extensionElements></scriptTask><sequenceFlow id="f4" sourceRef="m" targetRef="w"/>`
+	each := `<multiInstanceLoopCharacteristics isSequential="true"><extensionElements>` +
+		`<zeebe:loopCharacteristics inputCollection="=[x]" inputElement="y"/></extensionElements></multiInstanceLoopCharacteristics>`
+	through := strings.Replace(reading("odd/touch/peek", input("note", "=[x]")),
+		`sourceRef="w" targetRef="e"`, `sourceRef="w" targetRef="v"`, 1) +
+		`<serviceTask id="v"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` +
+		input("credential", `="connection/" + (if w.ok > 0 then "prodlab" else "")`) +
+		`</extensionElements></serviceTask><sequenceFlow id="f5" sourceRef="v" targetRef="e"/>`
 	for name, c := range map[string]struct {
 		xml       string
 		evil      map[string]any
@@ -95,22 +103,32 @@ func TestWhatIsGivenIsUsedWithTheRightsOfBoth(t *testing.T) {
 		says      []string
 		withdrawn bool // what was computed has to be given, too
 	}{
-		"a-connection-put-together": {xml: asks("", reading("odd/touch/peek", input("credential", `="connection/" + x`))), evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
+		"a-connection-put-together": {xml: asks("", reading("odd/touch/peek", input("credential", `="connection/" + x`))),
+			evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
 			objects: []string{"host:host/dev-1"}, says: []string{"dana, who gave x,", "connection.use", "prodlab"}},
-		"a-name-that-is-mapped-in": {xml: asks("", reading("odd/touch/peek", both+input("credential", `="connection/" + y`))), evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
+		"a-name-that-is-mapped-in": {xml: asks("", reading("odd/touch/peek", both+input("credential", `="connection/" + y`))),
+			evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
 			objects: []string{"host:host/dev-1"}, says: []string{"dana, who gave x (of which y is made),", "prodlab"}, withdrawn: true},
-		"a-name-that-a-script-makes": {xml: asks("", script+strings.TrimPrefix(reading("odd/touch/peek", input("credential", `=y`)), `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`)), evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
+		"a-name-that-a-script-makes": {xml: asks("", script+strings.TrimPrefix(reading("odd/touch/peek", input("credential", `=y`)),
+			`<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`)), evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
 			objects: []string{"host:host/dev-1"}, says: []string{"dana, who gave x (of which y is made),", "prodlab"}, withdrawn: true},
-		"an-element-of-a-list": {xml: asks("", strings.Replace(reading("odd/touch/peek", input("credential", `="connection/" + y`)), "</extensionElements></serviceTask>", "</extensionElements>"+each+"</serviceTask>", 1)),
-			evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"}, objects: []string{"host:host/dev-1"}, says: []string{"dana, who gave x", "prodlab"}, withdrawn: true},
-		"what-a-service-makes-of-it": {xml: asks("", through), evil: map[string]any{"x": "anything"}, objects: []string{"host:host/dev-1"}, says: []string{"dana, who gave x", "prodlab"}},
-		"what-a-task-maps-out": {xml: asks(`<zeebe:ioMapping><zeebe:output source="=x" target="y"/></zeebe:ioMapping>`, reading("odd/touch/peek", input("credential", `="connection/" + y`))), evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
+		"an-element-of-a-list": {xml: asks("", strings.Replace(reading("odd/touch/peek", input("credential", `="connection/" + y`)),
+			"</extensionElements></serviceTask>", "</extensionElements>"+each+"</serviceTask>", 1)),
+			evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
 			objects: []string{"host:host/dev-1"}, says: []string{"dana, who gave x", "prodlab"}, withdrawn: true},
-		"a-document-with-an-object-of-prod": {xml: asks("", reading("cmdb/import/yaml", input("text", `=if x = null then "" else x`))), evil: map[string]any{"x": doc + "  - {id: secret, name: stolen}\n"}, good: map[string]any{"x": doc},
+		"what-a-service-makes-of-it": {xml: asks("", through), evil: map[string]any{"x": "anything"},
+			objects: []string{"host:host/dev-1"}, says: []string{"dana, who gave x", "prodlab"}},
+		"what-a-task-maps-out": {xml: asks(`<zeebe:ioMapping><zeebe:output source="=x" target="y"/></zeebe:ioMapping>`, reading("odd/touch/peek",
+			input("credential", `="connection/" + y`))), evil: map[string]any{"x": "prodlab"}, good: map[string]any{"x": "lab"},
+			objects: []string{"host:host/dev-1"}, says: []string{"dana, who gave x", "prodlab"}, withdrawn: true},
+		"a-document-with-an-object-of-prod": {xml: asks("", reading("cmdb/import/yaml", input("text", `=if x = null then "" else x`))),
+			evil: map[string]any{"x": doc + "  - {id: secret, name: stolen}\n"}, good: map[string]any{"x": doc},
 			says: []string{"dana, who gave x,", "object.write", "cmdb:box/secret"}},
-		"a-document-with-a-new-object-in-prod": {xml: asks("", reading("cmdb/import/yaml", input("text", `=if x = null then "" else x`))), evil: map[string]any{"x": doc + "  - {id: new, environment: prod}\n"}, good: map[string]any{"x": doc},
+		"a-document-with-a-new-object-in-prod": {xml: asks("", reading("cmdb/import/yaml", input("text", `=if x = null then "" else x`))),
+			evil: map[string]any{"x": doc + "  - {id: new, environment: prod}\n"}, good: map[string]any{"x": doc},
 			says: []string{"dana, who gave x,", "object.write", "prod"}},
-		"a-document-with-a-type": {xml: asks("", reading("cmdb/import/yaml", input("text", `=if x = null then "" else x`))), evil: map[string]any{"x": "types:\n- {type: other}\n" + doc}, good: map[string]any{"x": doc},
+		"a-document-with-a-type": {xml: asks("", reading("cmdb/import/yaml", input("text", `=if x = null then "" else x`))),
+			evil: map[string]any{"x": "types:\n- {type: other}\n" + doc}, good: map[string]any{"x": doc},
 			says: []string{"dana, who gave x,", "type.write"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +178,8 @@ func TestInputsAndResultsThatAreGivenNeedTheRightsOfBoth(t *testing.T) {
 	w.step("peek", input("credential", `=if x = null then "connection/none" else "connection/" + x`))
 	run := w.Run(platform.Request{Process: "p", Objects: []string{"host:host/dev-1"}})
 	i := w.stopped(run)
-	w.refusedAs(w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+i.Key+"/retry", map[string]any{"inputs": map[string]any{"credential": "connection/prodlab"}}, nil), 404, "connection.not_found")
+	w.refusedAs(w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+i.Key+"/retry",
+		map[string]any{"inputs": map[string]any{"credential": "connection/prodlab"}}, nil), 404, "connection.not_found")
 	if r := w.retried(i, w.dev, map[string]any{"variables": map[string]any{"x": "prodlab"}}); r.State != "incident" {
 		t.Fatal(r.State)
 	}
@@ -171,13 +190,17 @@ func TestInputsAndResultsThatAreGivenNeedTheRightsOfBoth(t *testing.T) {
 	if r := w.retried(w.stopped(run), w.Client, map[string]any{"variables": map[string]any{"x": "prodlab"}}); r.State != "completed" {
 		t.Errorf("%s: %+v", r.State, w.Incidents())
 	}
-	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g"/><sequenceFlow id="f2" sourceRef="g" targetRef="w"><conditionExpression>=go</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` + input("credential", `="connection/" + x`) + `</extensionElements></serviceTask>` + closed
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="g"/><exclusiveGateway id="g"/>` +
+		`<sequenceFlow id="f2" sourceRef="g" targetRef="w"><conditionExpression>=go</conditionExpression></sequenceFlow><sequenceFlow ` +
+		`id="f3" sourceRef="w" targetRef="e"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` +
+		input("credential", `="connection/" + x`) + `</extensionElements></serviceTask>` + closed
 	if err := w.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)
 	}
 	run = w.Run(platform.Request{Process: "p", Objects: []string{"host:host/dev-1"}})
 	i = w.stopped(run)
-	if err := w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+i.Key+"/skip", map[string]any{"reason": "go on", "flow": "f2", "variables": map[string]any{"x": "prodlab"}}, nil); err != nil {
+	if err := w.dev.Call(t.Context(), "POST", "/api/v1/incidents/"+i.Key+"/skip",
+		map[string]any{"reason": "go on", "flow": "f2", "variables": map[string]any{"x": "prodlab"}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.Until(run, time.Minute, func(client.Update) bool {
@@ -220,7 +243,8 @@ func TestAPluginActsForThoseWhoGaveWhatItIsAbout(t *testing.T) {
 			mu.Lock()
 			answers[r.Header.Get(wire.HeaderRun)] = resp.StatusCode
 			mu.Unlock()
-			_, _ = rw.Write(wire.Raw(wire.Response{ResultCode: "0", Results: wire.Results{Outputs: []wire.Row{{"callbackParameter": call.Inputs[0]["callbackParameter"], "errorCode": wire.Raw("0")}}}}))
+			_, _ = rw.Write(wire.Raw(wire.Response{ResultCode: "0",
+				Results: wire.Results{Outputs: []wire.Row{{"callbackParameter": call.Inputs[0]["callbackParameter"], "errorCode": wire.Raw("0")}}}}))
 		})
 	})
 	xml := asks("", reading("odd/touch/peek", input("note", "=[x]")))
@@ -246,7 +270,9 @@ func TestAnApproverApproves(t *testing.T) {
 	w := newWorld(t)
 	approver := w.user("ann", "*", "task.read", "task.complete", "run.read", "object.read")
 	gate := func(inputs string) string {
-		return asks("", `<sequenceFlow id="f2" sourceRef="a" targetRef="g"/><exclusiveGateway id="g" default="no"/><sequenceFlow id="no" sourceRef="g" targetRef="e"/><sequenceFlow id="yes" sourceRef="g" targetRef="w"><conditionExpression>=decision = "yes"</conditionExpression></sequenceFlow>`+
+		return asks("", `<sequenceFlow id="f2" sourceRef="a" targetRef="g"/>`+
+			`<exclusiveGateway id="g" default="no"/><sequenceFlow id="no" sourceRef="g" targetRef="e"/>`+
+			`<sequenceFlow id="yes" sourceRef="g" targetRef="w"><conditionExpression>=decision = "yes"</conditionExpression></sequenceFlow>`+
 			strings.TrimPrefix(reading("odd/touch/change", inputs), `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`))
 	}
 	for name, c := range map[string]struct {
@@ -278,8 +304,10 @@ func TestAnApproverApproves(t *testing.T) {
 func TestWhoGaveWhatIsKnownAfterARestart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	wait := `<sequenceFlow id="f2" sourceRef="a" targetRef="b"/><userTask id="b" name="Wait"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f4" sourceRef="b" targetRef="w"/>`
-	xml := asks("", wait+strings.TrimPrefix(reading("cmdb/import/yaml", input("text", `=if x = null then "" else x`)), `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`))
+	wait := `<sequenceFlow id="f2" sourceRef="a" targetRef="b"/><userTask id="b" name="Wait">` +
+		`<extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f4" sourceRef="b" targetRef="w"/>`
+	xml := asks("", wait+strings.TrimPrefix(reading("cmdb/import/yaml", input("text", `=if x = null then "" else x`)),
+		`<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`))
 	run := w.asked(xml, w.dev, map[string]any{"x": "objects:\n  box:\n  - {id: new, environment: prod}\n"})
 	task(t, w.Platform, run, "Wait")
 	if err := w.Server.Close(); err != nil {
@@ -296,9 +324,12 @@ func TestWhatIsGivenAnewToOneStepIsGivenToItAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	step := func(id, next string) string {
-		return `<serviceTask id="` + id + `"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` + input("credential", `="connection/" + x`) + `</extensionElements></serviceTask><sequenceFlow id="from_` + id + `" sourceRef="` + id + `" targetRef="` + next + `"/>`
+		return `<serviceTask id="` + id + `"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` +
+			input("credential", `="connection/" + x`) + `</extensionElements></serviceTask><sequenceFlow id="from_` +
+			id + `" sourceRef="` + id + `" targetRef="` + next + `"/>`
 	}
-	run := w.asked(asks("", `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`+step("w", "v")+step("v", "e")), w.dev, map[string]any{"x": "prodlab"}, "host:host/dev-1")
+	run := w.asked(asks("", `<sequenceFlow id="f2" sourceRef="a" targetRef="w"/>`+step("w", "v")+step("v", "e")),
+		w.dev, map[string]any{"x": "prodlab"}, "host:host/dev-1")
 	i := w.stopped(run, "dana, who gave x,")
 	if r := w.retried(i, w.Client, map[string]any{"variables": map[string]any{"x": "prodlab"}}); r.State != "incident" {
 		t.Fatalf("the second step is %s", r.State)
@@ -328,7 +359,10 @@ func TestAPluginActsNoMoreOnceItsCallIsOver(t *testing.T) {
 			echo(rw, r)
 		})
 	})
-	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="w" targetRef="a"/><userTask id="a" name="Ask"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f3" sourceRef="a" targetRef="e"/>` + closed
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/>` +
+		`<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/></extensionElements></serviceTask>` +
+		`<sequenceFlow id="f2" sourceRef="w" targetRef="a"/><userTask id="a" name="Ask">` +
+		`<extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f3" sourceRef="a" targetRef="e"/>` + closed
 	if err := w.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)
 	}

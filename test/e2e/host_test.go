@@ -14,8 +14,10 @@ import (
 func host(t *testing.T, p *platform.Platform, id string) *sshtest.Server {
 	t.Helper()
 	s := sshtest.Start(t)
-	p.Must("PUT", "/api/v1/connections/"+id, client.SettingInput{Type: "ssh", Fields: map[string]any{"user": s.User}, Secrets: map[string]string{"private_key": s.PrivateKey}}, nil)
-	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": id, "name": id, "address": s.Address, "host_key": strings.TrimSpace(s.HostKey), "state": "up"}}, nil)
+	p.Must("PUT", "/api/v1/connections/"+id, client.SettingInput{
+		Type: "ssh", Fields: map[string]any{"user": s.User}, Secrets: map[string]string{"private_key": s.PrivateKey}}, nil)
+	p.Must("POST", "/api/v1/objects/host:host",
+		[]map[string]any{{"id": id, "name": id, "address": s.Address, "host_key": strings.TrimSpace(s.HostKey), "state": "up"}}, nil)
 	return s
 }
 
@@ -23,7 +25,8 @@ func TestAScriptOnARealHost(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)
 	host(t, p, "h1")
-	run := p.Service("host/script/run", map[string]any{"script": "echo hello from $(basename \"$HOME\"); echo $1", "args": []string{"it's $HOME"}, "credential": "connection/h1"}, "host:host/h1")
+	run := p.Service("host/script/run", map[string]any{"script": "echo hello from $(basename \"$HOME\"); echo $1",
+		"args": []string{"it's $HOME"}, "credential": "connection/h1"}, "host:host/h1")
 	if r := p.Ended(run); r.State != "completed" {
 		t.Fatalf("the run is %s: %+v", r.State, p.Incidents())
 	}

@@ -26,8 +26,10 @@ func TestWhatAStartShouldGive(t *testing.T) {
 	}
 	deploy(rolling)
 	deploy([]byte(opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="first"/>
-<scriptTask id="first"><extensionElements><zeebe:script expression="=base + 1" resultVariable="sum"/></extensionElements></scriptTask><sequenceFlow id="f2" sourceRef="first" targetRef="g"/>
-<exclusiveGateway id="g"/><sequenceFlow id="yes" sourceRef="g" targetRef="e"><conditionExpression>=sum &gt; 1 and answer = "yes"</conditionExpression></sequenceFlow>
+<scriptTask id="first"><extensionElements><zeebe:script expression="=base + 1" resultVariable="sum"/></extensionElements></scriptTask>` +
+		`<sequenceFlow id="f2" sourceRef="first" targetRef="g"/>
+<exclusiveGateway id="g"/><sequenceFlow id="yes" sourceRef="g" targetRef="e">` +
+		`<conditionExpression>=sum &gt; 1 and answer = "yes"</conditionExpression></sequenceFlow>
 <sequenceFlow id="no" sourceRef="g" targetRef="e"><conditionExpression>=answer = "no"</conditionExpression></sequenceFlow>` + closed))
 	var page struct {
 		Items []struct {
@@ -77,7 +79,8 @@ func TestWhatARunWasStartedWith(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)
 	if err := p.Deploy([]byte(opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="a"/>
-<scriptTask id="a"><extensionElements><zeebe:script expression="=n + 1" resultVariable="n"/></extensionElements></scriptTask><sequenceFlow id="f2" sourceRef="a" targetRef="e"/>` + closed)); err != nil {
+<scriptTask id="a"><extensionElements><zeebe:script expression="=n + 1" resultVariable="n"/></extensionElements></scriptTask>` +
+		`<sequenceFlow id="f2" sourceRef="a" targetRef="e"/>` + closed)); err != nil {
 		t.Fatal(err)
 	}
 	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": "127.0.0.1"}}, nil)

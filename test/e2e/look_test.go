@@ -40,8 +40,10 @@ func toldSteps(p *platform.Platform, run string) string {
 func TestStepsTellWhatWentWrong(t *testing.T) {
 	t.Parallel()
 	p := platform.Start(t, nil)
-	xml := strings.Replace(opened, "<process ", `<error id="err" errorCode="too-late"/><process `, 1) + `<sequenceFlow id="f1" sourceRef="s" targetRef="slow"/><userTask id="slow" name="Slow"/><sequenceFlow id="f2" sourceRef="slow" targetRef="e"/>
-<boundaryEvent id="late" attachedToRef="slow"><timerEventDefinition><timeDuration>PT0.2S</timeDuration></timerEventDefinition></boundaryEvent>
+	xml := strings.Replace(opened, "<process ", `<error id="err" errorCode="too-late"/><process `, 1) + `<sequenceFlow ` +
+		`id="f1" sourceRef="s" targetRef="slow"/><userTask id="slow" name="Slow"/><sequenceFlow id="f2" sourceRef="slow" targetRef="e"/>
+<boundaryEvent id="late" attachedToRef="slow"><timerEventDefinition>` +
+		`<timeDuration>PT0.2S</timeDuration></timerEventDefinition></boundaryEvent>
 <sequenceFlow id="f3" sourceRef="late" targetRef="bad"/><endEvent id="bad"><errorEventDefinition errorRef="err"/></endEvent>` + closed
 	if err := p.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)

@@ -73,7 +73,8 @@ func TestWhatIsNotListedIsNotTriedAgain(t *testing.T) {
 		m.Services[0].Actions[0].Retry.On = c.on
 		p.Plug(m, o.serve(func(w http.ResponseWriter, _ *http.Request) {
 			_,
-				_ = w.Write([]byte(`{"resultCode":"1","results":{"outputs":[{"callbackParameter":"run","errorCode":"odd.busy","errorMessage":"busy","outcome":"failed","retryOn":"` + c.says + `"}]}}`))
+				_ = w.Write([]byte(`{"resultCode":"1","results":{"outputs":[{"callbackParameter":"run",` +
+				`"errorCode":"odd.busy","errorMessage":"busy","outcome":"failed","retryOn":"` + c.says + `"}]}}`))
 		}))
 		run := p.Service("odd/task/do", map[string]any{"text": "x"})
 		p.Until(run, time.Minute, func(u client.Update) bool { return u.Run.State != "active" })

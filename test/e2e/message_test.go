@@ -13,10 +13,13 @@ import (
 // hears is a process that has an answer and then waits for a message or a signal; more
 // stands in the event that waits.
 func hears(event, more string) string {
-	return definitions + `<message id="M" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message><signal id="S" name="alarm"/>
+	return definitions + `<message id="M" name="paid"><extensionElements>` +
+		`<zeebe:subscription correlationKey="=order"/></extensionElements></message><signal id="S" name="alarm"/>
 <process id="p" isExecutable="true"><startEvent id="s"/><endEvent id="e"/>
-<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><intermediateCatchEvent id="w"><extensionElements>` + more + `</extensionElements>` + event + `</intermediateCatchEvent>
-<sequenceFlow id="f2" sourceRef="w" targetRef="u"/><userTask id="u" name="After"/><sequenceFlow id="f3" sourceRef="u" targetRef="e"/>` + closed
+<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><intermediateCatchEvent id="w"><extensionElements>` +
+		more + `</extensionElements>` + event + `</intermediateCatchEvent>
+<sequenceFlow id="f2" sourceRef="w" targetRef="u"/><userTask id="u" name="After"/><sequenceFlow id="f3" sourceRef="u" targetRef="e"/>` +
+		closed
 }
 
 func (w *world) published(by *client.Client, path string, body map[string]any) client.MessageTold {
@@ -51,12 +54,16 @@ func TestWhatIsPublishedDoesNotOverwriteWhatARunHas(t *testing.T) {
 		taken             bool
 		answer            any
 	}{
-		"a-message":                     {event: message, path: "messages", said: said, by: teller, answer: "no"},
-		"a-signal":                      {event: signal, path: "signals", said: said, by: teller, answer: "no"},
-		"what-is-new-or-the-same":       {event: message, path: "messages", said: map[string]any{"order": "A", "empty": 1, "amount": 3}, by: teller, taken: true, answer: "no"},
-		"what-is-mapped-elsewhere":      {event: message, more: `<zeebe:ioMapping><zeebe:output source="=answer" target="said"/></zeebe:ioMapping>`, path: "messages", said: said, by: teller, taken: true, answer: "no"},
-		"what-is-mapped-by-the-process": {event: message, more: `<zeebe:ioMapping><zeebe:output source="=answer" target="answer"/></zeebe:ioMapping>`, path: "messages", said: said, by: teller, taken: true, answer: "yes"},
-		"by-who-may-operate":            {event: message, path: "messages", said: said, by: w.Client, taken: true, answer: "yes"},
+		"a-message": {event: message, path: "messages", said: said, by: teller, answer: "no"},
+		"a-signal":  {event: signal, path: "signals", said: said, by: teller, answer: "no"},
+		"what-is-new-or-the-same": {event: message, path: "messages", said: map[string]any{"order": "A", "empty": 1, "amount": 3},
+			by: teller, taken: true, answer: "no"},
+		"what-is-mapped-elsewhere": {event: message, more: `<zeebe:ioMapping>` +
+			`<zeebe:output source="=answer" target="said"/></zeebe:ioMapping>`, path: "messages", said: said, by: teller, taken: true, answer: "no"},
+		"what-is-mapped-by-the-process": {
+			event: message, more: `<zeebe:ioMapping><zeebe:output source="=answer" target="answer"/></zeebe:ioMapping>`,
+			path: "messages", said: said, by: teller, taken: true, answer: "yes"},
+		"by-who-may-operate": {event: message, path: "messages", said: said, by: w.Client, taken: true, answer: "yes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := w.Deploy([]byte(hears(c.event, c.more))); err != nil {
@@ -98,13 +105,17 @@ func TestWhatIsPublishedDoesNotHideWhatARunHas(t *testing.T) {
 	w := newWorld(t)
 	teller := w.user("tess", "*", "message.publish")
 	for more, want := range map[string]int{"": 0, `<zeebe:ioMapping><zeebe:output source="=answer" target="answer"/></zeebe:ioMapping>`: 1} {
-		xml := strings.Replace(hears(`<signalEventDefinition signalRef="S"/>`, ""), `<startEvent id="s"/>`, `<startEvent id="s"/><subProcess id="on" triggeredByEvent="true"><startEvent id="os" isInterrupting="false"><extensionElements>`+more+`</extensionElements><messageEventDefinition messageRef="M"/></startEvent><sequenceFlow id="of" sourceRef="os" targetRef="ou"/><userTask id="ou" name="Inside"/><sequenceFlow id="og" sourceRef="ou" targetRef="oe"/><endEvent id="oe"/></subProcess>`, 1)
+		xml := strings.Replace(hears(`<signalEventDefinition signalRef="S"/>`, ""), `<startEvent id="s"/>`,
+			`<startEvent id="s"/><subProcess id="on" triggeredByEvent="true"><startEvent id="os" isInterrupting="false"><extensionElements>`+
+				more+`</extensionElements><messageEventDefinition messageRef="M"/></startEvent><sequenceFlow id="of" sourceRef="os" targetRef="ou"/>`+
+				`<userTask id="ou" name="Inside"/><sequenceFlow id="og" sourceRef="ou" targetRef="oe"/><endEvent id="oe"/></subProcess>`, 1)
 		if err := w.Deploy([]byte(xml)); err != nil {
 			t.Fatal(err)
 		}
 		var v client.ControlVerdict
 		w.Must("POST", "/api/v1/runs", map[string]any{"process": "p", "variables": map[string]any{"order": "A", "answer": "no"}}, &v)
-		told := w.published(teller, "messages", map[string]any{"name": "paid", "correlationKey": "A", "variables": map[string]any{"answer": "yes"}})
+		told := w.published(teller, "messages",
+			map[string]any{"name": "paid", "correlationKey": "A", "variables": map[string]any{"answer": "yes"}})
 		if len(told.Runs) != want {
 			t.Errorf("with %q: %+v", more, told)
 		}
@@ -153,7 +164,8 @@ func TestMessagesThatWaitAreListedAndRemoved(t *testing.T) {
 		query, want string
 	}{
 		{tess, "", mine.Key + " tess"}, {other, "", his.Key + " otto"}, {head, "", mine.Key + " tess, " + his.Key + " otto"},
-		{w.Client, "?name=two", his.Key + " otto"}, {tess, "?name=two", ""}, {head, "?limit=1", mine.Key + " tess"}, {head, "?limit=1&after=" + next, his.Key + " otto"},
+		{w.Client, "?name=two", his.Key + " otto"}, {tess, "?name=two", ""},
+		{head, "?limit=1", mine.Key + " tess"}, {head, "?limit=1&after=" + next, his.Key + " otto"},
 	} {
 		if got := keys(c.by, c.query); got != c.want {
 			t.Errorf("%q tells %q, want %q", c.query, got, c.want)
@@ -178,7 +190,8 @@ func TestMessagesThatWaitAreListedAndRemoved(t *testing.T) {
 		t.Errorf("there are still %s", got)
 	}
 	// A run that comes now waits on.
-	if err := w.Deploy([]byte(strings.ReplaceAll(hears(`<messageEventDefinition messageRef="M"/>`, ""), `name="paid"`, `name="one"`))); err != nil {
+	if err := w.Deploy([]byte(strings.ReplaceAll(hears(`<messageEventDefinition messageRef="M"/>`, ""), `name="paid"`, `name="one"`))); err !=
+		nil {
 		t.Fatal(err)
 	}
 	var v client.ControlVerdict
@@ -194,7 +207,8 @@ func TestARunTellsWhoPublishedWhatItHeard(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	teller := w.user("tess", "*", "message.publish", "run.start", "process.read")
-	begins := strings.Replace(hears(`<signalEventDefinition signalRef="S"/>`, ""), `<startEvent id="s"/>`, `<startEvent id="s"><messageEventDefinition messageRef="M"/></startEvent>`, 1)
+	begins := strings.Replace(hears(`<signalEventDefinition signalRef="S"/>`, ""),
+		`<startEvent id="s"/>`, `<startEvent id="s"><messageEventDefinition messageRef="M"/></startEvent>`, 1)
 	if err := w.Deploy([]byte(begins)); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,8 @@ import (
 )
 
 // hundredThousand prints 100,000 lines as fast as awk can.
-const hundredThousand = `awk 'BEGIN { for (i = 1; i <= 100000; i++) printf "line %06d of a script that prints as fast as it can, word%d\n", i, i }'`
+const hundredThousand = `awk 'BEGIN { for (i = 1; i <= 100000; ` +
+	`i++) printf "line %06d of a script that prints as fast as it can, word%d\n", i, i }'`
 
 // numbered checks that a text is the lines from 1 to n, whole and in order.
 func numbered(t *testing.T, what, text string, n int) {
@@ -139,7 +140,8 @@ func TestFourFastScriptsAtOnceAreKeptOrTold(t *testing.T) {
 	for i := range 4 {
 		id := fmt.Sprintf("h%d", i)
 		host(t, p, id)
-		refs = append(refs, p.Service("host/script/run", map[string]any{"script": hundredThousand, "credential": "connection/" + id}, "host:host/"+id))
+		refs = append(refs,
+			p.Service("host/script/run", map[string]any{"script": hundredThousand, "credential": "connection/" + id}, "host:host/"+id))
 	}
 	for i, run := range refs {
 		if r := p.Ended(run); r.State != "completed" {
@@ -213,7 +215,8 @@ func TestOutputOverTheLimitIsALoudGapAtItsPlace(t *testing.T) {
 		t.Fatalf("the end that was kept has %d bytes: %.200q", len(end), end)
 	}
 	lines, whole := strings.Count(kept, "\n")+strings.Count(end, "\n"), int64(all.Len()-len(end))
-	if want := fmt.Sprintf("%d bytes (%d lines) of output are missing here: the job wrote more than is kept of one ──\n", whole-int64(len(kept)), 100_000-lines); !told || gap != want || len(kept) < 700_000 || len(kept) > 1<<20 {
+	if want := fmt.Sprintf("%d bytes (%d lines) of output are missing here: the job wrote more than is kept of one ──\n",
+		whole-int64(len(kept)), 100_000-lines); !told || gap != want || len(kept) < 700_000 || len(kept) > 1<<20 {
 		t.Fatalf("%d bytes are kept, and the gap reads %q, want %q", len(kept), gap, want)
 	}
 	check := func(what string, l client.DispatchLost) {
@@ -331,7 +334,9 @@ func TestTheLastWordsOfAStoppedScriptAreKept(t *testing.T) {
 		vars["script"], vars["credential"] = script, "connection/h1"
 		run := p.Service("host/script/run", vars, "host:host/h1")
 		p.Until(run, time.Minute, func(client.Update) bool { return len(p.Jobs(run)) > 0 })
-		followOutput(t, p, "/api/v1/jobs/"+p.Jobs(run)[0].Job+"/output/events", func(piece client.DispatchPiece) bool { return strings.Contains(piece.Text, "begun") })
+		followOutput(t, p, "/api/v1/jobs/"+p.Jobs(run)[0].Job+"/output/events", func(piece client.DispatchPiece) bool {
+			return strings.Contains(piece.Text, "begun")
+		})
 		if name == "cancelled" {
 			p.Must("POST", "/api/v1/runs/"+run+"/cancel", client.CancelBody{Reason: "enough of it"}, nil)
 		}

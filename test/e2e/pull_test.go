@@ -13,8 +13,11 @@ import (
 )
 
 // working is a process with one job of a type that workers pull, and a way for an error.
-const working = opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="paint" retries="2"/></extensionElements></serviceTask>` +
-	`<sequenceFlow id="f2" sourceRef="w" targetRef="e"/><boundaryEvent id="b" attachedToRef="w"><errorEventDefinition errorRef="E"/></boundaryEvent><sequenceFlow id="f3" sourceRef="b" targetRef="bad"/><endEvent id="bad"/></process><error id="E" errorCode="no.colour"/></definitions>`
+const working = opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/>` +
+	`<serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="paint" retries="2"/></extensionElements></serviceTask>` +
+	`<sequenceFlow id="f2" sourceRef="w" targetRef="e"/><boundaryEvent id="b" attachedToRef="w">` +
+	`<errorEventDefinition errorRef="E"/></boundaryEvent><sequenceFlow id="f3" sourceRef="b" targetRef="bad"/>` +
+	`<endEvent id="bad"/></process><error id="E" errorCode="no.colour"/></definitions>`
 
 type job struct {
 	Key, Lease, Run, Element, Worker string
@@ -77,7 +80,8 @@ func TestAWorkerPullsJobsByType(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("who waits is not told")
 	}
-	if len(all) != 1 || all[0].Run != run || all[0].Element != "w" || all[0].Retries != 2 || all[0].Variables["colour"] != "red" || all[0].Worker != "w1" {
+	if len(all) != 1 || all[0].Run != run || all[0].Element != "w" || all[0].Retries != 2 ||
+		all[0].Variables["colour"] != "red" || all[0].Worker != "w1" {
 		t.Fatalf("it gets %+v", all)
 	}
 	if more, err := pull(t.Context(), p.Client, "w2", nil); err != nil || len(more) != 0 {
@@ -230,7 +234,8 @@ func TestAJobThatFails(t *testing.T) {
 func TestTheRightsOfWorkers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	xml := strings.Replace(working, `<sequenceFlow id="f2" sourceRef="w" targetRef="e"/>`, `<sequenceFlow id="f2" sourceRef="w" targetRef="v"/><serviceTask id="v"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>`+
+	xml := strings.Replace(working, `<sequenceFlow id="f2" sourceRef="w" targetRef="e"/>`, `<sequenceFlow `+
+		`id="f2" sourceRef="w" targetRef="v"/><serviceTask id="v"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>`+
 		input("credential", `="connection/" + x`)+`</extensionElements></serviceTask><sequenceFlow id="f4" sourceRef="v" targetRef="e"/>`, 1)
 	if err := w.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)

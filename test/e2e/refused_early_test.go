@@ -41,7 +41,8 @@ func laboratory(t *testing.T) *platform.Platform {
 	for name, in := range map[string]client.SettingInput{
 		"lab":   {Type: "ssh", Fields: map[string]any{"user": "u"}, Secrets: map[string]string{"password": "hunter22"}},
 		"empty": {Type: "ssh", Fields: map[string]any{"user": "u"}},
-		"aimed": {Type: "ssh", Fields: map[string]any{"user": "u"}, Secrets: map[string]string{"password": "hunter22"}, Targets: []string{"10.9.*"}},
+		"aimed": {Type: "ssh", Fields: map[string]any{"user": "u"}, Secrets: map[string]string{"password": "hunter22"},
+			Targets: []string{"10.9.*"}},
 	} {
 		p.Must("PUT", "/api/v1/connections/"+name, in, nil)
 	}
@@ -60,9 +61,11 @@ func TestWhatCannotBeIsRefusedAtTheDoor(t *testing.T) {
 		says []string
 	}{
 		{"a list", map[string]any{"script": "true", "args": "a b"}, "dispatch.input_value", []string{"variables.args", `["a","b"]`, "a b"}},
-		{"a duration", map[string]any{"script": "true", "timeout": "soon"}, "dispatch.input_value", []string{"variables.timeout", "PT10M", "10m", "soon"}},
+		{"a duration", map[string]any{"script": "true", "timeout": "soon"}, "dispatch.input_value",
+			[]string{"variables.timeout", "PT10M", "10m", "soon"}},
 		{"a duration of months", map[string]any{"script": "true", "grace": "P1M"}, "dispatch.input_value", []string{"variables.grace"}},
-		{"a word", map[string]any{"script": "true", "background": "maybe"}, "dispatch.input_value", []string{"variables.background", "keep, end"}},
+		{"a word", map[string]any{"script": "true", "background": "maybe"}, "dispatch.input_value",
+			[]string{"variables.background", "keep, end"}},
 		{"an object", map[string]any{"script": "true", "env": "A=b"}, "dispatch.input_value", []string{"variables.env", `{"name":"value"}`}},
 		{"a secret", map[string]any{"script": "true", "secret_env": "hunter2"}, "dispatch.input_value", []string{"variables.secret_env"}},
 		{"exit codes", map[string]any{"script": "true", "expect_exit": "0,7"}, "dispatch.input_value", []string{"variables.expect_exit"}},
@@ -70,9 +73,12 @@ func TestWhatCannotBeIsRefusedAtTheDoor(t *testing.T) {
 		{"no script", map[string]any{}, "dispatch.input_one_of", []string{"variables.script", "script, script_file", "0 of them"}},
 		{"two scripts", map[string]any{"script": "true", "script_file": strings.Repeat("0", 64)}, "dispatch.input_one_of", []string{"2 of them"}},
 		{"no such connection", map[string]any{"script": "true", "credential": "connection/none"}, "connection.not_found", []string{`"none"`}},
-		{"no name of a connection", map[string]any{"script": "true", "credential": "lab"}, "dispatch.input_value", []string{"variables.credential", "connection/<name>"}},
-		{"no log-in", map[string]any{"script": "true", "credential": "connection/empty"}, "dispatch.connection_field", []string{"password or private_key", "sextant connection set empty"}},
-		{"no such field", map[string]any{"script": "true", "secret_env": map[string]any{"K": map[string]any{"$secret": "connection/lab#token"}}}, "dispatch.connection_field", []string{"token"}},
+		{"no name of a connection", map[string]any{"script": "true", "credential": "lab"},
+			"dispatch.input_value", []string{"variables.credential", "connection/<name>"}},
+		{"no log-in", map[string]any{"script": "true", "credential": "connection/empty"},
+			"dispatch.connection_field", []string{"password or private_key", "sextant connection set empty"}},
+		{"no such field", map[string]any{"script": "true", "secret_env": map[string]any{"K": map[string]any{"$secret": "connection/lab#token"}}},
+			"dispatch.connection_field", []string{"token"}},
 	} {
 		e := refusal(t, p, "host/script/run", tt.vars, "host:host/a")
 		if e == nil || e.Code != tt.code || e.Status/100 != 4 {
@@ -90,23 +96,28 @@ func TestWhatCannotBeIsRefusedAtTheDoor(t *testing.T) {
 		}
 	}
 	for _, vars := range []map[string]any{
-		{"script": "true", "timeout": "10m", "grace": "PT3S"}, {"script": "true", "timeout": "1h30m"}, {"script": "true", "args": []string{"a b"}, "expect_exit": "[0,7]"},
-		{"script": "true", "secret_env": map[string]any{"K": map[string]any{"$secret": "connection/lab#password"}}, "env": map[string]any{"A": 1}},
+		{"script": "true", "timeout": "10m", "grace": "PT3S"}, {"script": "true", "timeout": "1h30m"},
+		{"script": "true", "args": []string{"a b"}, "expect_exit": "[0,7]"},
+		{"script": "true", "secret_env": map[string]any{"K": map[string]any{"$secret": "connection/lab#password"}},
+			"env": map[string]any{"A": 1}},
 	} {
 		vars["credential"] = "connection/lab"
 		var preview client.ProcessPreview
-		p.Must("POST", "/api/v1/calls/preview", map[string]any{"service": "host/script/run", "objects": []string{"host:host/a"}, "variables": vars}, &preview)
+		p.Must("POST", "/api/v1/calls/preview",
+			map[string]any{"service": "host/script/run", "objects": []string{"host:host/a"}, "variables": vars}, &preview)
 		if slices.ContainsFunc(preview.Door, func(s client.ControlStep) bool { return !s.Ok }) {
 			t.Errorf("%v: %+v", vars, preview.Door)
 		}
 	}
 	for key, ok := range map[string]bool{
-		"ssh-ed25519 AAAA": true, "SHA256:" + strings.Repeat("A", 43): true, "# of old\n@revoked ssh-ed25519 AAAA\nweb-1,192.0.2.1 ecdsa-sha2-nistp256 AAAA= root@web": true,
+		"ssh-ed25519 AAAA": true, "SHA256:" + strings.Repeat("A", 43): true,
+		"# of old\n@revoked ssh-ed25519 AAAA\nweb-1,192.0.2.1 ecdsa-sha2-nistp256 AAAA= root@web": true,
 		"two lines\nof text": false, "SHA256:short": false, "MD5:00:11": false, "ssh-ed25519": false, "ssh-ed25519 AAAA\ngarbage": false,
 	} {
 		err := p.Call(t.Context(), "PATCH", "/api/v1/objects/host:host", []map[string]any{{"id": "a", "host_key": key}}, nil)
 		id := fmt.Sprintf("b%d", len(key))
-		made := p.Call(t.Context(), "POST", "/api/v1/objects/host:host", []map[string]any{{"id": id, "name": id, "address": "192.0.2.2", "host_key": key}}, nil)
+		made := p.Call(t.Context(), "POST", "/api/v1/objects/host:host",
+			[]map[string]any{{"id": id, "name": id, "address": "192.0.2.2", "host_key": key}}, nil)
 		if (err == nil) != ok || (made == nil) != ok || !ok && !strings.Contains(made.Error(), "ssh-keyscan") {
 			t.Errorf("host_key %q: %v, %v", key, err, made)
 		}
@@ -118,14 +129,20 @@ func TestConstantsAreCheckedAtTheDoor(t *testing.T) {
 	t.Parallel()
 	p := laboratory(t)
 	step := func(inputs string) []byte {
-		return []byte(opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:host/script/run"/><sextant:input name="script" from="constant" value="true"/>` + inputs + `</extensionElements></serviceTask>` + closed)
+		return []byte(opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/>` +
+			`<serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:host/script/run"/>` +
+			`<sextant:input name="script" from="constant" value="true"/>` + inputs + `</extensionElements></serviceTask>` + closed)
 	}
-	const lab, aimed = `<sextant:input name="credential" from="constant" value="connection/lab"/>`, `<sextant:input name="credential" from="constant" value="connection/aimed"/>`
+	const lab, aimed = `<sextant:input name="credential" from="constant" value="connection/lab"/>`,
+		`<sextant:input name="credential" from="constant" value="connection/aimed"/>`
 	for _, tt := range []struct{ name, inputs, code, says string }{
 		{"a duration", lab + `<sextant:input name="timeout" from="constant" value="soon"/>`, "dispatch.input_value", "inputs.timeout"},
-		{"an address", lab + `<sextant:input name="address" from="constant" value="http://192.0.2.1/"/>`, "dispatch.input_value", "inputs.address"},
-		{"an address that the connection is not for", aimed + `<sextant:input name="address" from="constant" value="192.0.2.7"/>`, "dispatch.secret_moves", "aimed"},
-		{"an address with a connection without targets", lab + `<sextant:input name="address" from="constant" value="192.0.2.7"/>`, "dispatch.secret_moves", "lab"},
+		{"an address", lab + `<sextant:input name="address" from="constant" value="http://192.0.2.1/"/>`,
+			"dispatch.input_value", "inputs.address"},
+		{"an address that the connection is not for", aimed + `<sextant:input name="address" from="constant" value="192.0.2.7"/>`,
+			"dispatch.secret_moves", "aimed"},
+		{"an address with a connection without targets", lab + `<sextant:input name="address" from="constant" value="192.0.2.7"/>`,
+			"dispatch.secret_moves", "lab"},
 		{"an object that the connection is not for", aimed, "dispatch.connection_target", "host:host/a"},
 		{"an address that it is for", aimed + `<sextant:input name="address" from="constant" value="10.9.0.1"/>`, "", ""},
 	} {
@@ -156,10 +173,14 @@ func TestAVariableThatIsMissingIsNamed(t *testing.T) {
 	t.Parallel()
 	p := laboratory(t)
 	for _, inputs := range []string{
-		`<sextant:input name="script" from="feel" value="=&quot;echo &quot; + s"/><sextant:input name="credential" from="constant" value="connection/lab"/>`,
-		`<sextant:input name="script" from="constant" value="true"/><sextant:input name="credential" from="feel" value="=&quot;connection/&quot; + s"/>`,
+		`<sextant:input name="script" from="feel" value="=&quot;echo &quot; + s"/>` +
+			`<sextant:input name="credential" from="constant" value="connection/lab"/>`,
+		`<sextant:input name="script" from="constant" value="true"/>` +
+			`<sextant:input name="credential" from="feel" value="=&quot;connection/&quot; + s"/>`,
 	} {
-		xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/><serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:host/script/run"/>` + inputs + `</extensionElements></serviceTask>` + closed
+		xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/><sequenceFlow id="f2" sourceRef="w" targetRef="e"/>` +
+			`<serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:host/script/run"/>` +
+			inputs + `</extensionElements></serviceTask>` + closed
 		if err := p.Deploy([]byte(xml)); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,8 @@ import (
 // asked waits for a person twice, with a gateway that has no way out between.
 const asked = opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="first"/>
 <userTask id="first" name="First"/><sequenceFlow id="f2" sourceRef="first" targetRef="g"/>
-<exclusiveGateway id="g"/><sequenceFlow id="yes" sourceRef="g" targetRef="second"><conditionExpression>=answer = "yes"</conditionExpression></sequenceFlow>
+<exclusiveGateway id="g"/><sequenceFlow id="yes" sourceRef="g" targetRef="second">` +
+	`<conditionExpression>=answer = "yes"</conditionExpression></sequenceFlow>
 <sequenceFlow id="no" sourceRef="g" targetRef="e"><conditionExpression>=answer = "no"</conditionExpression></sequenceFlow>
 <userTask id="second" name="Second"/><sequenceFlow id="f3" sourceRef="second" targetRef="e"/>` + closed
 

@@ -22,7 +22,8 @@ func scriptAtWork(t *testing.T, p *platform.Platform) (s *sshtest.Server, run st
 			t.Error(err)
 		}
 	})
-	run = p.Service("host/script/run", map[string]any{"script": `echo x >>"$HOME/count"; echo go; while [ ! -e "$HOME/end" ]; do sleep 0.1; done`, "credential": "connection/h1"}, "host:host/h1")
+	run = p.Service("host/script/run", map[string]any{"script": `echo x >>"$HOME/count"; ` +
+		`echo go; while [ ! -e "$HOME/end" ]; do sleep 0.1; done`, "credential": "connection/h1"}, "host:host/h1")
 	appears(t, filepath.Join(s.Home, "count"))
 	return s, run
 }

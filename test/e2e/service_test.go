@@ -107,7 +107,8 @@ func TestServicesThatMisbehave(t *testing.T) {
 		"refused": {text(400, `{"resultCode":"1","resultMessage":"no such thing"}`), "failed", "sextant.refused", "service_failed",
 			"no such thing"},
 		"failed": {text(200,
-			`{"resultCode":"1","resultMessage":"x","results":{"outputs":[{"callbackParameter":"run","errorCode":"disk.full","errorMessage":"no space"}]}}`), "failed", "disk.full", "service_failed", "no space"},
+			`{"resultCode":"1","resultMessage":"x","results":{"outputs":[{"callbackParameter":"run",`+
+				`"errorCode":"disk.full","errorMessage":"no space"}]}}`), "failed", "disk.full", "service_failed", "no space"},
 		"failed_whole": {text(200, `{"resultCode":"1","resultMessage":"all wrong"}`), "failed", "sextant.failed", "service_failed",
 			"all wrong"},
 		"too_late": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "unknown", "sextant.timed_out", "unknown",

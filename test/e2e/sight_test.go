@@ -35,7 +35,9 @@ func (w *world) seenBy(c *client.Client, run string) (told []string) {
 	if w.get(c, "/api/v1/runs/"+run+"/events").StatusCode != http.StatusNotFound {
 		told = append(told, "/runs/{run}/events")
 	}
-	for _, path := range []string{"/runs", "/runs?text=p", "/runs?process=p", "/verdicts", "/verdicts?run=" + run, "/incidents", "/incidents?run=" + run, "/tasks", "/tasks?run=" + run, "/locks?run=" + run, "/locks?object=host:host/prod-1", "/runs?object=host:host/prod-1"} {
+	for _, path := range []string{"/runs", "/runs?text=p", "/runs?process=p",
+		"/verdicts", "/verdicts?run=" + run, "/incidents", "/incidents?run=" + run,
+		"/tasks", "/tasks?run=" + run, "/locks?run=" + run, "/locks?object=host:host/prod-1", "/runs?object=host:host/prod-1"} {
 		var any json.RawMessage
 		if err := c.Call(w.t.Context(), "GET", "/api/v1"+path, nil, &any); err != nil {
 			w.t.Fatal(path, err)
@@ -118,7 +120,8 @@ func TestARunIsReadWhereItsConnectionsAre(t *testing.T) {
 	w := newWorld(t)
 	vic := w.user("vic", "dev", "run.read", "task.read")
 	for name, env := range map[string]string{"lab": "dev", "prodlab": "prod"} {
-		w.Must("PUT", "/api/v1/connections/"+name, client.SettingInput{Type: "ssh", Environment: env, Fields: map[string]any{"user": "u"}, Targets: []string{"192.0.2.*"}}, nil)
+		w.Must("PUT", "/api/v1/connections/"+name, client.SettingInput{
+			Type: "ssh", Environment: env, Fields: map[string]any{"user": "u"}, Targets: []string{"192.0.2.*"}}, nil)
 	}
 	address := `<sextant:input name="address" from="constant" value="192.0.2.1"/>`
 	for name, c := range map[string]struct {
@@ -170,10 +173,15 @@ func TestARunIsReadWhereItsConnectionsAre(t *testing.T) {
 func TestARunThatReachesAnotherEnvironmentIsReadThere(t *testing.T) {
 	t.Parallel()
 	for name, step := range map[string]string{
-		"bound":   `<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>`,
-		"batches": `<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements><multiInstanceLoopCharacteristics isSequential="true"><extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics></serviceTask>`,
-		"through": `<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/><sextant:input name="address" from="path" value=".host&gt;host:host.address"/></extensionElements></serviceTask>`,
-		"looking": `<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/><sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>`,
+		"bound": `<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/>` +
+			`<sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>`,
+		"batches": `<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/>` +
+			`<sextant:bind path=".hosts&gt;host:host"/></extensionElements><multiInstanceLoopCharacteristics isSequential="true">` +
+			`<extensionElements><sextant:batch expression="1"/></extensionElements></multiInstanceLoopCharacteristics></serviceTask>`,
+		"through": `<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/change"/>` +
+			`<sextant:input name="address" from="path" value=".host&gt;host:host.address"/></extensionElements></serviceTask>`,
+		"looking": `<serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` +
+			`<sextant:bind path=".hosts&gt;host:host"/></extensionElements></serviceTask>`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -256,7 +264,8 @@ func TestARunThatStandsStillEndsAsFailed(t *testing.T) {
 	}
 	w.stopped(run)
 	end := map[string]any{"reason": "the call failed", "failed": true}
-	w.refusedAs(w.sees("olga").Call(t.Context(), "POST", "/api/v1/runs/"+w.Run(platform.Request{Process: "call-odd-touch-change", Objects: []string{"host:host/prod-1"}})+"/cancel", end, nil), 403, "object.right")
+	w.refusedAs(w.sees("olga").Call(t.Context(), "POST", "/api/v1/runs/"+w.Run(
+		platform.Request{Process: "call-odd-touch-change", Objects: []string{"host:host/prod-1"}})+"/cancel", end, nil), 403, "object.right")
 	if err := w.dev.Call(t.Context(), "POST", "/api/v1/runs/"+run+"/cancel", end, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +273,8 @@ func TestARunThatStandsStillEndsAsFailed(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	var failed client.PageOfProcessRun
-	if err := w.dev.Call(t.Context(), "GET", "/api/v1/runs?state=failed", nil, &failed); err != nil || len(failed.Items) != 1 || failed.Items[0].Key != run {
+	if err := w.dev.Call(t.Context(), "GET", "/api/v1/runs?state=failed", nil, &failed); err != nil ||
+		len(failed.Items) != 1 || failed.Items[0].Key != run {
 		t.Errorf("%+v %v", failed, err)
 	}
 	var lock struct{ Held bool }
@@ -349,7 +359,10 @@ func TestWhereOlderRunsActIsLookedUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("UPDATE process_run SET places = ?", "\n?\n"); return err }); err != nil {
+	if err := d.Do(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec("UPDATE process_run SET places = ?", "\n?\n")
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Close(); err != nil {
@@ -378,7 +391,8 @@ func TestACallEndsAsFailedWhereThatIsAskedFor(t *testing.T) {
 		w.x.fail = fails
 		w.x.mu.Unlock()
 		var v client.ControlVerdict
-		if err := w.dev.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/touch/change", "objects": []string{"host:host/dev-1"}, "onFailure": "fail"}, &v); err != nil {
+		if err := w.dev.Call(t.Context(), "POST", "/api/v1/calls",
+			map[string]any{"service": "odd/touch/change", "objects": []string{"host:host/dev-1"}, "onFailure": "fail"}, &v); err != nil {
 			t.Fatal(err)
 		}
 		if r := w.Ended(v.Run); string(r.State) != state || fails && r.Code != "call.failed" {
@@ -397,5 +411,6 @@ func TestACallEndsAsFailedWhereThatIsAskedFor(t *testing.T) {
 	if said := string(wire.Raw(steps)); !strings.Contains(said, "host:host/dev-1 failed") {
 		t.Errorf("the steps say %s", said)
 	}
-	w.refusedAs(w.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/touch/change", "onFailure": "nothing"}, nil), 422, "request.invalid")
+	w.refusedAs(w.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/touch/change", "onFailure": "nothing"}, nil),
+		422, "request.invalid")
 }

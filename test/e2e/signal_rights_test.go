@@ -8,25 +8,30 @@ import (
 	"sextant/sdk/go/client"
 )
 
-const signalDefs = `<message id="M" name="q"><extensionElements><zeebe:subscription correlationKey="=&quot;k&quot;"/></extensionElements></message><signal id="S" name="sgq"/><signal id="L" name="loop"/>`
+const signalDefs = `<message id="M" name="q"><extensionElements><zeebe:subscription ` +
+	`correlationKey="=&quot;k&quot;"/></extensionElements></message><signal id="S" name="sgq"/><signal id="L" name="loop"/>`
 
 // deployed deploys a process of its own name; from names the element that leads to the end.
 func (w *world) deployed(id, from, inside string) {
 	w.t.Helper()
-	xml := definitions + signalDefs + `<process id="` + id + `" isExecutable="true">` + inside + `<sequenceFlow id="last" sourceRef="` + from + `" targetRef="e"/><endEvent id="e"/></process></definitions>`
+	xml := definitions + signalDefs + `<process id="` + id + `" isExecutable="true">` +
+		inside + `<sequenceFlow id="last" sourceRef="` + from + `" targetRef="e"/><endEvent id="e"/></process></definitions>`
 	if err := w.Deploy([]byte(xml)); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 const (
-	throwsSignal = `<intermediateThrowEvent id="t"><extensionElements><zeebe:ioMapping><zeebe:input source="=value" target="sent"/></zeebe:ioMapping></extensionElements><signalEventDefinition signalRef="S"/></intermediateThrowEvent>`
-	hearsSignal  = `<extensionElements><zeebe:ioMapping><zeebe:output source="=sent" target="got"/></zeebe:ioMapping></extensionElements><signalEventDefinition signalRef="S"/>`
+	throwsSignal = `<intermediateThrowEvent id="t"><extensionElements><zeebe:ioMapping><zeebe:input ` +
+		`source="=value" target="sent"/></zeebe:ioMapping></extensionElements><signalEventDefinition signalRef="S"/></intermediateThrowEvent>`
+	hearsSignal = `<extensionElements><zeebe:ioMapping><zeebe:output source="=sent" target="got"/></zeebe:ioMapping></extensionElements>` +
+		`<signalEventDefinition signalRef="S"/>`
 )
 
 // peeks is a step that asks for the connection whose name it heard.
 func peeks() string {
-	return `<serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` + input("credential", `="connection/" + got`) + `</extensionElements></serviceTask>`
+	return `<serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="plugin:odd/touch/peek"/>` +
+		input("credential", `="connection/" + got`) + `</extensionElements></serviceTask>`
 }
 
 // A signal that a run throws carries who gave the run what it brings: what hears it
@@ -39,21 +44,26 @@ func TestASignalCarriesWhoGaveItsValues(t *testing.T) {
 		give func(w *world, run string)
 		who  string
 	}{
-		"published": {`<intermediateCatchEvent id="a"><messageEventDefinition messageRef="M"/></intermediateCatchEvent>`, func(w *world, _ string) {
-			by := w.user("mpub", "*", "message.publish")
-			if err := by.Call(w.t.Context(), "POST", "/api/v1/messages", map[string]any{"name": "q", "correlationKey": "k", "variables": map[string]any{"value": "prodlab"}}, nil); err != nil {
-				w.t.Fatal(err)
-			}
-		}, "mpub"},
-		"answered": {`<userTask id="a" name="Ask"><extensionElements><zeebe:userTask/></extensionElements></userTask>`, func(w *world, run string) {
-			w.complete(run, w.user("ann", "*", "task.read", "task.complete", "run.read", "object.read"), map[string]any{"value": "prodlab"})
-		}, "ann"},
+		"published": {`<intermediateCatchEvent id="a"><messageEventDefinition messageRef="M"/></intermediateCatchEvent>`,
+			func(w *world, _ string) {
+				by := w.user("mpub", "*", "message.publish")
+				if err := by.Call(w.t.Context(), "POST", "/api/v1/messages",
+					map[string]any{"name": "q", "correlationKey": "k", "variables": map[string]any{"value": "prodlab"}}, nil); err != nil {
+					w.t.Fatal(err)
+				}
+			}, "mpub"},
+		"answered": {`<userTask id="a" name="Ask"><extensionElements><zeebe:userTask/></extensionElements></userTask>`,
+			func(w *world, run string) {
+				w.complete(run, w.user("ann", "*", "task.read", "task.complete", "run.read", "object.read"), map[string]any{"value": "prodlab"})
+			}, "ann"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.deployed("tells", "t", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="a"/>`+c.asks+`<sequenceFlow id="f2" sourceRef="a" targetRef="t"/>`+throwsSignal)
-			w.deployed("hears", "w", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">`+hearsSignal+`</intermediateCatchEvent><sequenceFlow id="f2" sourceRef="h" targetRef="w"/>`+peeks())
+			w.deployed("tells", "t", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="a"/>`+
+				c.asks+`<sequenceFlow id="f2" sourceRef="a" targetRef="t"/>`+throwsSignal)
+			w.deployed("hears", "w", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">`+
+				hearsSignal+`</intermediateCatchEvent><sequenceFlow id="f2" sourceRef="h" targetRef="w"/>`+peeks())
 			w.deployed("begins", "s", `<startEvent id="s">`+hearsSignal+`</startEvent>`)
 			hearing := w.Run(platform.Request{Process: "hears", Objects: []string{"host:host/prod-1"}})
 			telling := w.Run(platform.Request{Process: "tells"})
@@ -84,9 +94,15 @@ func TestASignalCarriesWhoGaveItsValues(t *testing.T) {
 func TestASignalThatIsPassedOnCarriesWhoGaveItsValues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.deployed("tells", "t", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="a"/><userTask id="a" name="Ask"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="a" targetRef="t"/>`+throwsSignal)
-	w.deployed("passes", "t", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">`+hearsSignal+`</intermediateCatchEvent><sequenceFlow id="f2" sourceRef="h" targetRef="b"/><userTask id="b" name="Wait"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f3" sourceRef="b" targetRef="t"/><intermediateThrowEvent id="t"><extensionElements><zeebe:ioMapping><zeebe:input source="=got" target="sent"/></zeebe:ioMapping></extensionElements><signalEventDefinition signalRef="L"/></intermediateThrowEvent>`)
-	w.deployed("hears", "w", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">`+strings.ReplaceAll(hearsSignal, `"S"`, `"L"`)+`</intermediateCatchEvent><sequenceFlow id="f2" sourceRef="h" targetRef="w"/>`+peeks())
+	w.deployed("tells", "t", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="a"/><userTask id="a" name="Ask">`+
+		`<extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="a" targetRef="t"/>`+throwsSignal)
+	w.deployed("passes", "t", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">`+
+		hearsSignal+`</intermediateCatchEvent><sequenceFlow id="f2" sourceRef="h" targetRef="b"/>`+
+		`<userTask id="b" name="Wait"><extensionElements><zeebe:userTask/></extensionElements></userTask>`+
+		`<sequenceFlow id="f3" sourceRef="b" targetRef="t"/><intermediateThrowEvent id="t"><extensionElements><zeebe:ioMapping><zeebe:input `+
+		`source="=got" target="sent"/></zeebe:ioMapping></extensionElements><signalEventDefinition signalRef="L"/></intermediateThrowEvent>`)
+	w.deployed("hears", "w", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">`+
+		strings.ReplaceAll(hearsSignal, `"S"`, `"L"`)+`</intermediateCatchEvent><sequenceFlow id="f2" sourceRef="h" targetRef="w"/>`+peeks())
 	hearing := w.Run(platform.Request{Process: "hears", Objects: []string{"host:host/prod-1"}})
 	passing := w.Run(platform.Request{Process: "passes"})
 	telling := w.Run(platform.Request{Process: "tells"})
@@ -105,22 +121,27 @@ func TestASignalThatIsPassedOnCarriesWhoGaveItsValues(t *testing.T) {
 func TestWhatIsToldStaysInItsEnvironment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Must("POST", "/api/v1/users", client.IdentityNewUser{Name: "petra", Password: "a long password", Grants: []client.IdentityGrant{{Permission: "run.*", Project: "default", Environment: "prod"},
-		{Permission: "object.*", Project: "default", Environment: "prod"}, {Permission: "message.publish", Project: "default", Environment: "*"}}}, nil)
+	w.Must("POST", "/api/v1/users", client.IdentityNewUser{
+		Name: "petra", Password: "a long password", Grants: []client.IdentityGrant{{Permission: "run.*", Project: "default", Environment: "prod"},
+			{Permission: "object.*", Project: "default", Environment: "prod"},
+			{Permission: "message.publish", Project: "default", Environment: "*"}}}, nil)
 	var out client.SessionOutBody
 	w.Must("POST", "/api/v1/session", client.LoginInBody{Name: "petra", Password: "a long password"}, &out)
 	prod := &client.Client{URL: w.URL, Token: out.Token}
-	w.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "prod-2", "name": "prod-2", "address": "192.0.2.1", "environment": "prod"}}, nil)
+	w.Must("POST", "/api/v1/objects/host:host",
+		[]map[string]any{{"id": "prod-2", "name": "prod-2", "address": "192.0.2.1", "environment": "prod"}}, nil)
 	start := func(by *client.Client, process, host string) string {
 		t.Helper()
 		var v client.ControlVerdict
-		if err := by.Call(t.Context(), "POST", "/api/v1/runs", platform.Request{Process: process, Objects: []string{"host:host/" + host}, Variables: map[string]any{"value": host}}, &v); err != nil {
+		if err := by.Call(t.Context(), "POST", "/api/v1/runs",
+			platform.Request{Process: process, Objects: []string{"host:host/" + host}, Variables: map[string]any{"value": host}}, &v); err != nil {
 			t.Fatal(err)
 		}
 		return v.Run
 	}
 	waits := func(event string) string {
-		return `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">` + event + `</intermediateCatchEvent>`
+		return `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="h"/><intermediateCatchEvent id="h">` +
+			event + `</intermediateCatchEvent>`
 	}
 	w.deployed("tells", "t", `<startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="t"/>`+throwsSignal)
 	w.deployed("hears", "h", waits(hearsSignal))
@@ -159,7 +180,8 @@ func TestWhatIsToldStaysInItsEnvironment(t *testing.T) {
 	}
 	active(dev, "a message of prod came to dev")
 	// Who publishes for the whole project reaches all.
-	if err := w.user("mpub", "*", "message.publish").Call(t.Context(), "POST", "/api/v1/messages", map[string]any{"name": "q", "correlationKey": "k"}, nil); err != nil {
+	if err := w.user("mpub", "*", "message.publish").
+		Call(t.Context(), "POST", "/api/v1/messages", map[string]any{"name": "q", "correlationKey": "k"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if r := w.Ended(dev); r.State != "completed" {

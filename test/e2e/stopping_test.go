@@ -148,12 +148,15 @@ func TestALaterStepWaitsForWhatATimeOutInterrupted(t *testing.T) {
 	p.Plug(slowManifest(), x.serve)
 	refs := hosts(p, "h1", "h2")
 	step := func(id, service, host, next string) string {
-		return `<serviceTask id="` + id + `"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/` + service + `"/><sextant:bind path="host:host{name eq '` + host + `'}"/></extensionElements></serviceTask>
+		return `<serviceTask id="` + id + `"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/` +
+			service + `"/><sextant:bind path="host:host{name eq '` + host + `'}"/></extensionElements></serviceTask>
 <sequenceFlow id="from-` + id + `" sourceRef="` + id + `" targetRef="` + next + `"/>`
 	}
 	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="w"/>` + step("w", "long", "h1", "e") + `
-<boundaryEvent id="late" attachedToRef="w"><timerEventDefinition><timeDuration>PT0.2S</timeDuration></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="late" targetRef="both"/>
-<parallelGateway id="both"/><sequenceFlow id="f4" sourceRef="both" targetRef="back"/><sequenceFlow id="f5" sourceRef="both" targetRef="o1"/>` +
+<boundaryEvent id="late" attachedToRef="w"><timerEventDefinition>` +
+		`<timeDuration>PT0.2S</timeDuration></timerEventDefinition></boundaryEvent><sequenceFlow id="f3" sourceRef="late" targetRef="both"/>
+<parallelGateway id="both"/><sequenceFlow id="f4" sourceRef="both" targetRef="back"/>` +
+		`<sequenceFlow id="f5" sourceRef="both" targetRef="o1"/>` +
 		step("back", "quick", "h1", "e") + step("o1", "quick", "h2", "o2") + step("o2", "quick", "h2", "o3") +
 		step("o3", "quick", "h2", "e") + closed
 	if err := p.Deploy([]byte(xml)); err != nil {

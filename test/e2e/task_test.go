@@ -11,9 +11,11 @@ import (
 
 // decide is a task that maps its answer out, before a gateway with a default.
 const decide = opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="ask"/>
-<userTask id="ask" name="Go on?"><documentation>Say what to do.</documentation><extensionElements><zeebe:userTask/><zeebe:ioMapping>INPUT<zeebe:output source="=decision" target="decision"/></zeebe:ioMapping></extensionElements></userTask>
+<userTask id="ask" name="Go on?"><documentation>Say what to do.</documentation><extensionElements><zeebe:userTask/>` +
+	`<zeebe:ioMapping>INPUT<zeebe:output source="=decision" target="decision"/></zeebe:ioMapping></extensionElements></userTask>
 <sequenceFlow id="f2" sourceRef="ask" targetRef="g"/><exclusiveGateway id="g" default="stop"/>
-<sequenceFlow id="again" name="Try again" sourceRef="g" targetRef="ask"><conditionExpression>=decision = "retry"</conditionExpression></sequenceFlow>
+<sequenceFlow id="again" name="Try again" sourceRef="g" targetRef="ask">` +
+	`<conditionExpression>=decision = "retry"</conditionExpression></sequenceFlow>
 <sequenceFlow id="stop" sourceRef="g" targetRef="e"/>` + closed
 
 func coded(err error, code string) bool {
@@ -119,12 +121,18 @@ func TestATaskAsksWhatIsDecidedAfterIt(t *testing.T) {
 }
 
 // twice is approved a second time where the amount that the start gave is high.
-const twice = `<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:sextant="urn:sextant:bpmn:1"><bpmn:process id="p" isExecutable="true">
-<bpmn:startEvent id="s"><bpmn:extensionElements><sextant:start><sextant:schema>{"type":"object","required":["amount"],"properties":{"amount":{"type":"integer","minimum":100}}}</sextant:schema></sextant:start></bpmn:extensionElements></bpmn:startEvent>
-<bpmn:sequenceFlow id="f1" sourceRef="s" targetRef="first"/><bpmn:userTask id="first" name="First"/><bpmn:sequenceFlow id="f2" sourceRef="first" targetRef="g"/>
-<bpmn:exclusiveGateway id="g" default="low"/><bpmn:sequenceFlow id="high" sourceRef="g" targetRef="second"><bpmn:conditionExpression>=amount &gt; 500</bpmn:conditionExpression></bpmn:sequenceFlow>
-<bpmn:sequenceFlow id="low" sourceRef="g" targetRef="e"/><bpmn:userTask id="second" name="Second"/><bpmn:sequenceFlow id="f3" sourceRef="second" targetRef="h"/>
-<bpmn:exclusiveGateway id="h" default="done"/><bpmn:sequenceFlow id="again" sourceRef="h" targetRef="second"><bpmn:conditionExpression>=answer = "again"</bpmn:conditionExpression></bpmn:sequenceFlow>
+const twice = `<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:sextant="urn:sextant:bpmn:1">` +
+	`<bpmn:process id="p" isExecutable="true">
+<bpmn:startEvent id="s"><bpmn:extensionElements><sextant:start><sextant:schema>{"type":"object","required":["amount"],` +
+	`"properties":{"amount":{"type":"integer","minimum":100}}}</sextant:schema></sextant:start></bpmn:extensionElements></bpmn:startEvent>
+<bpmn:sequenceFlow id="f1" sourceRef="s" targetRef="first"/><bpmn:userTask id="first" name="First"/>` +
+	`<bpmn:sequenceFlow id="f2" sourceRef="first" targetRef="g"/>
+<bpmn:exclusiveGateway id="g" default="low"/><bpmn:sequenceFlow id="high" sourceRef="g" targetRef="second">` +
+	`<bpmn:conditionExpression>=amount &gt; 500</bpmn:conditionExpression></bpmn:sequenceFlow>
+<bpmn:sequenceFlow id="low" sourceRef="g" targetRef="e"/><bpmn:userTask id="second" name="Second"/>` +
+	`<bpmn:sequenceFlow id="f3" sourceRef="second" targetRef="h"/>
+<bpmn:exclusiveGateway id="h" default="done"/><bpmn:sequenceFlow id="again" sourceRef="h" targetRef="second">` +
+	`<bpmn:conditionExpression>=answer = "again"</bpmn:conditionExpression></bpmn:sequenceFlow>
 <bpmn:sequenceFlow id="done" sourceRef="h" targetRef="e"/><bpmn:endEvent id="e"/></bpmn:process></bpmn:definitions>`
 
 // What the start gave is no question of a task, and is not overwritten by who may
@@ -146,7 +154,8 @@ func TestATaskDoesNotOverwriteWhatTheStartGave(t *testing.T) {
 	}
 	err := answer(ann, first.Key, map[string]any{"amount": 1, "note": "mine"})
 	var refused *client.Error
-	if !coded(err, "task.overwrites") || !errors.As(err, &refused) || len(refused.Fields) != 1 || refused.Fields[0].Path != "variables.amount" || !strings.Contains(refused.Error(), "run.operate") {
+	if !coded(err, "task.overwrites") || !errors.As(err, &refused) || len(refused.Fields) != 1 ||
+		refused.Fields[0].Path != "variables.amount" || !strings.Contains(refused.Error(), "run.operate") {
 		t.Fatalf("the amount of the start was overwritten: %v", err)
 	}
 	if err := answer(ann, first.Key, map[string]any{"note": "mine"}); err != nil {

@@ -63,7 +63,8 @@ func plainManifest() wire.Manifest {
 		Services: []wire.Service{{Name: "task", Title: title, Actions: []wire.Action{{
 			Action: "do", Title: title, Path: "/v1/task/do", Method: "POST", Batch: 50, Timeout: "PT10M", Risk: wire.RiskChange, Idempotent: true,
 			Retry: &wire.Retry{Max: 2, Backoff: "PT0.01S", On: []string{"transport"}},
-			Input: []wire.Param{{Name: "text", Type: wire.TypeText}, {Name: "count", Type: wire.TypeInt, Default: "3"}, {Name: "dry_run", Type: wire.TypeBool, Default: "false"},
+			Input: []wire.Param{{Name: "text", Type: wire.TypeText}, {Name: "count", Type: wire.TypeInt, Default: "3"},
+				{Name: "dry_run", Type: wire.TypeBool, Default: "false"},
 				{Name: "colour", Type: wire.TypeString, From: "setting", Expr: "odd.colour"}, {Name: "shape", Type: wire.TypeObject}},
 			Output: []wire.Param{{Name: "stdout", Type: wire.TypeText}, {Name: "answer", Type: wire.TypeString}},
 		}}}}}
@@ -91,7 +92,8 @@ func tasks(steps ...string) []byte {
 	from, out := "s", opened
 	for i, inside := range steps {
 		id := string(rune('A' + i))
-		out += fmt.Sprintf(`<sequenceFlow id="to%[1]s" sourceRef="%[2]s" targetRef="%[1]s"/><serviceTask id="%[1]s"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/do"/>%[3]s</extensionElements></serviceTask>`, id, from, inside)
+		out += fmt.Sprintf(`<sequenceFlow id="to%[1]s" sourceRef="%[2]s" targetRef="%[1]s"/><serviceTask id="%[1]s">`+
+			`<extensionElements><zeebe:taskDefinition type="plugin:odd/task/do"/>%[3]s</extensionElements></serviceTask>`, id, from, inside)
 		from = id
 	}
 	return []byte(out + `<sequenceFlow id="last" sourceRef="` + from + `" targetRef="e"/>` + closed)
@@ -106,7 +108,8 @@ func TestAutomaticRetriesKeepToTheRowsThatFailed(t *testing.T) {
 	t.Parallel()
 	p, s := plug(t, func(row wire.Row) wire.Row {
 		if strings.Contains(string(row["callbackParameter"]), "bad") {
-			return wire.Row{"errorCode": wire.Raw("host.unreachable"), "errorMessage": wire.Raw("no way"), "outcome": wire.Raw("failed"), "retryOn": wire.Raw("transport")}
+			return wire.Row{"errorCode": wire.Raw("host.unreachable"), "errorMessage": wire.Raw("no way"),
+				"outcome": wire.Raw("failed"), "retryOn": wire.Raw("transport")}
 		}
 		return nil
 	})
@@ -157,7 +160,8 @@ func TestAValueArrivesWhole(t *testing.T) {
 	}
 	// A small one lies in the variable, as expressions read it.
 	s.say = func(wire.Row) wire.Row { return wire.Row{"stdout": wire.Raw(strings.Repeat("x", 9000))} }
-	read := strings.Replace(string(tasks("", `<sextant:input name="text" from="feel" value="=string(string length(A.rows[1].outputs.stdout))"/>`)), `id="p"`, `id="q"`, 1)
+	read := strings.Replace(string(
+		tasks("", `<sextant:input name="text" from="feel" value="=string(string length(A.rows[1].outputs.stdout))"/>`)), `id="p"`, `id="q"`, 1)
 	if err := p.Deploy([]byte(read)); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +175,8 @@ func TestAValueArrivesWhole(t *testing.T) {
 	// What no variable can hold and an expression would read is told.
 	s.say = func(wire.Row) wire.Row { return wire.Row{"stdout": wire.Raw(strings.Repeat("x", 5<<20))} }
 	run = p.Run(platform.Request{Process: "q", Objects: refs[:1]})
-	if r := p.Ended(run); r.State != "incident" || p.Incidents()[0].Kind != "result" || !strings.Contains(p.Incidents()[0].Message, "4194304") {
+	if r := p.Ended(run); r.State != "incident" || p.Incidents()[0].Kind != "result" ||
+		!strings.Contains(p.Incidents()[0].Message, "4194304") {
 		t.Errorf("%s: %+v", r.State, p.Incidents())
 	}
 }
@@ -220,7 +225,8 @@ func TestARetryLooksAgainAtWhatIsBound(t *testing.T) {
 	for _, r := range p.Jobs(run)[0].Rows {
 		outcomes[r.Object] = string(r.Outcome) + r.Code
 	}
-	if outcomes["host:host/h2"] != "skippedsextant.unbound" || outcomes["host:host/h3"] != "ok" || s.count("host:host/h2") != 1 || s.count("host:host/h1") != 1 || s.count("host:host/h3") != 1 {
+	if outcomes["host:host/h2"] != "skippedsextant.unbound" || outcomes["host:host/h3"] != "ok" ||
+		s.count("host:host/h2") != 1 || s.count("host:host/h1") != 1 || s.count("host:host/h3") != 1 {
 		t.Errorf("%v", outcomes)
 	}
 }
@@ -255,7 +261,8 @@ func TestIdsWithSlashesAreKeptApart(t *testing.T) {
 		return wire.Row{"answer": row["callbackParameter"]}
 	})
 	title := wire.Text{"en": "Thing", "zh": "物"}
-	owner := wire.Manifest{Plugin: "shelf", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true}, Objects: []wire.ObjectType{{Type: "thing", Title: title, Attributes: []wire.Attribute{{Name: "id", Type: wire.TypeString}}}}}
+	owner := wire.Manifest{Plugin: "shelf", Version: "1.0.0", Title: title, Run: &wire.Run{Builtin: true},
+		Objects: []wire.ObjectType{{Type: "thing", Title: title, Attributes: []wire.Attribute{{Name: "id", Type: wire.TypeString}}}}}
 	p.Plug(owner, func(string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body) // what is cut off holds no id
@@ -291,15 +298,18 @@ func TestInputsThatNobodyKnowsAreRefused(t *testing.T) {
 	t.Parallel()
 	p, s := plug(t, func(wire.Row) wire.Row { return wire.Row{"errorCode": wire.Raw("1")} })
 	for given, near := range map[string]string{"dryrun": "dry_run", "cuont": "count", "TEXT": "text", "anything": ""} {
-		err := p.Call(t.Context(), "POST", "/api/v1/calls", map[string]any{"service": "odd/task/do", "variables": map[string]any{given: "x"}}, nil)
+		err := p.Call(t.Context(), "POST", "/api/v1/calls",
+			map[string]any{"service": "odd/task/do", "variables": map[string]any{given: "x"}}, nil)
 		if err == nil || !strings.Contains(err.Error(), given) || near != "" && !strings.Contains(err.Error(), "did you mean "+near+"?") {
 			t.Errorf("%s: %v", given, err)
 		}
 	}
 	run := p.Service("odd/task/do", nil)
 	p.Ended(run)
-	for _, body := range []map[string]any{{"inputs": map[string]any{"txt": "x"}}, {"outputs": map[string]any{"answr": "x"}}, {"inputs": map[string]any{"$outputs": map[string]any{}}}} {
-		if err := p.Call(t.Context(), "POST", "/api/v1/incidents/"+p.Incidents()[0].Key+"/retry", body, nil); err == nil || !strings.Contains(err.Error(), "has no ") {
+	for _, body := range []map[string]any{{"inputs": map[string]any{"txt": "x"}},
+		{"outputs": map[string]any{"answr": "x"}}, {"inputs": map[string]any{"$outputs": map[string]any{}}}} {
+		if err := p.Call(t.Context(), "POST", "/api/v1/incidents/"+p.Incidents()[0].Key+"/retry", body, nil); err == nil ||
+			!strings.Contains(err.Error(), "has no ") {
 			t.Errorf("%v: %v", body, err)
 		}
 	}
@@ -328,12 +338,16 @@ func TestInputsThatAreTakenFromElsewhereAreRefused(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/api/v1/calls", "/api/v1/calls/preview"} {
-		refused(path, map[string]any{"service": "odd/task/do", "variables": map[string]any{"text": "x", "colour": "red"}}, "colour of odd/task/do", "the setting odd.colour")
+		refused(path, map[string]any{"service": "odd/task/do", "variables": map[string]any{"text": "x", "colour": "red"}},
+			"colour of odd/task/do", "the setting odd.colour")
 		for _, name := range []string{"address", "port", "user", "host_key"} {
-			refused(path, map[string]any{"service": "host/script/run", "objects": host, "variables": map[string]any{"script": "whoami", name: "1"}}, name+" of host/script/run", "(host:host."+name+")")
+			refused(path, map[string]any{"service": "host/script/run", "objects": host, "variables": map[string]any{"script": "whoami", name: "1"}},
+				name+" of host/script/run", "(host:host."+name+")")
 		}
 	}
-	person := `<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/do"/></extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="w" targetRef="e"/>`
+	person := `<sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/>` +
+		`<sequenceFlow id="f2" sourceRef="u" targetRef="w"/><serviceTask id="w"><extensionElements>` +
+		`<zeebe:taskDefinition type="plugin:odd/task/do"/></extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="w" targetRef="e"/>`
 	declared := `<extensionElements><sextant:start title="=&quot;in &quot; + colour"/></extensionElements>`
 	for _, c := range []struct {
 		name string
@@ -344,7 +358,8 @@ func TestInputsThatAreTakenFromElsewhereAreRefused(t *testing.T) {
 		{"it is bound to another", tasks(`<sextant:input name="text" from="feel" value="=text"/>`), false},
 		{"it is bound", tasks(`<sextant:input name="colour" from="feel" value="=colour"/>`), true},
 		{"another step reads it", tasks(``, `<sextant:input name="text" from="feel" value="=colour"/>`), true},
-		{"the title reads it", []byte(strings.Replace(string(tasks(``)), `<startEvent id="s"/>`, `<startEvent id="s">`+declared+`</startEvent>`, 1)), true},
+		{"the title reads it",
+			[]byte(strings.Replace(string(tasks(``)), `<startEvent id="s"/>`, `<startEvent id="s">`+declared+`</startEvent>`, 1)), true},
 		{"a person may read it", []byte(opened + person + closed), true},
 	} {
 		if err := p.Deploy(c.xml); err != nil {
@@ -378,8 +393,10 @@ func TestInputsHaveTheirDefaultsAndTypes(t *testing.T) {
 		want map[string]string
 	}{
 		{nil, map[string]string{"count": "3", "dry_run": "false", "colour": `"teal"`, "text": ""}},
-		{map[string]any{"count": "007", "dry_run": "true", "text": "1.10", "shape": `{"a": 1.10}`}, map[string]string{"count": "7", "dry_run": "true", "text": `"1.10"`, "shape": `{"a": 1.10}`}},
-		{map[string]any{"count": json.RawMessage("9007199254740993"), "text": "true", "shape": map[string]any{"n": json.RawMessage("1.10")}}, map[string]string{"count": "9007199254740993", "text": `"true"`, "shape": `{"n":1.10}`}},
+		{map[string]any{"count": "007", "dry_run": "true", "text": "1.10", "shape": `{"a": 1.10}`},
+			map[string]string{"count": "7", "dry_run": "true", "text": `"1.10"`, "shape": `{"a": 1.10}`}},
+		{map[string]any{"count": json.RawMessage("9007199254740993"), "text": "true", "shape": map[string]any{"n": json.RawMessage("1.10")}},
+			map[string]string{"count": "9007199254740993", "text": `"true"`, "shape": `{"n":1.10}`}},
 	} {
 		row := call(c.vars)
 		for name, want := range c.want {
@@ -399,22 +416,29 @@ func TestInputsHaveTheirDefaultsAndTypes(t *testing.T) {
 func TestNumbersKeepTheirTextFromTheStartToThePlugin(t *testing.T) {
 	t.Parallel()
 	p, s := plug(t, fine)
-	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="x"/><scriptTask id="x"><extensionElements><zeebe:script expression="=version" resultVariable="made"/></extensionElements></scriptTask><sequenceFlow id="f2" sourceRef="x" targetRef="w"/><serviceTask id="w"><extensionElements><zeebe:taskDefinition type="plugin:odd/task/do"/><sextant:input name="text" from="feel" value="=version"/><sextant:input name="shape" from="feel" value="={n: large, m: made}"/></extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="w" targetRef="e"/>` + closed
+	xml := opened + `<sequenceFlow id="f1" sourceRef="s" targetRef="x"/>` +
+		`<scriptTask id="x"><extensionElements><zeebe:script expression="=version" resultVariable="made"/></extensionElements></scriptTask>` +
+		`<sequenceFlow id="f2" sourceRef="x" targetRef="w"/><serviceTask id="w"><extensionElements>` +
+		`<zeebe:taskDefinition type="plugin:odd/task/do"/><sextant:input name="text" from="feel" value="=version"/><sextant:input name="shape" ` +
+		`from="feel" value="={n: large, m: made}"/></extensionElements></serviceTask><sequenceFlow id="f3" sourceRef="w" targetRef="e"/>` + closed
 	if err := p.Deploy([]byte(xml)); err != nil {
 		t.Fatal(err)
 	}
-	run := p.Run(platform.Request{Process: "p", Variables: map[string]any{"version": json.RawMessage("1.10"), "large": json.RawMessage("9007199254740993")}})
+	run := p.Run(platform.Request{
+		Process: "p", Variables: map[string]any{"version": json.RawMessage("1.10"), "large": json.RawMessage("9007199254740993")}})
 	if r := p.Ended(run); r.State != "completed" {
 		t.Fatalf("%s: %+v", r.State, p.Incidents())
 	}
-	if got := strings.Join(append(s.got("shape"), s.got("text")...), " "); !strings.Contains(got, "9007199254740993") || !strings.HasSuffix(got, "1.10") {
+	if got := strings.Join(append(s.got("shape"), s.got("text")...), " "); !strings.Contains(got, "9007199254740993") ||
+		!strings.HasSuffix(got, "1.10") {
 		t.Errorf("the plugin got %s", got)
 	}
 	data, err := p.Download(t.Context(), "/api/v1/runs/"+run+"/start")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(data); !strings.Contains(text, `"version":1.10`) || !strings.Contains(text, `"large":9007199254740993`) || strings.Contains(text, "made") {
+	if text := string(data); !strings.Contains(text, `"version":1.10`) ||
+		!strings.Contains(text, `"large":9007199254740993`) || strings.Contains(text, "made") {
 		t.Errorf("it was started with %s", text)
 	}
 }
@@ -451,7 +475,8 @@ func TestOutputsAreWrittenInTheTypeOfTheAttribute(t *testing.T) {
 		t.Fatalf("%s: %+v", r.State, p.Incidents())
 	}
 	p.Must("POST", "/api/v1/incidents/"+p.Incidents()[0].Key+"/retry", map[string]any{"outputs": map[string]any{"stdout": "50"}}, nil)
-	if r := p.Until(r.Key, time.Minute, func(u client.Update) bool { return u.Run.State == "completed" }); r.State != "completed" || fmt.Sprint(get("port")) != "50" {
+	if r := p.Until(r.Key, time.Minute, func(u client.Update) bool { return u.Run.State == "completed" }); r.State != "completed" ||
+		fmt.Sprint(get("port")) != "50" {
 		t.Errorf("%s: %v, %+v", r.State, get("port"), p.Incidents())
 	}
 }
@@ -461,8 +486,10 @@ func TestOutputsAreWrittenInTheTypeOfTheAttribute(t *testing.T) {
 func TestNoPathReadsASecret(t *testing.T) {
 	t.Parallel()
 	p, s := plug(t, fine)
-	defined := p.Service("cmdb/types/define", map[string]any{"types": []wire.ObjectType{{Type: "svc", Display: "name", Paging: true, Attributes: []wire.Attribute{
-		{Name: "name", Type: wire.TypeString}, {Name: "pw", Type: wire.TypeString, Secret: true}, {Name: "host", Type: wire.TypeRef, To: "host:host"}}}}})
+	defined := p.Service("cmdb/types/define",
+		map[string]any{"types": []wire.ObjectType{{Type: "svc", Display: "name", Paging: true, Attributes: []wire.Attribute{
+			{Name: "name", Type: wire.TypeString}, {Name: "pw", Type: wire.TypeString, Secret: true},
+			{Name: "host", Type: wire.TypeRef, To: "host:host"}}}}})
 	if r := p.Ended(defined); r.State != "completed" {
 		t.Fatalf("%s: %+v", r.State, p.Incidents())
 	}

@@ -16,9 +16,12 @@ import (
 
 // held is a process that holds its objects until a person says that it is done.
 func held(id, onBusy string) []byte {
-	return fmt.Appendf(nil, `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t"><process id="%s" isExecutable="true">
-<startEvent id="s"><extensionElements><sextant:start object="host:host" onBusy="%s"/></extensionElements></startEvent><sequenceFlow id="f1" sourceRef="s" targetRef="hold"/>
-<userTask id="hold" name="Hold"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="hold" targetRef="e"/><endEvent id="e"/></process></definitions>`, id, onBusy)
+	return fmt.Appendf(nil, `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http:/`+
+		`/camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t"><process id="%s" isExecutable="true">
+<startEvent id="s"><extensionElements><sextant:start object="host:host" onBusy="%s"/></extensionElements></startEvent>`+
+		`<sequenceFlow id="f1" sourceRef="s" targetRef="hold"/>
+<userTask id="hold" name="Hold"><extensionElements><zeebe:userTask/></extensionElements></userTask>`+
+		`<sequenceFlow id="f2" sourceRef="hold" targetRef="e"/><endEvent id="e"/></process></definitions>`, id, onBusy)
 }
 
 // line is a platform with hosts on which runs wait.
@@ -30,7 +33,8 @@ type line struct {
 func newLine(t *testing.T, processes map[string]string) *line {
 	t.Helper()
 	l := &line{platform.Start(t, nil), t}
-	l.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "h1", "name": "h1", "address": "192.0.2.1"}, {"id": "h2", "name": "h2", "address": "192.0.2.2"}}, nil)
+	l.Must("POST", "/api/v1/objects/host:host",
+		[]map[string]any{{"id": "h1", "name": "h1", "address": "192.0.2.1"}, {"id": "h2", "name": "h2", "address": "192.0.2.2"}}, nil)
 	for id, busy := range processes {
 		if err := l.Deploy(held(id, busy)); err != nil {
 			t.Fatal(err)
@@ -87,7 +91,8 @@ func TestRunsWaitTheirTurn(t *testing.T) {
 		return map[string]any{"process": "p", "objects": refs, "title": strings.Join(hosts, " "), "variables": map[string]any{}}
 	}
 	a := l.ask(on("h1"))
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.URL+"/api/v1/runs", strings.NewReader(`{"process": "p", "objects": ["host:host/h1", "host:host/h2"]}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.URL+"/api/v1/runs",
+		strings.NewReader(`{"process": "p", "objects": ["host:host/h1", "host:host/h2"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +104,8 @@ func TestRunsWaitTheirTurn(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	var b client.ControlVerdict
-	if err := json.NewDecoder(resp.Body).Decode(&b); err != nil || resp.StatusCode != http.StatusAccepted || b.Verdict != "WAIT" || b.Wait.Place != 1 || len(b.Wait.For) != 1 || b.Wait.For[0].Run != a.Run {
+	if err := json.NewDecoder(resp.Body).Decode(&b); err != nil || resp.StatusCode != http.StatusAccepted ||
+		b.Verdict != "WAIT" || b.Wait.Place != 1 || len(b.Wait.For) != 1 || b.Wait.For[0].Run != a.Run {
 		t.Fatalf("%d %+v, %v", resp.StatusCode, b, err)
 	}
 	c, d, e := l.ask(on("h2")), l.ask(on("h1")), l.ask(on("h1"))
@@ -221,7 +227,8 @@ func TestWhoMayNoMoreGetsNoTurn(t *testing.T) {
 	w.Must("GET", "/api/v1/users", nil, &users)
 	i := slices.IndexFunc(users.Items, func(u client.IdentityAccount) bool { return u.Name == "dana" })
 	version := map[string]string{"If-Match": fmt.Sprintf(`"%d"`, users.Items[i].Version)}
-	if err := w.CallWith(t.Context(), "PATCH", "/api/v1/users/"+users.Items[i].Id, version, client.IdentityChange{Disabled: true}, nil); err != nil {
+	if err := w.CallWith(t.Context(), "PATCH", "/api/v1/users/"+users.Items[i].Id,
+		version, client.IdentityChange{Disabled: true}, nil); err != nil {
 		t.Fatal(err)
 	}
 	complete(w.Platform, task(t, w.Platform, holds.Run, "Hold"), nil)

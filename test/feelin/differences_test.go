@@ -73,7 +73,10 @@ func TestDifferences(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# FEEL: where implementations differ
 
-For whoever moves decisions between engines. A test evaluates thousands of random expressions here and in [feelin](https://www.npmjs.com/package/feelin) 8.2.0, an independent implementation in JavaScript, and compares. What is listed here is left out there; everything else has to agree, but where a value is null or of another type than is wanted: feelin seldom gives null then, where the standard does. Clauses are those of DMN 1.5.
+For whoever moves decisions between engines. A test evaluates thousands of random expressions ` +
+		`here and in [feelin](https://www.npmjs.com/package/feelin) 8.2.0, an independent implementation in JavaScript, and compares. ` +
+		`What is listed here is left out there; everything else has to agree, but where a value is null or of another type than is wanted: ` +
+		`feelin seldom gives null then, where the standard does. Clauses are those of DMN 1.5.
 
 Written by ` + "`go test ./test/feelin -update`" + `; every example is evaluated in both.
 

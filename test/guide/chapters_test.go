@@ -103,9 +103,12 @@ func elsewhere() map[string]string {
 	return map[string]string{
 		"docs/operate/databases.md: sextant server --data /var/lib/sextant --database " +
 			"'postgres://sextant:a%20long%20one@db.example.com/sextant?sslmode=verify-full'": server,
-		"docs/operate/databases.md: sextant database copy file 'postgres://sextant:a%20long%20one@db.example.com/sextant' --data /var/lib/sextant": server,
-		"docs/operate/databases.md: pg_dump --format=custom --file=sextant.dump sextant":                                                           server,
-		"docs/operate/databases.md: mariadb-dump --single-transaction --databases sextant sextant_plugin_cmdb sextant_plugin_host > sextant.sql":   server,
+		"docs/operate/databases.md: sextant database copy file 'postgres://sextant:a%20long%20one@db.example.com/sextant' " +
+			"--data /var/lib/sextant": server,
+		"docs/operate/databases.md: pg_dump --format=custom " +
+			"--file=sextant.dump sextant": server,
+		"docs/operate/databases.md: mariadb-dump --single-transaction --databases " +
+			"sextant sextant_plugin_cmdb sextant_plugin_host > sextant.sql": server,
 		"README.md: make demo":                                                   "it is played in docs/guide/first-ten-minutes.md",
 		"README.md: make test":                                                   "it runs this test",
 		"CONTRIBUTING.md: make dev":                                              "a server from source, which stays",
@@ -126,21 +129,44 @@ func elsewhere() map[string]string {
 		"docs/operate/install.md: minisign -Vm SHA256SUMS -p sextant.pub":        "TestMinisignAndSha256sumTakeTheRelease",
 		"docs/operate/install.md: sha256sum --check --ignore-missing SHA256SUMS": "TestMinisignAndSha256sumTakeTheRelease",
 		"docs/operate/install.md: tar -xzf sextant-1.0.0-linux-amd64.tar.gz":     "TestTheProgramIsStaticAndTellsItsVersion",
-		"docs/operate/install.md: sudo install -m 0755 sextant-1.0.0-linux-amd64/sextant /usr/local/bin/sextant": "TestTheProgramIsStaticAndTellsItsVersion",
-		"docs/operate/install.md: sextant server":                                                                                        "it is run in docs/operate/server.md",
-		"docs/operate/install.md: sudo apt install ./sextant_1.0.0_amd64.deb":                                                            "TestTheDebianPackage, in a system whose writes are thrown away",
-		"docs/operate/install.md: sudo systemctl enable --now sextant":                                                                   "TestTheDebianPackage, in a system whose writes are thrown away",
-		"docs/operate/install.md: journalctl -u sextant":                                                                                 "TestTheDebianPackage, in a system whose writes are thrown away",
-		"docs/operate/install.md: docker load --input sextant-1.0.0-image-linux-amd64.tar":                                               "TestTheImageRuns, with an engine of its own",
-		"docs/operate/install.md: docker run --detach --name sextant --publish 127.0.0.1:8066:8066 --volume sextant:/data sextant:1.0.0": "TestTheImageRuns, with an engine of its own",
-		"docs/operate/install.md: docker logs sextant":                                                                                   "TestTheImageRuns, with an engine of its own",
-		"docs/operate/install.md: docker compose up --detach":                                                                            "its images come from a registry; TestTheComposeFile reads the file",
-		"docs/operate/install.md: docker compose logs sextant":                                                                           "its images come from a registry; TestTheComposeFile reads the file",
-		"docs/operate/install.md: sextant login --url https://ops.example.com":                                                           "it names a server elsewhere",
-		"docs/operate/install.md: make release":                                                                                          "it compiles for five systems",
-		"docs/operate/install.md: make release KEY=sextant.key PASSWORD=password.txt":                                                    "it compiles for five systems",
-		"docs/operate/upgrade.md: sextant upgrade --check --data /var/lib/sextant":                                                       "TestUpgradeCheck",
-		"docs/operate/upgrade.md: rm /var/lib/sextant/sextant.db /var/lib/sextant/sextant.db-wal /var/lib/sextant/sextant.db-shm":        "TestAnUpgradeIsToldAndCopiedBefore compares the copy",
-		"docs/operate/upgrade.md: cp -p /var/lib/sextant/before/202611240900/* /var/lib/sextant/":                                        "TestAnUpgradeIsToldAndCopiedBefore compares the copy",
+		"docs/operate/install.md: sudo install -m 0755 sextant-1.0.0-linux-amd64/sextant " +
+			"/usr/local/bin/sextant": "TestTheProgramIsStaticAndTellsItsVersion",
+		"docs/operate/install.md: " +
+			"sextant server": "it is run in " +
+			"docs/operate/server.md",
+		"docs/operate/install.md: sudo apt install " +
+			"./sextant_1.0.0_amd64.deb": "TestTheDebianPackage, " +
+			"in a system whose writes are thrown away",
+		"docs/operate/install.md: sudo systemctl enable " +
+			"--now sextant": "TestTheDebianPackage, " +
+			"in a system whose writes are thrown away",
+		"docs/operate/install.md: " +
+			"journalctl -u sextant": "TestTheDebianPackage, " +
+			"in a system whose writes are thrown away",
+		"docs/operate/install.md: docker load --input " +
+			"sextant-1.0.0-image-linux-amd64.tar": "TestTheImageRuns, with an engine of its own",
+		"docs/operate/install.md: docker run --detach --name sextant --publish " +
+			"127.0.0.1:8066:8066 --volume sextant:/data sextant:1.0.0": "TestTheImageRuns, with an engine of its own",
+		"docs/operate/install.md: " +
+			"docker logs sextant": "TestTheImageRuns, " +
+			"with an engine of its own",
+		"docs/operate/install.md: docker compose " +
+			"up --detach": "its images come from a registry; " +
+			"TestTheComposeFile reads the file",
+		"docs/operate/install.md: docker compose " +
+			"logs sextant": "its images come from a registry; " +
+			"TestTheComposeFile reads the file",
+		"docs/operate/install.md: sextant login --url " +
+			"https://ops.example.com": "it names a server elsewhere",
+		"docs/operate/install.md: " +
+			"make release": "it compiles for five systems",
+		"docs/operate/install.md: make release KEY=sextant.key " +
+			"PASSWORD=password.txt": "it compiles for five systems",
+		"docs/operate/upgrade.md: sextant upgrade --check --data " +
+			"/var/lib/sextant": "TestUpgradeCheck",
+		"docs/operate/upgrade.md: rm /var/lib/sextant/sextant.db /var/lib/sextant/sextant.db-wal " +
+			"/var/lib/sextant/sextant.db-shm": "TestAnUpgradeIsToldAndCopiedBefore compares the copy",
+		"docs/operate/upgrade.md: cp -p /var/lib/sextant/before/202611240900/* " +
+			"/var/lib/sextant/": "TestAnUpgradeIsToldAndCopiedBefore compares the copy",
 	}
 }

@@ -25,15 +25,19 @@ func TestFilesAndSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range []string{"/docs/../../../../etc/passwd", "/docs/..%2f..%2fetc%2fpasswd", "/docs/%2e%2e/sextant.db", "/docs//etc/passwd", "/assets/../../keys/master.key", "/api/v1/blobs/..%2f..%2fkeys%2fmaster.key", "/docs/guide/%2e%2e%2f%2e%2e%2fgo.mod", "/docs/embed.go", "/docs/docs_test.go"} {
+		for _, path := range []string{"/docs/../../../../etc/passwd", "/docs/..%2f..%2fetc%2fpasswd",
+			"/docs/%2e%2e/sextant.db", "/docs//etc/passwd", "/assets/../../keys/master.key",
+			"/api/v1/blobs/..%2f..%2fkeys%2fmaster.key", "/docs/guide/%2e%2e%2f%2e%2e%2fgo.mod", "/docs/embed.go", "/docs/docs_test.go"} {
 			a, _ := h.raw(t, "GET "+path+" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "+h.admin+"\r\n\r\n")
-			if a.status != 400 && a.status != 404 || strings.Contains(a.body, "root:") || strings.Contains(a.body, string(secret)) || strings.Contains(a.body, "package ") {
+			if a.status != 400 && a.status != 404 || strings.Contains(a.body, "root:") ||
+				strings.Contains(a.body, string(secret)) || strings.Contains(a.body, "package ") {
 				t.Errorf("%s: %d %.200s", path, a.status, a.body)
 			}
 		}
 	})
 	proves(t, "L-04 files are stored under their digest, whatever they are called", func(t *testing.T) {
-		for _, name := range []string{"a", "CON", ".htaccess", ".git", strings.Repeat("A", 64), strings.Repeat("a", 63), strings.Repeat("a", 65), "a%2e%2e", strings.Repeat("g", 64)} {
+		for _, name := range []string{"a", "CON", ".htaccess", ".git", strings.Repeat("A", 64),
+			strings.Repeat("a", 63), strings.Repeat("a", 65), "a%2e%2e", strings.Repeat("g", 64)} {
 			h.wants(t, request{method: "GET", path: "/api/v1/blobs/" + name, token: h.admin}, 400, "blob.digest")
 		}
 		h.wants(t, request{method: "POST", path: "/api/v1/blobs?name=..%2f..%2fx", token: h.admin, body: "x"}, 422, "request.invalid")
@@ -41,8 +45,10 @@ func TestFilesAndSecrets(t *testing.T) {
 	proves(t, "L-06 what was uploaded is not shown as a page", func(t *testing.T) {
 		page := `<html><script>alert(1)</script></html>`
 		sum := sha256.Sum256([]byte(page))
-		h.must(t, request{method: "POST", path: "/api/v1/blobs", token: h.admin, body: page, header: []string{"Content-Type", "", "Content-Type", "text/html"}}, nil)
-		xml := strings.Replace(waits, `<startEvent`, `<extensionElements><h:script xmlns:h="http://www.w3.org/1999/xhtml">alert(1)</h:script></extensionElements><startEvent`, 1)
+		h.must(t, request{method: "POST", path: "/api/v1/blobs", token: h.admin,
+			body: page, header: []string{"Content-Type", "", "Content-Type", "text/html"}}, nil)
+		xml := strings.Replace(waits, `<startEvent`,
+			`<extensionElements><h:script xmlns:h="http://www.w3.org/1999/xhtml">alert(1)</h:script></extensionElements><startEvent`, 1)
 		if a := h.deploy(t, xml); a.status != 201 {
 			t.Fatal(a.body)
 		}
@@ -51,7 +57,8 @@ func TestFilesAndSecrets(t *testing.T) {
 			if !strings.Contains(a.body, "alert(1)") || strings.Contains(a.header.Get("Content-Type"), "html") {
 				t.Errorf("%s: %s", path, a.header.Get("Content-Type"))
 			}
-			for name, want := range map[string]string{"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox"} {
+			for name, want := range map[string]string{"Content-Disposition": "attachment",
+				"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox"} {
 				if a.header.Get(name) != want {
 					t.Errorf("%s: %s is %q", path, name, a.header.Get(name))
 				}
@@ -59,9 +66,11 @@ func TestFilesAndSecrets(t *testing.T) {
 		}
 	})
 	proves(t, "L-08 nothing of the server's own is on the address of users", func(t *testing.T) {
-		for _, path := range []string{"/.git/config", "/.git/HEAD", "/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/metrics", "/swagger", "/sextant.db", "/sextant.yaml", "/keys/master.key", "/data/", "/docs/", "/assets/", "/backup.tar.gz", "/.env", "/go.mod"} {
+		for _, path := range []string{"/.git/config", "/.git/HEAD", "/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/metrics",
+			"/swagger", "/sextant.db", "/sextant.yaml", "/keys/master.key", "/data/", "/docs/", "/assets/", "/backup.tar.gz", "/.env", "/go.mod"} {
 			a := h.ask(t, request{method: "GET", path: path})
-			if a.status != 404 && !strings.HasPrefix(a.body, "<!doctype html>") || strings.Contains(a.body, "go_goroutines") || strings.Contains(a.body, "SQLite format") || strings.Contains(a.body, "<pre>") {
+			if a.status != 404 && !strings.HasPrefix(a.body, "<!doctype html>") ||
+				strings.Contains(a.body, "go_goroutines") || strings.Contains(a.body, "SQLite format") || strings.Contains(a.body, "<pre>") {
 				t.Errorf("%s: %d %.100s", path, a.status, a.body)
 			}
 		}
@@ -76,7 +85,8 @@ func TestFilesAndSecrets(t *testing.T) {
 		}
 	})
 	connection := func(fields map[string]any) request {
-		return request{method: "PUT", path: "/api/v1/connections/vault", token: h.admin, body: map[string]any{"type": "ssh", "fields": fields, "secrets": map[string]any{"password": canary, "private_key": canary}}}
+		return request{method: "PUT", path: "/api/v1/connections/vault", token: h.admin,
+			body: map[string]any{"type": "ssh", "fields": fields, "secrets": map[string]any{"password": canary, "private_key": canary}}}
 	}
 	proves(t, "M-07 a secret that was put in comes out of no answer", func(t *testing.T) {
 		put := h.must(t, connection(map[string]any{"user": "root"}), nil)
@@ -84,8 +94,10 @@ func TestFilesAndSecrets(t *testing.T) {
 			t.Errorf("nothing says that it is set: %s", put.body)
 		}
 		for _, q := range []request{
-			{method: "GET", path: "/api/v1/connections"}, {method: "GET", path: "/api/v1/audit"}, {method: "GET", path: "/api/v1/object-search?text=" + canary},
-			{method: "POST", path: "/api/v1/calls/preview", body: map[string]any{"service": "host/script/run", "objects": []string{}, "variables": map[string]any{"script": "true", "credential": "connection/vault"}}},
+			{method: "GET", path: "/api/v1/connections"}, {method: "GET", path: "/api/v1/audit"},
+			{method: "GET", path: "/api/v1/object-search?text=" + canary},
+			{method: "POST", path: "/api/v1/calls/preview", body: map[string]any{
+				"service": "host/script/run", "objects": []string{}, "variables": map[string]any{"script": "true", "credential": "connection/vault"}}},
 			{method: "PUT", path: "/api/v1/connections/vault", body: map[string]any{"type": 7, "secrets": map[string]any{"password": canary}}},
 			{method: "PUT", path: "/api/v1/connections/VAULT", body: map[string]any{"type": "ssh", "secrets": map[string]any{"password": canary}}},
 			{method: "PUT", path: "/api/v1/connections/vault", body: map[string]any{"type": "ssh", "fields": map[string]any{"password": canary}}},
@@ -133,8 +145,11 @@ func TestFilesAndSecrets(t *testing.T) {
 	})
 	proves(t, "M-08 a secret is on disk in no readable form", func(t *testing.T) {
 		var v struct{ Run string }
-		h.must(t, request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin, body: []any{map[string]any{"id": "h", "name": "h", "address": "127.0.0.1:1", "host_key": "SHA256:" + strings.Repeat("x", 43)}}}, nil)
-		h.must(t, request{method: "POST", path: "/api/v1/calls", token: h.admin, body: map[string]any{"service": "host/script/run", "objects": []string{"host:host/h"}, "variables": map[string]any{"script": "true", "credential": "connection/vault", "timeout": "PT1S"}}}, &v)
+		h.must(t, request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin,
+			body: []any{map[string]any{"id": "h", "name": "h", "address": "127.0.0.1:1", "host_key": "SHA256:" + strings.Repeat("x", 43)}}}, nil)
+		h.must(t, request{method: "POST", path: "/api/v1/calls", token: h.admin, body: map[string]any{"service": "host/script/run",
+			"objects": []string{"host:host/h"}, "variables": map[string]any{"script": "true", "credential": "connection/vault", "timeout": "PT1S"}}},
+			&v)
 		for _, path := range []string{"", "/variables", "/jobs", "/steps"} {
 			h.must(t, request{method: "GET", path: "/api/v1/runs/" + v.Run + path, token: h.admin}, nil)
 		}
@@ -153,18 +168,21 @@ func TestFilesAndSecrets(t *testing.T) {
 		}
 	})
 	proves(t, "M-09 a secret is in no line of the log, however much it says", func(t *testing.T) {
-		if log := h.log.String(); strings.Contains(log, canary) || strings.Contains(log, adminPass) || strings.Contains(log, h.admin) || len(log) == 0 {
+		if log := h.log.String(); strings.Contains(log, canary) || strings.Contains(log, adminPass) ||
+			strings.Contains(log, h.admin) || len(log) == 0 {
 			t.Errorf("the log tells a secret, or nothing at all: %.500s", log)
 		}
 	})
 	proves(t, "N-03 a name cannot break a record into two", func(t *testing.T) {
 		name := "x\r\n2026-01-01 level=INFO msg=\"admin logged in\" \x1b[31m</script>"
-		h.must(t, request{method: "POST", path: "/api/v1/users", token: h.admin, body: map[string]any{"name": "mallory", "display": name, "password": adminPass}}, nil)
+		h.must(t, request{method: "POST", path: "/api/v1/users", token: h.admin,
+			body: map[string]any{"name": "mallory", "display": name, "password": adminPass}}, nil)
 		a := h.must(t, request{method: "GET", path: "/api/v1/users", token: h.admin}, nil)
 		if strings.Count(strings.TrimSpace(a.body), "\n") != 0 || strings.ContainsAny(a.body, "\x1b\r") {
 			t.Errorf("%q", a.body)
 		}
-		h.wants(t, request{method: "POST", path: "/api/v1/users", token: h.admin, body: map[string]any{"name": "eve", "display": strings.Repeat("x", 1<<20), "password": adminPass}}, 422, "request.invalid")
+		h.wants(t, request{method: "POST", path: "/api/v1/users", token: h.admin,
+			body: map[string]any{"name": "eve", "display": strings.Repeat("x", 1<<20), "password": adminPass}}, 422, "request.invalid")
 		h.ask(t, request{method: "GET", path: "/api/v1/none", header: []string{"User-Agent", "x\" level=INFO msg=\"admin logged in"}})
 		for line := range strings.Lines(h.log.String()) {
 			if !strings.HasPrefix(line, "time=") {
@@ -191,7 +209,8 @@ func TestTheConsole(t *testing.T) {
 					t.Errorf("%s: no %s in %s", path, want, csp)
 				}
 			}
-			if strings.Contains(csp, "unsafe-eval") || strings.Contains(csp, "script-src 'unsafe-inline'") || strings.Contains(csp, "http") || a.header.Get("X-Content-Type-Options") != "nosniff" {
+			if strings.Contains(csp, "unsafe-eval") || strings.Contains(csp, "script-src 'unsafe-inline'") ||
+				strings.Contains(csp, "http") || a.header.Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("%s: %v", path, a.header)
 			}
 		}
@@ -203,7 +222,8 @@ func TestTheConsole(t *testing.T) {
 				if e.Method != http.MethodGet || strings.HasSuffix(e.Path, "/events") || strings.HasSuffix(e.Path, "/news") {
 					continue
 				}
-				path := strings.NewReplacer("{run}", run, "{process}", "p", "{version}", "1", "{type}", "host:host", "{sha256}", strings.Repeat("a", 64), "{job}", "1", "{name}", "cmdb").Replace(e.Path)
+				path := strings.NewReplacer("{run}", run, "{process}", "p", "{version}",
+					"1", "{type}", "host:host", "{sha256}", strings.Repeat("a", 64), "{job}", "1", "{name}", "cmdb").Replace(e.Path)
 				path = strings.ReplaceAll(path, "{id}", "none")
 				h.ask(t, request{method: "GET", path: path, token: h.admin})
 				h.ask(t, request{method: "HEAD", path: path, token: h.admin})
@@ -212,7 +232,8 @@ func TestTheConsole(t *testing.T) {
 	})
 	proves(t, "O-13 no site may frame a page or an answer", func(t *testing.T) {
 		for _, path := range []string{"/", "/api/v1/me", "/api/v1/none"} {
-			if a := h.ask(t, request{method: "GET", path: path}); !strings.Contains(a.header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			if a := h.ask(t, request{method: "GET", path: path}); !strings.Contains(a.header.Get("Content-Security-Policy"),
+				"frame-ancestors 'none'") {
 				t.Errorf("%s: %v", path, a.header)
 			}
 		}
@@ -228,15 +249,19 @@ func TestTheConsole(t *testing.T) {
 	proves(t, "O-16 signing out empties the browser", func(t *testing.T) {
 		token := h.login(t, "admin", adminPass)
 		a := h.wants(t, request{method: "DELETE", path: "/api/v1/session", header: []string{"Cookie", "sextant_session=" + token}}, 204, "")
-		if !strings.Contains(a.header.Get("Clear-Site-Data"), `"storage"`) || !strings.Contains(a.header.Get("Clear-Site-Data"), `"cache"`) || !strings.Contains(a.header.Get("Set-Cookie"), "sextant_session=; Path=/; Max-Age=0") || a.header.Get("Cache-Control") != "no-store" {
+		if !strings.Contains(a.header.Get("Clear-Site-Data"), `"storage"`) || !strings.Contains(a.header.Get("Clear-Site-Data"), `"cache"`) ||
+			!strings.Contains(a.header.Get("Set-Cookie"), "sextant_session=; Path=/; Max-Age=0") || a.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%v", a.header)
 		}
 		h.wants(t, request{method: "GET", path: "/api/v1/me", header: []string{"Cookie", "sextant_session=" + token}}, 401, "identity.token")
 	})
 	proves(t, "O-11 texts of users are data in every answer", func(t *testing.T) {
-		for i, payload := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `javascript:alert(1)`, `{{constructor.constructor('alert(1)')()}}`, `${alert(1)}`, `</title><svg/onload=alert(1)>`} {
-			a := h.must(t, request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin, body: []any{wire.Row{"id": wire.Raw("x" + string(rune('a'+i))), "name": wire.Raw(payload), "address": wire.Raw("192.0.2.1")}}}, nil)
-			list := h.must(t, request{method: "POST", path: "/api/v1/objects/host:host/query", token: h.admin, body: map[string]any{}, header: []string{"Accept", "text/html"}}, nil)
+		for i, payload := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`,
+			`javascript:alert(1)`, `{{constructor.constructor('alert(1)')()}}`, `${alert(1)}`, `</title><svg/onload=alert(1)>`} {
+			a := h.must(t, request{method: "POST", path: "/api/v1/objects/host:host", token: h.admin,
+				body: []any{wire.Row{"id": wire.Raw("x" + string(rune('a'+i))), "name": wire.Raw(payload), "address": wire.Raw("192.0.2.1")}}}, nil)
+			list := h.must(t, request{method: "POST", path: "/api/v1/objects/host:host/query",
+				token: h.admin, body: map[string]any{}, header: []string{"Accept", "text/html"}}, nil)
 			for _, got := range []answer{a, list} {
 				if got.header.Get("Content-Type") != "application/json" || got.header.Get("X-Content-Type-Options") != "nosniff" {
 					t.Errorf("%v", got.header)
@@ -246,18 +271,21 @@ func TestTheConsole(t *testing.T) {
 			if err := json.Unmarshal([]byte(list.body), &rows); err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(list.body, string(wire.Raw(payload))) && !strings.Contains(list.body, strings.NewReplacer(`"`, `\"`).Replace(payload)) {
+			if !strings.Contains(list.body, string(wire.Raw(payload))) &&
+				!strings.Contains(list.body, strings.NewReplacer(`"`, `\"`).Replace(payload)) {
 				t.Errorf("%s did not come back as it was: %s", payload, list.body)
 			}
 		}
-		if a := h.wants(t, request{method: "GET", path: "/api/v1/%3Cscript%3Ealert(1)%3C%2fscript%3E", token: h.admin}, 404, "route.not_found"); a.header.Get("Content-Type") != "application/problem+json" {
+		if a := h.wants(t, request{method: "GET", path: "/api/v1/%3Cscript%3Ealert(1)%3C%2fscript%3E", token: h.admin},
+			404, "route.not_found"); a.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%v", a.header)
 		}
 	})
 	proves(t, "H-13 nothing is deployed that nobody deployed", func(t *testing.T) {
 		fresh := start(t, nil)
 		for _, list := range []string{"processes", "runs", "connections", "incidents", "tasks"} {
-			if a := fresh.must(t, request{method: "GET", path: "/api/v1/" + list, token: fresh.admin}, nil); !strings.Contains(a.body, `"items":[]`) {
+			if a := fresh.must(t, request{method: "GET", path: "/api/v1/" + list, token: fresh.admin},
+				nil); !strings.Contains(a.body, `"items":[]`) {
 				t.Errorf("%s: %s", list, a.body)
 			}
 		}

@@ -374,7 +374,8 @@ func (h *house) waiting(t *testing.T) string {
 
 const (
 	opened = `<?xml version="1.0"?>
-<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t">
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" ` +
+		`xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t">
 <process id="p" isExecutable="true"><startEvent id="s"/><endEvent id="e"/>
 `
 	closed = `

@@ -107,7 +107,9 @@ func TestParsers(t *testing.T) {
 		refused(t, opened+strings.Repeat(`<userTask/>`, 100_000)+closed)
 	})
 	proves(t, "G-12 code of other machines is not run", func(t *testing.T) {
-		for _, task := range []string{`<scriptTask id="u" scriptFormat="javascript"><script>java.lang.Runtime.exec('id')</script></scriptTask>`, `<scriptTask id="u" scriptFormat="groovy"><script>"id".execute()</script></scriptTask>`, `<scriptTask id="u" scriptFormat="sh"><script>id</script></scriptTask>`,
+		for _, task := range []string{`<scriptTask id="u" scriptFormat="javascript"><script>java.lang.Runtime.exec('id')</script></scriptTask>`,
+			`<scriptTask id="u" scriptFormat="groovy"><script>"id".execute()</script></scriptTask>`,
+			`<scriptTask id="u" scriptFormat="sh"><script>id</script></scriptTask>`,
 			`<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" c:class="com.evil.Delegate"/>`,
 			`<serviceTask id="u" xmlns:c="http://camunda.org/schema/1.0/bpmn" ` +
 				`c:expression="${T(java.lang.Runtime).getRuntime().exec('id')}"/>`} {

@@ -40,16 +40,20 @@ func (a *Tools) decisionEvalCmd() *cobra.Command {
 	var o decisionOptions
 	c := &cobra.Command{
 		Use: "eval <model.dmn>", Short: "Evaluate a decision or a decision service",
-		Long: "Evaluates a decision of a DMN file and prints its value as FEEL writes it, or as JSON with --json. What became null is told on standard error.\n" +
-			"Models that it imports are looked for in its folder. What has a mistake is null; where it was needed, the command ends with 1." + command.ExitHelp,
-		Example: "  sextant decision eval change-risk.dmn --decision Approval --input @change.json\n  sextant decision eval change-risk.dmn --service Gate --input '{\"Change\": {\"environment\": \"test\"}}' --explain",
-		Args:    command.Exactly(1, "a DMN file"),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.decisionEval(args[0], o) },
+		Long: "Evaluates a decision of a DMN file and prints its value as FEEL writes it, " +
+			"or as JSON with --json. What became null is told on standard error.\n" +
+			"Models that it imports are looked for in its folder. What has a mistake is null; where it was needed, the command ends with 1." +
+			command.ExitHelp,
+		Example: "  sextant decision eval change-risk.dmn --decision Approval --input @change.json\n" +
+			"  sextant decision eval change-risk.dmn --service Gate --input '{\"Change\": {\"environment\": \"test\"}}' --explain",
+		Args: command.Exactly(1, "a DMN file"),
+		RunE: func(_ *cobra.Command, args []string) error { return a.decisionEval(args[0], o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.decision, "decision", "", "name or id of a decision; not needed where the model has one")
 	f.StringVar(&o.service, "service", "", "name or id of a decision service")
-	f.StringVar(&o.input, "input", "", "inputs by name as JSON object or FEEL context, or @file; texts become dates, times and durations where the model wants these")
+	f.StringVar(&o.input, "input", "",
+		"inputs by name as JSON object or FEEL context, or @file; texts become dates, times and durations where the model wants these")
 	f.StringVar(&o.now, "now", "", "the time that now() gives, such as 2026-01-31T12:00:00Z; else that of the clock")
 	f.BoolVar(&o.explain, "explain", false, "show every value on the way and the rules that matched")
 	return c
@@ -58,7 +62,8 @@ func (a *Tools) decisionEvalCmd() *cobra.Command {
 func (a *Tools) decisionCheckCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "check <model.dmn> …", Short: "Find mistakes, gaps and contradictions in decision models",
-		Long: "Tells what is wrong with DMN files: what cannot be read or evaluated, rules that contradict one another or never decide, and inputs that no rule covers.\n" +
+		Long: "Tells what is wrong with DMN files: what cannot be read or evaluated, " +
+			"rules that contradict one another or never decide, and inputs that no rule covers.\n" +
 			"Ends with 1 where a file has errors; warnings alone end with 0." + command.ExitHelp,
 		Args: command.AtLeastOne("DMN files"),
 		RunE: func(_ *cobra.Command, args []string) error { return a.decisionCheck(args) },
@@ -340,7 +345,8 @@ func check(file string) (checked, error) {
 	}
 	for _, r := range m.Analyse() {
 		c.Problems = append(c.Problems, r.Findings()...)
-		c.Tables = append(c.Tables, tableReport{r.Owner, r.Line, r.HitPolicy, r.Rules, r.Analysis.GapsComplete, r.Analysis.OverlapsComplete, r.Analysis.Notes})
+		c.Tables = append(c.Tables,
+			tableReport{r.Owner, r.Line, r.HitPolicy, r.Rules, r.Analysis.GapsComplete, r.Analysis.OverlapsComplete, r.Analysis.Notes})
 	}
 	return c, nil
 }

@@ -19,7 +19,8 @@ func (a *Tools) decisionTestCmd() *cobra.Command {
 	var now string
 	c := &cobra.Command{
 		Use: "test <cases.xml> …", Short: "Run test cases of decision models",
-		Long: "Runs files of test cases in the form of the DMN technology compatibility kit: inputs, and what decisions and services have to give.\n" +
+		Long: "Runs files of test cases in the form of the DMN technology compatibility kit: " +
+			"inputs, and what decisions and services have to give.\n" +
 			"The model that a file names with <modelName> lies in the same folder. Ends with 1 where a case fails." + command.ExitHelp,
 		Example: "  sextant decision test examples/decisions/change-risk-test.xml",
 		Args:    command.AtLeastOne("files of test cases"),

@@ -31,7 +31,8 @@ func (a *Tools) Feel() *cobra.Command {
 	var o feelOptions
 	eval := &cobra.Command{
 		Use: "eval <expression>", Short: "Evaluate a FEEL expression",
-		Long: "Evaluates a FEEL expression and prints its value as FEEL writes it, or as JSON with --json. What became null is told on standard error, with its place.\n" + feelSources +
+		Long: "Evaluates a FEEL expression and prints its value as FEEL writes it, " +
+			"or as JSON with --json. What became null is told on standard error, with its place.\n" + feelSources +
 			"\nWith --unary it is the cell of a decision table, and --input what is tested." + command.ExitHelp,
 		Example: "  sextant feel eval '1 + a' --vars '{\"a\": 2}'\n  sextant feel eval --unary '[1..5], > 10' --input 3",
 		Args:    command.Exactly(1, "an expression, @file or -"),

@@ -17,8 +17,10 @@ func (a *Tools) feelCheckCmd() *cobra.Command {
 	var o feelOptions
 	check := &cobra.Command{
 		Use: "check <file or expression> …", Short: "Find mistakes in FEEL expressions",
-		Long: "Finds what does not read as FEEL, and what reads but is always null: wrong numbers and types of arguments, comparisons of different types, unknown parts.\nWith --vars every other name is a mistake, and the types of their values are used. " +
-			"Each argument is a file, @file, an expression, or - for standard input.\nEnds with 1 if there is an error; warnings and hints alone end with 0." + command.ExitHelp,
+		Long: "Finds what does not read as FEEL, and what reads but is always null: wrong numbers and types of arguments, " +
+			"comparisons of different types, unknown parts.\nWith --vars every other name is a mistake, and the types of their values are used. " +
+			"Each argument is a file, @file, an expression, or - for standard input.\n" +
+			"Ends with 1 if there is an error; warnings and hints alone end with 0." + command.ExitHelp,
 		Example: "  sextant feel check rules/*.feel\n  sextant feel check 'limt > 3' --vars '{\"limit\": 5}'",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

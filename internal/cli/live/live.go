@@ -123,7 +123,8 @@ func (v *View) head(now time.Time) string {
 	if title == "" {
 		title = v.run.Process
 	}
-	return fmt.Sprintf("%s %s  %s", mark(string(v.run.State)), bold(harmless(title)), dim(fmt.Sprintf("run %s · %s · %s", v.run.Key, v.run.State, clockText(end.Sub(v.run.Started)))))
+	return fmt.Sprintf("%s %s  %s", mark(string(v.run.State)), bold(harmless(title)),
+		dim(fmt.Sprintf("run %s · %s · %s", v.run.Key, v.run.State, clockText(end.Sub(v.run.Started)))))
 }
 
 // shown reports whether a step says something to people: gateways and plain

@@ -50,7 +50,8 @@ func golden(t *testing.T, name, got string) {
 func release() []client.Update {
 	run := client.ProcessRun{Key: "77", Process: "release", Title: "Release 1.2", State: "active", Started: start}
 	step := func(key, parent, typ, name, state string, from, left float64) client.ProcessStep {
-		s := client.ProcessStep{Key: key, Parent: parent, Element: "el-" + key, Type: client.ProcessStepType(typ), Name: name, State: client.ProcessStepState(state), Entered: at(from)}
+		s := client.ProcessStep{Key: key, Parent: parent, Element: "el-" + key,
+			Type: client.ProcessStepType(typ), Name: name, State: client.ProcessStepState(state), Entered: at(from)}
 		if left > 0 {
 			s.Left = at(left)
 		}
@@ -72,10 +73,17 @@ func release() []client.Update {
 	skipped := failed
 	skipped.State, skipped.Left, skipped.Message = "skipped", at(70), "by hand"
 	return []client.Update{
-		{Run: run, Steps: []client.ProcessStep{step("0", "", "start", "", "completed", 0, 0.1), step("1", "", "subprocess", "Roll", "active", 0.2, 0), index(step("2", "1", "subprocess", "Batch", "active", 0.3, 0), 1), rows(step("3", "2", "service", "Install", "active", 0.4, 0), 2, map[string]int64{"ok": 1})}},
-		{Run: run, Steps: []client.ProcessStep{rows(step("3", "2", "service", "Install", "completed", 0.4, 3), 2, map[string]int64{"ok": 2}), index(step("2", "1", "subprocess", "Batch", "completed", 0.3, 3.5), 1), index(step("4", "1", "subprocess", "Batch", "active", 3.6, 0), 2), failed}},
-		{Run: run, Steps: []client.ProcessStep{step("6", "", "user", "Really?", "active", 8, 0), step("7", "", "gateway", "", "completed", 8, 8)}},
-		{Run: ended, Steps: []client.ProcessStep{skipped, index(step("4", "1", "subprocess", "Batch", "completed", 3.6, 71), 2), step("1", "", "subprocess", "Roll", "completed", 0.2, 72), step("6", "", "user", "Really?", "completed", 8, 74), step("8", "", "service", "", "terminated", 74, 75)}},
+		{Run: run, Steps: []client.ProcessStep{step("0", "", "start", "", "completed", 0, 0.1),
+			step("1", "", "subprocess", "Roll", "active", 0.2, 0), index(step("2", "1", "subprocess", "Batch", "active", 0.3, 0), 1),
+			rows(step("3", "2", "service", "Install", "active", 0.4, 0), 2, map[string]int64{"ok": 1})}},
+		{Run: run, Steps: []client.ProcessStep{rows(step("3", "2", "service", "Install", "completed", 0.4, 3), 2, map[string]int64{"ok": 2}),
+			index(step("2", "1", "subprocess", "Batch", "completed", 0.3, 3.5), 1),
+			index(step("4", "1", "subprocess", "Batch", "active", 3.6, 0), 2), failed}},
+		{Run: run, Steps: []client.ProcessStep{
+			step("6", "", "user", "Really?", "active", 8, 0), step("7", "", "gateway", "", "completed", 8, 8)}},
+		{Run: ended, Steps: []client.ProcessStep{skipped, index(step("4", "1", "subprocess", "Batch", "completed", 3.6, 71), 2),
+			step("1", "", "subprocess", "Roll", "completed", 0.2, 72), step("6", "", "user", "Really?", "completed", 8, 74),
+			step("8", "", "service", "", "terminated", 74, 75)}},
 	}
 }
 
@@ -160,8 +168,10 @@ func TestThePictureFits(t *testing.T) {
 		for range rapid.IntRange(1, 4).Draw(t, "updates") {
 			u := client.Update{Run: client.ProcessRun{Key: "1", Title: text.Draw(t, "title"), State: "active", Started: start}}
 			for range rapid.IntRange(0, 8).Draw(t, "steps") {
-				u.Steps = append(u.Steps, client.ProcessStep{Key: rapid.StringMatching("[a-f]").Draw(t, "key"), Type: "service", Name: text.Draw(t, "name") + rapid.SampledFrom([]string{"", "\x1b[2J", "\r", "\n"}).Draw(t, "evil"),
-					State: client.ProcessStepState(rapid.SampledFrom([]string{"active", "incident", "skipped"}).Draw(t, "state")), Message: text.Draw(t, "message") + "\x1b]0;title\a", Entered: start})
+				u.Steps = append(u.Steps, client.ProcessStep{Key: rapid.StringMatching("[a-f]").Draw(t, "key"),
+					Type: "service", Name: text.Draw(t, "name") + rapid.SampledFrom([]string{"", "\x1b[2J", "\r", "\n"}).Draw(t, "evil"),
+					State:   client.ProcessStepState(rapid.SampledFrom([]string{"active", "incident", "skipped"}).Draw(t, "state")),
+					Message: text.Draw(t, "message") + "\x1b]0;title\a", Entered: start})
 			}
 			out.Reset()
 			v.Take(u, start)

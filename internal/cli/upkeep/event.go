@@ -29,23 +29,27 @@ func Events(c command.Remote) *cobra.Command {
 	var state string
 	var limit int
 	parked := &cobra.Command{
-		Use: "parked <handler>", Short: "The events that a handler could not act on yet, oldest first", Args: command.Exactly(1, "the name of a handler"),
+		Use: "parked <handler>", Short: "The events that a handler could not act on yet, oldest first",
+		Args: command.Exactly(1, "the name of a handler"),
 		RunE: func(c *cobra.Command, args []string) error { return r.parkedEvents(c.Context(), args[0], state, limit) },
 	}
-	parked.Flags().StringVar(&state, "state", "", "only those that are again (tried again), behind (an earlier one comes first) or parked (a person decides)")
+	parked.Flags().StringVar(&state, "state", "",
+		"only those that are again (tried again), behind (an earlier one comes first) or parked (a person decides)")
 	parked.Flags().IntVar(&limit, "limit", 50, "how many at most, up to 500")
 	one := func(args []string, verb string) string {
 		return handlersPath + "/" + url.PathEscape(args[0]) + "/parked/" + url.PathEscape(args[1]) + "/" + verb
 	}
 	retry := &cobra.Command{
-		Use: "retry <handler> <event>", Short: "Let a handler act again at once on an event that failed", Args: command.Exactly(2, "the name of a handler and the number of an event"),
+		Use: "retry <handler> <event>", Short: "Let a handler act again at once on an event that failed",
+		Args: command.Exactly(2, "the name of a handler and the number of an event"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return r.Act(c.Context(), one(args, "retry"), nil, "is tried again")
 		},
 	}
 	var reason string
 	skip := &cobra.Command{
-		Use: "skip <handler> <event>", Short: "Let a handler pass over an event that it could not act on", Args: command.Exactly(2, "the name of a handler and the number of an event"),
+		Use: "skip <handler> <event>", Short: "Let a handler pass over an event that it could not act on",
+		Args: command.Exactly(2, "the name of a handler and the number of an event"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := command.Reasoned(reason); err != nil {
 				return err

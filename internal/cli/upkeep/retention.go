@@ -18,12 +18,14 @@ const retentionPath = "/api/v1/retention"
 func Retention(c command.Remote) *cobra.Command {
 	r := remote{c}
 	show := &cobra.Command{
-		Use: "show", Short: "What is kept, for how long, how much there is, and when old things were removed", Args: command.Exactly(0, "no arguments"),
+		Use: "show", Short: "What is kept, for how long, how much there is, and when old things were removed",
+		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return r.retention(c.Context(), "GET") },
 	}
 	run := &cobra.Command{
 		Use: "run", Short: "Remove what is older now, and not within the hour", Args: command.Exactly(0, "no arguments"),
-		Long: "Has the server look for what is older than its settings (retention.*) now. It is removed a little at a time; sextant retention show tells how it stands." + command.ExitHelp,
+		Long: "Has the server look for what is older than its settings (retention.*) now. " +
+			"It is removed a little at a time; sextant retention show tells how it stands." + command.ExitHelp,
 		RunE: func(c *cobra.Command, _ []string) error { return r.retention(c.Context(), "POST") },
 	}
 	return command.Group("retention", "What is kept, and for how long", show, run)
@@ -41,7 +43,8 @@ func (r remote) retention(ctx context.Context, method string) error {
 	return r.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "KIND\tKEPT FOR\tSTATE\tCOUNT\tSIZE\tOLDEST\tREMOVED\tLAST REMOVED\tREASON")
 		for _, k := range page.Items {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", k.Kind, keptFor(k.Days), k.State, counted(k.Count), sized(k.Bytes), command.Stamp(k.Oldest), k.Removed, command.Stamp(k.Last), k.Reason)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", k.Kind, keptFor(k.Days),
+				k.State, counted(k.Count), sized(k.Bytes), command.Stamp(k.Oldest), k.Removed, command.Stamp(k.Last), k.Reason)
 		}
 	})
 }

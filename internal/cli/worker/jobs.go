@@ -23,7 +23,8 @@ type remote struct{ command.Remote }
 // Jobs are the commands on jobs that workers pull.
 func Jobs(c command.Remote) *cobra.Command {
 	r := remote{c}
-	return command.Group("job", "Jobs of types that workers pull", r.jobListCmd(), r.jobActivateCmd(), r.jobCompleteCmd(), r.jobFailCmd(), r.jobErrorCmd(), r.jobExtendCmd(), r.jobWorkCmd())
+	return command.Group("job", "Jobs of types that workers pull", r.jobListCmd(), r.jobActivateCmd(), r.jobCompleteCmd(),
+		r.jobFailCmd(), r.jobErrorCmd(), r.jobExtendCmd(), r.jobWorkCmd())
 }
 
 // jobFilter is which jobs a list shows.
@@ -49,7 +50,8 @@ func (r remote) jobs(ctx context.Context, f jobFilter) error {
 		return err
 	}
 	var page client.PageOfJobOpen
-	path := client.Query(jobsPath, "project", r.Project(), "type", f.kind, "state", f.state, "run", f.run, "limit", client.Limit(f.limit))
+	path := client.Query(jobsPath, "project", r.Project(), "type", f.kind, "state", f.state, "run", f.run,
+		"limit", client.Limit(f.limit))
 	if err := api.Call(ctx, "GET", path, nil, &page); err != nil {
 		return err
 	}
@@ -57,7 +59,8 @@ func (r remote) jobs(ctx context.Context, f jobFilter) error {
 	return r.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "JOB\tTYPE\tSTATE\tTRIES\tRUN\tPROCESS\tSTEP\tWORKER\tUNTIL")
 		for _, j := range page.Items {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", j.Key, j.Type, j.State, j.Retries, j.Run, j.Process, j.Element, j.Worker, command.Stamp(j.Until))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", j.Key, j.Type, j.State, j.Retries, j.Run, j.Process,
+				j.Element, j.Worker, command.Stamp(j.Until))
 		}
 	})
 }
@@ -184,7 +187,9 @@ func (r remote) jobErrorCmd() *cobra.Command {
 
 func (r remote) jobExtendCmd() *cobra.Command {
 	var seconds int
-	c := r.jobSays("extend", "Have a job for longer", "extended", func() (map[string]any, error) { return map[string]any{"seconds": seconds}, nil })
+	c := r.jobSays("extend", "Have a job for longer", "extended", func() (map[string]any, error) {
+		return map[string]any{"seconds": seconds}, nil
+	})
 	c.Flags().IntVar(&seconds, "seconds", 300, "from now on")
 	return c
 }
@@ -193,9 +198,11 @@ func (r remote) jobWorkCmd() *cobra.Command {
 	w := &Worker{}
 	c := &cobra.Command{
 		Use: "work --type <type> -- <command> [argument …]", Short: "Be a worker: run a command for each job of a type",
-		Long: "Pulls jobs of a type and runs a command for each. Variables of the job come as a JSON object on its standard input, what the process says to the worker (zeebe:taskHeaders) " +
-			"in variables of the environment SEXTANT_HEADER_<KEY>, and SEXTANT_JOB, SEXTANT_RUN, SEXTANT_PROCESS, SEXTANT_ELEMENT beside them. Where it exits with 0 the job is completed with the " +
-			"JSON object on its standard output, if there is one; else the try has failed, for the reason at the end of its standard error. The lease is extended while it works; " +
+		Long: "Pulls jobs of a type and runs a command for each. Variables of the job come as a JSON object on its standard input, " +
+			"what the process says to the worker (zeebe:taskHeaders) in variables of the environment SEXTANT_HEADER_<KEY>, " +
+			"and SEXTANT_JOB, SEXTANT_RUN, SEXTANT_PROCESS, SEXTANT_ELEMENT beside them. " +
+			"Where it exits with 0 the job is completed with the JSON object on its standard output, if there is one; " +
+			"else the try has failed, for the reason at the end of its standard error. The lease is extended while it works; " +
 			"when the run is cancelled meanwhile the command is ended. A worker that is stopped gives its jobs back." + command.ExitHelp,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -191,7 +191,8 @@ func (w *Worker) keep(ctx context.Context, j Job, end context.CancelCauseFunc) {
 			return
 		case <-every.C:
 		}
-		err := w.API.Call(ctx, "POST", "/api/v1/jobs/"+url.PathEscape(j.Key)+"/extend", map[string]any{"lease": j.Lease, "seconds": w.seconds()}, nil)
+		body := map[string]any{"lease": j.Lease, "seconds": w.seconds()}
+		err := w.API.Call(ctx, "POST", "/api/v1/jobs/"+url.PathEscape(j.Key)+"/extend", body, nil)
 		if refused(err) {
 			end(errLost)
 			return
@@ -221,7 +222,8 @@ func (w *Worker) command(ctx context.Context, j Job) (map[string]json.RawMessage
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, w.Command[0], w.Command[1:]...) //nolint:gosec // what the user asks for
-	cmd.Env = append(cmd.Environ(), "SEXTANT_JOB="+j.Key, "SEXTANT_JOB_TYPE="+j.Type, "SEXTANT_RUN="+j.Run, "SEXTANT_PROCESS="+j.Process, "SEXTANT_ELEMENT="+j.Element, "SEXTANT_RETRIES="+strconv.Itoa(j.Retries))
+	cmd.Env = append(cmd.Environ(), "SEXTANT_JOB="+j.Key, "SEXTANT_JOB_TYPE="+j.Type, "SEXTANT_RUN="+j.Run,
+		"SEXTANT_PROCESS="+j.Process, "SEXTANT_ELEMENT="+j.Element, "SEXTANT_RETRIES="+strconv.Itoa(j.Retries))
 	for key, value := range j.Headers {
 		cmd.Env = append(cmd.Env, headerStart+name(key)+"="+value)
 	}

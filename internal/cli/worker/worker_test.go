@@ -15,10 +15,16 @@ import (
 	"sextant/sdk/go/client"
 )
 
-const painting = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t"><process id="p" isExecutable="true">
+const painting = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" 
+xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
+<process id="p" isExecutable="true">
 <startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="w"/>
-<serviceTask id="w" name="Work"><extensionElements><zeebe:taskDefinition type="paint" retries="2"/><zeebe:taskHeaders><zeebe:header key="brush-size" value="3 mm"/></zeebe:taskHeaders></extensionElements></serviceTask>
-<sequenceFlow id="f2" sourceRef="w" targetRef="u"/><userTask id="u"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f3" sourceRef="u" targetRef="e"/><endEvent id="e"/></process></definitions>`
+<serviceTask id="w" name="Work"><extensionElements>
+<zeebe:taskDefinition type="paint" retries="2"/><zeebe:taskHeaders><zeebe:header key="brush-size" value="3 mm"/></zeebe:taskHeaders>
+</extensionElements></serviceTask>
+<sequenceFlow id="f2" sourceRef="w" targetRef="u"/><userTask id="u"><extensionElements>
+<zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f3" sourceRef="u" targetRef="e"/>
+<endEvent id="e"/></process></definitions>`
 
 // safe is a buffer that several write to.
 type safe struct {
@@ -45,7 +51,8 @@ func studio(t *testing.T) (*platform.Platform, func(script string) *worker.Worke
 		t.Fatal(err)
 	}
 	return p, func(script string) *worker.Worker {
-		return &worker.Worker{API: p.Client, Project: "default", Type: "paint", Name: "w", Command: []string{"sh", "-c", script}, Lease: time.Minute, Once: true, Err: &safe{}}
+		return &worker.Worker{API: p.Client, Project: "default", Type: "paint", Name: "w",
+			Command: []string{"sh", "-c", script}, Lease: time.Minute, Once: true, Err: &safe{}}
 	}
 }
 

@@ -114,8 +114,10 @@ func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
 	if r.Time.IsZero() {
 		r.Time = l.clock.Now()
 	}
-	_, err = tx.Exec("INSERT INTO audit_record (seq, id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		seq, clock.NewID(l.clock), clock.Micros(r.Time), r.Project, r.Environment, r.Subject, r.Name, r.Verb, r.Object, r.Outcome, cmp.Or(r.Request, obs.RequestID(ctx)), []byte(r.Detail), changes)
+	_, err = tx.Exec("INSERT INTO audit_record (seq, id, time, project, "+
+		"environment, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		seq, clock.NewID(l.clock), clock.Micros(r.Time), r.Project, r.Environment,
+		r.Subject, r.Name, r.Verb, r.Object, r.Outcome, cmp.Or(r.Request, obs.RequestID(ctx)), []byte(r.Detail), changes)
 	return err
 }
 
@@ -137,9 +139,11 @@ type Filter struct {
 
 // List reads records of a project, newest first.
 func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
-	query := "SELECT seq, id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes FROM audit_record WHERE project = ?"
+	query := "SELECT seq, id, time, project, environment, subject, name, verb, object, outcome, request, detail, changes " +
+		"FROM audit_record WHERE project = ?"
 	args := []any{f.Project}
-	for _, c := range []struct{ where, value string }{{" AND object = ?", f.Object}, {" AND name = ?", f.Name}, {" AND outcome = ?", f.Outcome}} {
+	for _, c := range []struct{ where, value string }{
+		{" AND object = ?", f.Object}, {" AND name = ?", f.Name}, {" AND outcome = ?", f.Outcome}} {
 		if c.value != "" {
 			query, args = query+c.where, append(args, c.value)
 		}
@@ -166,7 +170,8 @@ func (l *Log) List(ctx context.Context, f Filter) (api.Page[Record], error) {
 		var v Record
 		var at int64
 		var detail, changes []byte
-		err := r.Scan(&v.seq, &v.ID, &at, &v.Project, &v.Environment, &v.Subject, &v.Name, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail, &changes)
+		err := r.Scan(&v.seq, &v.ID, &at, &v.Project, &v.Environment, &v.Subject,
+			&v.Name, &v.Verb, &v.Object, &v.Outcome, &v.Request, &detail, &changes)
 		v.Time, v.Detail = clock.FromMicros(at), detail
 		if err == nil && f.Values && len(changes) > 0 {
 			err = json.Unmarshal(changes, &v.Changes)
@@ -189,7 +194,8 @@ func (l *Log) Routes(a *api.API) {
 		Outcome string `query:"outcome" enum:"done,refused"`
 	}
 	type out struct{ Body api.Page[Record] }
-	api.Register(a, api.Endpoint{ID: "listAuditRecords", Method: "GET", Path: "/api/v1/audit", Tag: "audit", Summary: "Who did what, newest first", Permission: "audit.read"},
+	api.Register(a, api.Endpoint{ID: "listAuditRecords", Method: "GET", Path: "/api/v1/audit",
+		Tag: "audit", Summary: "Who did what, newest first", Permission: "audit.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			if err := a.Authorize(ctx, "audit.read", i.Project); err != nil {
 				return nil, err

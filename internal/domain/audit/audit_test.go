@@ -47,7 +47,8 @@ func TestRecordsByProjectNewestFirst(t *testing.T) {
 		project := []string{"a", "b"}[i%2]
 		c.Advance(time.Second)
 		err := d.Do(ctx, func(tx *db.Tx) error {
-			return l.Write(ctx, tx, audit.Record{Project: project, Actor: audit.Actor{Subject: "user/x", Name: "x"}, Verb: "thing.write", Object: fmt.Sprint("thing/", i/2), Detail: json.RawMessage(`{"n":1}`)})
+			return l.Write(ctx, tx, audit.Record{Project: project, Actor: audit.Actor{Subject: "user/x", Name: "x"},
+				Verb: "thing.write", Object: fmt.Sprint("thing/", i/2), Detail: json.RawMessage(`{"n":1}`)})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -82,7 +83,8 @@ func TestRecordsOfSomebodyAndOfWhatWasRefused(t *testing.T) {
 	l, d, c := open(t)
 	for i, who := range []string{"ann", "bo", "ann"} {
 		c.Advance(time.Second)
-		r := audit.Record{Project: "a", Actor: audit.Actor{Subject: "user/" + who, Name: who}, Verb: "thing.write", Object: fmt.Sprint("thing/", i)}
+		r := audit.Record{Project: "a", Actor: audit.Actor{Subject: "user/" + who, Name: who},
+			Verb: "thing.write", Object: fmt.Sprint("thing/", i)}
 		if i > 0 {
 			r.Outcome = audit.Refused
 		}
@@ -115,7 +117,8 @@ func TestARecordGoesWithItsChange(t *testing.T) {
 	t.Parallel()
 	l, d, _ := open(t)
 	err := d.Do(t.Context(), func(tx *db.Tx) error {
-		return errors.Join(l.Write(t.Context(), tx, audit.Record{Project: "a", Actor: audit.Actor{Subject: "user/x", Name: "x"}, Verb: "thing.write", Object: "thing/1"}), errors.New("no"))
+		return errors.Join(l.Write(t.Context(), tx,
+			audit.Record{Project: "a", Actor: audit.Actor{Subject: "user/x", Name: "x"}, Verb: "thing.write", Object: "thing/1"}), errors.New("no"))
 	})
 	if err == nil || len(list(t, l, audit.Filter{Project: "a", Paging: api.Paging{Limit: 10}}).Items) != 0 {
 		t.Errorf("%v, and the record is there", err)
@@ -153,7 +156,8 @@ func TestAClockThatIsSetBackHidesNothing(t *testing.T) {
 	if got := fmt.Sprint(seen); got != "[thing/4 thing/3 thing/2 thing/1]" {
 		t.Errorf("the order is %s", got)
 	}
-	if got := list(t, l, audit.Filter{Project: "a", Object: "thing/3", Since: "thing.write", Paging: api.Paging{Limit: 5}}).Items; len(got) != 1 {
+	if got := list(t, l, audit.Filter{Project: "a", Object: "thing/3", Since: "thing.write", Paging: api.Paging{Limit: 5}}).
+		Items; len(got) != 1 {
 		t.Errorf("since the newest: %d records", len(got))
 	}
 }

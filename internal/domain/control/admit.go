@@ -196,7 +196,8 @@ func (d *Door) decide(ctx context.Context, tx *db.Tx, c *candidate) (v Verdict, 
 	if err != nil {
 		return v, nil, err
 	}
-	v = Verdict{ID: clock.NewID(d.Clock), Run: api.Key(c.key), Time: d.Clock.Now(), Subject: c.who.ID, Process: c.req.Process, Steps: steps, Cause: c.req.Cause, Risk: c.plan.risk()}
+	v = Verdict{ID: clock.NewID(d.Clock), Run: api.Key(c.key), Time: d.Clock.Now(),
+		Subject: c.who.ID, Process: c.req.Process, Steps: steps, Cause: c.req.Cause, Risk: c.plan.risk()}
 	v.rule(r)
 	if reject, is := r.(Reject); is {
 		refusal = reject.Err
@@ -232,8 +233,10 @@ func (d *Door) start(ctx context.Context, tx *db.Tx, c *candidate, v Verdict) er
 
 // run is what the candidate becomes.
 func (c *candidate) run(v Verdict) Run {
-	return Run{Key: c.key, Definition: c.found.Definition, Process: c.req.Process, Variables: c.req.Variables, Title: c.fit.Title, Event: c.req.Event,
-		Subject: c.who, Verdict: v.ID, Mandate: Mandate{Project: c.req.Project, Rights: c.who.Rights(), Objects: c.req.Objects}, Places: c.places, Waited: c.since}
+	return Run{Key: c.key, Definition: c.found.Definition, Process: c.req.Process,
+		Variables: c.req.Variables, Title: c.fit.Title, Event: c.req.Event,
+		Subject: c.who, Verdict: v.ID, Mandate: Mandate{Project: c.req.Project, Rights: c.who.Rights(), Objects: c.req.Objects},
+		Places: c.places, Waited: c.since}
 }
 
 // with writes what shares the commit of the start.
@@ -395,5 +398,6 @@ func (d *Door) record(ctx context.Context, tx *db.Tx, c *candidate, v Verdict) e
 	if err != nil {
 		return err
 	}
-	return d.Audit.Write(ctx, tx, audit.Record{Project: c.req.Project, Actor: c.who.Actor(), Verb: "run.start", Object: "run/" + v.Run.String(), Outcome: outcome, Detail: detail})
+	return d.Audit.Write(ctx, tx, audit.Record{
+		Project: c.req.Project, Actor: c.who.Actor(), Verb: "run.start", Object: "run/" + v.Run.String(), Outcome: outcome, Detail: detail})
 }

@@ -46,7 +46,8 @@ func (d *Door) ruling(ctx context.Context, q db.Querier, c *candidate, failed *S
 	case failed.Name != (lockCheck{}).name() || busy.Policy == program.Reject:
 		return Reject{failed.err}, todo{}, nil
 	case !c.req.Due.IsZero() && !c.req.Due.After(d.Clock.Now()):
-		return Reject{errs.New(errs.Conflict, "control.due", "it was due at %s, and cannot start by then", c.req.Due.Format(time.RFC3339))}, todo{}, nil
+		return Reject{errs.New(errs.Conflict, "control.due", "it was due at %s, and cannot start by then", c.req.Due.Format(time.RFC3339))},
+			todo{}, nil
 	}
 	var t todo
 	all, err := requestsAlike(ctx, q, c.req.Project, c.alike())
@@ -69,7 +70,8 @@ func (d *Door) ruling(ctx context.Context, q db.Querier, c *candidate, failed *S
 		return nil, t, err
 	}
 	if n -= len(t.drop); n >= busy.MaxLength {
-		return Reject{errs.New(errs.Exhausted, "control.line_full", "%d runs of the process %s wait already, and no more may: ask again when some have started", n, c.req.Process)}, todo{}, nil
+		return Reject{errs.New(errs.Exhausted, "control.line_full",
+			"%d runs of the process %s wait already, and no more may: ask again when some have started", n, c.req.Process)}, todo{}, nil
 	}
 	return d.waitOf(c, t), t, nil
 }

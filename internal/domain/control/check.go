@@ -124,7 +124,8 @@ func (stopCheck) judge(ctx context.Context, d *Door, q db.Querier, _ *candidate)
 	}
 	s, err := readStop(ctx, q)
 	if err == nil && s.Active {
-		err = errs.New(errs.Locked, "control.stopped", "%s has stopped all starts since %s: %s", s.Subject, s.Since.Format(time.RFC3339), s.Reason).With("by", s.Subject)
+		err = errs.New(errs.Locked, "control.stopped", "%s has stopped all starts since %s: %s",
+			s.Subject, s.Since.Format(time.RFC3339), s.Reason).With("by", s.Subject)
 	}
 	return stepOf(err, NextAsk)
 }
@@ -279,9 +280,12 @@ func (c *candidate) mayHurry(ctx context.Context) error {
 	case p == nil:
 		return nil
 	case *p < 0 || *p > 100:
-		return errs.New(errs.Invalid, "control.priority", "the priority is %d: want 0 to 100", *p).At(errs.Field{Path: "priority", Message: "want 0 to 100"})
+		return errs.New(errs.Invalid, "control.priority", "the priority is %d: want 0 to 100", *p).
+			At(errs.Field{Path: "priority", Message: "want 0 to 100"})
 	case *p > usual && identity.Require(ctx, "run.operate", c.req.Project) != nil:
-		return errs.New(errs.Forbidden, "control.priority_right", "a priority over %d passes others by, and needs the right run.operate in the project", usual).At(errs.Field{Path: "priority", Message: "needs run.operate"})
+		return errs.New(errs.Forbidden, "control.priority_right",
+			"a priority over %d passes others by, and needs the right run.operate in the project", usual).
+			At(errs.Field{Path: "priority", Message: "needs run.operate"})
 	}
 	return nil
 }
@@ -290,10 +294,12 @@ func checkInput(req Request) error {
 	size := 0
 	for name, v := range req.Variables {
 		if name == "" || strings.HasPrefix(name, "$") || len(name) > 128 {
-			return errs.New(errs.Invalid, "control.variable_name", "the variable name %q is not possible: 1 to 128 characters, not beginning with $", name).At(errs.Field{Path: "variables." + name, Message: "not possible as a name"})
+			return errs.New(errs.Invalid, "control.variable_name", "the variable name %q is not possible: 1 to 128 characters, not beginning with $",
+				name).At(errs.Field{Path: "variables." + name, Message: "not possible as a name"})
 		}
 		if !json.Valid(v) {
-			return errs.New(errs.Invalid, "control.variable", "the variable %s is no JSON", name).At(errs.Field{Path: "variables." + name, Message: "no JSON"})
+			return errs.New(errs.Invalid, "control.variable", "the variable %s is no JSON", name).
+				At(errs.Field{Path: "variables." + name, Message: "no JSON"})
 		}
 		size += len(name) + len(v)
 	}

@@ -219,7 +219,9 @@ func (d *Door) Held(ctx context.Context, q db.Querier, run int64, claims []Claim
 			}
 		}
 		if _, ok := fences[c.Object]; !ok {
-			return nil, errs.New(errs.Locked, "control.lease_lost", "the run holds %s no more: its lease ran out, and nothing more was called; try again to claim it anew", c.Object).With("object", c.Object)
+			return nil, errs.New(errs.Locked, "control.lease_lost",
+				"the run holds %s no more: its lease ran out, and nothing more was called; try again to claim it anew", c.Object).
+				With("object", c.Object)
 		}
 	}
 	return fences, nil
@@ -238,10 +240,12 @@ func locked(l *Lock, project, remedy string) error {
 	case l.project != project:
 		return errs.New(errs.Locked, "control.locked", "%s is held by a run of another project: %s", l.Object, remedy).With("object", l.Object)
 	case l.ticket != 0:
-		return errs.New(errs.Locked, "control.locked", "%s is waited for by run %d, started by %s, which came first at %s: %s", l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339), remedy).
+		return errs.New(errs.Locked, "control.locked", "%s is waited for by run %d, started by %s, which came first at %s: %s",
+			l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339), remedy).
 			With("object", l.Object).With("holder", l.Subject).With("run", l.Run.String())
 	}
-	return errs.New(errs.Locked, "control.locked", "%s is held by run %d, started by %s at %s: %s", l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339), remedy).
+	return errs.New(errs.Locked, "control.locked", "%s is held by run %d, started by %s at %s: %s",
+		l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339), remedy).
 		With("object", l.Object).With("holder", l.Subject).With("run", l.Run.String())
 }
 

@@ -270,8 +270,10 @@ func TestARunClaimsAllThatItsPlanKnows(t *testing.T) {
 		plan control.Plan
 		want string
 	}{
-		"only-what-it-was-started-on":  {control.Plan{}, "p:thing/1 exclusive"},
-		"rows-behind-it":               {control.Plan{Steps: []control.Planned{{Locks: exclusive("p:thing/2")}, {Locks: shared("p:thing/3", "p:thing/2")}}}, "p:thing/1 exclusive, p:thing/2 exclusive, p:thing/3 shared"},
+		"only-what-it-was-started-on": {control.Plan{}, "p:thing/1 exclusive"},
+		"rows-behind-it": {
+			control.Plan{Steps: []control.Planned{{Locks: exclusive("p:thing/2")}, {Locks: shared("p:thing/3", "p:thing/2")}}},
+			"p:thing/1 exclusive, p:thing/2 exclusive, p:thing/3 shared"},
 		"it-only-reads":                {control.Plan{Reads: true, Steps: []control.Planned{{Locks: shared("p:thing/1")}}}, "p:thing/1 shared"},
 		"it-only-reads-and-needs-none": {control.Plan{Reads: true, Steps: []control.Planned{{}}}, ""},
 	} {
@@ -298,7 +300,8 @@ func TestARunClaimsAllThatItsPlanKnows(t *testing.T) {
 func TestAPlanThatCannotBeRefusesTheStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.planner.plan = control.Plan{Steps: []control.Planned{{Problem: "no rows now"}, {Err: errs.New(errs.Forbidden, "object.right", "no right on p:thing/9")}}}
+	r.planner.plan = control.Plan{
+		Steps: []control.Planned{{Problem: "no rows now"}, {Err: errs.New(errs.Forbidden, "object.right", "no right on p:thing/9")}}}
 	v, err := r.Admit(as(t.Context(), "a"), request("p:thing/1"))
 	refused(t, err, errs.Forbidden, "object.right")
 	if said(v.Steps) != "global stop, permission, input, objects, touch!, locks" || r.count("started") != 0 || r.count("control_claim") != 0 {

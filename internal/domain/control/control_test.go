@@ -135,10 +135,13 @@ func newRig(t *testing.T) *rig {
 	r.trail = audit.New(d, r.clock)
 	b := bus.New(d, r.clock, slog.New(slog.DiscardHandler))
 	registry, router := plugin.New(d, r.clock), gateway.New()
-	r.must(registry.Register(t.Context(), wire.Manifest{Plugin: "p", Version: "1.0.0", Objects: []wire.ObjectType{{Type: "thing", Scope: &wire.ObjectScope{Project: "project"}, Attributes: []wire.Attribute{{Name: "id", Type: "string"}, {Name: "project", Type: "string"}}}}}))
+	r.must(registry.Register(t.Context(),
+		wire.Manifest{Plugin: "p", Version: "1.0.0", Objects: []wire.ObjectType{{Type: "thing", Scope: &wire.ObjectScope{Project: "project"},
+			Attributes: []wire.Attribute{{Name: "id", Type: "string"}, {Name: "project", Type: "string"}}}}}))
 	router.Set("p", gateway.Route{Handler: http.HandlerFunc(r.things)})
 	objects := object.New(object.Deps{DB: d, Clock: r.clock, Plugins: registry, Router: router, Audit: r.trail, Bus: b})
-	r.deps = control.Deps{DB: d, Clock: r.clock, Audit: r.trail, Bus: b, Objects: objects, Starter: r.starter, Planner: r.planner, StopFile: filepath.Join(t.TempDir(), "STOP"), Log: slog.New(slog.DiscardHandler)}
+	r.deps = control.Deps{DB: d, Clock: r.clock, Audit: r.trail, Bus: b, Objects: objects,
+		Starter: r.starter, Planner: r.planner, StopFile: filepath.Join(t.TempDir(), "STOP"), Log: slog.New(slog.DiscardHandler)}
 	r.Door = control.New(r.deps)
 	return r
 }
@@ -174,7 +177,8 @@ func as(ctx context.Context, project string) context.Context {
 }
 
 func operator(ctx context.Context) context.Context {
-	return identity.With(ctx, identity.Subject{ID: "user/op", Name: "op", Kind: identity.User, Grants: []identity.Grant{{Permission: "control.stop", Project: "*"}}})
+	return identity.With(ctx,
+		identity.Subject{ID: "user/op", Name: "op", Kind: identity.User, Grants: []identity.Grant{{Permission: "control.stop", Project: "*"}}})
 }
 
 func request(objects ...string) control.Request {
@@ -225,20 +229,24 @@ func TestAnAdmission(t *testing.T) {
 	req.Variables = map[string]json.RawMessage{"x": json.RawMessage("1")}
 	v, err := r.Admit(ctx, req)
 	r.must(err)
-	if v.Verdict != control.Admitted || v.Subject != "user/of-a" || v.Process != "release" || said(v.Steps) != "global stop, permission, input, objects, touch, locks" {
+	if v.Verdict != control.Admitted || v.Subject != "user/of-a" || v.Process != "release" ||
+		said(v.Steps) != "global stop, permission, input, objects, touch, locks" {
 		t.Errorf("%+v", v)
 	}
 	run := r.starter.runs[0]
-	if int64(run.Key) != int64(v.Run) || run.Definition != 7 || run.Mandate.Project != "a" || run.Verdict != v.ID || run.Subject.ID != "user/of-a" || run.Title != "now" || len(run.Mandate.Objects) != 2 || string(run.Variables["x"]) != "1" {
+	if int64(run.Key) != int64(v.Run) || run.Definition != 7 || run.Mandate.Project != "a" || run.Verdict != v.ID ||
+		run.Subject.ID != "user/of-a" || run.Title != "now" || len(run.Mandate.Objects) != 2 || string(run.Variables["x"]) != "1" {
 		t.Errorf("%+v", run)
 	}
 	stored := r.verdicts()
-	if len(stored) != 1 || stored[0].ID != v.ID || stored[0].Run != v.Run || said(stored[0].Steps) != said(v.Steps) || !stored[0].Time.Equal(v.Time) {
+	if len(stored) != 1 || stored[0].ID != v.ID || stored[0].Run != v.Run ||
+		said(stored[0].Steps) != said(v.Steps) || !stored[0].Time.Equal(v.Time) {
 		t.Errorf("%+v", stored)
 	}
 	page, err := r.trail.List(ctx, audit.Filter{Project: "a", Paging: api.Paging{Limit: 10}})
 	r.must(err)
-	if rec := page.Items[0]; rec.Verb != "run.start" || rec.Object != "run/"+v.Run.String() || rec.Outcome != audit.Done || !strings.Contains(string(rec.Detail), v.ID) {
+	if rec := page.Items[0]; rec.Verb != "run.start" || rec.Object != "run/"+v.Run.String() ||
+		rec.Outcome != audit.Done || !strings.Contains(string(rec.Detail), v.ID) {
 		t.Errorf("%+v", rec)
 	}
 	for _, o := range req.Objects {
@@ -264,20 +272,36 @@ func TestTheStepsOfTheDoor(t *testing.T) {
 		steps string
 	}{
 		{"permission", nil, "b", request("p:thing/1"), errs.Forbidden, "identity.forbidden", "global stop, permission!, input"},
-		{"variable-name", nil, "a", control.Request{Variables: bad, Objects: []string{"p:thing/1"}}, errs.Invalid, "control.variable_name", "global stop, permission, input!, objects, touch, locks"},
-		{"variable-value", nil, "a", control.Request{Variables: map[string]json.RawMessage{"x": json.RawMessage("{")}}, errs.Invalid, "control.variable", "global stop, permission, input!, objects, touch, locks"},
-		{"too-large", nil, "a", control.Request{Variables: map[string]json.RawMessage{"x": json.RawMessage(`"` + strings.Repeat("x", control.MaxInput) + `"`)}}, errs.TooLarge, "control.input_too_large", "global stop, permission, input!, objects, touch, locks"},
+		{"variable-name", nil, "a", control.Request{Variables: bad, Objects: []string{"p:thing/1"}},
+			errs.Invalid, "control.variable_name", "global stop, permission, input!, objects, touch, locks"},
+		{"variable-value", nil, "a", control.Request{Variables: map[string]json.RawMessage{"x": json.RawMessage("{")}},
+			errs.Invalid, "control.variable", "global stop, permission, input!, objects, touch, locks"},
+		{"too-large", nil, "a",
+			control.Request{Variables: map[string]json.RawMessage{"x": json.RawMessage(`"` + strings.Repeat("x", control.MaxInput) + `"`)}},
+			errs.TooLarge, "control.input_too_large", "global stop, permission, input!, objects, touch, locks"},
 		{"no-object", nil, "a", request("p:thing/9"), errs.NotFound, "object.not_found", "global stop, permission, input, objects!, locks"},
-		{"object-of-another-project", nil, "a", request("p:thing/4"), errs.NotFound, "object.not_found", "global stop, permission, input, objects!, locks"},
-		{"twice", nil, "a", request("p:thing/1", "p:thing/1"), errs.Invalid, "control.object_twice", "global stop, permission, input, objects!, locks"},
+		{"object-of-another-project", nil, "a", request("p:thing/4"), errs.NotFound,
+			"object.not_found", "global stop, permission, input, objects!, locks"},
+		{"twice", nil, "a", request("p:thing/1", "p:thing/1"), errs.Invalid,
+			"control.object_twice", "global stop, permission, input, objects!, locks"},
 		{"no-reference", nil, "a", request("thing"), errs.Invalid, "object.reference", "global stop, permission, input, objects!, locks"},
-		{"held", func(r *rig) { r.hold("a", "p:thing/1") }, "a", request("p:thing/2", "p:thing/1"), errs.Locked, "control.locked", "global stop, permission, input, objects, touch, locks!"},
-		{"stopped", func(r *rig) { r.stop(true) }, "a", request(), errs.Locked, "control.stopped", "global stop!, permission, input, objects, touch, locks"},
-		{"stop-before-permission", func(r *rig) { r.stop(true) }, "b", control.Request{Variables: bad}, errs.Locked, "control.stopped", "global stop!, permission!, input!"},
-		{"permission-before-input", nil, "b", control.Request{Variables: bad, Objects: []string{"nonsense"}}, errs.Forbidden, "identity.forbidden", "global stop, permission!, input!"},
-		{"input-before-objects", func(r *rig) { r.hold("a", "p:thing/1") }, "a", control.Request{Variables: bad, Objects: []string{"p:thing/9", "p:thing/1"}}, errs.Invalid, "control.variable_name", "global stop, permission, input!, objects!, locks!"},
-		{"objects-before-locks", func(r *rig) { r.hold("a", "p:thing/1") }, "a", request("p:thing/9", "p:thing/1"), errs.NotFound, "object.not_found", "global stop, permission, input, objects!, locks!"},
-		{"everything", func(r *rig) { r.hold("a", "p:thing/1"); r.stop(true) }, "a", control.Request{Variables: bad, Objects: []string{"p:thing/9", "p:thing/1"}}, errs.Locked, "control.stopped", "global stop!, permission, input!, objects!, locks!"},
+		{"held", func(r *rig) { r.hold("a", "p:thing/1") }, "a", request("p:thing/2", "p:thing/1"),
+			errs.Locked, "control.locked", "global stop, permission, input, objects, touch, locks!"},
+		{"stopped", func(r *rig) { r.stop(true) }, "a", request(), errs.Locked,
+			"control.stopped", "global stop!, permission, input, objects, touch, locks"},
+		{"stop-before-permission", func(r *rig) { r.stop(true) }, "b", control.Request{Variables: bad},
+			errs.Locked, "control.stopped", "global stop!, permission!, input!"},
+		{"permission-before-input", nil, "b", control.Request{Variables: bad, Objects: []string{"nonsense"}},
+			errs.Forbidden, "identity.forbidden", "global stop, permission!, input!"},
+		{"input-before-objects", func(r *rig) { r.hold("a", "p:thing/1") }, "a", control.Request{Variables: bad, Objects: []string{
+			"p:thing/9", "p:thing/1"}}, errs.Invalid, "control.variable_name", "global stop, permission, input!, objects!, locks!"},
+		{"objects-before-locks", func(r *rig) { r.hold("a", "p:thing/1") }, "a",
+			request("p:thing/9", "p:thing/1"), errs.NotFound, "object.not_found", "global stop, permission, input, objects!, locks!"},
+		{"everything", func(r *rig) {
+			r.hold("a", "p:thing/1")
+			r.stop(true)
+		}, "a", control.Request{Variables: bad, Objects: []string{"p:thing/9", "p:thing/1"}},
+			errs.Locked, "control.stopped", "global stop!, permission, input!, objects!, locks!"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -305,7 +329,8 @@ func TestTheStepsOfTheDoor(t *testing.T) {
 			}
 			// The refusal is stored, and audited.
 			all := r.verdicts()
-			if i := slices.IndexFunc(all, func(s control.Verdict) bool { return s.ID == v.ID }); i < 0 || all[i].Code != c.code || said(all[i].Steps) != c.steps {
+			if i := slices.IndexFunc(all, func(s control.Verdict) bool { return s.ID == v.ID }); i < 0 ||
+				all[i].Code != c.code || said(all[i].Steps) != c.steps {
 				t.Errorf("stored %+v", all)
 			}
 			page, err := r.trail.List(t.Context(), audit.Filter{Project: "a", Object: "run/" + v.Run.String(), Paging: api.Paging{Limit: 10}})

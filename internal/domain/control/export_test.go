@@ -14,3 +14,12 @@ func (d *Door) Settle(ctx context.Context) {
 		}
 	}
 }
+
+// Stalled reports whether a request could not be judged, and will be later, and whether
+// it is known that the file is why.
+func (d *Door) Stalled(run int64) bool {
+	d.line.mu.Lock()
+	defer d.line.mu.Unlock()
+	_, ok := d.line.again[run]
+	return ok && d.line.byFile.Load()
+}

@@ -23,7 +23,8 @@ func (d *Door) Forget(tx *db.Tx, run int64) error {
 // ForgetRefused removes the oldest refusals that are older than a time, at most
 // limit, and says how many.
 func (d *Door) ForgetRefused(ctx context.Context, before time.Time, limit int) (int, error) {
-	rows, err := d.DB.Query(ctx, "SELECT id FROM control_verdict WHERE id < ? AND verdict = ? ORDER BY id LIMIT ?", clock.IDBefore(before), Rejected, limit)
+	rows, err := d.DB.Query(ctx, "SELECT id FROM control_verdict WHERE id < ? AND verdict = ? ORDER BY id LIMIT ?",
+		clock.IDBefore(before), Rejected, limit)
 	old, err := db.Scan(rows, err, func(r *sql.Rows) (id string, err error) { return id, r.Scan(&id) })
 	if err != nil || len(old) == 0 {
 		return 0, err

@@ -30,7 +30,9 @@ func (d *Door) LocksOfRun(ctx context.Context, run int64) (holders, waiting []*L
 	}
 	if seen, args := d.Seen(ctx, "run.read", project, "control_claim.run"); seen != "" {
 		var n int
-		if err := d.DB.QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT CASE WHEN 1 = 1 THEN ? ELSE 9223372036854775807 END AS run) AS control_claim WHERE "+seen, append([]any{run}, args...)...).Scan(&n); err != nil || n == 0 {
+		if err := d.DB.QueryRow(ctx, "SELECT COUNT(*) "+
+			"FROM (SELECT CASE WHEN 1 = 1 THEN ? ELSE 9223372036854775807 END AS run) AS control_claim WHERE "+seen, append([]any{run}, args...)...).
+			Scan(&n); err != nil || n == 0 {
 			return []*Lock{}, []*Lock{}, err
 		}
 	}
@@ -78,7 +80,8 @@ func (d *Door) inSight(ctx context.Context, name string, holders, waiting []*Loc
 const shownLocks = 5000
 
 func (d *Door) locksWhere(ctx context.Context, where string, arg any) (holders, waiting []*Lock, err error) {
-	if holders, err = d.locksFrom(ctx, "SELECT "+claimColumns+" FROM control_claim WHERE "+where+" ORDER BY since, object, run LIMIT ?", arg); err != nil {
+	if holders, err = d.locksFrom(ctx, "SELECT "+claimColumns+" FROM control_claim WHERE "+where+" ORDER BY since, object, run LIMIT ?",
+		arg); err != nil {
 		return nil, nil, err
 	}
 	waiting, err = d.locksFrom(ctx, "SELECT "+waitColumns+" FROM control_wait WHERE "+where+" ORDER BY ticket, object LIMIT ?", arg)
@@ -157,7 +160,8 @@ func (d *Door) overrides(ctx context.Context, project, name, reason string) erro
 	}
 	err = d.Objects.Permit(ctx, project, "lock.override", []object.Ref{ref})
 	if errs.Is(err, errs.NotFound) {
-		return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission lock.override in the environment of %s", identity.From(ctx).Name, name).With("permission", "lock.override").With("object", name)
+		return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission lock.override in the environment of %s",
+			identity.From(ctx).Name, name).With("permission", "lock.override").With("object", name)
 	}
 	return err
 }

@@ -19,12 +19,14 @@ const (
 	judgedAtOnce = 8                // requests of the line
 	againFirst   = 5 * time.Second  // until what could not be judged is judged again
 	againMax     = 60 * time.Second // at most
+	fileEvery    = time.Second      // between two looks whether the file that stops all starts is gone
 )
 
 // line is what is known in memory of those that wait: whom to look at, and nothing
 // that is not stored too.
 type line struct {
 	waiting atomic.Int64 // how many may wait: never fewer than do
+	byFile  atomic.Bool  // at the last look the file stopped those that wait
 	news    chan struct{}
 	slots   chan struct{}
 	wg      sync.WaitGroup
@@ -41,7 +43,8 @@ type line struct {
 }
 
 func newLine() *line {
-	return &line{news: make(chan struct{}, 1), slots: make(chan struct{}, judgedAtOnce), objects: map[string]bool{}, open: map[int64]bool{}, ends: map[int64]int64{},
+	return &line{news: make(chan struct{}, 1), slots: make(chan struct{}, judgedAtOnce),
+		objects: map[string]bool{}, open: map[int64]bool{}, ends: map[int64]int64{},
 		judged: map[int64]bool{}, again: map[int64]time.Time{}, tries: map[int64]int{}}
 }
 
@@ -202,6 +205,13 @@ func (d *Door) RunLine(ctx context.Context) error {
 	defer d.line.wg.Wait()
 	for {
 		next := d.turn(ctx)
+		held := d.line.some() && d.byFile()
+		if soon := d.Clock.Now().Add(fileEvery); held && (next.IsZero() || soon.Before(next)) {
+			next = soon
+		}
+		if was := d.line.byFile.Swap(held); was && !held {
+			d.line.lookAtAll()
+		}
 		var tick <-chan time.Time
 		stop := func() {}
 		if !next.IsZero() {
@@ -339,7 +349,8 @@ func (d *Door) decideAgain(ctx context.Context, tx *db.Tx, c *candidate, w *wait
 	default:
 		return f.err, nil
 	}
-	v := Verdict{ID: clock.NewID(d.Clock), Run: api.Key(c.key), Time: d.Clock.Now(), Subject: c.who.ID, Process: c.req.Process, Steps: steps, Cause: c.req.Cause, Risk: c.plan.risk()}
+	v := Verdict{ID: clock.NewID(d.Clock), Run: api.Key(c.key), Time: d.Clock.Now(),
+		Subject: c.who.ID, Process: c.req.Process, Steps: steps, Cause: c.req.Cause, Risk: c.plan.risk()}
 	v.rule(Admit{})
 	if err := d.record(ctx, tx, c, v); err != nil {
 		return nil, err
@@ -404,7 +415,8 @@ func (d *Door) drop(ctx context.Context, tx *db.Tx, run int64, ruling Ruling, en
 		return false, err
 	}
 	if ruling != nil {
-		v := Verdict{ID: clock.NewID(d.Clock), Run: api.Key(run), Time: d.Clock.Now(), Subject: w.Rights.Subject, Process: w.process, Cause: w.Cause}
+		v := Verdict{ID: clock.NewID(d.Clock), Run: api.Key(run), Time: d.Clock.Now(),
+			Subject: w.Rights.Subject, Process: w.process, Cause: w.Cause}
 		v.rule(ruling)
 		mandate, err := Mandate{Project: w.project, Rights: w.Rights}.Encode()
 		if err != nil {
@@ -429,8 +441,10 @@ func (d *Door) wait(ctx context.Context, tx *db.Tx, c *candidate, v Verdict, t t
 	if err != nil {
 		return err
 	}
-	w := &waitingRow{run: int64(c.key), project: c.req.Project, process: c.req.Process, place: place, since: d.Clock.Now(), expires: v.Wait.Until, asked: asked{Version: c.found.Version, Objects: c.req.Objects,
-		Variables: c.req.Variables, Title: c.fit.Title, Event: c.req.Event, Source: c.req.Source, Cause: c.req.Cause, Rights: c.who.Rights(), Places: identity.Places(c.places), Ends: t.cancel}}
+	w := &waitingRow{run: int64(c.key), project: c.req.Project, process: c.req.Process,
+		place: place, since: d.Clock.Now(), expires: v.Wait.Until, asked: asked{Version: c.found.Version, Objects: c.req.Objects,
+			Variables: c.req.Variables, Title: c.fit.Title, Event: c.req.Event, Source: c.req.Source,
+			Cause: c.req.Cause, Rights: c.who.Rights(), Places: identity.Places(c.places), Ends: t.cancel}}
 	if err := insertRequest(tx, w, stateWaiting, c.alike(), c.same()); err != nil {
 		return err
 	}

@@ -46,7 +46,8 @@ type waitingRow struct {
 }
 
 func (w *waitingRow) request() Request {
-	return Request{Project: w.project, Process: w.process, Version: w.Version, Objects: w.Objects, Variables: w.Variables, Title: w.Title, Event: w.Event, Source: w.Source, Cause: w.Cause}
+	return Request{Project: w.project, Process: w.process, Version: w.Version,
+		Objects: w.Objects, Variables: w.Variables, Title: w.Title, Event: w.Event, Source: w.Source, Cause: w.Cause}
 }
 
 func (w *waitingRow) key() state.Key { return state.Key(w.run) }
@@ -88,7 +89,8 @@ func insertRequest(tx *db.Tx, w *waitingRow, state, alike, same string) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO control_request (run, project, process, state, alike, same, place, since, expires, asked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err = tx.Exec("INSERT INTO control_request (run, project, process, state, alike, same, place, since, expires, asked) "+
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		w.run, w.project, w.process, state, alike, same, w.place, clock.Micros(w.since), clock.Micros(w.expires), data)
 	return err
 }
@@ -148,7 +150,8 @@ func freePlace(ctx context.Context, q db.Querier, place, step int64) (int64, err
 // firstPlace is the smallest place of others that want something of the same.
 func firstPlace(ctx context.Context, tx *db.Tx, run int64) (sql.NullInt64, error) {
 	var n sql.NullInt64
-	err := tx.QueryRow(ctx, "SELECT MIN(o.place) FROM control_line o JOIN control_line w ON w.object = o.object WHERE w.run = ? AND o.run <> ?", run, run).Scan(&n)
+	err := tx.QueryRow(ctx, "SELECT MIN(o.place) FROM control_line o JOIN control_line w ON w.object = o.object "+
+		"WHERE w.run = ? AND o.run <> ?", run, run).Scan(&n)
 	return n, err
 }
 
@@ -165,12 +168,14 @@ type alikeRow struct {
 }
 
 func requestsAlike(ctx context.Context, q db.Querier, project, alike string) ([]alikeRow, error) {
-	rows, err := q.Query(ctx, "SELECT run, state, same FROM control_request WHERE project = ? AND alike = ? AND state IN (?, ?) ORDER BY place, run LIMIT ?", project, alike, stateWaiting, stateOpen, shownLocks)
+	rows, err := q.Query(ctx, "SELECT run, state, same FROM control_request "+
+		"WHERE project = ? AND alike = ? AND state IN (?, ?) ORDER BY place, run LIMIT ?", project, alike, stateWaiting, stateOpen, shownLocks)
 	return db.Scan(rows, err, func(r *sql.Rows) (o alikeRow, err error) { return o, r.Scan(&o.run, &o.state, &o.same) })
 }
 
 func countWaiting(ctx context.Context, q db.Querier, project, process string) (n int, err error) {
-	err = q.QueryRow(ctx, "SELECT COUNT(*) FROM control_request WHERE project = ? AND process = ? AND state = ?", project, process, stateWaiting).Scan(&n)
+	err = q.QueryRow(ctx, "SELECT COUNT(*) FROM control_request WHERE project = ? AND process = ? AND state = ?",
+		project, process, stateWaiting).Scan(&n)
 	return n, err
 }
 
@@ -214,12 +219,14 @@ func allOpen(ctx context.Context, q db.Querier) ([]int64, error) {
 
 // expired lists who has waited as long as it may, and tells when the next has.
 func expired(ctx context.Context, q db.Querier, now time.Time) (runs []int64, next time.Time, err error) {
-	rows, err := q.Query(ctx, "SELECT run FROM control_request WHERE state = ? AND expires <= ? ORDER BY expires LIMIT ?", stateWaiting, clock.Micros(now), shownLocks)
+	rows, err := q.Query(ctx, "SELECT run FROM control_request WHERE state = ? AND expires <= ? ORDER BY expires LIMIT ?",
+		stateWaiting, clock.Micros(now), shownLocks)
 	if runs, err = db.Scan(rows, err, scanRunKey); err != nil {
 		return nil, next, err
 	}
 	var at sql.NullInt64
-	if err = q.QueryRow(ctx, "SELECT MIN(expires) FROM control_request WHERE state = ? AND expires > ?", stateWaiting, clock.Micros(now)).Scan(&at); err == nil && at.Valid {
+	if err = q.QueryRow(ctx, "SELECT MIN(expires) FROM control_request WHERE state = ? AND expires > ?", stateWaiting, clock.Micros(now)).
+		Scan(&at); err == nil && at.Valid {
 		next = clock.FromMicros(at.Int64)
 	}
 	return runs, next, err
@@ -274,7 +281,8 @@ func insertVerdict(tx *db.Tx, project string, v Verdict, mandate, places string)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO control_verdict (id, run, project, time, subject, process, verdict, code, reason, detail, mandate, places, ruling) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err = tx.Exec("INSERT INTO control_verdict (id, run, project, time, "+
+		"subject, process, verdict, code, reason, detail, mandate, places, ruling) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		v.ID, int64(v.Run), project, clock.Micros(v.Time), v.Subject, v.Process, v.Verdict, v.Code, v.Reason, steps, mandate, places, ruling)
 	return err
 }

@@ -141,7 +141,8 @@ func (m *lineModel) settle() {
 func (m *lineModel) moveUp(w *one) {
 	least := int64(0)
 	for _, o := range m.waiting {
-		if o != w && slices.ContainsFunc(o.objects, func(x string) bool { return slices.Contains(w.objects, x) }) && (least == 0 || o.place < least) {
+		if o != w && slices.ContainsFunc(o.objects, func(x string) bool { return slices.Contains(w.objects, x) }) &&
+			(least == 0 || o.place < least) {
 			least = o.place
 		}
 	}

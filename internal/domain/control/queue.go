@@ -190,7 +190,8 @@ func closed(run int64, last *waitsFor) error {
 		parts = append(parts, fmt.Sprintf("run %d waits for run %d (%s)", from, w.run, w.object))
 		from = w.run
 	}
-	return errs.New(errs.Conflict, "control.lock_circle", "to wait here would never end: %s; cancel one of these runs, then try again", strings.Join(parts, ", ")).With("object", chain[0].object)
+	return errs.New(errs.Conflict, "control.lock_circle", "to wait here would never end: %s; cancel one of these runs, then try again",
+		strings.Join(parts, ", ")).With("object", chain[0].object)
 }
 
 // queue wakes those who wait for objects.

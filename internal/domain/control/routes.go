@@ -30,13 +30,15 @@ func (d *Door) Routes(a *api.API) {
 		Run     api.KeyParam `query:"run" doc:"Only the verdict on this run"`
 	}
 	type page struct{ Body api.Page[Verdict] }
-	api.Register(a, api.Endpoint{ID: "listVerdicts", Method: http.MethodGet, Path: "/api/v1/verdicts", Tag: "control", Summary: "What the door said, newest first", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listVerdicts", Method: http.MethodGet,
+		Path: "/api/v1/verdicts", Tag: "control", Summary: "What the door said, newest first", Permission: "run.read"},
 		func(ctx context.Context, in *list) (*page, error) {
 			p, err := d.Verdicts(ctx, in.Project, in.Run.Key, in.Paging)
 			return &page{p}, err
 		})
 	type stop struct{ Body Stop }
-	api.Register(a, api.Endpoint{ID: "getStop", Method: http.MethodGet, Path: "/api/v1/stop", Tag: "control", Summary: "Is everything stopped", Permission: api.SignedIn},
+	api.Register(a, api.Endpoint{ID: "getStop", Method: http.MethodGet, Path: "/api/v1/stop",
+		Tag: "control", Summary: "Is everything stopped", Permission: api.SignedIn},
 		func(ctx context.Context, _ *struct{}) (*stop, error) {
 			s, err := d.state(ctx, d.DB)
 			return &stop{s}, err
@@ -47,7 +49,8 @@ func (d *Door) Routes(a *api.API) {
 			Reason string `json:"reason,omitempty" maxLength:"500"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "setStop", Method: http.MethodPut, Path: "/api/v1/stop", Tag: "control", Summary: "Stop all starts, or allow them again", Permission: "control.stop"},
+	api.Register(a, api.Endpoint{ID: "setStop", Method: http.MethodPut, Path: "/api/v1/stop",
+		Tag: "control", Summary: "Stop all starts, or allow them again", Permission: "control.stop"},
 		func(ctx context.Context, in *set) (*stop, error) {
 			s, err := d.SetStop(ctx, in.Body.Active, in.Body.Reason)
 			return &stop{s}, err
@@ -69,7 +72,8 @@ func (d *Door) lockRoutes(a *api.API) {
 			Waiting []*Lock `json:"waiting" doc:"Who waits, in the order of the queue"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "getLock", Method: http.MethodGet, Path: "/api/v1/locks", Tag: "control", Summary: "Who holds an object, or what a run holds", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "getLock", Method: http.MethodGet, Path: "/api/v1/locks",
+		Tag: "control", Summary: "Who holds an object, or what a run holds", Permission: "run.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			o := &out{}
 			var err error

@@ -27,7 +27,8 @@ type Stop struct {
 func readStop(ctx context.Context, q db.Querier) (Stop, error) {
 	var s Stop
 	var since int64
-	err := q.QueryRow(ctx, "SELECT active, reason, subject, since FROM control_stop WHERE id = 1").Scan(&s.Active, &s.Reason, &s.Subject, &since)
+	err := q.QueryRow(ctx, "SELECT active, reason, subject, since FROM control_stop WHERE id = 1").
+		Scan(&s.Active, &s.Reason, &s.Subject, &since)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, nil
 	}
@@ -70,7 +71,8 @@ func (d *Door) SetStop(ctx context.Context, active bool, reason string) (Stop, e
 	ctx = db.Urgent(ctx) // also on a full disk
 	s := Stop{Active: active, Reason: reason, Subject: identity.From(ctx).Name, Since: d.Clock.Now()}
 	err := d.DB.Do(ctx, func(tx *db.Tx) error {
-		if err := tx.Upsert("control_stop", 1, []string{"id", "active", "reason", "subject", "since"}, 1, active, reason, s.Subject, clock.Micros(s.Since)); err != nil {
+		if err := tx.Upsert("control_stop", 1, []string{"id", "active", "reason", "subject", "since"},
+			1, active, reason, s.Subject, clock.Micros(s.Since)); err != nil {
 			return err
 		}
 		detail, err := json.Marshal(map[string]any{"active": active, "reason": reason})
@@ -80,7 +82,8 @@ func (d *Door) SetStop(ctx context.Context, active bool, reason string) (Stop, e
 		if !active {
 			tx.AfterCommit(d.line.lookAtAll)
 		}
-		return d.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "control.stop", Object: "platform", Detail: detail})
+		return d.Audit.Write(ctx, tx,
+			audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "control.stop", Object: "platform", Detail: detail})
 	})
 	return s, err
 }

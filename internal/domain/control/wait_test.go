@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -44,16 +45,19 @@ func TestAWaitIsToldAndEndsByAnEvent(t *testing.T) {
 	holder := r.ask(request("p:thing/1"))
 	look, err := r.Check(as(t.Context(), "a"), request("p:thing/1"))
 	r.must(err)
-	if look.Would != control.Waits || look.Wait == nil || look.Wait.Place != 1 || len(look.Wait.For) != 1 || look.Wait.For[0].Run != holder.Run || r.count("awaited") != 0 {
+	if look.Would != control.Waits || look.Wait == nil || look.Wait.Place != 1 ||
+		len(look.Wait.For) != 1 || look.Wait.For[0].Run != holder.Run || r.count("awaited") != 0 {
 		t.Errorf("%+v", look)
 	}
 	first, second := r.ask(request("p:thing/1", "p:thing/2")), r.ask(request("p:thing/2"))
 	w := second.Ruling().(control.Wait)
-	if first.Verdict != control.Waits || w.Place != 2 || len(w.For) != 1 || w.For[0].Run != first.Run || !w.For[0].Waits || w.For[0].Subject != "of-a" || !w.Until.Equal(r.clock.Now().Add(time.Hour)) {
+	if first.Verdict != control.Waits || w.Place != 2 || len(w.For) != 1 ||
+		w.For[0].Run != first.Run || !w.For[0].Waits || w.For[0].Subject != "of-a" || !w.Until.Equal(r.clock.Now().Add(time.Hour)) {
 		t.Errorf("%+v", second)
 	}
 	last := first.Steps[len(first.Steps)-1]
-	if last.Name != "locks" || last.OK || last.Next != control.NextWait || last.Holder == nil || last.Holder.Run != holder.Run || last.Code != "control.locked" {
+	if last.Name != "locks" || last.OK || last.Next != control.NextWait ||
+		last.Holder == nil || last.Holder.Run != holder.Run || last.Code != "control.locked" {
 		t.Errorf("%+v", last)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -156,6 +160,31 @@ func TestWhatWaitsIsJudgedAgain(t *testing.T) {
 	}
 }
 
+// Nobody tells that the file which stops all starts is gone: who waits is looked at
+// within seconds all the same.
+func TestARemovedFileWakesWhoWaits(t *testing.T) {
+	t.Parallel()
+	r := busyRig(t, program.Busy{Policy: program.Queue})
+	holder := r.ask(request("p:thing/1"))
+	v := r.ask(request("p:thing/1"))
+	r.must(os.WriteFile(r.StopFile, nil, 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- r.RunLine(ctx) }()
+	r.end(holder.Run)
+	r.eventually(func() bool { return r.Stalled(int64(v.Run)) })
+	r.must(os.Remove(r.StopFile))
+	looks := 0
+	r.eventually(func() bool {
+		if looks++; looks%100 == 0 && looks <= 4000 { // four seconds: after five it is judged by itself
+			r.clock.Advance(100 * time.Millisecond)
+		}
+		return r.count("started") == 2
+	})
+	cancel()
+	<-over
+}
+
 // A request that is the same as one that waits or runs is merged with it.
 func TestTheSameIsMerged(t *testing.T) {
 	t.Parallel()
@@ -169,7 +198,8 @@ func TestTheSameIsMerged(t *testing.T) {
 	same := with(`{"a": {"y": 2.0,  "x": 1}}`, "p:thing/2", "p:thing/1")
 	told := int64(0)
 	same.With = func(_ *db.Tx, run int64) error { told = run; return nil }
-	if v := r.ask(same); v.Verdict != control.WasMerged || v.Run != running.Run || told != int64(running.Run) || v.Ruling() != (control.Merged{Run: running.Run}) {
+	if v := r.ask(same); v.Verdict != control.WasMerged || v.Run != running.Run ||
+		told != int64(running.Run) || v.Ruling() != (control.Merged{Run: running.Run}) {
 		t.Errorf("%+v, %d", v, told)
 	}
 	look, err := r.Check(as(t.Context(), "a"), same)
@@ -206,7 +236,8 @@ func TestTheNewestReplaces(t *testing.T) {
 	running := r.ask(request("p:thing/1"))
 	second := r.ask(request("p:thing/1"))
 	third := r.ask(request("p:thing/1"))
-	if got := r.list("SELECT ended FROM awaited WHERE run = " + second.Run.String()); !slices.Equal(got, []string{"cancelled control.replaced"}) {
+	if got := r.list("SELECT ended FROM awaited WHERE run = " + second.Run.String()); !slices.Equal(got,
+		[]string{"cancelled control.replaced"}) {
 		t.Errorf("the second ended as %q", got)
 	}
 	if i := slices.IndexFunc(r.verdicts(), func(v control.Verdict) bool {
@@ -254,7 +285,8 @@ func TestWhatMayNotWait(t *testing.T) {
 	for p, code := range map[int]string{-1: "control.priority", 101: "control.priority", 51: "control.priority_right"} {
 		req := request("p:thing/1")
 		req.Priority = &p
-		who := identity.With(t.Context(), identity.Subject{ID: "user/x", Name: "x", Kind: identity.User, Grants: []identity.Grant{{Permission: "run.start", Project: "a"}, {Permission: "object.read", Project: "a"}}})
+		who := identity.With(t.Context(), identity.Subject{ID: "user/x", Name: "x",
+			Kind: identity.User, Grants: []identity.Grant{{Permission: "run.start", Project: "a"}, {Permission: "object.read", Project: "a"}}})
 		if _, err := r.Admit(who, req); !errs.HasCode(err, code) {
 			t.Errorf("priority %d: %v", p, err)
 		}
@@ -266,8 +298,10 @@ func TestOldVerdictsAreRead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.must(r.db.Do(t.Context(), func(tx *db.Tx) error {
-		for i, row := range [][]any{{"ADMIT", "", "", `[{"name":"global stop","ok":true}]`}, {"REJECTED", "control.locked", "held", `[{"name":"locks","ok":false,"reason":"held"}]`}} {
-			if _, err := tx.Exec("INSERT INTO control_verdict (id, run, project, time, subject, process, verdict, code, reason, detail, mandate, places) VALUES (?, ?, 'a', 1, 's', 'p', ?, ?, ?, ?, '', '')",
+		for i, row := range [][]any{{"ADMIT", "", "", `[{"name":"global stop","ok":true}]`},
+			{"REJECTED", "control.locked", "held", `[{"name":"locks","ok":false,"reason":"held"}]`}} {
+			if _, err := tx.Exec("INSERT INTO control_verdict (id, run, project, "+
+				"time, subject, process, verdict, code, reason, detail, mandate, places) VALUES (?, ?, 'a', 1, 's', 'p', ?, ?, ?, ?, '', '')",
 				strings.Repeat("0", 25)+string(rune('1'+i)), i, row[0], row[1], row[2], row[3]); err != nil {
 				return err
 			}

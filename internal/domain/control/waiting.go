@@ -53,7 +53,8 @@ func (d *Door) Line(ctx context.Context, f LineFilter) (api.Page[Waiting], error
 		if err != nil {
 			return api.Page[Waiting]{}, err
 		}
-		one := Waiting{Run: api.Key(w.run), Process: w.process, Title: w.Title, Subject: w.Rights.Name, Objects: append([]string{}, w.Objects...), Since: w.since}
+		one := Waiting{Run: api.Key(w.run), Process: w.process, Title: w.Title,
+			Subject: w.Rights.Name, Objects: append([]string{}, w.Objects...), Since: w.since}
 		one.Until = w.expires
 		one.For, one.Place = blockersOf(against, w.project)
 		for _, run := range w.Ends {
@@ -125,7 +126,8 @@ func (d *Door) MoveUp(ctx context.Context, run api.Key, with func(*db.Tx) error)
 
 func (d *Door) lineRoutes(a *api.API) {
 	type page struct{ Body api.Page[Waiting] }
-	api.Register(a, api.Endpoint{ID: "listWaiting", Method: http.MethodGet, Path: "/api/v1/waiting", Tag: "control", Summary: "Runs that wait to start, in the order of the line, with what stands against each", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listWaiting", Method: http.MethodGet, Path: "/api/v1/waiting",
+		Tag: "control", Summary: "Runs that wait to start, in the order of the line, with what stands against each", Permission: "run.read"},
 		func(ctx context.Context, in *LineFilter) (*page, error) {
 			p, err := d.Line(ctx, *in)
 			return &page{p}, err

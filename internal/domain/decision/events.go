@@ -8,7 +8,8 @@ type VersionDeployed struct {
 	Digest  string `json:"digest" doc:"SHA-256 of the file"`
 }
 
-var deployed = bus.Kind[VersionDeployed]{Type: "sextant.decision.deployed.v1", Subject: "decision/{id}", Says: "A new version of a decision was deployed.", Read: "decision.read"}
+var deployed = bus.Kind[VersionDeployed]{
+	Type: "sextant.decision.deployed.v1", Subject: "decision/{id}", Says: "A new version of a decision was deployed.", Read: "decision.read"}
 
 // Events are the kinds of events on decisions.
 func Events() []bus.Declared { return []bus.Declared{deployed.Declared()} }

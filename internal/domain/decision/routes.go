@@ -32,14 +32,16 @@ func (s *Service) Evaluations(ctx context.Context, run api.Key, p api.Paging) (a
 
 // Routes adds the endpoints. runs tells who may see the decisions of a run.
 func (s *Service) Routes(a *api.API, runs Runs) {
-	a.Handle(api.Endpoint{ID: "deployDecisions", Tag: "decisions", Summary: "Deploy a DMN file", Method: http.MethodPost, Path: "/api/v1/decisions", Permission: "decision.deploy", Query: []string{"project"}}, s.deployRoute)
+	a.Handle(api.Endpoint{ID: "deployDecisions", Tag: "decisions", Summary: "Deploy a DMN file",
+		Method: http.MethodPost, Path: "/api/v1/decisions", Permission: "decision.deploy", Query: []string{"project"}}, s.deployRoute)
 	type listIn struct {
 		Project  string `query:"project" default:"default" maxLength:"64"`
 		Decision string `query:"decision" maxLength:"190" doc:"All versions of this decision, newest first"`
 		api.Paging
 	}
 	type listOut struct{ Body api.Page[Version] }
-	api.Register(a, api.Endpoint{ID: "listDecisions", Method: http.MethodGet, Path: "/api/v1/decisions", Tag: "decisions", Summary: "Decisions in their newest version", Permission: "decision.read"},
+	api.Register(a, api.Endpoint{ID: "listDecisions", Method: http.MethodGet,
+		Path: "/api/v1/decisions", Tag: "decisions", Summary: "Decisions in their newest version", Permission: "decision.read"},
 		func(ctx context.Context, in *listIn) (*listOut, error) {
 			if err := identity.Require(ctx, "decision.read", in.Project); err != nil {
 				return nil, err
@@ -55,7 +57,8 @@ func (s *Service) Routes(a *api.API, runs Runs) {
 				return v.Decision
 			})}, nil
 		})
-	a.Handle(api.Endpoint{ID: "getDecisionFile", Tag: "decisions", Summary: "The DMN file of a version", Method: http.MethodGet, Path: "/api/v1/decisions/{decision}/{version}/xml", Permission: "decision.read", Query: []string{"project"}}, s.xmlRoute)
+	a.Handle(api.Endpoint{ID: "getDecisionFile", Tag: "decisions", Summary: "The DMN file of a version", Method: http.MethodGet,
+		Path: "/api/v1/decisions/{decision}/{version}/xml", Permission: "decision.read", Query: []string{"project"}}, s.xmlRoute)
 	type evalIn struct {
 		Decision string `path:"decision" maxLength:"190"`
 		Body     struct {
@@ -65,7 +68,8 @@ func (s *Service) Routes(a *api.API, runs Runs) {
 		}
 	}
 	type evalOut struct{ Body Answer }
-	api.Register(a, api.Endpoint{ID: "evaluateDecision", Method: http.MethodPost, Path: "/api/v1/decisions/{decision}/evaluate", Tag: "decisions", Summary: "What a decision says to these inputs", Permission: "decision.evaluate"},
+	api.Register(a, api.Endpoint{ID: "evaluateDecision", Method: http.MethodPost, Path: "/api/v1/decisions/{decision}/evaluate",
+		Tag: "decisions", Summary: "What a decision says to these inputs", Permission: "decision.evaluate"},
 		func(ctx context.Context, in *evalIn) (*evalOut, error) {
 			answer, err := s.Evaluate(ctx, in.Body.Project, in.Decision, in.Body.Version, in.Body.Variables)
 			return &evalOut{answer}, err
@@ -75,7 +79,8 @@ func (s *Service) Routes(a *api.API, runs Runs) {
 		api.Paging
 	}
 	type evaluationsOut struct{ Body api.Page[Evaluation] }
-	api.Register(a, api.Endpoint{ID: "listEvaluations", Method: http.MethodGet, Path: "/api/v1/runs/{run}/evaluations", Tag: "decisions", Summary: "What the steps of a run got from decisions, and why", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listEvaluations", Method: http.MethodGet, Path: "/api/v1/runs/{run}/evaluations",
+		Tag: "decisions", Summary: "What the steps of a run got from decisions, and why", Permission: "run.read"},
 		func(ctx context.Context, in *evaluationsIn) (*evaluationsOut, error) {
 			if err := runs.Visible(ctx, in.Run.Key); err != nil {
 				return nil, err

@@ -100,7 +100,8 @@ func (s *Service) Deploy(ctx context.Context, project string, xml []byte) (Deplo
 			if e.Kind != "decision" {
 				continue
 			}
-			v := Version{Project: project, Decision: e.ID, Name: e.Name, Model: m.Name(), Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
+			v := Version{Project: project, Decision: e.ID, Name: e.Name, Model: m.Name(),
+				Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now()}
 			isNew, err := s.keep(ctx, tx, &v)
 			if err != nil {
 				return err
@@ -138,7 +139,8 @@ func (s *Service) keep(ctx context.Context, tx *db.Tx, v *Version) (isNew bool, 
 	if err := deployed.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: v.Project}, data); err != nil {
 		return false, err
 	}
-	return true, s.Audit.Write(ctx, tx, audit.Record{Project: v.Project, Actor: identity.From(ctx).Actor(), Verb: "decision.deploy", Object: subject, Detail: detail})
+	return true, s.Audit.Write(ctx, tx,
+		audit.Record{Project: v.Project, Actor: identity.From(ctx).Actor(), Verb: "decision.deploy", Object: subject, Detail: detail})
 }
 
 // check reads a file that is deployed.
@@ -148,7 +150,8 @@ func check(xml []byte) (*dmn.Model, []errs.Field, error) {
 		return nil, nil, errs.New(errs.Invalid, "decision.xml", "the file is no DMN: %s", err)
 	}
 	if len(file.Imports) > 0 {
-		return nil, nil, errs.New(errs.Invalid, "decision.import", "the model imports %q: models that import others are not deployed yet; put what it needs into the file", file.Imports[0].Namespace)
+		return nil, nil, errs.New(errs.Invalid, "decision.import",
+			"the model imports %q: models that import others are not deployed yet; put what it needs into the file", file.Imports[0].Namespace)
 	}
 	m := dmn.Compile([]*dmn.File{file})
 	var bad, warnings []errs.Field
@@ -170,9 +173,11 @@ func check(xml []byte) (*dmn.Model, []errs.Field, error) {
 		}
 		some = true
 		if e.ID == "" || len(e.ID) > 190 {
-			bad = append(bad, errs.Field{Path: e.Name, Code: "decision.id", Message: "the decision " + e.Name + " has no id of 1 to 190 characters, by which it is called"})
+			bad = append(bad, errs.Field{Path: e.Name, Code: "decision.id",
+				Message: "the decision " + e.Name + " has no id of 1 to 190 characters, by which it is called"})
 		} else if !api.Segment(e.ID) {
-			bad = append(bad, errs.Field{Path: strconv.QuoteToASCII(e.ID), Code: "decision.id", Message: "cannot be an id: leave out slashes, spaces, dots alone and characters that are not seen"})
+			bad = append(bad, errs.Field{Path: strconv.QuoteToASCII(e.ID), Code: "decision.id",
+				Message: "cannot be an id: leave out slashes, spaces, dots alone and characters that are not seen"})
 		}
 	}
 	if !some {
@@ -194,7 +199,8 @@ func (s *Service) XML(ctx context.Context, v Version) ([]byte, error) {
 			return xml, nil
 		}
 	}
-	return nil, errs.Wrap(err, errs.Unavailable, "decision.file_lost", fmt.Sprintf("the file of decision %s version %d is missing or damaged: restore blobs/%s/%s from a backup", v.Decision, v.Version, v.Digest[:2], v.Digest))
+	return nil, errs.Wrap(err, errs.Unavailable, "decision.file_lost", fmt.Sprintf("the file of "+
+		"decision %s version %d is missing or damaged: restore blobs/%s/%s from a backup", v.Decision, v.Version, v.Digest[:2], v.Digest))
 }
 
 // compiled gives the model of a version.
@@ -255,11 +261,13 @@ func (s *Service) evaluate(ctx context.Context, project, decision string, versio
 	for name, raw := range vars {
 		x, err := value.FromJSON(raw)
 		if err != nil {
-			return Answer{}, errs.New(errs.Invalid, "decision.variable", "the variable %s is no JSON", name).At(errs.Field{Path: "variables." + name, Message: "no JSON"})
+			return Answer{}, errs.New(errs.Invalid, "decision.variable", "the variable %s is no JSON", name).
+				At(errs.Field{Path: "variables." + name, Message: "no JSON"})
 		}
 		given.Put(name, x)
 	}
-	res, err := m.Decide(dmn.Target{Name: decision}, m.JSONInputs(given, time.LoadLocation), dmn.Env{Now: s.Clock.Now(), Zone: time.LoadLocation, Random: rand.Uint64})
+	res, err := m.Decide(dmn.Target{Name: decision}, m.JSONInputs(given, time.LoadLocation),
+		dmn.Env{Now: s.Clock.Now(), Zone: time.LoadLocation, Random: rand.Uint64})
 	var limit *feel.LimitError
 	switch {
 	case errors.As(err, &limit):
@@ -267,11 +275,13 @@ func (s *Service) evaluate(ctx context.Context, project, decision string, versio
 	case err != nil:
 		return Answer{}, err
 	case len(res.Broken) > 0:
-		return Answer{}, errs.New(errs.Invalid, "decision.invalid", "the decision %s needs %s, which has a mistake in the model", decision, res.Broken[0])
+		return Answer{}, errs.New(errs.Invalid, "decision.invalid", "the decision %s needs %s, which has a mistake in the model",
+			decision, res.Broken[0])
 	}
 	a := Answer{Decision: v.Decision, Version: v.Version, Value: dmn.JSON(res.Value)}
 	if refers(a.Value) {
-		return Answer{}, errs.New(errs.Invalid, "decision.reference", "the decision %s gives a reference to a secret ($secret), and the value of a table is no reference: let the step that needs the secret name it, or its connection", decision)
+		return Answer{}, errs.New(errs.Invalid, "decision.reference", "the decision %s gives a reference to a secret ($secret), "+
+			"and the value of a table is no reference: let the step that needs the secret name it, or its connection", decision)
 	}
 	for _, w := range res.Warnings {
 		a.Warnings = append(a.Warnings, w.Message)
@@ -317,9 +327,11 @@ func (s *Service) version(ctx context.Context, project, decision string, version
 	case err != nil:
 		return Version{}, err
 	case v == nil && version > 0:
-		return Version{}, errs.New(errs.NotFound, "decision.version_not_found", "the decision %q has no version %d in project %q", decision, version, project)
+		return Version{}, errs.New(errs.NotFound, "decision.version_not_found",
+			"the decision %q has no version %d in project %q", decision, version, project)
 	case v == nil:
-		return Version{}, errs.New(errs.NotFound, "decision.not_found", "there is no decision %q in project %q: deploy the DMN file that has it", decision, project)
+		return Version{}, errs.New(errs.NotFound, "decision.not_found",
+			"there is no decision %q in project %q: deploy the DMN file that has it", decision, project)
 	}
 	return *v, nil
 }

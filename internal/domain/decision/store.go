@@ -25,7 +25,8 @@ func scan(read func(...any) error) (v Version, err error) {
 }
 
 func insert(tx *db.Tx, v Version) error {
-	_, err := tx.Exec("INSERT INTO decision_definition ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)", v.Project, v.Decision, v.Version, v.Name, v.Model, v.Digest, v.Subject, clock.Micros(v.Created))
+	_, err := tx.Exec("INSERT INTO decision_definition ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		v.Project, v.Decision, v.Version, v.Name, v.Model, v.Digest, v.Subject, clock.Micros(v.Created))
 	return err
 }
 
@@ -44,7 +45,8 @@ func find(ctx context.Context, q db.Querier, project, decision string, version i
 
 // list gives the newest version of every decision, or all versions of one.
 func list(ctx context.Context, q db.Querier, project, decision string, p api.Paging) ([]Version, error) {
-	query := "SELECT " + columns + " FROM decision_definition d WHERE project = ? AND decision > ? AND version = (SELECT MAX(version) FROM decision_definition WHERE project = d.project AND decision = d.decision) ORDER BY decision LIMIT ?"
+	query := "SELECT " + columns + " FROM decision_definition d WHERE project = ? AND decision > ? AND version = (SELECT MAX(version) " +
+		"FROM decision_definition WHERE project = d.project AND decision = d.decision) ORDER BY decision LIMIT ?"
 	args := []any{project, p.After, p.Limit + 1}
 	if decision != "" {
 		before := math.MaxInt32
@@ -54,7 +56,8 @@ func list(ctx context.Context, q db.Querier, project, decision string, p api.Pag
 				return nil, api.BadCursor()
 			}
 		}
-		query, args = "SELECT "+columns+" FROM decision_definition WHERE project = ? AND decision = ? AND version < ? ORDER BY version DESC LIMIT ?", []any{project, decision, before, p.Limit + 1}
+		query, args = "SELECT "+columns+" FROM decision_definition WHERE project = ? AND decision = ? AND version < ? "+
+			"ORDER BY version DESC LIMIT ?", []any{project, decision, before, p.Limit + 1}
 	}
 	rows, err := q.Query(ctx, query, args...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Version, error) { return scan(r.Scan) })
@@ -73,7 +76,8 @@ type Evaluation struct {
 }
 
 func made(ctx context.Context, q db.Querier, run, after int64, limit int) ([]Evaluation, error) {
-	rows, err := q.Query(ctx, "SELECT job, node, decision, version, time, value, trace, warnings FROM decision_made WHERE run = ? AND job > ? ORDER BY job LIMIT ?", run, after, limit)
+	rows, err := q.Query(ctx, "SELECT job, node, decision, version, time, value, trace, warnings "+
+		"FROM decision_made WHERE run = ? AND job > ? ORDER BY job LIMIT ?", run, after, limit)
 	return db.Scan(rows, err, func(r *sql.Rows) (m Evaluation, err error) {
 		var at int64
 		var value, trace, warnings string

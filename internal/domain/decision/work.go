@@ -62,7 +62,8 @@ func (s *Service) decide(ctx context.Context, j durable.Job) {
 	}
 	for {
 		err := s.host.Apply(ctx, j.Run, ev, with)
-		if err == nil || errors.Is(err, engine.ErrGone) || errors.Is(err, durable.ErrNoRun) || errors.Is(err, engine.ErrRefused) || errs.Is(err, errs.Conflict) || errs.Is(err, errs.Unavailable) {
+		if err == nil || errors.Is(err, engine.ErrGone) || errors.Is(err, durable.ErrNoRun) ||
+			errors.Is(err, engine.ErrRefused) || errs.Is(err, errs.Conflict) || errs.Is(err, errs.Unavailable) {
 			return // a server that stops offers it again
 		}
 		s.Log.ErrorContext(ctx, "the result of a decision could not be stored; it is tried again", "run", j.Run, "err", err)
@@ -111,6 +112,8 @@ func (s *Service) remember(tx *db.Tx, j durable.Job, project string, a Answer) e
 	if len(kept) > maxTrace {
 		kept = "null"
 	}
-	return tx.Upsert("decision_made", 1, []string{"job", "run", "node", "project", "decision", "version", "time", "value", "trace", "warnings"},
-		int64(j.Key), int64(j.Run), j.Node.ID, project, a.Decision, a.Version, clock.Micros(s.Clock.Now()), kept, string(a.Trace), warned(a.Warnings))
+	return tx.Upsert("decision_made", 1,
+		[]string{"job", "run", "node", "project", "decision", "version", "time", "value", "trace", "warnings"},
+		int64(j.Key), int64(j.Run), j.Node.ID, project, a.Decision, a.Version,
+		clock.Micros(s.Clock.Now()), kept, string(a.Trace), warned(a.Warnings))
 }

@@ -14,6 +14,7 @@ import (
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 	"sextant/internal/kit/obs"
+	"sextant/internal/kit/secret"
 	"sextant/sdk/go/wire"
 )
 
@@ -28,23 +29,21 @@ const (
 
 // send makes the call of a chunk and stores what became of its rows. It returns
 // without rows when ctx ends before the call, or when the server stops.
-func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record.Row, error) {
-	resumed, wanted := c.Sent, ctx.Err() == nil
-	if !wanted && !resumed {
+//
+// The answer of a round's only call is kept for what comes of it to be stored in the
+// same write.
+func (s *Service) send(ctx context.Context, t *task, c *record.Chunk, only bool) ([]*record.Row, error) {
+	resumed, wanted := c.Sent && t.ready == nil, ctx.Err() == nil
+	if !wanted && !c.Sent {
 		return nil, context.Cause(ctx)
 	}
-	c.Free = func() {}
-	if wanted {
-		if err := s.turn(ctx, t, c); err != nil {
-			return nil, err
-		}
+	body, mask, err := s.goOut(ctx, t, c, wanted)
+	if c.Free == nil {
+		return nil, err
 	}
 	defer func() { c.Free() }()
-	s.touching(t, c)
-	body, mask, err := s.open(t.scope.As(context.WithoutCancel(ctx)), t.scope, t.Svc, c.Body)
 	if err == nil {
 		defer s.masks.Set(t.callKey(c), mask)()
-		err = s.markSent(ctx, t, c, resumed)
 	}
 	var rows []*record.Row
 	switch {
@@ -63,21 +62,86 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk) ([]*record
 			return nil, err
 		}
 	}
+	a := &kept{c, rows}
+	if only && !t.Svc.Action.Async {
+		t.kept = a
+		return rows, nil
+	}
+	return s.store(ctx, t, a)
+}
+
+// goOut readies a call that is about to be sent, and notes that. Without an error it
+// has its place.
+func (s *Service) goOut(ctx context.Context, t *task, c *record.Chunk, wanted bool) ([]byte, *secret.Mask, error) {
+	if r := t.ready; r != nil {
+		t.ready = nil
+		s.touching(t, c)
+		return r.body, r.mask, nil
+	}
+	resumed := c.Sent
+	c.Free = func() {}
+	if wanted {
+		if err := s.turn(ctx, t, c); err != nil {
+			c.Free = nil
+			return nil, nil, err
+		}
+	}
+	s.touching(t, c)
+	body, mask, err := s.open(t.scope.As(context.WithoutCancel(ctx)), t.scope, t.Svc, c.Body)
+	if err == nil {
+		err = s.markSent(ctx, t, c, resumed)
+	}
+	return body, mask, err
+}
+
+// prepared gives the only call of a round where it can go out at once: there is a
+// place for it, and what it needs can be opened.
+func (s *Service) prepared(ctx context.Context, t *task, chunks []*record.Chunk) *ready {
+	if len(chunks) != 1 {
+		return nil
+	}
+	c := chunks[0]
+	if c.Free = s.tryTurn(t); c.Free == nil {
+		return nil
+	}
+	body, mask, err := s.open(t.scope.As(context.WithoutCancel(ctx)), t.scope, t.Svc, c.Body)
+	if err != nil { // it is told where the call is to go out
+		c.Free()
+		return nil
+	}
+	return &ready{c, body, mask}
+}
+
+// store keeps the answer of a call. It gives the rows that are stored: a call-back may
+// have come first.
+func (s *Service) store(ctx context.Context, t *task, a *kept) ([]*record.Row, error) {
 	stored := false
-	err = s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) error {
-		var err error
-		stored, err = record.StoreAnswer(tx, keyOf(t.Job), c, rows)
+	err := s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) (err error) {
+		stored, err = record.StoreAnswer(tx, keyOf(t.Job), a.chunk, a.rows)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.Answered = true
-	s.Changed(t.Job.Run)
+	a.chunk.Answered = true
 	if stored {
-		return rows, nil
+		s.changed(t.Job.Run, t.Job.Key, a.rows...)
+		return a.rows, nil
 	}
-	return s.stored(ctx, t, c) // a call-back came first
+	return s.stored(ctx, t, a.chunk)
+}
+
+// keep stores the answer that was kept for later, where there is one.
+func (s *Service) keep(ctx context.Context, t *task) error {
+	if t.kept == nil {
+		return nil
+	}
+	rows, err := s.store(ctx, t, t.kept)
+	if err == nil {
+		t.kept = nil
+		t.merge(rows)
+	}
+	return err
 }
 
 // markSent notes that from here on nobody can say that the plugin has not got a
@@ -89,19 +153,8 @@ func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk, resume
 		return nil
 	}
 	err := s.DB.Do(ctx, func(tx *db.Tx) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		fences, err := s.door.Held(ctx, tx, int64(t.Job.Run), c.Claims)
-		if err != nil {
+		if err := s.hold(ctx, tx, t, c); err != nil || c.Sent {
 			return err
-		}
-		c.Fence = 0
-		for _, f := range fences {
-			c.Fence = max(c.Fence, f)
-		}
-		if c.Sent {
-			return nil
 		}
 		return record.MarkSent(tx, keyOf(t.Job), c)
 	})
@@ -110,6 +163,23 @@ func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk, resume
 		return nil
 	}
 	return err
+}
+
+// hold finds out, in the write that says that a call goes out, that its step is still
+// wanted and that the run holds what it acts on.
+func (s *Service) hold(ctx context.Context, tx *db.Tx, t *task, c *record.Chunk) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	fences, err := s.door.Held(ctx, tx, int64(t.Job.Run), c.Claims)
+	if err != nil {
+		return err
+	}
+	c.Fence = 0
+	for _, f := range fences {
+		c.Fence = max(c.Fence, f)
+	}
+	return nil
 }
 
 // lost is what became of the rows of a call that was sent before the server was
@@ -149,7 +219,8 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 		if t.Svc.Action.Async {
 			return s.await(l, arrived)
 		}
-		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the server stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
+		return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the server " +
+			"stopped while the plugin had the call; the action is not idempotent, so that it is not sent again: find out what was done"}), nil
 	}
 	for try := 0; ; try++ {
 		got, err := s.Router.Do(l.ctx, l.request(body, mayRun))
@@ -173,7 +244,8 @@ func (s *Service) ask(ctx context.Context, t *task, c *record.Chunk, body []byte
 		default:
 			mayRun = true
 			if once || try+1 >= brokenMax {
-				return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the plugin gave no answer: " + answer.Describe(got, err)}), nil
+				return t.all(c, record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer,
+					Message: "the plugin gave no answer: " + answer.Describe(got, err)}), nil
 			}
 		}
 		mayRun = mayRun || !errors.Is(err, gateway.ErrNotSent)
@@ -234,7 +306,8 @@ func (l *limit) request(body []byte, again bool) gateway.Call {
 // tooLate gives a call up on which the plugin has not said its word in time: it is
 // told to stop, and nobody knows what it did.
 func (l *limit) tooLate() []*record.Row {
-	message := fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known", l.c.Deadline.Format(time.RFC3339))
+	message := fmt.Sprintf("no answer came until the deadline %s; the plugin was told to stop, but what it did is not known",
+		l.c.Deadline.Format(time.RFC3339))
 	switch {
 	case errors.Is(context.Cause(l.ctx), errGivenUp):
 		message = givenUp
@@ -275,7 +348,8 @@ func (t *task) all(c *record.Chunk, with record.Row) []*record.Row { return t.an
 func (s *Service) owns(ctx context.Context, key, name string) (*record.Job, *record.Chunk, error) {
 	var job int64
 	var round, number int
-	if n, err := fmt.Sscanf(key, "%d.%d.%d", &job, &round, &number); err != nil || n != 3 || key != fmt.Sprintf("%d.%d.%d", job, round, number) {
+	if n, err := fmt.Sscanf(key, "%d.%d.%d", &job, &round, &number); err != nil ||
+		n != 3 || key != fmt.Sprintf("%d.%d.%d", job, round, number) {
 		return nil, nil, errs.New(errs.Malformed, "dispatch.key", "%q is no call key", key)
 	}
 	r, err := record.Find(ctx, s.DB, job)

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 
 	"sextant/internal/domain/dispatch/record"
 
@@ -34,11 +35,47 @@ func (s *Service) conclude(ctx context.Context, t *task) error {
 		s.failed(ctx, t, IncidentUnknown, t.Describe(wire.OutcomeUnknown))
 	case failed > 0:
 		code, message := t.Failure()
-		s.report(ctx, t.Job, engine.JobThrew{Job: t.Job.Key, Code: code, Message: message, Kind: IncidentService, Variables: vars}, s.marking(t, record.Failed))
+		s.report(ctx, t.Job, engine.JobThrew{Job: t.Job.Key, Code: code, Message: message, Kind: IncidentService, Variables: vars},
+			s.marking(t, record.Failed))
 	default:
 		s.report(ctx, t.Job, engine.JobCompleted{Job: t.Job.Key, Variables: vars}, nil)
 	}
 	return nil
+}
+
+// completes reports whether nothing is left to do for a job but to say that it is
+// done: every row is, and nothing is written to objects.
+func (s *Service) completes(t *task) bool {
+	return len(t.Rows) == t.Count(wire.OutcomeOK, wire.OutcomeSkipped) && !s.writer.Writes(&t.Step)
+}
+
+// errAnswered says that another answer of a call came before the one that was kept.
+var errAnswered = errors.New("the call was answered before")
+
+// errDone says that a job has ended and that this is stored.
+var errDone = errors.New("the job is done")
+
+// complete stores the answer that was kept and that the job is done, in one write.
+// Where that cannot be, the answer is still kept.
+func (s *Service) complete(ctx context.Context, t *task) error {
+	result, err := t.Result()
+	if err != nil {
+		return nil // conclude tells
+	}
+	err = s.engine.Finish(context.WithoutCancel(ctx), t.Job.Run,
+		engine.JobCompleted{Job: t.Job.Key, Variables: engine.Variables{t.Job.Node.ID: result}}, func(tx *db.Tx) error {
+			stored, err := record.StoreAnswer(tx, keyOf(t.Job), t.kept.chunk, t.kept.rows)
+			if err == nil && !stored {
+				err = errAnswered
+			}
+			return err
+		})
+	if err != nil { // conclude tries it again, and tells
+		return context.Cause(ctx)
+	}
+	s.changed(t.Job.Run, t.Job.Key, t.kept.rows...)
+	t.kept.chunk.Answered, t.kept = true, nil
+	return errDone
 }
 
 func (s *Service) failed(ctx context.Context, t *task, kind, message string) {

@@ -11,7 +11,8 @@ type JobEnded struct {
 // JobStopped is the type of that event.
 const JobStopped = "sextant.job.stopped.v1"
 
-var jobStopped = bus.Kind[JobEnded]{Type: JobStopped, Subject: "run/{key}", Says: "All that a step began which is wanted no more has ended.", Read: "run.read"}
+var jobStopped = bus.Kind[JobEnded]{Type: JobStopped, Subject: "run/{key}",
+	Says: "All that a step began which is wanted no more has ended.", Read: "run.read"}
 
 // Events are the kinds of events on jobs.
 func Events() []bus.Declared { return []bus.Declared{jobStopped.Declared()} }

@@ -35,7 +35,8 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 	var pieces []wire.LogChunk
 	for _, piece := range batch.Chunks {
 		if min(piece.Offset, piece.Lost, piece.Lines) < 0 || max(piece.Offset, piece.Lost, piece.Lines) > maxOffset || len(piece.Row) > 190 {
-			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q, the offset %d and %d lost bytes", piece.Row, piece.Offset, piece.Lost)
+			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q, the offset %d and %d lost bytes",
+				piece.Row, piece.Offset, piece.Lost)
 		}
 	}
 	for _, piece := range batch.Chunks {
@@ -66,7 +67,7 @@ func (s *Service) Progress(ctx context.Context, key string, p wire.Progress) err
 	}
 	p.Message = mask.Text(p.Message)
 	s.progress.Set(state.Key(r.ID), p)
-	s.Changed(state.Key(r.Run))
+	s.progressed(state.Key(r.Run), state.Key(r.ID))
 	return nil
 }
 
@@ -111,7 +112,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 		return answered
 	}
 	s.wait.Poke(key)
-	s.Changed(state.Key(r.Run))
+	s.changed(state.Key(r.Run), state.Key(r.ID), rows...)
 	return nil
 }
 
@@ -126,6 +127,7 @@ type Step struct {
 	Rows     []*record.Row            `json:"rows"`
 	Progress map[string]wire.Progress `json:"progress,omitempty"`
 	Waits    []*control.Lock          `json:"waits,omitempty" doc:"What stands against its claims: who holds it, and who came first"`
+	id       int64
 }
 
 // Steps lists what is known of the jobs of a run, oldest first.
@@ -149,9 +151,15 @@ func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([
 	}
 	all := make([]Step, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries, Rows: append([]*record.Row{}, rows[j.ID]...), Progress: s.progress.Of(state.Key(j.ID)), Waits: s.waits.Of(state.Key(j.ID))})
+		all = append(all, s.stepOf(j, rows[j.ID]))
 	}
 	return all, nil
+}
+
+func (s *Service) stepOf(j record.Job, rows []*record.Row) Step {
+	job := state.Key(j.ID)
+	return Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries,
+		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: s.waits.Of(job), id: j.ID}
 }
 
 // reported takes what a plugin reports about a call.
@@ -176,7 +184,8 @@ func (s *Service) Routes(a *api.API) {
 		Key string `path:"key" maxLength:"64" doc:"The Idempotency-Key of the call"`
 	}
 	// Output comes fast: it is read once, and not looked at sign by sign.
-	a.Handle(api.Endpoint{ID: "reportLog", Tag: "jobs", Summary: "Live output of a call", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/log", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "reportLog", Tag: "jobs", Summary: "Live output of a call",
+		Method: http.MethodPost, Path: "/api/v1/jobs/{key}/log", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
 		var batch wire.LogBatch
 		return reported(w, r, maxLogPost, &batch, func() error { return s.Output(r.Context(), r.PathValue("key"), batch) })
 	})
@@ -184,11 +193,13 @@ func (s *Service) Routes(a *api.API) {
 		CallKey
 		Body wire.Progress
 	}
-	api.Register(a, api.Endpoint{ID: "reportProgress", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/progress", Tag: "jobs", Summary: "How far a row is", Permission: "job.report", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "reportProgress", Method: http.MethodPost,
+		Path: "/api/v1/jobs/{key}/progress", Tag: "jobs", Summary: "How far a row is", Permission: "job.report", Status: http.StatusNoContent},
 		func(ctx context.Context, in *progressIn) (*struct{}, error) {
 			return nil, s.Progress(ctx, in.Key, in.Body)
 		})
-	a.Handle(api.Endpoint{ID: "reportResult", Tag: "jobs", Summary: "Call-back of an accepted call", Method: http.MethodPost, Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "reportResult", Tag: "jobs", Summary: "Call-back of an accepted call", Method: http.MethodPost,
+		Path: "/api/v1/jobs/{key}/result", Permission: "job.report"}, func(w http.ResponseWriter, r *http.Request) error {
 		var resp wire.Response
 		return reported(w, r, api.MaxBody, &resp, func() error { return s.Result(r.Context(), r.PathValue("key"), resp) })
 	})

@@ -127,7 +127,8 @@ func (s *Service) rowRoute(a *api.API) {
 		Object string       `query:"object" maxLength:"330" doc:"The object's reference, empty where the step acts on none"`
 	}
 	type out struct{ Body RowView }
-	api.Register(a, api.Endpoint{ID: "getJobRow", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/row", Tag: "jobs", Summary: "One object in a step: its outcome, and the calls it went out with", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "getJobRow", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/row",
+		Tag: "jobs", Summary: "One object in a step: its outcome, and the calls it went out with", Permission: "run.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			v, err := s.Row(ctx, i.Job.Key, i.Object)
 			return &out{v}, err

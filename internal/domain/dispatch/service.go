@@ -47,6 +47,7 @@ const maxJobs = 256 // jobs worked on at once
 // Engine is what dispatch needs of the durable host.
 type Engine interface {
 	Apply(ctx context.Context, run state.Key, ev engine.Event, with func(*db.Tx) error) error
+	Finish(ctx context.Context, run state.Key, ev engine.Event, own func(*db.Tx) error) error
 	Read(ctx context.Context, run state.Key, fn func(*state.Run, *program.Program)) error
 }
 
@@ -94,12 +95,14 @@ type Service struct {
 	wg        sync.WaitGroup
 	mu        sync.Mutex
 	jobs      map[state.Key]*running
+	ofRun     map[state.Key]map[state.Key]*running // the same, by their runs
 	progress  *output.Progress
 	wait      bus.Hub[string] // pokes who waits for the result of an accepted call
 	waits     output.Waits
 	masks     output.Masks
 	streams   output.Masked
 	followers bus.Hub[state.Key]
+	watches   watches
 }
 
 // running is a job that is worked on; again is the same job offered meanwhile.
@@ -124,7 +127,9 @@ func New(d Deps) *Service {
 	if d.InSight == nil {
 		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
-	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log}, slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)), jobs: map[state.Key]*running{}, progress: output.NewProgress()}
+	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log},
+		slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)),
+		jobs: map[state.Key]*running{}, ofRun: map[state.Key]map[state.Key]*running{}, progress: output.NewProgress()}
 }
 
 // Attach connects the engine and the door. Jobs are worked on until ctx ends.
@@ -148,7 +153,7 @@ func (s *Service) Offer(j durable.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.jobs[j.Key]; r != nil {
-		r.again = &j
+		j.New, r.again = false, &j
 		return
 	}
 	s.begin(j)
@@ -158,15 +163,23 @@ func (s *Service) Offer(j durable.Job) {
 func (s *Service) begin(j durable.Job) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	p := &fair.Place{All: s.slots}
-	s.jobs[j.Key] = &running{cancel: cancel, place: p, of: j, stopping: newStopping(j.Run)}
+	s.put(j.Key, &running{cancel: cancel, place: p, of: j, stopping: newStopping(j.Run)})
 	s.wg.Go(func() {
 		defer s.end(j.Key)
 		defer p.Leave()
-		if p.Enter(ctx) {
-			s.work(ctx, j)
+		if !p.Enter(ctx) || !s.work(ctx, j) {
+			s.unsettled(ctx, j)
 		}
-		s.unsettled(ctx, j)
 	})
+}
+
+// put notes a job that is worked on; the lock is held.
+func (s *Service) put(key state.Key, r *running) {
+	s.jobs[key] = r
+	if s.ofRun[r.run] == nil {
+		s.ofRun[r.run] = map[state.Key]*running{}
+	}
+	s.ofRun[r.run][key] = r
 }
 
 func (s *Service) end(key state.Key) {
@@ -176,6 +189,9 @@ func (s *Service) end(key state.Key) {
 	r.cancel(nil)
 	close(r.over)
 	delete(s.jobs, key)
+	if delete(s.ofRun[r.run], key); len(s.ofRun[r.run]) == 0 {
+		delete(s.ofRun, r.run)
+	}
 	s.progress.Forget(key)
 	if r.again != nil && s.ctx.Err() == nil {
 		s.begin(*r.again)
@@ -193,7 +209,8 @@ func (s *Service) Withdraw(job state.Key) {
 	}
 }
 
-func (s *Service) work(ctx context.Context, j durable.Job) {
+// work does a job; over says that it has come to its end.
+func (s *Service) work(ctx context.Context, j durable.Job) (over bool) {
 	var err error
 	if j.Type == engine.BindJob {
 		err = s.bind(ctx, j)
@@ -201,7 +218,7 @@ func (s *Service) work(ctx context.Context, j durable.Job) {
 		err = s.serve(ctx, j)
 	}
 	if err == nil || ctx.Err() != nil || errors.Is(err, engine.ErrGone) || errors.Is(err, durable.ErrNoRun) {
-		return
+		return err == nil
 	}
 	e := errs.As(err)
 	kind := IncidentInput
@@ -223,14 +240,17 @@ func (s *Service) work(ctx context.Context, j durable.Job) {
 	if err != nil {
 		s.Log.ErrorContext(ctx, "what became of a job could not be stored", "job", j.Key, "err", err)
 		s.later(j)
-		return
+		return false
 	}
+	s.changed(j.Run, j.Key)
 	if unknown {
-		kind, message = IncidentUnknown, message+"; of rows that were sent it is unknown what became of them: look at what they act on before you try again"
+		kind, message = IncidentUnknown, message+
+			"; of rows that were sent it is unknown what became of them: look at what they act on before you try again"
 	}
 	s.report(ctx, j, engine.JobFailed{Job: j.Key, Kind: kind, Message: message}, func(tx *db.Tx) error {
 		return record.SetState(tx, int64(j.Key), record.Failed, s.Clock.Now())
 	})
+	return false
 }
 
 // report tells the engine how a job ended. What cannot be stored now is done
@@ -245,6 +265,7 @@ func (s *Service) report(ctx context.Context, j durable.Job, ev engine.Event, wi
 
 // later takes a job up again after a while, for when the database is back.
 func (s *Service) later(j durable.Job) {
+	j.New = false
 	s.wg.Go(func() {
 		tick, stop := s.Clock.After(storeAgain)
 		defer stop()
@@ -276,7 +297,8 @@ func (s *Service) read(ctx context.Context, j durable.Job, names []string) (*pla
 					sc.Vars[n] = raw
 				}
 			}
-			sc.Given = gift.Touching(given, gift.Look{Run: r, Program: p, Element: j.Element, Names: append(source.Chooses(j.Node), names...), Reads: s.Planner.Takes})
+			sc.Given = gift.Touching(given,
+				gift.Look{Run: r, Program: p, Element: j.Element, Names: append(source.Chooses(j.Node), names...), Reads: s.Planner.Takes})
 		})
 		if err != nil {
 			return nil, err
@@ -349,7 +371,9 @@ func (s *Service) bind(ctx context.Context, j durable.Job) error {
 	if err != nil {
 		return err
 	}
-	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, func(tx *db.Tx) error { return s.reached(tx, int64(j.Run), places) })
+	return s.engine.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key, Variables: engine.Variables{"rows": raw}}, func(tx *db.Tx) error {
+		return s.reached(tx, int64(j.Run), places)
+	})
 }
 
 // places are the environments of what a run acts on, besides what it starts from:

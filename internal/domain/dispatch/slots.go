@@ -23,7 +23,7 @@ func (s *Service) turn(ctx context.Context, t *task, c *record.Chunk) error {
 		return nil
 	}
 	began := s.Clock.Now()
-	free, err := s.turns.Take(ctx, t.scope.Project()+"\x00"+t.Svc.Plugin, t.Svc.Name())
+	free, err := s.turns.Take(ctx, t.turns(), t.Svc.Name())
 	if err != nil {
 		return err
 	}
@@ -31,6 +31,17 @@ func (s *Service) turn(ctx context.Context, t *task, c *record.Chunk) error {
 		c.Deadline = c.Deadline.Add(s.Clock.Now().Sub(began))
 	}
 	return nil
+}
+
+// turns names those with whom a call shares places.
+func (t *task) turns() string { return t.scope.Project() + "\x00" + t.Svc.Plugin }
+
+// tryTurn takes a place for a call, where none has to be waited for; nil else.
+func (s *Service) tryTurn(t *task) (free func()) {
+	if idle(t.Svc.Action) {
+		return func() {}
+	}
+	return s.turns.Try(t.turns(), t.Svc.Name())
 }
 
 // idle reports whether an action only looks until something has happened.

@@ -47,7 +47,9 @@ type stopping struct {
 
 func newStopping(run state.Key) stopping {
 	given := make(chan struct{})
-	return stopping{run: run, touched: map[string]bool{}, over: make(chan struct{}), given: given, giveUp: sync.OnceFunc(func() { close(given) })}
+	return stopping{run: run, touched: map[string]bool{}, over: make(chan struct{}), given: given, giveUp: sync.OnceFunc(func() {
+		close(given)
+	})}
 }
 
 // touching notes what a call acts on, before it is sent.
@@ -71,8 +73,8 @@ func (s *Service) settled(ctx context.Context, t *task, todo intent) error {
 	for {
 		s.mu.Lock()
 		var wait <-chan struct{}
-		for key, r := range s.jobs {
-			if key != t.Job.Key && r.run == t.Job.Run && r.withdrawn && r.meets(t, todo) {
+		for key, r := range s.ofRun[t.Job.Run] {
+			if key != t.Job.Key && r.withdrawn && r.meets(t, todo) {
 				wait = r.over
 			}
 		}
@@ -202,6 +204,7 @@ func (s *Service) stopped(ctx context.Context, t *task) {
 		rows := t.all(c, record.Row{Outcome: wire.OutcomeCancelled, Code: "sextant.not_sent", Message: record.NotSent})
 		t.merge(rows)
 		err := s.DB.Do(ctx, func(tx *db.Tx) error { _, err := record.StoreAnswer(tx, keyOf(t.Job), c, rows); return err })
+		s.changed(t.Job.Run, t.Job.Key)
 		if err != nil {
 			s.Log.ErrorContext(ctx, "that a call was not sent could not be stored", "job", t.Job.Key, "err", err)
 		}
@@ -261,6 +264,7 @@ func (s *Service) GiveUp(ctx context.Context, run state.Key) (left []string, err
 		if err := s.DB.Do(ctx, func(tx *db.Tx) error { return record.GiveUp(ctx, tx, r.ID, givenUp, s.Clock.Now()) }); err != nil {
 			return nil, err
 		}
+		s.changed(run, state.Key(r.ID))
 	}
 	s.Changed(run)
 	return left, err
@@ -271,13 +275,11 @@ func (s *Service) GiveUp(ctx context.Context, run state.Key) (left []string, err
 func (s *Service) abandon(run state.Key) (over []<-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.jobs {
-		if r.run == run {
-			r.again, r.withdrawn = nil, true
-			r.cancel(errWithdrawn)
-			r.giveUp()
-			over = append(over, r.over)
-		}
+	for _, r := range s.ofRun[run] {
+		r.again, r.withdrawn = nil, true
+		r.cancel(errWithdrawn)
+		r.giveUp()
+		over = append(over, r.over)
 	}
 	return over
 }
@@ -318,7 +320,7 @@ func (s *Service) resume(r record.Job) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	run := &running{cancel: cancel, place: &fair.Place{All: s.slots}, stopping: newStopping(j.Run)}
 	run.withdrawn = true
-	s.jobs[j.Key] = run
+	s.put(j.Key, run)
 	cancel(errWithdrawn)
 	s.wg.Go(func() {
 		defer s.end(j.Key)
@@ -346,7 +348,7 @@ func (s *Service) stopAnew(ctx context.Context, j durable.Job, r record.Job) err
 	if t.chunks, err = record.Chunks(context.WithoutCancel(ctx), s.DB, r.ID, r.Round); err != nil {
 		return err
 	}
-	if err := s.sendAll(ctx, t); err != nil && !errors.Is(err, errWithdrawn) {
+	if err := errors.Join(s.sendAll(ctx, t), s.keep(ctx, t)); err != nil && !errors.Is(err, errWithdrawn) {
 		return err
 	}
 	if s.ctx.Err() != nil {

@@ -24,6 +24,7 @@ import (
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
+	"sextant/internal/kit/secret"
 	"sextant/internal/lang/manifest"
 	"sextant/sdk/go/wire"
 )
@@ -42,6 +43,23 @@ type task struct {
 	record *record.Job
 	chunks []*record.Chunk // of the round under way
 	retry  retry.Policy
+	ready  *ready
+	kept   *kept
+}
+
+// ready is the only call of a round, which was stored as sent with the round: it goes
+// out next.
+type ready struct {
+	*record.Chunk
+	body []byte
+	mask *secret.Mask
+}
+
+// kept is the answer of the only call of a round, which is stored with what comes of
+// it.
+type kept struct {
+	chunk *record.Chunk
+	rows  []*record.Row
 }
 
 // serve does the job of a service task.
@@ -51,7 +69,10 @@ func (s *Service) serve(ctx context.Context, j durable.Job) error {
 		return err
 	}
 	for {
-		err := s.away(ctx, j.Key, func() error { return s.sendAll(ctx, t) })
+		err := s.away(ctx, j.Key, func() error { return s.exchange(ctx, t) })
+		if errors.Is(err, errDone) {
+			return nil
+		}
 		if errors.Is(context.Cause(ctx), errWithdrawn) {
 			if s.ctx.Err() == nil { // else the next start goes on stopping it
 				s.stopped(ctx, t)
@@ -72,6 +93,16 @@ func (s *Service) serve(ctx context.Context, j durable.Job) error {
 		}
 	}
 	return s.conclude(ctx, t)
+}
+
+// exchange sends the calls of a round and stores what comes back; errDone says that the
+// job is done with that.
+func (s *Service) exchange(ctx context.Context, t *task) error {
+	err := s.sendAll(ctx, t)
+	if err == nil && t.kept != nil && s.completes(t) {
+		err = s.complete(ctx, t)
+	}
+	return errors.Join(err, s.keep(ctx, t))
 }
 
 func (s *Service) pause(ctx context.Context, d time.Duration) error {
@@ -106,7 +137,10 @@ func (s *Service) prepare(ctx context.Context, j durable.Job) (*task, error) {
 		return nil, err
 	}
 	t.Project = t.scope.Project()
-	if t.record, err = record.Find(ctx, s.DB, keyOf(j)); err != nil {
+	if !j.New {
+		t.record, err = record.Find(ctx, s.DB, keyOf(j))
+	}
+	if err != nil {
 		return nil, err
 	}
 	if t.record != nil {
@@ -156,17 +190,28 @@ func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries
 	}
 	rows = append(rows, todo.gone...)
 	now := s.Clock.Now()
+	if t.ready = s.prepared(ctx, t, chunks); t.ready != nil {
+		t.ready.Sent = true
+	}
 	if err := s.DB.Do(ctx, func(tx *db.Tx) error {
+		if t.ready != nil {
+			if err := s.hold(ctx, tx, t, t.ready.Chunk); err != nil {
+				return err
+			}
+		}
 		if err := s.reached(tx, r.Run, todo.places); err != nil {
 			return err
 		}
 		return record.StoreRound(tx, &r, chunks, rows, now)
 	}); err != nil {
+		if t.ready != nil {
+			t.ready.Free()
+		}
 		return err
 	}
 	t.record, t.chunks = &r, chunks
 	t.merge(rows)
-	s.Changed(t.Job.Run)
+	s.changed(t.Job.Run, t.Job.Key)
 	return nil
 }
 
@@ -238,7 +283,7 @@ func (s *Service) claim(ctx context.Context, t *task, claims []control.Claim) (w
 	err = s.door.Claim(ctx, h, claims, func(against []*control.Lock) {
 		waited = true
 		s.waits.Set(t.Job.Key, against)
-		s.Changed(t.Job.Run)
+		s.progressed(t.Job.Run, t.Job.Key)
 	})
 	return waited, err
 }
@@ -268,7 +313,8 @@ func (t *task) unbound(targets []object.Ref) []*record.Row {
 			continue
 		}
 		row := *r
-		row.Outcome, row.Code, row.Message = wire.OutcomeSkipped, "sextant.unbound", "the step does not act on it any more: what it is bound to has changed"
+		row.Outcome, row.Code, row.Message = wire.OutcomeSkipped, "sextant.unbound",
+			"the step does not act on it any more: what it is bound to has changed"
 		gone = append(gone, &row)
 	}
 	return gone
@@ -307,12 +353,14 @@ func (s *Service) cut(t *task, r record.Job, todo intent) ([]*record.Chunk, []*r
 	var rows []*record.Row
 	for from := 0; from < len(todo.Rows); {
 		c := &record.Chunk{Round: r.Round, Number: len(chunks), Deadline: s.Clock.Now().Add(timeout)}
-		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.Requester(), ServiceName: t.Svc.Name(), ServicePath: t.Svc.Action.Path}
+		req := wire.Request{RequestID: "proc_req_" + clock.NewID(s.Clock), Operator: t.scope.Requester(),
+			ServiceName: t.Svc.Name(), ServicePath: t.Svc.Action.Path}
 		fence, to := t.fence(todo, from), from
 		for ; to < len(todo.Rows) && to-from < size && t.fence(todo, to) == fence; to++ {
 			row, target := todo.Inputs[to], todo.Rows[to]
 			ref := plan.RefText(target)
-			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(ref), wire.Raw(t.scope.Requester()), wire.Raw("")
+			row[wire.FieldCallback], row[wire.FieldOperator], row[wire.FieldConfirmToken] = wire.Raw(ref),
+				wire.Raw(t.scope.Requester()), wire.Raw("")
 			req.Inputs = append(req.Inputs, row)
 			if target.Type != "" {
 				req.EntityInstances = append(req.EntityInstances, wire.EntityInstance{ID: target.ID})
@@ -372,7 +420,7 @@ func (s *Service) sendAll(ctx context.Context, t *task) error {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			rows, err := s.send(ctx, t, c)
+			rows, err := s.send(ctx, t, c, len(t.chunks) == 1)
 			mu.Lock()
 			defer mu.Unlock()
 			t.merge(rows)

@@ -43,7 +43,8 @@ func New() *Router {
 	// The library sends a request again by itself where a connection that was used
 	// before breaks, a POST too if it has an Idempotency-Key: not on fresh ones.
 	fresh := &http.Transport{DisableKeepAlives: true}
-	return &Router{fleets: map[string][]*member{}, streams: &http.Transport{DisableKeepAlives: true, DisableCompression: true}, client: &http.Client{Transport: t, CheckRedirect: stay}, once: &http.Client{Transport: fresh, CheckRedirect: stay}}
+	return &Router{fleets: map[string][]*member{}, streams: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+		client: &http.Client{Transport: t, CheckRedirect: stay}, once: &http.Client{Transport: fresh, CheckRedirect: stay}}
 }
 
 // Call is a request to a plugin.

@@ -53,19 +53,22 @@ func TestACall(t *testing.T) {
 		if q.Context().Value(key{}) != nil {
 			t.Error("the plugin gets what the platform keeps in its context")
 		}
-		w.Header().Set("X-Seen", q.Method+" "+q.URL.RequestURI()+" "+strings.Join(q.Header["Authorization"], "|")+" "+strings.Join(q.Header["Content-Type"], "|")+" "+q.Header.Get("Sextant-Run"))
+		w.Header().Set("X-Seen", q.Method+" "+q.URL.RequestURI()+" "+strings.Join(q.Header["Authorization"], "|")+
+			" "+strings.Join(q.Header["Content-Type"], "|")+" "+q.Header.Get("Sextant-Run"))
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = w.Write(append([]byte("got "), body...))
 	}
 	both(t, h, func(t *testing.T, r *gateway.Router) {
 		c := call("/v1/x?y=1", "hello")
 		// Whatever a caller passes on as identity is replaced.
-		c.Header = http.Header{"Authorization": {"Bearer of-somebody"}, "authorization": {"Bearer of-somebody"}, "content-type": {"text/evil"}, "Sextant-Run": {"7"}}
+		c.Header = http.Header{"Authorization": {"Bearer of-somebody"}, "authorization": {"Bearer of-somebody"},
+			"content-type": {"text/evil"}, "Sextant-Run": {"7"}}
 		a, err := r.Do(context.WithValue(t.Context(), key{}, 1), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := a.Header.Get("X-Seen"); a.Status != http.StatusTeapot || string(a.Body) != "got hello" || got != "POST /v1/x?y=1 Bearer of-p application/json 7" {
+		if got := a.Header.Get("X-Seen"); a.Status != http.StatusTeapot || string(a.Body) != "got hello" ||
+			got != "POST /v1/x?y=1 Bearer of-p application/json 7" {
 			t.Errorf("%d %q %q", a.Status, a.Body, got)
 		}
 	})
@@ -102,7 +105,8 @@ func TestAPanic(t *testing.T) {
 	r := gateway.New()
 	r.Set("p", gateway.Route{Handler: http.HandlerFunc(h)})
 	for _, path := range []string{"/bug", "/abort"} {
-		if _, err := r.Do(t.Context(), call(path, "")); err == nil || errors.Is(err, gateway.ErrNotSent) || !strings.Contains(err.Error(), "panicked") {
+		if _, err := r.Do(t.Context(), call(path, "")); err == nil || errors.Is(err, gateway.ErrNotSent) ||
+			!strings.Contains(err.Error(), "panicked") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

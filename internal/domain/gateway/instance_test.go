@@ -13,7 +13,10 @@ import (
 
 // named is an instance that says its id.
 func named(id string, weight int) gateway.Instance {
-	return gateway.Instance{ID: id, Weight: weight, Route: gateway.Route{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(id)) })}}
+	return gateway.Instance{
+		ID: id, Weight: weight, Route: gateway.Route{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(id))
+		})}}
 }
 
 // gone is an instance at an address where nothing listens.

@@ -45,7 +45,8 @@ type Line struct {
 func (r *Router) Serve(w http.ResponseWriter, req *http.Request, l *Line, path string, set http.Header) error {
 	if n := l.open.Add(1); l.Streams > 0 && n > l.Streams {
 		l.open.Add(-1)
-		return errs.New(errs.Exhausted, "plugin.streams", "the plugin %s serves %d streams of this kind already: try again later", l.Plugin, l.Streams)
+		return errs.New(errs.Exhausted, "plugin.streams", "the plugin %s serves %d streams of this kind already: try again later",
+			l.Plugin, l.Streams)
 	}
 	defer l.open.Add(-1)
 	if l.Request > 0 && req.ContentLength > l.Request {
@@ -125,7 +126,8 @@ func (l *Line) rewrite(pr *httputil.ProxyRequest, base *url.URL, path string, se
 func (l *Line) answer(resp *http.Response) error {
 	resp.Header.Del("Set-Cookie")
 	if l.Answer > 0 && resp.ContentLength > l.Answer {
-		return errs.New(errs.Unavailable, "plugin.answer_too_large", "the plugin %s answers more than the %d bytes that it may here", l.Plugin, l.Answer)
+		return errs.New(errs.Unavailable, "plugin.answer_too_large", "the plugin %s answers more than the %d bytes that it may here",
+			l.Plugin, l.Answer)
 	}
 	if both, ok := resp.Body.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body = &duplex{bounded{both, left(l.Answer)}, both, left(l.Request)}

@@ -70,17 +70,21 @@ func TestAStreamCarriesAnything(t *testing.T) {
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		w.Header().Set("Set-Cookie", "session=stolen")
 		w.WriteHeader(http.StatusAccepted)
-		fmt.Fprintf(w, "%s %s %s %q %q %q %s", q.Method, q.URL, q.Header.Get("Content-Type"), q.Header["Authorization"], q.Header["Cookie"], q.Header["Sextant-Subject"], q.Header.Get("Sextant-Project"))
+		fmt.Fprintf(w, "%s %s %s %q %q %q %s", q.Method, q.URL, q.Header.Get("Content-Type"),
+			q.Header["Authorization"], q.Header["Cookie"], q.Header["Sextant-Subject"], q.Header.Get("Sextant-Project"))
 		_, _ = w.Write(body)
 	}
 	lines(t, h, gateway.Limits{}, func(t *testing.T, url string) {
-		resp := send(t, "PUT", url+"/prom/write?a=1&b=%2F", strings.NewReader("\x00\xff"), http.Header{"Content-Type": {"application/octet-stream"}, "Authorization": {"Bearer of-somebody"}, "Cookie": {"a=b"}, "Sextant-Subject": {"admin"}, "Sextant-Project": {"other"}})
+		resp := send(t, "PUT", url+"/prom/write?a=1&b=%2F", strings.NewReader("\x00\xff"),
+			http.Header{"Content-Type": {"application/octet-stream"}, "Authorization": {"Bearer of-somebody"},
+				"Cookie": {"a=b"}, "Sextant-Subject": {"admin"}, "Sextant-Project": {"other"}})
 		body, err := io.ReadAll(resp.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := `PUT /in/prom/write?a=1&b=%2F application/octet-stream ["Bearer of-p"] [] [] default` + "\x00\xff"
-		if string(body) != want || resp.StatusCode != http.StatusAccepted || resp.Header.Get("Content-Type") != "application/x-protobuf" || resp.Header.Get("Set-Cookie") != "" {
+		if string(body) != want || resp.StatusCode != http.StatusAccepted ||
+			resp.Header.Get("Content-Type") != "application/x-protobuf" || resp.Header.Get("Set-Cookie") != "" {
 			t.Errorf("%d %v\n%q\n%q", resp.StatusCode, resp.Header, body, want)
 		}
 	})
@@ -209,7 +213,8 @@ func TestLimitsOfAStream(t *testing.T) {
 			t.Errorf("%q, %v", body, err)
 		}
 		refused(t, send(t, "POST", url, strings.NewReader("0123456789a"), nil), 413, "plugin.request_too_large")
-		refused(t, send(t, "POST", url, io.MultiReader(strings.NewReader("0123456789"), strings.NewReader("a")), nil), 413, "plugin.request_too_large")
+		refused(t, send(t, "POST", url, io.MultiReader(strings.NewReader("0123456789"), strings.NewReader("a")), nil),
+			413, "plugin.request_too_large")
 	})
 	much := func(w http.ResponseWriter, q *http.Request) {
 		if q.URL.Path == "/in/told" {
@@ -268,7 +273,9 @@ func TestAStreamToNobody(t *testing.T) {
 	if err := serve(); errs.As(err).Code != "plugin.stream" || told != 1 || r.Instances("p")[0].Err == nil {
 		t.Errorf("%v, told %d times", err, told)
 	}
-	r.Put("p", gateway.Instance{ID: "gone", Route: gateway.Route{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(errors.New("a mistake")) })}})
+	r.Put("p", gateway.Instance{ID: "gone", Route: gateway.Route{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		panic(errors.New("a mistake"))
+	})}})
 	if err := serve(); errs.As(err).Code != "plugin.stream" {
 		t.Error(err)
 	}

@@ -35,8 +35,9 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (Account, error) {
 	if err := s.grantable(ctx, n.Roles, n.Grants); err != nil {
 		return Account{}, err
 	}
-	u := Account{ID: clock.NewID(s.clock), Name: n.Name, Display: n.Display, password: s.hasher.hash(n.Password), Created: s.clock.Now(), Version: 1, Roles: n.Roles, Grants: n.Grants}
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	u := Account{ID: clock.NewID(s.clock), Name: n.Name, Display: n.Display,
+		password: s.hasher.hash(n.Password), Created: s.clock.Now(), Version: 1, Roles: n.Roles, Grants: n.Grants}
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := insertUser(tx, u); err != nil {
 			return err
 		}
@@ -52,7 +53,9 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (Account, error) {
 func (s *Service) grantable(ctx context.Context, roles []Membership, grants []Grant) error {
 	for _, g := range grants {
 		if !permissionForm.MatchString(g.Permission) || strings.TrimSpace(g.Project) == "" {
-			return errs.New(errs.Invalid, "identity.grant_form", "%q on project %q is no grant: write domain.verb, domain.* or *, and a project or *", g.Permission, g.Project).At(errs.Field{Path: "grants", Message: "not a grant"})
+			return errs.New(errs.Invalid, "identity.grant_form",
+				"%q on project %q is no grant: write domain.verb, domain.* or *, and a project or *", g.Permission, g.Project).
+				At(errs.Field{Path: "grants", Message: "not a grant"})
 		}
 		if err := placed(g); err != nil {
 			return err
@@ -67,7 +70,8 @@ func (s *Service) grantable(ctx context.Context, roles []Membership, grants []Gr
 			return err
 		}
 		if len(brought) == 0 {
-			return errs.New(errs.Invalid, "role.not_found", "there is no role %q, or it holds no permission", m.Role).At(errs.Field{Path: "roles", Message: "not a role"})
+			return errs.New(errs.Invalid, "role.not_found", "there is no role %q, or it holds no permission", m.Role).
+				At(errs.Field{Path: "roles", Message: "not a role"})
 		}
 		if !From(ctx).covers(brought) {
 			return errs.New(errs.Forbidden, "identity.grant", "you cannot give the role %s on %s, whose rights you do not have", m.Role, m.Project)
@@ -170,8 +174,9 @@ func (s *Service) ChangeUser(ctx context.Context, id string, version int64, c Ch
 		return u, err
 	}
 	u.Version = version + 1
-	return u, s.db.Do(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec("UPDATE identity_user SET display = ?, disabled = ?, version = ? WHERE id = ? AND version = ?", u.Display, u.Disabled, u.Version, u.ID, version)
+	return u, s.write(ctx, func(tx *db.Tx) error {
+		n, err := tx.Exec("UPDATE identity_user SET display = ?, disabled = ?, version = ? WHERE id = ? AND version = ?",
+			u.Display, u.Disabled, u.Version, u.ID, version)
 		if err != nil {
 			return err
 		}
@@ -186,7 +191,8 @@ func (s *Service) ChangeUser(ctx context.Context, id string, version int64, c Ch
 				return err
 			}
 		}
-		return s.record(ctx, tx, "user.change", "user/"+u.ID, map[string]any{"name": u.Name, "disabled": u.Disabled, "roles": u.Roles, "grants": u.Grants})
+		return s.record(ctx, tx, "user.change", "user/"+u.ID,
+			map[string]any{"name": u.Name, "disabled": u.Disabled, "roles": u.Roles, "grants": u.Grants})
 	})
 }
 
@@ -208,7 +214,7 @@ func (s *Service) EndSessions(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		if err := endSessions(tx, u.ID, "", true); err != nil {
 			return err
 		}

@@ -43,8 +43,10 @@ func TestRolesBringRights(t *testing.T) {
 		permission, project, environment string
 		want                             bool
 	}{
-		{"run.start", "shop", "dev", true}, {"run.start", "shop", "prod", false}, {"run.start", "shop", "", true}, {"run.start", "shop", "*", false},
-		{"run.start", "bank", "dev", false}, {"object.read", "bank", "prod", true}, {"object.read", "bank", "*", true}, {"object.read", "other", "dev", false},
+		{"run.start", "shop", "dev", true}, {"run.start", "shop", "prod", false},
+		{"run.start", "shop", "", true}, {"run.start", "shop", "*", false},
+		{"run.start", "bank", "dev", false}, {"object.read", "bank", "prod", true},
+		{"object.read", "bank", "*", true}, {"object.read", "other", "dev", false},
 		{"user.read", "shop", "dev", false}, {"process.deploy", "shop", "dev", false},
 	} {
 		if got := sub.CanIn(tt.permission, tt.project, tt.environment); got != tt.want {
@@ -77,8 +79,10 @@ func TestCustomRoles(t *testing.T) {
 		name, version, permission string
 		want                      int
 	}{
-		{"night-shift", "", "run.start", 409}, {"night-shift", `"7"`, "run.start", 412}, {"night-shift", "7", "run.start", 400}, {"admin", "", "run.start", 409},
-		{"ADMIN", "", "run.start", 422}, {"admin,viewer", "", "run.start", 422}, {"admin%20", "", "run.start", 422}, {"new", "", "run", 422}, {"new", "", "*.*", 422}, {"night-shift", `"1"`, "run.*", 200},
+		{"night-shift", "", "run.start", 409}, {"night-shift", `"7"`, "run.start", 412},
+		{"night-shift", "7", "run.start", 400}, {"admin", "", "run.start", 409},
+		{"ADMIN", "", "run.start", 422}, {"admin,viewer", "", "run.start", 422},
+		{"admin%20", "", "run.start", 422}, {"new", "", "run", 422}, {"new", "", "*.*", 422}, {"night-shift", `"1"`, "run.*", 200},
 	} {
 		if got := put(tt.name, tt.version, tt.permission); got != tt.want {
 			t.Errorf("%s %s %s: %d, want %d", tt.name, tt.version, tt.permission, got, tt.want)
@@ -176,7 +180,8 @@ func TestNobodyRisesAboveTheirRights(t *testing.T) {
 		{"own rights", "PATCH", "/users/" + teamUser.ID, map[string]any{"roles": []any{}}, 409},
 		{"disable oneself", "PATCH", "/users/" + teamUser.ID, map[string]any{"disabled": true}, 409},
 		{"grant elsewhere", "PATCH", "/users/" + dev.ID, map[string]any{"roles": []identity.Membership{on("viewer", "bank", "*")}}, 403},
-		{"grant everywhere", "PATCH", "/users/" + dev.ID, map[string]any{"grants": []identity.Grant{{Permission: "run.read", Project: "*"}}}, 403},
+		{"grant everywhere", "PATCH", "/users/" + dev.ID,
+			map[string]any{"grants": []identity.Grant{{Permission: "run.read", Project: "*"}}}, 403},
 		{"no such role", "PATCH", "/users/" + dev.ID, map[string]any{"roles": []identity.Membership{on("root", "shop", "*")}}, 422},
 		{"within the project", "PATCH", "/users/" + dev.ID, map[string]any{"roles": []identity.Membership{on("operator", "shop", "dev")}}, 200},
 		{"reset below", "PUT", "/users/" + dev.ID + "/password", map[string]string{"password": "another long password"}, 204},

@@ -9,7 +9,8 @@ import (
 
 // environmental are the permissions that are judged in the environment of each
 // object, connection or run. All others hold for a whole project.
-var environmental = []string{"connection.read", "connection.use", "connection.write", "job.work", "lock.override", "object.read", "object.write",
+var environmental = []string{"connection.read", "connection.use", "connection.write",
+	"job.work", "lock.override", "object.read", "object.write",
 	"run.operate", "run.read", "run.start", "task.complete", "task.read"}
 
 // beside are the permissions that no endpoint asks for by itself: what is done asks
@@ -31,8 +32,10 @@ func placed(g Grant) error {
 	if g.place() == "*" || strings.HasSuffix(g.Permission, "*") || Environmental(g.Permission) {
 		return nil
 	}
-	return errs.New(errs.Invalid, "identity.grant_environment", "%s holds for a whole project and cannot be granted in the environment %q alone: leave the environment out; those that know environments are %s", g.Permission, g.Environment, strings.Join(environmental, ", ")).
-		With("permission", g.Permission).At(errs.Field{Path: "grants", Code: "identity.grant_environment", Message: g.Permission + " knows no environment"})
+	return errs.New(errs.Invalid, "identity.grant_environment", "%s holds for a whole project and cannot be granted in the environment %q "+
+		"alone: leave the environment out; those that know environments are %s", g.Permission, g.Environment, strings.Join(environmental, ", ")).
+		With("permission", g.Permission).
+		At(errs.Field{Path: "grants", Code: "identity.grant_environment", Message: g.Permission + " knows no environment"})
 }
 
 // effective are grants as they come out: those that are kept to an environment

@@ -25,7 +25,8 @@ func TestARightInOneEnvironmentBringsNothingOfTheWholeProject(t *testing.T) {
 	t.Parallel()
 	for _, pattern := range []string{"*", "process.*", "process.deploy", "run.*", "run.start", "blob.*", "type.*", "user.*"} {
 		dev := subject(identity.Grant{Permission: pattern, Project: "default", Environment: "dev"})
-		for _, p := range []string{"process.deploy", "process.read", "blob.read", "type.write", "user.create", "setting.read", "task.manage", "plugin.write"} {
+		for _, p := range []string{"process.deploy", "process.read", "blob.read",
+			"type.write", "user.create", "setting.read", "task.manage", "plugin.write"} {
 			for _, environment := range []string{"", "dev", "prod", "*"} {
 				if dev.CanIn(p, "default", environment) {
 					t.Errorf("%s in dev brings %s, asked in %q", pattern, p, environment)
@@ -57,7 +58,8 @@ func TestARightInOneEnvironmentBringsNothingOfTheWholeProject(t *testing.T) {
 func TestARightInOneEnvironmentIsToldAsWhatItBrings(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	secret := r.user("ann", identity.Grant{Permission: "run.*", Project: "default", Environment: "dev"}, identity.Grant{Permission: "process.*", Project: "default", Environment: "dev"}, identity.Grant{Permission: "blob.*", Project: "default"})
+	secret := r.user("ann", identity.Grant{Permission: "run.*", Project: "default", Environment: "dev"},
+		identity.Grant{Permission: "process.*", Project: "default", Environment: "dev"}, identity.Grant{Permission: "blob.*", Project: "default"})
 	sub, err := r.Subject(t.Context(), secret)
 	r.must(err)
 	if sub.Can("process.deploy", "default") || !sub.Can("blob.read", "default") || !sub.CanIn("run.start", "default", "dev") {
@@ -92,13 +94,16 @@ func TestAGrantInAnEnvironmentIsOneThatKnowsThem(t *testing.T) {
 		ok                      bool
 	}{
 		{"process.deploy", "dev", false}, {"blob.read", "dev", false}, {"type.write", "prod", false}, {"unknown.verb", "dev", false},
-		{"process.deploy", "*", true}, {"process.deploy", "", true}, {"run.start", "dev", true}, {"task.complete", "dev", true}, {"*", "dev", true}, {"process.*", "dev", true},
+		{"process.deploy", "*", true}, {"process.deploy", "", true}, {"run.start", "dev", true},
+		{"task.complete", "dev", true}, {"*", "dev", true}, {"process.*", "dev", true},
 	} {
-		_, err := r.CreateUser(ctx, identity.NewUser{Name: fmt.Sprintf("user%d", i), Password: "a long password", Grants: []identity.Grant{{Permission: c.permission, Project: "default", Environment: c.environment}}})
+		_, err := r.CreateUser(ctx, identity.NewUser{Name: fmt.Sprintf("user%d", i),
+			Password: "a long password", Grants: []identity.Grant{{Permission: c.permission, Project: "default", Environment: c.environment}}})
 		if c.ok != (err == nil) {
 			t.Errorf("%s in %q: %v", c.permission, c.environment, err)
 		}
-		if err != nil && (errs.As(err).Code != "identity.grant_environment" || errs.As(err).Kind != errs.Invalid || !strings.Contains(err.Error(), "run.start")) {
+		if err != nil && (errs.As(err).Code != "identity.grant_environment" ||
+			errs.As(err).Kind != errs.Invalid || !strings.Contains(err.Error(), "run.start")) {
 			t.Errorf("%s in %q: %v", c.permission, c.environment, err)
 		}
 	}
@@ -112,7 +117,8 @@ func TestARefusalSaysWhatIsInTheWay(t *testing.T) {
 	ctx := identity.With(t.Context(), narrow)
 	for project, says := range map[string]string{"": "on any project", "*": "on all projects", "default": `on project "default"`} {
 		err := identity.Require(ctx, "object.read", project)
-		if !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "the token is narrowed to run.read, run.start") || strings.Contains(err.Error(), `""`) {
+		if !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "the token is narrowed to run.read, run.start") ||
+			strings.Contains(err.Error(), `""`) {
 			t.Errorf("%q: %v", project, err)
 		}
 	}
@@ -129,7 +135,8 @@ func TestTheRightsOfTwoAreThoseThatBothHave(t *testing.T) {
 	one := func(name string) identity.Rights {
 		r := identity.Rights{Subject: "user/" + name, Name: name}
 		for range random.IntN(4) {
-			r.Grants = append(r.Grants, identity.Grant{Permission: pick("*", "run.*", "run.start", "run.read", "object.*", "object.read", "process.*", "process.deploy"), Project: pick("*", "a", "b"), Environment: pick("", "*", "dev", "prod")})
+			r.Grants = append(r.Grants, identity.Grant{Permission: pick("*", "run.*", "run.start", "run.read",
+				"object.*", "object.read", "process.*", "process.deploy"), Project: pick("*", "a", "b"), Environment: pick("", "*", "dev", "prod")})
 		}
 		if random.IntN(2) == 0 {
 			r.Scope = []string{}
@@ -148,7 +155,8 @@ func TestTheRightsOfTwoAreThoseThatBothHave(t *testing.T) {
 		for _, permission := range []string{"run.start", "run.read", "object.read", "process.deploy", "blob.read"} {
 			for _, project := range []string{"a", "b", "c"} {
 				for _, environment := range []string{"dev", "prod", "test", "*"} {
-					if want, got := holds(a, permission, project, environment) && holds(b, permission, project, environment), holds(both, permission, project, environment); got != want {
+					if want, got := holds(a, permission, project, environment) &&
+						holds(b, permission, project, environment), holds(both, permission, project, environment); got != want {
 						t.Fatalf("%s on %s in %s: %v\na    %+v\nb    %+v\nboth %+v", permission, project, environment, got, a, b, both)
 					}
 					if a.Cover(b) && holds(b, permission, project, environment) && !holds(a, permission, project, environment) {
@@ -171,10 +179,12 @@ func TestTheRightsOfTwoAreThoseThatBothHave(t *testing.T) {
 func TestARefusalNamesWhoGave(t *testing.T) {
 	t.Parallel()
 	all := subject(identity.Grant{Permission: "*", Project: "*"}).Rights()
-	bob := identity.Rights{Subject: "user/bob", Name: "bob", Grants: []identity.Grant{{Permission: "run.*", Project: "default", Environment: "dev"}}}
+	bob := identity.Rights{Subject: "user/bob", Name: "bob",
+		Grants: []identity.Grant{{Permission: "run.*", Project: "default", Environment: "dev"}}}
 	run := all.With([]identity.Given{{Names: []string{"region"}, Rights: bob}}).Run("7")
 	err := identity.RequireIn(identity.With(t.Context(), run), "run.start", "default", "prod")
-	if err == nil || !strings.HasPrefix(err.Error(), `bob, who gave region, has no permission run.start on project "default" in environment "prod"`) {
+	if err == nil ||
+		!strings.HasPrefix(err.Error(), `bob, who gave region, has no permission run.start on project "default" in environment "prod"`) {
 		t.Errorf("it says %v", err)
 	}
 	if !run.CanIn("run.start", "default", "dev") {
@@ -186,7 +196,8 @@ func TestARefusalNamesWhoGave(t *testing.T) {
 func TestWhatIsInSightLiesWhereOneHasTheRight(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.must(r.db.Migrate(t.Context(), "placed", fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE placed (places TEXT NOT NULL);\n")}}))
+	r.must(r.db.Migrate(t.Context(), "placed",
+		fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE placed (places TEXT NOT NULL);\n")}}))
 	names := []string{"dev", "prod", "test", "de", "v", "*", identity.Unplaced, "dev\n\nprod", "%", "日本"}
 	random := rand.New(rand.NewPCG(3, 5))
 	some := func() (all []string) {

@@ -62,7 +62,8 @@ func newRig(t *testing.T) *rig {
 	r.Service = identity.New(d, r.clock, trail)
 	r.first, err = r.Bootstrap(t.Context(), password)
 	r.must(err)
-	a := api.New(api.Deps{Version: "test", DB: d, Clock: r.clock, Log: slog.New(slog.NewTextHandler(r, nil)), Authenticate: r.Authenticate, Authorize: r.Authorize, Fresh: r.Fresh})
+	a := api.New(api.Deps{Version: "test", DB: d, Clock: r.clock, Log: slog.New(slog.NewTextHandler(r, nil)),
+		Authenticate: r.Authenticate, Authorize: r.Authorize, Fresh: r.Fresh})
 	r.Routes(a)
 	trail.Routes(a)
 	s := httptest.NewServer(a.Handler())
@@ -118,7 +119,8 @@ func (r *rig) login(name, pass string) string {
 // user makes a user with grants and logs in.
 func (r *rig) user(name string, grants ...identity.Grant) string {
 	r.t.Helper()
-	_, err := r.CreateUser(identity.AsSystem(r.t.Context(), "test"), identity.NewUser{Name: name, Password: password, Grants: append([]identity.Grant{}, grants...)})
+	_, err := r.CreateUser(identity.AsSystem(r.t.Context(), "test"),
+		identity.NewUser{Name: name, Password: password, Grants: append([]identity.Grant{}, grants...)})
 	r.must(err)
 	return r.login(name, password)
 }
@@ -162,7 +164,8 @@ func TestLogIn(t *testing.T) {
 	if got := r.ask("", "GET", "/api/v1/me", nil, &me, "Cookie", identity.Cookie+"="+session.Token); got != 200 {
 		t.Errorf("by cookie %d", got)
 	}
-	for _, c := range []struct{ name, pass string }{{"admin", "wrong password"}, {"nobody", password}, {"admin", ""}, {"", ""}, {"ADMIN", password}} {
+	for _, c := range []struct{ name, pass string }{
+		{"admin", "wrong password"}, {"nobody", password}, {"admin", ""}, {"", ""}, {"ADMIN", password}} {
 		if got := r.ask("", "POST", "/api/v1/session", map[string]string{"name": c.name, "password": c.pass}, nil); got != 401 {
 			t.Errorf("%q: %d", c.name, got)
 		}
@@ -258,12 +261,14 @@ func TestTokens(t *testing.T) {
 	r := newRig(t)
 	admin := r.login("admin", password)
 	var made struct{ ID, Token string }
-	if got := r.ask(admin, "POST", "/api/v1/tokens", map[string]any{"name": "ci", "scope": []string{"run.*", "user.read"}, "days": 2}, &made); got != 201 {
+	if got := r.ask(admin, "POST", "/api/v1/tokens", map[string]any{"name": "ci", "scope": []string{"run.*", "user.read"}, "days": 2},
+		&made); got != 201 {
 		t.Fatalf("%d", got)
 	}
 	sub, err := r.Subject(t.Context(), made.Token)
 	r.must(err)
-	for permission, want := range map[string]bool{"run.start": true, "run.read": true, "user.read": true, "user.create": false, "runs.read": false, "token.create": false} {
+	for permission, want := range map[string]bool{
+		"run.start": true, "run.read": true, "user.read": true, "user.create": false, "runs.read": false, "token.create": false} {
 		if got := sub.Can(permission, "any"); got != want {
 			t.Errorf("%s: %v", permission, got)
 		}
@@ -271,7 +276,8 @@ func TestTokens(t *testing.T) {
 	if got := r.ask(made.Token, "GET", "/api/v1/users", nil, nil); got != 200 {
 		t.Errorf("within its scope: %d", got)
 	}
-	if got := r.ask(made.Token, "POST", "/api/v1/users", map[string]any{"name": "x", "password": password, "grants": []any{}}, nil); got != 403 {
+	if got := r.ask(made.Token, "POST", "/api/v1/users", map[string]any{"name": "x", "password": password, "grants": []any{}},
+		nil); got != 403 {
 		t.Errorf("outside its scope: %d", got)
 	}
 	if got := r.ask(made.Token, "POST", "/api/v1/tokens", map[string]any{"name": "more"}, nil); got != 403 {
@@ -313,7 +319,8 @@ func TestTheSecretIsShownOnce(t *testing.T) {
 	r := newRig(t)
 	admin := r.login("admin", password)
 	var made struct{ Token string }
-	if got := r.ask(admin, "POST", "/api/v1/tokens", map[string]any{"name": "ci"}, &made, "Idempotency-Key", "k"); got != 201 || made.Token == "" {
+	if got := r.ask(admin, "POST", "/api/v1/tokens", map[string]any{"name": "ci"}, &made, "Idempotency-Key", "k"); got != 201 ||
+		made.Token == "" {
 		t.Fatalf("%d", got)
 	}
 	if got := r.ask(admin, "POST", "/api/v1/tokens", map[string]any{"name": "ci"}, nil, "Idempotency-Key", "k"); got != 410 {
@@ -327,7 +334,8 @@ func (r *rig) nothingHolds(secrets ...string) {
 	r.t.Helper()
 	var all strings.Builder
 	all.WriteString(r.log.String())
-	for _, table := range []string{"identity_user", "identity_token", "identity_right", "identity_member", "identity_role", "audit_record", "api_idempotency"} {
+	for _, table := range []string{"identity_user", "identity_token", "identity_right",
+		"identity_member", "identity_role", "audit_record", "api_idempotency"} {
 		rows, err := r.db.Query(r.t.Context(), "SELECT * FROM "+table)
 		r.must(err)
 		columns, err := rows.Columns()
@@ -429,7 +437,8 @@ func TestADisabledUser(t *testing.T) {
 func TestNobodyGrantsWhatOneDoesNotHave(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	ann := r.user("ann", identity.Grant{Permission: "user.create", Project: "*"}, identity.Grant{Permission: "run.*", Project: "a"}, identity.Grant{Permission: "object.read", Project: "*"})
+	ann := r.user("ann", identity.Grant{Permission: "user.create", Project: "*"},
+		identity.Grant{Permission: "run.*", Project: "a"}, identity.Grant{Permission: "object.read", Project: "*"})
 	for i, c := range []struct {
 		permission, project string
 		want                int
@@ -438,7 +447,8 @@ func TestNobodyGrantsWhatOneDoesNotHave(t *testing.T) {
 		{"run.start", "b", 403}, {"run.*", "*", 403}, {"*", "a", 403}, {"*", "*", 403}, {"object.*", "a", 403}, {"object.write", "a", 403},
 		{"run.start", "", 422}, {"", "a", 422}, {"run", "a", 422}, {"run.start ", "a", 422},
 	} {
-		got := r.ask(ann, "POST", "/api/v1/users", map[string]any{"name": fmt.Sprint("u", i), "password": password, "grants": []identity.Grant{{Permission: c.permission, Project: c.project}}}, nil)
+		got := r.ask(ann, "POST", "/api/v1/users", map[string]any{
+			"name": fmt.Sprint("u", i), "password": password, "grants": []identity.Grant{{Permission: c.permission, Project: c.project}}}, nil)
 		if got != c.want {
 			t.Errorf("%q on %q: %d, want %d", c.permission, c.project, got, c.want)
 		}
@@ -458,7 +468,8 @@ func TestPluginTokens(t *testing.T) {
 	if err != nil || sub.ID != "plugin/host" || sub.Kind != identity.Plugin {
 		t.Errorf("%+v, %v", sub, err)
 	}
-	for permission, want := range map[string]bool{"job.report": true, "blob.read": true, "run.start": false, "object.read": false, "user.create": false} {
+	for permission, want := range map[string]bool{
+		"job.report": true, "blob.read": true, "run.start": false, "object.read": false, "user.create": false} {
 		if sub.Can(permission, "a") != want {
 			t.Errorf("%s: %v", permission, !want)
 		}
@@ -503,7 +514,8 @@ func TestGrantsMatch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := identity.Subject{ID: "user/x", Kind: identity.User}
 		for range rapid.IntRange(0, 3).Draw(t, "grants") {
-			s.Grants = append(s.Grants, identity.Grant{Permission: permission(t), Project: rapid.SampledFrom(append(projects, "*")).Draw(t, "project")})
+			s.Grants = append(s.Grants,
+				identity.Grant{Permission: permission(t), Project: rapid.SampledFrom(append(projects, "*")).Draw(t, "project")})
 		}
 		if rapid.Bool().Draw(t, "narrow") {
 			s.Scope = []string{permission(t)}
@@ -534,7 +546,8 @@ func TestWhoAsks(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	refused(t, identity.Require(ctx, "run.read", "a"), errs.Unauthenticated, "identity.unauthenticated")
-	refused(t, identity.Require(identity.With(ctx, identity.Subject{ID: "user/x", Kind: identity.User}), "run.read", "a"), errs.Forbidden, "identity.forbidden")
+	refused(t, identity.Require(identity.With(ctx, identity.Subject{ID: "user/x", Kind: identity.User}), "run.read", "a"),
+		errs.Forbidden, "identity.forbidden")
 	if err := identity.Require(identity.AsSystem(ctx, "engine"), "run.read", "a"); err != nil {
 		t.Error(err)
 	}

@@ -29,11 +29,17 @@ type Membership struct {
 // builtIn are the roles that every platform has.
 var builtIn = []Role{
 	{Name: "admin", Description: "Everything", Permissions: []string{"*"}},
-	{Name: "approver", Description: "Sees everything and completes tasks", Permissions: []string{"object.read", "process.read", "decision.read", "run.read", "task.read", "task.complete", "plugin.read", "connection.read"}},
-	{Name: "auditor", Description: "Sees everything, the audit log and who may do what", Permissions: []string{"object.read", "process.read", "decision.read", "run.read", "task.read", "plugin.read", "connection.read", "setting.read", "audit.read", "user.read", "role.read"}},
-	{Name: "designer", Description: "Deploys processes and tries them", Permissions: []string{"object.*", "type.*", "process.*", "decision.*", "run.*", "task.*", "message.publish", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
-	{Name: "operator", Description: "Starts and operates runs, changes objects", Permissions: []string{"object.*", "process.read", "decision.read", "decision.evaluate", "run.*", "task.read", "task.complete", "message.publish", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
-	{Name: "viewer", Description: "Sees objects, processes, runs and tasks", Permissions: []string{"object.read", "process.read", "decision.read", "run.read", "task.read", "plugin.read"}},
+	{Name: "approver", Description: "Sees everything and completes tasks", Permissions: []string{
+		"object.read", "process.read", "decision.read", "run.read", "task.read", "task.complete", "plugin.read", "connection.read"}},
+	{Name: "auditor", Description: "Sees everything, the audit log and who may do what", Permissions: []string{"object.read", "process.read",
+		"decision.read", "run.read", "task.read", "plugin.read", "connection.read", "setting.read", "audit.read", "user.read", "role.read"}},
+	{Name: "designer", Description: "Deploys processes and tries them", Permissions: []string{"object.*", "type.*", "process.*",
+		"decision.*", "run.*", "task.*", "message.publish", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
+	{Name: "operator", Description: "Starts and operates runs, changes objects",
+		Permissions: []string{"object.*", "process.read", "decision.read", "decision.evaluate",
+			"run.*", "task.read", "task.complete", "message.publish", "plugin.read", "connection.read", "connection.use", "setting.read", "blob.*"}},
+	{Name: "viewer", Description: "Sees objects, processes, runs and tasks",
+		Permissions: []string{"object.read", "process.read", "decision.read", "run.read", "task.read", "plugin.read"}},
 }
 
 // roleForm is what names of roles look like: one spelling each, so that no two
@@ -73,18 +79,20 @@ func (s *Service) PutRole(ctx context.Context, r Role, version int64) (Role, err
 		return Role{}, errs.New(errs.Conflict, "role.built_in", "the role %s is built in and cannot be changed: make one of another name", r.Name)
 	}
 	if !roleForm.MatchString(r.Name) {
-		return Role{}, errs.New(errs.Invalid, "role.name", "%q is no name of a role: small letters, digits and dashes, a letter first", r.Name).At(errs.Field{Path: "name", Message: "small letters, digits and dashes"})
+		return Role{}, errs.New(errs.Invalid, "role.name", "%q is no name of a role: small letters, digits and dashes, a letter first", r.Name).
+			At(errs.Field{Path: "name", Message: "small letters, digits and dashes"})
 	}
 	for _, p := range r.Permissions {
 		if !permissionForm.MatchString(p) {
-			return Role{}, errs.New(errs.Invalid, "identity.scope", "%q is no permission: write domain.verb, domain.* or *", p).At(errs.Field{Path: "permissions", Message: "want domain.verb, domain.* or *"})
+			return Role{}, errs.New(errs.Invalid, "identity.scope", "%q is no permission: write domain.verb, domain.* or *", p).
+				At(errs.Field{Path: "permissions", Message: "want domain.verb, domain.* or *"})
 		}
 		if !From(ctx).CanIn(p, "*", "*") {
 			return Role{}, errs.New(errs.Forbidden, "identity.grant", "you cannot put %s into a role, which you do not have everywhere", p)
 		}
 	}
 	r.Version = version + 1
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := putRole(tx, r, version); err != nil {
 			return err
 		}
@@ -101,7 +109,7 @@ func (s *Service) DeleteRole(ctx context.Context, name string) error {
 	if _, ok := builtInRole(name); ok {
 		return errs.New(errs.Conflict, "role.built_in", "the role %s is built in and cannot be removed", name)
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		var members int
 		if err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM identity_member WHERE role = ?", name).Scan(&members); err != nil {
 			return err

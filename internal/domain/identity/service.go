@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"sextant/internal/domain/audit"
@@ -40,6 +41,7 @@ type Service struct {
 	hasher *hasher
 	tries  *tries
 	seen   seen
+	known  db.Memo[string, bearer] // by digest of the token
 }
 
 // New makes the service over a migrated database.
@@ -74,8 +76,9 @@ func (s *Service) Bootstrap(ctx context.Context, password string) (*First, error
 	} else if err := checkPassword(first.Name, password); err != nil {
 		return nil, err
 	}
-	u := Account{ID: clock.NewID(s.clock), Name: first.Name, password: s.hasher.hash(first.Password), Created: s.clock.Now(), Roles: []Membership{{Role: "admin", Project: "*", Environment: "*"}}}
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	u := Account{ID: clock.NewID(s.clock), Name: first.Name, password: s.hasher.hash(first.Password),
+		Created: s.clock.Now(), Roles: []Membership{{Role: "admin", Project: "*", Environment: "*"}}}
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := insertUser(tx, u); err != nil {
 			return err
 		}
@@ -134,7 +137,8 @@ func Secret(r *http.Request) (string, error) {
 		}
 	}
 	if len(header) > 1 || len(header) == 1 && cookie != "" {
-		return "", errs.New(errs.Malformed, "identity.two_tokens", "the request carries two tokens: send one Authorization header, or the session's cookie")
+		return "",
+			errs.New(errs.Malformed, "identity.two_tokens", "the request carries two tokens: send one Authorization header, or the session's cookie")
 	}
 	if len(header) == 1 {
 		t, _ := strings.CutPrefix(header[0], "Bearer ")
@@ -143,38 +147,72 @@ func Secret(r *http.Request) (string, error) {
 	return cookie, nil
 }
 
+// bearer is a token with whom it belongs to, and what he may do.
+type bearer struct {
+	token  Token
+	user   Account
+	grants []Grant
+}
+
+func noToken() error {
+	return errs.New(errs.Unauthenticated, "identity.token", "the token is unknown or has expired: log in again")
+}
+
+// bearer reads who bears the token with a digest.
+func (s *Service) bearer(ctx context.Context, hash []byte) (bearer, error) {
+	t, err := s.tokenByHash(ctx, hash)
+	if err == nil && t == nil {
+		err = noToken()
+	}
+	if err != nil {
+		return bearer{}, err
+	}
+	b := bearer{token: *t}
+	if t.Kind == kindPlugin || t.Kind == kindLink {
+		return b, nil
+	}
+	if b.user, err = s.oneUser(ctx, "id", t.user); err != nil || b.user.Disabled {
+		return b, err
+	}
+	b.grants, err = s.rights(ctx, b.user)
+	return b, err
+}
+
+// write changes something on which it depends who may do what.
+func (s *Service) write(ctx context.Context, fn func(*db.Tx) error) error {
+	return s.db.Do(ctx, func(tx *db.Tx) error {
+		s.known.Changes(tx)
+		return fn(tx)
+	})
+}
+
 // Subject finds whom a token belongs to.
 func (s *Service) Subject(ctx context.Context, secret string) (Subject, error) {
-	t, err := s.tokenByHash(ctx, digest(secret))
+	now, hash := s.clock.Now(), digest(secret)
+	b, err := s.known.Get(now, string(hash), func() (bearer, error) { return s.bearer(ctx, hash) })
 	if err != nil {
 		return Subject{}, err
 	}
-	now := s.clock.Now()
-	if t != nil {
-		t.Seen = s.seen.latest(t.ID, t.Seen)
-	}
-	if t == nil || t.Kind == kindLink || (!t.Expires.IsZero() && t.Expires.Before(now)) || t.Kind == kindSession && now.Sub(t.Seen) > idleFor {
-		return Subject{}, errs.New(errs.Unauthenticated, "identity.token", "the token is unknown or has expired: log in again")
+	t := b.token
+	t.Seen = s.seen.latest(t.ID, t.Seen)
+	if t.Kind == kindLink || (!t.Expires.IsZero() && t.Expires.Before(now)) || t.Kind == kindSession && now.Sub(t.Seen) > idleFor {
+		return Subject{}, noToken()
 	}
 	if t.Kind == kindPlugin {
-		return Subject{ID: "plugin/" + t.user, Name: t.user, Kind: Plugin, Grants: []Grant{{Permission: "job.report", Project: "*"}, {Permission: "blob.read", Project: "*"}}}, nil
+		return Subject{ID: "plugin/" + t.user, Name: t.user, Kind: Plugin,
+			Grants: []Grant{{Permission: "job.report", Project: "*"}, {Permission: "blob.read", Project: "*"}}}, nil
 	}
-	u, err := s.oneUser(ctx, "id", t.user)
-	if err != nil {
-		return Subject{}, err
-	}
-	if u.Disabled {
+	if b.user.Disabled {
 		return Subject{}, errs.New(errs.Unauthenticated, "identity.disabled", "the user is disabled")
 	}
 	if now.Sub(t.Seen) > seenEvery {
-		s.touch(t, now)
+		s.touch(&t, now)
 	}
-	sub := Subject{ID: "user/" + u.ID, Name: u.Name, Kind: User, Scope: t.Scope}
+	sub := Subject{ID: "user/" + b.user.ID, Name: b.user.Name, Kind: User, Scope: t.Scope, Grants: slices.Clone(b.grants)}
 	if t.Kind == kindSession {
 		sub.Session, sub.Proved = t.ID, t.proved
 	}
-	sub.Grants, err = s.rights(ctx, u)
-	return sub, err
+	return sub, nil
 }
 
 // Still gives of rights that somebody had those that he has now, for what he asked for

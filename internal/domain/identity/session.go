@@ -38,7 +38,8 @@ func (s *Service) Login(ctx context.Context, name, password, origin string) (str
 // exist and a user who is disabled answer as a wrong password does.
 func (s *Service) check(ctx context.Context, u Account, name, password, origin string) error {
 	if !s.tries.allowed(name, origin, func() bool { return s.knows(ctx, u.ID, origin) }) {
-		return errs.New(errs.Exhausted, "identity.too_many_tries", "too many failed log-ins from here: at most %d for a name and %d from an address within an hour; wait, or log in from elsewhere", maxByName, maxByOrigin)
+		return errs.New(errs.Exhausted, "identity.too_many_tries", "too many failed log-ins from here: "+
+			"at most %d for a name and %d from an address within an hour; wait, or log in from elsewhere", maxByName, maxByOrigin)
 	}
 	ok, busy := s.hasher.verify(u.password, password)
 	if busy {
@@ -71,7 +72,8 @@ func (s *Service) refused(ctx context.Context, name, origin string) error {
 		return err
 	}
 	return s.db.Do(ctx, func(tx *db.Tx) error {
-		return s.audit.Write(ctx, tx, audit.Record{Project: "default", Actor: From(ctx).Actor(), Verb: "identity.login", Object: "login/" + name, Outcome: audit.Refused, Detail: detail})
+		return s.audit.Write(ctx, tx, audit.Record{
+			Project: "default", Actor: From(ctx).Actor(), Verb: "identity.login", Object: "login/" + name, Outcome: audit.Refused, Detail: detail})
 	})
 }
 
@@ -98,7 +100,8 @@ func (s *Service) Redeem(ctx context.Context, link, origin string) (string, time
 // Link makes a link that logs a user in once, within an hour.
 func (s *Service) link(tx *db.Tx, userID string) (string, error) {
 	secret, now := clock.NewToken("sxl_"), s.clock.Now()
-	return secret, insertToken(tx, Token{ID: clock.NewID(s.clock), user: userID, Name: "one-time log-in", Kind: kindLink, hash: digest(secret), Expires: now.Add(linkFor), Created: now})
+	return secret, insertToken(tx, Token{ID: clock.NewID(s.clock), user: userID,
+		Name: "one-time log-in", Kind: kindLink, hash: digest(secret), Expires: now.Add(linkFor), Created: now})
 }
 
 // Recover makes such a link for a user who has lost the password, for whoever
@@ -115,7 +118,7 @@ func (s *Service) Recover(ctx context.Context, name string) (string, error) {
 		return "", errs.New(errs.Conflict, "user.disabled", "the user %s is disabled: recover an administrator, who can enable it", name)
 	}
 	link := ""
-	err = s.db.Do(ctx, func(tx *db.Tx) error {
+	err = s.write(ctx, func(tx *db.Tx) error {
 		var err error
 		if link, err = s.link(tx, u.ID); err != nil {
 			return err
@@ -127,8 +130,9 @@ func (s *Service) Recover(ctx context.Context, name string) (string, error) {
 
 func (s *Service) session(ctx context.Context, u Account, origin string, also func(*db.Tx) error) (string, time.Time, error) {
 	secret, now := clock.NewToken("sxs_"), s.clock.Now()
-	t := Token{ID: clock.NewID(s.clock), user: u.ID, Name: "session", Kind: kindSession, hash: digest(secret), Expires: now.Add(sessionFor), Created: now, proved: now, Origin: origin}
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	t := Token{ID: clock.NewID(s.clock), user: u.ID, Name: "session", Kind: kindSession,
+		hash: digest(secret), Expires: now.Add(sessionFor), Created: now, proved: now, Origin: origin}
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if also != nil {
 			if err := also(tx); err != nil {
 				return err
@@ -157,7 +161,7 @@ func (s *Service) Prove(ctx context.Context, password, _ string) error {
 	if err := s.check(ctx, u, sub.self(), password, ""); err != nil {
 		return err
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec("UPDATE identity_token SET proved = ? WHERE id = ?", clock.Micros(s.clock.Now()), sub.Session)
 		return err
 	})
@@ -170,13 +174,14 @@ func (s *Service) Fresh(ctx context.Context) error {
 	if sub.Session == "" || s.clock.Now().Sub(sub.Proved) <= provedFor {
 		return nil
 	}
-	return errs.New(errs.Unauthenticated, "identity.reauth", "this needs your password once more: confirm the session with POST /api/v1/session/proof and repeat the request")
+	return errs.New(errs.Unauthenticated, "identity.reauth",
+		"this needs your password once more: confirm the session with POST /api/v1/session/proof and repeat the request")
 }
 
 // Logout ends the session or token that a request carries.
 func (s *Service) Logout(ctx context.Context, secret string) error {
 	ctx = db.Urgent(ctx)
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec("DELETE FROM identity_token WHERE hash = ?", digest(secret))
 		return err
 	})
@@ -187,7 +192,7 @@ func (s *Service) EndSession(ctx context.Context, id string) error {
 	if err := whole(ctx); err != nil {
 		return err
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec("DELETE FROM identity_token WHERE id = ? AND user_id = ? AND kind = ?", id, From(ctx).userID(), kindSession)
 		if err != nil {
 			return err
@@ -215,7 +220,8 @@ func (s *Service) ChangePassword(ctx context.Context, current, next, _ string) e
 	}
 	if err := s.check(ctx, u, sub.self(), current, ""); err != nil {
 		if errs.Is(err, errs.Unauthenticated) {
-			return errs.New(errs.Invalid, "identity.current_password", "the current password is wrong").At(errs.Field{Path: "current", Message: "wrong"})
+			return errs.New(errs.Invalid, "identity.current_password", "the current password is wrong").
+				At(errs.Field{Path: "current", Message: "wrong"})
 		}
 		return err
 	}
@@ -224,7 +230,7 @@ func (s *Service) ChangePassword(ctx context.Context, current, next, _ string) e
 
 func (s *Service) setPassword(ctx context.Context, u Account, password, keep string) error {
 	hash := s.hasher.hash(password)
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec("UPDATE identity_user SET password = ?, version = version + 1 WHERE id = ?", hash, u.ID); err != nil {
 			return err
 		}

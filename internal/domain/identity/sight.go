@@ -56,5 +56,7 @@ func Sight(ctx context.Context, permission, project, column string) (condition s
 // InSight is Sight for one text.
 func InSight(ctx context.Context, permission, project, places string) bool {
 	environments, everywhere := From(ctx).Environments(permission, project)
-	return everywhere || !slices.ContainsFunc(placesIn(places), func(e string) bool { return e == Unplaced || !slices.Contains(environments, e) })
+	return everywhere || !slices.ContainsFunc(placesIn(places), func(e string) bool {
+		return e == Unplaced || !slices.Contains(environments, e)
+	})
 }

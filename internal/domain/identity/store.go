@@ -39,7 +39,8 @@ func scanUser(scan func(...any) error) (Account, error) {
 }
 
 func insertUser(tx *db.Tx, u Account) error {
-	_, err := tx.Exec("INSERT INTO identity_user (id, name, display, password, disabled, created, version) VALUES (?, ?, ?, ?, 0, ?, 1)", u.ID, u.Name, u.Display, u.password, clock.Micros(u.Created))
+	_, err := tx.Exec("INSERT INTO identity_user (id, name, display, password, disabled, created, version) VALUES (?, ?, ?, ?, 0, ?, 1)",
+		u.ID, u.Name, u.Display, u.password, clock.Micros(u.Created))
 	if err != nil {
 		return err
 	}
@@ -54,12 +55,14 @@ func putRights(tx *db.Tx, u Account) error {
 		}
 	}
 	for _, m := range u.Roles {
-		if err := tx.Upsert("identity_member", 4, []string{"user_id", "role", "project", "environment"}, u.ID, m.Role, m.Project, cmp.Or(m.Environment, "*")); err != nil {
+		if err := tx.Upsert("identity_member", 4, []string{"user_id", "role", "project", "environment"},
+			u.ID, m.Role, m.Project, cmp.Or(m.Environment, "*")); err != nil {
 			return err
 		}
 	}
 	for _, g := range u.Grants {
-		if err := tx.Upsert("identity_right", 4, []string{"user_id", "permission", "project", "environment"}, u.ID, g.Permission, g.Project, cmp.Or(g.Environment, "*")); err != nil {
+		if err := tx.Upsert("identity_right", 4, []string{"user_id", "permission", "project", "environment"},
+			u.ID, g.Permission, g.Project, cmp.Or(g.Environment, "*")); err != nil {
 			return err
 		}
 	}
@@ -81,7 +84,8 @@ func (s *Service) users(ctx context.Context, p api.Paging, projects []string, al
 	query, args := "SELECT "+userColumns+" FROM identity_user u WHERE id > ?", []any{p.After}
 	if !all {
 		marks := strings.TrimSuffix(strings.Repeat("?, ", len(projects)), ", ")
-		query += " AND (EXISTS (SELECT 1 FROM identity_member m WHERE m.user_id = u.id AND m.project IN (" + marks + ")) OR EXISTS (SELECT 1 FROM identity_right g WHERE g.user_id = u.id AND g.project IN (" + marks + ")))"
+		query += " AND (EXISTS (SELECT 1 FROM identity_member m WHERE m.user_id = u.id AND m.project IN (" +
+			marks + ")) OR EXISTS (SELECT 1 FROM identity_right g WHERE g.user_id = u.id AND g.project IN (" + marks + ")))"
 		for range 2 {
 			for _, name := range projects {
 				args = append(args, name)
@@ -110,7 +114,8 @@ func (s *Service) own(ctx context.Context, u *Account) error {
 	}
 	// A place that is blank is none: it does not widen a right to every place.
 	u.Roles = slices.DeleteFunc(u.Roles, func(m Membership) bool { return m.Project == "" || m.Environment == "" })
-	rows, err = s.db.Query(ctx, "SELECT permission, project, environment FROM identity_right WHERE user_id = ? ORDER BY project, permission", u.ID)
+	rows,
+		err = s.db.Query(ctx, "SELECT permission, project, environment FROM identity_right WHERE user_id = ? ORDER BY project, permission", u.ID)
 	u.Grants, err = db.Scan(rows, err, func(r *sql.Rows) (Grant, error) {
 		var g Grant
 		return g, r.Scan(&g.Permission, &g.Project, &g.Environment)
@@ -143,13 +148,15 @@ func (s *Service) customRoles(ctx context.Context) ([]Role, error) {
 func putRole(tx *db.Tx, r Role, read int64) error {
 	permissions := strings.Join(r.Permissions, " ")
 	if read == 0 {
-		_, err := tx.Exec("INSERT INTO identity_role (name, description, permissions, version) VALUES (?, ?, ?, ?)", r.Name, r.Description, permissions, r.Version)
+		_, err := tx.Exec("INSERT INTO identity_role (name, description, permissions, version) VALUES (?, ?, ?, ?)",
+			r.Name, r.Description, permissions, r.Version)
 		if errs.Is(err, errs.Conflict) {
 			return errs.New(errs.Conflict, "role.exists", "there is a role %q already", r.Name).At(errs.Field{Path: "name", Message: "taken"})
 		}
 		return err
 	}
-	n, err := tx.Exec("UPDATE identity_role SET description = ?, permissions = ?, version = ? WHERE name = ? AND version = ?", r.Description, permissions, r.Version, r.Name, read)
+	n, err := tx.Exec("UPDATE identity_role SET description = ?, permissions = ?, version = ? WHERE name = ? AND version = ?",
+		r.Description, permissions, r.Version, r.Name, read)
 	if err == nil && n == 0 {
 		return errs.New(errs.Stale, "role.stale", "the role %s was changed or removed meanwhile: read it again", r.Name)
 	}

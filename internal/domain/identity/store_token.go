@@ -40,7 +40,8 @@ func insertToken(tx *db.Tx, t Token) error {
 		scope = unnarrowed
 	}
 	_, err := tx.Exec("INSERT INTO identity_token (hash, "+tokenColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		t.hash, t.ID, t.user, t.Name, t.Kind, scope, clock.Micros(t.Expires), clock.Micros(t.Created), clock.Micros(t.Created), clock.Micros(t.proved), t.Origin)
+		t.hash, t.ID, t.user, t.Name, t.Kind, scope, clock.Micros(t.Expires),
+		clock.Micros(t.Created), clock.Micros(t.Created), clock.Micros(t.proved), t.Origin)
 	return err
 }
 
@@ -54,7 +55,8 @@ func scanToken(scan func(...any) error) (Token, error) {
 	default: // what is blank where something has to stand narrows to nothing
 		t.Scope = append([]string{}, strings.Fields(scope)...)
 	}
-	t.Expires, t.Created, t.Seen, t.proved = clock.FromMicros(expires), clock.FromMicros(created), clock.FromMicros(seen), clock.FromMicros(proved)
+	t.Expires, t.Created, t.Seen, t.proved = clock.FromMicros(expires), clock.FromMicros(created),
+		clock.FromMicros(seen), clock.FromMicros(proved)
 	return t, err
 }
 
@@ -67,14 +69,16 @@ func (s *Service) tokenByHash(ctx context.Context, hash []byte) (*Token, error) 
 }
 
 func (s *Service) tokensOf(ctx context.Context, userID, kind string, p api.Paging) ([]Token, error) {
-	rows, err := s.db.Query(ctx, "SELECT "+tokenColumns+" FROM identity_token WHERE user_id = ? AND kind = ? AND id > ? ORDER BY id LIMIT ?", userID, kind, p.After, p.Limit+1)
+	rows, err := s.db.Query(ctx, "SELECT "+tokenColumns+" FROM identity_token WHERE user_id = ? AND kind = ? AND id > ? ORDER BY id LIMIT ?",
+		userID, kind, p.After, p.Limit+1)
 	return db.Scan(rows, err, func(r *sql.Rows) (Token, error) { return scanToken(r.Scan) })
 }
 
 // knows reports whether a user has a session or had one from an address.
 func (s *Service) knows(ctx context.Context, userID, origin string) bool {
 	var n int
-	err := s.db.QueryRow(ctx, "SELECT COUNT(*) FROM identity_token WHERE user_id = ? AND kind = ? AND origin = ?", userID, kindSession, origin).Scan(&n)
+	err := s.db.QueryRow(ctx, "SELECT COUNT(*) FROM identity_token WHERE user_id = ? AND kind = ? AND origin = ?",
+		userID, kindSession, origin).Scan(&n)
 	return err == nil && n > 0
 }
 
@@ -128,7 +132,8 @@ func (s *seen) put(token string, at time.Time) {
 func endSessions(tx *db.Tx, userID, but string, tokens bool) error {
 	query := "DELETE FROM identity_token WHERE user_id = ? AND id <> ? AND kind IN ('" + kindSession + "', '" + kindLink + "')"
 	if tokens {
-		query = "DELETE FROM identity_token WHERE user_id = ? AND id <> ? AND kind IN ('" + kindSession + "', '" + kindLink + "', '" + kindAPI + "')"
+		query = "DELETE FROM identity_token WHERE user_id = ? AND id <> ? AND kind IN ('" +
+			kindSession + "', '" + kindLink + "', '" + kindAPI + "')"
 	}
 	_, err := tx.Exec(query, userID, but)
 	return err
@@ -136,7 +141,7 @@ func endSessions(tx *db.Tx, userID, but string, tokens bool) error {
 
 // Sweep removes tokens that have expired.
 func (s *Service) Sweep(ctx context.Context) error {
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec("DELETE FROM identity_try WHERE last < ?", clock.Micros(s.clock.Now().Add(-3*longestRest))); err != nil {
 			return err
 		}

@@ -14,12 +14,16 @@ const longPassword = 20
 
 // common are words and rows that guessers try first, as they are and with
 // numbers and signs around them.
-var common = strings.Fields(`password passwort passw0rd passphrase secret geheim admin administrator root toor sextant letmein welcome changeme default
-iloveyou sunshine princess football baseball superman batman dragon monkey master shadow michael jennifer computer internet server system manager operator
-qwerty qwertz azerty asdfgh zxcvbn qazwsx mima woaini test tester testing guest user login access company summer winter spring autumn starwars whatever trustno`)
+var common = strings.Fields(
+	`password passwort passw0rd passphrase secret geheim admin administrator root toor sextant letmein welcome changeme default
+iloveyou sunshine princess football baseball superman batman dragon ` +
+		`monkey master shadow michael jennifer computer internet server system manager operator
+qwerty qwertz azerty asdfgh zxcvbn qazwsx mima woaini test tester testing ` +
+		`guest user login access company summer winter spring autumn starwars whatever trustno`)
 
 // rows are keys that lie beside each other and letters that follow each other.
-var rows = []string{"abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiopasdfghjklzxcvbnm", "qwertzuiopasdfghjklyxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm", "1q2w3e4r5t6y7u8i9o0p", "!@#$%^&*()"}
+var rows = []string{"abcdefghijklmnopqrstuvwxyz", "01234567890123456789",
+	"qwertyuiopasdfghjklzxcvbnm", "qwertzuiopasdfghjklyxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm", "1q2w3e4r5t6y7u8i9o0p", "!@#$%^&*()"}
 
 // leet are signs that guessers read as letters.
 var leet = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i")
@@ -32,7 +36,8 @@ func checkPassword(name, p string) error {
 			At(errs.Field{Path: "password", Message: "too short or too long"})
 	}
 	if why := weak(name, p); why != "" {
-		return errs.New(errs.Invalid, "identity.password_weak", "this password is guessed at once: it %s; take some words that do not belong together", why).
+		return errs.New(errs.Invalid, "identity.password_weak",
+			"this password is guessed at once: it %s; take some words that do not belong together", why).
 			At(errs.Field{Path: "password", Message: "too easy to guess"})
 	}
 	return nil
@@ -58,7 +63,8 @@ func weak(name, p string) string {
 	if n := letters(strings.ToLower(name)); len(n) >= 3 && strings.Contains(core, n) && len(core) < 2*len(n)+4 {
 		return "is the name of the user with little around it"
 	}
-	for _, text := range []string{core, letters(leet.Replace(strings.TrimRightFunc(low, func(r rune) bool { return !unicode.IsLetter(r) }))), letters(leet.Replace(low))} {
+	for _, text := range []string{core, letters(leet.Replace(strings.TrimRightFunc(low, func(r rune) bool { return !unicode.IsLetter(r) }))),
+		letters(leet.Replace(low))} {
 		if onlyCommon(text) {
 			return "is a common word with numbers or signs"
 		}

@@ -184,7 +184,8 @@ func RequireIn(ctx context.Context, permission, project, environment string) err
 	if s.ID == "" {
 		return errs.New(errs.Unauthenticated, "identity.unauthenticated", "log in first")
 	}
-	return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission %s %s%s", s.Lacking(permission, project, environment), permission, where(project, environment), s.because(permission, project)).
+	return errs.New(errs.Forbidden, "identity.forbidden", "%s has no permission %s %s%s",
+		s.Lacking(permission, project, environment), permission, where(project, environment), s.because(permission, project)).
 		With("permission", permission).With("project", project).With("environment", environment)
 }
 

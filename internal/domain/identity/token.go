@@ -13,7 +13,7 @@ import (
 // IssuePlugin gives a plugin a token of its own; earlier ones end.
 func (s *Service) IssuePlugin(ctx context.Context, plugin string) (string, error) {
 	secret, now := clock.NewToken("sxp_"), s.clock.Now()
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := s.RevokePlugin(tx, plugin); err != nil {
 			return err
 		}
@@ -24,6 +24,7 @@ func (s *Service) IssuePlugin(ctx context.Context, plugin string) (string, error
 
 // RevokePlugin ends the token of a plugin.
 func (s *Service) RevokePlugin(tx *db.Tx, plugin string) error {
+	s.known.Changes(tx)
 	_, err := tx.Exec("DELETE FROM identity_token WHERE user_id = ? AND kind = ?", plugin, kindPlugin)
 	return err
 }
@@ -47,12 +48,14 @@ func (s *Service) CreateToken(ctx context.Context, n NewToken) (Token, string, e
 	}
 	for _, p := range n.Scope {
 		if !permissionForm.MatchString(p) {
-			return Token{}, "", errs.New(errs.Invalid, "identity.scope", "%q is no permission: write domain.verb, domain.* or *", p).At(errs.Field{Path: "scope", Message: "want domain.verb, domain.* or *"})
+			return Token{}, "", errs.New(errs.Invalid, "identity.scope", "%q is no permission: write domain.verb, domain.* or *", p).
+				At(errs.Field{Path: "scope", Message: "want domain.verb, domain.* or *"})
 		}
 	}
 	secret, now := clock.NewToken("sxt_"), s.clock.Now()
-	t := Token{ID: clock.NewID(s.clock), user: sub.userID(), Name: n.Name, Kind: kindAPI, hash: digest(secret), Scope: n.Scope, Expires: now.Add(n.For), Created: now, Seen: now}
-	err := s.db.Do(ctx, func(tx *db.Tx) error {
+	t := Token{ID: clock.NewID(s.clock), user: sub.userID(), Name: n.Name,
+		Kind: kindAPI, hash: digest(secret), Scope: n.Scope, Expires: now.Add(n.For), Created: now, Seen: now}
+	err := s.write(ctx, func(tx *db.Tx) error {
 		if err := insertToken(tx, t); err != nil {
 			return err
 		}
@@ -91,7 +94,7 @@ func (s *Service) RevokeToken(ctx context.Context, id string) error {
 	if err := whole(ctx); err != nil {
 		return err
 	}
-	return s.db.Do(ctx, func(tx *db.Tx) error {
+	return s.write(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec("DELETE FROM identity_token WHERE id = ? AND user_id = ? AND kind = ?", id, From(ctx).userID(), kindAPI)
 		if err != nil {
 			return err

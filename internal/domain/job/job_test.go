@@ -239,7 +239,8 @@ func TestWhoWaitsIsWoken(t *testing.T) {
 	wait := func(seconds int) chan []job.Job {
 		got := make(chan []job.Job, 1)
 		go func() {
-			all, err := s.Activate(ctx, job.Pull{Project: "a", Type: "paint", Worker: "w", Max: 1, Lease: 5, Wait: seconds, Variables: []string{"y", "z"}})
+			all, err := s.Activate(ctx,
+				job.Pull{Project: "a", Type: "paint", Worker: "w", Max: 1, Lease: 5, Wait: seconds, Variables: []string{"y", "z"}})
 			if err != nil {
 				t.Error(err)
 			}
@@ -266,7 +267,8 @@ func TestWhoWaitsIsWoken(t *testing.T) {
 	if all := <-got; len(all) != 0 {
 		t.Fatalf("the end of the wait gives %+v", all)
 	}
-	if _, err := s.Activate(t.Context(), job.Pull{Project: "a", Type: "paint", Worker: "w", Max: 1}); !errs.Is(err, errs.Unauthenticated) && !errs.Is(err, errs.Forbidden) {
+	if _, err := s.Activate(t.Context(), job.Pull{Project: "a", Type: "paint", Worker: "w", Max: 1}); !errs.Is(err, errs.Unauthenticated) &&
+		!errs.Is(err, errs.Forbidden) {
 		t.Errorf("without the right: %v", err)
 	}
 }

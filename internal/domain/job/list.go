@@ -89,7 +89,8 @@ func (s *Service) List(ctx context.Context, f Filter) (api.Page[Open], error) {
 
 // open is how a job stands at a time.
 func (r row) open(now int64) Open {
-	o := Open{Key: api.Key(r.key), Type: r.kind, Run: api.Key(r.run), Process: r.process, Element: r.node, Retries: r.retries, State: stateFree}
+	o := Open{Key: api.Key(r.key), Type: r.kind, Run: api.Key(r.run), Process: r.process, Element: r.node,
+		Retries: r.retries, State: stateFree}
 	switch {
 	case r.free == never:
 		o.State, o.Retries = stateStuck, 0

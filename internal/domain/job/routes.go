@@ -23,14 +23,16 @@ func (s *Service) Routes(a *api.API) {
 // takeRoutes are how jobs are found.
 func (s *Service) takeRoutes(a *api.API) {
 	type page struct{ Body api.Page[Open] }
-	api.Register(a, api.Endpoint{ID: "listOpenJobs", Method: http.MethodGet, Path: "/api/v1/jobs", Tag: "jobs", Summary: "Open jobs that workers pull, the oldest first", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listOpenJobs", Method: http.MethodGet, Path: "/api/v1/jobs",
+		Tag: "jobs", Summary: "Open jobs that workers pull, the oldest first", Permission: "run.read"},
 		func(ctx context.Context, f *Filter) (*page, error) {
 			p, err := s.List(ctx, *f)
 			return &page{p}, err
 		})
 	type in struct{ Body Pull }
 	type out struct{ Body api.Page[Job] }
-	api.Register(a, api.Endpoint{ID: "activateJobs", Method: http.MethodPost, Path: "/api/v1/jobs/activate", Tag: "jobs", Summary: "Take open jobs of a type, and wait for one where there is none", Permission: "job.work"},
+	api.Register(a, api.Endpoint{ID: "activateJobs", Method: http.MethodPost, Path: "/api/v1/jobs/activate",
+		Tag: "jobs", Summary: "Take open jobs of a type, and wait for one where there is none", Permission: "job.work"},
 		func(ctx context.Context, i *in) (*out, error) {
 			all, err := s.Activate(ctx, i.Body)
 			return &out{api.Page[Job]{Items: all}}, err
@@ -46,7 +48,8 @@ func (s *Service) sayRoutes(a *api.API) {
 			Variables map[string]json.RawMessage `json:"variables,omitempty" doc:"Results"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "completeJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/complete", Tag: "jobs", Summary: "End a job with its results", Permission: "job.work", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "completeJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/complete",
+		Tag: "jobs", Summary: "End a job with its results", Permission: "job.work", Status: http.StatusNoContent},
 		func(ctx context.Context, i *jobResult) (*struct{}, error) {
 			return nil, s.Complete(ctx, Held{i.Job.Key, i.Body.Lease}, i.Body.Variables)
 		})
@@ -59,7 +62,8 @@ func (s *Service) sayRoutes(a *api.API) {
 			Backoff int     `json:"backoff,omitempty" minimum:"0" maximum:"86400" doc:"Seconds until the next try"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "failJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/fail", Tag: "jobs", Summary: "Say that a try has failed", Permission: "job.work", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "failJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/fail",
+		Tag: "jobs", Summary: "Say that a try has failed", Permission: "job.work", Status: http.StatusNoContent},
 		func(ctx context.Context, i *jobFailure) (*struct{}, error) {
 			return nil, s.Fail(ctx, Held{i.Job.Key, i.Body.Lease}, i.Body.Message, i.Body.Retries, time.Duration(i.Body.Backoff)*time.Second)
 		})
@@ -72,7 +76,8 @@ func (s *Service) sayRoutes(a *api.API) {
 			Variables map[string]json.RawMessage `json:"variables,omitempty"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "throwJobError", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/error", Tag: "jobs", Summary: "Throw a BPMN error from a job", Permission: "job.work", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "throwJobError", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/error",
+		Tag: "jobs", Summary: "Throw a BPMN error from a job", Permission: "job.work", Status: http.StatusNoContent},
 		func(ctx context.Context, i *jobError) (*struct{}, error) {
 			return nil, s.Throw(ctx, Held{i.Job.Key, i.Body.Lease}, i.Body.Code, i.Body.Message, i.Body.Variables)
 		})
@@ -88,7 +93,8 @@ func (s *Service) sayRoutes(a *api.API) {
 			Deadline time.Time `json:"deadline"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "extendJob", Method: http.MethodPost, Path: "/api/v1/jobs/{job}/extend", Tag: "jobs", Summary: "Have a job for longer", Permission: "job.work"},
+	api.Register(a, api.Endpoint{ID: "extendJob", Method: http.MethodPost,
+		Path: "/api/v1/jobs/{job}/extend", Tag: "jobs", Summary: "Have a job for longer", Permission: "job.work"},
 		func(ctx context.Context, i *jobExtension) (*jobDeadline, error) {
 			var o jobDeadline
 			var err error

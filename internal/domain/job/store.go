@@ -27,7 +27,8 @@ func (r row) holder() string {
 }
 
 func (r row) job() Job {
-	return Job{Key: api.Key(r.key), Type: r.kind, Run: api.Key(r.run), Process: r.process, Element: r.node, Retries: r.retries, Worker: r.workerOf, Lease: api.Key(r.lease), Deadline: clock.FromMicros(r.free), element: r.element}
+	return Job{Key: api.Key(r.key), Type: r.kind, Run: api.Key(r.run), Process: r.process,
+		Element: r.node, Retries: r.retries, Worker: r.workerOf, Lease: api.Key(r.lease), Deadline: clock.FromMicros(r.free), element: r.element}
 }
 
 const columns = "job, project, type, run, element, process, node, retries, free, worker, lease"
@@ -39,7 +40,8 @@ func scan(read func(...any) error) (r row, err error) {
 // put keeps a job. One that is offered again keeps its lease's number, under which
 // nobody may say anything any more.
 func put(tx *db.Tx, j Job, element int64, project string, free time.Time) error {
-	n, err := tx.Exec("UPDATE job_open SET retries = ?, free = ?, worker = '', lease = lease + 1 WHERE job = ?", j.Retries, micros(free), int64(j.Key))
+	n, err := tx.Exec("UPDATE job_open SET retries = ?, free = ?, worker = '', lease = lease + 1 WHERE job = ?",
+		j.Retries, micros(free), int64(j.Key))
 	if err != nil || n > 0 {
 		return err
 	}
@@ -108,7 +110,8 @@ func soonest(ctx context.Context, q db.Querier, c choice) (time.Time, error) {
 // lease takes jobs for a worker, those that were free first.
 func lease(ctx context.Context, tx *db.Tx, c choice, now, until time.Time) ([]Job, error) {
 	where, all := c.where()
-	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM job_open WHERE "+where+" AND free <= ? ORDER BY free, job LIMIT ?", append(all, clock.Micros(now), min(c.pull.Max, maxJobs))...)
+	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM job_open WHERE "+where+" AND free <= ? ORDER BY free, job LIMIT ?",
+		append(all, clock.Micros(now), min(c.pull.Max, maxJobs))...)
 	found, err := db.Scan(rows, err, func(r *sql.Rows) (row, error) { return scan(r.Scan) })
 	if err != nil {
 		return nil, err
@@ -117,7 +120,8 @@ func lease(ctx context.Context, tx *db.Tx, c choice, now, until time.Time) ([]Jo
 	for _, r := range found {
 		r.free, r.workerOf = clock.Micros(until), c.pull.Worker
 		r.lease++
-		if _, err := tx.Exec("UPDATE job_open SET free = ?, worker = ?, lease = ? WHERE job = ?", r.free, r.workerOf, r.lease, r.key); err != nil {
+		if _, err := tx.Exec("UPDATE job_open SET free = ?, worker = ?, lease = ? WHERE job = ?",
+			r.free, r.workerOf, r.lease, r.key); err != nil {
 			return nil, err
 		}
 		jobs = append(jobs, r.job())

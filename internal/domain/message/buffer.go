@@ -43,15 +43,18 @@ var keyForm = regexp.MustCompile(`^[0-9A-Z]{1,26}$`)
 // publisher: nobody takes the place of all others.
 func room(ctx context.Context, q db.Querier, p post) error {
 	all, own := 0, 0
-	err := q.QueryRow(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN subject = ? THEN 1 ELSE 0 END), 0) FROM message_post WHERE project = ? AND is_signal = 0 AND expires > ?",
+	err := q.QueryRow(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN subject = ? THEN 1 ELSE 0 END), 0) "+
+		"FROM message_post WHERE project = ? AND is_signal = 0 AND expires > ?",
 		p.rights.Subject, p.project, clock.Micros(p.created)).Scan(&all, &own)
 	switch {
 	case err != nil:
 		return err
 	case own >= MaxOwn:
-		return errs.New(errs.Exhausted, "message.full", "%d messages of %s wait in project %q already: wait until some are taken or expire, delete some, or publish without a time to live", own, p.rights.Name, p.project)
+		return errs.New(errs.Exhausted, "message.full", "%d messages of %s wait in project %q already: "+
+			"wait until some are taken or expire, delete some, or publish without a time to live", own, p.rights.Name, p.project)
 	case all >= MaxBuffered:
-		return errs.New(errs.Exhausted, "message.full", "%d messages wait in project %q already: wait until some are taken or expire, have some deleted, or publish without a time to live", all, p.project)
+		return errs.New(errs.Exhausted, "message.full", "%d messages wait in project %q already: "+
+			"wait until some are taken or expire, have some deleted, or publish without a time to live", all, p.project)
 	}
 	return nil
 }
@@ -73,7 +76,8 @@ func (s *Service) Buffer(ctx context.Context, f BufferFilter) (api.Page[Buffered
 	if f.After != "" && !keyForm.MatchString(f.After) {
 		return api.Page[Buffered]{}, api.BadCursor()
 	}
-	query, args := "SELECT message, name, correlation, id, OCTET_LENGTH(variables), rights, created, expires FROM message_post WHERE project = ? AND is_signal = 0 AND expires > ? AND message > ?",
+	query, args := "SELECT message, name, correlation, id, OCTET_LENGTH(variables), rights, created, expires "+
+		"FROM message_post WHERE project = ? AND is_signal = 0 AND expires > ? AND message > ?",
 		[]any{f.Project, clock.Micros(s.Clock.Now()), f.After}
 	if f.Name != "" {
 		query, args = query+" AND name = ?", append(args, f.Name)
@@ -106,7 +110,8 @@ func scanBuffered(r *sql.Rows) (b Buffered, err error) {
 func (s *Service) Delete(ctx context.Context, key string) error {
 	missing := errs.New(errs.NotFound, "message.not_found", "there is no message %.40q that waits, or you may not see it", key)
 	return s.DB.Do(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, "SELECT "+postColumns+" FROM message_post WHERE message = ? AND is_signal = 0 AND expires > ?", key, clock.Micros(s.Clock.Now()))
+		rows, err := tx.Query(ctx, "SELECT "+postColumns+" FROM message_post WHERE message = ? AND is_signal = 0 AND expires > ?",
+			key, clock.Micros(s.Clock.Now()))
 		found, err := db.Scan(rows, err, scanPost)
 		if err != nil {
 			return err
@@ -125,13 +130,15 @@ func (s *Service) Delete(ctx context.Context, key string) error {
 		if err != nil {
 			return err
 		}
-		return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: identity.From(ctx).Actor(), Verb: "message.delete", Object: "message/" + p.name, Detail: detail})
+		return s.Audit.Write(ctx, tx,
+			audit.Record{Project: p.project, Actor: identity.From(ctx).Actor(), Verb: "message.delete", Object: "message/" + p.name, Detail: detail})
 	})
 }
 
 func (s *Service) bufferRoutes(a *api.API) {
 	type page struct{ Body api.Page[Buffered] }
-	api.Register(a, api.Endpoint{ID: "listMessages", Method: http.MethodGet, Path: "/api/v1/messages", Tag: "messages", Summary: "Messages that wait: one's own, or all with the right message.write", Permission: "message.publish"},
+	api.Register(a, api.Endpoint{ID: "listMessages", Method: http.MethodGet, Path: "/api/v1/messages",
+		Tag: "messages", Summary: "Messages that wait: one's own, or all with the right message.write", Permission: "message.publish"},
 		func(ctx context.Context, in *BufferFilter) (*page, error) {
 			p, err := s.Buffer(ctx, *in)
 			return &page{p}, err
@@ -139,6 +146,8 @@ func (s *Service) bufferRoutes(a *api.API) {
 	type one struct {
 		Key string `path:"key" maxLength:"26"`
 	}
-	api.Register(a, api.Endpoint{ID: "deleteMessage", Method: http.MethodDelete, Path: "/api/v1/messages/{key}", Tag: "messages", Summary: "Remove a message that waits: one's own, or any with the right message.write", Permission: "message.publish", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "deleteMessage", Method: http.MethodDelete,
+		Path: "/api/v1/messages/{key}", Tag: "messages", Summary: "Remove a message that waits: one's own, or any with the right message.write",
+		Permission: "message.publish", Status: http.StatusNoContent},
 		func(ctx context.Context, in *one) (*struct{}, error) { return nil, s.Delete(ctx, in.Key) })
 }

@@ -13,8 +13,10 @@ type Published struct {
 }
 
 var (
-	messagePublished = bus.Kind[Published]{Type: "sextant.message.published.v1", Subject: "message/{name}", Says: "A message was published.", Read: "message.write"}
-	signalPublished  = bus.Kind[Published]{Type: "sextant.signal.published.v1", Subject: "signal/{name}", Says: "A signal was broadcast.", Read: "message.write"}
+	messagePublished = bus.Kind[Published]{
+		Type: "sextant.message.published.v1", Subject: "message/{name}", Says: "A message was published.", Read: "message.write"}
+	signalPublished = bus.Kind[Published]{
+		Type: "sextant.signal.published.v1", Subject: "signal/{name}", Says: "A signal was broadcast.", Read: "message.write"}
 )
 
 // Events are the kinds of events on messages and signals.

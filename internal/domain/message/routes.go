@@ -39,20 +39,23 @@ func (s *Service) Waits(ctx context.Context, f Filter) (api.Page[Waiting], error
 func (s *Service) Routes(a *api.API) {
 	type told struct{ Body Told }
 	type messageIn struct{ Body Message }
-	api.Register(a, api.Endpoint{ID: "publishMessage", Method: http.MethodPost, Path: "/api/v1/messages", Tag: "messages", Summary: "Publish a message to the runs that wait for it", Permission: "message.publish"},
+	api.Register(a, api.Endpoint{ID: "publishMessage", Method: http.MethodPost,
+		Path: "/api/v1/messages", Tag: "messages", Summary: "Publish a message to the runs that wait for it", Permission: "message.publish"},
 		func(ctx context.Context, in *messageIn) (*told, error) {
 			t, err := s.Publish(ctx, in.Body)
 			return &told{t}, err
 		})
 	type signalIn struct{ Body Signal }
-	api.Register(a, api.Endpoint{ID: "broadcastSignal", Method: http.MethodPost, Path: "/api/v1/signals", Tag: "messages", Summary: "Broadcast a signal to everything that waits for it", Permission: "message.publish"},
+	api.Register(a, api.Endpoint{ID: "broadcastSignal", Method: http.MethodPost,
+		Path: "/api/v1/signals", Tag: "messages", Summary: "Broadcast a signal to everything that waits for it", Permission: "message.publish"},
 		func(ctx context.Context, in *signalIn) (*told, error) {
 			t, err := s.Broadcast(ctx, in.Body)
 			return &told{t}, err
 		})
 	s.bufferRoutes(a)
 	type waitsOut struct{ Body api.Page[Waiting] }
-	api.Register(a, api.Endpoint{ID: "listWaits", Method: http.MethodGet, Path: "/api/v1/waits", Tag: "messages", Summary: "What waits for messages and signals", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listWaits", Method: http.MethodGet,
+		Path: "/api/v1/waits", Tag: "messages", Summary: "What waits for messages and signals", Permission: "run.read"},
 		func(ctx context.Context, in *Filter) (*waitsOut, error) {
 			page, err := s.Waits(ctx, *in)
 			return &waitsOut{page}, err

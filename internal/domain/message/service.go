@@ -130,7 +130,8 @@ func (s *Service) Publish(ctx context.Context, m Message) (Told, error) {
 	}
 	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return s.store(ctx, tx, p) }); err != nil {
 		if isTwice(err) {
-			err = errs.New(errs.Conflict, "message.twice", "a message %q with the id %q and the key %q is there already", m.Name, m.ID, m.Correlation)
+			err = errs.New(errs.Conflict, "message.twice", "a message %q with the id %q and the key %q is there already",
+				m.Name, m.ID, m.Correlation)
 		}
 		return Told{}, err
 	}
@@ -157,18 +158,21 @@ func (s *Service) post(ctx context.Context, project string, signal bool, name st
 	size := 0
 	for n, v := range vars {
 		if n == "" || n[0] == '$' || !json.Valid(v) {
-			return post{}, errs.New(errs.Invalid, "run.variable", "the variable %q is not possible: names do not begin with $, values are JSON", n).At(errs.Field{Path: "variables." + n, Message: "not possible"})
+			return post{}, errs.New(errs.Invalid, "run.variable", "the variable %q is not possible: names do not begin with $, values are JSON", n).
+				At(errs.Field{Path: "variables." + n, Message: "not possible"})
 		}
 		size += len(n) + len(v)
 	}
 	if size > MaxVariables {
-		return post{}, errs.New(errs.TooLarge, "message.too_large", "the variables have %d bytes: at most %d are possible; put what is larger into an object or a file and name it", size, MaxVariables)
+		return post{}, errs.New(errs.TooLarge, "message.too_large",
+			"the variables have %d bytes: at most %d are possible; put what is larger into an object or a file and name it", size, MaxVariables)
 	}
 	if err := s.Refer(ctx, project, vars); err != nil {
 		return post{}, err
 	}
 	now, key := s.Clock.Now(), clock.NewID(s.Clock)
-	return post{key: key, project: project, signal: signal, name: name, id: key, variables: vars, rights: identity.From(ctx).Rights(), created: now, expires: now}, nil
+	return post{key: key, project: project, signal: signal, name: name, id: key,
+		variables: vars, rights: identity.From(ctx).Rights(), created: now, expires: now}, nil
 }
 
 // Thrown is a signal of a run.
@@ -188,7 +192,8 @@ func (s *Service) Throw(tx *db.Tx, t Thrown) error {
 	}
 	now, key := s.Clock.Now(), clock.NewID(s.Clock)
 	tx.AfterCommit(s.poke)
-	return s.keep(tx, post{key: key, project: t.Project, signal: true, name: t.Name, id: key, variables: t.Variables, rights: t.By, chain: chain + 1, created: now, expires: now})
+	return s.keep(tx, post{key: key, project: t.Project, signal: true, name: t.Name,
+		id: key, variables: t.Variables, rights: t.By, chain: chain + 1, created: now, expires: now})
 }
 
 func (s *Service) poke() {
@@ -220,7 +225,8 @@ func (s *Service) store(ctx context.Context, tx *db.Tx, p post) error {
 	if err := kind.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: p.project}, data); err != nil {
 		return err
 	}
-	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: identity.From(ctx).Actor(), Verb: p.source() + ".publish", Object: subject, Detail: detail})
+	return s.Audit.Write(ctx, tx,
+		audit.Record{Project: p.project, Actor: identity.From(ctx).Actor(), Verb: p.source() + ".publish", Object: subject, Detail: detail})
 }
 
 // heard puts on record who published what a run has heard.
@@ -229,7 +235,8 @@ func (s *Service) heard(ctx context.Context, tx *db.Tx, p post, run int64) error
 	if err != nil {
 		return err
 	}
-	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: audit.Actor{Subject: p.rights.Subject, Name: p.rights.Name}, Verb: p.source() + ".publish", Object: "run/" + api.Key(run).String(), Detail: detail})
+	return s.Audit.Write(ctx, tx, audit.Record{Project: p.project, Actor: audit.Actor{Subject: p.rights.Subject, Name: p.rights.Name},
+		Verb: p.source() + ".publish", Object: "run/" + api.Key(run).String(), Detail: detail})
 }
 
 // keep stores a post; a signal with its targets.
@@ -366,13 +373,15 @@ func (s *Service) bring(ctx context.Context, p post, w wait, t *Told, done func(
 	})
 	switch {
 	case errs.HasCode(err, "message.overwrites"):
-		s.Log.InfoContext(ctx, "a run did not take what would change its variables", "run", w.run, "event", p.name, "by", p.rights.Subject, "err", err)
+		s.Log.InfoContext(ctx, "a run did not take what would change its variables",
+			"run", w.run, "event", p.name, "by", p.rights.Subject, "err", err)
 		t.Refused = append(t.Refused, Refusal{Process: w.process, Run: api.Key(w.run), Code: "message.overwrites", Reason: errs.As(err).Message})
 		if !p.signal {
 			return false, nil
 		}
 		return false, s.DB.Do(ctx, done)
-	case errors.Is(err, engine.ErrGone), errors.Is(err, durable.ErrNoRun), errs.Is(err, errs.Conflict) && !isTwice(err): // the last is set aside
+	// the last is set aside
+	case errors.Is(err, engine.ErrGone), errors.Is(err, durable.ErrNoRun), errs.Is(err, errs.Conflict) && !isTwice(err):
 		if !p.signal {
 			return false, nil
 		}
@@ -397,7 +406,8 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 	req := control.Request{Project: p.project, Process: process, Event: event, Variables: p.variables, Source: p.source(), With: done}
 	switch {
 	case p.chain > MaxChain:
-		req.Barred = errs.New(errs.Forbidden, "message.chain", "%d runs began one after the other by signals of each other: it may be that they never end", MaxChain)
+		req.Barred = errs.New(errs.Forbidden, "message.chain",
+			"%d runs began one after the other by signals of each other: it may be that they never end", MaxChain)
 	case p.chain > 0:
 		req.With = func(tx *db.Tx, run int64) error {
 			if err := insertChain(tx, run, p.chain); err != nil {

@@ -71,7 +71,8 @@ func insertPost(tx *db.Tx, p post) error {
 		return err
 	}
 	_, err = tx.Exec("INSERT INTO message_post ("+postColumns+", subject, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-		p.key, p.project, flag(p.signal), p.name, p.correlation, p.id, string(variables), string(rights), p.chain, clock.Micros(p.created), clock.Micros(p.expires), p.rights.Subject)
+		p.key, p.project, flag(p.signal), p.name, p.correlation, p.id, string(variables),
+		string(rights), p.chain, clock.Micros(p.created), clock.Micros(p.expires), p.rights.Subject)
 	return err
 }
 
@@ -79,7 +80,8 @@ func scanPost(r *sql.Rows) (p post, err error) {
 	var signal int
 	var variables, rights string
 	var created, expires int64
-	if err = r.Scan(&p.key, &p.project, &signal, &p.name, &p.correlation, &p.id, &variables, &rights, &p.chain, &created, &expires); err != nil {
+	if err = r.Scan(&p.key, &p.project, &signal, &p.name, &p.correlation,
+		&p.id, &variables, &rights, &p.chain, &created, &expires); err != nil {
 		return p, err
 	}
 	p.signal, p.created, p.expires = signal == 1, clock.FromMicros(created), clock.FromMicros(expires)
@@ -95,7 +97,8 @@ func markTold(tx *db.Tx, key string) error {
 }
 
 func dropPost(tx *db.Tx, key string) error {
-	for _, text := range []string{"DELETE FROM message_post WHERE message = ?", "DELETE FROM message_taken WHERE message = ?", "DELETE FROM message_target WHERE message = ?"} {
+	for _, text := range []string{"DELETE FROM message_post WHERE message = ?",
+		"DELETE FROM message_taken WHERE message = ?", "DELETE FROM message_target WHERE message = ?"} {
 		if _, err := tx.Exec(text, key); err != nil {
 			return err
 		}
@@ -112,7 +115,8 @@ func untold(ctx context.Context, q db.Querier, after string, limit int) ([]post,
 // bufferedFor lists the messages that a run of a process could take which waits for
 // them, the oldest first.
 func bufferedFor(ctx context.Context, q db.Querier, o opened, now int64) ([]post, error) {
-	rows, err := q.Query(ctx, "SELECT "+postColumns+` FROM message_post p WHERE project = ? AND is_signal = 0 AND name = ? AND correlation = ? AND expires > ?
+	rows, err := q.Query(ctx, "SELECT "+postColumns+` FROM message_post p `+
+		`WHERE project = ? AND is_signal = 0 AND name = ? AND correlation = ? AND expires > ?
 AND NOT EXISTS (SELECT 1 FROM message_taken t WHERE t.message = p.message AND t.process = ?) ORDER BY message LIMIT 100`,
 		o.project, o.name, o.correlation, now, o.process)
 	return db.Scan(rows, err, scanPost)
@@ -126,7 +130,8 @@ func expired(ctx context.Context, q db.Querier, now int64) ([]string, error) {
 // snapshot keeps everything that waits for a signal now as its targets.
 func snapshot(tx *db.Tx, p post) error {
 	_, err := tx.Exec(`INSERT INTO message_target (message, subscription, process, run, element, event)
-SELECT ?, subscription, process, run, element, '' FROM message_wait WHERE project = ? AND is_signal = 1 AND name = ?`, p.key, p.project, p.name)
+SELECT ?, subscription, process, run, element, '' FROM message_wait WHERE project = ? AND is_signal = 1 AND name = ?`,
+		p.key, p.project, p.name)
 	if err != nil {
 		return err
 	}
@@ -136,7 +141,8 @@ SELECT ?, 0, process, 0, 0, event FROM message_start WHERE project = ? AND is_si
 }
 
 func targets(ctx context.Context, q db.Querier, key string) ([]target, error) {
-	rows, err := q.Query(ctx, "SELECT subscription, process, run, element, event FROM message_target WHERE message = ? ORDER BY subscription, process", key)
+	rows, err := q.Query(ctx, "SELECT subscription, process, run, element, event "+
+		"FROM message_target WHERE message = ? ORDER BY subscription, process", key)
 	return db.Scan(rows, err, func(r *sql.Rows) (t target, err error) {
 		return t, r.Scan(&t.subscription, &t.process, &t.run, &t.element, &t.event)
 	})
@@ -150,8 +156,10 @@ func dropTarget(tx *db.Tx, key string, t target) error {
 // waiting lists the runs that wait for a message and whose process has none yet, the
 // one that has waited longest first.
 func waiting(ctx context.Context, q db.Querier, p post) ([]wait, error) {
-	rows, err := q.Query(ctx, `SELECT subscription, run, element, process FROM message_wait w WHERE project = ? AND is_signal = 0 AND name = ? AND correlation = ?
-AND NOT EXISTS (SELECT 1 FROM message_taken t WHERE t.message = ? AND t.process = w.process) ORDER BY since, subscription`, p.project, p.name, p.correlation, p.key)
+	rows, err := q.Query(ctx, `SELECT subscription, run, element, process `+
+		`FROM message_wait w WHERE project = ? AND is_signal = 0 AND name = ? AND correlation = ?
+AND NOT EXISTS (SELECT 1 FROM message_taken t WHERE t.message = ? AND t.process = w.process) ORDER BY since, subscription`,
+		p.project, p.name, p.correlation, p.key)
 	return db.Scan(rows, err, func(r *sql.Rows) (w wait, err error) {
 		return w, r.Scan(&w.subscription, &w.run, &w.element, &w.process)
 	})
@@ -175,12 +183,14 @@ func begun(ctx context.Context, q db.Querier, p post, process string) (bool, err
 		return false, nil
 	}
 	var n int
-	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM message_begun WHERE project = ? AND process = ? AND correlation = ?", p.project, process, p.correlation).Scan(&n)
+	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM message_begun WHERE project = ? AND process = ? AND correlation = ?",
+		p.project, process, p.correlation).Scan(&n)
 	return n > 0, err
 }
 
 func insertBegun(tx *db.Tx, p post, process string, run int64) error {
-	_, err := tx.Exec("INSERT INTO message_begun (project, process, correlation, run) VALUES (?, ?, ?, ?)", p.project, process, p.correlation, run)
+	_, err := tx.Exec("INSERT INTO message_begun (project, process, correlation, run) VALUES (?, ?, ?, ?)",
+		p.project, process, p.correlation, run)
 	return err
 }
 
@@ -194,7 +204,8 @@ func freeBegun(tx *db.Tx, run int64) (bool, error) {
 		return false, err
 	}
 	for _, k := range keys { // several where others were merged with it
-		if _, err := tx.Exec("UPDATE message_post SET told = 0 WHERE project = ? AND is_signal = 0 AND correlation = ? AND told = 1", k.project, k.correlation); err != nil {
+		if _, err := tx.Exec("UPDATE message_post SET told = 0 WHERE project = ? AND is_signal = 0 AND correlation = ? AND told = 1",
+			k.project, k.correlation); err != nil {
 			return false, err
 		}
 	}
@@ -234,7 +245,8 @@ type Waiting struct {
 }
 
 func findWaits(ctx context.Context, q db.Querier, f Filter, seen string, more []any) ([]Waiting, error) {
-	query, args := "SELECT subscription, run, process, node, is_signal, name, correlation, since FROM message_wait WHERE project = ? AND subscription > ?", []any{f.Project, f.after}
+	query, args := "SELECT subscription, run, process, node, is_signal, name, correlation, since "+
+		"FROM message_wait WHERE project = ? AND subscription > ?", []any{f.Project, f.after}
 	if f.Run.Key != 0 {
 		query, args = query+" AND run = ?", append(args, int64(f.Run.Key))
 	}
@@ -256,7 +268,8 @@ func findWaits(ctx context.Context, q db.Querier, f Filter, seen string, more []
 
 // freshWaits lists those who came to wait for a message and have not been looked at.
 func freshWaits(ctx context.Context, q db.Querier, limit int) ([]opened, error) {
-	rows, err := q.Query(ctx, `SELECT f.subscription, COALESCE(w.run, 0), COALESCE(w.element, 0), COALESCE(w.process, ''), COALESCE(w.project, ''), COALESCE(w.name, ''), COALESCE(w.correlation, '')
+	rows, err := q.Query(ctx, `SELECT f.subscription, COALESCE(w.run, `+
+		`0), COALESCE(w.element, 0), COALESCE(w.process, ''), COALESCE(w.project, ''), COALESCE(w.name, ''), COALESCE(w.correlation, '')
 FROM message_fresh f LEFT JOIN message_wait w ON w.subscription = f.subscription ORDER BY f.subscription LIMIT ?`, limit)
 	return db.Scan(rows, err, func(r *sql.Rows) (o opened, err error) {
 		return o, r.Scan(&o.subscription, &o.run, &o.element, &o.process, &o.project, &o.name, &o.correlation)

@@ -30,8 +30,10 @@ type Waiter struct {
 // that is there already comes to it afterwards.
 func (s *Service) Wait(tx *db.Tx, w Waiter) error {
 	sub := w.Subscription
-	err := tx.Upsert("message_wait", 1, []string{"subscription", "run", "element", "node", "project", "process", "is_signal", "name", "correlation", "since"},
-		int64(sub.Key), int64(w.Run), int64(w.Element), w.Node, w.Project, w.Process, flag(sub.Signal), sub.Name, sub.Correlation, clock.Micros(s.Clock.Now()))
+	err := tx.Upsert("message_wait", 1,
+		[]string{"subscription", "run", "element", "node", "project", "process", "is_signal", "name", "correlation", "since"},
+		int64(sub.Key), int64(w.Run), int64(w.Element), w.Node, w.Project, w.Process,
+		flag(sub.Signal), sub.Name, sub.Correlation, clock.Micros(s.Clock.Now()))
 	if err == nil && !sub.Signal {
 		tx.AfterCommit(s.poke)
 		_, err = tx.Exec("INSERT INTO message_fresh (subscription) VALUES (?)", int64(sub.Key))
@@ -79,7 +81,8 @@ func (s *Service) Begins(tx *db.Tx, project, process string, starts []Start) err
 		return err
 	}
 	for _, at := range starts {
-		if _, err := tx.Exec("INSERT INTO message_start (project, process, is_signal, name, event) VALUES (?, ?, ?, ?, ?)", project, process, flag(at.Signal), at.Name, at.Event); err != nil {
+		if _, err := tx.Exec("INSERT INTO message_start (project, process, is_signal, name, event) VALUES (?, ?, ?, ?, ?)",
+			project, process, flag(at.Signal), at.Name, at.Event); err != nil {
 			return err
 		}
 	}
@@ -186,11 +189,13 @@ func (s *Service) expiry(ttl string, now time.Time) (time.Time, error) {
 		err = errs.New(errs.Invalid, "message.ttl", "it is negative")
 	}
 	if err != nil {
-		return now, errs.New(errs.Invalid, "message.ttl", "the time to live %q is no duration such as PT1H: %s", ttl, err).At(errs.Field{Path: "timeToLive", Message: "no ISO 8601 duration"})
+		return now, errs.New(errs.Invalid, "message.ttl", "the time to live %q is no duration such as PT1H: %s", ttl, err).
+			At(errs.Field{Path: "timeToLive", Message: "no ISO 8601 duration"})
 	}
 	at, err := d.After(now)
 	if err != nil || at.After(now.Add(MaxTTL)) {
-		return now, errs.New(errs.Invalid, "message.ttl", "the time to live %q is too long: at most 31 days are possible", ttl).At(errs.Field{Path: "timeToLive", Message: "at most P31D"})
+		return now, errs.New(errs.Invalid, "message.ttl", "the time to live %q is too long: at most 31 days are possible", ttl).
+			At(errs.Field{Path: "timeToLive", Message: "at most P31D"})
 	}
 	return at, nil
 }

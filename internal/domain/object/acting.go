@@ -43,7 +43,8 @@ func permitted(ctx context.Context, t wire.ObjectType, ref string, scope Scope, 
 			continue
 		}
 		name := ref + "/" + unquote(row[wire.AttrID])
-		return errs.New(errs.Forbidden, "object.right", "%s has no right %s on %s, which is in environment %q", who.Lacking(scope.permission(), scope.Project, environment), scope.permission(), name, environment).
+		return errs.New(errs.Forbidden, "object.right", "%s has no right %s on %s, which is in environment %q",
+			who.Lacking(scope.permission(), scope.Project, environment), scope.permission(), name, environment).
 			With("object", name).With("permission", scope.permission()).With("environment", environment)
 	}
 	return nil
@@ -97,5 +98,6 @@ func (s *Service) dangling(ctx context.Context, scope Scope, hop *objectpath.Hop
 }
 
 func gone(typ, id string, scope Scope) error {
-	return errs.New(errs.NotFound, "object.not_found", "there is no object %s/%s in project %q", typ, id, scope.Project).With("object", typ+"/"+id)
+	return errs.New(errs.NotFound, "object.not_found", "there is no object %s/%s in project %q", typ, id, scope.Project).
+		With("object", typ+"/"+id)
 }

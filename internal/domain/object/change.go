@@ -98,7 +98,8 @@ func (s *Service) Change(ctx context.Context, scope Scope, changes []Change, o O
 	pkg, _, _ := strings.Cut(changes[0].Type, ":")
 	for _, c := range changes {
 		if other, _, _ := strings.Cut(c.Type, ":"); other != pkg {
-			return nil, errs.New(errs.Invalid, "object.packages", "objects of %s and of %s cannot be changed together: ask for each by itself", pkg, other)
+			return nil,
+				errs.New(errs.Invalid, "object.packages", "objects of %s and of %s cannot be changed together: ask for each by itself", pkg, other)
 		}
 	}
 	if err := within(ctx, scope.Project); err != nil {
@@ -177,7 +178,7 @@ func (s *Service) attempt(ctx context.Context, pkg string, scope Scope, changes 
 	if err := w.check(ctx); err != nil {
 		return nil, err
 	}
-	free := s.edges.hold(w.leads())
+	free := s.edges.Hold(w.leads())
 	defer free()
 	if err := w.connect(ctx); err != nil {
 		return nil, err
@@ -256,7 +257,8 @@ func (w *set) learn(ctx context.Context) error {
 
 // foresee asks the plugin for the types as they will be after definitions.
 func (w *set) foresee(ctx context.Context, definitions []*item) error {
-	some := &set{Service: w.Service, pkg: w.pkg, bundles: w.bundles, scope: w.scope, options: Options{DryRun: true, place: w.options.place}, model: w.model, after: w.after}
+	some := &set{Service: w.Service, pkg: w.pkg, bundles: w.bundles, scope: w.scope,
+		options: Options{DryRun: true, place: w.options.place}, model: w.model, after: w.after}
 	for _, i := range definitions {
 		one := *i
 		one.Row = make(wire.Row, len(i.Row))

@@ -73,7 +73,8 @@ func (g *graphRig) there(ref string) bool {
 func TestWhatIsReferredToIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	g := newGraphRig(t)
-	g.define("- {type: use, scope: {project: project, environment: env}, attributes: [{name: of, type: ref, to: \"p:thing\"}, {name: seen, type: ref, to: \"p:thing\", observed: true}]}")
+	g.define("- {type: use, scope: {project: project, environment: env}, " +
+		"attributes: [{name: of, type: ref, to: \"p:thing\"}, {name: seen, type: ref, to: \"p:thing\", observed: true}]}")
 	g.post("/entities/use/create", []wire.Row{
 		{"id": wire.Raw("u1"), "project": wire.Raw("a"), "env": wire.Raw("dev"), "of": wire.Raw("a1")},
 		{"id": wire.Raw("u2"), "project": wire.Raw("a"), "env": wire.Raw("prod"), "of": wire.Raw("a1")},
@@ -82,7 +83,8 @@ func TestWhatIsReferredToIsNotDeleted(t *testing.T) {
 	g.owner.rows["part"] = nil
 	err := g.Delete(as(t.Context(), "a"), "p:thing", in("a"), []string{"a1"})
 	refused(t, err, errs.Conflict, "object.referred")
-	if got := fields(err); got != "cmdb:use/u1 cmdb:use/u2" || !strings.Contains(err.Error(), "2 objects refer to it, such as cmdb:use/u1, cmdb:use/u2") {
+	if got := fields(err); got != "cmdb:use/u1 cmdb:use/u2" ||
+		!strings.Contains(err.Error(), "2 objects refer to it, such as cmdb:use/u1, cmdb:use/u2") {
 		t.Error(err)
 	}
 	err = g.Delete(in1(t.Context(), "dev"), "p:thing", in("a"), []string{"a1"})
@@ -100,7 +102,8 @@ func TestWhatIsReferredToIsNotDeleted(t *testing.T) {
 	drop := func(typ, id string) object.Change {
 		return object.Change{Op: wire.OpDelete, Type: typ, Row: wire.Row{"id": wire.Raw(id)}}
 	}
-	done, err := g.Change(ctx, in("a"), []object.Change{drop("cmdb:host", "h1"), drop("cmdb:instance", "shop-1"), drop("cmdb:host", "h2"), put("cmdb:instance", "id", "shop-2", "host", "h3")}, object.Options{})
+	done, err := g.Change(ctx, in("a"), []object.Change{drop("cmdb:host", "h1"),
+		drop("cmdb:instance", "shop-1"), drop("cmdb:host", "h2"), put("cmdb:instance", "id", "shop-2", "host", "h3")}, object.Options{})
 	if got := effects(done); err != nil || got != "host/h1 deleted, instance/shop-1 deleted, host/h2 deleted, instance/shop-2 changed" {
 		t.Errorf("%s %v", got, err)
 	}
@@ -114,7 +117,8 @@ func TestWhatIsReferredToIsNotDeleted(t *testing.T) {
 func TestASetIsCheckedLikeAnyChange(t *testing.T) {
 	t.Parallel()
 	g := newGraphRig(t)
-	g.define("- {type: use, scope: {project: project}, attributes: [{name: of, type: ref, to: \"p:thing\"}, {name: host, type: multiref, to: \"cmdb:host\"}, {name: n, type: int}]}")
+	g.define("- {type: use, scope: {project: project}, attributes: [{name: " +
+		"of, type: ref, to: \"p:thing\"}, {name: host, type: multiref, to: \"cmdb:host\"}, {name: n, type: int}]}")
 	ctx := as(t.Context(), "a")
 	_, err := g.Change(ctx, in("a"), []object.Change{
 		put("cmdb:use", "id", "ok", "of", "a1"),
@@ -129,7 +133,8 @@ func TestASetIsCheckedLikeAnyChange(t *testing.T) {
 	if got := fields(err); got != "changes[1].of changes[2].service changes[3].project changes[4] changes[5].id" {
 		t.Errorf("%s\n%v", got, err)
 	}
-	_, err = g.Change(ctx, in("a"), []object.Change{put("cmdb:use", "id", "ok", "n", "many"), put("cmdb:host", "id", "h1", "colour", "red"), put("cmdb:use", "id", "fine")}, object.Options{})
+	_, err = g.Change(ctx, in("a"), []object.Change{
+		put("cmdb:use", "id", "ok", "n", "many"), put("cmdb:host", "id", "h1", "colour", "red"), put("cmdb:use", "id", "fine")}, object.Options{})
 	if got := fields(err); got != "changes[0].n changes[1].colour" {
 		t.Errorf("%s\n%v", got, err)
 	}
@@ -158,7 +163,8 @@ func TestASetIsCheckedLikeAnyChange(t *testing.T) {
 	refused(t, err, errs.Invalid, "object.reference")
 
 	done, err := g.Change(ctx, in("a"), []object.Change{
-		put("cmdb:instance", "id", "new", "service", "later", "host", "h8"), put("cmdb:service", "id", "later", "needs", "db"), put("cmdb:host", "id", "h8", "env", "dev"),
+		put("cmdb:instance", "id", "new", "service", "later", "host", "h8"),
+		put("cmdb:service", "id", "later", "needs", "db"), put("cmdb:host", "id", "h8", "env", "dev"),
 		put("cmdb:host", "id", "h1", "name", "First"),
 	}, object.Options{})
 	if got := effects(done); err != nil || got != "instance/new created, service/later created, host/h8 created, host/h1 changed" {
@@ -173,14 +179,17 @@ func TestASetIsCheckedLikeAnyChange(t *testing.T) {
 func TestDefinitionsAreARightOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	g := newGraphRig(t)
-	doc := g.changes("types:\n- type: rack\n  scope: {project: team}\n  attributes: [{name: height, type: int}]\nobjects:\n  rack:\n  - {id: r1, height: 42}\n")
-	for name, ctx := range map[string]context.Context{"everything about objects": as(t.Context(), "default"), "in one project": identity.With(t.Context(), identity.Subject{ID: "user/x", Name: "x", Kind: identity.User,
-		Grants: []identity.Grant{{Permission: "object.*", Project: "*"}, {Permission: "type.write", Project: "default"}}})} {
+	doc := g.changes("types:\n- type: rack\n  scope: {project: team}\n" +
+		"  attributes: [{name: height, type: int}]\nobjects:\n  rack:\n  - {id: r1, height: 42}\n")
+	for name, ctx := range map[string]context.Context{"everything about objects": as(t.Context(), "default"),
+		"in one project": identity.With(t.Context(), identity.Subject{ID: "user/x", Name: "x", Kind: identity.User,
+			Grants: []identity.Grant{{Permission: "object.*", Project: "*"}, {Permission: "type.write", Project: "default"}}})} {
 		_, err := g.Change(ctx, in("default"), doc, object.Options{})
 		if !errs.Is(err, errs.Forbidden) || !strings.Contains(err.Error(), "type.write") {
 			t.Errorf("%s: %v", name, err)
 		}
-		_, err = g.Update(ctx, "cmdb:object_type", in("default"), []wire.Row{{"id": wire.Raw("host"), "scope_environment": json.RawMessage("null")}})
+		_, err = g.Update(ctx, "cmdb:object_type", in("default"),
+			[]wire.Row{{"id": wire.Raw("host"), "scope_environment": json.RawMessage("null")}})
 		refused(t, err, errs.Forbidden, "identity.forbidden")
 		refused(t, g.Delete(ctx, "cmdb:object_attribute", in("default"), []string{"room.name"}), errs.Forbidden, "identity.forbidden")
 	}
@@ -196,7 +205,8 @@ func TestDefinitionsAreARightOfTheirOwn(t *testing.T) {
 		t.Errorf("%v %v", row, err)
 	}
 	// A type that cannot be is not there in part.
-	_, err = g.Change(architect(t.Context()), in("a"), g.changes("types:\n- {type: bad, attributes: [{name: x, type: int}, {name: y, type: enum}]}\n"), object.Options{})
+	_, err = g.Change(architect(t.Context()), in("a"),
+		g.changes("types:\n- {type: bad, attributes: [{name: x, type: int}, {name: y, type: enum}]}\n"), object.Options{})
 	if err == nil || fields(err) != "changes[2].values" {
 		t.Error(err)
 	}
@@ -210,12 +220,14 @@ func TestDefinitionsAreARightOfTheirOwn(t *testing.T) {
 	}
 	g.must(g.Delete(as(t.Context(), "a"), "cmdb:rack", in("a"), []string{"r1"}))
 	g.must(g.Delete(architect(t.Context()), "cmdb:object_type", in("default"), []string{"rack"}))
-	left, _, err := g.Query(architect(t.Context()), "cmdb:object_attribute", in("default"), wire.Query{AdditionalFilters: []wire.Filter{{Attr: "object_type", Op: wire.OpEq, Condition: wire.Raw("rack")}}})
+	left, _, err := g.Query(architect(t.Context()), "cmdb:object_attribute",
+		in("default"), wire.Query{AdditionalFilters: []wire.Filter{{Attr: "object_type", Op: wire.OpEq, Condition: wire.Raw("rack")}}})
 	if err != nil || len(left) != 0 {
 		t.Errorf("%v %v", left, err)
 	}
 	// Who may see prod is not for a definition to change.
-	_, err = g.Update(architect(t.Context()), "cmdb:object_type", in("default"), []wire.Row{{"id": wire.Raw("host"), "scope_environment": json.RawMessage("null")}})
+	_, err = g.Update(architect(t.Context()), "cmdb:object_type", in("default"),
+		[]wire.Row{{"id": wire.Raw("host"), "scope_environment": json.RawMessage("null")}})
 	refused(t, err, errs.Invalid, "object.refused")
 }
 
@@ -235,10 +247,12 @@ func TestAnOldVersionIsNotChanged(t *testing.T) {
 	err = update("@version", "1", "name", "mine", "secret", "hunter2")
 	refused(t, err, errs.Stale, "object.stale")
 	c, ok := errs.As(err).Data.(object.Conflict)
-	if !ok || c.Version != "2" || string(c.Stored["name"]) != `"theirs"` || string(c.Yours["name"]) != `"mine"` || strings.Contains(string(wire.Raw(c)), "hunter2") {
+	if !ok || c.Version != "2" || string(c.Stored["name"]) != `"theirs"` ||
+		string(c.Yours["name"]) != `"mine"` || strings.Contains(string(wire.Raw(c)), "hunter2") {
 		t.Errorf("%s", wire.Raw(c))
 	}
-	_, err = g.Change(ctx, in("a"), []object.Change{{Op: wire.OpDelete, Type: "cmdb:service", Row: wire.Row{"id": wire.Raw("shop"), "@version": wire.Raw(1)}}}, object.Options{})
+	_, err = g.Change(ctx, in("a"), []object.Change{
+		{Op: wire.OpDelete, Type: "cmdb:service", Row: wire.Row{"id": wire.Raw("shop"), "@version": wire.Raw(1)}}}, object.Options{})
 	refused(t, err, errs.Stale, "object.stale")
 	// Of an owner that keeps no versions none is promised.
 	_, err = g.Update(ctx, "p:thing", in("a"), []wire.Row{{"id": wire.Raw("a1"), "@version": wire.Raw(1), "name": wire.Raw("x")}})
@@ -271,7 +285,8 @@ func TestVersionsOverHTTP(t *testing.T) {
 		Code string
 		Data object.Conflict
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != 412 || p.Code != "object.stale" || p.Data.Version != "2" || string(p.Data.Stored["name"]) != `"a"` || string(p.Data.Yours["name"]) != `"b"` {
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != 412 ||
+		p.Code != "object.stale" || p.Data.Version != "2" || string(p.Data.Stored["name"]) != `"a"` || string(p.Data.Yours["name"]) != `"b"` {
 		t.Errorf("%d %s %v", w.Code, w.Body, err)
 	}
 	if w := ask("DELETE", "/api/v1/objects/cmdb:instance/db-1", `"7"`, ""); w.Code != 412 {
@@ -315,7 +330,8 @@ func TestAPluginWritesWithTheRightsOfItsRun(t *testing.T) {
 	})
 	call := func(path, key, project string, in map[string]any) string {
 		in["callbackParameter"] = "1"
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(string(wire.Raw(map[string]any{"inputs": []any{in}}))))
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path,
+			strings.NewReader(string(wire.Raw(map[string]any{"inputs": []any{in}}))))
 		req.Header.Set(wire.HeaderIdempotencyKey, key)
 		req.Header.Set(wire.HeaderProject, project)
 		w := httptest.NewRecorder()
@@ -332,13 +348,15 @@ func TestAPluginWritesWithTheRightsOfItsRun(t *testing.T) {
 	text := func(env string) map[string]any {
 		return map[string]any{"text": "objects:\n  host:\n  - {id: h1, name: mine}\n  - {id: " + env + "-1, env: " + env + "}\n"}
 	}
-	if got := call("/v1/import/yaml", "1.1.1", "a", text("prod")); !strings.Contains(got, `failed cmdb.import line 4, column 23: host/prod-1: env: you may change objects in dev only`) {
+	if got := call("/v1/import/yaml", "1.1.1", "a", text("prod")); !strings.Contains(got,
+		`failed cmdb.import line 4, column 23: host/prod-1: env: you may change objects in dev only`) {
 		t.Error(got)
 	}
 	if got := call("/v1/import/yaml", "1.1.2", "b", text("dev")); !strings.Contains(got, "failed identity.forbidden") {
 		t.Error(got)
 	}
-	if got := call("/v1/types/define", "1.1.3", "a", map[string]any{"types": "[{type: host, scope: null}]"}); !strings.Contains(got, "failed identity.forbidden") || !strings.Contains(got, "type.write") {
+	if got := call("/v1/types/define", "1.1.3", "a", map[string]any{"types": "[{type: host, scope: null}]"}); !strings.Contains(got,
+		"failed identity.forbidden") || !strings.Contains(got, "type.write") {
 		t.Error(got)
 	}
 	overwrite := map[string]any{"text": "objects:\n  host:\n  - {id: h3, name: stolen}\n"}
@@ -349,7 +367,8 @@ func TestAPluginWritesWithTheRightsOfItsRun(t *testing.T) {
 		t.Error(got)
 	}
 	page, err := g.History(as(t.Context(), "a"), cmdbRef("host", "dev-1"), in("a"), api.Paging{Limit: 5})
-	if g.must(err); len(page.Items) != 1 || page.Items[0].Subject != "run/1.1.5" || page.Items[0].Name != "dan" || page.Items[0].Environment != "dev" || !strings.Contains(string(page.Items[0].Detail), `"run":"1.1.5"`) {
+	if g.must(err); len(page.Items) != 1 || page.Items[0].Subject != "run/1.1.5" ||
+		page.Items[0].Name != "dan" || page.Items[0].Environment != "dev" || !strings.Contains(string(page.Items[0].Detail), `"run":"1.1.5"`) {
 		t.Errorf("%+v", page.Items)
 	}
 	row, err := g.Get(as(t.Context(), "a"), cmdbRef("host", "h3"), in("a"))
@@ -401,7 +420,8 @@ func TestAGuardIsAskedInEveryWay(t *testing.T) {
 	shop := []wire.Row{{"id": wire.Raw("shop"), "name": wire.Raw("x")}}
 	_, err := g.Update(ctx, "cmdb:service", in("a"), shop)
 	refused(t, err, errs.Locked, "control.locked")
-	_, err = g.Change(ctx, in("a"), []object.Change{put("cmdb:service", "id", "free"), put("cmdb:service", "id", "shop", "name", "x")}, object.Options{})
+	_, err = g.Change(ctx, in("a"), []object.Change{put("cmdb:service", "id", "free"), put("cmdb:service", "id", "shop", "name", "x")},
+		object.Options{})
 	refused(t, err, errs.Locked, "control.locked")
 	if g.there("cmdb:service/free") {
 		t.Error("a part was made")
@@ -450,7 +470,8 @@ func TestTypesAreThoseOfTheCommitThatChangedThem(t *testing.T) {
 		}
 	}
 	// By the plugin itself.
-	g.post("/changes", wire.ChangeSet{Changes: []wire.Change{{Op: "create", Type: "object_attribute", Row: wire.Row{"object_type": wire.Raw("service"), "name": wire.Raw("pin"), "type": wire.Raw("string"), "secret": wire.Raw(true)}}}})
+	g.post("/changes", wire.ChangeSet{Changes: []wire.Change{{Op: "create", Type: "object_attribute",
+		Row: wire.Row{"object_type": wire.Raw("service"), "name": wire.Raw("pin"), "type": wire.Raw("string"), "secret": wire.Raw(true)}}}})
 	g.post("/entities/service/update", []wire.Row{{"id": wire.Raw("shop"), "pin": wire.Raw("1234")}})
 	for name, s := range map[string]*object.Service{"here": g.Service, "there": other} {
 		rows, _, err := s.Query(ctx, "cmdb:service", in("a"), wire.Query{})
@@ -473,7 +494,8 @@ func TestWhatAnotherProjectHasIsNotTold(t *testing.T) {
 	t.Parallel()
 	g := newGraphRig(t)
 	g.define("- {type: box, scope: {project: project, environment: env}, attributes: [{name: name, type: string, unique: true}]}")
-	_, err := g.Create(as(t.Context(), "a"), "cmdb:box", in("a"), []wire.Row{{"id": wire.Raw("x"), "name": wire.Raw("plan"), "env": wire.Raw("prod")}})
+	_, err := g.Create(as(t.Context(), "a"), "cmdb:box", in("a"),
+		[]wire.Row{{"id": wire.Raw("x"), "name": wire.Raw("plan"), "env": wire.Raw("prod")}})
 	g.must(err)
 	_, err = g.Create(as(t.Context(), "b"), "cmdb:box", in("b"), []wire.Row{{"id": wire.Raw("y"), "name": wire.Raw("plan")}})
 	if err != nil {
@@ -481,7 +503,8 @@ func TestWhatAnotherProjectHasIsNotTold(t *testing.T) {
 	}
 	for name, ctx := range map[string]context.Context{"b": as(t.Context(), "b"), "a": in1(t.Context(), "dev")} {
 		_, err = g.Create(ctx, "cmdb:box", in(name), []wire.Row{{"id": wire.Raw("x"), "env": wire.Raw("dev")}})
-		if err == nil || strings.Contains(err.Error(), "taken") || strings.Contains(err.Error(), "already") || strings.Contains(err.Error(), "exist") {
+		if err == nil || strings.Contains(err.Error(), "taken") || strings.Contains(err.Error(), "already") ||
+			strings.Contains(err.Error(), "exist") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -559,7 +582,8 @@ func TestTheHistoryIsReadWithRightsInTheEnvironmentOfThen(t *testing.T) {
 	t.Parallel()
 	g := newGraphRig(t)
 	ctx := as(t.Context(), "a")
-	for _, row := range []wire.Row{{"id": wire.Raw("h3"), "name": wire.Raw("of prod")}, {"id": wire.Raw("h3"), "name": wire.Raw("plain")}, {"id": wire.Raw("h3"), "env": wire.Raw("dev")}, {"id": wire.Raw("h3"), "name": wire.Raw("of dev")}} {
+	for _, row := range []wire.Row{{"id": wire.Raw("h3"), "name": wire.Raw("of prod")}, {"id": wire.Raw("h3"), "name": wire.Raw("plain")},
+		{"id": wire.Raw("h3"), "env": wire.Raw("dev")}, {"id": wire.Raw("h3"), "name": wire.Raw("of dev")}} {
 		g.deps.Clock.(*clock.Fake).Advance(1e9)
 		_, err := g.Update(ctx, "cmdb:host", in("a"), []wire.Row{row})
 		g.must(err)
@@ -668,8 +692,10 @@ func TestWhatAKilledPlatformLeftIsToldOnce(t *testing.T) {
 		}
 	}
 	page, err := started.History(ctx, cmdbRef("service", "last"), in("a"), api.Paging{Limit: 5})
-	rows, _, err2 := g.Query(ctx, "cmdb:history", in("a"), wire.Query{Limit: 1, AdditionalFilters: []wire.Filter{{Attr: "object_id", Op: wire.OpEq, Condition: wire.Raw("last")}}})
-	if err != nil || err2 != nil || len(page.Items) != 1 || page.Items[0].Subject != "user/ann" || string(wire.Raw(page.Items[0].Time)) != string(rows[0]["time"]) {
+	rows, _, err2 := g.Query(ctx, "cmdb:history", in("a"),
+		wire.Query{Limit: 1, AdditionalFilters: []wire.Filter{{Attr: "object_id", Op: wire.OpEq, Condition: wire.Raw("last")}}})
+	if err != nil || err2 != nil || len(page.Items) != 1 || page.Items[0].Subject != "user/ann" ||
+		string(wire.Raw(page.Items[0].Time)) != string(rows[0]["time"]) {
 		t.Errorf("%+v %v", page.Items, err)
 	}
 }

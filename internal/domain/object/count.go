@@ -109,10 +109,13 @@ func (s *Service) countable(ctx context.Context, ref, by string) error {
 	name, observed := strings.CutSuffix(by, wire.ObservedSuffix)
 	i := slices.IndexFunc(t.Attributes, func(a wire.Attribute) bool { return a.Name == name })
 	if i < 0 {
-		return errs.New(errs.Invalid, "object.unknown_attribute", "%s has no attribute %q to count by", ref, by).At(errs.Field{Path: "by", Message: "no such attribute"})
+		return errs.New(errs.Invalid, "object.unknown_attribute", "%s has no attribute %q to count by", ref, by).
+			At(errs.Field{Path: "by", Message: "no such attribute"})
 	}
 	if a := t.Attributes[i]; a.Secret || observed && !a.Observed || a.Type != wire.TypeEnum && a.Type != wire.TypeBool {
-		return errs.New(errs.Invalid, "object.count_by", "objects are counted by an attribute of few values, and %s is of type %s: take one of type enum or bool that is not secret", by, a.Type).At(errs.Field{Path: "by", Message: "is no attribute of few values"})
+		return errs.New(errs.Invalid, "object.count_by",
+			"objects are counted by an attribute of few values, and %s is of type %s: take one of type enum or bool that is not secret", by, a.Type).
+			At(errs.Field{Path: "by", Message: "is no attribute of few values"})
 	}
 	return nil
 }
@@ -140,9 +143,11 @@ func (s *Service) countRoute(a *api.API) {
 		}
 	}
 	type countOut struct{ Body Count }
-	api.Register(a, api.Endpoint{ID: "countObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}/count", Tag: "objects", Summary: "How many objects a query finds", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "countObjects", Method: http.MethodPost,
+		Path: "/api/v1/objects/{type}/count", Tag: "objects", Summary: "How many objects a query finds", Permission: "object.read"},
 		func(ctx context.Context, in *countIn) (*countOut, error) {
-			c, err := s.Count(ctx, in.Type, Scope{Project: in.Project}, wire.Query{Criteria: in.Body.Criteria, AdditionalFilters: in.Body.AdditionalFilters, Limit: in.Body.Most}, in.Body.By)
+			c, err := s.Count(ctx, in.Type, Scope{Project: in.Project},
+				wire.Query{Criteria: in.Body.Criteria, AdditionalFilters: in.Body.AdditionalFilters, Limit: in.Body.Most}, in.Body.By)
 			return &countOut{c}, err
 		})
 }

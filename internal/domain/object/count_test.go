@@ -47,7 +47,8 @@ func TestCounts(t *testing.T) {
 	if got.Total != 10 || !got.More || len(pages) > 2 {
 		t.Errorf("%+v with the calls %v", got, r.owner.asked)
 	}
-	for by, code := range map[string]string{"nothing": "object.unknown_attribute", "name": "object.count_by", "password": "object.count_by", "state@observed": "object.count_by"} {
+	for by, code := range map[string]string{
+		"nothing": "object.unknown_attribute", "name": "object.count_by", "password": "object.count_by", "state@observed": "object.count_by"} {
 		_, err = r.Count(ctx, "p:thing", in("a"), wire.Query{}, by)
 		refused(t, err, errs.Invalid, code)
 	}
@@ -79,7 +80,8 @@ func TestStatesOfAllObjects(t *testing.T) {
 						return false
 					}
 					_ = json.NewDecoder(q.Body).Decode(&asked)
-					_ = json.NewEncoder(w).Encode(wire.Envelope[[]wire.Tally]{Status: wire.StatusOK, Data: []wire.Tally{{Values: []string{""}, Count: 5}, {Values: []string{"down"}, Count: 500}, {Values: []string{"up"}, Count: 1000}}})
+					_ = json.NewEncoder(w).Encode(wire.Envelope[[]wire.Tally]{Status: wire.StatusOK,
+						Data: []wire.Tally{{Values: []string{""}, Count: 5}, {Values: []string{"down"}, Count: 500}, {Values: []string{"up"}, Count: 1000}}})
 					return true
 				}
 			}
@@ -93,7 +95,8 @@ func TestStatesOfAllObjects(t *testing.T) {
 			if said := fmt.Sprint(told); said != want || len(got.Missing) > 0 {
 				t.Errorf("%s, missing %v; want %s", said, got.Missing, want)
 			}
-			if counts && (len(asked.AdditionalFilters) != 1 || asked.AdditionalFilters[0].Attr != "project" || !slices.Equal(asked.By, []string{"state"})) {
+			if counts && (len(asked.AdditionalFilters) != 1 || asked.AdditionalFilters[0].Attr != "project" ||
+				!slices.Equal(asked.By, []string{"state"})) {
 				t.Errorf("the owner was asked for %+v", asked)
 			}
 			_, err = r.States(as(t.Context(), "a"), "b")
@@ -106,7 +109,8 @@ func TestStatesOfAllObjects(t *testing.T) {
 func TestACountThatMakesNoSenseIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	for _, answer := range []string{`{"status":"OK","data":[{"values":[],"count":9}]}`, `{"status":"OK","data":[{"values":["up","x"],"count":9}]}`, `{"status":"OK","data":[{"values":["up"],"count":-1}]}`, `nonsense`} {
+	for _, answer := range []string{`{"status":"OK","data":[{"values":[],"count":9}]}`,
+		`{"status":"OK","data":[{"values":["up","x"],"count":9}]}`, `{"status":"OK","data":[{"values":["up"],"count":-1}]}`, `nonsense`} {
 		r.owner.answer = func(w http.ResponseWriter, q *http.Request) bool {
 			if !strings.HasSuffix(q.URL.Path, "/count") {
 				return false

@@ -23,7 +23,8 @@ func ParseRef(s string) (Ref, error) {
 	typ, id, ok1 := strings.Cut(s, "/")
 	pkg, name, ok2 := strings.Cut(typ, ":")
 	if !ok1 || !ok2 || pkg == "" || name == "" || id == "" {
-		return Ref{}, errs.New(errs.Invalid, "object.reference", "%q names no object: write package:type/id", s).At(errs.Field{Path: "objects", Message: "want package:type/id"})
+		return Ref{}, errs.New(errs.Invalid, "object.reference", "%q names no object: write package:type/id", s).
+			At(errs.Field{Path: "objects", Message: "want package:type/id"})
 	}
 	return Ref{pkg, name, id}, nil
 }

@@ -26,8 +26,10 @@ const of = "{type}/{id}"
 var (
 	created = bus.Kind[Changed]{Type: "sextant.object.created.v1", Subject: of, Says: "An object was made.", Read: "object.read"}
 	updated = bus.Kind[Changed]{Type: "sextant.object.updated.v1", Subject: of, Says: "Attributes of an object changed.", Read: "object.read"}
-	drifted = bus.Kind[Parted]{Type: "sextant.object.drifted.v1", Subject: of, Says: "Something else is observed of an object than is desired, since a change of one or the other.", Read: "object.read"}
-	settled = bus.Kind[Parted]{Type: "sextant.object.settled.v1", Subject: of, Says: "What is observed of an object came to what is desired, or the wish to what is.", Read: "object.read"}
+	drifted = bus.Kind[Parted]{Type: "sextant.object.drifted.v1", Subject: of,
+		Says: "Something else is observed of an object than is desired, since a change of one or the other.", Read: "object.read"}
+	settled = bus.Kind[Parted]{Type: "sextant.object.settled.v1", Subject: of,
+		Says: "What is observed of an object came to what is desired, or the wish to what is.", Read: "object.read"}
 	deleted = bus.Kind[Changed]{Type: "sextant.object.deleted.v1", Subject: of, Says: "An object was removed.", Read: "object.read"}
 )
 

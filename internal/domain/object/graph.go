@@ -177,7 +177,8 @@ func (w *walk) ask(ctx context.Context, typ, attr string, ids []string, next map
 		return nil
 	}
 	t := w.types[typ]
-	q := wire.Query{Fields: []string{wire.AttrID}, Limit: graphPage, AdditionalFilters: []wire.Filter{{Attr: attr, Op: wire.OpIn, Condition: wire.Raw(ids)}}}
+	q := wire.Query{Fields: []string{wire.AttrID}, Limit: graphPage,
+		AdditionalFilters: []wire.Filter{{Attr: attr, Op: wire.OpIn, Condition: wire.Raw(ids)}}}
 	if t.Display != "" && t.Display != wire.AttrID {
 		q.Fields = append(q.Fields, t.Display)
 	}
@@ -224,7 +225,8 @@ func (w *walk) join() {
 		}
 	}
 	slices.SortStableFunc(w.graph.Nodes, func(a, b GraphNode) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Object, b.Object))
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Type, b.Type),
+			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Object, b.Object))
 	})
 	for name := range w.missing {
 		w.graph.Missing = append(w.graph.Missing, name)
@@ -240,7 +242,8 @@ func (s *Service) graphRoute(a *api.API) {
 		Direction Direction `query:"direction" default:"both" enum:"both,out,in" doc:"out leads to what it needs, in to what depends on it"`
 	}
 	type out struct{ Body Graph }
-	api.Register(a, api.Endpoint{ID: "getObjectGraph", Method: http.MethodGet, Path: "/api/v1/objects/{type}/{id}/graph", Tag: "objects", Summary: "An object with what hangs together with it", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "getObjectGraph", Method: http.MethodGet, Path: "/api/v1/objects/{type}/{id}/graph",
+		Tag: "objects", Summary: "An object with what hangs together with it", Permission: "object.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			ref, err := ParseRef(i.Type + "/" + i.ID)
 			if err != nil {

@@ -85,7 +85,8 @@ func (u *upward) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // architect may change definitions and every object.
 func architect(ctx context.Context) context.Context {
-	return identity.With(ctx, identity.Subject{ID: "user/eve", Name: "eve", Kind: identity.User, Grants: []identity.Grant{{Permission: "object.*", Project: "*"}, {Permission: "type.write", Project: "*"}}})
+	return identity.With(ctx, identity.Subject{ID: "user/eve", Name: "eve",
+		Kind: identity.User, Grants: []identity.Grant{{Permission: "object.*", Project: "*"}, {Permission: "type.write", Project: "*"}}})
 }
 
 // changes reads a document.
@@ -118,7 +119,8 @@ func newGraphRig(t *testing.T) *graphRig {
 	db, dialect, err := sqldb.Open(dbserver.Address(t, filepath.Join(dir, "db")), false)
 	r.must(err)
 	t.Cleanup(func() { _ = db.Close() })
-	on := &plugin.Host{DB: db, Dialect: string(dialect), Data: dir, URL: "http://sextant", Token: "of cmdb", Client: &http.Client{Transport: up}}
+	on := &plugin.Host{DB: db, Dialect: string(dialect), Data: dir, URL: "http://sextant",
+		Token: "of cmdb", Client: &http.Client{Transport: up}}
 	h, err := p.Handler(t.Context(), on)
 	r.must(err)
 	t.Cleanup(on.Close)
@@ -194,9 +196,11 @@ func TestGraph(t *testing.T) {
 		nodes, edges string
 	}{
 		{"what it needs", cmdbRef("service", "shop"), 1, object.Out, "shop@0 db@1 stock@1", "shop.needs>db shop.needs>stock stock.needs>db"},
-		{"what it needs, further", cmdbRef("instance", "shop-1"), 2, object.Out, "shop-1@0 h1@1 shop@1 r1@2 db@2 stock@2", "h1.room>r1 shop-1.host>h1 shop-1.service>shop shop.needs>db shop.needs>stock stock.needs>db"},
+		{"what it needs, further", cmdbRef("instance", "shop-1"), 2, object.Out,
+			"shop-1@0 h1@1 shop@1 r1@2 db@2 stock@2", "h1.room>r1 shop-1.host>h1 shop-1.service>shop shop.needs>db shop.needs>stock stock.needs>db"},
 		{"what depends on it", cmdbRef("room", "r1"), 1, object.In, "r1@0 h1@1 h2@1", "h1.room>r1 h2.room>r1"},
-		{"what depends on it, further", cmdbRef("service", "db"), 4, object.In, "db@0 db-1@1 shop@1 stock@1 shop-1@2 shop-2@2", "db-1.service>db shop-1.service>shop shop-2.service>shop shop.needs>db shop.needs>stock stock.needs>db"},
+		{"what depends on it, further", cmdbRef("service", "db"), 4, object.In, "db@0 db-1@1 shop@1 stock@1 shop-1@2 shop-2@2",
+			"db-1.service>db shop-1.service>shop shop-2.service>shop shop.needs>db shop.needs>stock stock.needs>db"},
 		{"both", cmdbRef("host", "h3"), 1, object.Both, "h3@0 db-1@1 r2@1", "db-1.host>h3 h3.room>r2"},
 		{"nothing", cmdbRef("room", "r1"), 4, object.Out, "r1@0", ""},
 	} {
@@ -246,7 +250,8 @@ func TestGraphIsBounded(t *testing.T) {
 	g.asked.n = map[string]int{}
 	got, err := g.Graph(as(t.Context(), "a"), cmdbRef("room", "r1"), in("a"), 4, object.Both)
 	g.must(err)
-	if len(got.Nodes) != object.MaxNodes || len(got.Edges) != object.MaxNodes-1 || !got.Truncated || g.asked.n["host"] > 3 || g.asked.n["instance"] > 0 {
+	if len(got.Nodes) != object.MaxNodes || len(got.Edges) != object.MaxNodes-1 ||
+		!got.Truncated || g.asked.n["host"] > 3 || g.asked.n["instance"] > 0 {
 		t.Errorf("%d nodes, %d edges, truncated %v, asked %v", len(got.Nodes), len(got.Edges), got.Truncated, g.asked.n)
 	}
 }
@@ -256,8 +261,10 @@ func TestGraphIsBounded(t *testing.T) {
 func TestGraphHidesWhatIsHidden(t *testing.T) {
 	t.Parallel()
 	g := newGraphRig(t)
-	g.post("/entities/instance/create", []wire.Row{{"id": wire.Raw("foreign"), "project": wire.Raw("b"), "service": wire.Raw("db"), "host": wire.Raw("h1")}})
-	dev := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob", Kind: identity.User, Grants: []identity.Grant{{Permission: "object.read", Project: "a", Environment: "dev"}}})
+	g.post("/entities/instance/create",
+		[]wire.Row{{"id": wire.Raw("foreign"), "project": wire.Raw("b"), "service": wire.Raw("db"), "host": wire.Raw("h1")}})
+	dev := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob",
+		Kind: identity.User, Grants: []identity.Grant{{Permission: "object.read", Project: "a", Environment: "dev"}}})
 	got, err := g.Graph(dev, cmdbRef("instance", "db-1"), in("a"), 2, object.Out)
 	g.must(err)
 	if nodes, edges := drawn(got); nodes != "db-1@0 db@1" || edges != "db-1.service>db" {
@@ -281,7 +288,8 @@ func TestGraphWithoutAPlugin(t *testing.T) {
 	g.deps.Router.Set("cmdb", gateway.Route{URL: "http://127.0.0.1:1"})
 	got, err := g.Graph(as(t.Context(), "a"), object.Ref{Package: "p", Type: "thing", ID: "a1"}, in("a"), 1, object.In)
 	g.must(err)
-	if nodes, edges := drawn(got); nodes != "a1@0 a1-0@1 a1-1@1" || edges != "a1-0.of>a1 a1-1.of>a1" || !slices.Equal(got.Missing, []string{"cmdb"}) {
+	if nodes, edges := drawn(got); nodes != "a1@0 a1-0@1 a1-1@1" || edges != "a1-0.of>a1 a1-1.of>a1" ||
+		!slices.Equal(got.Missing, []string{"cmdb"}) {
 		t.Errorf("%s; %s; %v", nodes, edges, got.Missing)
 	}
 }
@@ -298,7 +306,8 @@ func TestDefinitionsAreThereAtOnce(t *testing.T) {
 	g.must(err)
 	_, err = g.Create(ctx, "cmdb:rack", def, []wire.Row{{"id": wire.Raw("r")}})
 	g.must(err)
-	_, err = g.Create(ctx, "cmdb:object_attribute", def, []wire.Row{{"id": wire.Raw("rack.size"), "object_type": wire.Raw("rack"), "name": wire.Raw("size"), "type": wire.Raw("int")}})
+	_, err = g.Create(ctx, "cmdb:object_attribute", def,
+		[]wire.Row{{"id": wire.Raw("rack.size"), "object_type": wire.Raw("rack"), "name": wire.Raw("size"), "type": wire.Raw("int")}})
 	g.must(err)
 	rack, err := g.Type(ctx, "cmdb:rack")
 	if g.must(err); len(rack.Attributes) != 2 {

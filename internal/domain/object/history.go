@@ -30,7 +30,8 @@ func (s *Service) History(ctx context.Context, ref Ref, scope Scope, p api.Pagin
 	} else if environments == nil {
 		environments = []string{}
 	}
-	return s.Audit.List(ctx, audit.Filter{Project: scope.Project, Environments: environments, Object: ref.String(), Since: recorded("create"), Values: true, Paging: p})
+	return s.Audit.List(ctx, audit.Filter{Project: scope.Project, Environments: environments,
+		Object: ref.String(), Since: recorded("create"), Values: true, Paging: p})
 }
 
 func (s *Service) historyRoute(a *api.API) {
@@ -40,7 +41,8 @@ func (s *Service) historyRoute(a *api.API) {
 		api.Paging
 	}
 	type out struct{ Body api.Page[audit.Record] }
-	api.Register(a, api.Endpoint{ID: "getObjectHistory", Method: http.MethodGet, Path: "/api/v1/objects/{type}/{id}/history", Tag: "objects", Summary: "Who changed an object and what of it, newest first", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "getObjectHistory", Method: http.MethodGet, Path: "/api/v1/objects/{type}/{id}/history",
+		Tag: "objects", Summary: "Who changed an object and what of it, newest first", Permission: "object.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			ref, err := ParseRef(i.Type + "/" + i.ID)
 			if err != nil {
@@ -70,7 +72,8 @@ func (s *Service) announce(ctx context.Context, t wire.ObjectType, op operation,
 			if err := kindOf(op.verb).Publish(s.Bus, tx, bus.Of{Subject: subject, Project: op.scope.Project}, data); err != nil {
 				return err
 			}
-			r := audit.Record{Project: op.scope.Project, Environment: environment(t, op.before[id], row, after[id]), Actor: identity.From(ctx).Actor(), Verb: recorded(op.verb), Object: subject, Detail: wire.Raw(data), Changes: changes(t, op, id, row, after[id])}
+			r := audit.Record{Project: op.scope.Project, Environment: environment(t, op.before[id], row, after[id]), Actor: identity.From(ctx).
+				Actor(), Verb: recorded(op.verb), Object: subject, Detail: wire.Raw(data), Changes: changes(t, op, id, row, after[id])}
 			if err := s.Audit.Write(ctx, tx, r); err != nil {
 				return err
 			}

@@ -52,11 +52,13 @@ func scoped(name string, more ...wire.Attribute) wire.ObjectType {
 
 func manifest() wire.Manifest {
 	return wire.Manifest{Plugin: "p", Version: "1.0.0", Objects: []wire.ObjectType{
-		scoped("thing", wire.Attribute{Name: "password", Type: wire.TypeString, Secret: true, Observed: true}, wire.Attribute{Name: "zone", Type: wire.TypeRef, To: "p:zone"}, wire.Attribute{Name: "state", Type: wire.TypeEnum, Values: []string{"up", "down"}}),
+		scoped("thing", wire.Attribute{Name: "password", Type: wire.TypeString, Secret: true, Observed: true}, wire.Attribute{
+			Name: "zone", Type: wire.TypeRef, To: "p:zone"}, wire.Attribute{Name: "state", Type: wire.TypeEnum, Values: []string{"up", "down"}}),
 		scoped("part", wire.Attribute{Name: "of", Type: wire.TypeRef, To: "p:thing"}),
 		{Type: "zone", Attributes: []wire.Attribute{{Name: "id", Type: wire.TypeString}}},
 		{Type: "box", Paging: true, Scope: &wire.ObjectScope{Project: "project", Environment: "stage"}, Attributes: []wire.Attribute{
-			{Name: "id", Type: wire.TypeString}, {Name: "project", Type: wire.TypeString}, {Name: "stage", Type: wire.TypeString}, {Name: "name", Type: wire.TypeString}}},
+			{Name: "id", Type: wire.TypeString}, {Name: "project", Type: wire.TypeString},
+			{Name: "stage", Type: wire.TypeString}, {Name: "name", Type: wire.TypeString}}},
 	}}
 }
 
@@ -177,7 +179,8 @@ func newRig(t *testing.T) *rig {
 	s := httptest.NewServer(r.owner)
 	t.Cleanup(s.Close)
 	router.Set("p", gateway.Route{URL: s.URL})
-	r.deps = object.Deps{DB: d, Clock: c, Plugins: registry, Router: router, Audit: r.trail, Bus: bus.New(d, c, slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler), Box: box(t)}
+	r.deps = object.Deps{DB: d, Clock: c, Plugins: registry, Router: router,
+		Audit: r.trail, Bus: bus.New(d, c, slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler), Box: box(t)}
 	r.Service = object.New(r.deps)
 	for _, p := range []string{"a", "b"} {
 		for i := range 5 {
@@ -208,7 +211,8 @@ func (r *rig) must(err error) {
 
 // as is a user who may do everything with objects of one project.
 func as(ctx context.Context, project string) context.Context {
-	return identity.With(ctx, identity.Subject{ID: "user/ann", Name: "ann", Kind: identity.User, Grants: []identity.Grant{{Permission: "object.*", Project: project}, {Permission: "audit.read", Project: project}}})
+	return identity.With(ctx, identity.Subject{ID: "user/ann", Name: "ann",
+		Kind: identity.User, Grants: []identity.Grant{{Permission: "object.*", Project: project}, {Permission: "audit.read", Project: project}}})
 }
 
 func in(project string) object.Scope { return object.Scope{Project: project} }
@@ -245,7 +249,8 @@ func TestQueriesStayInTheirProject(t *testing.T) {
 	_, _, err = r.Query(ctx, "p:thing", in("b"), wire.Query{})
 	refused(t, err, errs.Forbidden, "identity.forbidden")
 	// What somebody asks cannot widen the project.
-	rows, _, err = r.Query(ctx, "p:thing", in("a"), wire.Query{AdditionalFilters: []wire.Filter{{Attr: "project", Op: wire.OpEq, Condition: wire.Raw("b")}}})
+	rows, _, err = r.Query(ctx, "p:thing", in("a"),
+		wire.Query{AdditionalFilters: []wire.Filter{{Attr: "project", Op: wire.OpEq, Condition: wire.Raw("b")}}})
 	if err != nil || len(rows) != 0 || rows == nil {
 		t.Errorf("%v, %v", rows, err)
 	}
@@ -275,16 +280,19 @@ func TestSecretsAreHidden(t *testing.T) {
 	ctx := as(t.Context(), "a")
 	row, err := r.Get(ctx, object.Ref{Package: "p", Type: "thing", ID: "a1"}, in("a"))
 	r.must(err)
-	created, err := r.Create(ctx, "p:thing", in("a"), []wire.Row{{"id": wire.Raw("new"), "password": wire.Raw("hunter2"), "password@observed": wire.Raw("hunter3")}})
+	created, err := r.Create(ctx, "p:thing", in("a"),
+		[]wire.Row{{"id": wire.Raw("new"), "password": wire.Raw("hunter2"), "password@observed": wire.Raw("hunter3")}})
 	r.must(err)
-	updated, err := r.Update(ctx, "p:thing", in("a"), []wire.Row{{"id": wire.Raw("a1"), "name": wire.Raw("other"), "password": row["password"], "password@observed": row["password@observed"]}})
+	updated, err := r.Update(ctx, "p:thing", in("a"),
+		[]wire.Row{{"id": wire.Raw("a1"), "name": wire.Raw("other"), "password": row["password"], "password@observed": row["password@observed"]}})
 	r.must(err)
 	for _, row := range []wire.Row{row, created[0], updated[0]} {
 		if string(row["password"]) != `"***"` || string(row["password@observed"]) != `"***"` {
 			t.Errorf("%s", wire.Raw(row))
 		}
 	}
-	if got := r.owner.rows["thing"][1]; string(got["password"]) != `"hunter2"` || string(got["password@observed"]) != `"hunter3"` || string(got["name"]) != `"other"` {
+	if got := r.owner.rows["thing"][1]; string(got["password"]) != `"hunter2"` ||
+		string(got["password@observed"]) != `"hunter3"` || string(got["name"]) != `"other"` {
 		t.Errorf("the owner has %s", wire.Raw(got))
 	}
 	// By a path neither.
@@ -358,7 +366,8 @@ func TestChangesAreTold(t *testing.T) {
 	}
 	all := strings.Join(told, "\n")
 	for _, want := range []string{"sextant.object.created.v1 p:thing/new a", "sextant.object.deleted.v1 p:thing/new a",
-		`object.update p:thing/new user/ann {"attributes":["id","name","project"]}`, "object.create p:thing/new user/ann", "object.delete p:thing/new user/ann"} {
+		`object.update p:thing/new user/ann {"attributes":["id","name","project"]}`,
+		"object.create p:thing/new user/ann", "object.delete p:thing/new user/ann"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("nothing tells %q:\n%s", want, all)
 		}
@@ -381,7 +390,8 @@ func TestPathsFollowEveryPage(t *testing.T) {
 	r.owner.page = 7
 	r.owner.asked = nil
 	ctx := as(t.Context(), "a")
-	got, err := r.Rows(ctx, in("a"), []object.Ref{{Package: "p", Type: "thing", ID: "a0"}, {Package: "p", Type: "thing", ID: "a1"}}, "p:thing~(of)p:part")
+	got, err := r.Rows(ctx, in("a"), []object.Ref{{Package: "p", Type: "thing", ID: "a0"}, {Package: "p", Type: "thing", ID: "a1"}},
+		"p:thing~(of)p:part")
 	r.must(err)
 	if len(got) != 44 {
 		t.Errorf("%d parts, want 44", len(got))
@@ -427,7 +437,8 @@ func TestPathsStayInTheirProject(t *testing.T) {
 	r := newRig(t)
 	ctx := as(t.Context(), "a")
 	r.add("part", "cross", "b", "of", "a0") // of another project, points here
-	got, err := r.Rows(ctx, in("a"), []object.Ref{{Package: "p", Type: "thing", ID: "a0"}, {Package: "p", Type: "thing", ID: "b0"}}, "p:thing~(of)p:part")
+	got, err := r.Rows(ctx, in("a"), []object.Ref{{Package: "p", Type: "thing", ID: "a0"}, {Package: "p", Type: "thing", ID: "b0"}},
+		"p:thing~(of)p:part")
 	r.must(err)
 	var names []string
 	for _, g := range got {
@@ -437,11 +448,13 @@ func TestPathsStayInTheirProject(t *testing.T) {
 	if want := "p:part/a0-0 p:part/a0-1"; strings.Join(names, " ") != want {
 		t.Errorf("%v", names)
 	}
-	for _, c := range []struct{ path, code string }{{"p:thing~(nothing)p:part", "object.unknown_attribute"}, {"p:part.of>p:thing", "object.path_start"}, {"p:thing~(of)p:none", "object.unknown_type"}} {
+	for _, c := range []struct{ path, code string }{{"p:thing~(nothing)p:part", "object.unknown_attribute"},
+		{"p:part.of>p:thing", "object.path_start"}, {"p:thing~(of)p:none", "object.unknown_type"}} {
 		_, err := r.Rows(ctx, in("a"), []object.Ref{{Package: "p", Type: "thing", ID: "a0"}}, c.path)
 		refused(t, err, errs.Invalid, c.code)
 	}
-	if _, err := object.ParsePath("p:thing{", "p:thing"); !errs.Is(err, errs.Invalid) || len(errs.As(err).Fields) != 1 || errs.As(err).Fields[0].Column == 0 {
+	if _, err := object.ParsePath("p:thing{", "p:thing"); !errs.Is(err, errs.Invalid) ||
+		len(errs.As(err).Fields) != 1 || errs.As(err).Fields[0].Column == 0 {
 		t.Errorf("%+v", err)
 	}
 }
@@ -494,7 +507,8 @@ func TestNumbersKeepTheirText(t *testing.T) {
 
 func TestReferences(t *testing.T) {
 	t.Parallel()
-	for text, ok := range map[string]bool{"a:b/c": true, "a:b/c/d": true, "a:b/": false, "a:/c": false, ":b/c": false, "a/c": false, "": false, "a:b": false} {
+	for text, ok := range map[string]bool{"a:b/c": true, "a:b/c/d": true,
+		"a:b/": false, "a:/c": false, ":b/c": false, "a/c": false, "": false, "a:b": false} {
 		ref, err := object.ParseRef(text)
 		if (err == nil) != ok || ok && ref.String() != text {
 			t.Errorf("%q: %v, %v", text, ref, err)
@@ -506,7 +520,9 @@ func TestTheEndpoints(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	a := api.New(api.Deps{Version: "test", DB: r.db, Clock: r.deps.Clock, Log: slog.New(slog.DiscardHandler),
-		Authenticate: func(q *http.Request) (context.Context, string, error) { return as(q.Context(), "a"), "ann", nil }, Authorize: identity.Require})
+		Authenticate: func(q *http.Request) (context.Context, string, error) {
+			return as(q.Context(), "a"), "ann", nil
+		}, Authorize: identity.Require})
 	r.Routes(a)
 	s := httptest.NewServer(a.Handler())
 	t.Cleanup(s.Close)
@@ -553,7 +569,8 @@ func TestRightsInAnEnvironment(t *testing.T) {
 	reader := func(permission, environment string) identity.Grant {
 		return identity.Grant{Permission: permission, Project: "a", Environment: environment}
 	}
-	ctx := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob", Kind: identity.User, Grants: []identity.Grant{reader("object.read", "dev"), reader("object.read", "prod"), reader("object.write", "dev"), reader("run.start", "prod")}})
+	ctx := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob", Kind: identity.User, Grants: []identity.Grant{
+		reader("object.read", "dev"), reader("object.read", "prod"), reader("object.write", "dev"), reader("run.start", "prod")}})
 	rows, _, err := r.Query(ctx, "p:box", in("a"), wire.Query{})
 	r.must(err)
 	if got := ids(rows); got != "box-dev box-prod" {
@@ -593,7 +610,8 @@ func TestNobodyAsksBySecrets(t *testing.T) {
 	ctx := as(t.Context(), "a")
 	filter := wire.Filter{Attr: "password", Op: wire.OpEq, Condition: wire.Raw("hunter2")}
 	observed := wire.Filter{Attr: "password@observed", Op: wire.OpLike, Condition: wire.Raw("h")}
-	for name, q := range map[string]wire.Query{"filter": {AdditionalFilters: []wire.Filter{filter}}, "criteria": {Criteria: &observed}, "order": {OrderBy: []string{"-password"}}} {
+	for name, q := range map[string]wire.Query{
+		"filter": {AdditionalFilters: []wire.Filter{filter}}, "criteria": {Criteria: &observed}, "order": {OrderBy: []string{"-password"}}} {
 		_, _, err := r.Query(ctx, "p:thing", in("a"), q)
 		if !errs.HasCode(err, "object.secret_filter") {
 			t.Errorf("%s: %v", name, err)

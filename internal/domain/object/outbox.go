@@ -229,11 +229,13 @@ func (s *Service) record(ctx context.Context, tx *db.Tx, pkg string, e wire.Entr
 		if len(p.names) == 0 {
 			continue
 		}
-		if err := p.kind.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: e.Project, Time: e.Time}, Parted{p.names, by.Run, e.Version}); err != nil {
+		if err := p.kind.Publish(s.Bus, tx, bus.Of{Subject: subject, Project: e.Project, Time: e.Time},
+			Parted{p.names, by.Run, e.Version}); err != nil {
 			return err
 		}
 	}
-	r := audit.Record{Time: e.Time, Project: e.Project, Environment: e.Environment, Actor: by.Actor, Request: by.Request, Verb: recorded(e.Op), Object: subject, Detail: wire.Raw(data)}
+	r := audit.Record{Time: e.Time, Project: e.Project, Environment: e.Environment,
+		Actor: by.Actor, Request: by.Request, Verb: recorded(e.Op), Object: subject, Detail: wire.Raw(data)}
 	if e.Op != wire.OpCreate { // of a new object they are what it is, which is no change
 		r.Changes = told(e)
 	}

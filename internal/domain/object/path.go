@@ -89,14 +89,17 @@ func (s *Service) CheckReadable(ctx context.Context, p *objectpath.Path) error {
 	}
 	t, err := s.Type(ctx, p.Last().TypeRef())
 	if err == nil && slices.Contains(secrets(t), p.Attr) {
-		err = errs.New(errs.Invalid, "object.secret_path", "the attribute %s of %s is secret and is not read by a path; use a connection", p.Attr, p.Last().TypeRef())
+		err = errs.New(errs.Invalid, "object.secret_path", "the attribute %s of %s is secret and is not read by a path; use a connection",
+			p.Attr, p.Last().TypeRef())
 	}
 	return err
 }
 
 func has(t wire.ObjectType, attr string) bool {
 	attr = strings.TrimSuffix(attr, wire.ObservedSuffix)
-	return attr == wire.AttrID || attr == wire.AttrDisplayName || slices.ContainsFunc(t.Attributes, func(a wire.Attribute) bool { return a.Name == attr })
+	return attr == wire.AttrID || attr == wire.AttrDisplayName || slices.ContainsFunc(t.Attributes, func(a wire.Attribute) bool {
+		return a.Name == attr
+	})
 }
 
 func noAttribute(t wire.ObjectType, attr string) error {
@@ -104,7 +107,8 @@ func noAttribute(t wire.ObjectType, attr string) error {
 	for _, a := range t.Attributes {
 		all = append(all, a.Name)
 	}
-	return errs.New(errs.Invalid, "object.unknown_attribute", "the type %s has no attribute %q; it has %s", t.Type, attr, strings.Join(all, ", "))
+	return errs.New(errs.Invalid, "object.unknown_attribute", "the type %s has no attribute %q; it has %s",
+		t.Type, attr, strings.Join(all, ", "))
 }
 
 // Evaluate follows many paths from many rows of one type: one query per

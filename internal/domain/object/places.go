@@ -90,7 +90,8 @@ func (s *Service) whereabouts(ctx context.Context, project, typ string, ids []st
 		var next string
 		err := s.under(ctx, typ, func(now wire.ObjectType, _ string) (held string, err error) {
 			t = now
-			q := wire.Query{Fields: placing(t), After: after, AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(ids)}}}
+			q := wire.Query{Fields: placing(t), After: after,
+				AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpIn, Condition: wire.Raw(ids)}}}
 			if t.Scope != nil && t.Scope.Project != "" {
 				q.AdditionalFilters = append(q.AdditionalFilters, wire.Filter{Attr: t.Scope.Project, Op: wire.OpEq, Condition: wire.Raw(project)})
 			}

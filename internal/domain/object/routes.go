@@ -33,7 +33,8 @@ type rowsOut struct{ Body api.Page[wire.Row] }
 // Routes adds the endpoints.
 func (s *Service) Routes(a *api.API) {
 	type types struct{ Body TypeList }
-	api.Register(a, api.Endpoint{ID: "listObjectTypes", Method: http.MethodGet, Path: "/api/v1/object-types", Tag: "objects", Summary: "All object types", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "listObjectTypes", Method: http.MethodGet,
+		Path: "/api/v1/object-types", Tag: "objects", Summary: "All object types", Permission: "object.read"},
 		func(ctx context.Context, _ *struct{}) (*types, error) {
 			page, err := s.allTypes(ctx)
 			return &types{page}, err
@@ -42,7 +43,8 @@ func (s *Service) Routes(a *api.API) {
 		Typed
 		Body wire.Query
 	}
-	api.Register(a, api.Endpoint{ID: "queryObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}/query", Tag: "objects", Summary: "Find objects", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "queryObjects", Method: http.MethodPost,
+		Path: "/api/v1/objects/{type}/query", Tag: "objects", Summary: "Find objects", Permission: "object.read"},
 		func(ctx context.Context, in *query) (*rowsOut, error) {
 			if in.Body.Limit == 0 {
 				in.Body.Limit = 100
@@ -62,7 +64,8 @@ func (s *Service) Routes(a *api.API) {
 		ETag string `header:"ETag" doc:"The version, in quotes"`
 		Body wire.Row
 	}
-	api.Register(a, api.Endpoint{ID: "getObject", Method: http.MethodGet, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "One object", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "getObject", Method: http.MethodGet,
+		Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "One object", Permission: "object.read"},
 		func(ctx context.Context, in *get) (*one, error) {
 			ref, err := ParseRef(in.Type + "/" + in.ID)
 			if err != nil {
@@ -106,7 +109,8 @@ func expecting(ifMatch string, rows []wire.Row) error {
 		return err
 	}
 	if len(rows) != 1 {
-		return errs.New(errs.Invalid, "object.if_match", "If-Match names one version, and there are %d objects: give each row its %s", len(rows), wire.AttrVersion)
+		return errs.New(errs.Invalid, "object.if_match", "If-Match names one version, and there are %d objects: give each row its %s",
+			len(rows), wire.AttrVersion)
 	}
 	rows[0][wire.AttrVersion] = wire.Raw(v)
 	return nil
@@ -118,7 +122,8 @@ func (s *Service) changeRoutes(a *api.API) {
 		Override
 		Body []wire.Row `maxItems:"1000"`
 	}
-	api.Register(a, api.Endpoint{ID: "createObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Create objects, all or none", Permission: "object.write", Status: http.StatusCreated},
+	api.Register(a, api.Endpoint{ID: "createObjects", Method: http.MethodPost, Path: "/api/v1/objects/{type}",
+		Tag: "objects", Summary: "Create objects, all or none", Permission: "object.write", Status: http.StatusCreated},
 		func(ctx context.Context, in *many) (*rowsOut, error) {
 			rows, err := s.Create(in.on(ctx), in.Type, Scope{Project: in.Project}, in.Body)
 			return &rowsOut{api.Page[wire.Row]{Items: rows}}, err
@@ -133,7 +138,8 @@ func (s *Service) changeRoutes(a *api.API) {
 		ETag string `header:"ETag" doc:"The version of the one object, in quotes"`
 		Body api.Page[wire.Row]
 	}
-	api.Register(a, api.Endpoint{ID: "updateObjects", Method: http.MethodPatch, Path: "/api/v1/objects/{type}", Tag: "objects", Summary: "Change the given attributes of objects, all or none", Permission: "object.write"},
+	api.Register(a, api.Endpoint{ID: "updateObjects", Method: http.MethodPatch, Path: "/api/v1/objects/{type}",
+		Tag: "objects", Summary: "Change the given attributes of objects, all or none", Permission: "object.write"},
 		func(ctx context.Context, in *update) (*updated, error) {
 			if err := expecting(in.IfMatch, in.Body); err != nil {
 				return nil, err
@@ -151,7 +157,8 @@ func (s *Service) changeRoutes(a *api.API) {
 		ID      string `path:"id" maxLength:"190"`
 		IfMatch string `header:"If-Match" doc:"Version that is to be deleted, in quotes; without it any is"`
 	}
-	api.Register(a, api.Endpoint{ID: "deleteObject", Method: http.MethodDelete, Path: "/api/v1/objects/{type}/{id}", Tag: "objects", Summary: "Delete an object that nothing refers to", Permission: "object.write", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "deleteObject", Method: http.MethodDelete, Path: "/api/v1/objects/{type}/{id}",
+		Tag: "objects", Summary: "Delete an object that nothing refers to", Permission: "object.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *remove) (*struct{}, error) {
 			rows := []wire.Row{{wire.AttrID: wire.Raw(in.ID)}}
 			if err := expecting(in.IfMatch, rows); err != nil {
@@ -180,7 +187,8 @@ func (s *Service) setRoute(a *api.API) {
 			Items []Done `json:"items" doc:"What became of the changes, in their order"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "changeObjects", Method: http.MethodPost, Path: "/api/v1/object-changes", Tag: "objects", Summary: "Create, change and delete objects of several types together or not at all", Permission: "object.write", MaxBody: maxSet},
+	api.Register(a, api.Endpoint{ID: "changeObjects", Method: http.MethodPost, Path: "/api/v1/object-changes", Tag: "objects",
+		Summary: "Create, change and delete objects of several types together or not at all", Permission: "object.write", MaxBody: maxSet},
 		func(ctx context.Context, i *setIn) (*setOut, error) {
 			done, err := s.Change(i.on(ctx), Scope{Project: i.Project}, i.Body.Changes, Options{DryRun: i.Body.DryRun})
 			o := &setOut{}
@@ -199,7 +207,8 @@ func (s *Service) searchRoute(a *api.API) {
 			Items []Hit `json:"items"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "searchObjects", Method: http.MethodGet, Path: "/api/v1/object-search", Tag: "objects", Summary: "Objects of every type whose name holds a text", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "searchObjects", Method: http.MethodGet,
+		Path: "/api/v1/object-search", Tag: "objects", Summary: "Objects of every type whose name holds a text", Permission: "object.read"},
 		func(ctx context.Context, in *searchIn) (*searchOut, error) {
 			o := &searchOut{}
 			var err error
@@ -223,7 +232,8 @@ func (s *Service) pathRoute(a *api.API) {
 		}
 	}
 	type out struct{ Body api.Page[Found] }
-	api.Register(a, api.Endpoint{ID: "evaluatePath", Method: http.MethodPost, Path: "/api/v1/object-paths/evaluate", Tag: "objects", Summary: "Follow an object path from objects", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "evaluatePath", Method: http.MethodPost,
+		Path: "/api/v1/object-paths/evaluate", Tag: "objects", Summary: "Follow an object path from objects", Permission: "object.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			var ids []string
 			var first Ref

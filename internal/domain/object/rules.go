@@ -103,7 +103,8 @@ func (w *set) exists(i *item) bool {
 	case i.Op == wire.OpCreate:
 		return true
 	case i.before == nil:
-		w.add(i, wire.AttrID, errs.New(errs.NotFound, "object.not_found", "there is no object %s in project %q", i.ref(), w.scope.Project).With("object", i.ref().String()))
+		w.add(i, wire.AttrID, errs.New(errs.NotFound, "object.not_found", "there is no object %s in project %q", i.ref(), w.scope.Project).
+			With("object", i.ref().String()))
 		return false
 	case !conditional || string(want) == "null":
 		return true
@@ -152,7 +153,8 @@ func (w *set) belong(ctx context.Context, i *item) {
 	}
 	if attr := i.t.Scope.Project; attr != "" {
 		if given, ok := i.Row[attr]; ok && unquote(given) != w.scope.Project {
-			w.add(i, attr, errs.New(errs.Forbidden, "object.project", "a row belongs to project %s and not to %q", given, w.scope.Project).At(errs.Field{Path: attr, Message: "another project"}))
+			w.add(i, attr, errs.New(errs.Forbidden, "object.project", "a row belongs to project %s and not to %q", given, w.scope.Project).
+				At(errs.Field{Path: attr, Message: "another project"}))
 			return
 		}
 		i.Row[attr] = wire.Raw(w.scope.Project)
@@ -168,9 +170,11 @@ func (w *set) belong(ctx context.Context, i *item) {
 		return
 	}
 	if lacks := who.Lacking("object.write", w.scope.Project, cmp.Or(unquote(given), "*")); lacks != who.Name {
-		w.add(i, attr, errs.New(errs.Forbidden, "object.environment", "%s has no right object.write on %s in environment %q", lacks, i.ref(), unquote(given)).At(errs.Field{Path: attr, Message: "an environment without the right object.write"}))
+		w.add(i, attr, errs.New(errs.Forbidden, "object.environment", "%s has no right object.write on %s in environment %q",
+			lacks, i.ref(), unquote(given)).At(errs.Field{Path: attr, Message: "an environment without the right object.write"}))
 	} else {
-		w.add(i, attr, errs.New(errs.Forbidden, "object.environment", "you may change objects in %s only, not in environment %q", strings.Join(environments, ", "), unquote(given)).At(errs.Field{Path: attr, Message: "an environment without the right object.write"}))
+		w.add(i, attr, errs.New(errs.Forbidden, "object.environment", "you may change objects in %s only, not in environment %q",
+			strings.Join(environments, ", "), unquote(given)).At(errs.Field{Path: attr, Message: "an environment without the right object.write"}))
 	}
 }
 
@@ -288,7 +292,8 @@ func (w *set) connect(ctx context.Context) error {
 			continue
 		}
 		for _, a := range i.t.Attributes {
-			if a.Type != wire.TypeRef && a.Type != wire.TypeMultiRef || a.To == "" || i.before != nil && bytes.Equal(i.before[a.Name], i.Row[a.Name]) {
+			if a.Type != wire.TypeRef && a.Type != wire.TypeMultiRef || a.To == "" ||
+				i.before != nil && bytes.Equal(i.before[a.Name], i.Row[a.Name]) {
 				continue
 			}
 			for _, id := range idsOf(i.Row[a.Name]) {
@@ -400,7 +405,8 @@ func (w *set) referrers(ctx context.Context, h hop, ids []string, changed map[st
 	fields := append(vital(h.t), names...)
 	for _, name := range names {
 		for some := range slices.Chunk(ids, namedAtOnce) {
-			q := wire.Query{Fields: fields, Limit: mostReferrers, AdditionalFilters: []wire.Filter{{Attr: name, Op: wire.OpIn, Condition: wire.Raw(some)}}}
+			q := wire.Query{Fields: fields, Limit: mostReferrers,
+				AdditionalFilters: []wire.Filter{{Attr: name, Op: wire.OpIn, Condition: wire.Raw(some)}}}
 			rows, _, _, err := w.rows(ctx, h.t, h.ref, q)
 			if err != nil {
 				return err

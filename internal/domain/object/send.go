@@ -28,7 +28,8 @@ func (w *set) send(ctx context.Context) ([]Done, error) {
 		return nil, err
 	}
 	if len(out.Results) != len(w.items) {
-		return nil, errs.New(errs.Unavailable, "object.owner_garbage", "the plugin %s answered %d results to %d changes", w.pkg, len(out.Results), len(w.items))
+		return nil, errs.New(errs.Unavailable, "object.owner_garbage", "the plugin %s answered %d results to %d changes",
+			w.pkg, len(out.Results), len(w.items))
 	}
 	if !w.options.DryRun {
 		w.settle(ctx)
@@ -64,7 +65,8 @@ func (w *set) ask(ctx context.Context, foresee bool) (wire.Changed, error) {
 		return wire.Changed{}, err
 	}
 	var out wire.Envelope[wire.Changed]
-	mark, err := w.try(ctx, question{pkg: w.pkg, method: http.MethodPost, path: "/changes", body: body, mark: w.model.mark, change: note, longer: time.Duration(len(w.items)) * perChange}, &out)
+	mark, err := w.try(ctx, question{pkg: w.pkg, method: http.MethodPost,
+		path: "/changes", body: body, mark: w.model.mark, change: note, longer: time.Duration(len(w.items)) * perChange}, &out)
 	if mark != w.model.mark && !foresee {
 		w.forget(w.pkg)
 	}
@@ -104,7 +106,8 @@ func (w *set) refused(ctx context.Context, err error) error {
 func (w *set) single(ctx context.Context) ([]Done, error) {
 	first := w.items[0]
 	if w.options.DryRun || slices.ContainsFunc(w.items, func(i *item) bool { return i.Op != first.Op || i.Type != first.Type }) {
-		return nil, errs.New(errs.Invalid, "object.no_sets", "the plugin %s makes no sets of changes: create, change and delete objects of one type at a time", w.pkg)
+		return nil, errs.New(errs.Invalid, "object.no_sets",
+			"the plugin %s makes no sets of changes: create, change and delete objects of one type at a time", w.pkg)
 	}
 	_, name, _ := strings.Cut(first.Type, ":")
 	rows := make([]wire.Row, len(w.items))
@@ -116,7 +119,8 @@ func (w *set) single(ctx context.Context) ([]Done, error) {
 		}
 	}
 	var out wire.Envelope[[]wire.Row]
-	if _, err := w.Service.ask(ctx, question{pkg: w.pkg, method: http.MethodPost, path: "/entities/" + name + "/" + first.Op, body: rows, mark: w.model.mark}, &out); err != nil {
+	if _, err := w.Service.ask(ctx, question{
+		pkg: w.pkg, method: http.MethodPost, path: "/entities/" + name + "/" + first.Op, body: rows, mark: w.model.mark}, &out); err != nil {
 		return nil, err
 	}
 	op := operation{first.Type, w.scope, first.Op, before}

@@ -15,6 +15,7 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/gateway"
 	"sextant/internal/domain/identity"
+	"sextant/internal/domain/object/edge"
 	"sextant/internal/domain/plugin"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/clock"
@@ -73,7 +74,7 @@ func reasonOf(ctx context.Context) string {
 type Service struct {
 	Deps
 	guard  Guard
-	edges  edges
+	edges  edge.Guard
 	outbox outbox
 	mu     sync.Mutex
 	models map[string]model
@@ -114,7 +115,8 @@ func within(ctx context.Context, project string) error {
 	if !kept || own == project {
 		return nil
 	}
-	return errs.New(errs.Forbidden, "object.outside", "the run is in project %q: what is done for it stays there, and is not done in %q", own, project)
+	return errs.New(errs.Forbidden, "object.outside", "the run is in project %q: what is done for it stays there, and is not done in %q",
+		own, project)
 }
 
 // Scope is the project in which objects are looked for and changed.
@@ -145,10 +147,12 @@ func scoped(ctx context.Context, t wire.ObjectType, scope Scope, q wire.Query) (
 			return q, false
 		}
 	} else {
-		q.AdditionalFilters = append(slices.Clone(q.AdditionalFilters), wire.Filter{Attr: t.Scope.Project, Op: wire.OpEq, Condition: wire.Raw(scope.Project)})
+		q.AdditionalFilters = append(slices.Clone(q.AdditionalFilters),
+			wire.Filter{Attr: t.Scope.Project, Op: wire.OpEq, Condition: wire.Raw(scope.Project)})
 	}
 	if t.Scope != nil && t.Scope.Environment != "" && !everywhere {
-		q.AdditionalFilters = append(slices.Clone(q.AdditionalFilters), wire.Filter{Attr: t.Scope.Environment, Op: wire.OpIn, Condition: wire.Raw(environments)})
+		q.AdditionalFilters = append(slices.Clone(q.AdditionalFilters),
+			wire.Filter{Attr: t.Scope.Environment, Op: wire.OpIn, Condition: wire.Raw(environments)})
 	}
 	return q, true
 }
@@ -210,7 +214,8 @@ func (s *Service) every(ctx context.Context, ref string, scope Scope, q wire.Que
 		all = append(all, rows...)
 		switch {
 		case len(all) > MaxRows || next != "" && len(all) == MaxRows:
-			return nil, errs.New(errs.TooLarge, "object.path_too_much", "there are more than %d objects of %s: narrow the path with a filter", MaxRows, ref).With("type", ref)
+			return nil, errs.New(errs.TooLarge, "object.path_too_much", "there are more than %d objects of %s: narrow the path with a filter",
+				MaxRows, ref).With("type", ref)
 		case next == "":
 			return all, nil
 		case next == q.After || len(rows) == 0:
@@ -248,7 +253,8 @@ func open(t wire.ObjectType, q wire.Query) error {
 	}
 	for _, name := range secrets(t) {
 		if slices.Contains(asked, name) {
-			return errs.New(errs.Invalid, "object.secret_filter", "the attribute %s is secret: nobody filters or orders by it", name).At(errs.Field{Path: name, Message: "is secret"})
+			return errs.New(errs.Invalid, "object.secret_filter", "the attribute %s is secret: nobody filters or orders by it", name).
+				At(errs.Field{Path: name, Message: "is secret"})
 		}
 	}
 	return nil
@@ -286,12 +292,14 @@ func secrets(t wire.ObjectType) (names []string) {
 
 // Get reads one object.
 func (s *Service) Get(ctx context.Context, ref Ref, scope Scope) (wire.Row, error) {
-	rows, _, err := s.Query(ctx, ref.TypeRef(), scope, wire.Query{AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpEq, Condition: wire.Raw(ref.ID)}}})
+	rows, _, err := s.Query(ctx, ref.TypeRef(), scope,
+		wire.Query{AdditionalFilters: []wire.Filter{{Attr: wire.AttrID, Op: wire.OpEq, Condition: wire.Raw(ref.ID)}}})
 	if err != nil {
 		return nil, err
 	}
 	if len(rows) == 0 {
-		return nil, errs.New(errs.NotFound, "object.not_found", "there is no object %s in project %q", ref, scope.Project).With("object", ref.String())
+		return nil, errs.New(errs.NotFound, "object.not_found", "there is no object %s in project %q", ref, scope.Project).
+			With("object", ref.String())
 	}
 	return rows[0], nil
 }

@@ -140,7 +140,8 @@ func (s *Service) statesRoute(a *api.API) {
 		Project string `query:"project" default:"default" maxLength:"64"`
 	}
 	type out struct{ Body States }
-	api.Register(a, api.Endpoint{ID: "countObjectStates", Method: http.MethodGet, Path: "/api/v1/object-states", Tag: "objects", Summary: "How many objects are in which state, by type and environment", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "countObjectStates", Method: http.MethodGet, Path: "/api/v1/object-states",
+		Tag: "objects", Summary: "How many objects are in which state, by type and environment", Permission: "object.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			states, err := s.States(ctx, i.Project)
 			return &out{states}, err

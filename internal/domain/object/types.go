@@ -109,7 +109,8 @@ func (s *Service) typeOf(ctx context.Context, ref string) (wire.ObjectType, stri
 	for _, t := range m.types {
 		names = append(names, pkg+":"+t.Type)
 	}
-	return wire.ObjectType{}, m.mark, errs.New(errs.Invalid, "object.unknown_type", "there is no object type %s; %s has %s", ref, pkg, strings.Join(names, ", ")).With("type", ref)
+	return wire.ObjectType{}, m.mark, errs.New(errs.Invalid, "object.unknown_type",
+		"there is no object type %s; %s has %s", ref, pkg, strings.Join(names, ", ")).With("type", ref)
 }
 
 // under does something with a type and the mark of its model, and again where the
@@ -211,7 +212,8 @@ func (s *Service) try(ctx context.Context, q question, out any) (mark string, er
 	}
 	var head wire.Envelope[json.RawMessage]
 	if err := json.Unmarshal(got.Body, &head); err != nil {
-		return mark, errs.New(errs.Unavailable, "object.owner_garbage", "the plugin %s answered %d with %.100q, which is no envelope", q.pkg, got.Status, got.Body)
+		return mark, errs.New(errs.Unavailable, "object.owner_garbage", "the plugin %s answered %d with %.100q, which is no envelope",
+			q.pkg, got.Status, got.Body)
 	}
 	switch {
 	case head.Status == wire.StatusOK:

@@ -10,8 +10,10 @@ type Standing struct {
 
 // What is published of plugins.
 var (
-	lost    = bus.Kind[Standing]{Type: "sextant.plugin.lost.v1", Subject: "plugin/{name}", Says: "A plugin does not answer any more.", Read: "plugin.read"}
-	reached = bus.Kind[Standing]{Type: "sextant.plugin.reached.v1", Subject: "plugin/{name}", Says: "A plugin that did not answer does so again.", Read: "plugin.read"}
+	lost = bus.Kind[Standing]{Type: "sextant.plugin.lost.v1", Subject: "plugin/{name}",
+		Says: "A plugin does not answer any more.", Read: "plugin.read"}
+	reached = bus.Kind[Standing]{Type: "sextant.plugin.reached.v1", Subject: "plugin/{name}",
+		Says: "A plugin that did not answer does so again.", Read: "plugin.read"}
 )
 
 // Events are the kinds of events on plugins.

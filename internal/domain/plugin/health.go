@@ -205,7 +205,8 @@ func (h *Health) note(ctx context.Context, name, state, reason string) {
 		if err := kind.Publish(h.Bus, tx, bus.Of{Subject: "plugin/" + name, Project: "default"}, standing); err != nil {
 			return err
 		}
-		return h.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: audit.Actor{Subject: "platform"}, Verb: "plugin." + verb, Object: "plugin/" + name, Detail: wire.Raw(standing)})
+		return h.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: audit.Actor{Subject: "platform"},
+			Verb: "plugin." + verb, Object: "plugin/" + name, Detail: wire.Raw(standing)})
 	})
 	if err != nil {
 		h.Log.WarnContext(ctx, "the state of a plugin could not be recorded", "plugin", name, "err", err)

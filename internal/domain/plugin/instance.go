@@ -65,7 +65,8 @@ func (r *Remote) Token(ctx context.Context, name string) (string, error) {
 		if err := tx.Upsert("plugin_instance", 1, []string{"plugin", "url", "token"}, name, "", sealed); err != nil {
 			return err
 		}
-		return r.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "plugin.write", Object: "plugin/" + name})
+		return r.Audit.Write(ctx, tx,
+			audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "plugin.write", Object: "plugin/" + name})
 	})
 	return token, err
 }
@@ -87,12 +88,14 @@ func (r *Remote) Connect(ctx context.Context, name, address string) (wire.Manife
 		return wire.Manifest{}, err
 	}
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return wire.Manifest{}, errs.New(errs.Invalid, "plugin.url", "%q is no address with http or https", address).At(errs.Field{Path: "url", Message: "want http://host:port"})
+		return wire.Manifest{}, errs.New(errs.Invalid, "plugin.url", "%q is no address with http or https", address).
+			At(errs.Field{Path: "url", Message: "want http://host:port"})
 	}
 	var sealed string
 	err := r.Registry.db.QueryRow(ctx, "SELECT token FROM plugin_instance WHERE plugin = ?", name).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return wire.Manifest{}, errs.New(errs.NotFound, "plugin.no_token", "the plugin %s has no token yet: ask for one and start the plugin with it", name)
+		return wire.Manifest{},
+			errs.New(errs.NotFound, "plugin.no_token", "the plugin %s has no token yet: ask for one and start the plugin with it", name)
 	}
 	if err != nil {
 		return wire.Manifest{}, err
@@ -111,7 +114,8 @@ func (r *Remote) Connect(ctx context.Context, name, address string) (wire.Manife
 		return m, err
 	}
 	if all := r.Registry.dependents(name, m.Version); len(all) > 0 {
-		return m, errs.New(errs.Conflict, "plugin.required", "version %s of the plugin %s will not do for %s", m.Version, name, strings.Join(all, ", "))
+		return m, errs.New(errs.Conflict, "plugin.required", "version %s of the plugin %s will not do for %s",
+			m.Version, name, strings.Join(all, ", "))
 	}
 	err = r.Registry.db.Do(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec("UPDATE plugin_instance SET url = ? WHERE plugin = ?", address, name)
@@ -138,7 +142,8 @@ func (r *Remote) read(ctx context.Context, name string, at gateway.Route) (wire.
 		return m, errs.Wrap(err, errs.Unavailable, "plugin.unreachable", "the plugin "+name+" does not answer at "+at.URL)
 	}
 	if got.Status != http.StatusOK {
-		return m, errs.New(errs.Unavailable, "plugin.no_manifest", "the plugin %s answered %d when it was asked for its manifest; was it started with its token?", name, got.Status)
+		return m, errs.New(errs.Unavailable, "plugin.no_manifest",
+			"the plugin %s answered %d when it was asked for its manifest; was it started with its token?", name, got.Status)
 	}
 	if err := json.Unmarshal(got.Body, &m); err != nil {
 		return m, errs.New(errs.Invalid, "plugin.manifest", "the manifest of %s is no JSON of a manifest: %s", name, err)
@@ -187,14 +192,16 @@ func (r *Remote) Routes(a *api.API) {
 			Token string `json:"token" doc:"Start the plugin with it as SEXTANT_TOKEN; shown once"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "issuePluginToken", Method: http.MethodPost, Path: "/api/v1/plugins/{name}/token", Tag: "plugins", Summary: "A new token for a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusCreated, Secret: true},
+	api.Register(a, api.Endpoint{ID: "issuePluginToken", Method: http.MethodPost, Path: "/api/v1/plugins/{name}/token", Tag: "plugins",
+		Summary: "A new token for a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusCreated, Secret: true},
 		func(ctx context.Context, in *Named) (*tokenOut, error) {
 			token, err := r.Token(ctx, in.Name)
 			o := &tokenOut{}
 			o.Body.Token = token
 			return o, err
 		})
-	api.Register(a, api.Endpoint{ID: "removePlugin", Method: http.MethodDelete, Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "Un-register a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "removePlugin", Method: http.MethodDelete, Path: "/api/v1/plugins/{name}",
+		Tag: "plugins", Summary: "Un-register a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *Named) (*struct{}, error) { return nil, r.Remove(ctx, in.Name) })
 	type connect struct {
 		Named
@@ -203,7 +210,8 @@ func (r *Remote) Routes(a *api.API) {
 		}
 	}
 	type one struct{ Body wire.Manifest }
-	api.Register(a, api.Endpoint{ID: "connectPlugin", Method: http.MethodPut, Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "Register a plugin that runs elsewhere by its own manifest", Permission: "plugin.write"},
+	api.Register(a, api.Endpoint{ID: "connectPlugin", Method: http.MethodPut, Path: "/api/v1/plugins/{name}",
+		Tag: "plugins", Summary: "Register a plugin that runs elsewhere by its own manifest", Permission: "plugin.write"},
 		func(ctx context.Context, in *connect) (*one, error) {
 			m, err := r.Connect(ctx, in.Name, in.Body.URL)
 			return &one{m}, err

@@ -94,7 +94,8 @@ func (r *Registry) Register(ctx context.Context, m wire.Manifest) error {
 				return err
 			}
 		}
-		return tx.Upsert("plugin_release", 2, []string{"plugin", "version", "manifest", "enabled", "created"}, m.Plugin, m.Version, data, 1, clock.Micros(r.clock.Now()))
+		return tx.Upsert("plugin_release", 2, []string{"plugin", "version", "manifest", "enabled", "created"},
+			m.Plugin, m.Version, data, 1, clock.Micros(r.clock.Now()))
 	})
 	if err != nil {
 		return err
@@ -163,7 +164,8 @@ func (r *Registry) Resolve(jobType string) (Service, error) {
 			}
 		}
 	}
-	return Service{}, errs.New(errs.Invalid, "plugin.unknown_service", "the plugin %s has no service %s/%s; it has %s", m.Plugin, service, parts[2], services(m))
+	return Service{}, errs.New(errs.Invalid, "plugin.unknown_service", "the plugin %s has no service %s/%s; it has %s",
+		m.Plugin, service, parts[2], services(m))
 }
 
 func (r *Registry) names() string {
@@ -201,7 +203,8 @@ func (r *Registry) listed(m wire.Manifest) Listed {
 // Routes adds the endpoints.
 func (r *Registry) Routes(a *api.API) {
 	type list struct{ Body api.Page[Listed] }
-	api.Register(a, api.Endpoint{ID: "listPlugins", Method: http.MethodGet, Path: "/api/v1/plugins", Tag: "plugins", Summary: "Plugins with their manifests and states", Permission: "plugin.read"},
+	api.Register(a, api.Endpoint{ID: "listPlugins", Method: http.MethodGet,
+		Path: "/api/v1/plugins", Tag: "plugins", Summary: "Plugins with their manifests and states", Permission: "plugin.read"},
 		func(context.Context, *struct{}) (*list, error) {
 			all := []Listed{}
 			for _, m := range r.All() {
@@ -213,7 +216,8 @@ func (r *Registry) Routes(a *api.API) {
 		Name string `path:"name"`
 	}
 	type one struct{ Body Listed }
-	api.Register(a, api.Endpoint{ID: "getPlugin", Method: http.MethodGet, Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "A plugin's manifest and state", Permission: "plugin.read"},
+	api.Register(a, api.Endpoint{ID: "getPlugin", Method: http.MethodGet,
+		Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "A plugin's manifest and state", Permission: "plugin.read"},
 		func(_ context.Context, i *in) (*one, error) {
 			m, ok := r.Manifest(i.Name)
 			if !ok {

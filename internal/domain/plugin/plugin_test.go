@@ -69,7 +69,8 @@ func (r *rig) must(err error) {
 }
 
 func operator(ctx context.Context) context.Context {
-	return identity.With(ctx, identity.Subject{ID: "user/op", Name: "op", Kind: identity.User, Grants: []identity.Grant{{Permission: "plugin.*", Project: "*"}}})
+	return identity.With(ctx,
+		identity.Subject{ID: "user/op", Name: "op", Kind: identity.User, Grants: []identity.Grant{{Permission: "plugin.*", Project: "*"}}})
 }
 
 func refused(t *testing.T, err error, kind errs.Kind, code string) {
@@ -82,7 +83,8 @@ func refused(t *testing.T, err error, kind errs.Kind, code string) {
 // manifest is a plugin with one service; of each version the action's path
 // tells which it is.
 func manifest(name, version string) wire.Manifest {
-	return wire.Manifest{Plugin: name, Version: version, Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "script", Actions: []wire.Action{{Action: "run", Path: "/" + version}}}}}
+	return wire.Manifest{Plugin: name, Version: version, Run: &wire.Run{Builtin: true},
+		Services: []wire.Service{{Name: "script", Actions: []wire.Action{{Action: "run", Path: "/" + version}}}}}
 }
 
 func TestTheNewestEnabledVersion(t *testing.T) {
@@ -126,8 +128,10 @@ func TestNamesOfServices(t *testing.T) {
 	r.must(r.Registry.Register(t.Context(), manifest("app", "1.0.0")))
 	for name, code := range map[string]string{
 		"plugin:host/script/run": "", "host/script/run": "", "host/script(nightly)/run": "", "host/script(a b)/run": "",
-		"host/script": "plugin.service_name", "host": "plugin.service_name", "": "plugin.service_name", "host/script/run/more": "plugin.service_name",
-		"none/script/run": "plugin.unknown", "host/none/run": "plugin.unknown_service", "host/script/none": "plugin.unknown_service", "host/none(script)/run": "plugin.unknown_service",
+		"host/script": "plugin.service_name", "host": "plugin.service_name",
+		"": "plugin.service_name", "host/script/run/more": "plugin.service_name",
+		"none/script/run": "plugin.unknown", "host/none/run": "plugin.unknown_service",
+		"host/script/none": "plugin.unknown_service", "host/none(script)/run": "plugin.unknown_service",
 	} {
 		got, err := r.Registry.Resolve(name)
 		if code == "" {
@@ -269,7 +273,8 @@ func TestWhatCannotBeConnected(t *testing.T) {
 func TestWhoMayConnectWhat(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	narrow := identity.With(t.Context(), identity.Subject{ID: "user/x", Kind: identity.User, Grants: []identity.Grant{{Permission: "plugin.write", Project: "a"}}})
+	narrow := identity.With(t.Context(),
+		identity.Subject{ID: "user/x", Kind: identity.User, Grants: []identity.Grant{{Permission: "plugin.write", Project: "a"}}})
 	for name, ctx := range map[string]context.Context{"nobody": t.Context(), "one-project": narrow} {
 		if _, err := r.Token(ctx, "mine"); !errs.Is(err, errs.Forbidden) && !errs.Is(err, errs.Unauthenticated) {
 			t.Errorf("%s: %v", name, err)

@@ -37,7 +37,8 @@ func (r *Registry) Check(m wire.Manifest, elsewhere bool) error {
 	}
 	for i, need := range m.Requires {
 		if why := r.missing(need); why != "" {
-			return errs.New(errs.Conflict, "plugin.requires", "the plugin %s requires %s: %s", m.Plugin, strings.TrimSpace(need.Plugin+" "+need.Version), why).
+			return errs.New(errs.Conflict, "plugin.requires", "the plugin %s requires %s: %s",
+				m.Plugin, strings.TrimSpace(need.Plugin+" "+need.Version), why).
 				At(errs.Field{Path: fmt.Sprintf("requires[%d]", i), Code: "plugin.requires", Message: why})
 		}
 	}
@@ -96,7 +97,8 @@ func (r *Remote) Remove(ctx context.Context, name string) error {
 		if err := r.Tokens.RevokePlugin(tx, name); err != nil {
 			return err
 		}
-		return r.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(), Verb: "plugin.write", Object: "plugin/" + name, Detail: wire.Raw(map[string]bool{"removed": true})})
+		return r.Audit.Write(ctx, tx, audit.Record{Project: "default", Actor: identity.From(ctx).Actor(),
+			Verb: "plugin.write", Object: "plugin/" + name, Detail: wire.Raw(map[string]bool{"removed": true})})
 	})
 	if err != nil {
 		return err
@@ -115,7 +117,8 @@ func (r *Remote) unused(ctx context.Context, name string) error {
 		return nil
 	}
 	if runs := r.Use.AtWork(name); len(runs) > 0 {
-		return errs.New(errs.Conflict, "plugin.at_work", "%d run(s) wait for calls of the plugin %s: let them end or cancel them: %s", len(runs), name, strings.Join(runs[:min(len(runs), 5)], ", "))
+		return errs.New(errs.Conflict, "plugin.at_work", "%d run(s) wait for calls of the plugin %s: let them end or cancel them: %s",
+			len(runs), name, strings.Join(runs[:min(len(runs), 5)], ", "))
 	}
 	var referring []string
 	for _, m := range r.Registry.All() {
@@ -133,7 +136,8 @@ func (r *Remote) unused(ctx context.Context, name string) error {
 		}
 	}
 	if len(referring) > 0 {
-		return errs.New(errs.Conflict, "plugin.referred", "objects of %s refer to objects of the plugin %s: take the attributes away first", strings.Join(referring, ", "), name)
+		return errs.New(errs.Conflict, "plugin.referred", "objects of %s refer to objects of the plugin %s: take the attributes away first",
+			strings.Join(referring, ", "), name)
 	}
 	return nil
 }

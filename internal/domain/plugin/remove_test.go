@@ -125,7 +125,8 @@ func TestAPluginIsRemoved(t *testing.T) {
 		t.Errorf("%v does not name the type", err)
 	}
 	use.types["other"] = nil
-	viewer := identity.With(t.Context(), identity.Subject{ID: "user/v", Kind: identity.User, Grants: []identity.Grant{{Permission: "plugin.read", Project: "*"}}})
+	viewer := identity.With(t.Context(),
+		identity.Subject{ID: "user/v", Kind: identity.User, Grants: []identity.Grant{{Permission: "plugin.read", Project: "*"}}})
 	if err := r.Remove(viewer, "mine"); !errs.Is(err, errs.Forbidden) {
 		t.Errorf("somebody without the right: %v", err)
 	}
@@ -157,7 +158,8 @@ func (r *rig) health() *plugin.Health {
 	r.t.Helper()
 	r.must(r.db.Migrate(r.t.Context(), bus.Domain, bus.Migrations))
 	log := slog.New(slog.DiscardHandler)
-	h := &plugin.Health{Registry: r.Registry, Router: r.Router, Clock: r.clock, DB: r.db, Audit: audit.New(r.db, r.clock), Bus: bus.New(r.db, r.clock, log), Log: log}
+	h := &plugin.Health{Registry: r.Registry, Router: r.Router, Clock: r.clock,
+		DB: r.db, Audit: audit.New(r.db, r.clock), Bus: bus.New(r.db, r.clock, log), Log: log}
 	r.Registry.Health, r.Router.Unreached = h, func(string) { h.Poke() }
 	return h
 }
@@ -184,7 +186,8 @@ func TestADeadPluginIsListedAsSuch(t *testing.T) {
 	h.Ask(t.Context())
 	h.Ask(t.Context())
 	lost := h.Of("mine")
-	if lost.State != plugin.StateUnreachable || !lost.Since.Equal(r.clock.Now()) || lost.Reason == "" || h.Of("inside").State != plugin.StateRunning {
+	if lost.State != plugin.StateUnreachable || !lost.Since.Equal(r.clock.Now()) ||
+		lost.Reason == "" || h.Of("inside").State != plugin.StateRunning {
 		t.Errorf("it is %+v", lost)
 	}
 	_, err = r.connected(manifest("mine", "1.0.0"))
@@ -195,8 +198,10 @@ func TestADeadPluginIsListedAsSuch(t *testing.T) {
 	// Each change was told once.
 	for _, verb := range []string{"lost", "reached"} {
 		var events, records int
-		r.must(r.db.QueryRow(t.Context(), "SELECT COUNT(*) FROM bus_event WHERE type = ? AND subject = 'plugin/mine'", "sextant.plugin."+verb+".v1").Scan(&events))
-		r.must(r.db.QueryRow(t.Context(), "SELECT COUNT(*) FROM audit_record WHERE verb = ? AND object = 'plugin/mine'", "plugin."+verb).Scan(&records))
+		r.must(r.db.QueryRow(t.Context(), "SELECT COUNT(*) FROM bus_event WHERE type = ? AND subject = 'plugin/mine'",
+			"sextant.plugin."+verb+".v1").Scan(&events))
+		r.must(r.db.QueryRow(t.Context(), "SELECT COUNT(*) FROM audit_record WHERE verb = ? AND object = 'plugin/mine'", "plugin."+verb).
+			Scan(&records))
 		if events != 1 || records != 1 {
 			t.Errorf("%s: %d events, %d records", verb, events, records)
 		}
@@ -250,7 +255,8 @@ func TestAPluginIsListedWithAllThatItSays(t *testing.T) {
 	text := wire.Text{"en": "Words", "zh": "文字"}
 	m := manifest("mine", "1.0.0")
 	m.Title, m.Description = text, text
-	m.Objects = []wire.ObjectType{{Type: "thing", Title: text, Description: wire.Text{"en": "A thing."}, Attributes: []wire.Attribute{{Name: "id", Type: wire.TypeString, Title: text}}}}
+	m.Objects = []wire.ObjectType{{Type: "thing", Title: text, Description: wire.Text{"en": "A thing."},
+		Attributes: []wire.Attribute{{Name: "id", Type: wire.TypeString, Title: text}}}}
 	a := &m.Services[0].Actions[0]
 	m.Services[0].Title, a.Title, a.Description, a.Effects = text, text, text, []string{"mine:thing"}
 	a.Input = []wire.Param{{Name: "x", Type: wire.TypeString, Title: text, Description: wire.Text{"en": "An x."}}}
@@ -295,7 +301,9 @@ func TestEachInstanceIsAsked(t *testing.T) {
 	r.must(r.Registry.Register(t.Context(), manifest("mine", "1.0.0")))
 	there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"plugin":"mine"}`)) }))
 	t.Cleanup(there.Close)
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"plugin":"other"}`)) }))
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"plugin":"other"}`))
+	}))
 	t.Cleanup(other.Close)
 	r.Router.Put("mine", gateway.Instance{ID: "a", Weight: 2, Route: gateway.Route{URL: other.URL}})
 	r.Router.Put("mine", gateway.Instance{ID: "b", Route: gateway.Route{URL: there.URL}})
@@ -304,7 +312,8 @@ func TestEachInstanceIsAsked(t *testing.T) {
 	if c.State != plugin.StateRunning || c.Reason != "" || len(c.Instances) != 2 {
 		t.Fatalf("%+v", c)
 	}
-	if a, b := c.Instances[0], c.Instances[1]; a.Weight != 2 || a.Error != "another program answers at "+other.URL || b.Error != "" || b.Address != there.URL {
+	if a, b := c.Instances[0], c.Instances[1]; a.Weight != 2 || a.Error != "another program answers at "+other.URL ||
+		b.Error != "" || b.Address != there.URL {
 		t.Errorf("%+v", c.Instances)
 	}
 	there.Close()

@@ -37,7 +37,8 @@ var frameFiles embed.FS
 // kinds are the files that a front end may have. Anything else, documents above
 // all, is not served: a plugin brings no pages of its own to this origin.
 var kinds = map[string]string{
-	".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".json": "application/json",
+	".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
+	".css": "text/css; charset=utf-8", ".json": "application/json",
 	".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".woff2": "font/woff2",
 }
 
@@ -46,7 +47,8 @@ const alone = "sandbox; default-src 'none'; frame-ancestors 'none'; base-uri 'no
 
 // framed is what a card may do that is not trusted: run its own scripts, and
 // nothing that reaches anybody else.
-const framed = "sandbox allow-scripts; default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+const framed = "sandbox allow-scripts; default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
+	"img-src 'self' data:; font-src 'self'; connect-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 
 // UI serves the front ends of plugins. Files are asked for by the gateway, as
 // every call is, so that it makes no difference where a plugin runs, and are kept
@@ -95,7 +97,8 @@ func (u *UI) Cards(objectType string) []Card {
 		}
 		for _, c := range m.UI.Cards {
 			if c.On == objectType {
-				all = append(all, Card{m.Plugin, m.Version, m.Title, "ui/" + m.Plugin + "/" + m.Version + "/" + m.UI.Entry, c.Export, u.Trusted(m.Plugin)})
+				all = append(all,
+					Card{m.Plugin, m.Version, m.Title, "ui/" + m.Plugin + "/" + m.Version + "/" + m.UI.Entry, c.Export, u.Trusted(m.Plugin)})
 			}
 		}
 	}
@@ -109,7 +112,8 @@ func (u *UI) Routes(a *api.API) {
 		Project string `query:"project" default:"default" maxLength:"64"`
 	}
 	type out struct{ Body api.Page[Card] }
-	api.Register(a, api.Endpoint{ID: "listObjectCards", Method: http.MethodGet, Path: "/api/v1/objects/{type}/cards", Tag: "objects", Summary: "What plugins put on the pages of objects of a type", Permission: "object.read"},
+	api.Register(a, api.Endpoint{ID: "listObjectCards", Method: http.MethodGet, Path: "/api/v1/objects/{type}/cards",
+		Tag: "objects", Summary: "What plugins put on the pages of objects of a type", Permission: "object.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			if err := identity.Require(ctx, "object.read", i.Project); err != nil {
 				return nil, err
@@ -200,7 +204,8 @@ func (u *UI) file(ctx context.Context, plugin, version, name string) (file, erro
 	case got.Status != http.StatusOK:
 		return file{}, errs.New(errs.NotFound, "plugin.no_file", "there is no such file of a plugin")
 	case len(got.Body) > MaxFile:
-		return file{}, errs.New(errs.TooLarge, "plugin.file_too_large", "the file %s of %s has %d bytes: at most %d are served", name, plugin, len(got.Body), MaxFile)
+		return file{}, errs.New(errs.TooLarge, "plugin.file_too_large", "the file %s of %s has %d bytes: at most %d are served",
+			name, plugin, len(got.Body), MaxFile)
 	}
 	return u.keep(m, name, file{data: got.Body, kind: kind, tag: tagOf(got.Body)})
 }
@@ -208,7 +213,8 @@ func (u *UI) file(ctx context.Context, plugin, version, name string) (file, erro
 // plain reports whether a name is the path of a file and nothing that leads
 // elsewhere.
 func plain(name string) bool {
-	return len(name) <= 200 && name == strings.TrimPrefix(path.Clean("/"+name), "/") && !strings.ContainsAny(name, "\\%?#") && !strings.Contains("/"+name, "/.")
+	return len(name) <= 200 && name == strings.TrimPrefix(path.Clean("/"+name), "/") &&
+		!strings.ContainsAny(name, "\\%?#") && !strings.Contains("/"+name, "/.")
 }
 
 // of is what is kept of a plugin. A manifest that was read anew begins anew.
@@ -238,7 +244,8 @@ func (u *UI) keep(m wire.Manifest, name string, f file) (file, error) {
 	defer u.mu.Unlock()
 	b := u.of(m)
 	if _, ok := b.files[name]; !ok && b.size+len(f.data) > MaxBundle {
-		return f, errs.Wrap(fmt.Errorf("%w: %d bytes", errBundle, b.size+len(f.data)), errs.TooLarge, "plugin.file_too_large", fmt.Sprintf("the front end of %s has more than %d bytes", m.Plugin, MaxBundle))
+		return f, errs.Wrap(fmt.Errorf("%w: %d bytes", errBundle, b.size+len(f.data)),
+			errs.TooLarge, "plugin.file_too_large", fmt.Sprintf("the front end of %s has more than %d bytes", m.Plugin, MaxBundle))
 	}
 	b.size += len(f.data) - len(b.files[name].data)
 	b.files[name] = f

@@ -74,7 +74,8 @@ func newFront(t *testing.T, remote bool) *front {
 	}
 	a := api.New(api.Deps{Version: "test", DB: d, Clock: c, Log: slog.New(slog.DiscardHandler), Authorize: identity.Require,
 		Authenticate: func(q *http.Request) (context.Context, string, error) {
-			return identity.With(q.Context(), identity.Subject{ID: "user/ann", Kind: identity.User, Grants: []identity.Grant{{Permission: "object.read", Project: "default"}}}), "ann", nil
+			return identity.With(q.Context(), identity.Subject{
+				ID: "user/ann", Kind: identity.User, Grants: []identity.Grant{{Permission: "object.read", Project: "default"}}}), "ann", nil
 		}})
 	f.ui.Routes(a)
 	s := httptest.NewServer(a.Handler())
@@ -118,7 +119,8 @@ func TestFilesOfAFrontEnd(t *testing.T) {
 			if resp.StatusCode != 200 || body != script {
 				t.Fatalf("%d %q", resp.StatusCode, body)
 			}
-			for head, want := range map[string]string{"Content-Type": "text/javascript; charset=utf-8", "X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"} {
+			for head, want := range map[string]string{"Content-Type": "text/javascript; charset=utf-8", "X-Content-Type-Options": "nosniff",
+				"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"} {
 				if got := resp.Header.Get(head); got != want {
 					t.Errorf("%s is %q, want %q", head, got, want)
 				}
@@ -148,7 +150,8 @@ func TestNoOtherFilesAreServed(t *testing.T) {
 	for _, path := range []string{
 		"/ui/app/1.0.0/ui/page.html", "/ui/app/1.0.0/ui/none.js", "/ui/app/1.0.0/ui/.env.js", "/ui/app/1.0.0/", "/ui/app/1.0.0/ui",
 		"/ui/app/0.9.0/ui/card.js", "/ui/none/1.0.0/ui/card.js", "/ui/app/1.0.0/../manifest", "/ui/app/1.0.0/..%2fmanifest.json",
-		"/ui/app/1.0.0/%2e%2e/%2e%2e/manifest.json", "/ui/app/1.0.0/ui/..%2f..%2fmanifest.json", "/ui/app/1.0.0/ui%5c..%5ccard.js", "/ui/app/1.0.0/ui//card.js",
+		"/ui/app/1.0.0/%2e%2e/%2e%2e/manifest.json", "/ui/app/1.0.0/ui/..%2f..%2fmanifest.json",
+		"/ui/app/1.0.0/ui%5c..%5ccard.js", "/ui/app/1.0.0/ui//card.js",
 		"/ui/app/1.0.0/ui/card.js%3fx.js", "/ui/app/1.0.0/ui/card.js%00.js", "/ui/-/none.js", "/ui/-/..%2fui.go", "/ui/-/../ui.go",
 	} {
 		resp, body := f.get(path)
@@ -185,15 +188,18 @@ func TestOnlyTrustedScriptsRunWithinThePage(t *testing.T) {
 	}
 	resp, body := f.get("/ui/-/card.html")
 	rules := resp.Header.Get("Content-Security-Policy")
-	for _, want := range []string{"sandbox allow-scripts;", "default-src 'none'", "connect-src 'none'", "frame-ancestors 'self'", "form-action 'none'", "base-uri 'none'"} {
+	for _, want := range []string{"sandbox allow-scripts;", "default-src 'none'",
+		"connect-src 'none'", "frame-ancestors 'self'", "form-action 'none'", "base-uri 'none'"} {
 		if !strings.Contains(rules, want) {
 			t.Errorf("the policy of the frame lacks %s: %s", want, rules)
 		}
 	}
-	if resp.StatusCode != 200 || strings.Contains(rules, "allow-same-origin") || !strings.Contains(body, "frame.js") || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+	if resp.StatusCode != 200 || strings.Contains(rules, "allow-same-origin") ||
+		!strings.Contains(body, "frame.js") || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Errorf("%d %s %s", resp.StatusCode, rules, body)
 	}
-	if resp, body := f.get("/api/v1/objects/app:thing/cards"); resp.StatusCode != 200 || !strings.Contains(body, `"entry":"ui/app/1.0.0/ui/card.js"`) || strings.Count(body, `"trusted":true`) != 1 {
+	if resp, body := f.get("/api/v1/objects/app:thing/cards"); resp.StatusCode != 200 ||
+		!strings.Contains(body, `"entry":"ui/app/1.0.0/ui/card.js"`) || strings.Count(body, `"trusted":true`) != 1 {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 	if resp, body := f.get("/api/v1/objects/app:other/cards"); resp.StatusCode != 200 || !strings.Contains(body, `"items":[]`) {

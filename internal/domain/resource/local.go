@@ -37,7 +37,8 @@ func (l *Local) Allocate(_ context.Context, s Spec) error {
 // Create keeps what is to run.
 func (l *Local) Create(_ context.Context, s Spec) error {
 	if !localproc.ValidName(s.Name) {
-		return errs.New(errs.Invalid, "resource.name", "%q is no name of an instance: lower-case letters, digits, _ . and - are possible, at most 64", s.Name)
+		return errs.New(errs.Invalid, "resource.name",
+			"%q is no name of an instance: lower-case letters, digits, _ . and - are possible, at most 64", s.Name)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +52,8 @@ func (l *Local) Start(ctx context.Context, name string) (Instance, error) {
 	s, ok := l.specs[name]
 	l.mu.Unlock()
 	if !ok {
-		return Instance{}, errs.New(errs.NotFound, "resource.not_created", "nothing was created under the name %q: create it, then start it", name)
+		return Instance{},
+			errs.New(errs.NotFound, "resource.not_created", "nothing was created under the name %q: create it, then start it", name)
 	}
 	state, err := l.proc.Ensure(ctx, localproc.Process{Name: s.Name, Path: s.Program, Args: s.Args, Env: s.Env, Dir: s.Dir, Listen: s.Listen})
 	if err != nil {
@@ -87,5 +89,6 @@ func (l *Local) Logs(_ context.Context, name string, from int64, limit int) (Pie
 }
 
 func running(s localproc.State) Instance {
-	return Instance{Name: s.Name, State: StateRunning, Key: fmt.Sprintf("%s/%d/%d", s.Boot, s.Pid, s.Started), Address: s.Address, Since: s.Since}
+	return Instance{Name: s.Name, State: StateRunning, Key: fmt.Sprintf("%s/%d/%d", s.Boot, s.Pid, s.Started),
+		Address: s.Address, Since: s.Since}
 }

@@ -62,7 +62,8 @@ func (m machine) Spec(t *testing.T, name string, b resourcetest.Behaviour) resou
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resource.Spec{Name: name, Program: exe, Env: []string{roleVariable + "=" + string(b)}, Dir: filepath.Join(m.dir, "files"), Listen: true}
+	return resource.Spec{Name: name, Program: exe, Env: []string{roleVariable + "=" + string(b)},
+		Dir: filepath.Join(m.dir, "files"), Listen: true}
 }
 
 func TestProcessesOfThisMachine(t *testing.T) {

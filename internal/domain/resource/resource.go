@@ -60,13 +60,15 @@ func (f *Files) put(ctx context.Context, r io.Reader) (string, int64, error) {
 
 // Routes adds the endpoints.
 func (f *Files) Routes(a *api.API) {
-	a.Handle(api.Endpoint{ID: "uploadFile", Tag: "files", Summary: "Store a file under its SHA-256", Method: http.MethodPost, Path: "/api/v1/blobs", Permission: "blob.write"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "uploadFile", Tag: "files", Summary: "Store a file under its SHA-256",
+		Method: http.MethodPost, Path: "/api/v1/blobs", Permission: "blob.write"}, func(w http.ResponseWriter, r *http.Request) error {
 		digest, size, err := f.put(r.Context(), r.Body)
 		if err != nil {
 			return err
 		}
 		err = f.db.Do(r.Context(), func(tx *db.Tx) error {
-			return f.audit.Write(r.Context(), tx, audit.Record{Project: "default", Actor: identity.From(r.Context()).Actor(), Verb: "blob.write", Object: "blob/" + digest})
+			return f.audit.Write(r.Context(), tx,
+				audit.Record{Project: "default", Actor: identity.From(r.Context()).Actor(), Verb: "blob.write", Object: "blob/" + digest})
 		})
 		if err != nil {
 			return err
@@ -75,7 +77,8 @@ func (f *Files) Routes(a *api.API) {
 		w.WriteHeader(http.StatusCreated)
 		return json.NewEncoder(w).Encode(map[string]any{"sha256": digest, "size": size})
 	})
-	a.Handle(api.Endpoint{ID: "downloadFile", Tag: "files", Summary: "Read a file", Method: http.MethodGet, Path: "/api/v1/blobs/{sha256}", Permission: "blob.read"}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "downloadFile", Tag: "files", Summary: "Read a file",
+		Method: http.MethodGet, Path: "/api/v1/blobs/{sha256}", Permission: "blob.read"}, func(w http.ResponseWriter, r *http.Request) error {
 		file, size, err := f.Open(r.Context(), r.PathValue("sha256"))
 		if err != nil {
 			return err
@@ -83,7 +86,8 @@ func (f *Files) Routes(a *api.API) {
 		defer file.Close()
 		whole := bufio.NewReader(file)
 		if _, err := whole.Peek(1); errors.Is(err, blob.ErrDamaged) {
-			return errs.Wrap(err, errs.Unavailable, "blob.damaged", "the file "+r.PathValue("sha256")+" is damaged: restore it from a backup, or store it anew")
+			return errs.Wrap(err, errs.Unavailable, "blob.damaged", "the file "+
+				r.PathValue("sha256")+" is damaged: restore it from a backup, or store it anew")
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
 		w.Header().Set("Content-Disposition", "attachment")

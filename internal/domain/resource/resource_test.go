@@ -38,7 +38,8 @@ func serve(t *testing.T, dir string) (string, *db.DB, *resource.Files) {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	store, err := blob.NewDir(dir)
-	if err := errors.Join(err, d.Migrate(t.Context(), audit.Domain, audit.Migrations), d.Migrate(t.Context(), api.Domain, api.Migrations)); err != nil {
+	if err := errors.Join(err, d.Migrate(t.Context(), audit.Domain, audit.Migrations),
+		d.Migrate(t.Context(), api.Domain, api.Migrations)); err != nil {
 		t.Fatal(err)
 	}
 	c := clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
@@ -94,7 +95,8 @@ func TestFiles(t *testing.T) {
 		t.Errorf("%d, %d bytes", status, len(body))
 	}
 	var audited string
-	if err := d.QueryRow(t.Context(), "SELECT subject || ' ' || verb || ' ' || object FROM audit_record").Scan(&audited); err != nil || audited != "user/x blob.write blob/"+want {
+	if err := d.QueryRow(t.Context(), "SELECT subject || ' ' || verb || ' ' || object FROM audit_record").Scan(&audited); err != nil ||
+		audited != "user/x blob.write blob/"+want {
 		t.Errorf("%s, %v", audited, err)
 	}
 	for _, c := range []struct {
@@ -129,7 +131,8 @@ func TestAFullDiskIsSaid(t *testing.T) {
 		}
 	})
 	url, d, _ := serve(t, dir)
-	if status, body := ask(t, "POST", url+"/api/v1/blobs", "blob.write", bytes.NewReader(make([]byte, 1<<20))); status != 507 || !strings.Contains(body, "blob.full") {
+	if status, body := ask(t, "POST", url+"/api/v1/blobs", "blob.write", bytes.NewReader(make([]byte, 1<<20))); status != 507 ||
+		!strings.Contains(body, "blob.full") {
 		t.Errorf("%d %s", status, body)
 	}
 	var n int

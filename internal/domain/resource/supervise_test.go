@@ -71,7 +71,9 @@ func TestWhatEndsIsStartedAgain(t *testing.T) {
 		p := &place{}
 		var ended int
 		var began []string
-		s := &resource.Supervisor{Driver: p, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Ended: func(string) { ended++ }, Began: func(i resource.Instance) { began = append(began, i.Key) }}
+		s := &resource.Supervisor{Driver: p, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Ended: func(string) {
+			ended++
+		}, Began: func(i resource.Instance) { began = append(began, i.Key) }}
 		first, err := s.Keep(t.Context(), resource.Spec{Name: "app"})
 		if err != nil {
 			t.Fatal(err)

@@ -83,7 +83,8 @@ func (s *Service) Merge(ctx context.Context, project, name string, ch Change) (C
 
 // onto gives a connection as it is to be.
 func (ch Change) onto(old Connection, secrets map[string]string) (Input, error) {
-	in := Input{Type: old.Type, Environment: old.Environment, Targets: old.Targets, Fields: map[string]json.RawMessage{}, Secrets: ch.Secrets, Expect: ch.Expect}
+	in := Input{Type: old.Type, Environment: old.Environment, Targets: old.Targets,
+		Fields: map[string]json.RawMessage{}, Secrets: ch.Secrets, Expect: ch.Expect}
 	if in.Type == "" {
 		in.Type = firstType
 	}
@@ -103,7 +104,9 @@ func (ch Change) onto(old Connection, secrets map[string]string) (Input, error) 
 	}
 	for name, v := range ch.Fields {
 		if _, sealed := secrets[name]; sealed && !slices.Contains(ch.Unset, name) {
-			return in, errs.New(errs.Invalid, "connection.secret_field", "the connection has a secret of the name %s: give it under secrets, or unset it first", name).At(errs.Field{Path: "fields." + name, Message: "is a secret"})
+			return in, errs.New(errs.Invalid, "connection.secret_field",
+				"the connection has a secret of the name %s: give it under secrets, or unset it first", name).
+				At(errs.Field{Path: "fields." + name, Message: "is a secret"})
 		}
 		if in.Fields[name] = v; string(v) == "null" || len(v) == 0 {
 			delete(in.Fields, name)
@@ -112,7 +115,8 @@ func (ch Change) onto(old Connection, secrets map[string]string) (Input, error) 
 	for _, name := range ch.Unset {
 		_, plain := in.Fields[name]
 		if _, sealed := secrets[name]; !plain && !sealed {
-			return in, errs.New(errs.Invalid, "connection.no_field", "the connection has neither a field nor a secret %s: nothing was changed", name).At(errs.Field{Path: "unset", Message: "there is no " + name})
+			return in, errs.New(errs.Invalid, "connection.no_field", "the connection has neither a field nor a secret %s: nothing was changed",
+				name).At(errs.Field{Path: "unset", Message: "there is no " + name})
 		}
 		if _, given := ch.Fields[name]; !given {
 			delete(in.Fields, name)
@@ -137,12 +141,15 @@ func (s *Service) mergeRoutes(a *api.API) {
 		Body    Change
 	}
 	type out struct{ Body Connection }
-	api.Register(a, api.Endpoint{ID: "getConnection", Method: http.MethodGet, Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "A connection without its secrets", Permission: "connection.read"},
+	api.Register(a, api.Endpoint{ID: "getConnection", Method: http.MethodGet,
+		Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "A connection without its secrets", Permission: "connection.read"},
 		func(ctx context.Context, in *Named) (*out, error) {
 			c, err := s.Get(ctx, in.Project, in.Name)
 			return &out{c}, err
 		})
-	api.Register(a, api.Endpoint{ID: "changeConnection", Method: http.MethodPost, Path: "/api/v1/connections/{name}/changes", Status: http.StatusOK, Tag: "settings", Summary: "Create a connection or change a part of it; what is not named stays", Permission: "connection.write"},
+	api.Register(a, api.Endpoint{ID: "changeConnection", Method: http.MethodPost,
+		Path: "/api/v1/connections/{name}/changes", Status: http.StatusOK, Tag: "settings",
+		Summary: "Create a connection or change a part of it; what is not named stays", Permission: "connection.write"},
 		func(ctx context.Context, in *patch) (*out, error) {
 			expect, err := expected(in.IfMatch)
 			if err != nil {

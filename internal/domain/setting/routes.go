@@ -19,7 +19,8 @@ func (s *Service) Routes(a *api.API) {
 		Body    Input
 	}
 	type out struct{ Body Connection }
-	api.Register(a, api.Endpoint{ID: "putConnection", Method: http.MethodPut, Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Create or replace a connection", Permission: "connection.write"},
+	api.Register(a, api.Endpoint{ID: "putConnection", Method: http.MethodPut,
+		Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Create or replace a connection", Permission: "connection.write"},
 		func(ctx context.Context, in *put) (*out, error) {
 			expect, err := expected(in.IfMatch)
 			if err != nil {
@@ -29,7 +30,8 @@ func (s *Service) Routes(a *api.API) {
 			c, err := s.Put(ctx, in.Project, in.Name, in.Body)
 			return &out{c}, err
 		})
-	api.Register(a, api.Endpoint{ID: "deleteConnection", Method: http.MethodDelete, Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Remove a connection", Permission: "connection.write", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "deleteConnection", Method: http.MethodDelete, Path: "/api/v1/connections/{name}",
+		Tag: "settings", Summary: "Remove a connection", Permission: "connection.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *Named) (*struct{}, error) {
 			return nil, s.Delete(ctx, in.Project, in.Name)
 		})
@@ -38,7 +40,8 @@ func (s *Service) Routes(a *api.API) {
 		Project string `query:"project" default:"default" maxLength:"64"`
 	}
 	type page struct{ Body api.Page[Connection] }
-	api.Register(a, api.Endpoint{ID: "listConnections", Method: http.MethodGet, Path: "/api/v1/connections", Tag: "settings", Summary: "Connections without their secrets", Permission: "connection.read"},
+	api.Register(a, api.Endpoint{ID: "listConnections", Method: http.MethodGet,
+		Path: "/api/v1/connections", Tag: "settings", Summary: "Connections without their secrets", Permission: "connection.read"},
 		func(ctx context.Context, in *list) (*page, error) {
 			p, err := s.List(ctx, in.Project, in.Paging)
 			return &page{p}, err
@@ -69,7 +72,8 @@ func (s *Service) valueRoutes(a *api.API) {
 		}
 	}
 	type out struct{ Body Value }
-	api.Register(a, api.Endpoint{ID: "putSetting", Method: http.MethodPut, Path: "/api/v1/settings/{name}", Tag: "settings", Summary: "Set a plain value", Permission: "setting.write"},
+	api.Register(a, api.Endpoint{ID: "putSetting", Method: http.MethodPut,
+		Path: "/api/v1/settings/{name}", Tag: "settings", Summary: "Set a plain value", Permission: "setting.write"},
 		func(ctx context.Context, in *put) (*out, error) {
 			expect, err := expected(in.IfMatch)
 			if err != nil {
@@ -78,7 +82,8 @@ func (s *Service) valueRoutes(a *api.API) {
 			v, err := s.SetValue(ctx, in.Project, in.Name, in.Body.Value, expect)
 			return &out{v}, err
 		})
-	api.Register(a, api.Endpoint{ID: "deleteSetting", Method: http.MethodDelete, Path: "/api/v1/settings/{name}", Tag: "settings", Summary: "Remove a plain value", Permission: "setting.write", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "deleteSetting", Method: http.MethodDelete, Path: "/api/v1/settings/{name}",
+		Tag: "settings", Summary: "Remove a plain value", Permission: "setting.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *Named) (*struct{}, error) {
 			expect, err := expected(in.IfMatch)
 			if err != nil {
@@ -91,7 +96,8 @@ func (s *Service) valueRoutes(a *api.API) {
 		Project string `query:"project" default:"default" maxLength:"64"`
 	}
 	type page struct{ Body api.Page[Value] }
-	api.Register(a, api.Endpoint{ID: "listSettings", Method: http.MethodGet, Path: "/api/v1/settings", Tag: "settings", Summary: "Plain values of a project", Permission: "setting.read"},
+	api.Register(a, api.Endpoint{ID: "listSettings", Method: http.MethodGet,
+		Path: "/api/v1/settings", Tag: "settings", Summary: "Plain values of a project", Permission: "setting.read"},
 		func(ctx context.Context, in *list) (*page, error) {
 			p, err := s.Values(ctx, in.Project, in.Paging)
 			return &page{p}, err

@@ -68,7 +68,8 @@ func (s *Service) sealText(project, run, text string) (json.RawMessage, error) {
 func (o *Opener) unseal(sealed string) (json.RawMessage, error) {
 	clear, err := o.s.box.Open(runContext(o.project, o.run), sealed)
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "dispatch.secret", "a secret that was given with the start of another run cannot be used here: give it again")
+		return nil,
+			errs.New(errs.Invalid, "dispatch.secret", "a secret that was given with the start of another run cannot be used here: give it again")
 	}
 	return json.Marshal(string(clear))
 }

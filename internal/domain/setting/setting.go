@@ -106,7 +106,8 @@ func (s *Service) Put(ctx context.Context, project, name string, in Input) (Conn
 func checkFields(fields map[string]json.RawMessage) error {
 	for _, field := range []string{"password", "private_key", "passphrase", "token", "secret"} {
 		if v, ok := fields[field]; ok && string(v) != "null" {
-			return errs.New(errs.Invalid, "connection.secret_field", "the field %s is a secret: give it under secrets", field).At(errs.Field{Path: "fields." + field, Message: "is a secret"})
+			return errs.New(errs.Invalid, "connection.secret_field", "the field %s is a secret: give it under secrets", field).
+				At(errs.Field{Path: "fields." + field, Message: "is a secret"})
 		}
 	}
 	return nil
@@ -141,10 +142,13 @@ func (s *Service) put(ctx context.Context, tx *db.Tx, k connectionKey, in Input,
 		return err
 	}
 	if err == nil && identity.RequireIn(ctx, "connection.write", k.project, place(old.Environment)) != nil {
-		return errs.New(errs.Conflict, "connection.environment", "a connection %s exists in an environment where you may not change connections: take another name", k.name).At(errs.Field{Path: "name", Message: "taken"})
+		return errs.New(errs.Conflict, "connection.environment",
+			"a connection %s exists in an environment where you may not change connections: take another name", k.name).
+			At(errs.Field{Path: "name", Message: "taken"})
 	}
 	if in.Expect != nil && *in.Expect != old.Version {
-		return errs.New(errs.Stale, "connection.stale", "the connection %s has version %d by now and not %d: read it again", k.name, old.Version, *in.Expect)
+		return errs.New(errs.Stale, "connection.stale", "the connection %s has version %d by now and not %d: read it again",
+			k.name, old.Version, *in.Expect)
 	}
 	for field, v := range secrets {
 		if _, ok := sealed[field]; !ok && !slices.Contains(in.drop, field) {
@@ -162,11 +166,14 @@ func (s *Service) put(ctx context.Context, tx *db.Tx, k connectionKey, in Input,
 	if err != nil {
 		return err
 	}
-	if err := tx.Upsert("setting_connection", 2, []string{"project", "name", "environment", "type", "fields", "secrets", "targets", "version", "updated"},
-		k.project, k.name, in.Environment, in.Type, fields, raw, strings.Join(in.Targets, "\n"), old.Version+1, clock.Micros(s.clock.Now())); err != nil {
+	if err := tx.Upsert("setting_connection", 2,
+		[]string{"project", "name", "environment", "type", "fields", "secrets", "targets", "version", "updated"},
+		k.project, k.name, in.Environment, in.Type, fields, raw, strings.Join(in.Targets, "\n"),
+		old.Version+1, clock.Micros(s.clock.Now())); err != nil {
 		return err
 	}
-	return s.audit.Write(ctx, tx, audit.Record{Project: k.project, Actor: identity.From(ctx).Actor(), Verb: "connection.write", Object: Prefix + k.name})
+	return s.audit.Write(ctx, tx,
+		audit.Record{Project: k.project, Actor: identity.From(ctx).Actor(), Verb: "connection.write", Object: Prefix + k.name})
 }
 
 const columns = "project, name, environment, type, fields, secrets, targets, version, updated"
@@ -201,7 +208,8 @@ func scan(read func(...any) error) (c Connection, secrets map[string]string, err
 func (s *Service) find(ctx context.Context, q db.Querier, project, name string) (Connection, map[string]string, error) {
 	c, secrets, err := scan(q.QueryRow(ctx, "SELECT "+columns+" FROM setting_connection WHERE project = ? AND name = ?", project, name).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return c, nil, errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q", name, project).With("name", name)
+		return c, nil, errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q", name, project).
+			With("name", name)
 	}
 	return c, secrets, err
 }
@@ -245,7 +253,8 @@ func (s *Service) Delete(ctx context.Context, project, name string) error {
 		if _, err := tx.Exec("DELETE FROM setting_connection WHERE project = ? AND name = ?", project, name); err != nil {
 			return err
 		}
-		return s.audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "connection.delete", Object: Prefix + name})
+		return s.audit.Write(ctx, tx,
+			audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "connection.delete", Object: Prefix + name})
 	})
 }
 
@@ -273,7 +282,8 @@ func (s *Service) usable(ctx context.Context, project, ref string) (Connection, 
 		if from := identity.From(ctx); from.Lacking("connection.use", project, c.Environment) != from.Name {
 			why = from.Lacking("connection.use", project, c.Environment) + " has not the right connection.use in its environment"
 		}
-		err = errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q that may be used here: %s", name, project, why).With("name", name)
+		err = errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q that may be used here: %s",
+			name, project, why).With("name", name)
 	}
 	if err != nil {
 		return Connection{}, nil, err
@@ -291,7 +301,9 @@ func checkTargets(targets []string) error {
 			err = onePlace(t)
 		}
 		if err != nil || t == "" || strings.ContainsAny(t, "\n\r") || len(t) > 500 {
-			return errs.New(errs.Invalid, "connection.target", "the target %.80q is neither an object path such as host:host{environment eq 'dev'} nor a pattern of addresses such as 10.1.*", t).At(errs.Field{Path: "targets", Message: "not understood"})
+			return errs.New(errs.Invalid, "connection.target",
+				"the target %.80q is neither an object path such as host:host{environment eq 'dev'} nor a pattern of addresses such as 10.1.*", t).
+				At(errs.Field{Path: "targets", Message: "not understood"})
 		}
 	}
 	return nil
@@ -332,7 +344,8 @@ func (s *Service) resolve(ctx context.Context, project, ref string) (fields map[
 	for _, field := range slices.Sorted(maps.Keys(secrets)) {
 		clear, err := s.box.Open(sealContext(project, c.Name, field), secrets[field])
 		if err != nil {
-			return nil, nil, errs.Wrap(err, errs.Unavailable, "connection.sealed", "the secrets of connection "+c.Name+" cannot be opened with this server's key")
+			return nil, nil, errs.Wrap(err, errs.Unavailable, "connection.sealed",
+				"the secrets of connection "+c.Name+" cannot be opened with this server's key")
 		}
 		raw, err := json.Marshal(string(clear))
 		if err != nil {

@@ -113,7 +113,8 @@ func TestConnectionsKeepTheirSecrets(t *testing.T) {
 	ctx := owner(t.Context(), "a")
 	c, err := r.Put(ctx, "a", "web", input("one", "hunter2"))
 	r.must(err)
-	if c.Version != 1 || c.Environment != "prod" || string(c.Fields["password"]) != `{"$secret":"connection/web#password"}` || string(c.Fields["host"]) != `"one"` {
+	if c.Version != 1 || c.Environment != "prod" || string(c.Fields["password"]) != `{"$secret":"connection/web#password"}` ||
+		string(c.Fields["host"]) != `"one"` {
 		t.Errorf("%+v", c)
 	}
 	for _, ref := range []string{"web", "connection/web"} {
@@ -156,7 +157,8 @@ func TestSecretsAreNowhereInClear(t *testing.T) {
 	page, err := r.List(owner(t.Context(), "a"), "a", api.Paging{Limit: 10})
 	r.must(err)
 	told := fmt.Sprintf("%+v %s", page, raw(page))
-	for _, query := range []string{"SELECT secrets FROM setting_connection", "SELECT fields FROM setting_connection", "SELECT detail FROM audit_record", "SELECT object FROM audit_record"} {
+	for _, query := range []string{"SELECT secrets FROM setting_connection",
+		"SELECT fields FROM setting_connection", "SELECT detail FROM audit_record", "SELECT object FROM audit_record"} {
 		var data []byte
 		r.must(r.db.QueryRow(t.Context(), query).Scan(&data))
 		told += string(data)
@@ -293,7 +295,8 @@ func TestChangesAreAudited(t *testing.T) {
 	for _, rec := range page.Items {
 		verbs = append(verbs, rec.Verb+" "+rec.Object+" "+rec.Subject)
 	}
-	if got := strings.Join(verbs, ", "); got != "connection.delete connection/web user/a, setting.write setting/limit user/a, connection.write connection/web user/a" {
+	if got := strings.Join(verbs, ", "); got != "connection.delete connection/web user/a, "+
+		"setting.write setting/limit user/a, connection.write connection/web user/a" {
 		t.Error(got)
 	}
 }
@@ -354,7 +357,8 @@ func TestRightsInAnEnvironment(t *testing.T) {
 		_, err := r.Put(owner(t.Context(), "a"), "a", name, in)
 		r.must(err)
 	}
-	ctx := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob", Kind: identity.User, Grants: []identity.Grant{{Permission: "connection.*", Project: "a", Environment: "dev"}}})
+	ctx := identity.With(t.Context(), identity.Subject{ID: "user/bob", Name: "bob",
+		Kind: identity.User, Grants: []identity.Grant{{Permission: "connection.*", Project: "a", Environment: "dev"}}})
 	page, err := r.List(ctx, "a", api.Paging{Limit: 10})
 	r.must(err)
 	if len(page.Items) != 1 || page.Items[0].Name != "dev-db" {
@@ -458,7 +462,8 @@ func TestWhoMayUseAConnection(t *testing.T) {
 		may  bool
 	}{
 		{in("dev", "connection.use"), "dev", true}, {in("dev", "connection.use"), "all", true}, {in("dev", "connection.use"), "prod", false},
-		{in("*", "connection.use"), "prod", true}, {in("*", "connection.read", "run.start"), "dev", false}, {in("*", "connection.*"), "dev", true},
+		{in("*", "connection.use"), "prod", true}, {in("*", "connection.read", "run.start"), "dev", false},
+		{in("*", "connection.*"), "dev", true},
 		{as(t.Context(), "b", "connection.use"), "dev", false}, {t.Context(), "all", false},
 	} {
 		_, used := r.Usable(c.who, "a", c.name)
@@ -476,7 +481,8 @@ func TestTargetsOfAConnection(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for target, ok := range map[string]bool{
-		"host:host": true, "host:host{environment eq 'dev'}": true, "10.1.*": true, "web-?.example:22": true, "[::1]:22": true, "192.0.2.[0-9]": true,
+		"host:host": true, "host:host{environment eq 'dev'}": true, "10.1.*": true,
+		"web-?.example:22": true, "[::1]:22": true, "192.0.2.[0-9]": true,
 		"": false, "host:host.zone>cmdb:zone": false, "host:host.address": false, "host:host{nonsense": false, "10.[": false, "a\nb": false,
 	} {
 		in := input("h", "secret")

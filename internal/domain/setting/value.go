@@ -62,7 +62,8 @@ func (s *Service) Values(ctx context.Context, project string, p api.Paging) (api
 	if err := identity.Require(ctx, "setting.read", project); err != nil {
 		return api.Page[Value]{}, err
 	}
-	rows, err := s.db.Query(ctx, "SELECT "+valueColumns+" FROM setting_value WHERE project = ? AND name > ? ORDER BY name LIMIT ?", project, p.After, p.Limit+1)
+	rows, err := s.db.Query(ctx, "SELECT "+valueColumns+" FROM setting_value WHERE project = ? AND name > ? ORDER BY name LIMIT ?",
+		project, p.After, p.Limit+1)
 	all, err := db.Scan(rows, err, func(r *sql.Rows) (Value, error) { return scanValue(r.Scan) })
 	if err != nil {
 		return api.Page[Value]{}, err
@@ -84,10 +85,12 @@ func (s *Service) SetValue(ctx context.Context, project, name, value string, exp
 		}
 		now := clock.Micros(s.clock.Now())
 		v.Version, v.Updated = old.Version+1, clock.FromMicros(now)
-		if err := tx.Upsert("setting_value", 2, []string{"project", "name", "value", "version", "updated"}, project, name, value, v.Version, now); err != nil {
+		if err := tx.Upsert("setting_value", 2, []string{"project", "name", "value", "version", "updated"},
+			project, name, value, v.Version, now); err != nil {
 			return err
 		}
-		return s.audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "setting.write", Object: "setting/" + name})
+		return s.audit.Write(ctx, tx,
+			audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "setting.write", Object: "setting/" + name})
 	})
 	return v, err
 }
@@ -104,7 +107,8 @@ func (s *Service) DeleteValue(ctx context.Context, project, name string, expect 
 		if _, err := tx.Exec("DELETE FROM setting_value WHERE project = ? AND name = ?", project, name); err != nil {
 			return err
 		}
-		return s.audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "setting.delete", Object: "setting/" + name})
+		return s.audit.Write(ctx, tx,
+			audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: "setting.delete", Object: "setting/" + name})
 	})
 }
 
@@ -116,7 +120,8 @@ func (s *Service) current(ctx context.Context, tx *db.Tx, project, name string, 
 		return old, err
 	}
 	if expect != nil && *expect != old.Version {
-		return old, errs.New(errs.Stale, "setting.stale", "the setting %s has version %d by now and not %d: read it again", name, old.Version, *expect)
+		return old, errs.New(errs.Stale, "setting.stale", "the setting %s has version %d by now and not %d: read it again",
+			name, old.Version, *expect)
 	}
 	return old, err
 }

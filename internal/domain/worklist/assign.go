@@ -25,7 +25,8 @@ type Assigned struct {
 	Assignee string `json:"assignee,omitempty" doc:"Who does it now; absent where it was given back"`
 }
 
-var assigned = bus.Kind[Assigned]{Type: "sextant.task.assigned.v1", Subject: "task/{key}", Says: "A person has taken a task, given it back or passed it on.", Read: "task.read"}
+var assigned = bus.Kind[Assigned]{Type: "sextant.task.assigned.v1", Subject: "task/{key}",
+	Says: "A person has taken a task, given it back or passed it on.", Read: "task.read"}
 
 // Events are the kinds of events on tasks that do not come from their run.
 func Events() []bus.Declared { return []bus.Declared{assigned.Declared()} }
@@ -51,7 +52,8 @@ func (t Task) mayDo(ctx context.Context) error {
 	case t.Assignee != "" && t.Assignee != who.Name:
 		return errs.New(errs.Forbidden, "task.assigned", "the task is assigned to %s", t.Assignee).With("assignee", t.Assignee)
 	case t.Assignee == "" && !t.Candidate(who):
-		return errs.New(errs.Forbidden, "task.not_asked", "the task %q asks %s: let one of them do it, or somebody who may manage tasks (task.manage)", t.Name, strings.Join(t.People, ", "))
+		return errs.New(errs.Forbidden, "task.not_asked",
+			"the task %q asks %s: let one of them do it, or somebody who may manage tasks (task.manage)", t.Name, strings.Join(t.People, ", "))
 	}
 	return nil
 }
@@ -69,7 +71,8 @@ func (l *List) open(ctx context.Context, key api.Key) (Task, error) {
 	}
 	where, args := l.inSight(ctx, t.Project)
 	var there int
-	if err := l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE task = ? AND "+where, append([]any{int64(key)}, args...)...).Scan(&there); err != nil {
+	if err := l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE task = ? AND "+where, append([]any{int64(key)}, args...)...).
+		Scan(&there); err != nil {
 		return t, err
 	}
 	if there == 0 {
@@ -128,7 +131,8 @@ func (l *List) Delegate(ctx context.Context, key api.Key, to string) error {
 		return err
 	}
 	if !able {
-		return errs.New(errs.Invalid, "task.delegate", "there is nobody called %q who may complete tasks in the project %s", to, t.Project).At(errs.Field{Path: "to", Message: "may not complete tasks here"})
+		return errs.New(errs.Invalid, "task.delegate", "there is nobody called %q who may complete tasks in the project %s", to, t.Project).
+			At(errs.Field{Path: "to", Message: "may not complete tasks here"})
 	}
 	return l.assign(ctx, t, change{To: to, Verb: "task.delegate"})
 }
@@ -158,7 +162,8 @@ func (l *List) assign(ctx context.Context, t Task, c change) error {
 		if err := assigned.Publish(l.Bus, tx, bus.Of{Subject: subject, Project: t.Project}, Assigned{t.Run.String(), to}); err != nil {
 			return err
 		}
-		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Actor: identity.From(ctx).Actor(), Verb: c.Verb, Object: subject, Detail: detail})
+		return l.audit.Write(ctx, tx,
+			audit.Record{Project: t.Project, Actor: identity.From(ctx).Actor(), Verb: c.Verb, Object: subject, Detail: detail})
 	})
 }
 
@@ -169,8 +174,10 @@ func (l *List) assignRoutes(a *api.API) {
 	for verb, do := range map[string]struct {
 		id, summary string
 		do          func(context.Context, api.Key) error
-	}{"claim": {"claimTask", "Take a task: nobody else completes it then", l.Claim}, "release": {"releaseTask", "Give a task back", l.Release}} {
-		api.Register(a, api.Endpoint{ID: do.id, Method: http.MethodPost, Path: "/api/v1/tasks/{key}/" + verb, Tag: "tasks", Summary: do.summary, Permission: "task.complete", Status: http.StatusNoContent},
+	}{"claim": {"claimTask", "Take a task: nobody else completes it then", l.Claim},
+		"release": {"releaseTask", "Give a task back", l.Release}} {
+		api.Register(a, api.Endpoint{ID: do.id, Method: http.MethodPost, Path: "/api/v1/tasks/{key}/" + verb,
+			Tag: "tasks", Summary: do.summary, Permission: "task.complete", Status: http.StatusNoContent},
 			func(ctx context.Context, in *TaskKey) (*struct{}, error) { return nil, do.do(ctx, in.Key.Key) })
 	}
 	type delegate struct {
@@ -179,7 +186,8 @@ func (l *List) assignRoutes(a *api.API) {
 			To string `json:"to" minLength:"1" maxLength:"190" doc:"Name of the user who is to do it"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "delegateTask", Method: http.MethodPost, Path: "/api/v1/tasks/{key}/delegate", Tag: "tasks", Summary: "Pass a task on to another person", Permission: "task.complete", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "delegateTask", Method: http.MethodPost, Path: "/api/v1/tasks/{key}/delegate",
+		Tag: "tasks", Summary: "Pass a task on to another person", Permission: "task.complete", Status: http.StatusNoContent},
 		func(ctx context.Context, in *delegate) (*struct{}, error) {
 			return nil, l.Delegate(ctx, in.Key.Key, in.Body.To)
 		})

@@ -32,9 +32,15 @@ func TestOnlyThoseWhoAreAskedDoATask(t *testing.T) {
 		{"another-name", nil, []string{"x"}, func(ctx context.Context) context.Context { return as(ctx, "y", "a", "read", "complete") }, false},
 		{"by-role", []string{"approver"}, nil, func(ctx context.Context) context.Context { return in(ctx, "y", "approver") }, true},
 		{"another-role", []string{"approver"}, nil, func(ctx context.Context) context.Context { return in(ctx, "y", "operator") }, false},
-		{"a-name-is-no-role", []string{"y"}, nil, func(ctx context.Context) context.Context { return as(ctx, "y", "a", "read", "complete") }, false},
-		{"one-of-both", []string{"approver"}, []string{"y"}, func(ctx context.Context) context.Context { return as(ctx, "y", "a", "read", "complete") }, true},
-		{"a-manager", []string{"approver"}, nil, func(ctx context.Context) context.Context { return as(ctx, "m", "a", "read", "complete", "manage") }, true},
+		{"a-name-is-no-role", []string{"y"}, nil, func(ctx context.Context) context.Context {
+			return as(ctx, "y", "a", "read", "complete")
+		}, false},
+		{"one-of-both", []string{"approver"}, []string{"y"}, func(ctx context.Context) context.Context {
+			return as(ctx, "y", "a", "read", "complete")
+		}, true},
+		{"a-manager", []string{"approver"}, nil, func(ctx context.Context) context.Context {
+			return as(ctx, "m", "a", "read", "complete", "manage")
+		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,7 +74,8 @@ func TestATaskIsTakenGivenBackAndPassedOn(t *testing.T) {
 	fixed := task(20, "a")
 	fixed.Assignee = "ann"
 	r.put(task(10, "a"), fixed)
-	ann, bob, boss := as(t.Context(), "ann", "a", "read", "complete"), as(t.Context(), "bob", "a", "read", "complete"), as(t.Context(), "boss", "a", "read", "complete", "manage")
+	ann, bob, boss := as(t.Context(), "ann", "a", "read", "complete"), as(t.Context(), "bob", "a", "read", "complete"),
+		as(t.Context(), "boss", "a", "read", "complete", "manage")
 	r.must(r.Claim(ann, 10))
 	r.must(r.Claim(ann, 10)) // she has it
 	refused(t, r.Claim(bob, 10), errs.Conflict, "task.assigned")
@@ -126,10 +133,12 @@ func TestATaskOfAVerdict(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	one := task(10, "a")
-	one.Verdict, one.Groups, one.Users, one.Due, one.Form = "01ARZ3NDEKTSV4RRFFQ69G5FAV", []string{"approver"}, []string{"ann"}, r.clock.Now().AddDate(0, 0, 1), "approve"
+	one.Verdict, one.Groups, one.Users, one.Due, one.Form = "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+		[]string{"approver"}, []string{"ann"}, r.clock.Now().AddDate(0, 0, 1), "approve"
 	r.put(one)
 	got := r.one(as(t.Context(), "x", "a", "read"), 10)
-	if got.Verdict != one.Verdict || !got.Due.Equal(one.Due) || !slices.Equal(got.People, []string{"approver", "ann"}) || !slices.Equal(got.Groups, one.Groups) || !slices.Equal(got.Users, one.Users) || got.Form != "approve" {
+	if got.Verdict != one.Verdict || !got.Due.Equal(one.Due) || !slices.Equal(got.People, []string{"approver", "ann"}) ||
+		!slices.Equal(got.Groups, one.Groups) || !slices.Equal(got.Users, one.Users) || got.Form != "approve" {
 		t.Errorf("%+v", got)
 	}
 }

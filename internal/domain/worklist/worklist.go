@@ -119,8 +119,10 @@ func (l *List) Attach(c Completer) { l.runs = c }
 // Put adds a task in the write of the step that created it.
 func (l *List) Put(tx *db.Tx, t Task) error {
 	t.People = slices.Concat(t.Groups, t.Users)
-	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project", "node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "verdict"},
-		int64(t.Key), int64(t.Run), t.Project, t.Element, t.Name, t.Assignee, lines(t.People), t.Form, clock.Micros(t.Created), lines(t.Groups), lines(t.Users), stored(t.Claimed), stored(t.Due), t.Verdict)
+	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project",
+		"node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "verdict"},
+		int64(t.Key), int64(t.Run), t.Project, t.Element, t.Name, t.Assignee,
+		lines(t.People), t.Form, clock.Micros(t.Created), lines(t.Groups), lines(t.Users), stored(t.Claimed), stored(t.Due), t.Verdict)
 }
 
 // Drop removes a task that was done or is wanted no more.
@@ -141,7 +143,8 @@ func scan(read func(...any) error) (Task, error) {
 	var t Task
 	var people, groups, users string
 	var created, claimed, due int64
-	err := read(&t.Key, &t.Run, &t.Project, &t.Element, &t.Name, &t.Assignee, &people, &t.Form, &created, &groups, &users, &claimed, &due, &t.Verdict)
+	err := read(&t.Key, &t.Run, &t.Project, &t.Element, &t.Name, &t.Assignee,
+		&people, &t.Form, &created, &groups, &users, &claimed, &due, &t.Verdict)
 	t.People, t.Groups, t.Users = unlines(people), unlines(groups), unlines(users)
 	t.Created, t.Claimed, t.Due = clock.FromMicros(created), time0(claimed), time0(due)
 	return t, err
@@ -192,7 +195,8 @@ func (l *List) Open(ctx context.Context, runs []api.Key) (map[api.Key]int, error
 		for i, k := range some {
 			args[i] = int64(k)
 		}
-		rows, err := l.db.Query(ctx, "SELECT run, COUNT(*) FROM worklist_task WHERE run IN (?"+strings.Repeat(", ?", len(some)-1)+") GROUP BY run", args...)
+		rows, err := l.db.Query(ctx, "SELECT run, COUNT(*) FROM worklist_task WHERE run IN (?"+
+			strings.Repeat(", ?", len(some)-1)+") GROUP BY run", args...)
 		if _, err = db.Scan(rows, err, func(r *sql.Rows) (struct{}, error) {
 			var run int64
 			var n int
@@ -252,7 +256,8 @@ func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.R
 		return err
 	}
 	return l.runs.CompleteTask(ctx, one[0], vars, func(tx *db.Tx) error {
-		return l.audit.Write(ctx, tx, audit.Record{Project: t.Project, Actor: who.Actor(), Verb: "task.complete", Object: "task/" + key.String(), Detail: detail})
+		return l.audit.Write(ctx, tx,
+			audit.Record{Project: t.Project, Actor: who.Actor(), Verb: "task.complete", Object: "task/" + key.String(), Detail: detail})
 	})
 }
 
@@ -278,7 +283,8 @@ func answered(t Task, vars map[string]json.RawMessage) error {
 	if len(open) == 0 {
 		return nil
 	}
-	return errs.New(errs.Invalid, "task.unanswered", "the task %q asks for %s: answer that to complete it", t.Name, strings.Join(names, ", ")).At(open...)
+	return errs.New(errs.Invalid, "task.unanswered", "the task %q asks for %s: answer that to complete it", t.Name, strings.Join(names, ", ")).
+		At(open...)
 }
 
 // slip reports whether an answer is none of the choices where these are all there
@@ -363,7 +369,8 @@ func kept(t Task, vars map[string]json.RawMessage) map[string]any {
 // Routes adds the endpoints.
 func (l *List) Routes(a *api.API) {
 	type page struct{ Body api.Page[Task] }
-	api.Register(a, api.Endpoint{ID: "listTasks", Method: http.MethodGet, Path: "/api/v1/tasks", Tag: "tasks", Summary: "Work that waits for people, newest first", Permission: "task.read"},
+	api.Register(a, api.Endpoint{ID: "listTasks", Method: http.MethodGet,
+		Path: "/api/v1/tasks", Tag: "tasks", Summary: "Work that waits for people, newest first", Permission: "task.read"},
 		func(ctx context.Context, in *Filter) (*page, error) {
 			p, err := l.Find(ctx, *in)
 			return &page{p}, err
@@ -375,7 +382,8 @@ func (l *List) Routes(a *api.API) {
 			Reason    string                     `json:"reason,omitempty" maxLength:"500" doc:"Why it was answered so; kept with the answers in the history of the run and the audit log"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "completeTask", Method: http.MethodPost, Path: "/api/v1/tasks/{key}/complete", Tag: "tasks", Summary: "Complete a task", Permission: "task.complete", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "completeTask", Method: http.MethodPost, Path: "/api/v1/tasks/{key}/complete",
+		Tag: "tasks", Summary: "Complete a task", Permission: "task.complete", Status: http.StatusNoContent},
 		func(ctx context.Context, in *complete) (*struct{}, error) {
 			return nil, l.Complete(ctx, in.Key.Key, in.Body.Variables, in.Body.Reason)
 		})

@@ -95,7 +95,8 @@ func (r *rig) put(tasks ...worklist.Task) {
 }
 
 func task(key int64, project string) worklist.Task {
-	return worklist.Task{Key: api.Key(key), Run: api.Key(key / 10), Project: project, Element: "approve", Name: "Approve", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	return worklist.Task{Key: api.Key(key), Run: api.Key(key / 10), Project: project,
+		Element: "approve", Name: "Approve", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 }
 
 // as is a user of a project with the given verbs on tasks.
@@ -139,10 +140,12 @@ func TestTheInboxOfAProject(t *testing.T) {
 	late.Created = late.Created.Add(time.Minute)
 	r.put(full, late, task(100, "a"), task(101, "a"), task(math.MaxInt64, "a"), task(30, "b"))
 	ctx := as(t.Context(), "ann", "a", "read")
-	if got := r.keys(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 2}}); !slices.Equal(got, []int64{9, math.MaxInt64, 101, 100, 20}) {
+	if got := r.keys(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 2}}); !slices.Equal(got,
+		[]int64{9, math.MaxInt64, 101, 100, 20}) {
 		t.Errorf("%v", got)
 	}
-	if got := r.keys(ctx, worklist.Filter{Project: "a", Run: api.KeyParam{Key: 10}, Paging: api.Paging{Limit: 10}}); !slices.Equal(got, []int64{101, 100}) {
+	if got := r.keys(ctx, worklist.Filter{Project: "a", Run: api.KeyParam{Key: 10}, Paging: api.Paging{Limit: 10}}); !slices.Equal(got,
+		[]int64{101, 100}) {
 		t.Errorf("%v", got)
 	}
 	page, err := r.Find(ctx, worklist.Filter{Project: "a", Paging: api.Paging{Limit: 4}})
@@ -169,7 +172,8 @@ func TestCompletingATask(t *testing.T) {
 	audited := func() int {
 		page, err := r.trail.List(ctx, audit.Filter{Project: "a", Paging: api.Paging{Limit: 10}})
 		r.must(err)
-		if len(page.Items) == 1 && (page.Items[0].Subject != "user/ann" || page.Items[0].Verb != "task.complete" || page.Items[0].Object != "task/20") {
+		if len(page.Items) == 1 &&
+			(page.Items[0].Subject != "user/ann" || page.Items[0].Verb != "task.complete" || page.Items[0].Object != "task/20") {
 			t.Errorf("%+v", page.Items)
 		}
 		return len(page.Items)
@@ -257,7 +261,8 @@ func TestTheEndpoints(t *testing.T) {
 func TestATaskIsNotCompletedWithoutItsAnswers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.runs.asks = []worklist.Question{{Name: "decision", Required: true, Choices: []worklist.Choice{{Value: "retry"}, {Value: "stop", Else: true}}}, {Name: "note"}, {Name: "pin", Secret: true}}
+	r.runs.asks = []worklist.Question{{Name: "decision", Required: true,
+		Choices: []worklist.Choice{{Value: "retry"}, {Value: "stop", Else: true}}}, {Name: "note"}, {Name: "pin", Secret: true}}
 	r.put(task(10, "p"))
 	ctx := as(t.Context(), "ana", "p", "read", "complete")
 	for name, v := range map[string]string{"nothing": "", "null": "null", "empty": `""`, "blank": `"  "`} {
@@ -268,14 +273,17 @@ func TestATaskIsNotCompletedWithoutItsAnswers(t *testing.T) {
 		err := r.Complete(ctx, 10, vars, "")
 		refused(t, err, errs.Invalid, "task.unanswered")
 		var e *errs.Error
-		if !errors.As(err, &e) || len(e.Fields) != 1 || e.Fields[0].Path != "variables.decision" || !strings.Contains(e.Fields[0].Message, "retry or stop") {
+		if !errors.As(err, &e) || len(e.Fields) != 1 || e.Fields[0].Path != "variables.decision" ||
+			!strings.Contains(e.Fields[0].Message, "retry or stop") {
 			t.Errorf("%s: the refusal is %v, fields %v", name, err, e.Fields)
 		}
 	}
-	r.must(r.Complete(ctx, 10, map[string]json.RawMessage{"decision": json.RawMessage(`"stop"`), "pin": json.RawMessage(`"1234"`), "more": json.RawMessage("1.10")}, " the balancer is quiet "))
+	r.must(r.Complete(ctx, 10, map[string]json.RawMessage{
+		"decision": json.RawMessage(`"stop"`), "pin": json.RawMessage(`"1234"`), "more": json.RawMessage("1.10")}, " the balancer is quiet "))
 	page, err := r.trail.List(t.Context(), audit.Filter{Project: "p", Paging: api.Paging{Limit: 10}})
 	r.must(err)
-	if got, want := string(page.Items[0].Detail), `{"answers":{"decision":"stop"},"element":"approve","reason":"the balancer is quiet","run":"1","variables":["more","pin"]}`; got != want {
+	if got, want := string(page.Items[0].Detail),
+		`{"answers":{"decision":"stop"},"element":"approve","reason":"the balancer is quiet","run":"1","variables":["more","pin"]}`; got != want {
 		t.Errorf("the record keeps %s, want %s", got, want)
 	}
 }
@@ -289,7 +297,8 @@ func TestSlipsAreNoAnswers(t *testing.T) {
 		choices []worklist.Choice
 		taken   bool
 	}{
-		{"retry", []worklist.Choice{retry, stop}, true}, {"maybe", []worklist.Choice{retry, stop}, false}, {"retyr", []worklist.Choice{retry, others}, false},
+		{"retry", []worklist.Choice{retry, stop}, true}, {"maybe", []worklist.Choice{retry, stop}, false},
+		{"retyr", []worklist.Choice{retry, others}, false},
 		{"maybe", []worklist.Choice{retry, others}, true}, {"no", []worklist.Choice{{Value: "yes"}, others}, true}, {"anything", nil, true},
 	} {
 		task := worklist.Task{Name: "Decide", Questions: []worklist.Question{{Name: "decision", Choices: c.choices}}}

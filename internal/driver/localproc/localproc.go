@@ -115,14 +115,17 @@ func New(o Options) (*Driver, error) {
 	transport := &http.Transport{DisableKeepAlives: true}
 	return &Driver{
 		Options: o, turns: map[string]chan struct{}{}, children: map[int]*child{},
-		client: &http.Client{Transport: transport, Timeout: 2 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		client: &http.Client{Transport: transport, Timeout: 2 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
 	}, nil
 }
 
 // turn waits until nobody else works on a name.
 func (d *Driver) turn(ctx context.Context, name string) (release func(), err error) {
 	if !namePattern.MatchString(name) {
-		return nil, errs.New(errs.Invalid, "localproc.name", "%q is no name of a process: lower-case letters, digits, _ . and - are possible, at most 64", name)
+		return nil, errs.New(errs.Invalid, "localproc.name",
+			"%q is no name of a process: lower-case letters, digits, _ . and - are possible, at most 64", name)
 	}
 	d.mu.Lock()
 	t := d.turns[name]

@@ -195,7 +195,8 @@ func start(t *testing.T) *rig {
 func (r *rig) renew() {
 	r.Helper()
 	d, err := localproc.New(localproc.Options{
-		RunDir: r.run, LogDir: r.log, Clock: clock.Real{}, Log: slog.New(hearer{slog.DiscardHandler, r.ended}), StartTimeout: 20 * time.Second, StopGrace: r.grace,
+		RunDir: r.run, LogDir: r.log, Clock: clock.Real{}, Log: slog.New(hearer{slog.DiscardHandler, r.ended}),
+		StartTimeout: 20 * time.Second, StopGrace: r.grace,
 	})
 	if err != nil {
 		r.Fatal(err)
@@ -270,7 +271,8 @@ func TestAProcessStandsOnItsOwn(t *testing.T) {
 	}
 	data, err := os.ReadFile(filepath.Join(r.run, "app.json"))
 	var rec map[string]any
-	if err := errors.Join(err, json.Unmarshal(data, &rec)); err != nil || rec["path"] != p.Path || rec["address"] != s.Address || rec["boot"] != s.Boot || strings.Contains(string(data), "A=1") {
+	if err := errors.Join(err, json.Unmarshal(data, &rec)); err != nil ||
+		rec["path"] != p.Path || rec["address"] != s.Address || rec["boot"] != s.Boot || strings.Contains(string(data), "A=1") {
 		t.Error(string(data), err)
 	}
 	if data, err := os.ReadFile(filepath.Join(r.log, "app.log")); err != nil || !strings.Contains(string(data), "ready") {
@@ -538,7 +540,8 @@ func TestWhyAProcessDoesNotStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := quick.Ensure(t.Context(), process("sick", "sick")); err == nil || !strings.Contains(err.Error(), "500 Internal Server Error") || runs(s.Pid) && s.Pid != 0 {
+	if s, err := quick.Ensure(t.Context(), process("sick", "sick")); err == nil ||
+		!strings.Contains(err.Error(), "500 Internal Server Error") || runs(s.Pid) && s.Pid != 0 {
 		t.Error(s, err)
 	}
 	if _, ok, err := quick.Find("sick"); ok || err != nil {

@@ -41,7 +41,8 @@ func (d *Driver) start(ctx context.Context, p Process, f file) (record, int64, e
 	cmd, err := d.launch(ctx, p, r.Address, log)
 	_ = log.Close() // the process has its own
 	if err != nil {
-		return r, 0, errors.Join(errs.Wrap(err, errs.Unavailable, "localproc.start", "the program of "+p.Name+" cannot be started"), d.forget(p.Name))
+		return r, 0,
+			errors.Join(errs.Wrap(err, errs.Unavailable, "localproc.start", "the program of "+p.Name+" cannot be started"), d.forget(p.Name))
 	}
 	r, err = d.watch(cmd, r)
 	return r, from, err
@@ -214,7 +215,8 @@ func (d *Driver) end(ctx context.Context, r record, grace time.Duration) error {
 		if gone {
 			return d.forget(r.Name)
 		}
-		d.Log.WarnContext(ctx, "a process did not end in time", "process", r.Name, "pid", r.Pid, "signal", step.signal.String(), "after", step.wait)
+		d.Log.WarnContext(ctx, "a process did not end in time", "process", r.Name,
+			"pid", r.Pid, "signal", step.signal.String(), "after", step.wait)
 	}
 	return errs.New(errs.Unavailable, "localproc.stop", "%s (pid %d) does not end, not even when killed", r.Name, r.Pid)
 }

@@ -110,7 +110,8 @@ func (s *shard) relate(p *pending, r *run, effects []engine.Effect) error {
 			err = s.tellCaller(p, r, engine.CallEscalated{Element: r.caller.Element, Run: r.key, Code: e.Code})
 		case engine.RunEnded:
 			if r.caller != nil {
-				err = s.tellCaller(p, r, engine.CallEnded{Element: r.caller.Element, Run: r.key, State: e.State, Code: e.Code, Message: e.Message, Escalation: e.Escalation, Variables: e.Variables})
+				err = s.tellCaller(p, r, engine.CallEnded{Element: r.caller.Element,
+					Run: r.key, State: e.State, Code: e.Code, Message: e.Message, Escalation: e.Escalation, Variables: e.Variables})
 			}
 		}
 		if err != nil && !errors.Is(err, engine.ErrGone) {
@@ -146,7 +147,8 @@ func (s *shard) call(p *pending, r *run, element state.Key) error {
 	if el == nil || el.Call == nil || el.Call.Begun {
 		return engine.ErrGone
 	}
-	b := &birth{call: Call{Run: el.Call.Run, Process: el.Call.Process, Caller: r.key, Program: r.programKey, Node: r.program.Nodes[el.Node], Mandate: r.state.Mandate, Variables: engine.Handed(r.program, r.state, element)}}
+	b := &birth{call: Call{Run: el.Call.Run, Process: el.Call.Process, Caller: r.key,
+		Program: r.programKey, Node: r.program.Nodes[el.Node], Mandate: r.state.Mandate, Variables: engine.Handed(r.program, r.state, element)}}
 	if rows, batched := engine.Batch(r.state, r.program, element); batched {
 		b.call.Rows = rows
 	}
@@ -169,7 +171,8 @@ func (s *shard) call(p *pending, r *run, element state.Key) error {
 		return err // it is its caller that is set aside: nothing of it is stored
 	}
 	if err != nil {
-		return s.steps(p, r, engine.CallFailed{Element: element, Run: el.Call.Run, Message: "the process " + el.Call.Process + " cannot begin: " + err.Error()})
+		return s.steps(p, r,
+			engine.CallFailed{Element: element, Run: el.Call.Run, Message: "the process " + el.Call.Process + " cannot begin: " + err.Error()})
 	}
 	s.runs[child.key] = child
 	s.active.Add(1)

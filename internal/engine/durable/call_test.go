@@ -19,17 +19,24 @@ import (
 
 // caller calls inner, many calls it twenty times, deep calls caller.
 const (
-	caller = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
+	caller = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+		`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
 <error id="E" errorCode="broken"/>
 <process id="caller" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="call"/>
-<callActivity id="call"><extensionElements><zeebe:calledElement processId="inner"/></extensionElements></callActivity><sequenceFlow id="f2" sourceRef="call" targetRef="e"/>
-<boundaryEvent id="b" attachedToRef="call"><errorEventDefinition errorRef="E"/></boundaryEvent><sequenceFlow id="f3" sourceRef="b" targetRef="mend"/>
-<serviceTask id="mend"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><sequenceFlow id="f4" sourceRef="mend" targetRef="e"/>
+<callActivity id="call"><extensionElements><zeebe:calledElement processId="inner"/></extensionElements></callActivity>` +
+		`<sequenceFlow id="f2" sourceRef="call" targetRef="e"/>
+<boundaryEvent id="b" attachedToRef="call"><errorEventDefinition errorRef="E"/></boundaryEvent>` +
+		`<sequenceFlow id="f3" sourceRef="b" targetRef="mend"/>
+<serviceTask id="mend"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask>` +
+		`<sequenceFlow id="f4" sourceRef="mend" targetRef="e"/>
 <endEvent id="e"/></process></definitions>`
-	loop = `<multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=for i in 1..20 return i" inputElement="i" outputCollection="all" outputElement="=i"/></extensionElements></multiInstanceLoopCharacteristics></callActivity>`
-	task = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
+	loop = `<multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=for i in 1..20 return ` +
+		`i" inputElement="i" outputCollection="all" outputElement="=i"/></extensionElements></multiInstanceLoopCharacteristics></callActivity>`
+	task = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+		`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
 <process id="inner" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="a"/>
-<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="a" targetRef="e"/><endEvent id="e"/></process></definitions>`
+<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask>` +
+		`<sequenceFlow id="f2" sourceRef="a" targetRef="e"/><endEvent id="e"/></process></definitions>`
 )
 
 // The programs of a catalog.
@@ -83,15 +90,17 @@ func (c *catalog) set(process string, key int64) {
 func calling(t *testing.T) (p *place, c *catalog, lost *sync.Map) {
 	lost = &sync.Map{}
 	all := map[int64]*program.Program{callerKey: compile(t, caller), innerKey: compile(t, task),
-		manyKey: compile(t, strings.Replace(caller, "</callActivity>", loop, 1)), deepKey: compile(t, strings.Replace(caller, `processId="inner"`, `processId="caller"`, 1))}
+		manyKey: compile(t, strings.Replace(caller, "</callActivity>", loop, 1)),
+		deepKey: compile(t, strings.Replace(caller, `processId="inner"`, `processId="caller"`, 1))}
 	c = &catalog{keys: map[string]int64{"inner": innerKey, "caller": callerKey}}
 	dir := t.TempDir()
-	p = &place{t: t, file: dir + "/s.db", marks: dir + "/atwork", told: newTold(), jobs: make(chan durable.Job, 1000), calls: c, programs: func(key int64) (*program.Program, error) {
-		if _, gone := lost.Load(key); gone {
-			return nil, errors.New("blob not found")
-		}
-		return all[key], nil
-	}}
+	p = &place{t: t, file: dir + "/s.db", marks: dir + "/atwork", told: newTold(),
+		jobs: make(chan durable.Job, 1000), calls: c, programs: func(key int64) (*program.Program, error) {
+			if _, gone := lost.Load(key); gone {
+				return nil, errors.New("blob not found")
+			}
+			return all[key], nil
+		}}
 	p.open()
 	t.Cleanup(p.close)
 	return p, c, lost
@@ -141,7 +150,8 @@ func TestCallsSurviveARestart(t *testing.T) {
 		t.Errorf("%d runs were called", len(c.begun))
 	}
 	for _, one := range c.begun {
-		if one.Caller != top || one.Program != manyKey || one.Process != "inner" || durable.ShardOf(one.Run) != durable.ShardOf(top) || p.state(one.Run) != engine.Completed {
+		if one.Caller != top || one.Program != manyKey || one.Process != "inner" ||
+			durable.ShardOf(one.Run) != durable.ShardOf(top) || p.state(one.Run) != engine.Completed {
 			t.Errorf("called was %+v, which is %q", one, p.state(one.Run))
 		}
 	}

@@ -27,11 +27,15 @@ import (
 	"sextant/internal/testkit/dbserver"
 )
 
-const sequence = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
+const sequence = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
 <process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="a"/>
-<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><sequenceFlow id="f2" sourceRef="a" targetRef="t"/>
-<intermediateCatchEvent id="t"><timerEventDefinition><timeDuration>PT0.01S</timeDuration></timerEventDefinition></intermediateCatchEvent><sequenceFlow id="f3" sourceRef="t" targetRef="b"/>
-<serviceTask id="b"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask><sequenceFlow id="f4" sourceRef="b" targetRef="e"/>
+<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask>` +
+	`<sequenceFlow id="f2" sourceRef="a" targetRef="t"/>
+<intermediateCatchEvent id="t"><timerEventDefinition><timeDuration>PT0.01S</timeDuration></timerEventDefinition></intermediateCatchEvent>` +
+	`<sequenceFlow id="f3" sourceRef="t" targetRef="b"/>
+<serviceTask id="b"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements></serviceTask>` +
+	`<sequenceFlow id="f4" sourceRef="b" targetRef="e"/>
 <endEvent id="e"/></process></definitions>`
 
 func compile(t testing.TB, src string) *program.Program {
@@ -80,14 +84,15 @@ func open(t testing.TB, file string, p *program.Program, w durable.Worker, proj 
 	if err := d.Migrate(ctx, durable.Domain, durable.Migrations); err != nil {
 		t.Fatal(err)
 	}
-	h, err := durable.Open(ctx, durable.Deps{DB: d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: proj,
-		Programs: func(key int64) (*program.Program, error) {
-			if key == 1 {
-				return compile(t, caller), nil
-			}
-			return p, nil
-		}, Calls: &catalog{keys: map[string]int64{"inner": 0}},
-		Workers: []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
+	h, err := durable.Open(ctx,
+		durable.Deps{DB: d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: proj,
+			Programs: func(key int64) (*program.Program, error) {
+				if key == 1 {
+					return compile(t, caller), nil
+				}
+				return p, nil
+			}, Calls: &catalog{keys: map[string]int64{"inner": 0}},
+			Workers: []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,13 +46,15 @@ func (h *Host) longer(ctx context.Context, runs []state.Key) ([]state.Key, error
 	for i, run := range runs {
 		args[i] = int64(run)
 	}
-	rows, err := h.deps.DB.Query(ctx, "SELECT DISTINCT run FROM engine_history h WHERE run IN (?"+strings.Repeat(", ?", len(runs)-1)+") AND seq >= ? "+
+	rows, err := h.deps.DB.Query(ctx, "SELECT DISTINCT run FROM engine_history h WHERE run IN (?"+
+		strings.Repeat(", ?", len(runs)-1)+") AND seq >= ? "+
 		"AND NOT EXISTS (SELECT 1 FROM engine_record r WHERE r.run = h.run)", append(args, forgotten)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (run state.Key, err error) { return run, r.Scan(&run) })
 }
 
 // ForgetTx removes what Forget has left, in the write that removes the run.
 func (h *Host) ForgetTx(tx *db.Tx, run state.Key) error {
-	_, err := tx.Exec("DELETE FROM engine_history WHERE run = ? AND run NOT IN (SELECT run FROM engine_record WHERE run = ?)", int64(run), int64(run))
+	_, err := tx.Exec("DELETE FROM engine_history WHERE run = ? AND run NOT IN (SELECT run FROM engine_record WHERE run = ?)",
+		int64(run), int64(run))
 	return err
 }

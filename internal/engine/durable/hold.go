@@ -88,7 +88,8 @@ func (h *Host) readHeld(ctx context.Context) error {
 	}
 	for _, m := range h.marks.killers {
 		if _, known := h.held.get(m.run); !known {
-			h.held.put(m.run, hold{kind: HeldPoison, message: "the server died twice while it worked on this run: look at what it does, then retry to take it up, or cancel it"})
+			h.held.put(m.run, hold{kind: HeldPoison,
+				message: "the server died twice while it worked on this run: look at what it does, then retry to take it up, or cancel it"})
 		}
 	}
 	return nil
@@ -170,7 +171,8 @@ func (h *Host) hold(ctx context.Context, key state.Key, v hold) error {
 }
 
 func putHeld(tx *db.Tx, key state.Key, v hold, since int64) error {
-	return tx.Upsert("engine_held", 1, []string{"run", "kind", "message", "incident", "since"}, int64(key), v.kind, v.message, int64(v.incident), since)
+	return tx.Upsert("engine_held", 1, []string{"run", "kind", "message", "incident", "since"},
+		int64(key), v.kind, v.message, int64(v.incident), since)
 }
 
 // tell hands the read side an effect on a run that is not in memory.
@@ -178,7 +180,8 @@ func (h *Host) tell(tx *db.Tx, key state.Key, e engine.Effect) error {
 	if h.deps.Projector == nil {
 		return nil
 	}
-	return h.deps.Projector.Project(tx, &Change{Run: key, Program: noProgram, Now: h.deps.Clock.Now(), Result: engine.Result{Effects: []engine.Effect{e}}})
+	return h.deps.Projector.Project(tx,
+		&Change{Run: key, Program: noProgram, Now: h.deps.Clock.Now(), Result: engine.Result{Effects: []engine.Effect{e}}})
 }
 
 // noProgram stands for that of a run which is not loaded: all that is told of is
@@ -221,7 +224,8 @@ func (h *Host) endIn(tx *db.Tx, key state.Key, reason string) error {
 		}
 	}
 	var seq int64
-	if err := tx.QueryRow(context.Background(), "SELECT COALESCE(MAX(seq) + 1, 0) FROM engine_history WHERE run = ?", int64(key)).Scan(&seq); err != nil {
+	if err := tx.QueryRow(context.Background(), "SELECT COALESCE(MAX(seq) + 1, 0) FROM engine_history WHERE run = ?", int64(key)).
+		Scan(&seq); err != nil {
 		return err
 	}
 	facts := []engine.Fact{{Kind: engine.FactEnded, Time: h.deps.Clock.Now(), Key: key, Text: engine.Cancelled}}
@@ -236,7 +240,8 @@ func (h *Host) free(ctx context.Context, key state.Key, v hold, with func(*db.Tx
 	shard := h.shards[ShardOf(key)]
 	r, err := h.load(ctx, key)
 	if err != nil {
-		return errs.Wrap(err, errs.Conflict, "engine.damaged", "the run cannot be loaded: "+err.Error()+"; restore what is missing from a backup, or cancel the run")
+		return errs.Wrap(err, errs.Conflict, "engine.damaged", "the run cannot be loaded: "+
+			err.Error()+"; restore what is missing from a backup, or cancel the run")
 	}
 	if err := h.forget(ctx, key, v, with); err != nil {
 		return err

@@ -33,7 +33,8 @@ type told struct {
 }
 
 func newTold() *told {
-	return &told{open: map[state.Key]state.Incident{}, runs: map[state.Key]state.Key{}, ended: map[state.Key]string{}, news: make(chan struct{}, 1000)}
+	return &told{open: map[state.Key]state.Incident{}, runs: map[state.Key]state.Key{},
+		ended: map[state.Key]string{}, news: make(chan struct{}, 1000)}
 }
 
 func (p *told) Project(tx *db.Tx, c *durable.Change) error {
@@ -83,7 +84,8 @@ type place struct {
 
 func newPlace(t *testing.T, programs func(int64) (*program.Program, error)) *place {
 	dir := t.TempDir()
-	p := &place{t: t, file: filepath.Join(dir, "s.db"), marks: filepath.Join(dir, "atwork"), programs: programs, told: newTold(), jobs: make(chan durable.Job, 1000)}
+	p := &place{t: t, file: filepath.Join(dir, "s.db"), marks: filepath.Join(dir, "atwork"),
+		programs: programs, told: newTold(), jobs: make(chan durable.Job, 1000)}
 	p.open()
 	t.Cleanup(p.close)
 	return p
@@ -98,7 +100,8 @@ func (p *place) open() {
 	}
 	if err == nil {
 		w := &worker{seen: map[state.Key]int{}, offer: func(j durable.Job) { p.jobs <- j }}
-		p.h, err = durable.Open(ctx, durable.Deps{DB: p.d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: p.told, Programs: p.programs, Marks: p.marks, Calls: p.calls,
+		p.h, err = durable.Open(ctx, durable.Deps{DB: p.d, Clock: clock.Real{},
+			Log: slog.New(slog.DiscardHandler), Zone: time.LoadLocation, Projector: p.told, Programs: p.programs, Marks: p.marks, Calls: p.calls,
 			Workers: []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: w}}})
 	}
 	if err != nil {
@@ -264,9 +267,11 @@ func TestQuarantineWhileTheServerIsStopped(t *testing.T) {
 	}
 }
 
-const spinning = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
+const spinning = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
 <process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="g"/>
-<exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" sourceRef="g" targetRef="g2"><conditionExpression>=sum(for i in 1..3000 return i) &lt; 0 or go</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="g" targetRef="e"/>
+<exclusiveGateway id="g" default="f3"/><sequenceFlow id="f2" sourceRef="g" targetRef="g2"><conditionExpression>=sum(for ` +
+	`i in 1..3000 return i) &lt; 0 or go</conditionExpression></sequenceFlow><sequenceFlow id="f3" sourceRef="g" targetRef="e"/>
 <exclusiveGateway id="g2"/><sequenceFlow id="f4" sourceRef="g2" targetRef="g"/><endEvent id="e"/></process></definitions>`
 
 // A run that works without a pause lets others work, and its cancel is answered.
@@ -310,16 +315,18 @@ func dying(dir string) {
 	}
 	var h *durable.Host
 	if err == nil {
-		h, err = durable.Open(ctx, durable.Deps{DB: d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: die, Marks: filepath.Join(dir, "atwork"),
-			Programs: func(key int64) (*program.Program, error) {
-				if key == 2 {
-					return compile(t, strings.ReplaceAll(sequence, "PT0.01S", `=string(date and time("2026-01-01T00:00:00@Europe/Paris"))`)), nil
-				}
-				return p, nil
-			},
-			Workers: []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: &worker{seen: map[state.Key]int{}, offer: func(j durable.Job) {
-				go func() { _ = h.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key}, nil) }()
-			}}}}})
+		h, err = durable.Open(ctx,
+			durable.Deps{DB: d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Zone: die, Marks: filepath.Join(dir, "atwork"),
+				Programs: func(key int64) (*program.Program, error) {
+					if key == 2 {
+						return compile(t, strings.ReplaceAll(sequence, "PT0.01S", `=string(date and time("2026-01-01T00:00:00@Europe/Paris"))`)), nil
+					}
+					return p, nil
+				},
+				Workers: []durable.Subscription{
+					{Accepts: func(string) bool { return true }, Worker: &worker{seen: map[state.Key]int{}, offer: func(j durable.Job) {
+						go func() { _ = h.Apply(ctx, j.Run, engine.JobCompleted{Job: j.Key}, nil) }()
+					}}}}})
 	}
 	if err != nil {
 		os.Exit(1)
@@ -345,7 +352,9 @@ func TestWhatKilledTheLastTwoProcessesIsSetAside(t *testing.T) {
 		}
 	}
 	good := compile(t, sequence)
-	p := &place{t: t, file: filepath.Join(dir, "s.db"), marks: filepath.Join(dir, "atwork"), programs: func(int64) (*program.Program, error) { return good, nil }, told: newTold(), jobs: make(chan durable.Job, 10)}
+	p := &place{t: t, file: filepath.Join(dir, "s.db"), marks: filepath.Join(dir, "atwork"), programs: func(int64) (*program.Program, error) {
+		return good, nil
+	}, told: newTold(), jobs: make(chan durable.Job, 10)}
 	p.open()
 	defer p.close()
 	if len(p.told.open) != 1 || p.h.Active() != 0 {

@@ -36,6 +36,8 @@ type Job struct {
 	Override json.RawMessage
 	Program  *program.Program
 	Node     *program.Node
+	// New says that the job was never offered before: its step has just begun.
+	New bool
 }
 
 // Worker takes jobs. Both methods are called on a shard's loop and must return
@@ -101,6 +103,7 @@ type Host struct {
 	wg     sync.WaitGroup
 	begun  sync.Map // runs whose first turn is still to come, for Began
 	closed atomic.Bool
+	asked  atomic.Uint64 // keys of runs, from a random number
 	stop   context.CancelFunc
 }
 
@@ -110,6 +113,7 @@ func Open(ctx context.Context, deps Deps) (*Host, error) {
 	deps.Moves = cmp.Or(deps.Moves, movesPerTurn)
 	h := &Host{deps: deps}
 	h.timers = newTimers(deps.Clock, h.due)
+	h.asked.Store(rand.Uint64N(Shards * neighbours))
 	for i := range Shards {
 		h.shards = append(h.shards, newShard(h, i))
 	}
@@ -166,8 +170,14 @@ func (h *Host) Close() {
 	h.marks.close()
 }
 
-// NewKey gives the key for a run that is about to start, on a random shard.
-func (h *Host) NewKey() state.Key { return h.shards[rand.IntN(Shards)].keys.take() }
+// neighbours is how many runs that are asked for one after the other share a shard.
+// What they write lies side by side then, and a commit of many takes few pages.
+const neighbours = 16
+
+// NewKey gives the key for a run that is about to start.
+func (h *Host) NewKey() state.Key {
+	return h.shards[h.asked.Add(1)/neighbours%Shards].keys.take()
+}
 
 // StartRun is a run to start.
 type StartRun struct {
@@ -247,7 +257,11 @@ func (h *Host) Apply(ctx context.Context, runKey state.Key, ev engine.Event, wit
 // ApplyIf is Apply with a check that comes first in the write: its error undoes the
 // event, before anything of that is stored.
 func (h *Host) ApplyIf(ctx context.Context, runKey state.Key, ev engine.Event, check, with func(*db.Tx) error) error {
-	c := command{run: runKey, event: ev, check: check, with: with, reply: make(chan error, 1)}
+	return h.await(ctx, runKey, command{run: runKey, event: ev, check: check, with: with, reply: make(chan error, 1)})
+}
+
+// await sends a command and waits for its answer.
+func (h *Host) await(ctx context.Context, runKey state.Key, c command) error {
 	if err := h.send(runKey, c); err != nil {
 		return err
 	}
@@ -257,6 +271,13 @@ func (h *Host) ApplyIf(ctx context.Context, runKey state.Key, ev engine.Event, c
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// Finish is Apply for who keeps something of its own with the event: it is written
+// first. Other events of the run may share the write; where that fails each is done
+// anew, alone. own may run more than once.
+func (h *Host) Finish(ctx context.Context, runKey state.Key, ev engine.Event, own func(*db.Tx) error) error {
+	return h.await(ctx, runKey, command{run: runKey, event: ev, own: own, reply: make(chan error, 1)})
 }
 
 // ApplyAsync is Apply for callers that do not wait; done is called on the
@@ -268,16 +289,7 @@ func (h *Host) ApplyAsync(runKey state.Key, ev engine.Event, with func(*db.Tx) e
 // Read lets fn look at the state of a run on its shard's loop. fn must not keep
 // or change the state.
 func (h *Host) Read(ctx context.Context, runKey state.Key, fn func(*state.Run, *program.Program)) error {
-	c := command{run: runKey, read: fn, reply: make(chan error, 1)}
-	if err := h.send(runKey, c); err != nil {
-		return err
-	}
-	select {
-	case err := <-c.reply:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return h.await(ctx, runKey, command{run: runKey, read: fn, reply: make(chan error, 1)})
 }
 
 func (h *Host) send(runKey state.Key, c command) error {

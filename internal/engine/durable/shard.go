@@ -45,6 +45,7 @@ type command struct {
 	run       state.Key
 	event     engine.Event
 	check     func(*db.Tx) error // comes before the write, with after it
+	own       func(*db.Tx) error // comes before the write, too, and may share it with other commands
 	with      func(*db.Tx) error
 	reply     chan error
 	done      func(error)
@@ -235,7 +236,7 @@ func (s *shard) plain(c *command) {
 	case c.offer != 0:
 		if r := s.runs[c.run]; r != nil {
 			if el := r.state.Elements[c.offer]; el != nil && el.Job != nil && el.Incident == nil {
-				s.offer(r, el.Key, el.Node, *el.Job)
+				s.offer(r, el.Key, el.Node, *el.Job, false)
 			}
 		}
 	case c.dropped:
@@ -316,6 +317,14 @@ func (s *shard) submit(p *pending) {
 	wait, err := s.host.deps.DB.Submit(context.Background(), func(tx *db.Tx) error {
 		if check != nil {
 			if err := check(tx); err != nil {
+				return err
+			}
+		}
+		for _, c := range p.commands {
+			if c.own == nil {
+				continue
+			}
+			if err := c.own(tx); err != nil {
 				return err
 			}
 		}
@@ -481,7 +490,8 @@ func (s *shard) stepStill(r *run, ev engine.Event) (engine.Result, error) {
 }
 
 func (s *shard) env(r *run) *engine.Env {
-	env := &engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone, Random: rand.Uint64, NextKey: s.keys.take, Budget: s.host.deps.Budget}
+	env := &engine.Env{Program: r.program, Now: s.host.deps.Clock.Now(), Zone: s.host.deps.Zone,
+		Random: rand.Uint64, NextKey: s.keys.take, Budget: s.host.deps.Budget}
 	if r.caller != nil {
 		env.Caller = func(code string, escalation bool) (caught, interrupts bool) {
 			return s.catches(r.caller, code, escalation)
@@ -521,7 +531,7 @@ func (s *shard) release(r *run, effects []engine.Effect) {
 			if el := r.state.Elements[e.Element]; el == nil || el.Job == nil || el.Job.Key != e.Key {
 				continue // withdrawn in the same step
 			}
-			s.offer(r, e.Element, e.Node, e.Job)
+			s.offer(r, e.Element, e.Node, e.Job, e.New)
 		case engine.JobGone:
 			for _, w := range s.host.deps.Workers {
 				w.Worker.Withdraw(e.Key)
@@ -536,13 +546,14 @@ func (s *shard) release(r *run, effects []engine.Effect) {
 	}
 }
 
-func (s *shard) offer(r *run, element state.Key, node int32, j state.Job) {
+func (s *shard) offer(r *run, element state.Key, node int32, j state.Job, first bool) {
 	if j.NotBefore.After(s.host.deps.Clock.Now()) {
 		s.host.timers.add(entry{due: j.NotBefore, run: r.key, element: element, job: j.Key})
 		return
 	}
 	if w := s.host.worker(j.Type); w != nil {
-		w.Offer(Job{Key: j.Key, Run: r.key, Element: element, Type: j.Type, Retries: j.Retries, Round: j.Round, Override: j.Override, Program: r.program, Node: r.program.Nodes[node]})
+		w.Offer(Job{Key: j.Key, Run: r.key, Element: element, Type: j.Type, Retries: j.Retries,
+			Round: j.Round, Override: j.Override, Program: r.program, Node: r.program.Nodes[node], New: first})
 	}
 }
 
@@ -553,7 +564,7 @@ func (s *shard) resume(r *run) {
 	}
 	for _, el := range r.state.Sorted() {
 		if el.Job != nil && el.Incident == nil {
-			s.offer(r, el.Key, el.Node, *el.Job)
+			s.offer(r, el.Key, el.Node, *el.Job, false)
 		}
 		for _, t := range el.Timers {
 			s.host.timers.add(entry{due: t.Due, run: r.key, element: el.Key, timer: t.Key})

@@ -14,9 +14,12 @@ import (
 
 const fan = 20
 
-const wide = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
+const wide = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
 <process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="a"/>
-<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements><multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=for i in 1..20 return i" inputElement="i"/></extensionElements></multiInstanceLoopCharacteristics></serviceTask><sequenceFlow id="f2" sourceRef="a" targetRef="e"/>
+<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements>` +
+	`<multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=for i in 1..20 return i" ` +
+	`inputElement="i"/></extensionElements></multiInstanceLoopCharacteristics></serviceTask><sequenceFlow id="f2" sourceRef="a" targetRef="e"/>
 <endEvent id="e"/></process></definitions>`
 
 // picky refuses a write that holds more than one finished job, and writes that

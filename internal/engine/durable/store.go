@@ -141,7 +141,8 @@ func (h *Host) recover(ctx context.Context) error {
 }
 
 func (h *Host) sequences(ctx context.Context) (map[int64]int64, error) {
-	rows, err := h.deps.DB.Query(ctx, "SELECT h.run, MAX(h.seq) FROM engine_history h JOIN engine_record r ON r.run = h.run AND r.rec = 0 GROUP BY h.run")
+	rows, err := h.deps.DB.Query(ctx, "SELECT h.run, MAX(h.seq) FROM engine_history h "+
+		"JOIN engine_record r ON r.run = h.run AND r.rec = 0 GROUP BY h.run")
 	seqs := map[int64]int64{}
 	_, err = db.Scan(rows, err, func(r scanner) (struct{}, error) {
 		var run, seq int64

@@ -20,7 +20,8 @@ import (
 	"sextant/internal/lang/feel/when"
 )
 
-const header = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t">`
+const header = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" targetNamespace="t">`
 
 // Scenario is a model and what happens to a run of it: of its first process, which may
 // call the others. Elements are meant in whichever run they are.
@@ -100,7 +101,8 @@ func (s *Scenario) Play(mode Mode) (Outcome, error) {
 		}
 	}
 	if pl.Ended != nil && pl.kept()+len(pl.jobs)+len(pl.tasks)+len(pl.timers)+len(pl.trouble)+len(pl.waits) > 0 {
-		return nil, fmt.Errorf("the run has ended and left %d records, jobs %v, tasks %v, %d timers, %d incidents, %d subscriptions", pl.kept(), elements(pl.jobs), elements(pl.tasks), len(pl.timers), len(pl.trouble), len(pl.waits))
+		return nil, fmt.Errorf("the run has ended and left %d records, jobs %v, tasks %v, %d timers, %d incidents, %d subscriptions",
+			pl.kept(), elements(pl.jobs), elements(pl.tasks), len(pl.timers), len(pl.trouble), len(pl.waits))
 	}
 	return pl.outcome(), nil
 }
@@ -299,7 +301,8 @@ func (p *player) expect(what string, want []string) error {
 		return nil
 	case "ended":
 		if p.Ended == nil {
-			return fmt.Errorf("it has not ended: jobs %v, tasks %v, %d timers, incidents %v", elements(p.jobs), elements(p.tasks), len(p.timers), p.messages())
+			return fmt.Errorf("it has not ended: jobs %v, tasks %v, %d timers, incidents %v",
+				elements(p.jobs), elements(p.tasks), len(p.timers), p.messages())
 		}
 		if got := strings.TrimSpace(p.Ended.State + " " + p.Ended.Code); got != strings.Join(want, " ") {
 			return fmt.Errorf("it ended %s", got)

@@ -93,7 +93,8 @@ func Draw(b Block) []byte {
 	for code := range w.codes {
 		fmt.Fprintf(&codes, `<error id="error-%s" errorCode="%s"/>`, code, code)
 	}
-	return []byte(header + codes.String() + `<process id="p" isExecutable="true">` + "\n" + w.b.String() + `</process>` + w.other.String() + `</definitions>`)
+	return []byte(header + codes.String() + `<process id="p" isExecutable="true">` +
+		"\n" + w.b.String() + `</process>` + w.other.String() + `</definitions>`)
 }
 
 // scope writes what stands in a scope: a start event, the block, an end event.
@@ -119,7 +120,8 @@ func (w *writer) handler(from string, b Block) {
 }
 
 func job(id, within string) string {
-	return fmt.Sprintf(`<serviceTask id="%s"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements>%s</serviceTask>`, id, within)
+	return fmt.Sprintf(`<serviceTask id="%s"><extensionElements><zeebe:taskDefinition type="work"/></extensionElements>%s</serviceTask>`,
+		id, within)
 }
 
 func hours(n int) string {
@@ -167,7 +169,8 @@ func (p Par) draw(w *writer) (string, string) {
 }
 
 func (e Each) draw(w *writer) (string, string) {
-	w.add("%s", job(e.ID, fmt.Sprintf(`<multiInstanceLoopCharacteristics isSequential="%t"><loopCardinality>%d</loopCardinality></multiInstanceLoopCharacteristics>`, e.Sequential, e.N)))
+	w.add("%s", job(e.ID, fmt.Sprintf(`<multiInstanceLoopCharacteristics isSequential="%t">`+
+		`<loopCardinality>%d</loopCardinality></multiInstanceLoopCharacteristics>`, e.Sequential, e.N)))
 	return e.ID, e.ID
 }
 
@@ -177,7 +180,8 @@ func (e Either) draw(w *writer) (string, string) {
 	for i, b := range []Block{e.Then, e.Not} {
 		first, last := b.draw(w)
 		if i == 0 {
-			w.add(`<sequenceFlow id="%s" sourceRef="%s" targetRef="%s"><conditionExpression>=v &lt; %d</conditionExpression></sequenceFlow>`, then, e.ID, first, e.Below)
+			w.add(`<sequenceFlow id="%s" sourceRef="%s" targetRef="%s"><conditionExpression>=v &lt; %d</conditionExpression></sequenceFlow>`,
+				then, e.ID, first, e.Below)
 		} else {
 			w.add(`<sequenceFlow id="%s" sourceRef="%s" targetRef="%s"/>`, not, e.ID, first)
 		}
@@ -214,7 +218,8 @@ func (s Sub) draw(w *writer) (string, string) {
 // catching writes the way that begins with an error on the boundary of an activity.
 func (w *writer) catching(id, code string, broken Block) (string, string) {
 	caught, merge := w.name("caught"), w.name("merge")
-	w.add(`<boundaryEvent id="%s" attachedToRef="%s"><errorEventDefinition errorRef="error-%s"/></boundaryEvent><exclusiveGateway id="%s"/>`, caught, id, code, merge)
+	w.add(`<boundaryEvent id="%s" attachedToRef="%s"><errorEventDefinition errorRef="error-%s"/></boundaryEvent><exclusiveGateway id="%s"/>`,
+		caught, id, code, merge)
 	first, last := broken.draw(w)
 	w.flow(caught, first)
 	w.flow(id, merge)

@@ -90,8 +90,10 @@ type asked struct {
 
 // NewWorld makes a world whose run has not begun. The other programs may be called.
 func NewWorld(mode Mode, p *program.Program, others ...*program.Program) *World {
-	w := &World{Now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), mode: mode, next: runKey, programs: map[string]*program.Program{}, runs: map[state.Key]*instance{},
-		jobs: map[state.Key]open{}, tasks: map[state.Key]open{}, timers: map[state.Key]open{}, trouble: map[state.Key]open{}, waits: map[state.Key]open{}}
+	w := &World{Now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), mode: mode,
+		next: runKey, programs: map[string]*program.Program{}, runs: map[state.Key]*instance{},
+		jobs: map[state.Key]open{}, tasks: map[state.Key]open{}, timers: map[state.Key]open{},
+		trouble: map[state.Key]open{}, waits: map[state.Key]open{}}
 	for _, one := range append(others, p) {
 		w.programs[one.ProcessID] = one
 	}
@@ -178,7 +180,8 @@ func (w *World) step(i *instance, ev engine.Event) error {
 }
 
 func (w *World) env(i *instance) *engine.Env {
-	env := &engine.Env{Program: i.program, Now: w.Now, Zone: time.LoadLocation, NextKey: func() state.Key { w.next++; return w.next }, Budget: engine.Budget{Depth: maxDepth}}
+	env := &engine.Env{Program: i.program, Now: w.Now, Zone: time.LoadLocation,
+		NextKey: func() state.Key { w.next++; return w.next }, Budget: engine.Budget{Depth: maxDepth}}
 	if i.caller != nil {
 		up := w.runs[i.caller.Run]
 		env.Caller = func(code string, escalation bool) (bool, bool) {
@@ -201,7 +204,8 @@ func (w *World) answer(i *instance, e engine.Effect) error {
 	case engine.Escalated:
 		return w.step(w.runs[i.caller.Run], engine.CallEscalated{Element: i.caller.Element, Run: i.key, Code: e.Code})
 	}
-	return w.step(w.runs[i.caller.Run], engine.CallEnded{Element: i.caller.Element, Run: i.key, State: e.State, Code: e.Code, Message: e.Message, Escalation: e.Escalation, Variables: e.Variables})
+	return w.step(w.runs[i.caller.Run], engine.CallEnded{Element: i.caller.Element,
+		Run: i.key, State: e.State, Code: e.Code, Message: e.Message, Escalation: e.Escalation, Variables: e.Variables})
 }
 
 func (w *World) call(i *instance, e engine.Effect) error {

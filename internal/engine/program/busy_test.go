@@ -27,9 +27,12 @@ func TestWhatAProcessSaysOfStartsOnWhatIsHeld(t *testing.T) {
 		}
 	}
 	for text, word := range map[string]string{
-		"wait": "want reject", "Queue": "want reject", "queue(fifo": "not closed", "queue(lifo)": "no order", "merge(latest)": "only queue has an order",
-		"reject(maxWait=PT1H)": "nothing waits", "queue(maxWait=1h)": "no duration", "queue(maxWait=PT0S)": "no duration", "queue(maxLength=0)": "from 1 to",
-		"queue(maxLength=10001)": "from 1 to", "queue(max=1)": "not known", "queue(fifo; latest)": "twice", "queue(maxWait=PT1H; maxWait=PT2H)": "twice",
+		"wait": "want reject", "Queue": "want reject", "queue(fifo": "not closed",
+		"queue(lifo)": "no order", "merge(latest)": "only queue has an order",
+		"reject(maxWait=PT1H)": "nothing waits", "queue(maxWait=1h)": "no duration",
+		"queue(maxWait=PT0S)": "no duration", "queue(maxLength=0)": "from 1 to",
+		"queue(maxLength=10001)": "from 1 to", "queue(max=1)": "not known", "queue(fifo; latest)": "twice",
+		"queue(maxWait=PT1H; maxWait=PT2H)": "twice",
 	} {
 		if _, err := parseBusy(text); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%q: %v, want a word on %q", text, err, word)

@@ -115,7 +115,8 @@ func (c *compiler) problem(n *bpmn.Node, code, format string, args ...any) {
 	if id == "" {
 		id = c.ids[n]
 	}
-	c.problems = append(c.problems, bpmn.Problem{Element: id, Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
+	c.problems = append(c.problems,
+		bpmn.Problem{Element: id, Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
 func (c *compiler) add(n *Node) *Node {
@@ -199,9 +200,11 @@ func (c *compiler) race(n *Node, e *bpmn.Element) {
 		switch to := c.p.Nodes[c.p.Flows[f].Target]; {
 		case to.refused:
 		case to.Kind != EventCatch && to.Kind != TimerCatch && to.Kind != ReceiveTask:
-			c.problem(e.Node, "process.event_gateway", "the flow %q leads from an event-based gateway to %q, which waits for no event: want a message, signal or timer event, or a receive task", c.p.Flows[f].ID, to.ID)
+			c.problem(e.Node, "process.event_gateway", "the flow %q leads from an event-based gateway to %q, "+
+				"which waits for no event: want a message, signal or timer event, or a receive task", c.p.Flows[f].ID, to.ID)
 		case len(to.Incoming) > 1 || len(to.Boundary) > 0 || to.Loop != nil:
-			c.problem(e.Node, "process.event_gateway", "%q waits for the event-based gateway %q alone: it has no other flow that leads to it, no boundary event and no loop", to.ID, n.ID)
+			c.problem(e.Node, "process.event_gateway",
+				"%q waits for the event-based gateway %q alone: it has no other flow that leads to it, no boundary event and no loop", to.ID, n.ID)
 		}
 	}
 }
@@ -248,7 +251,8 @@ func (c *compiler) flow(f *bpmn.Flow) {
 	}
 	flow.conditional = true
 	if source.Kind != ExclusiveGateway && !source.refused {
-		c.problem(f.Node, "process.condition_place", "a condition stands on a flow that leaves %q: conditions are executed on flows of exclusive gateways only", source.ID)
+		c.problem(f.Node, "process.condition_place",
+			"a condition stands on a flow that leaves %q: conditions are executed on flows of exclusive gateways only", source.ID)
 		return
 	}
 	if !f.Refused {
@@ -275,7 +279,8 @@ func (c *compiler) link(n *Node, e *bpmn.Element) {
 			}
 		}
 		if n.activity() && len(n.Outgoing) > 1 {
-			c.problem(e.Node, "process.default_place", "the default flow %q leaves an activity with several flows, which are all taken: let it leave an exclusive gateway", e.Default)
+			c.problem(e.Node, "process.default_place",
+				"the default flow %q leaves an activity with several flows, which are all taken: let it leave an exclusive gateway", e.Default)
 		}
 	}
 	if !n.refused {
@@ -300,7 +305,8 @@ func (c *compiler) degrees(n *Node, e *bpmn.Element) {
 		}
 	case n.Kind == EventSubProcess:
 		if len(n.Incoming)+len(n.Outgoing) > 0 {
-			c.problem(e.Node, "process.event_place", "a flow leads into or out of %q: an event sub-process begins with its event and ends by itself", n.ID)
+			c.problem(e.Node, "process.event_place", "a flow leads into or out of %q: an event sub-process begins with its event and ends by itself",
+				n.ID)
 		}
 	case n.Kind == ExclusiveGateway:
 		for _, i := range n.Outgoing {

@@ -16,7 +16,8 @@ const (
 
 // element compiles one element, and what lies within it.
 func (c *compiler) element(owner *Node, e *bpmn.Element) *Node {
-	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext, refused: e.Refused, event: strings.HasSuffix(e.Type, "Event"), begins: e.Type == "startEvent" || e.Node.Attr("instantiate") == "true"})
+	n := c.add(&Node{ID: e.ID, Name: e.Name, Line: e.Node.Line, Scope: owner.Index, Interrupting: e.Interrupting, Ext: e.Ext,
+		refused: e.Refused, event: strings.HasSuffix(e.Type, "Event"), begins: e.Type == "startEvent" || e.Node.Attr("instantiate") == "true"})
 	n.Inputs = c.mappings(e.Node, "input mapping", e.Ext.Inputs)
 	n.Outputs = c.mappings(e.Node, "output mapping", e.Ext.Outputs)
 	switch e.Type {
@@ -77,7 +78,8 @@ func (c *compiler) places(n *Node, e *bpmn.Element) {
 		return
 	}
 	if e.Ext.HasTask && n.event && n.Kind != ServiceTask {
-		c.problem(e.Node, "bpmn.extension.place", "<zeebe:taskDefinition> has no effect on this <%s>: jobs are service tasks, send tasks, and events that throw a message", e.Type)
+		c.problem(e.Node, "bpmn.extension.place",
+			"<zeebe:taskDefinition> has no effect on this <%s>: jobs are service tasks, send tasks, and events that throw a message", e.Type)
 	}
 	mapped := len(n.Inputs)+len(n.Outputs) > 0
 	switch n.Kind {
@@ -106,8 +108,10 @@ func (c *compiler) userTask(n *Node, e *bpmn.Element) {
 	if e.Ext.FormKey != "" && e.Ext.FormID != "" {
 		c.problem(e.Node, "process.form", "the task has a formKey and a formId: remove one")
 	}
-	n.Human = &Human{Assignee: c.value(e.Node, "assignee", e.Ext.Assignee), CandidateGroups: c.value(e.Node, "candidate groups", e.Ext.CandidateGroups),
-		CandidateUsers: c.value(e.Node, "candidate users", e.Ext.CandidateUsers), Form: c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID), Documentation: strings.TrimSpace(document(e.Node))}
+	n.Human = &Human{Assignee: c.value(e.Node, "assignee", e.Ext.Assignee),
+		CandidateGroups: c.value(e.Node, "candidate groups", e.Ext.CandidateGroups),
+		CandidateUsers:  c.value(e.Node, "candidate users", e.Ext.CandidateUsers),
+		Form:            c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID), Documentation: strings.TrimSpace(document(e.Node))}
 }
 
 // services refuses what says how a service of a plugin is called where none is.
@@ -117,7 +121,8 @@ func (c *compiler) services(n *Node, e *bpmn.Element) {
 	}
 	calls := n.Kind == ServiceTask && n.Task != nil && (n.Task.Type.Expr != nil || strings.HasPrefix(n.Task.Type.Static, pluginJob))
 	if (len(e.Ext.ServiceInputs) > 0 || len(e.Ext.ServiceOutputs) > 0) && n.Kind == ServiceTask && !calls {
-		c.problem(e.Node, "process.input_place", "<sextant:input> and <sextant:output> are for service tasks that call a plugin (job type plugin:…)")
+		c.problem(e.Node, "process.input_place",
+			"<sextant:input> and <sextant:output> are for service tasks that call a plugin (job type plugin:…)")
 	}
 	if e.Ext.Bind != nil && !calls && (n.Loop == nil || n.Loop.Batch == nil) {
 		c.problem(e.Node, "process.bind_place", "<sextant:bind> is for service tasks that call a plugin, and for activities that run in batches")
@@ -172,14 +177,16 @@ func (c *compiler) callActivity(n *Node, e *bpmn.Element) {
 		c.problem(e.Node, "process.call", "the call activity calls no process: add <zeebe:calledElement processId=\"…\"/>")
 		return
 	}
-	n.Call = &Call{Process: c.value(e.Node, "process id", called.Process), Binding: Binding(called.Binding), Tag: called.VersionTag, In: called.ParentVariables, Out: called.ChildVariables}
+	n.Call = &Call{Process: c.value(e.Node, "process id", called.Process),
+		Binding: Binding(called.Binding), Tag: called.VersionTag, In: called.ParentVariables, Out: called.ChildVariables}
 	switch n.Call.Binding {
 	case "", Latest:
 		n.Call.Binding = Latest
 	case Deployment:
 		within := slices.ContainsFunc(c.model.Processes, func(p *bpmn.Process) bool { return p.Executable && p.ID == called.Process })
 		if n.Call.Process.Expr == nil && !within {
-			c.problem(e.Node, "process.call", "the process %q is bound to the same deployment, and the file holds no executable process with that id: draw it in the file, or use bindingType=\"latest\"", called.Process)
+			c.problem(e.Node, "process.call", "the process %q is bound to the same deployment, "+
+				"and the file holds no executable process with that id: draw it in the file, or use bindingType=\"latest\"", called.Process)
 		}
 	case VersionTag:
 		if called.VersionTag == "" {
@@ -189,7 +196,8 @@ func (c *compiler) callActivity(n *Node, e *bpmn.Element) {
 		c.problem(e.Node, "process.call", "the bindingType %q is not known: want latest, deployment or versionTag", called.Binding)
 	}
 	if n.Call.Binding != VersionTag && called.VersionTag != "" {
-		c.problem(e.Node, "process.call", "the versionTag %q has no effect with bindingType=%q: write bindingType=\"versionTag\"", called.VersionTag, n.Call.Binding)
+		c.problem(e.Node, "process.call", "the versionTag %q has no effect with bindingType=%q: write bindingType=\"versionTag\"",
+			called.VersionTag, n.Call.Binding)
 	}
 }
 
@@ -199,7 +207,8 @@ func (c *compiler) scriptTask(n *Node, e *bpmn.Element) {
 		return // told of the script
 	}
 	if e.Ext.Script == nil {
-		c.problem(e.Node, "process.script", "the script task holds no FEEL script: add <zeebe:script expression=\"=…\" resultVariable=\"…\"/>; other script languages are not executed")
+		c.problem(e.Node, "process.script", "the script task holds no FEEL script: "+
+			"add <zeebe:script expression=\"=…\" resultVariable=\"…\"/>; other script languages are not executed")
 		return
 	}
 	n.Script = &Script{Expr: c.required(e.Node, "script", e.Ext.Script.Expression), Result: e.Ext.Script.ResultVariable}

@@ -47,7 +47,8 @@ func (c *compiler) startEvent(n *Node, e *bpmn.Element, trigger string, handles 
 	case "":
 		n.Kind = StartEvent
 		if handles {
-			c.problem(e.Node, "process.event_start", "the start event of an event sub-process has no trigger: give it a timer, a message, a signal, an error or an escalation")
+			c.problem(e.Node, "process.event_start",
+				"the start event of an event sub-process has no trigger: give it a timer, a message, a signal, an error or an escalation")
 		}
 		return true
 	case "message", "signal":
@@ -121,7 +122,8 @@ func (c *compiler) throwEvent(n *Node, e *bpmn.Element, trigger string) bool {
 	case "escalation":
 		n.Kind = kind(EscalationEnd, EscalationThrow)
 		if n.Code = c.escalationCode(e); n.Code == "" {
-			c.problem(e.Node, "process.escalation_code", "the event throws no escalation with a code: refer to an <escalation> that has an escalationCode")
+			c.problem(e.Node, "process.escalation_code",
+				"the event throws no escalation with a code: refer to an <escalation> that has an escalationCode")
 		}
 	case "terminate":
 		n.Kind = TerminateEnd
@@ -184,7 +186,8 @@ func (c *compiler) escalationCode(e *bpmn.Element) string {
 		c.problem(e.Node, "process.escalation_ref", "the escalation %q is not defined in the file", ref)
 	}
 	if strings.HasPrefix(def.Code, "=") || foreign(def.Code) {
-		c.problem(e.Node, "process.escalation_code", "the escalationCode %q of the escalation %q is an expression: codes are texts", def.Code, ref)
+		c.problem(e.Node, "process.escalation_code", "the escalationCode %q of the escalation %q is an expression: codes are texts",
+			def.Code, ref)
 	}
 	return def.Code
 }
@@ -251,7 +254,8 @@ func (c *compiler) message(e *bpmn.Element, ref string, correlated bool) *Event 
 	case def.Name == "":
 		c.problem(e.Node, "process.message", "the message %q has no name", ref)
 	case correlated && def.Correlation == "":
-		c.problem(e.Node, "process.message", "the message %q has no correlation key, so that no run is found for it: add <zeebe:subscription correlationKey=\"=…\"/> to it", ref)
+		c.problem(e.Node, "process.message",
+			"the message %q has no correlation key, so that no run is found for it: add <zeebe:subscription correlationKey=\"=…\"/> to it", ref)
 	}
 	ev := &Event{Name: c.value(e.Node, "message name", def.Name)}
 	if def.Correlation != "" && correlated {

@@ -11,8 +11,10 @@ import (
 // Whatever a file holds, a deployment executes it or says where it cannot.
 func FuzzDeployment(f *testing.F) {
 	f.Add(whole)
-	f.Add(process(`<startEvent id="s"/><subProcess id="d" triggeredByEvent="true"><startEvent id="s2" isInterrupting="false"/></subProcess><transaction id="t"><endEvent id="x"><cancelEventDefinition/></endEvent></transaction>`))
-	f.Add(process(`<boundaryEvent id="b" attachedToRef="b"><cancelEventDefinition/></boundaryEvent><sequenceFlow sourceRef="b" targetRef="b"/><serviceTask id="b" default="x"><standardLoopCharacteristics/></serviceTask>`))
+	f.Add(process(`<startEvent id="s"/><subProcess id="d" triggeredByEvent="true"><startEvent id="s2" isInterrupting="false"/></subProcess>` +
+		`<transaction id="t"><endEvent id="x"><cancelEventDefinition/></endEvent></transaction>`))
+	f.Add(process(`<boundaryEvent id="b" attachedToRef="b"><cancelEventDefinition/></boundaryEvent>` +
+		`<sequenceFlow sourceRef="b" targetRef="b"/><serviceTask id="b" default="x"><standardLoopCharacteristics/></serviceTask>`))
 	f.Add(strings.Replace(whole, "sequenceFlow", "adHocSubProcess", 3))
 	f.Fuzz(func(t *testing.T, xml string) {
 		doc, err := bpmn.Parse([]byte(xml))

@@ -11,7 +11,9 @@ import (
 	"sextant/internal/lang/bpmn"
 )
 
-const head = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="t">`
+const head = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" ` +
+	`xmlns:sextant="urn:sextant:bpmn:1" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="t">`
 
 // deploy reads and compiles a file as a deployment does.
 func deploy(t *testing.T, xml string) (progs []*program.Program, problems, warnings []bpmn.Problem) {
@@ -48,7 +50,8 @@ func TestEveryNameOfTheSchemasHasAVerdict(t *testing.T) {
 		}
 	}
 	for name := range rules {
-		if _, abstract := bpmn.Schema()[name]; !slices.Contains(names, name) && !strings.HasPrefix(name, "sextant:") && !abstract && !inherited(name, names) {
+		if _, abstract := bpmn.Schema()[name]; !slices.Contains(names, name) &&
+			!strings.HasPrefix(name, "sextant:") && !abstract && !inherited(name, names) {
 			t.Errorf("%s is in no schema", name)
 		}
 	}
@@ -202,7 +205,9 @@ func (a atlas) extension(owner, name string) (path []step, attr string) {
 	}
 	self := step{tag(owner), owner, a.rules[owner], true}
 	for holder, h := range a.types {
-		if holder != owner && strings.HasPrefix(holder, "zeebe:") && len(h.Extends) == 0 && slices.ContainsFunc(h.Members, func(m string) bool { return a.is(owner, m) || m == owner }) {
+		if holder != owner && strings.HasPrefix(holder, "zeebe:") && len(h.Extends) == 0 && slices.ContainsFunc(h.Members, func(m string) bool {
+			return a.is(owner, m) || m == owner
+		}) {
 			path, _ = a.extension(holder, "")
 			self.ext = false
 			return append(path, self), attr
@@ -241,20 +246,23 @@ func draw(path []step, attr, value string) (xml string, lines []int) {
 			start := strings.Replace(head, ` targetNamespace="t"`, "", 1)
 			open = append(open, strings.Replace(start, ">", id+">", 1))
 		case s.tag == "process":
-			open = append(open, `<process`+executable(id)+`><startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e"/>`)
+			open = append(open, `<process`+executable(id)+
+				`><startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e"/>`)
 		case s.ext:
 			open = append(open, "<extensionElements>", "<"+s.tag+id+">")
 		default:
 			open = append(open, "<"+s.tag+id+">")
 		}
 		lines[i] = len(open)
-		if waits := s.tag == "boundaryEvent" || s.tag == "intermediateCatchEvent"; waits && (i == len(path)-1 || !strings.HasSuffix(path[i+1].tag, "EventDefinition")) {
+		if waits := s.tag == "boundaryEvent" || s.tag == "intermediateCatchEvent"; waits &&
+			(i == len(path)-1 || !strings.HasSuffix(path[i+1].tag, "EventDefinition")) {
 			open[len(open)-1] += "<timerEventDefinition><timeDuration>PT1S</timeDuration></timerEventDefinition>"
 		}
 	}
 	for _, s := range slices.Backward(path) {
 		if s.tag == "definitions" && !slices.ContainsFunc(path, func(s step) bool { return s.tag == "process" }) {
-			shut = append(shut, `<process id="p" isExecutable="true"><startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e"/></process>`)
+			shut = append(shut, `<process id="p" isExecutable="true"><startEvent id="s"/>`+
+				`<endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e"/></process>`)
 		}
 		shut = append(shut, "</"+s.tag+">")
 		if s.ext {
@@ -275,7 +283,8 @@ func executable(attrs string) string {
 // connections of an element is no matter here.
 func told(problems, warnings []bpmn.Problem, line int) (refused, kept bool) {
 	for _, p := range problems {
-		if p.Line == line && (strings.HasPrefix(p.Code, "bpmn.") && p.Code != "bpmn.dangling_flow" && p.Code != "bpmn.boundary" && p.Code != "bpmn.no_id" && p.Code != "bpmn.default" && p.Code != "bpmn.mapping" && p.Code != "bpmn.input" && p.Code != "bpmn.bind" ||
+		if p.Line == line && (strings.HasPrefix(p.Code, "bpmn.") && p.Code != "bpmn.dangling_flow" && p.Code != "bpmn.boundary" &&
+			p.Code != "bpmn.no_id" && p.Code != "bpmn.default" && p.Code != "bpmn.mapping" && p.Code != "bpmn.input" && p.Code != "bpmn.bind" ||
 			p.Code == "process.unsupported") {
 			refused = true
 		}
@@ -308,7 +317,8 @@ func TestEveryVerdictHolds(t *testing.T) {
 		xml, lines := draw(path, attr, "x")
 		_, problems, warnings := deploy(t, xml)
 		refused, kept := told(problems, warnings, lines[at])
-		if el := path[at]; el.rule.Verdict == bpmn.Refused && el.tag == tag(el.typ) && (a.is(el.typ, "EventDefinition") || a.is(el.typ, "LoopCharacteristics")) {
+		if el := path[at]; el.rule.Verdict == bpmn.Refused && el.tag == tag(el.typ) &&
+			(a.is(el.typ, "EventDefinition") || a.is(el.typ, "LoopCharacteristics")) {
 			refused, _ = told(problems, warnings, lines[at-1]) // told of the event or activity
 		}
 		if refused != (want == bpmn.Refused) || kept != (want == bpmn.Kept) {
@@ -355,14 +365,19 @@ func TestExtensionsHaveTheirPlaces(t *testing.T) {
 		if len(rule.On) == 0 || strings.HasPrefix(rule.On[0], "sextant:") {
 			continue
 		}
-		for _, host := range []string{"exclusiveGateway", "parallelGateway", "endEvent", "startEvent", "userTask", "serviceTask", "sequenceFlow", "process"} {
-			if slices.Contains(rule.On, strings.ToUpper(host[:1])+host[1:]) || row == "zeebe:TaskDefinition" && host == "userTask" || row == "zeebe:TaskHeaders" {
+		for _, host := range []string{"exclusiveGateway", "parallelGateway",
+			"endEvent", "startEvent", "userTask", "serviceTask", "sequenceFlow", "process"} {
+			if slices.Contains(rule.On, strings.ToUpper(host[:1])+host[1:]) || row == "zeebe:TaskHeaders" ||
+				row == "zeebe:TaskDefinition" && host == "userTask" {
 				continue
 			}
-			xml := head + "\n" + `<process id="p" isExecutable="true"><startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e"/>` + "\n<" + host + ` id="h" sourceRef="s" targetRef="e"><extensionElements><` + tag(row) + `/></extensionElements></` + host + `></process></definitions>`
+			xml := head + "\n" + `<process id="p" isExecutable="true"><startEvent id="s"/>` +
+				`<endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e"/>` + "\n<" + host +
+				` id="h" sourceRef="s" targetRef="e"><extensionElements><` + tag(row) + `/></extensionElements></` + host + `></process></definitions>`
 			line := 3
 			if host == "process" {
-				xml, line = head+"\n"+`<process id="h" isExecutable="true"><extensionElements><`+tag(row)+`/></extensionElements></process></definitions>`, 2
+				xml, line = head+"\n"+`<process id="h" isExecutable="true"><extensionElements><`+
+					tag(row)+`/></extensionElements></process></definitions>`, 2
 			}
 			_, problems, _ := deploy(t, xml)
 			if !slices.ContainsFunc(problems, func(p bpmn.Problem) bool {

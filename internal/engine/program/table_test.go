@@ -42,7 +42,8 @@ func TestElementsKeepTheirNumbers(t *testing.T) {
 			t.Errorf("%s stands at %d and says %d", n.ID, i, n.Index)
 		}
 		was, _ := first.Lookup(n.ID)
-		if was == nil || !slices.Equal(names(first, was.Outgoing), names(again, n.Outgoing)) || first.Nodes[max(was.Scope, 0)].ID != again.Nodes[max(n.Scope, 0)].ID {
+		if was == nil || !slices.Equal(names(first, was.Outgoing), names(again, n.Outgoing)) ||
+			first.Nodes[max(was.Scope, 0)].ID != again.Nodes[max(n.Scope, 0)].ID {
 			t.Errorf("%s is connected otherwise than before", n.ID)
 		}
 	}

@@ -46,7 +46,8 @@ func CheckTimer(kind TimerKind, text string, zones when.Zones) error {
 		}
 	case TimerDate:
 		if _, err := ParseDate(text, zones); err != nil {
-			return fmt.Errorf("the timer's date %q is no date and time such as 2026-01-31T08:00:00Z or 2026-01-31T08:00:00@Europe/Paris: %w", text, err)
+			return fmt.Errorf("the timer's date %q is no date and time such as 2026-01-31T08:00:00Z or 2026-01-31T08:00:00@Europe/Paris: %w",
+				text, err)
 		}
 	case TimerCycle:
 		c, err := ParseCycle(text, zones)

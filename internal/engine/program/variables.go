@@ -28,7 +28,8 @@ type Variable struct {
 // Variables lists what the process reads from outside, by name. reads gives
 // what else a node reads, such as the inputs of the service that it calls.
 func (p *Program) Variables(reads func(*Node) []string) []Variable {
-	f := finder{by: map[string]*Variable{}, written: map[string]bool{"loopCounter": true, "batch": true, "batchIndex": true, "row": true, "errorCode": true, "errorMessage": true}}
+	f := finder{by: map[string]*Variable{}, written: map[string]bool{
+		"loopCounter": true, "batch": true, "batchIndex": true, "row": true, "errorCode": true, "errorMessage": true}}
 	for _, n := range p.Nodes {
 		f.writes(n)
 		for _, x := range n.expressions() {

@@ -260,7 +260,8 @@ func decodeElement(key Key, data []byte) (e *Element, facts int, err error) {
 		e.Loop = &LoopState{int32(r.Int()), int32(r.Int()), int32(r.Int())}
 	}
 	if r.Bool() {
-		e.Job = &Job{Key: Key(r.Int()), Type: r.String(), Retries: int32(r.Int()), Round: int32(r.Int()), NotBefore: r.Time(), Override: r.Bytes()}
+		e.Job = &Job{Key: Key(r.Int()), Type: r.String(), Retries: int32(r.Int()),
+			Round: int32(r.Int()), NotBefore: r.Time(), Override: r.Bytes()}
 	}
 	if r.Bool() {
 		e.Incident = &Incident{Key(r.Int()), r.String(), r.String(), r.Time()}

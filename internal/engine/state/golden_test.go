@@ -27,15 +27,20 @@ func everything() *state.Run {
 	key := state.Key(200)
 	next := func() state.Key { key++; return key }
 	r.Facts = 2500
-	r.Put(&state.Element{Key: 100, Phase: state.Active, Children: 3, Tokens: 2, Joins: []state.Join{{Flow: 7, Count: 2}}, Caller: &state.Caller{Run: 50, Element: 51, Depth: 2}})
-	r.Put(&state.Element{Key: 101, Parent: 100, Node: 3, Phase: state.Active, Body: true, Children: 1, Loop: &state.LoopState{Total: 5, Started: 3, Completed: 2},
+	r.Put(&state.Element{Key: 100, Phase: state.Active, Children: 3, Tokens: 2,
+		Joins: []state.Join{{Flow: 7, Count: 2}}, Caller: &state.Caller{Run: 50, Element: 51, Depth: 2}})
+	r.Put(&state.Element{Key: 101, Parent: 100, Node: 3, Phase: state.Active,
+		Body: true, Children: 1, Loop: &state.LoopState{Total: 5, Started: 3, Completed: 2},
 		Timers: []state.Timer{{Key: 150, Node: 9, Due: at, Repeat: -1, Every: "R/PT1H"}}})
-	r.Put(&state.Element{Key: 102, Parent: 101, Node: 3, Phase: state.Active, Index: 3, Job: &state.Job{Key: 151, Type: "plugin:host/script/run", Retries: 2, Round: 1, NotBefore: at, Override: json.RawMessage(`{"x":1}`)}})
-	r.Put(&state.Element{Key: 103, Parent: 100, Node: 4, Phase: state.Completing, Incident: &state.Incident{Key: 152, Kind: "io_mapping", Message: "不行", Since: at}})
+	r.Put(&state.Element{Key: 102, Parent: 101, Node: 3, Phase: state.Active, Index: 3,
+		Job: &state.Job{Key: 151, Type: "plugin:host/script/run", Retries: 2, Round: 1, NotBefore: at, Override: json.RawMessage(`{"x":1}`)}})
+	r.Put(&state.Element{Key: 103, Parent: 100, Node: 4, Phase: state.Completing,
+		Incident: &state.Incident{Key: 152, Kind: "io_mapping", Message: "不行", Since: at}})
 	r.Put(&state.Element{Key: 104, Parent: 100, Node: 5, Phase: state.Active, Human: true})
 	r.Put(&state.Element{Key: 105, Parent: 100, Node: 6, Phase: state.Parked, Joins: []state.Join{{Flow: 2, Count: 1}}})
 	r.Put(&state.Element{Key: 106, Parent: 100, Node: 8, Phase: state.Active, Children: 1, Interrupted: true, Start: 4})
-	r.Put(&state.Element{Key: 107, Parent: 100, Node: 9, Phase: state.Active, Subscriptions: []state.Subscription{{Key: 153, Node: 9, Name: "paid", Correlation: "7"}, {Key: 154, Node: 10, Signal: true, Name: "停"}}})
+	r.Put(&state.Element{Key: 107, Parent: 100, Node: 9, Phase: state.Active,
+		Subscriptions: []state.Subscription{{Key: 153, Node: 9, Name: "paid", Correlation: "7"}, {Key: 154, Node: 10, Signal: true, Name: "停"}}})
 	r.Put(&state.Element{Key: 108, Parent: 100, Node: 11, Phase: state.Active, Call: &state.Call{Run: 300, Process: "inner", Begun: true}})
 	r.Set(100, "version", json.RawMessage(`1.10`), next)
 	r.Set(102, "loopCounter", json.RawMessage(`3`), next)

@@ -201,7 +201,8 @@ const factsStep = 1000
 
 // New makes the state of a run that has not begun.
 func New(key Key) *Run {
-	return &Run{Key: key, Elements: map[Key]*Element{}, vars: map[Key]map[string]*Variable{}, changed: map[Key]RecordKind{}, objects: map[Key]any{}, fresh: map[Key]bool{}}
+	return &Run{Key: key, Elements: map[Key]*Element{}, vars: map[Key]map[string]*Variable{},
+		changed: map[Key]RecordKind{}, objects: map[Key]any{}, fresh: map[Key]bool{}}
 }
 
 // Root is the process instance, nil once the run has ended.

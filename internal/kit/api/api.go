@@ -96,7 +96,8 @@ func New(deps Deps) *API {
 	cfg.RejectUnknownQueryParameters = true
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: strict}
 	cfg.Formats = map[string]huma.Format{"application/json": format, "json": format}
-	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock, deps.Remember), cross: http.NewCrossOriginProtection(), patterns: map[string]Endpoint{}}
+	a := &API{deps: deps, mux: mux, idem: newIdempotency(deps.DB, deps.Clock, deps.Remember),
+		cross: http.NewCrossOriginProtection(), patterns: map[string]Endpoint{}}
 	cfg.Transformers = []huma.Transformer{a.problems}
 	a.huma = humago.New(mux, cfg)
 	return a
@@ -173,7 +174,8 @@ func (a *API) Permissions() []string {
 // Register adds a typed endpoint.
 func Register[I, O any](a *API, e Endpoint, fn func(context.Context, *I) (*O, error)) {
 	a.declare(e)
-	op := huma.Operation{OperationID: e.ID, Method: e.Method, Path: e.Path, Summary: e.Summary, Tags: []string{e.Tag}, DefaultStatus: e.Status, MaxBodyBytes: e.MaxBody}
+	op := huma.Operation{OperationID: e.ID, Method: e.Method, Path: e.Path,
+		Summary: e.Summary, Tags: []string{e.Tag}, DefaultStatus: e.Status, MaxBodyBytes: e.MaxBody}
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = MaxBody
 	}
@@ -321,7 +323,9 @@ func (a *API) Handler() http.Handler {
 		defer a.refused(sw, r, principal)
 		if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost && err == nil {
 			if _, pattern := a.mux.Handler(r); a.patterns[pattern].Method != "" { // what is mounted keeps no answers
-				if err := a.idem.serve(sw, r, call{principal, a.rights(r.Context()), key}, func() error { return a.allow(r.Context(), a.patterns[pattern]) }, next); err != nil {
+				if err := a.idem.serve(sw, r, call{principal, a.rights(r.Context()), key}, func() error {
+					return a.allow(r.Context(), a.patterns[pattern])
+				}, next); err != nil {
 					WriteProblem(sw, r, a.problem(r.Context(), err))
 				}
 				return

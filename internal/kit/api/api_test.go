@@ -67,7 +67,8 @@ var tables = fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, file: filepath.Join(t.TempDir(), "x.db"), clock: clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), log: &lockedBuffer{}}
+	r := &rig{t: t, file: filepath.Join(t.TempDir(), "x.db"), clock: clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
+		log: &lockedBuffer{}}
 	r.boot()
 	return r
 }
@@ -171,7 +172,8 @@ func (r *rig) wants(a reply, status int, code string) {
 	if a.StatusCode != status || a.problem.Code != code {
 		r.t.Errorf("answered %d %s, want %d %s", a.StatusCode, a.body, status, code)
 	}
-	if a.problem.Status != status || a.problem.Title == "" || a.problem.RequestID == "" || a.problem.RequestID != a.Header.Get("X-Request-Id") {
+	if a.problem.Status != status || a.problem.Title == "" || a.problem.RequestID == "" ||
+		a.problem.RequestID != a.Header.Get("X-Request-Id") {
 		r.t.Errorf("a problem lacks something: %s (request %s)", a.body, a.Header.Get("X-Request-Id"))
 	}
 }
@@ -198,11 +200,13 @@ type thingIn struct {
 type thingOut struct{ Body thing }
 
 func (r *rig) endpoints() {
-	api.Register(r.API, api.Endpoint{ID: "createThing", Method: http.MethodPost, Path: "/things", Permission: "thing.write", Status: http.StatusCreated, MaxBody: 4096},
+	api.Register(r.API, api.Endpoint{ID: "createThing", Method: http.MethodPost,
+		Path: "/things", Permission: "thing.write", Status: http.StatusCreated, MaxBody: 4096},
 		func(ctx context.Context, in *thingIn) (*thingOut, error) {
 			switch in.Body.Name {
 			case "stale":
-				return nil, errs.New(errs.Stale, "thing.stale", "somebody changed it").With("version", "7").At(errs.Field{Path: "name", Message: "old", Line: 3, Column: 4})
+				return nil, errs.New(errs.Stale, "thing.stale", "somebody changed it").
+					With("version", "7").At(errs.Field{Path: "name", Message: "old", Line: 3, Column: 4})
 			case "raw":
 				return nil, errors.New("the password is hunter2")
 			case "panic":
@@ -221,13 +225,14 @@ func (r *rig) endpoints() {
 		func(_ context.Context, in *get) (*thingOut, error) {
 			return &thingOut{thing{Name: in.Run.String(), Key: in.Key.Key}}, nil
 		})
-	r.Handle(api.Endpoint{ID: "plainThing", Method: http.MethodPut, Path: "/plain/{what}", Permission: "thing.write"}, func(w http.ResponseWriter, q *http.Request) error {
-		if q.PathValue("what") == "none" {
-			return errs.New(errs.NotFound, "thing.not_found", "none")
-		}
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	})
+	r.Handle(api.Endpoint{ID: "plainThing", Method: http.MethodPut, Path: "/plain/{what}", Permission: "thing.write"},
+		func(w http.ResponseWriter, q *http.Request) error {
+			if q.PathValue("what") == "none" {
+				return errs.New(errs.NotFound, "thing.not_found", "none")
+			}
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		})
 	r.Handle(api.Endpoint{Method: http.MethodGet, Path: "/public", Public: true}, func(w http.ResponseWriter, _ *http.Request) error {
 		_, err := io.WriteString(w, "hello")
 		return err
@@ -407,7 +412,8 @@ func TestVersions(t *testing.T) {
 		kind   errs.Kind
 	}{
 		{`"7"`, 7, errs.Internal}, {`"9223372036854775807"`, math.MaxInt64, errs.Internal},
-		{"", 0, errs.Required}, {`"x"`, 0, errs.Malformed}, {"*", 0, errs.Malformed}, {`W/"7"`, 0, errs.Malformed}, {`"7", "8"`, 0, errs.Malformed}, {"7", 0, errs.Malformed},
+		{"", 0, errs.Required}, {`"x"`, 0, errs.Malformed}, {"*", 0, errs.Malformed},
+		{`W/"7"`, 0, errs.Malformed}, {`"7", "8"`, 0, errs.Malformed}, {"7", 0, errs.Malformed},
 		{`"7`, 0, errs.Malformed}, {`""7""`, 0, errs.Malformed}, {`"-7"`, 0, errs.Malformed},
 	} {
 		got, err := api.Version(c.header)
@@ -452,17 +458,22 @@ func TestNamesInTheDescriptionAreUnique(t *testing.T) {
 	r := newRig(t)
 	r.endpoints()
 	type page struct{ Body api.Page[thing] }
-	api.Register(r.API, api.Endpoint{ID: "listThings", Method: http.MethodGet, Path: "/things", Permission: api.SignedIn}, func(context.Context, *api.Paging) (*page, error) {
-		return &page{api.PageOf([]thing{}, 1, func(x thing) string { return x.Name })}, nil
-	})
+	api.Register(r.API, api.Endpoint{ID: "listThings", Method: http.MethodGet, Path: "/things", Permission: api.SignedIn},
+		func(context.Context, *api.Paging) (*page, error) {
+			return &page{api.PageOf([]thing{}, 1, func(x thing) string { return x.Name })}, nil
+		})
 	type errors struct{ Body api.Page[errs.Field] }
-	api.Register(r.API, api.Endpoint{ID: "listFields", Method: http.MethodGet, Path: "/fields", Permission: api.SignedIn}, func(context.Context, *api.Paging) (*errors, error) { return &errors{}, nil })
+	api.Register(r.API, api.Endpoint{ID: "listFields", Method: http.MethodGet, Path: "/fields", Permission: api.SignedIn},
+		func(context.Context, *api.Paging) (*errors, error) {
+			return &errors{}, nil
+		})
 	for name, make := range map[string]func() ([]byte, error){"3.1": r.OpenAPI, "3.0": r.OpenAPI30} {
 		doc, err := make()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"openapi: " + name, "PageOfErrsField:", "PageOfApitestThing:", "operationId: plainThing", "Problem:", "requestId:"} {
+		for _, want := range []string{"openapi: " + name, "PageOfErrsField:",
+			"PageOfApitestThing:", "operationId: plainThing", "Problem:", "requestId:"} {
 			if !strings.Contains(string(doc), want) {
 				t.Errorf("%s lacks %q", name, want)
 			}
@@ -483,12 +494,13 @@ func TestClientThatLeavesIsNoErrorOfOurs(t *testing.T) {
 	entered := make(chan struct{})
 	left := make(chan struct{})
 	type out struct{}
-	api.Register(r.API, api.Endpoint{ID: "wait", Method: http.MethodGet, Path: "/wait", Permission: api.SignedIn}, func(ctx context.Context, _ *struct{}) (*out, error) {
-		close(entered)
-		<-ctx.Done()
-		defer close(left)
-		return nil, ctx.Err()
-	})
+	api.Register(r.API, api.Endpoint{ID: "wait", Method: http.MethodGet, Path: "/wait", Permission: api.SignedIn},
+		func(ctx context.Context, _ *struct{}) (*out, error) {
+			close(entered)
+			<-ctx.Done()
+			defer close(left)
+			return nil, ctx.Err()
+		})
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/wait", nil)
 	if err != nil {

@@ -61,10 +61,12 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // are larger than any true one, before anything else looks at them.
 func (a *API) check(r *http.Request) error {
 	if n := len(r.URL.EscapedPath()) + len(r.URL.RawQuery); n > maxAddress {
-		return errs.New(errs.LongAddress, "request.address_too_long", "the address has %d bytes: at most %d are read; send long values in the body", n, maxAddress)
+		return errs.New(errs.LongAddress, "request.address_too_long",
+			"the address has %d bytes: at most %d are read; send long values in the body", n, maxAddress)
 	}
 	if !plain(r.URL.Path) {
-		return errs.New(errs.Malformed, "request.path", "the path is not a plain one: leave out empty and dot segments, backslashes and control characters")
+		return errs.New(errs.Malformed, "request.path",
+			"the path is not a plain one: leave out empty and dot segments, backslashes and control characters")
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -143,7 +145,8 @@ func whole(hc huma.Context, limit int64) error {
 func (e Endpoint) known(r *http.Request) error {
 	for name := range r.URL.Query() {
 		if !slices.Contains(e.Query, name) {
-			return errs.New(errs.Invalid, "request.invalid", "the query has a parameter that is not known here").At(errs.Field{Path: "query." + name, Message: "unknown"})
+			return errs.New(errs.Invalid, "request.invalid", "the query has a parameter that is not known here").
+				At(errs.Field{Path: "query." + name, Message: "unknown"})
 		}
 	}
 	return nil

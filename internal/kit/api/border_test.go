@@ -13,10 +13,11 @@ import (
 )
 
 func (r *rig) get(path, permission string, reauth bool) {
-	r.Handle(api.Endpoint{Method: "GET", Path: path, Permission: permission, Reauth: reauth}, func(w http.ResponseWriter, _ *http.Request) error {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	})
+	r.Handle(api.Endpoint{Method: "GET", Path: path, Permission: permission, Reauth: reauth},
+		func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		})
 }
 
 func TestEveryEndpointDeclaresItsPermission(t *testing.T) {
@@ -57,7 +58,8 @@ func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	})
-	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
+	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"}, {"Origin", "null"}} {
 		r.wants(r.ask("POST", "/do", "", header...), 403, "request.cross_origin")
 	}
 	for _, header := range [][]string{{}, {"Sec-Fetch-Site", "same-origin"}, {"Origin", r.url}} {

@@ -15,7 +15,8 @@ import (
 // stored before a time, about as many as the limit, and says how many.
 func (a *API) Forget(ctx context.Context, before time.Time, limit int) (int, error) {
 	var last int64
-	err := a.deps.DB.QueryRow(ctx, "SELECT created FROM api_idempotency WHERE created < ? ORDER BY created LIMIT 1 OFFSET ?", clock.Micros(before), limit-1).Scan(&last)
+	err := a.deps.DB.QueryRow(ctx, "SELECT created FROM api_idempotency WHERE created < ? ORDER BY created LIMIT 1 OFFSET ?",
+		clock.Micros(before), limit-1).Scan(&last)
 	if errors.Is(err, sql.ErrNoRows) {
 		last, err = clock.Micros(before)-1, nil
 	}

@@ -132,7 +132,8 @@ func (i *idempotency) free(name string) {
 func (i *idempotency) find(ctx context.Context, c call, route string) (*answer, error) {
 	var a answer
 	var created int64
-	err := i.db.QueryRow(ctx, "SELECT rights, digest, status, media, body, created FROM api_idempotency WHERE principal = ? AND route = ? AND command = ?",
+	err := i.db.QueryRow(ctx, "SELECT rights, digest, status, media, body, created "+
+		"FROM api_idempotency WHERE principal = ? AND route = ? AND command = ?",
 		c.principal, route, c.key).Scan(&a.rights, &a.digest, &a.status, &a.media, &a.body, &created)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && i.clock.Now().Sub(clock.FromMicros(created)) > i.keep) {
 		return nil, nil
@@ -159,10 +160,12 @@ func replay(w http.ResponseWriter, a *answer, digest []byte, rights string) erro
 		return errs.New(errs.Invalid, "idempotency.reused", "this Idempotency-Key was used with another body")
 	}
 	if a.status == 0 {
-		return errs.New(errs.Gone, "idempotency.answer_lost", "the first request with this Idempotency-Key was carried out, but its answer is not kept: look at the result instead of repeating it")
+		return errs.New(errs.Gone, "idempotency.answer_lost",
+			"the first request with this Idempotency-Key was carried out, but its answer is not kept: look at the result instead of repeating it")
 	}
 	if a.rights != rights { // which only the use case could check against the very object
-		return errs.New(errs.Gone, "idempotency.rights_changed", "the first request with this Idempotency-Key was carried out with other rights than yours now, so that its answer is not shown: look at the result instead")
+		return errs.New(errs.Gone, "idempotency.rights_changed", "the first request with "+
+			"this Idempotency-Key was carried out with other rights than yours now, so that its answer is not shown: look at the result instead")
 	}
 	if a.media != "" {
 		w.Header().Set("Content-Type", a.media)

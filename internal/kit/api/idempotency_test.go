@@ -27,7 +27,8 @@ func TestARepeatedPostIsAnsweredOnce(t *testing.T) {
 	key := []string{"Idempotency-Key", "k1"}
 	first := r.ask("POST", "/things", `{"name":"a"}`, key...)
 	again := r.ask("POST", "/things", `{"name":"a"}`, key...)
-	if first.StatusCode != 201 || again.StatusCode != 201 || first.body != again.body || first.Header.Get("Content-Type") != again.Header.Get("Content-Type") {
+	if first.StatusCode != 201 || again.StatusCode != 201 || first.body != again.body ||
+		first.Header.Get("Content-Type") != again.Header.Get("Content-Type") {
 		t.Errorf("first %d %s, then %d %s", first.StatusCode, first.body, again.StatusCode, again.body)
 	}
 	if first.Header.Get("Idempotent-Replay") != "" || again.Header.Get("Idempotent-Replay") != "true" {
@@ -60,7 +61,8 @@ func TestRefusalsAreRememberedAndFailuresAreNot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	n := map[string]int{}
-	status := map[string]int{"locked": 423, "unproved": 401, "full": 507, "exists": 409, "malformed": 400, "over": 410, "failed": 500, "down": 503, "busy": 429, "empty": 204, "bare": 202}
+	status := map[string]int{"locked": 423, "unproved": 401, "full": 507,
+		"exists": 409, "malformed": 400, "over": 410, "failed": 500, "down": 503, "busy": 429, "empty": 204, "bare": 202}
 	r.Handle(api.Endpoint{Method: "POST", Path: "/do/{what}", Permission: api.SignedIn}, func(w http.ResponseWriter, q *http.Request) error {
 		what := q.PathValue("what")
 		n[what]++
@@ -73,7 +75,8 @@ func TestRefusalsAreRememberedAndFailuresAreNot(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		calls int
-	}{{"locked", 2}, {"unproved", 2}, {"full", 2}, {"exists", 2}, {"malformed", 1}, {"over", 1}, {"failed", 2}, {"down", 2}, {"busy", 2}, {"empty", 1}, {"bare", 1}} {
+	}{{"locked", 2}, {"unproved", 2}, {"full", 2}, {"exists", 2}, {"malformed", 1},
+		{"over", 1}, {"failed", 2}, {"down", 2}, {"busy", 2}, {"empty", 1}, {"bare", 1}} {
 		t.Run(c.what, func(t *testing.T) {
 			first := r.ask("POST", "/do/"+c.what, "", "Idempotency-Key", "k")
 			again := r.ask("POST", "/do/"+c.what, "", "Idempotency-Key", "k")
@@ -225,10 +228,11 @@ func TestAnswersAreForgottenAfterADay(t *testing.T) {
 func TestWhatIsNotKept(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.Handle(api.Endpoint{Method: "POST", Path: "/do/secret", Permission: api.SignedIn, Secret: true}, func(w http.ResponseWriter, _ *http.Request) error {
-		_, err := io.WriteString(w, "hunter2")
-		return err
-	})
+	r.Handle(api.Endpoint{Method: "POST", Path: "/do/secret", Permission: api.SignedIn, Secret: true},
+		func(w http.ResponseWriter, _ *http.Request) error {
+			_, err := io.WriteString(w, "hunter2")
+			return err
+		})
 	r.Handle(api.Endpoint{Method: "POST", Path: "/do/long", Permission: api.SignedIn}, func(w http.ResponseWriter, _ *http.Request) error {
 		_, err := io.WriteString(w, strings.Repeat("x", 64<<10))
 		return err
@@ -254,7 +258,8 @@ func TestWhereKeysMeanNothing(t *testing.T) {
 	r.endpoints()
 	for i := range 2 {
 		r.wants(r.ask("POST", "/things", `{"name":"a"}`, "Idempotency-Key", "k", "Authorization", ""), 401, "x.unauthenticated")
-		if a := r.ask("PUT", fmt.Sprint("/plain/", i), "", "Idempotency-Key", "k"); a.StatusCode != 204 || a.Header.Get("Idempotent-Replay") != "" {
+		if a := r.ask("PUT", fmt.Sprint("/plain/", i), "", "Idempotency-Key", "k"); a.StatusCode != 204 ||
+			a.Header.Get("Idempotent-Replay") != "" {
 			t.Errorf("PUT: %d", a.StatusCode)
 		}
 	}

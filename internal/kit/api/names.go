@@ -81,7 +81,8 @@ func (e Endpoint) needs() map[string]any {
 // describe adds a plain endpoint to the description: what it is for and where,
 // not the form of its bodies.
 func (a *API) describe(e Endpoint) {
-	op := &huma.Operation{OperationID: e.ID, Method: e.Method, Path: e.Path, Summary: e.Summary, Tags: []string{e.Tag}, Responses: map[string]*huma.Response{"default": {Description: "Success, or a problem"}}}
+	op := &huma.Operation{OperationID: e.ID, Method: e.Method, Path: e.Path,
+		Summary: e.Summary, Tags: []string{e.Tag}, Responses: map[string]*huma.Response{"default": {Description: "Success, or a problem"}}}
 	op.Extensions = e.needs()
 	for _, m := range pathParam.FindAllStringSubmatch(e.Path, -1) {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})

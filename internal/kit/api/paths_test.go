@@ -20,10 +20,11 @@ func TestTheBorder(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.endpoints()
-	r.Handle(api.Endpoint{Method: "GET", Path: "/api/v1/one", Permission: api.SignedIn, Query: []string{"project"}}, func(w http.ResponseWriter, _ *http.Request) error {
-		_, err := io.WriteString(w, "{}")
-		return err
-	})
+	r.Handle(api.Endpoint{Method: "GET", Path: "/api/v1/one", Permission: api.SignedIn, Query: []string{"project"}},
+		func(w http.ResponseWriter, _ *http.Request) error {
+			_, err := io.WriteString(w, "{}")
+			return err
+		})
 	many := make([]string, 40)
 	for i := range many {
 		many[i] = fmt.Sprintf("p%d=1", i)
@@ -45,7 +46,8 @@ func TestTheBorder(t *testing.T) {
 		{"broken-query", "GET", "/things/1?run=%zz", "", nil, 400, "request.query"},
 		{"long", "GET", "/things/1?run=" + strings.Repeat("1", 9000), "", nil, 414, "request.address_too_long"},
 		{"other-method", "POST", "/api/v1/one", "", nil, 405, "request.method"},
-		{"preflight", "OPTIONS", "/api/v1/one", "", []string{"Origin", "https://evil.example", "Access-Control-Request-Method", "PUT"}, 403, "request.cross_origin"},
+		{"preflight", "OPTIONS", "/api/v1/one", "", []string{"Origin", "https://evil.example", "Access-Control-Request-Method", "PUT"},
+			403, "request.cross_origin"},
 		{"plain-query", "GET", "/api/v1/one?projct=a", "", nil, 422, "request.invalid"},
 		{"no-media", "POST", "/things", `{"name":"a"}`, []string{"Content-Type", ""}, 415, "request.media_type"},
 		{"name-twice", "POST", "/things", `{"name":"a","name":"b"}`, nil, 400, "request.malformed"},
@@ -62,7 +64,8 @@ func TestTheBorder(t *testing.T) {
 		t.Errorf("Allow is %q", got)
 	}
 	one := r.ask("GET", "/api/v1/one?project=a", "")
-	for name, want := range map[string]string{"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"} {
+	for name, want := range map[string]string{
+		"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"} {
 		if got := one.Header.Get(name); one.StatusCode != 200 || !strings.Contains(got, want) {
 			t.Errorf("%d, %s is %q", one.StatusCode, name, got)
 		}
@@ -97,7 +100,8 @@ func TestASlowBody(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ann\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{", path); err != nil {
+		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ann\r\n"+
+			"Content-Type: application/json\r\nContent-Length: 20\r\n\r\n{", path); err != nil {
 			t.Fatal(err)
 		}
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

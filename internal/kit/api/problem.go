@@ -58,7 +58,8 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	if e.Kind == errs.Internal && ctx.Err() == nil { // else the client left, which is no error of ours
 		a.deps.Log.ErrorContext(ctx, "internal error", "err", err)
 	}
-	return &Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code, Params: e.Params, Fields: e.Fields, Data: e.Data, RequestID: obs.RequestID(ctx)}
+	return &Problem{Status: e.Kind.Status(), Title: e.Message, Code: e.Code,
+		Params: e.Params, Fields: e.Fields, Data: e.Data, RequestID: obs.RequestID(ctx)}
 }
 
 // problems turns the errors that come from validating a request into problems.
@@ -159,7 +160,8 @@ func unseal(text string) (mark string, ok bool) {
 
 // BadCursor refuses an after that no page of this list has given.
 func BadCursor() error {
-	return errs.New(errs.Malformed, "request.malformed", "the parameter after is not the next of a page of this list: begin without it").At(errs.Field{Path: "query.after", Message: "not a next that was given"})
+	return errs.New(errs.Malformed, "request.malformed", "the parameter after is not the next of a page of this list: begin without it").
+		At(errs.Field{Path: "query.after", Message: "not a next that was given"})
 }
 
 // PageOf cuts limit+1 read rows to a page; mark gives the key of a row.

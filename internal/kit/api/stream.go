@@ -101,7 +101,8 @@ func (s *streams) enter(principal string) (func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all >= streamsOfAll || s.of[principal] >= streamsOfOne {
-		return nil, errs.New(errs.Exhausted, "stream.too_many", "too many live views are open: %d of one subject and %d in all are possible; close some", streamsOfOne, streamsOfAll)
+		return nil, errs.New(errs.Exhausted, "stream.too_many",
+			"too many live views are open: %d of one subject and %d in all are possible; close some", streamsOfOne, streamsOfAll)
 	}
 	if s.of == nil {
 		s.of = map[string]int{}

@@ -45,9 +45,10 @@ func (f *feed) after(_ context.Context, id string) ([]api.Message, bool, error) 
 }
 
 func (r *rig) stream(f *feed) {
-	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn, Query: []string{"after"}}, func(w http.ResponseWriter, q *http.Request) error {
-		return r.Stream(w, q, api.Feed{After: f.after, News: f.news})
-	})
+	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn, Query: []string{"after"}},
+		func(w http.ResponseWriter, q *http.Request) error {
+			return r.Stream(w, q, api.Feed{After: f.after, News: f.news})
+		})
 }
 
 // listen opens a stream and gives its frames; ok is false at its end.
@@ -92,7 +93,8 @@ func TestFramesOfAStream(t *testing.T) {
 	f.sent, f.done = []string{`{"a":1}`, "two\nlines", "cr\rand\r\ncrlf"}, true
 	r.stream(f)
 	next, _ := r.listen("/events")
-	for i, want := range []string{"id: 1\nevent: thing\ndata: {\"a\":1}\n", "id: 2\nevent: thing\ndata: two\ndata: lines\n", "id: 3\nevent: thing\ndata: cr\ndata: and\ndata: crlf\n"} {
+	for i, want := range []string{"id: 1\nevent: thing\ndata: {\"a\":1}\n",
+		"id: 2\nevent: thing\ndata: two\ndata: lines\n", "id: 3\nevent: thing\ndata: cr\ndata: and\ndata: crlf\n"} {
 		if got, ok := next(); got != want || !ok {
 			t.Errorf("frame %d: %q", i+1, got)
 		}
@@ -162,11 +164,12 @@ func TestAStreamEndsWithItsClient(t *testing.T) {
 	r, f := newRig(t), newFeed()
 	f.sent = []string{"a"}
 	ended := make(chan error, 1)
-	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn, Query: []string{"after"}}, func(w http.ResponseWriter, q *http.Request) error {
-		err := r.Stream(w, q, api.Feed{After: f.after, News: f.news})
-		ended <- err
-		return err
-	})
+	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn, Query: []string{"after"}},
+		func(w http.ResponseWriter, q *http.Request) error {
+			err := r.Stream(w, q, api.Feed{After: f.after, News: f.news})
+			ended <- err
+			return err
+		})
 	next, leave := r.listen("/events")
 	next()
 	leave()

@@ -195,7 +195,9 @@ func lastLine(text []byte) []byte {
 // reader could take for its end.
 func plainLine(line []byte) bool {
 	body, ok := bytes.CutSuffix(line, []byte("\r\n"))
-	return ok && bytes.IndexFunc(body, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0 && len(body) > 0 && body[0] != ' ' && body[0] != '\t'
+	return ok && bytes.IndexFunc(body, func(r rune) bool {
+		return r < ' ' && r != '\t' || r == 0x7f
+	}) < 0 && len(body) > 0 && body[0] != ' ' && body[0] != '\t'
 }
 
 // head looks at a complete head and finds out what follows it.
@@ -228,7 +230,8 @@ func (c *StrictConn) head() {
 	}
 	next := inHead
 	switch {
-	case len(lengths)+len(codings) > 1, len(codings) == 1 && (!strings.EqualFold(codings[0], "chunked") || bytes.HasSuffix(all[0], []byte("HTTP/1.0\r\n"))):
+	case len(lengths)+len(codings) > 1, len(codings) == 1 &&
+		(!strings.EqualFold(codings[0], "chunked") || bytes.HasSuffix(all[0], []byte("HTTP/1.0\r\n"))):
 		c.refuse(nil)
 		return
 	case len(codings) == 1:

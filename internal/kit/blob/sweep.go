@@ -14,7 +14,8 @@ import (
 // Sweep removes blobs that were stored last before a time and that are not used, at
 // most limit, and says how many. Whoever stores a blob and then refers to it has to do
 // both after that time: a blob that is stored again meanwhile is new, and stays.
-func (d *Dir) Sweep(ctx context.Context, before time.Time, limit int, used func(ctx context.Context, digest string) (bool, error)) (int, error) {
+func (d *Dir) Sweep(ctx context.Context, before time.Time, limit int,
+	used func(ctx context.Context, digest string) (bool, error)) (int, error) {
 	n := 0
 	err := d.each(func(digest string, info fs.FileInfo) error {
 		if err := ctx.Err(); err != nil {

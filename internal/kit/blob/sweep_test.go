@@ -75,7 +75,9 @@ func TestSweep(t *testing.T) {
 	if s, err := d.Stock(t.Context()); s.Count != 3 || s.Bytes != int64(len("usedagainnew")) || err != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if n, err := d.Sweep(t.Context(), time.Now().Add(time.Hour), 10, func(context.Context, string) (bool, error) { return false, errors.New("away") }); n != 0 || err == nil {
+	if n, err := d.Sweep(t.Context(), time.Now().Add(time.Hour), 10, func(context.Context, string) (bool, error) {
+		return false, errors.New("away")
+	}); n != 0 || err == nil {
 		t.Errorf("where nobody can tell what is used %d went, %v", n, err)
 	}
 }

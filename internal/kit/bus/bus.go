@@ -71,7 +71,8 @@ type Bus struct {
 // New makes a bus; Run has to be started for events to be numbered, RunHandlers for
 // handlers to act.
 func New(d *db.DB, c clock.Clock, log *slog.Logger) *Bus {
-	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{}, newest: map[string]int64{}, from: -1,
+	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{},
+		newest: map[string]int64{}, from: -1,
 		entropy: ulid.Monotonic(rand.Reader, 0)}
 }
 

@@ -226,7 +226,8 @@ func TestProjects(t *testing.T) {
 		want     []string
 	}{
 		{nil, 0, 10, []string{"of-a", "of-b", "of-c", "of-a"}}, {[]string{}, 0, 10, nil}, {[]string{"a"}, 0, 10, []string{"of-a", "of-a"}},
-		{[]string{"a", "c"}, 1, 10, []string{"of-c", "of-a"}}, {[]string{"a", "b"}, 0, 2, []string{"of-a", "of-b"}}, {[]string{"none"}, 0, 10, nil},
+		{[]string{"a", "c"}, 1, 10, []string{"of-c", "of-a"}}, {[]string{"a", "b"}, 0, 2, []string{"of-a", "of-b"}},
+		{[]string{"none"}, 0, 10, nil},
 	} {
 		got, err := r.After(t.Context(), c.after, c.projects, c.limit)
 		if err != nil || !slices.Equal(types(got), c.want) {
@@ -234,7 +235,8 @@ func TestProjects(t *testing.T) {
 		}
 	}
 	events, err := r.After(t.Context(), 0, nil, 1)
-	if e := events[0]; err != nil || e.ID == "" || e.Subject != "a:b/c" || e.Project != "a" || string(e.Data) != "{}" || !e.Time.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
+	if e := events[0]; err != nil || e.ID == "" || e.Subject != "a:b/c" ||
+		e.Project != "a" || string(e.Data) != "{}" || !e.Time.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
@@ -256,7 +258,8 @@ func TestBefore(t *testing.T) {
 		since time.Duration
 		limit int
 		want  int64
-	}{{0, 10, 0}, {time.Microsecond, 10, 1}, {2 * time.Second, 10, 2}, {time.Hour, 10, 5}, {0, 2, 3}, {4*time.Second + time.Microsecond, 1, 5}} {
+	}{{0, 10, 0}, {time.Microsecond, 10, 1}, {2 * time.Second, 10, 2}, {time.Hour, 10, 5},
+		{0, 2, 3}, {4*time.Second + time.Microsecond, 1, 5}} {
 		if seq, err := r.Before(t.Context(), begun.Add(c.since), c.limit); seq != c.want || err != nil {
 			t.Errorf("before %v, of the last %d: %d, %v, want %d", c.since, c.limit, seq, err, c.want)
 		}

@@ -87,7 +87,10 @@ var errLost = errors.New("another server has taken the handler over")
 func (b *Bus) Handle(holder string, all ...Handler) {
 	b.holder = holder
 	for _, h := range all {
-		if h.Name == "" || len(h.Types) == 0 || (h.Within == nil) == (h.Outside == nil) || slices.ContainsFunc(b.followers, func(f *follower) bool { return f.Name == h.Name }) {
+		if h.Name == "" || len(h.Types) == 0 || (h.Within == nil) == (h.Outside == nil) ||
+			slices.ContainsFunc(b.followers, func(f *follower) bool {
+				return f.Name == h.Name
+			}) {
 			panic(fmt.Sprintf("bus: the handler %q is not possible", h.Name))
 		}
 		f := &follower{Handler: h, wake: make(chan struct{}, 1), state: HandlerWaits}
@@ -341,7 +344,8 @@ func guard(fn func() error) (err error) {
 // hold keeps an event that failed, and lets the others go on.
 func (b *Bus) hold(ctx context.Context, f *follower, failed *failure) error {
 	h := b.failed(Held{Event: failed.event, Since: b.clock.Now()}, failed.err)
-	b.log.WarnContext(ctx, "a handler could not act on an event; it tries again", "handler", f.Name, "event", h.Seq, "subject", h.Subject, "err", failed.err)
+	b.log.WarnContext(ctx, "a handler could not act on an event; it tries again",
+		"handler", f.Name, "event", h.Seq, "subject", h.Subject, "err", failed.err)
 	return b.stored(ctx, f, h.Seq, func(tx *db.Tx) error { return insertHeld(tx, f.Name, h) })
 }
 
@@ -406,7 +410,8 @@ func (b *Bus) retry(ctx context.Context, f *follower, h Held) error {
 	}
 	now := b.failed(h, failed.err)
 	if now.State == HeldParked {
-		b.log.ErrorContext(ctx, "a handler could not act on an event, which waits for a person now", "handler", f.Name, "event", h.Seq, "subject", h.Subject, "err", failed.err)
+		b.log.ErrorContext(ctx, "a handler could not act on an event, which waits for a person now",
+			"handler", f.Name, "event", h.Seq, "subject", h.Subject, "err", failed.err)
 	}
 	return b.db.Do(ctx, func(tx *db.Tx) error {
 		if err := b.move(tx, f, f.kept); err != nil {
@@ -420,7 +425,8 @@ func (b *Bus) retry(ctx context.Context, f *follower, h Held) error {
 //
 // Returns errLost where another server works as the handler.
 func (b *Bus) move(tx *db.Tx, f *follower, seq int64) error {
-	n, err := tx.Exec("UPDATE bus_handler SET seq = ?, expires = ? WHERE name = ? AND epoch = ?", seq, clock.Micros(b.clock.Now().Add(LeaseFor)), f.Name, f.epoch)
+	n, err := tx.Exec("UPDATE bus_handler SET seq = ?, expires = ? WHERE name = ? AND epoch = ?",
+		seq, clock.Micros(b.clock.Now().Add(LeaseFor)), f.Name, f.epoch)
 	if err == nil && n == 0 {
 		err = errLost
 	}

@@ -39,10 +39,12 @@ func (b *Bus) take(ctx context.Context, name string) (p place, until time.Time, 
 		p, until = place{}, time.Time{}
 		var holder string
 		var expires int64
-		err := tx.QueryRow(ctx, "SELECT seq, epoch, holder, expires FROM bus_handler WHERE name = ?", name).Scan(&p.seq, &p.epoch, &holder, &expires)
+		err := tx.QueryRow(ctx, "SELECT seq, epoch, holder, expires FROM bus_handler WHERE name = ?", name).
+			Scan(&p.seq, &p.epoch, &holder, &expires)
 		if errors.Is(err, sql.ErrNoRows) {
 			p.epoch = 1
-			_, err = tx.Exec("INSERT INTO bus_handler (name, seq, epoch, holder, expires) VALUES (?, 0, 1, ?, ?)", name, b.holder, clock.Micros(b.clock.Now().Add(LeaseFor)))
+			_, err = tx.Exec("INSERT INTO bus_handler (name, seq, epoch, holder, expires) VALUES (?, 0, 1, ?, ?)",
+				name, b.holder, clock.Micros(b.clock.Now().Add(LeaseFor)))
 			return err
 		}
 		if err != nil {
@@ -53,7 +55,8 @@ func (b *Bus) take(ctx context.Context, name string) (p place, until time.Time, 
 			return nil
 		}
 		p.epoch++
-		_, err = tx.Exec("UPDATE bus_handler SET epoch = ?, holder = ?, expires = ? WHERE name = ?", p.epoch, b.holder, clock.Micros(b.clock.Now().Add(LeaseFor)), name)
+		_, err = tx.Exec("UPDATE bus_handler SET epoch = ?, holder = ?, expires = ? WHERE name = ?",
+			p.epoch, b.holder, clock.Micros(b.clock.Now().Add(LeaseFor)), name)
 		return err
 	})
 	return p, until, err
@@ -85,7 +88,8 @@ func (b *Bus) ofTypes(ctx context.Context, after int64, types []string, limit in
 	for _, t := range types {
 		args = append(args, t)
 	}
-	rows, err := b.db.Query(ctx, "SELECT id, seq, type, subject, project, time, data FROM bus_event WHERE seq > ? AND type IN (?"+strings.Repeat(", ?", len(types)-1)+") ORDER BY seq LIMIT ?", append(args, limit)...)
+	rows, err := b.db.Query(ctx, "SELECT id, seq, type, subject, project, time, data FROM bus_event WHERE seq > ? AND type IN (?"+
+		strings.Repeat(", ?", len(types)-1)+") ORDER BY seq LIMIT ?", append(args, limit)...)
 	return db.Scan(rows, err, scanEvent)
 }
 
@@ -112,12 +116,14 @@ func scanHeld(r *sql.Rows) (Held, error) {
 // heldDue lists the events that a handler tries again now, and tells when the next one
 // is due after them; zero for never.
 func heldDue(ctx context.Context, d *db.DB, name string, now time.Time) (due []Held, next time.Time, err error) {
-	rows, err := d.Query(ctx, "SELECT "+heldColumns+" FROM bus_held WHERE handler = ? AND state = ? AND due <= ? ORDER BY due, seq LIMIT ?", name, HeldAgain, clock.Micros(now), handledOnce)
+	rows, err := d.Query(ctx, "SELECT "+heldColumns+" FROM bus_held WHERE handler = ? AND state = ? AND due <= ? ORDER BY due, seq LIMIT ?",
+		name, HeldAgain, clock.Micros(now), handledOnce)
 	if due, err = db.Scan(rows, err, scanHeld); err != nil {
 		return nil, next, err
 	}
 	var at sql.NullInt64
-	err = d.QueryRow(ctx, "SELECT MIN(due) FROM bus_held WHERE handler = ? AND state = ? AND due > ?", name, HeldAgain, clock.Micros(now)).Scan(&at)
+	err = d.QueryRow(ctx, "SELECT MIN(due) FROM bus_held WHERE handler = ? AND state = ? AND due > ?", name, HeldAgain, clock.Micros(now)).
+		Scan(&at)
 	if at.Valid {
 		next = clock.FromMicros(at.Int64)
 	}
@@ -140,7 +146,8 @@ func stillHeld(ctx context.Context, q db.Querier, name string, seq int64) (bool,
 
 func insertHeld(tx *db.Tx, name string, h Held) error {
 	_, err := tx.Exec("INSERT INTO bus_held (handler, "+heldColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		name, h.State, h.Tries, microsOf(h.Due), h.Error, clock.Micros(h.Since), h.ID, h.Seq, h.Type, h.Subject, h.Project, clock.Micros(h.Time), []byte(h.Data))
+		name, h.State, h.Tries, microsOf(h.Due), h.Error, clock.Micros(h.Since),
+		h.ID, h.Seq, h.Type, h.Subject, h.Project, clock.Micros(h.Time), []byte(h.Data))
 	return err
 }
 
@@ -152,7 +159,8 @@ func microsOf(t time.Time) int64 {
 }
 
 func updateHeld(tx *db.Tx, name string, h Held) error {
-	_, err := tx.Exec("UPDATE bus_held SET state = ?, tries = ?, due = ?, error = ? WHERE handler = ? AND seq = ?", h.State, h.Tries, clock.Micros(h.Due), h.Error, name, h.Seq)
+	_, err := tx.Exec("UPDATE bus_held SET state = ?, tries = ?, due = ?, error = ? WHERE handler = ? AND seq = ?",
+		h.State, h.Tries, clock.Micros(h.Due), h.Error, name, h.Seq)
 	return err
 }
 
@@ -163,9 +171,11 @@ func dropHeld(ctx context.Context, tx *db.Tx, name string, h Held, now time.Time
 		return err
 	}
 	var first sql.NullInt64
-	if err := tx.QueryRow(ctx, "SELECT MIN(seq) FROM bus_held WHERE handler = ? AND object = ?", name, h.Subject).Scan(&first); err != nil || !first.Valid {
+	if err := tx.QueryRow(ctx, "SELECT MIN(seq) FROM bus_held WHERE handler = ? AND object = ?", name, h.Subject).Scan(&first); err != nil ||
+		!first.Valid {
 		return err
 	}
-	_, err := tx.Exec("UPDATE bus_held SET state = ?, due = ? WHERE handler = ? AND seq = ? AND state = ?", HeldAgain, clock.Micros(now), name, first.Int64, HeldBehind)
+	_, err := tx.Exec("UPDATE bus_held SET state = ?, due = ? WHERE handler = ? AND seq = ? AND state = ?",
+		HeldAgain, clock.Micros(now), name, first.Int64, HeldBehind)
 	return err
 }

@@ -180,7 +180,10 @@ func TestKilledBetweenEffectAndAdvance(t *testing.T) {
 	}
 	// The first server gets no further than the effect: its database is taken away, so
 	// that nothing it writes from here on is kept.
-	first := r.act("one", bus.Handler{Name: "o", Types: types, Outside: func(ctx context.Context, e bus.Event) error { _ = b.without(ctx, e); return nil }})
+	first := r.act("one", bus.Handler{Name: "o", Types: types, Outside: func(ctx context.Context, e bus.Event) error {
+		_ = b.without(ctx, e)
+		return nil
+	}})
 	r.run()
 	<-killed
 	stopped := make(chan struct{})

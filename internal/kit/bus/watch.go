@@ -99,7 +99,8 @@ func (b *Bus) known(name string) error {
 			return nil
 		}
 	}
-	return errs.New(errs.NotFound, "event.handler_not_found", "there is no handler of events %q: GET /api/v1/event-handlers lists them", name).With("handler", name)
+	return errs.New(errs.NotFound, "event.handler_not_found", "there is no handler of events %q: GET /api/v1/event-handlers lists them", name).
+		With("handler", name)
 }
 
 // Retry lets a handler try an event again at once that it holds and that is not behind
@@ -110,7 +111,8 @@ func (b *Bus) known(name string) error {
 func (b *Bus) Retry(ctx context.Context, name string, seq int64, with func(*db.Tx, Held) error) error {
 	return b.decide(ctx, name, seq, func(tx *db.Tx, h Held) error {
 		if h.State == HeldBehind {
-			return errs.New(errs.Conflict, "event.behind", "the event %d waits behind an earlier one on %s: retry or skip that one first", seq, h.Subject)
+			return errs.New(errs.Conflict, "event.behind", "the event %d waits behind an earlier one on %s: retry or skip that one first",
+				seq, h.Subject)
 		}
 		h.State, h.Tries, h.Due = HeldAgain, 0, b.clock.Now()
 		if err := updateHeld(tx, name, h); err != nil {

@@ -36,6 +36,7 @@ type DB struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt // by SQL text; owned by the writer goroutine
 	reads   statements
+	wary    int // groups that still get savepoints, after one whose function failed; owned by the writer goroutine
 	queue   chan *work
 	done    chan struct{}
 	mu      sync.RWMutex
@@ -223,7 +224,8 @@ func (d *DB) failed() error {
 		if errs.As(*broken).Code != "internal" { // on a server
 			return *broken
 		}
-		return errs.Wrap(*broken, errs.Unavailable, "database.failed", "the database's disk failed; writing has stopped until the server is restarted")
+		return errs.Wrap(*broken, errs.Unavailable, "database.failed",
+			"the database's disk failed; writing has stopped until the server is restarted")
 	}
 	return nil
 }
@@ -316,13 +318,15 @@ func translate(err error) error {
 	case sqldb.FaultFull:
 		return errs.Wrap(err, errs.Full, "database.full", "the database's disk is full: free some space; nothing was changed")
 	case sqldb.FaultReadOnly:
-		return errs.Wrap(err, errs.Unavailable, "database.read_only", "the database cannot be written: check the rights of the data folder and its file system; nothing was changed")
+		return errs.Wrap(err, errs.Unavailable, "database.read_only",
+			"the database cannot be written: check the rights of the data folder and its file system; nothing was changed")
 	case sqldb.FaultIO:
 		return errs.Wrap(err, errs.Unavailable, "database.failed", "the database's disk failed")
 	case sqldb.FaultCorrupt:
 		return errs.Wrap(err, errs.Unavailable, "database.corrupt", "the database file is damaged or is no database: restore it from a backup")
 	case sqldb.FaultBusy:
-		return errs.Wrap(err, errs.Unavailable, "database.locked", "another program holds the database: end it and try again; nothing was changed")
+		return errs.Wrap(err, errs.Unavailable, "database.locked",
+			"another program holds the database: end it and try again; nothing was changed")
 	case sqldb.FaultConflict:
 		return errs.Wrap(err, errs.Conflict, "database.conflict", "it exists already")
 	case sqldb.FaultAway:
@@ -330,11 +334,14 @@ func translate(err error) error {
 	case sqldb.FaultTimeout:
 		return errs.Wrap(err, errs.Unavailable, "database.slow", "the database took too long: try again; nothing was changed")
 	case sqldb.FaultSerial:
-		return errs.Wrap(err, errs.Unavailable, "database.contended", "the database undid the write, since others hold what it changes: try again; nothing was changed")
+		return errs.Wrap(err, errs.Unavailable, "database.contended",
+			"the database undid the write, since others hold what it changes: try again; nothing was changed")
 	case sqldb.FaultValue:
-		return errs.Wrap(err, errs.Invalid, "database.value", "a text is too long for the database or holds a character that it cannot keep; nothing was changed")
+		return errs.Wrap(err, errs.Invalid, "database.value",
+			"a text is too long for the database or holds a character that it cannot keep; nothing was changed")
 	case sqldb.FaultDenied:
-		return errs.Wrap(err, errs.Unavailable, "database.denied", "the database server refuses the user, or what it has to do: check name, password and rights of the setting database")
+		return errs.Wrap(err, errs.Unavailable, "database.denied",
+			"the database server refuses the user, or what it has to do: check name, password and rights of the setting database")
 	case sqldb.FaultOther:
 	}
 	if errors.Is(err, sqldb.ErrUnfit) {

@@ -26,7 +26,8 @@ import (
 // patience is how long a test waits for what has to come.
 const patience = 30 * time.Second
 
-var tables = fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n")}}
+var tables = fstest.MapFS{
+	"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n")}}
 
 func open(t *testing.T) *db.DB {
 	t.Helper()
@@ -545,7 +546,8 @@ func TestMigrateBetweenWrites(t *testing.T) {
 		})
 	}
 	for i := range 5 {
-		files := fstest.MapFS{"migrations/202601010000_create.sql": {Data: fmt.Appendf(nil, "-- +goose Up\nCREATE TABLE more%d (x INTEGER);\n", i)}}
+		files := fstest.MapFS{
+			"migrations/202601010000_create.sql": {Data: fmt.Appendf(nil, "-- +goose Up\nCREATE TABLE more%d (x INTEGER);\n", i)}}
 		if err := d.Migrate(t.Context(), fmt.Sprint("more", i), files); err != nil {
 			t.Error(err)
 		}
@@ -559,7 +561,8 @@ func TestMigrateBetweenWrites(t *testing.T) {
 func TestAFailedMigrationLeavesTheWriterAlive(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	bad := fstest.MapFS{"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE u (x INTEGER);\nINSERT INTO nothing VALUES (1);\n")}}
+	bad := fstest.MapFS{
+		"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE u (x INTEGER);\nINSERT INTO nothing VALUES (1);\n")}}
 	if err := d.Migrate(t.Context(), "bad", bad); err == nil {
 		t.Error("no error")
 	}
@@ -569,7 +572,8 @@ func TestAFailedMigrationLeavesTheWriterAlive(t *testing.T) {
 	if err := d.Do(t.Context(), insert(1)); err != nil {
 		t.Error(err)
 	}
-	if _, err := d.Query(t.Context(), "SELECT x FROM u"); err == nil && d.Dialect() != sqldb.MySQL { // which makes tables outside of transactions
+	// which makes tables outside of transactions
+	if _, err := d.Query(t.Context(), "SELECT x FROM u"); err == nil && d.Dialect() != sqldb.MySQL {
 		t.Error("half a migration is there")
 	}
 }
@@ -664,7 +668,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if _, err := db.Open(t.Context(), "sqlite:"+file); !errs.Is(err, errs.Unavailable) || !errs.HasCode(err, "database.corrupt") {
 		t.Errorf("no database: %v", err)
 	}
-	if _, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "none", "x.db")); !errs.Is(err, errs.Unavailable) || !errs.HasCode(err, "database.read_only") {
+	if _, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "none", "x.db")); !errs.Is(err, errs.Unavailable) ||
+		!errs.HasCode(err, "database.read_only") {
 		t.Errorf("no folder: %v", err)
 	}
 	if _, err := db.Open(t.Context(), "nonsense"); err == nil {

@@ -88,22 +88,26 @@ func (d *DB) take(ctx context.Context, h Holder) error {
 	return translate(d.locked(ctx, func(tx *sql.Tx) error {
 		var epoch, wave, left int64
 		var holder, name string
-		err := tx.QueryRowContext(ctx, "SELECT epoch, wave, holder, name, expires - "+now(d.dialect)+" FROM db_writer WHERE id = 1 FOR UPDATE").Scan(&epoch, &wave, &holder, &name, &left)
+		err := tx.QueryRowContext(ctx, "SELECT epoch, wave, holder, name, expires - "+now(d.dialect)+" FROM db_writer WHERE id = 1 FOR UPDATE").
+			Scan(&epoch, &wave, &holder, &name, &left)
 		if err != nil {
 			return err
 		}
 		if holder != "" && holder != h.ID && left > 0 {
-			return errs.New(errs.Unavailable, "database.held", "the database is in use by %s: stop that one first; if it is gone, it lets go in %d s", name, 1+left/1e6)
+			return errs.New(errs.Unavailable, "database.held",
+				"the database is in use by %s: stop that one first; if it is gone, it lets go in %d s", name, 1+left/1e6)
 		}
 		var partial int
 		if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM db_writer WHERE id = ?", copying).Scan(&partial); err != nil {
 			return err
 		}
 		if partial > 0 && h.ID != Copying {
-			return errs.New(errs.Unavailable, "database.partial", "a copy into the database did not come to its end: empty the database and copy again")
+			return errs.New(errs.Unavailable, "database.partial",
+				"a copy into the database did not come to its end: empty the database and copy again")
 		}
 		d.lease.epoch, d.lease.wave, d.first = epoch+1, wave, epoch == 0
-		_, err = tx.ExecContext(ctx, "UPDATE db_writer SET epoch = ?, holder = ?, name = ?, expires = ? + "+now(d.dialect)+" WHERE id = 1", epoch+1, h.ID, h.Name, leaseTerm.Microseconds())
+		_, err = tx.ExecContext(ctx, "UPDATE db_writer SET epoch = ?, holder = ?, name = ?, expires = ? + "+now(d.dialect)+" WHERE id = 1",
+			epoch+1, h.ID, h.Name, leaseTerm.Microseconds())
 		return err
 	}))
 }
@@ -130,7 +134,8 @@ func (d *DB) letGo() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	_, _ = d.conn.ExecContext(ctx, "UPDATE db_writer SET holder = '', expires = 0 WHERE id = 1 AND epoch = ?", d.lease.epoch) // else it ends by itself
+	// else it ends by itself
+	_, _ = d.conn.ExecContext(ctx, "UPDATE db_writer SET holder = '', expires = 0 WHERE id = 1 AND epoch = ?", d.lease.epoch)
 }
 
 // renew keeps the lease while nothing is written, and finds out that the server
@@ -171,5 +176,6 @@ func (d *DB) end(ctx context.Context, c *sql.Conn, backend int64) {
 
 // errTaken says that another server writes by now.
 func errTaken() error {
-	return errs.New(errs.Unavailable, "database.taken", "another server has taken the database over: nothing more is written from here; stop this one")
+	return errs.New(errs.Unavailable, "database.taken",
+		"another server has taken the database over: nothing more is written from here; stop this one")
 }

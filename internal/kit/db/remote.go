@@ -74,7 +74,8 @@ func (d *DB) remote(group []*work) {
 			how = careful
 		case errors.Is(err, errAgain):
 			if tries++; tries > serialTries {
-				d.answerAll(group, errs.Wrap(err, errs.Unavailable, "database.contended", "the database undid the write again and again, since others hold what it changes: try again; nothing was changed"))
+				d.answerAll(group, errs.Wrap(err, errs.Unavailable, "database.contended",
+					"the database undid the write again and again, since others hold what it changes: try again; nothing was changed"))
 				return
 			}
 			time.Sleep(time.Duration(tries*tries) * time.Millisecond)
@@ -298,8 +299,9 @@ func (d *DB) reach(term time.Duration) (wave int64, err error) {
 	case epoch != d.lease.epoch:
 		over = errTaken()
 	case wave < d.lease.wave:
-		over = errs.New(errs.Unavailable, "database.lost", "the database has forgotten %d commits that were acknowledged, as a standby does that did not have them yet: "+
-			"nothing more is written; look what is missing and start the server again", d.lease.wave-wave)
+		over = errs.New(errs.Unavailable, "database.lost",
+			"the database has forgotten %d commits that were acknowledged, as a standby does that did not have them yet: "+
+				"nothing more is written; look what is missing and start the server again", d.lease.wave-wave)
 	}
 	if over != nil {
 		d.broken.Store(&over)
@@ -405,9 +407,11 @@ func (d *DB) wait(into *[]*work, cause error) (open bool) {
 }
 
 func errUnknown(cause error) error {
-	return errs.Wrap(cause, errs.Unavailable, "database.unknown", "the connection to the database broke while the write was stored, and what became of it cannot be found out any more: look whether it is there")
+	return errs.Wrap(cause, errs.Unavailable, "database.unknown", "the connection to the database broke while the write was stored, "+
+		"and what became of it cannot be found out any more: look whether it is there")
 }
 
 func errAway(cause error) error {
-	return errs.Wrap(cause, errs.Unavailable, "database.away", "the database server cannot be reached: nothing was changed; it is tried again by itself")
+	return errs.Wrap(cause, errs.Unavailable, "database.away",
+		"the database server cannot be reached: nothing was changed; it is tried again by itself")
 }

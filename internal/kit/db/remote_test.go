@@ -51,7 +51,8 @@ func TestACommitWithoutAnAnswer(t *testing.T) {
 		n := 0
 		line.OnCommit(func() dbserver.Fate {
 			n++
-			return []dbserver.Fate{dbserver.Pass, dbserver.CutAfter, dbserver.Pass, dbserver.CutBefore, dbserver.Pass, dbserver.Pass, dbserver.CutAmid, dbserver.Pass}[n%8]
+			return []dbserver.Fate{dbserver.Pass, dbserver.CutAfter, dbserver.Pass,
+				dbserver.CutBefore, dbserver.Pass, dbserver.Pass, dbserver.CutAmid, dbserver.Pass}[n%8]
 		})
 		const writers, each = 8, 25
 		var wg sync.WaitGroup
@@ -169,7 +170,8 @@ func TestASecondServerIsRefusedByTheNameOfTheFirst(t *testing.T) {
 		if !first.First() {
 			t.Error("nobody was there before")
 		}
-		if _, err := db.OpenAs(t.Context(), address, db.Holder{ID: "b", Name: "the second"}); !errs.HasCode(err, "database.held") || !strings.Contains(err.Error(), "the first") {
+		if _, err := db.OpenAs(t.Context(), address, db.Holder{ID: "b", Name: "the second"}); !errs.HasCode(err, "database.held") ||
+			!strings.Contains(err.Error(), "the first") {
 			t.Errorf("the second: %v", err)
 		}
 		// The first that comes again, as after a kill, takes over; what is left of it
@@ -243,7 +245,10 @@ func TestDeadlocksAreDoneAgain(t *testing.T) {
 		address := dbserver.Fresh(t, kind)
 		d := opened(t, address)
 		for i := range 2 {
-			if err := d.Do(t.Context(), func(tx *db.Tx) error { _, err := tx.Exec("INSERT INTO t (id, name) VALUES (?, '')", i); return err }); err != nil {
+			if err := d.Do(t.Context(), func(tx *db.Tx) error {
+				_, err := tx.Exec("INSERT INTO t (id, name) VALUES (?, '')", i)
+				return err
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -304,7 +309,8 @@ func TestNoMoreConnections(t *testing.T) {
 	servers(t, func(t *testing.T, kind sqldb.Dialect) {
 		server := dbserver.Own(t, kind)
 		d := opened(t, server.Fresh(t))
-		limit := map[sqldb.Dialect]string{sqldb.Postgres: "ALTER ROLE sextant CONNECTION LIMIT 5", sqldb.MySQL: "ALTER USER 'sextant'@'localhost' WITH MAX_USER_CONNECTIONS 5"}[kind]
+		limit := map[sqldb.Dialect]string{sqldb.Postgres: "ALTER ROLE sextant CONNECTION LIMIT 5",
+			sqldb.MySQL: "ALTER USER 'sextant'@'localhost' WITH MAX_USER_CONNECTIONS 5"}[kind]
 		if _, err := server.Admin().ExecContext(t.Context(), limit); err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,9 @@ import (
 // functions before it in the group have to run again.
 var errBroken = errors.New("the transaction was ended by the database")
 
+// waryFor is how many groups have savepoints from the start after one needed them.
+const waryFor = 64
+
 // writer owns the writing connection. It takes what is queued, runs it in one
 // transaction and answers after the commit.
 func (d *DB) writer() {
@@ -65,11 +68,16 @@ func (d *DB) group(group []*work) {
 		d.remote(group)
 		return
 	}
-	err := d.attempt(group)
+	err := d.attempt(group, len(group) > 1 && d.wary > 0)
+	d.wary = max(d.wary-1, 0)
+	if errors.Is(err, errAlone) {
+		d.wary = waryFor
+		err = d.attempt(group, true)
+	}
 	if errors.Is(err, errBroken) {
 		// One function at a time, so that only the culprit fails.
 		for _, w := range group {
-			if err := d.attempt([]*work{w}); err != nil && w.err == nil {
+			if err := d.attempt([]*work{w}, false); err != nil && w.err == nil {
 				w.err = translate(err)
 			}
 			d.answer(w)
@@ -87,7 +95,7 @@ func (d *DB) group(group []*work) {
 func (d *DB) answer(w *work) {
 	if d.note(w.err) && w.urgent && d.dialect == sqldb.SQLite { // the reserve has made room
 		w.undone()
-		if err := d.attempt([]*work{w}); err != nil && w.err == nil {
+		if err := d.attempt([]*work{w}, false); err != nil && w.err == nil {
 			w.err = translate(err)
 		}
 	}
@@ -102,8 +110,9 @@ func (d *DB) answer(w *work) {
 }
 
 // attempt runs the group in one transaction. Errors of single functions are
-// left in the works; the returned error concerns all of them.
-func (d *DB) attempt(group []*work) error {
+// left in the works; the returned error concerns all of them. Without savepoints it
+// is errAlone where a function failed that had written.
+func (d *DB) attempt(group []*work, savepoints bool) error {
 	if err := d.failed(); err != nil {
 		return err
 	}
@@ -113,7 +122,11 @@ func (d *DB) attempt(group []*work) error {
 	}
 	for _, w := range group {
 		w.tx, w.err = &Tx{db: d}, nil
-		if err := d.one(ctx, w, len(group) > 1); err != nil {
+		err := d.one(ctx, w, savepoints)
+		if len(group) == 1 && w.err != nil {
+			err = w.err
+		}
+		if err != nil {
 			_ = d.control(ctx, "ROLLBACK") // fails where the database has rolled back by itself
 			return err
 		}
@@ -129,12 +142,10 @@ func (d *DB) attempt(group []*work) error {
 	return nil
 }
 
-// one runs a single function in its savepoint. A function that runs alone and
-// succeeds needs none, but one that fails alone must leave nothing behind
-// either: the transaction is then empty, because the savepoint is set always
-// when there are neighbours and the whole is rolled back when there are none.
-func (d *DB) one(ctx context.Context, w *work, neighbours bool) error {
-	if neighbours {
+// one runs a single function. Without a savepoint one that fails after it wrote
+// takes the whole group with it: errAlone.
+func (d *DB) one(ctx context.Context, w *work, savepoint bool) error {
+	if savepoint {
 		if err := d.control(ctx, "SAVEPOINT s"); err != nil {
 			return fmt.Errorf("%w: %w", errBroken, err)
 		}
@@ -143,19 +154,19 @@ func (d *DB) one(ctx context.Context, w *work, neighbours bool) error {
 		w.undone()
 	}
 	switch {
-	case w.err == nil && neighbours:
-		if err := d.control(ctx, "RELEASE s"); err != nil {
-			return fmt.Errorf("%w: %w", errBroken, err)
-		}
-	case w.err != nil && neighbours:
+	case w.tx.broken != nil && !savepoint:
+		return fmt.Errorf("%w: %w", errBroken, w.err)
+	case !savepoint && w.err != nil && w.tx.wrote:
+		return errAlone
+	case !savepoint:
+		return nil
+	case w.err != nil:
 		if err := d.control(ctx, "ROLLBACK TO s"); err != nil {
 			return fmt.Errorf("%w: %w", errBroken, err)
 		}
-		if err := d.control(ctx, "RELEASE s"); err != nil {
-			return fmt.Errorf("%w: %w", errBroken, err)
-		}
-	case w.err != nil:
-		return w.err
+	}
+	if err := d.control(ctx, "RELEASE s"); err != nil {
+		return fmt.Errorf("%w: %w", errBroken, err)
 	}
 	return nil
 }

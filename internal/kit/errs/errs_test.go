@@ -13,7 +13,8 @@ import (
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[errs.Kind]int{
-		errs.Malformed: 400, errs.Unauthenticated: 401, errs.Forbidden: 403, errs.NotFound: 404, errs.Conflict: 409, errs.Gone: 410, errs.Stale: 412, errs.TooLarge: 413,
+		errs.Malformed: 400, errs.Unauthenticated: 401, errs.Forbidden: 403,
+		errs.NotFound: 404, errs.Conflict: 409, errs.Gone: 410, errs.Stale: 412, errs.TooLarge: 413,
 		errs.Invalid: 422, errs.Locked: 423, errs.Required: 428, errs.Exhausted: 429, errs.Internal: 500, errs.Unavailable: 503, errs.Full: 507,
 		errs.Method: 405, errs.Slow: 408, errs.LongAddress: 414, errs.Media: 415, errs.Misdirected: 421,
 	} {

@@ -22,13 +22,19 @@ type Turns struct {
 // group is who shares places.
 type group struct {
 	busy  int
-	kinds map[string]int
-	queue []*ticket
+	last  uint64 // number of the newest ticket
+	kinds map[string]*line
+}
+
+// line is who is of one kind: how many have a place, and who waits, in order.
+type line struct {
+	busy    int
+	waiting []*ticket
 }
 
 type ticket struct {
-	kind  string
-	ready chan struct{}
+	number uint64
+	ready  chan struct{}
 }
 
 // New shares out so many places within each group.
@@ -36,40 +42,69 @@ func New(limit int) *Turns {
 	return &Turns{limit: limit, of: map[string]*group{}}
 }
 
-func (t *Turns) room(g *group, kind string) bool {
-	return g.busy < t.limit && g.kinds[kind] < max(t.limit-t.limit/share, 1)
+func (t *Turns) room(g *group, l *line) bool {
+	return g.busy < t.limit && l.busy < max(t.limit-t.limit/share, 1)
+}
+
+func (t *Turns) line(key, kind string) (*group, *line) {
+	g := t.of[key]
+	if g == nil {
+		g = &group{kinds: map[string]*line{}}
+		t.of[key] = g
+	}
+	l := g.kinds[kind]
+	if l == nil {
+		l = &line{}
+		g.kinds[kind] = l
+	}
+	return g, l
+}
+
+// Try takes a place where one is free and nobody of its kind waits; nil where that is
+// not so.
+func (t *Turns) Try(key, kind string) (free func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g, l := t.line(key, kind)
+	if len(l.waiting) > 0 || !t.room(g, l) {
+		return nil
+	}
+	g.busy++
+	l.busy++
+	return t.free(key, kind)
+}
+
+// free gives what frees a place, once.
+func (t *Turns) free(key, kind string) func() {
+	return sync.OnceFunc(func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		g, l := t.line(key, kind)
+		g.busy--
+		l.busy--
+		t.serve(key, g)
+	})
 }
 
 // Take waits for a place. The function that it gives frees the place, once.
 func (t *Turns) Take(ctx context.Context, key, kind string) (func(), error) {
 	t.mu.Lock()
-	g := t.of[key]
-	if g == nil {
-		g = &group{kinds: map[string]int{}}
-		t.of[key] = g
-	}
-	mine := &ticket{kind: kind, ready: make(chan struct{})}
-	g.queue = append(g.queue, mine)
+	g, l := t.line(key, kind)
+	g.last++
+	mine := &ticket{g.last, make(chan struct{})}
+	l.waiting = append(l.waiting, mine)
 	t.serve(key, g)
 	t.mu.Unlock()
-	free := sync.OnceFunc(func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		g.busy--
-		if g.kinds[kind]--; g.kinds[kind] == 0 {
-			delete(g.kinds, kind)
-		}
-		t.serve(key, g)
-	})
+	free := t.free(key, kind)
 	select {
 	case <-mine.ready:
 		return free, nil
 	case <-ctx.Done():
 	}
 	t.mu.Lock()
-	i := slices.Index(g.queue, mine)
+	i := slices.Index(l.waiting, mine)
 	if i >= 0 {
-		g.queue = slices.Delete(g.queue, i, i+1)
+		l.waiting = slices.Delete(l.waiting, i, i+1)
 		t.serve(key, g)
 	}
 	t.mu.Unlock()
@@ -79,20 +114,39 @@ func (t *Turns) Take(ctx context.Context, key, kind string) (func(), error) {
 	return nil, context.Cause(ctx)
 }
 
-// serve gives places to those who wait; the lock is held.
+// serve gives places to those who wait, and forgets who is gone; the lock is held.
 func (t *Turns) serve(key string, g *group) {
-	g.queue = slices.DeleteFunc(g.queue, func(k *ticket) bool {
-		if !t.room(g, k.kind) {
-			return false
+	for g.busy < t.limit {
+		next := t.next(g)
+		if next == nil {
+			break
 		}
 		g.busy++
-		g.kinds[k.kind]++
-		close(k.ready)
-		return true
-	})
-	if g.busy == 0 && len(g.queue) == 0 {
+		next.busy++
+		close(next.waiting[0].ready)
+		next.waiting[0] = nil
+		next.waiting = next.waiting[1:]
+	}
+	for kind, l := range g.kinds {
+		if l.busy == 0 && len(l.waiting) == 0 {
+			delete(g.kinds, kind)
+		}
+	}
+	if len(g.kinds) == 0 {
 		delete(t.of, key)
 	}
+}
+
+// next is the line whose turn it is: of those that have room the one whose first came
+// first; nil where none has.
+func (t *Turns) next(g *group) *line {
+	var next *line
+	for _, l := range g.kinds {
+		if len(l.waiting) > 0 && t.room(g, l) && (next == nil || l.waiting[0].number < next.waiting[0].number) {
+			next = l
+		}
+	}
+	return next
 }
 
 // Place is one of the places of a channel, for a goroutine that leaves it now and

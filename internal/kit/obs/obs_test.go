@@ -75,7 +75,8 @@ func TestFiguresInBothForms(t *testing.T) {
 	if !strings.HasPrefix(media, "application/openmetrics-text") || !strings.HasSuffix(body, "# EOF\n") {
 		t.Errorf("asked for OpenMetrics: %s", media)
 	}
-	for _, want := range []string{"sextant_things 3", "sextant_done_total 7", `sextant_http_request_seconds_count{route="GET /x",status="200"} 2`, "go_goroutines"} {
+	for _, want := range []string{"sextant_things 3", "sextant_done_total 7",
+		`sextant_http_request_seconds_count{route="GET /x",status="200"} 2`, "go_goroutines"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("there is no %s", want)
 		}

@@ -111,7 +111,8 @@ func TestTheOldestAreFoundByAnIndex(t *testing.T) {
 	if d.Dialect() != sqldb.SQLite {
 		t.Skip("plans read otherwise there")
 	}
-	for _, query := range []string{"SELECT seq, time FROM thing WHERE seq > 0 AND seq < (SELECT MAX(seq) FROM thing) ORDER BY seq LIMIT 10", "DELETE FROM thing WHERE seq > 0 AND seq <= 5"} {
+	for _, query := range []string{"SELECT seq, time FROM thing WHERE seq > 0 AND seq < (SELECT MAX(seq) FROM thing) ORDER BY seq LIMIT 10",
+		"DELETE FROM thing WHERE seq > 0 AND seq <= 5"} {
 		rows, err := d.Query(t.Context(), "EXPLAIN QUERY PLAN "+query)
 		plan, err := db.Scan(rows, err, func(r *sql.Rows) (detail string, err error) {
 			var a, b, c int

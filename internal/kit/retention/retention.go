@@ -3,7 +3,8 @@
 //	every hour ─► of each kind: the oldest ─► a little in one write ─► until nothing is older
 //
 // It never holds the writer for long: a write removes a portion that takes a few ten
-// milliseconds with its commit, and others have as long for themselves before the next. What a kind is, and what removing it means, its own domain knows.
+// milliseconds with its commit, and others have as long for themselves before the next.
+// What a kind is, and what removing it means, its own domain knows.
 package retention
 
 import (

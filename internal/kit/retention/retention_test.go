@@ -53,7 +53,8 @@ func TestWhatIsOldGoes(t *testing.T) {
 		old.made = append(old.made, c.Now().Add(-40*day+time.Duration(i)*time.Second))
 	}
 	old.made = append(old.made, c.Now().Add(-30*day), c.Now())
-	s := retention.New(c, slog.New(slog.DiscardHandler), retention.Kind{Name: "broken", Keep: day, Forget: broken.forget}, retention.Kind{Name: "ever", Forget: ever.forget},
+	s := retention.New(c, slog.New(slog.DiscardHandler), retention.Kind{Name: "broken", Keep: day, Forget: broken.forget},
+		retention.Kind{Name: "ever", Forget: ever.forget},
 		retention.Kind{Name: "old", Keep: 30 * day, Forget: old.forget})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)

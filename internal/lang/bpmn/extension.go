@@ -97,7 +97,8 @@ func (r *reader) start(x *Extensions, n *Node) {
 	if x.Start != nil {
 		return
 	}
-	x.Start = &StartSpec{Object: n.Attr("object"), Min: n.Attr("min"), Max: n.Attr("max"), Title: n.Attr("title"), OnBusy: n.Attr("onBusy"), Node: n}
+	x.Start = &StartSpec{Object: n.Attr("object"), Min: n.Attr("min"), Max: n.Attr("max"),
+		Title: n.Attr("title"), OnBusy: n.Attr("onBusy"), Node: n}
 	for _, c := range n.Elements() {
 		switch {
 		case c.Space != NamespaceSextant || c.Local != "schema":
@@ -119,5 +120,6 @@ func inputValue(n *Node) string {
 }
 
 func (r *reader) problemOf(owner, n *Node, code, format string, args ...any) {
-	r.problems = append(r.problems, Problem{Element: owner.Attr("id"), Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems,
+		Problem{Element: owner.Attr("id"), Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
 }

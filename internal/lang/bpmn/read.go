@@ -10,7 +10,8 @@ import (
 // every problem; the model then holds what could be read, so that the rest can be
 // checked as well, and is nil for a file that is no BPMN.
 func Read(doc *Document) (*Model, error) {
-	r := &reader{model: &Model{Errors: map[string]ErrorRef{}, Escalations: map[string]EscalationRef{}, Messages: map[string]MessageRef{}, Signals: map[string]SignalRef{}}, ids: map[string]*Node{}, taken: map[string]bool{}, refused: map[*Node]bool{}}
+	r := &reader{model: &Model{Errors: map[string]ErrorRef{}, Escalations: map[string]EscalationRef{}, Messages: map[string]MessageRef{},
+		Signals: map[string]SignalRef{}}, ids: map[string]*Node{}, taken: map[string]bool{}, refused: map[*Node]bool{}}
 	if !doc.Root.Is(NamespaceBPMN, "definitions") {
 		r.problem(doc.Root, "bpmn.root", "the root element is <%s>, not <definitions> of %s", doc.Root.Local, NamespaceBPMN)
 		return nil, &Error{Problems: r.problems}
@@ -71,7 +72,8 @@ type reader struct {
 }
 
 func (r *reader) problem(n *Node, code, format string, args ...any) {
-	r.problems = append(r.problems, Problem{Element: n.Attr("id"), Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems,
+		Problem{Element: n.Attr("id"), Line: n.Line, Column: n.Column, Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
 func (r *reader) claim(n *Node) string {
@@ -147,7 +149,8 @@ func (r *reader) connect(f *Flow, byID map[string]*Element) bool {
 
 func (r *reader) checkElement(e *Element, byID map[string]*Element, flows []*Flow) {
 	if e.Type == "boundaryEvent" && byID[e.AttachedTo] == nil {
-		r.problem(e.Node, "bpmn.boundary", "the boundary event is attached to %q, which is no activity of the same process or sub-process", e.AttachedTo)
+		r.problem(e.Node, "bpmn.boundary", "the boundary event is attached to %q, which is no activity of the same process or sub-process",
+			e.AttachedTo)
 	}
 	if e.Default != "" {
 		if slices.ContainsFunc(flows, func(f *Flow) bool { return f.ID == e.Default && f.Source == e.ID }) {
@@ -190,7 +193,8 @@ func expression(n *Node) string {
 
 func (r *reader) element(n *Node) *Element {
 	e := &Element{Type: n.Local, ID: r.claim(n), Name: n.Attr("name"), Node: n, Default: n.Attr("default"),
-		AttachedTo: n.Attr("attachedToRef"), MessageRef: n.Attr("messageRef"), Interrupting: n.Attr("cancelActivity") != "false" && n.Attr("isInterrupting") != "false", TriggeredByEvent: n.Attr("triggeredByEvent") == "true"}
+		AttachedTo: n.Attr("attachedToRef"), MessageRef: n.Attr("messageRef"), Interrupting: n.Attr("cancelActivity") != "false" &&
+			n.Attr("isInterrupting") != "false", TriggeredByEvent: n.Attr("triggeredByEvent") == "true"}
 	e.Ext, e.Refused = r.extensions(n), r.refused[n]
 	for _, c := range n.Elements() {
 		if c.Space != NamespaceBPMN {
@@ -214,7 +218,8 @@ func (r *reader) element(n *Node) *Element {
 }
 
 func eventDefinition(name string, n *Node) EventDefinition {
-	d := EventDefinition{Type: name, ErrorRef: n.Attr("errorRef"), EscalationRef: n.Attr("escalationRef"), MessageRef: n.Attr("messageRef"), SignalRef: n.Attr("signalRef"), Name: n.Attr("name"), Node: n}
+	d := EventDefinition{Type: name, ErrorRef: n.Attr("errorRef"), EscalationRef: n.Attr("escalationRef"),
+		MessageRef: n.Attr("messageRef"), SignalRef: n.Attr("signalRef"), Name: n.Attr("name"), Node: n}
 	text := func(local string) string {
 		found := ""
 		for _, c := range n.Elements() {

@@ -34,19 +34,25 @@ func TestReadCorpora(t *testing.T) {
 	}
 }
 
-const head = `<definitions id="file" xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" xmlns:x="urn:x">`
+const head = `<definitions id="file" xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:sextant="urn:sextant:bpmn:1" xmlns:x="urn:x">`
 
 func TestReadNamesPlaceOfProblem(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ body, code, element string }{
-		"dangling_flow":     {`<process id="p"><startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="gone"/></process>`, "bpmn.dangling_flow", "f"},
-		"duplicate_id":      {`<process id="p"><startEvent id="s"/><endEvent id="s"/></process>`, "bpmn.duplicate_id", "s"},
-		"id_of_the_file":    {`<process id="file"><startEvent id="s"/></process>`, "bpmn.duplicate_id", "file"},
-		"boundary":          {`<process id="p"><boundaryEvent id="b" attachedToRef="gone"/></process>`, "bpmn.boundary", "b"},
-		"unknown_zeebe":     {`<process id="p"><serviceTask id="t"><extensionElements><zeebe:nonsense/></extensionElements></serviceTask></process>`, "bpmn.extension.unknown", "t"},
-		"unknown_sextant":   {`<process id="p"><serviceTask id="t"><extensionElements><sextant:nonsense/></extensionElements></serviceTask></process>`, "bpmn.extension.unknown", "t"},
-		"bad_input_source":  {`<process id="p"><serviceTask id="t"><extensionElements><sextant:input name="a" from="moon"/></extensionElements></serviceTask></process>`, "bpmn.input", "t"},
-		"mapping_no_target": {`<process id="p"><serviceTask id="t"><extensionElements><zeebe:ioMapping><zeebe:input source="=1"/></zeebe:ioMapping></extensionElements></serviceTask></process>`, "bpmn.mapping", "t"},
+		"dangling_flow": {`<process id="p"><startEvent id="s"/><sequenceFlow id="f" sourceRef="s" targetRef="gone"/></process>`,
+			"bpmn.dangling_flow", "f"},
+		"duplicate_id":   {`<process id="p"><startEvent id="s"/><endEvent id="s"/></process>`, "bpmn.duplicate_id", "s"},
+		"id_of_the_file": {`<process id="file"><startEvent id="s"/></process>`, "bpmn.duplicate_id", "file"},
+		"boundary":       {`<process id="p"><boundaryEvent id="b" attachedToRef="gone"/></process>`, "bpmn.boundary", "b"},
+		"unknown_zeebe": {`<process id="p"><serviceTask id="t"><extensionElements>` +
+			`<zeebe:nonsense/></extensionElements></serviceTask></process>`, "bpmn.extension.unknown", "t"},
+		"unknown_sextant": {`<process id="p"><serviceTask id="t"><extensionElements>` +
+			`<sextant:nonsense/></extensionElements></serviceTask></process>`, "bpmn.extension.unknown", "t"},
+		"bad_input_source": {`<process id="p"><serviceTask id="t"><extensionElements>` +
+			`<sextant:input name="a" from="moon"/></extensionElements></serviceTask></process>`, "bpmn.input", "t"},
+		"mapping_no_target": {`<process id="p"><serviceTask id="t"><extensionElements>` +
+			`<zeebe:ioMapping><zeebe:input source="=1"/></zeebe:ioMapping></extensionElements></serviceTask></process>`, "bpmn.mapping", "t"},
 		"no_id":             {`<process id="p"><startEvent/></process>`, "bpmn.no_id", ""},
 		"default_elsewhere": {`<process id="p"><exclusiveGateway id="g" default="f"/></process>`, "bpmn.default", "g"},
 	} {
@@ -70,7 +76,8 @@ func TestReadNamesPlaceOfProblem(t *testing.T) {
 
 func TestForeignExtensionsAreKeptAndListed(t *testing.T) {
 	t.Parallel()
-	in := head + `<process id="p"><startEvent id="s"><extensionElements><x:y z="1">t</x:y></extensionElements></startEvent></process></definitions>`
+	in := head +
+		`<process id="p"><startEvent id="s"><extensionElements><x:y z="1">t</x:y></extensionElements></startEvent></process></definitions>`
 	doc, err := bpmn.Parse([]byte(in))
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,10 @@ import (
 
 // Namespaces whose elements and attributes are of the drawing, of the tool that drew or
 // of XML.
-var plainSpaces = []string{"http://www.omg.org/spec/BPMN/20100524/DI", "http://www.omg.org/spec/DD/20100524/DI", "http://www.omg.org/spec/DD/20100524/DC",
-	"http://camunda.org/schema/modeler/1.0", "http://www.w3.org/2001/XMLSchema-instance", "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"}
+var plainSpaces = []string{"http://www.omg.org/spec/BPMN/20100524/DI",
+	"http://www.omg.org/spec/DD/20100524/DI", "http://www.omg.org/spec/DD/20100524/DC",
+	"http://camunda.org/schema/modeler/1.0", "http://www.w3.org/2001/XMLSchema-instance",
+	"http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"}
 
 // prefixes are how the table writes the namespaces of the extensions.
 var prefixes = map[string]string{NamespaceZeebe: "zeebe:", NamespaceSextant: "sextant:"}
@@ -61,7 +63,8 @@ func (r *reader) surveyChild(c *Node, typ string, owner *Node) {
 	case Drawn:
 		r.strangers(c, owner)
 	case Refused:
-		if own := strings.Contains(rule.Name, "/"); !own && (support.is(child, "FlowNode") || support.is(child, "EventDefinition") || support.is(child, "LoopCharacteristics")) {
+		if own := strings.Contains(rule.Name, "/"); !own &&
+			(support.is(child, "FlowNode") || support.is(child, "EventDefinition") || support.is(child, "LoopCharacteristics")) {
 			r.below(c, child) // the program says so, with the trigger
 			return
 		}
@@ -128,8 +131,9 @@ func (r *reader) attributes(n *Node, typ string, owner *Node) {
 				name = a.Local
 			}
 		case a.Space != "":
-			r.model.Warnings = append(r.model.Warnings, Problem{Element: owner.Attr("id"), Line: n.Line, Column: n.Column, Code: "bpmn.extension.kept",
-				Message: fmt.Sprintf("the attribute %s:%s of <%s> is kept but has no effect", a.Prefix, a.Local, n.Tag())})
+			r.model.Warnings = append(r.model.Warnings,
+				Problem{Element: owner.Attr("id"), Line: n.Line, Column: n.Column, Code: "bpmn.extension.kept",
+					Message: fmt.Sprintf("the attribute %s:%s of <%s> is kept but has no effect", a.Prefix, a.Local, n.Tag())})
 			continue
 		}
 		rule, ok := support.attribute(typ, name)

@@ -32,8 +32,10 @@ type (
 )
 
 var codes = xmltree.Codes{
-	TooLarge: "bpmn.too_large", Encoding: "bpmn.encoding", Doctype: "bpmn.doctype", Syntax: "bpmn.syntax", Empty: "bpmn.empty", SecondRoot: "bpmn.second_root",
-	Prefix: "bpmn.prefix", DuplicateAttribute: "bpmn.duplicate_attribute", Depth: "bpmn.depth", Attributes: "bpmn.attributes", Nodes: "bpmn.nodes",
+	TooLarge: "bpmn.too_large", Encoding: "bpmn.encoding", Doctype: "bpmn.doctype",
+	Syntax: "bpmn.syntax", Empty: "bpmn.empty", SecondRoot: "bpmn.second_root",
+	Prefix: "bpmn.prefix", DuplicateAttribute: "bpmn.duplicate_attribute",
+	Depth: "bpmn.depth", Attributes: "bpmn.attributes", Nodes: "bpmn.nodes",
 }
 
 // Parse reads a file into its tree. The error is an *Error.

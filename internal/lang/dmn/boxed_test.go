@@ -10,8 +10,10 @@ import (
 
 // boxed is a model of one decision, which has an input without a type.
 func boxed(expression string) string {
-	return `<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" id="d" name="d" namespace="urn:t"><inputData id="i" name="Customer"><variable name="Customer"/></inputData>
-<decision id="x" name="x"><variable name="x"/><informationRequirement id="r"><requiredInput href="#i"/></informationRequirement>` + expression + `</decision></definitions>`
+	return `<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" id="d" name="d" namespace="urn:t">` +
+		`<inputData id="i" name="Customer"><variable name="Customer"/></inputData>
+<decision id="x" name="x"><variable name="x"/><informationRequirement id="r"><requiredInput href="#i"/></informationRequirement>` +
+		expression + `</decision></definitions>`
 }
 
 func text(s string) string { return "<literalExpression><text>" + s + "</text></literalExpression>" }
@@ -49,10 +51,12 @@ func TestBoxedConditionsWantTrueOrFalse(t *testing.T) {
 func TestComparisonsWithMissingLimits(t *testing.T) {
 	t.Parallel()
 	entry := func(result string) string {
-		return boxed(`<context><contextEntry><variable name="allowed"/>` + text("(&gt; Customer.limit)") + `</contextEntry><contextEntry>` + text(result) + `</contextEntry></context>`)
+		return boxed(`<context><contextEntry><variable name="allowed"/>` + text("(&gt; Customer.limit)") +
+			`</contextEntry><contextEntry>` + text(result) + `</contextEntry></context>`)
 	}
 	for _, tt := range []struct{ result, customer, want string }{
-		{"allowed", "{limit: null}", "null"}, {"20 in allowed", "{limit: null}", "null"}, {"20 in allowed", "{}", "null"}, {"20 in allowed", "{limit: 10}", "true"}, {"20 in allowed", "{limit: 30}", "false"},
+		{"allowed", "{limit: null}", "null"}, {"20 in allowed", "{limit: null}", "null"},
+		{"20 in allowed", "{}", "null"}, {"20 in allowed", "{limit: 10}", "true"}, {"20 in allowed", "{limit: 30}", "false"},
 		{"if 20 in allowed then 1 else 2", "{limit: null}", "2"},
 	} {
 		if got := evaluate(t, entry(tt.result), "x", "{Customer: "+tt.customer+"}").Value.String(); got != tt.want {
@@ -65,10 +69,12 @@ func TestComparisonsWithMissingLimits(t *testing.T) {
 func TestEntriesOfUntypedInputs(t *testing.T) {
 	t.Parallel()
 	for expression, want := range map[string]string{
-		`Customer.first name`: "Ann", `Customer.first name = "Ann" and Customer.age > 3`: "true", `[Customer.first name, Customer.home.zip code]`: `["Ann", 9]`,
+		`Customer.first name`: "Ann", `Customer.first name = "Ann" and Customer.age > 3`: "true",
+		`[Customer.first name, Customer.home.zip code]`:                         `["Ann", 9]`,
 		`if Customer.first name = "Ann" then Customer.home.zip code + 1 else 0`: "10", `for c in [Customer] return c.first name`: `["Ann"]`,
 	} {
-		res := evaluate(t, boxed(text(strings.ReplaceAll(expression, ">", "&gt;"))), "x", `{Customer: {"first name": "Ann", age: 4, home: {"zip code": 9}}}`)
+		res := evaluate(t, boxed(text(strings.ReplaceAll(expression, ">", "&gt;"))),
+			"x", `{Customer: {"first name": "Ann", age: 4, home: {"zip code": 9}}}`)
 		if got := res.Value; got.String() != want {
 			t.Errorf("%s gives %s, want %s: %v", expression, got, want, res.Warnings)
 		}

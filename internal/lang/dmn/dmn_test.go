@@ -50,7 +50,8 @@ func evaluate(t testing.TB, xml, name, inputs string) *dmn.Result {
 
 func TestBoxedExpressions(t *testing.T) {
 	t.Parallel()
-	want := feelValue(t, `{list: [1, 2], rel: [{a: 1, "b c": 2}], inv: 4, cond: "a", loop: [1, 3], any: true, all: true, "some of": [{a: 1, "b c": 2}]}`)
+	want := feelValue(t,
+		`{list: [1, 2], rel: [{a: 1, "b c": 2}], inv: 4, cond: "a", loop: [1, 3], any: true, all: true, "some of": [{a: 1, "b c": 2}]}`)
 	res := evaluate(t, everything, "boxes", `{n: 2, person: {"full name": "Ada", age: 61}}`)
 	got, _ := value.AsContext(res.Value)
 	expected, _ := value.AsContext(want)
@@ -101,7 +102,8 @@ func TestTheTraceTellsWhatHappened(t *testing.T) {
 		t.Fatalf("%s", raw)
 	}
 	table := steps[0].Tables[0]
-	if table.Inputs[0].Label != "person.age" || table.Inputs[0].Value != 61.0 || len(table.Rules) != 2 || table.Rules[0].ID != "r1" || table.Rules[0].Annotations[0] != "old" {
+	if table.Inputs[0].Label != "person.age" || table.Inputs[0].Value != 61.0 ||
+		len(table.Rules) != 2 || table.Rules[0].ID != "r1" || table.Rules[0].Annotations[0] != "old" {
 		t.Errorf("%+v", table)
 	}
 	if len(steps[1].Steps) != 1 || steps[1].Steps[0].Kind != "knowledge" || steps[1].Steps[0].Name != "double" {
@@ -148,11 +150,14 @@ func TestTypesHoldTheirValues(t *testing.T) {
 	t.Parallel()
 	types := `<itemDefinition name="tLevel"><typeRef>string</typeRef><allowedValues><text>"low","high"</text></allowedValues></itemDefinition>
 		<itemDefinition name="tLevels" isCollection="true"><typeRef>tLevel</typeRef></itemDefinition>
-		<itemDefinition name="tMore" isCollection="true"><typeRef>string</typeRef><allowedValues><text>"a","b"</text></allowedValues></itemDefinition>
-		<itemDefinition name="tFew" isCollection="true"><typeRef>number</typeRef><typeConstraint><text>count(?) &lt; 3</text></typeConstraint></itemDefinition>
+		<itemDefinition name="tMore" isCollection="true"><typeRef>string</typeRef>` +
+		`<allowedValues><text>"a","b"</text></allowedValues></itemDefinition>
+		<itemDefinition name="tFew" isCollection="true"><typeRef>number</typeRef>` +
+		`<typeConstraint><text>count(?) &lt; 3</text></typeConstraint></itemDefinition>
 		<itemDefinition name="tEven"><typeRef>number</typeRef><allowedValues><text>even(?)</text></allowedValues></itemDefinition>
 		<itemDefinition name="tEvens" isCollection="true"><typeRef>tEven</typeRef></itemDefinition>
-		<itemDefinition name="tTree"><itemComponent name="value"><typeRef>tEven</typeRef></itemComponent><itemComponent name="children" isCollection="true"><typeRef>tTree</typeRef></itemComponent></itemDefinition>
+		<itemDefinition name="tTree"><itemComponent name="value"><typeRef>tEven</typeRef></itemComponent>` +
+		`<itemComponent name="children" isCollection="true"><typeRef>tTree</typeRef></itemComponent></itemDefinition>
 		<itemDefinition name="tFn"><functionItem outputTypeRef="number"><parameters name="n" typeRef="number"/></functionItem></itemDefinition>
 		<itemDefinition name="tMoment"><typeRef>date and time</typeRef></itemDefinition>`
 	for _, tc := range []struct{ typ, text, want string }{
@@ -172,7 +177,8 @@ func TestTypesHoldTheirValues(t *testing.T) {
 			t.Errorf("%s as %s: got %s, want %s", tc.text, tc.typ, got, tc.want)
 		}
 	}
-	fn := wrap(types + `<decision name="d" id="d"><context><contextEntry><variable name="f" typeRef="tFn"/>` + literal("function(n: number) n + 1") + `</contextEntry><contextEntry>` + literal("f(1)") + `</contextEntry></context></decision>`)
+	fn := wrap(types + `<decision name="d" id="d"><context><contextEntry><variable name="f" typeRef="tFn"/>` +
+		literal("function(n: number) n + 1") + `</contextEntry><contextEntry>` + literal("f(1)") + `</contextEntry></context></decision>`)
 	if got := evaluate(t, fn, "d", "{}").Value; !value.Same(got, value.Int(2)) {
 		t.Errorf("a function of a function type: %s", got)
 	}
@@ -180,10 +186,14 @@ func TestTypesHoldTheirValues(t *testing.T) {
 
 func TestNamesWithSpacesAndSigns(t *testing.T) {
 	t.Parallel()
-	xml := wrap(`<itemDefinition name="tP"><itemComponent name="first-name"><typeRef>string</typeRef></itemComponent><itemComponent name="monthly income"><typeRef>number</typeRef></itemComponent></itemDefinition>
-		<inputData name="the person" id="p"><variable name="the person" typeRef="tP"/></inputData><inputData name="a" id="a"/><inputData name="b" id="b"/>` +
-		`<businessKnowledgeModel name="max" id="max"><variable name="max"/><encapsulatedLogic><formalParameter name="x"/>` + literal(`"own " + x`) + `</encapsulatedLogic></businessKnowledgeModel>` +
-		decision("d", `<informationRequirement><requiredInput href="#p"/></informationRequirement><informationRequirement><requiredInput href="#a"/></informationRequirement><informationRequirement><requiredInput href="#b"/></informationRequirement>`+knows("max"),
+	xml := wrap(`<itemDefinition name="tP"><itemComponent name="first-name">` +
+		`<typeRef>string</typeRef></itemComponent><itemComponent name="monthly income"><typeRef>number</typeRef></itemComponent></itemDefinition>
+		<inputData name="the person" id="p"><variable name="the person" typeRef="tP"/></inputData>` +
+		`<inputData name="a" id="a"/><inputData name="b" id="b"/>` +
+		`<businessKnowledgeModel name="max" id="max"><variable name="max"/><encapsulatedLogic><formalParameter name="x"/>` +
+		literal(`"own " + x`) + `</encapsulatedLogic></businessKnowledgeModel>` +
+		decision("d", `<informationRequirement><requiredInput href="#p"/></informationRequirement><informationRequirement><requiredInput `+
+			`href="#a"/></informationRequirement><informationRequirement><requiredInput href="#b"/></informationRequirement>`+knows("max"),
 			`<context><contextEntry><variable name="a-b"/>`+literal("a-b")+`</contextEntry>`+
 				`<contextEntry><variable name="name"/>`+literal("the person.first-name")+`</contextEntry>`+
 				`<contextEntry><variable name="net income"/>`+literal("the person.monthly income * 2")+`</contextEntry>`+
@@ -204,7 +214,8 @@ func TestInvocations(t *testing.T) {
 		}
 		return `<invocation>` + literal(fn) + b.String() + `</invocation>`
 	}
-	knowledge := `<businessKnowledgeModel name="greet" id="greet"><variable name="greet"/><encapsulatedLogic><formalParameter name="first name"/><formalParameter name="title"/>` + literal(`[title, first name]`) + `</encapsulatedLogic></businessKnowledgeModel>`
+	knowledge := `<businessKnowledgeModel name="greet" id="greet"><variable name="greet"/><encapsulatedLogic><formalParameter ` +
+		`name="first name"/><formalParameter name="title"/>` + literal(`[title, first name]`) + `</encapsulatedLogic></businessKnowledgeModel>`
 	for name, tc := range map[string]struct{ logic, want string }{
 		"knowledge":        {call("greet", "first name", `"Ada"`, "title", `"Dr"`), `["Dr", "Ada"]`},
 		"argument_missing": {call("greet", "first name", `"Ada"`), `[null, "Ada"]`},
@@ -226,14 +237,17 @@ func TestInvocations(t *testing.T) {
 func TestPrioritiesOfTypes(t *testing.T) {
 	t.Parallel()
 	table := func(output string) string {
-		return `<decisionTable hitPolicy="PRIORITY"><input><inputExpression><text>1</text></inputExpression></input>` + output + `<rule><inputEntry><text>-</text></inputEntry><outputEntry><text>"low"</text></outputEntry></rule><rule><inputEntry><text>1</text></inputEntry><outputEntry><text>"high"</text></outputEntry></rule></decisionTable>`
+		return `<decisionTable hitPolicy="PRIORITY"><input><inputExpression><text>1</text></inputExpression></input>` +
+			output + `<rule><inputEntry><text>-</text></inputEntry><outputEntry><text>"low"</text></outputEntry></rule>` +
+			`<rule><inputEntry><text>1</text></inputEntry><outputEntry><text>"high"</text></outputEntry></rule></decisionTable>`
 	}
 	for name, tc := range map[string]struct{ variable, output string }{
 		"values":   {"", `<output><outputValues><text>"high","low"</text></outputValues></output>`},
 		"type":     {"", `<output typeRef="tR"/>`},
 		"decision": {` typeRef="tR"`, `<output/>`},
 	} {
-		xml := wrap(`<itemDefinition name="tR"><typeRef>string</typeRef><allowedValues><text>"high","low"</text></allowedValues></itemDefinition><decision name="d" id="d"><variable name="d"` + tc.variable + `/>` + table(tc.output) + `</decision>`)
+		xml := wrap(`<itemDefinition name="tR"><typeRef>string</typeRef><allowedValues><text>"high","low"</text>` +
+			`</allowedValues></itemDefinition><decision name="d" id="d"><variable name="d"` + tc.variable + `/>` + table(tc.output) + `</decision>`)
 		if got := evaluate(t, xml, "d", "{}").Value; got.String() != "high" {
 			t.Errorf("%s: got %s", name, got)
 		}
@@ -244,19 +258,26 @@ func TestPrioritiesOfTypes(t *testing.T) {
 func TestImports(t *testing.T) {
 	t.Parallel()
 	model := func(name, imports, body string) *fstest.MapFile {
-		return &fstest.MapFile{Data: []byte(`<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" name="` + name + `" namespace="urn:` + name + `">` + imports + body + `</definitions>`)}
+		return &fstest.MapFile{Data: []byte(`<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" name="` +
+			name + `" namespace="urn:` + name + `">` + imports + body + `</definitions>`)}
 	}
 	imp := func(name, as string) string {
 		return `<import name="` + as + `" namespace="urn:` + name + `" importType="https://www.omg.org/spec/DMN/20230324/MODEL/"/>`
 	}
 	files := fstest.MapFS{
-		"base.dmn": model("base", "", `<itemDefinition name="tLow"><typeRef>number</typeRef><allowedValues><text>&lt; 10</text></allowedValues></itemDefinition><inputData name="n" id="n"><variable name="n" typeRef="tLow"/></inputData>`+
+		"base.dmn": model("base", "", `<itemDefinition name="tLow"><typeRef>number</typeRef><allowedValues>`+
+			`<text>&lt; 10</text></allowedValues></itemDefinition><inputData name="n" id="n"><variable name="n" typeRef="tLow"/></inputData>`+
 			decision("twice", `<informationRequirement><requiredInput href="#n"/></informationRequirement>`, literal("n * 2"))+
-			`<businessKnowledgeModel name="add one" id="add"><variable name="add one"/><encapsulatedLogic><formalParameter name="x"/>`+literal("x + 1")+`</encapsulatedLogic></businessKnowledgeModel>`),
-		"named.dmn": model("named", imp("base", "my base"), decision("d", `<informationRequirement><requiredDecision href="urn:base#twice"/></informationRequirement><knowledgeRequirement><requiredKnowledge href="urn:base#add"/></knowledgeRequirement>`,
-			`<literalExpression typeRef="number"><text>my base.add one(my base.twice)</text></literalExpression>`)+`<decision name="typed" id="typed"><variable name="typed" typeRef="my base.tLow"/>`+literal("12")+`</decision>`),
-		"plain.dmn": model("plain", imp("base", ""), decision("d", `<informationRequirement><requiredDecision href="urn:base#twice"/></informationRequirement><knowledgeRequirement><requiredKnowledge href="urn:base#add"/></knowledgeRequirement>`, literal("add one(twice)"))+
-			`<decision name="typed" id="typed"><variable name="typed" typeRef="tLow"/>`+literal("12")+`</decision>`),
+			`<businessKnowledgeModel name="add one" id="add"><variable name="add one"/><encapsulatedLogic><formalParameter name="x"/>`+
+			literal("x + 1")+`</encapsulatedLogic></businessKnowledgeModel>`),
+		"named.dmn": model("named", imp("base", "my base"), decision("d", `<informationRequirement><requiredDecision `+
+			`href="urn:base#twice"/></informationRequirement><knowledgeRequirement><requiredKnowledge href="urn:base#add"/></knowledgeRequirement>`,
+			`<literalExpression typeRef="number"><text>my base.add one(my base.twice)</text></literalExpression>`)+
+			`<decision name="typed" id="typed"><variable name="typed" typeRef="my base.tLow"/>`+literal("12")+`</decision>`),
+		"plain.dmn": model("plain", imp("base", ""),
+			decision("d", `<informationRequirement><requiredDecision href="urn:base#twice"/></informationRequirement>`+
+				`<knowledgeRequirement><requiredKnowledge href="urn:base#add"/></knowledgeRequirement>`, literal("add one(twice)"))+
+				`<decision name="typed" id="typed"><variable name="typed" typeRef="tLow"/>`+literal("12")+`</decision>`),
 	}
 	for file, inputs := range map[string][]dmn.Input{
 		"named.dmn": {{Namespace: "urn:base", Name: "n", Value: value.Int(4)}},
@@ -282,16 +303,20 @@ func TestImports(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, _ := value.AsContext(feelValue(t, `{"my base": {n: 3}}`))
-	if res, err := dmn.Compile(set).Decide(dmn.Target{Name: "d"}, dmn.Inputs(ctx), dmn.Env{}); err != nil || !value.Same(res.Value, value.Int(7)) {
+	if res, err := dmn.Compile(set).Decide(dmn.Target{Name: "d"}, dmn.Inputs(ctx), dmn.Env{}); err != nil ||
+		!value.Same(res.Value, value.Int(7)) {
 		t.Errorf("inputs of an import as a context under its name: %v, %v", res, err)
 	}
 }
 
 func TestTextsOfJSONBecomeTimes(t *testing.T) {
 	t.Parallel()
-	file, err := dmn.Read([]byte(wrap(`<itemDefinition name="tW"><itemComponent name="at" isCollection="true"><typeRef>date</typeRef></itemComponent><itemComponent name="note"><typeRef>string</typeRef></itemComponent></itemDefinition>
-		<inputData name="w" id="w"><variable name="w" typeRef="tW"/></inputData><inputData name="d" id="dd"><variable name="d" typeRef="days and time duration"/></inputData>` +
-		decision("x", `<informationRequirement><requiredInput href="#w"/></informationRequirement><informationRequirement><requiredInput href="#dd"/></informationRequirement>`, literal("[w.at[1].year, w.note, d.hours]")))))
+	file, err := dmn.Read([]byte(wrap(`<itemDefinition name="tW"><itemComponent name="at" isCollection="true">` +
+		`<typeRef>date</typeRef></itemComponent><itemComponent name="note"><typeRef>string</typeRef></itemComponent></itemDefinition>
+		<inputData name="w" id="w"><variable name="w" typeRef="tW"/></inputData>` +
+		`<inputData name="d" id="dd"><variable name="d" typeRef="days and time duration"/></inputData>` +
+		decision("x", `<informationRequirement><requiredInput href="#w"/></informationRequirement>`+
+			`<informationRequirement><requiredInput href="#dd"/></informationRequirement>`, literal("[w.at[1].year, w.note, d.hours]")))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +380,8 @@ func TestVersionsOfDMN(t *testing.T) {
 	t.Parallel()
 	const current = "https://www.omg.org/spec/DMN/20230324/MODEL/"
 	for version, space := range map[string]string{
-		"1.1": "http://www.omg.org/spec/DMN/20151101/dmn.xsd", "1.2": "http://www.omg.org/spec/DMN/20180521/MODEL/", "1.3": "https://www.omg.org/spec/DMN/20191111/MODEL/",
+		"1.1": "http://www.omg.org/spec/DMN/20151101/dmn.xsd", "1.2": "http://www.omg.org/spec/DMN/20180521/MODEL/",
+		"1.3": "https://www.omg.org/spec/DMN/20191111/MODEL/",
 		"1.4": "https://www.omg.org/spec/DMN/20211108/MODEL/", "1.6": "https://www.omg.org/spec/DMN/20240513/MODEL/",
 	} {
 		t.Run(version, func(t *testing.T) {
@@ -386,10 +412,12 @@ func TestVersionsOfDMN(t *testing.T) {
 			}
 		})
 	}
-	old := `<definitions xmlns="http://www.omg.org/spec/DMN/20151101/dmn.xsd" xmlns:feel="http://www.omg.org/spec/FEEL/20140401" xmlns:my="urn:m" name="m" namespace="urn:m">
+	old := `<definitions xmlns="http://www.omg.org/spec/DMN/20151101/dmn.xsd" ` +
+		`xmlns:feel="http://www.omg.org/spec/FEEL/20140401" xmlns:my="urn:m" name="m" namespace="urn:m">
 		<itemDefinition name="tN"><typeRef>feel:number</typeRef></itemDefinition>
 		<decision name="d" id="d"><variable name="d" typeRef="my:tN"/><literalExpression><text>"a"</text></literalExpression></decision>
-		<decision name="e" id="e"><variable name="e" typeRef="feel:days and time duration"/><literalExpression><text>duration("PT1H")</text></literalExpression></decision></definitions>`
+		<decision name="e" id="e"><variable name="e" typeRef="feel:days and time duration"/>` +
+		`<literalExpression><text>duration("PT1H")</text></literalExpression></decision></definitions>`
 	if got := evaluate(t, old, "d", "{}").Value; !got.IsNull() {
 		t.Errorf("a text is no my:tN: %s", got)
 	}

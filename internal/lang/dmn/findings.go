@@ -28,7 +28,8 @@ func (m *Model) Analyse() []TableReport {
 	var all []TableReport
 	for _, t := range m.program.Tables() {
 		src := t.Table.Source()
-		r := TableReport{Model: t.Node.Model, Owner: t.Node.Name, Element: src.ID, Line: src.Line, HitPolicy: string(src.HitPolicy), Rules: len(src.Rules), table: t, Analysis: t.Table.Analyse()}
+		r := TableReport{Model: t.Node.Model, Owner: t.Node.Name, Element: src.ID,
+			Line: src.Line, HitPolicy: string(src.HitPolicy), Rules: len(src.Rules), table: t, Analysis: t.Table.Analyse()}
 		for _, in := range src.Inputs {
 			r.Inputs = append(r.Inputs, in.Label)
 		}
@@ -43,7 +44,8 @@ func (r *TableReport) Findings() []Problem {
 	var all []Problem
 	src := r.table.Table.Source()
 	add := func(at model.Place, code, format string, args ...any) {
-		all = append(all, Problem{Level: model.Caution, Code: code, Model: r.Model, Owner: r.Owner, Element: at.ID, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)})
+		all = append(all, Problem{Level: model.Caution, Code: code, Model: r.Model,
+			Owner: r.Owner, Element: at.ID, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)})
 	}
 	if !hasDefault(src) && !givesList(src) {
 		for _, g := range r.Analysis.Gaps {
@@ -52,7 +54,8 @@ func (r *TableReport) Findings() []Problem {
 	}
 	for _, o := range r.Analysis.Overlaps {
 		if o.Contradiction {
-			add(src.Rules[o.Rules[1]-1].Place, "dmn.table.overlap", "rules %d and %d match both where %s: the hit policy %s does not allow it", o.Rules[0], o.Rules[1], r.region(o.Region), r.HitPolicy)
+			add(src.Rules[o.Rules[1]-1].Place, "dmn.table.overlap", "rules %d and %d match both where %s: the hit policy %s does not allow it",
+				o.Rules[0], o.Rules[1], r.region(o.Region), r.HitPolicy)
 		}
 	}
 	for _, u := range r.Analysis.Unreachable {

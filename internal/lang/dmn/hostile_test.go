@@ -92,7 +92,8 @@ func TestHostileModels(t *testing.T) {
 		"too_large": {func() string { return wrap(strings.Repeat(" ", 17<<20)) }, "dmn.too_large"},
 		"deep_xml":  {func() string { return wrap(strings.Repeat("<a>", 100_000)) }, "dmn.depth"},
 		"deep_contexts": {func() string {
-			return wrap(`<decision name="d">` + strings.Repeat(`<context><contextEntry>`, 120) + literal("1") + strings.Repeat(`</contextEntry></context>`, 120) + `</decision>`)
+			return wrap(`<decision name="d">` + strings.Repeat(`<context><contextEntry>`, 120) +
+				literal("1") + strings.Repeat(`</contextEntry></context>`, 120) + `</decision>`)
 		}, ""},
 		"deep_expression": {func() string {
 			return wrap(decision("d", "", literal(strings.Repeat("(", 60_000)+"1"+strings.Repeat(")", 60_000))))
@@ -115,10 +116,12 @@ func TestHostileModels(t *testing.T) {
 			return wrap(b.String())
 		}, ""},
 		"decision_cycle": {func() string {
-			return wrap(decision("d", requires("e"), literal("e")) + decision("e", requires("f"), literal("f")) + decision("f", requires("d"), literal("d")))
+			return wrap(decision("d", requires("e"), literal("e")) + decision("e", requires("f"), literal("f")) +
+				decision("f", requires("d"), literal("d")))
 		}, "dmn.cycle"},
 		"type_cycle": {func() string {
-			return wrap(`<itemDefinition name="a"><typeRef>b</typeRef></itemDefinition><itemDefinition name="b"><typeRef>a</typeRef></itemDefinition>` + decision("d", "", `<literalExpression typeRef="a"><text>1</text></literalExpression>`))
+			return wrap(`<itemDefinition name="a"><typeRef>b</typeRef></itemDefinition><itemDefinition name="b">` +
+				`<typeRef>a</typeRef></itemDefinition>` + decision("d", "", `<literalExpression typeRef="a"><text>1</text></literalExpression>`))
 		}, "dmn.type.cycle"},
 		"type_chain": {func() string {
 			var b strings.Builder
@@ -153,7 +156,8 @@ func TestHostileModels(t *testing.T) {
 		}, ""},
 		"long_name": {func() string {
 			name := strings.Repeat("a ", 200_000) + "b"
-			return wrap(`<inputData name="` + name + `" id="i"/>` + decision("d", `<informationRequirement><requiredInput href="#i"/></informationRequirement>`, literal("a a a a")))
+			return wrap(`<inputData name="` + name + `" id="i"/>` +
+				decision("d", `<informationRequirement><requiredInput href="#i"/></informationRequirement>`, literal("a a a a")))
 		}, ""},
 		"wide_requirements": {func() string {
 			var b, needs strings.Builder
@@ -161,7 +165,8 @@ func TestHostileModels(t *testing.T) {
 				fmt.Fprintf(&b, `<inputData name="in %d" id="i%d"/>`, i, i)
 				fmt.Fprintf(&needs, `<informationRequirement><requiredInput href="#i%d"/></informationRequirement>`, i)
 			}
-			return wrap(b.String() + decision("d", needs.String(), `<context>`+strings.Repeat(`<contextEntry>`+literal("in 1 = in 2")+`</contextEntry>`, 20_000)+`</context>`))
+			return wrap(b.String() + decision("d", needs.String(), `<context>`+
+				strings.Repeat(`<contextEntry>`+literal("in 1 = in 2")+`</contextEntry>`, 20_000)+`</context>`))
 		}, ""},
 		"long_context": {func() string {
 			var b strings.Builder
@@ -173,9 +178,11 @@ func TestHostileModels(t *testing.T) {
 		}, ""},
 		"huge_table": {func() string {
 			var b strings.Builder
-			b.WriteString(`<decisionTable hitPolicy="UNIQUE"><input><inputExpression><text>1</text></inputExpression></input><input><inputExpression><text>"k3"</text></inputExpression></input><output/>`)
+			b.WriteString(`<decisionTable hitPolicy="UNIQUE"><input><inputExpression>` +
+				`<text>1</text></inputExpression></input><input><inputExpression><text>"k3"</text></inputExpression></input><output/>`)
 			for i := range 20_000 {
-				fmt.Fprintf(&b, `<rule><inputEntry><text>[%d..%d]</text></inputEntry><inputEntry><text>"k%d"</text></inputEntry><outputEntry><text>%d</text></outputEntry></rule>`, i%1000, i%1000+500, i, i)
+				fmt.Fprintf(&b, `<rule><inputEntry><text>[%d..%d]</text></inputEntry>`+
+					`<inputEntry><text>"k%d"</text></inputEntry><outputEntry><text>%d</text></outputEntry></rule>`, i%1000, i%1000+500, i, i)
 			}
 			return wrap(decision("d", "", b.String()+`</decisionTable>`))
 		}, ""},
@@ -183,7 +190,8 @@ func TestHostileModels(t *testing.T) {
 			var b strings.Builder
 			b.WriteString(`<decisionTable hitPolicy="COLLECT"><input><inputExpression><text>1</text></inputExpression></input><output/>`)
 			for i := range 20_000 {
-				fmt.Fprintf(&b, `<rule><inputEntry><text>? > %d and ? > x</text></inputEntry><outputEntry><text>x + %d</text></outputEntry></rule>`, i, i)
+				fmt.Fprintf(&b, `<rule><inputEntry><text>? > %d and ? > x</text></inputEntry><outputEntry><text>x + %d</text></outputEntry></rule>`,
+					i, i)
 			}
 			return wrap(decision("d", "", b.String()+`</decisionTable>`))
 		}, ""},
@@ -209,21 +217,29 @@ func TestHostileModels(t *testing.T) {
 
 // Evaluations that would not end are ended by a limit.
 func TestHostileEvaluations(t *testing.T) {
-	loop := `<businessKnowledgeModel name="f" id="f"><variable name="f"/><encapsulatedLogic><formalParameter name="n"/>` + literal("f(n + 1)") + `</encapsulatedLogic></businessKnowledgeModel>`
-	fork := `<businessKnowledgeModel name="f" id="f"><variable name="f"/><encapsulatedLogic><formalParameter name="n"/>` + literal("if n = 0 then 1 else f(n - 1) + f(n - 1)") + `</encapsulatedLogic></businessKnowledgeModel>`
-	service := `<decisionService name="s" id="s"><variable name="s"/><outputDecision href="#o"/></decisionService>` + decision("o", knows("s"), literal("s()"))
-	check := `<itemDefinition name="t" isCollection="true"><typeRef>number</typeRef><allowedValues><text>count(for i in 1..1000 return i) = ?</text></allowedValues></itemDefinition>`
-	pair := `<businessKnowledgeModel name="g" id="g"><variable name="g"/><encapsulatedLogic><formalParameter name="n"/>` + literal("h(n)") + `</encapsulatedLogic>` + knows("h") + `</businessKnowledgeModel>` +
-		`<businessKnowledgeModel name="h" id="h"><variable name="h"/><encapsulatedLogic><formalParameter name="n"/>` + literal("g(n)") + `</encapsulatedLogic>` + knows("g") + `</businessKnowledgeModel>`
+	loop := `<businessKnowledgeModel name="f" id="f"><variable name="f"/><encapsulatedLogic><formalParameter name="n"/>` +
+		literal("f(n + 1)") + `</encapsulatedLogic></businessKnowledgeModel>`
+	fork := `<businessKnowledgeModel name="f" id="f"><variable name="f"/><encapsulatedLogic><formalParameter name="n"/>` +
+		literal("if n = 0 then 1 else f(n - 1) + f(n - 1)") + `</encapsulatedLogic></businessKnowledgeModel>`
+	service := `<decisionService name="s" id="s"><variable name="s"/><outputDecision href="#o"/></decisionService>` +
+		decision("o", knows("s"), literal("s()"))
+	check := `<itemDefinition name="t" isCollection="true"><typeRef>number</typeRef>` +
+		`<allowedValues><text>count(for i in 1..1000 return i) = ?</text></allowedValues></itemDefinition>`
+	pair := `<businessKnowledgeModel name="g" id="g"><variable name="g"/><encapsulatedLogic><formalParameter name="n"/>` +
+		literal("h(n)") + `</encapsulatedLogic>` + knows("h") + `</businessKnowledgeModel>` +
+		`<businessKnowledgeModel name="h" id="h"><variable name="h"/><encapsulatedLogic><formalParameter name="n"/>` +
+		literal("g(n)") + `</encapsulatedLogic>` + knows("g") + `</businessKnowledgeModel>`
 	for name, xml := range map[string]string{
 		"recursion":         loop + decision("d", knows("f"), literal("f(1)")),
 		"branching":         fork + decision("d", knows("f"), literal("f(60)")),
 		"mutual_recursion":  pair + decision("d", knows("g"), literal("g(1)")),
 		"service_recursion": service + decision("d", knows("s"), literal("s()")),
 		"long_list":         decision("d", "", literal("for i in 1..1000, j in 1..1000, k in 1..1000 return i")),
-		"boxed_loops":       decision("d", "", `<for iteratorVariable="i"><in>`+literal("[1..90000]")+`</in><return><for iteratorVariable="j"><in>`+literal("[1..90000]")+`</in><return>`+literal("i * j")+`</return></for></return></for>`),
-		"costly_types":      check + decision("d", "", `<literalExpression typeRef="t"><text>for i in 1..90000 return i - i + 1000</text></literalExpression>`),
-		"many_warnings":     decision("d", "", literal("for i in 1..90000 return [1,2,3,4] + i")),
+		"boxed_loops": decision("d", "", `<for iteratorVariable="i"><in>`+literal("[1..90000]")+
+			`</in><return><for iteratorVariable="j"><in>`+literal("[1..90000]")+`</in><return>`+literal("i * j")+`</return></for></return></for>`),
+		"costly_types": check +
+			decision("d", "", `<literalExpression typeRef="t"><text>for i in 1..90000 return i - i + 1000</text></literalExpression>`),
+		"many_warnings": decision("d", "", literal("for i in 1..90000 return [1,2,3,4] + i")),
 	} {
 		bounded(t, name, func() {
 			res, _, err := decide(t, wrap(xml), "d")
@@ -240,10 +256,12 @@ func TestHostileEvaluations(t *testing.T) {
 func TestRingsOfImportsEnd(t *testing.T) {
 	t.Parallel()
 	file := func(name, other string) *dmn.File {
-		f, err := dmn.Read([]byte(`<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" name="` + name + `" namespace="urn:` + name + `">
+		f, err := dmn.Read([]byte(`<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" name="` +
+			name + `" namespace="urn:` + name + `">
 			<import name="` + other + `" namespace="urn:` + other + `" importType="https://www.omg.org/spec/DMN/20230324/MODEL/"/>
 			<itemDefinition name="t"><typeRef>` + other + `.t</typeRef></itemDefinition>
-			<decision name="d" id="d"><variable name="d"/><informationRequirement><requiredDecision href="urn:` + other + `#d"/></informationRequirement>` + literal(other+".d") + `</decision></definitions>`))
+			<decision name="d" id="d"><variable name="d"/><informationRequirement><requiredDecision href="urn:` +
+			other + `#d"/></informationRequirement>` + literal(other+".d") + `</decision></definitions>`))
 		if err != nil {
 			t.Fatal(err)
 		}

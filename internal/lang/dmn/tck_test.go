@@ -33,7 +33,8 @@ func (s score) String() string {
 // foreign tells a case that fails for want of a Java machine.
 func foreign(o tck.Outcome) bool {
 	return slices.ContainsFunc(o.Warnings, func(w dmn.Warning) bool {
-		return strings.Contains(w.Message, "a function in Java is not run here") || strings.Contains(w.Message, "functions in other languages are not executed")
+		return strings.Contains(w.Message, "a function in Java is not run here") ||
+			strings.Contains(w.Message, "functions in other languages are not executed")
 	})
 }
 

@@ -262,7 +262,8 @@ func arguments(s string) []string {
 func TestOverloadsThatDoNotExist(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
-		"includes(5, [1..9])", "includes(range: 5, point: [1..9])", "during([1..9], 5)", "during(point: [1..9], range: [1..9])", "starts([1..9], 1)",
+		"includes(5, [1..9])", "includes(range: 5, point: [1..9])", "during([1..9], 5)",
+		"during(point: [1..9], range: [1..9])", "starts([1..9], 1)",
 		"started by(1, [1..9])", "finishes([1..9], 9)", "finished by(9, [1..9])", "meets(1, [1..9])", "met by([1..9], 1)", "overlaps(1, 2)",
 		"coincides(1, [1..1])", "coincides(point1: [1..1], point2: 1)", "includes([1..9])", "before(1)", "includes({t: (!= 5)}.t, 4)",
 	} {
@@ -271,8 +272,10 @@ func TestOverloadsThatDoNotExist(t *testing.T) {
 		}
 	}
 	for call, want := range map[string]string{
-		"includes(range: [1..20], point: 20)": "true", "includes(point: 20, range: [1..20])": "true", "finished by(range: [1..20], point: 20)": "true", "started by(point: 1, range: [1..20])": "true",
-		"before(range: [1..2], point: 5)": "true", "before(point: 5, range: [1..2])": "false", "after(range: [1..2], point: 0)": "true", "after(point: 0, range: [1..2])": "false",
+		"includes(range: [1..20], point: 20)": "true", "includes(point: 20, range: [1..20])": "true",
+		"finished by(range: [1..20], point: 20)": "true", "started by(point: 1, range: [1..20])": "true",
+		"before(range: [1..2], point: 5)": "true", "before(point: 5, range: [1..2])": "false",
+		"after(range: [1..2], point: 0)": "true", "after(point: 0, range: [1..2])": "false",
 	} {
 		if got := given(t, call); got != want {
 			t.Errorf("%s gives %s, not %s", call, got, want)

@@ -115,10 +115,14 @@ func TestUnaryTests(t *testing.T) {
 		cell, input, want string
 	}{
 		{"-", "1", "true"}, {"< 10", "5", "true"}, {"[1..5]", "5", "true"}, {"[1..5[", "5", "false"}, {`"a", "b"`, `"b"`, "true"},
-		{`not("a", "b")`, `"b"`, "false"}, {"? > 3", "5", "true"}, {"null", "null", "true"}, {">= 3, < 1", "2", "false"}, {`not(null)`, "1", "true"},
-		{`contains(?, "x")`, `"axe"`, "true"}, {"", "1", "true"}, {"  - ", "null", "true"}, {"-1", "-1", "true"}, {"> limit + 1", "6", "false"}, {"limit", "5", "true"},
-		{"not(< 5)", "3", "false"}, {"[1..5], ]8..9]", "8", "false"}, {"[1, 2, 3]", "2", "true"}, {"[1, 2]", "[1,2]", "true"}, {"? in [1, 2]", "2", "true"},
-		{"< 5", `"a"`, "null"}, {"!= 5", "5", "false"}, {"? > 3 and ? < limit", "4", "true"}, {"some i in [1, 2] satisfies i = ?", "2", "true"}, {"true, false", "false", "true"},
+		{`not("a", "b")`, `"b"`, "false"}, {"? > 3", "5", "true"}, {"null", "null", "true"},
+		{">= 3, < 1", "2", "false"}, {`not(null)`, "1", "true"},
+		{`contains(?, "x")`, `"axe"`, "true"}, {"", "1", "true"}, {"  - ", "null", "true"},
+		{"-1", "-1", "true"}, {"> limit + 1", "6", "false"}, {"limit", "5", "true"},
+		{"not(< 5)", "3", "false"}, {"[1..5], ]8..9]", "8", "false"}, {"[1, 2, 3]", "2", "true"},
+		{"[1, 2]", "[1,2]", "true"}, {"? in [1, 2]", "2", "true"},
+		{"< 5", `"a"`, "null"}, {"!= 5", "5", "false"}, {"? > 3 and ? < limit", "4", "true"},
+		{"some i in [1, 2] satisfies i = ?", "2", "true"}, {"true, false", "false", "true"},
 	}
 	for _, tt := range tests {
 		x, err := feel.CompileUnaryTests(tt.cell)
@@ -147,7 +151,8 @@ func BenchmarkCondition(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	vars := map[string]value.Value{"Origin": value.String("MOW"), "Country": value.String("RU"), "Value": value.Int(100), "Adults": value.Int(1)}
+	vars := map[string]value.Value{"Origin": value.String("MOW"), "Country": value.String("RU"),
+		"Value": value.Int(100), "Adults": value.Int(1)}
 	e := &feel.Env{Lookup: func(name string) (value.Value, bool) { v, ok := vars[name]; return v, ok }}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -49,10 +49,13 @@ func TestLimitsStopHostileExpressions(t *testing.T) {
 		"scanned":    {`{a: "` + text + `", b: for i in 1..100000 return string length(a)}`, "steps"},
 		"parsed":     {`{a: "` + text + `", b: for i in 1..100000 return duration(a)}`, "steps"},
 		"member":     {`{l: for i in 1..9000 return i, r: for i in 1..9000 return i in l}`, "steps"},
-		"entries":    {`{c: context(for i in 1..5000 return {key: string(i), value: i}), r: for i in 1..5000 return count(get entries(c))}`, "steps"},
-		"put":        {`{c: context(for i in 1..5000 return {key: string(i), value: i}), r: for i in 1..5000 return context put(c, "x", i)}`, "parts in a value"},
-		"put once":   {`{c: context(for i in 1..5000 return {key: string(i), value: i}), r: count((for i in 1..5000 return context put(c, "x", i).x))}`, "steps"},
-		"partial":    {`for i in 1..100000 return count(partial)`, "steps"},
+		"entries": {`{c: context(for i in 1..5000 return {key: string(i), value: i}), r: for i in 1..5000 return count(get entries(c))}`,
+			"steps"},
+		"put": {`{c: context(for i in 1..5000 return {key: string(i), value: i}), r: for i in 1..5000 return context put(c, "x", i)}`,
+			"parts in a value"},
+		"put once": {`{c: context(for i in 1..5000 return {key: string(i), ` +
+			`value: i}), r: count((for i in 1..5000 return context put(c, "x", i).x))}`, "steps"},
+		"partial": {`for i in 1..100000 return count(partial)`, "steps"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +112,8 @@ func TestLimitsLetHonestWorkPass(t *testing.T) {
 
 func TestNestingIsBounded(t *testing.T) {
 	t.Parallel()
-	for _, piece := range []string{"(", "[", "{a:", "-", "<", "]", "if ", "f(", "1 in (", "function(a) ", "[1..", "for a in ", "some a in a satisfies ", "not("} {
+	for _, piece := range []string{"(", "[", "{a:", "-", "<", "]", "if ",
+		"f(", "1 in (", "function(a) ", "[1..", "for a in ", "some a in a satisfies ", "not("} {
 		_, err := feel.Compile(strings.Repeat(piece, 60_000/len(piece)))
 		if err == nil || !strings.Contains(err.Error(), "nested") {
 			t.Errorf("%q many times: %v", piece, err)
@@ -147,7 +151,8 @@ func TestNames(t *testing.T) {
 
 func TestKnownNames(t *testing.T) {
 	t.Parallel()
-	vars := map[string]value.Value{"Full Name": value.String("Ann"), "Full Name of owner": value.String("Bob"), "cost-center": value.Int(7), "Full": value.Int(1)}
+	vars := map[string]value.Value{"Full Name": value.String("Ann"), "Full Name of owner": value.String("Bob"),
+		"cost-center": value.Int(7), "Full": value.Int(1)}
 	e := &feel.Env{Lookup: func(name string) (value.Value, bool) { v, ok := vars[name]; return v, ok }}
 	for src, want := range map[string]string{
 		`Full   Name`:        "Ann",
@@ -235,7 +240,8 @@ func FuzzEval(f *testing.F) {
 
 func TestOneExpressionServesManyAtOnce(t *testing.T) {
 	t.Parallel()
-	x, err := feel.Compile(`{r: for i in 1..20 return if matches(name, "^web-\d+$") then substring after(name, "-") else @"2026-01-01".year, p: matches(name, "x" + name)}.r[20]`)
+	x, err := feel.Compile(`{r: for i in 1..20 return if matches(name, ` +
+		`"^web-\d+$") then substring after(name, "-") else @"2026-01-01".year, p: matches(name, "x" + name)}.r[20]`)
 	if err != nil {
 		t.Fatal(err)
 	}

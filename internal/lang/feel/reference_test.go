@@ -74,16 +74,19 @@ func TestTheReferenceOfFunctions(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# FEEL: functions
 
-For whoever writes expressions. Written by a test from the source: every example gives what stands beside it. A parameter with ? may be left out, … stands for any number of arguments.
+For whoever writes expressions. Written by a test from the source: ` +
+		`every example gives what stands beside it. A parameter with ? may be left out, … stands for any number of arguments.
 
-How FEEL here differs from another implementation stands in [differences](../design/feel-differences.md). Try an expression with [sextant feel eval](cli.md).
+How FEEL here differs from another implementation stands in [differences](../design/feel-differences.md). ` +
+		`Try an expression with [sextant feel eval](cli.md).
 `)
 	for _, c := range builtin.Clauses() {
 		where := "DMN 1.5, " + c[0]
 		if c[0] == "Zeebe" {
 			where = "not in DMN"
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| Function | Result | Meaning | Example | Gives | Tested in |\n|---|---|---|---|---|---|\n", c[1], where)
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| Function | Result | Meaning | Example | Gives | Tested in |\n|---|---|---|---|---|---|\n",
+			c[1], where)
 		for _, f := range builtin.All() {
 			if f.Doc().Clause == c[0] {
 				row(t, &b, f)
@@ -115,5 +118,6 @@ func row(t *testing.T, b *strings.Builder, f *builtin.Func) {
 	d := f.Doc()
 	_, result := f.Signature(nil)
 	cell := strings.NewReplacer("|", `\|`)
-	fmt.Fprintf(b, "| %s | %s | %s | `%s` | `%s` | [%s](../../internal/lang/feel/testdata/%s) |\n", strings.Join(forms, "<br>"), cell.Replace(result.String()), d.Meaning, cell.Replace(d.Example), cell.Replace(d.Result), strings.TrimSuffix(file, ".txt"), file)
+	fmt.Fprintf(b, "| %s | %s | %s | `%s` | `%s` | [%s](../../internal/lang/feel/testdata/%s) |\n", strings.Join(forms, "<br>"),
+		cell.Replace(result.String()), d.Meaning, cell.Replace(d.Example), cell.Replace(d.Result), strings.TrimSuffix(file, ".txt"), file)
 }

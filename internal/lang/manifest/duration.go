@@ -11,7 +11,8 @@ import (
 // maxDuration is the longest wait that a manifest may ask for.
 const maxDuration = 366 * 24 * time.Hour
 
-var isoDuration = regexp.MustCompile(`^P(?:([0-9]{1,6})W)?(?:([0-9]{1,6})D)?(T(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})(?:\.([0-9]{1,9}))?S)?)?$`)
+var isoDuration = regexp.MustCompile(
+	`^P(?:([0-9]{1,6})W)?(?:([0-9]{1,6})D)?(T(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})(?:\.([0-9]{1,9}))?S)?)?$`)
 
 // Duration reads an ISO 8601 duration such as PT30S, P1D or PT1H30M, of at most
 // 366 days. Years and months have no fixed length and are refused.

@@ -47,9 +47,11 @@ func TestTheExampleIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := m.Services[0].Actions[0]
-	got := []any{m.Plugin, m.Version, m.Title["zh"], m.Requires[0].Version, m.Settings[0].Default, m.Objects[0].Scope.Environment, m.Objects[0].Attributes[3].Observed,
+	got := []any{m.Plugin, m.Version, m.Title["zh"], m.Requires[0].Version,
+		m.Settings[0].Default, m.Objects[0].Scope.Environment, m.Objects[0].Attributes[3].Observed,
 		a.Batch, a.Retry.On[0], a.Locks[0].On, a.Effects[0], a.Input[1].Risk, a.Output[1].To, m.Run.Binary, m.Resources.CPU, m.UI.Cards[0].On}
-	want := []any{"host", "0.1.0", "主机", ">=0.1", "PT30S", "env", true, 50, "transport", "target", "host:host.state", "script", ".state@observed", "bin/host", 0.5, "host:host"}
+	want := []any{"host", "0.1.0", "主机", ">=0.1", "PT30S", "env", true, 50,
+		"transport", "target", "host:host.state", "script", ".state@observed", "bin/host", 0.5, "host:host"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -58,7 +60,10 @@ func TestTheExampleIsRight(t *testing.T) {
 // A description is a text by language, or a plain one, which is English.
 func TestDescriptionsMayBePlain(t *testing.T) {
 	t.Parallel()
-	m, err := manifest.Parse([]byte("plugin: p\nversion: 1.0.0\nrun: {builtin: true}\ndescription: Plain.\nobjects: [{type: a, description: {en: A thing., zh: 物}, attributes: [{name: id, type: string}]}, {type: b, description: Another., attributes: [{name: id, type: string}]}]\n"))
+	m, err := manifest.Parse(
+		[]byte("plugin: p\nversion: 1.0.0\nrun: {builtin: true}\ndescription: Plain.\nobjects: [{type: a, description: {en: " +
+			"A thing., zh: 物}, attributes: [{name: id, type: string}]}, {type: " +
+			"b, description: Another., attributes: [{name: id, type: string}]}]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +71,8 @@ func TestDescriptionsMayBePlain(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	var read wire.Manifest
-	if err := json.Unmarshal([]byte(`{"plugin":"p","objects":[{"type":"a","description":"Plain."},{"type":"b","description":{"zh":"物"}},{"type":"c","description":""}]}`), &read); err != nil {
+	if err := json.Unmarshal([]byte(`{"plugin":"p","objects":[{"type":"a",`+
+		`"description":"Plain."},{"type":"b","description":{"zh":"物"}},{"type":"c","description":""}]}`), &read); err != nil {
 		t.Fatal(err)
 	}
 	if read.Objects[0].Description["en"] != "Plain." || read.Objects[1].Description["zh"] != "物" || read.Objects[2].Description != nil {
@@ -145,7 +151,8 @@ func TestProblems(t *testing.T) {
 		{"lock_on_nothing", action("    locks: [{mode: shared}]\n"), "9:13 services[0].actions[0].locks[0].on manifest.missing"},
 		{"no_entry", head + "ui: {pages: []}\n", "3:5 ui.entry manifest.missing"},
 		{"plugin_name", "plugin: Host\nversion: 1.0.0\n", "1:9 plugin manifest.name"},
-		{"type_name", head + "run: {builtin: true}\nobjects: [{type: a.b, attributes: [{name: x, type: int}]}]\n", "4:18 objects[0].type manifest.name"},
+		{"type_name", head + "run: {builtin: true}\nobjects: [{type: a.b, attributes: [{name: x, type: int}]}]\n",
+			"4:18 objects[0].type manifest.name"},
 		{"attribute_name", object("  attributes: [{name: 'a@observed', type: int}]\n"), "6:23 objects[0].attributes[0].name manifest.name"},
 		{"attribute_none", object("  attributes: [{name: NONE, type: int}]\n"), "6:23 objects[0].attributes[0].name manifest.name"},
 		{"language", head + "title: {English: x}\n", "3:18 title.English manifest.name"},
@@ -169,16 +176,21 @@ func TestProblems(t *testing.T) {
 		{"display", object("  display: y\n  attributes: [{name: x, type: int}]\n"), "6:12 objects[0].display manifest.reference"},
 		{"lock_on", action("    locks: [{mode: shared, on: something}]\n"), "9:32 services[0].actions[0].locks[0].on manifest.reference"},
 		{"card", head + "ui: {entry: a.js, cards: [{on: x, export: a}]}\n", "3:32 ui.cards[0].on manifest.reference"},
-		{"attribute_of_target", object("  attributes: [{name: x, type: int}]\n") + "services: [{name: s, actions: [{action: a, path: /a, target: 'p:t', input: [{name: i, type: int, from: path, expr: .y}]}]}]\n",
+		{"attribute_of_target", object("  attributes: [{name: x, type: int}]\n") +
+			"services: [{name: s, actions: [{action: a, path: /a, target: 'p:t', input: [{name: i, type: int, from: path, expr: .y}]}]}]\n",
 			"7:116 services[0].actions[0].input[0].expr manifest.reference"},
-		{"twice", head + "menus: [{id: a, dimension: task, path: /a}, {id: a, dimension: task, path: /b}]\n", "3:50 menus[1].id manifest.duplicate"},
+		{"twice", head + "menus: [{id: a, dimension: task, path: /a}, {id: a, dimension: task, path: /b}]\n",
+			"3:50 menus[1].id manifest.duplicate"},
 		{"path_twice", action("  - {action: b, path: /a, method: POST}\n"), "9:23 services[0].actions[1].path manifest.duplicate"},
-		{"value_twice", object("  attributes: [{name: x, type: enum, values: [a, a]}]\n"), "6:50 objects[0].attributes[0].values[1] manifest.duplicate"},
-		{"page_twice", head + "ui: {entry: a.js, pages: [{path: /a, export: a}, {path: /a, export: b}]}\n", "3:57 ui.pages[1].path manifest.duplicate"},
+		{"value_twice", object("  attributes: [{name: x, type: enum, values: [a, a]}]\n"),
+			"6:50 objects[0].attributes[0].values[1] manifest.duplicate"},
+		{"page_twice", head + "ui: {entry: a.js, pages: [{path: /a, export: a}, {path: /a, export: b}]}\n",
+			"3:57 ui.pages[1].path manifest.duplicate"},
 		{"enum_without_values", object("  attributes: [{name: x, type: enum}]\n"), "6:16 objects[0].attributes[0].values manifest.values"},
 		{"values_without_enum", input("type: int, values: [1]"), "10:36 services[0].actions[0].input[0].values manifest.values"},
 		{"default", head + "settings: [{name: a, type: int, default: many}]\n", "3:42 settings[0].default manifest.default"},
-		{"default_of_enum", object("  attributes: [{name: x, type: enum, values: [a], default: b}]\n"), "6:60 objects[0].attributes[0].default manifest.default"},
+		{"default_of_enum", object("  attributes: [{name: x, type: enum, values: [a], default: b}]\n"),
+			"6:60 objects[0].attributes[0].default manifest.default"},
 		{"timeout", action("    timeout: 10m\n"), "9:14 services[0].actions[0].timeout manifest.duration"},
 		{"no_time", action("    timeout: PT0S\n"), "9:14 services[0].actions[0].timeout manifest.duration"},
 		{"backoff", action("    retry: {max: 1, backoff: PT9S..PT5S}\n"), "9:30 services[0].actions[0].retry.backoff manifest.duration"},
@@ -197,7 +209,8 @@ func TestProblems(t *testing.T) {
 		{"nothing_runs", head + "services: [{name: s, actions: [{action: a, path: /a}]}]\n", "1:1 run manifest.run"},
 		{"two_ways_to_run", head + "run: {binary: a, image: b}\n", "3:6 run manifest.run"},
 		{"requires_itself", head + "requires: [{plugin: p}]\n", "3:21 requires[0].plugin manifest.conflict"},
-		{"secret_default", head + "settings: [{name: a, type: string, secret: true, default: x}]\n", "3:59 settings[0].default manifest.conflict"},
+		{"secret_default", head + "settings: [{name: a, type: string, secret: true, default: x}]\n",
+			"3:59 settings[0].default manifest.conflict"},
 		{"to_without_ref", object("  attributes: [{name: x, type: int, to: 'p:t'}]\n"), "6:41 objects[0].attributes[0].to manifest.conflict"},
 		{"id_is_a_string", object("  attributes: [{name: id, type: int}]\n"), "6:33 objects[0].attributes[0].type manifest.conflict"},
 		{"input_to", input("type: int, to: .x"), "10:32 services[0].actions[0].input[0].to manifest.conflict"},
@@ -206,7 +219,8 @@ func TestProblems(t *testing.T) {
 		{"no_pattern", object("  attributes: [{name: x, type: text, pattern: '['}]\n"), "objects[0].attributes[0].pattern manifest.expression"},
 		{"fields_of_a_text", input("type: text, fields: [user]"), "services[0].actions[0].input[0].fields manifest.conflict"},
 		{"one_of_nothing", action("    oneOf: [[a, b]]\n"), "services[0].actions[0].oneOf[0][0] manifest.reference"},
-		{"output_from", output("type: int, from: path, expr: .x"), "10:34 services[0].actions[0].output[0].from manifest.conflict; 10:46 services[0].actions[0].output[0].expr manifest.conflict"},
+		{"output_from", output("type: int, from: path, expr: .x"),
+			"10:34 services[0].actions[0].output[0].from manifest.conflict; 10:46 services[0].actions[0].output[0].expr manifest.conflict"},
 		{"too_many", many, "manifest.too_many_problems"},
 		{"in_order", "version: x\nplugin: P\nrun: {}\n", "1:10 version manifest.version; 2:9 plugin manifest.name; 3:6 run manifest.run"},
 	}
@@ -271,7 +285,8 @@ func TestTheErrorNamesTheFirstProblems(t *testing.T) {
 
 func TestValuesMayLookLikeAnything(t *testing.T) {
 	t.Parallel()
-	m, err := manifest.Parse([]byte(object("  attributes: [{name: x, type: enum, values: [1, 2.50, true, on], default: 2.50}, {name: y, type: number, default: -1}]\n")))
+	m, err := manifest.Parse([]byte(
+		object("  attributes: [{name: x, type: enum, values: [1, 2.50, true, on], default: 2.50}, {name: y, type: number, default: -1}]\n")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,12 +299,15 @@ func TestValuesMayLookLikeAnything(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	for text, ok := range map[string]bool{
-		"int 5": true, "int 5.0": false, "number 5.0": true, "number 1e3": false, "bool true": true, "bool yes": false, "duration PT1S": true, "duration 1s": false,
-		"datetime 2026-01-31T08:00:00Z": true, "datetime 2026": false, "list [1]": true, "list {}": false, `object {"a":1}`: true, "object [1]": false, "string x": true,
+		"int 5": true, "int 5.0": false, "number 5.0": true, "number 1e3": false,
+		"bool true": true, "bool yes": false, "duration PT1S": true, "duration 1s": false,
+		"datetime 2026-01-31T08:00:00Z": true, "datetime 2026": false, "list [1]": true,
+		"list {}": false, `object {"a":1}`: true, "object [1]": false, "string x": true,
 	} {
 		typ, value, _ := strings.Cut(text, " ")
-		m := &wire.Manifest{Plugin: "p", Version: "1.0.0", Run: &wire.Run{Builtin: true}, Services: []wire.Service{{Name: "s", Actions: []wire.Action{
-			{Action: "a", Path: "/a", Input: []wire.Param{{Name: "x", Type: typ, Default: value}}}}}}}
+		m := &wire.Manifest{Plugin: "p", Version: "1.0.0", Run: &wire.Run{Builtin: true},
+			Services: []wire.Service{{Name: "s", Actions: []wire.Action{
+				{Action: "a", Path: "/a", Input: []wire.Param{{Name: "x", Type: typ, Default: value}}}}}}}
 		found := manifest.Validate(m)
 		if ok != (len(found) == 0) || !ok && (found[0].Code != manifest.CodeDefault || found[0].Line != 0) {
 			t.Errorf("%s: %v", text, found)
@@ -299,7 +317,8 @@ func TestDefaults(t *testing.T) {
 
 func TestLookup(t *testing.T) {
 	t.Parallel()
-	m := &wire.Manifest{Services: []wire.Service{{Name: "script", Actions: []wire.Action{{Action: "run"}, {Action: "check"}}}, {Name: "file", Actions: []wire.Action{{Action: "copy"}}}}}
+	m := &wire.Manifest{Services: []wire.Service{
+		{Name: "script", Actions: []wire.Action{{Action: "run"}, {Action: "check"}}}, {Name: "file", Actions: []wire.Action{{Action: "copy"}}}}}
 	tests := []struct {
 		service, action string
 		want            *wire.Action
@@ -350,7 +369,8 @@ func FuzzParse(f *testing.F) {
 		}) {
 			t.Error("the problems are not in the order of the text")
 		}
-		lines := strings.Count(text, "\n") + strings.Count(text, "\r") + strings.Count(text, "\u0085") + strings.Count(text, "\u2028") + strings.Count(text, "\u2029") + 2
+		lines := strings.Count(text, "\n") + strings.Count(text, "\r") + strings.Count(text, "\u0085") +
+			strings.Count(text, "\u2028") + strings.Count(text, "\u2029") + 2
 		for _, p := range e.Problems {
 			if p.Line < 1 || p.Line > lines || p.Column < 1 || p.Message == "" || !strings.HasPrefix(p.Code, "manifest.") {
 				t.Errorf("%+v stands nowhere", p)

@@ -65,7 +65,8 @@ func (c *checker) unheeded(path string, a wire.Action, no func(path, why string)
 			no(fmt.Sprintf("%s.output[%d].default", path, i), "an output that is not given has no value")
 		}
 		if p.Required {
-			no(fmt.Sprintf("%s.output[%d].required", path, i), "a row that leaves an output out is ok all the same; end it as failed where it may not")
+			no(fmt.Sprintf("%s.output[%d].required", path, i),
+				"a row that leaves an output out is ok all the same; end it as failed where it may not")
 		}
 		if p.Multiple {
 			no(fmt.Sprintf("%s.output[%d].multiple", path, i), "an output is one value; give it the type list")

@@ -64,7 +64,8 @@ func covers(known, p Problem) bool {
 // load reads the text as YAML, without following anything.
 func load(data []byte) (*yaml.Node, *Problem) {
 	if len(data) > maxSource {
-		return nil, &Problem{Line: 1, Column: 1, Code: CodeTooLarge, Message: fmt.Sprintf("the manifest has %d bytes: at most %d are possible", len(data), maxSource)}
+		return nil, &Problem{Line: 1, Column: 1, Code: CodeTooLarge,
+			Message: fmt.Sprintf("the manifest has %d bytes: at most %d are possible", len(data), maxSource)}
 	}
 	var documents []yaml.Node
 	err := yaml.Load(data, &documents, yaml.WithAllDocuments(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
@@ -81,7 +82,8 @@ func load(data []byte) (*yaml.Node, *Problem) {
 	}
 	if len(documents) > 1 {
 		second := documents[1]
-		return nil, &Problem{Line: max(1, second.Line), Column: max(1, second.Column), Code: CodeYAML, Message: "another document begins: a manifest is one alone"}
+		return nil, &Problem{Line: max(1, second.Line), Column: max(1, second.Column),
+			Code: CodeYAML, Message: "another document begins: a manifest is one alone"}
 	}
 	node := &yaml.Node{}
 	if len(documents) == 1 {

@@ -57,32 +57,46 @@ var promises = map[string]string{
 	"plugin": resolved, "version": "internal/domain/plugin TestTheNewestEnabledVersion", "title": listed, "description": listed,
 	"requires[].plugin": requires, "requires[].version": requires,
 	"menus[].id": notYet, "menus[].dimension": notYet, "menus[].title": notYet, "menus[].path": notYet,
-	"settings[].name": given, "settings[].type": "test/e2e TestASettingIsReadAsWhatThePluginDeclares", "settings[].default": given, "settings[].secret": notYet, "settings[].scope": notYet,
+	"settings[].name": given, "settings[].type": "test/e2e TestASettingIsReadAsWhatThePluginDeclares",
+	"settings[].default": given, "settings[].secret": notYet, "settings[].scope": notYet,
 	"dynamicObjects": types, "changes": outbox, "permissions[]": notYet,
 
-	"objects[].type": types, "objects[].title": listed, "objects[].description": listed, "objects[].scope.project": scoped, "objects[].scope.environment": inEnv,
+	"objects[].type": types, "objects[].title": listed, "objects[].description": listed,
+	"objects[].scope.project": scoped, "objects[].scope.environment": inEnv,
 	"objects[].paging": pages, "objects[].display": found, "objects[].readOnly": writable, "objects[].definition": defined,
-	"objects[].attributes[].name": checked, "objects[].attributes[].type": forms, "objects[].attributes[].title": listed, "objects[].attributes[].required": checked,
+	"objects[].attributes[].name": checked, "objects[].attributes[].type": forms,
+	"objects[].attributes[].title": listed, "objects[].attributes[].required": checked,
 	"objects[].attributes[].unique": unique, "objects[].attributes[].values[]": forms, "objects[].attributes[].to": graph,
-	"objects[].attributes[].observed": written, "objects[].attributes[].secret": hidden, "objects[].attributes[].pattern": forms, "objects[].attributes[].description": forms, "objects[].attributes[].default": forms,
+	"objects[].attributes[].observed": written, "objects[].attributes[].secret": hidden,
+	"objects[].attributes[].pattern": forms, "objects[].attributes[].description": forms, "objects[].attributes[].default": forms,
 
 	"services[].name": resolved, "services[].title": listed,
-	"services[].actions[].action": resolved, "services[].actions[].title": listed, "services[].actions[].description": listed, "services[].actions[].path": called,
-	"services[].actions[].method": "test/e2e TestAnActionIsCalledByItsMethod", "services[].actions[].target": previews, "services[].actions[].batch": "test/e2e TestAutomaticRetriesKeepToTheRowsThatFailed", "services[].actions[].timeout": slow,
-	"services[].actions[].retry.max": retried, "services[].actions[].retry.backoff": retried, "services[].actions[].retry.on[]": "test/e2e TestWhatIsNotListedIsNotTriedAgain",
-	"services[].actions[].risk": previews, "services[].actions[].idempotent": once, "services[].actions[].async": later, "services[].actions[].cancel": ended, "services[].actions[].settles": "test/e2e TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded",
+	"services[].actions[].action": resolved, "services[].actions[].title": listed,
+	"services[].actions[].description": listed, "services[].actions[].path": called,
+	"services[].actions[].method": "test/e2e TestAnActionIsCalledByItsMethod", "services[].actions[].target": previews,
+	"services[].actions[].batch": "test/e2e TestAutomaticRetriesKeepToTheRowsThatFailed", "services[].actions[].timeout": slow,
+	"services[].actions[].retry.max": retried, "services[].actions[].retry.backoff": retried,
+	"services[].actions[].retry.on[]": "test/e2e TestWhatIsNotListedIsNotTriedAgain",
+	"services[].actions[].risk":       previews, "services[].actions[].idempotent": once, "services[].actions[].async": later,
+	"services[].actions[].cancel": ended, "services[].actions[].settles": "test/e2e TestACancelledRunHoldsItsObjectsUntilEverythingHasEnded",
 	"services[].actions[].locks[].mode": locked, "services[].actions[].locks[].on": locked, "services[].actions[].effects[]": listed,
 	"services[].actions[].oneOf[][]": known, "services[].actions[].input[].pattern": known, "services[].actions[].input[].fields[]": known,
 	"services[].actions[].output[].pattern": names, "services[].actions[].output[].fields[]": names,
 
-	"services[].actions[].input[].name": called, "services[].actions[].input[].type": given, "services[].actions[].input[].title": listed, "services[].actions[].input[].description": listed,
-	"services[].actions[].input[].required": "test/e2e TestAStartLacksNothing", "services[].actions[].input[].secret": unseen, "services[].actions[].input[].multiple": "test/e2e TestAnInputThatTakesManyValues",
-	"services[].actions[].input[].risk": notYet, "services[].actions[].input[].values[]": wanted, "services[].actions[].input[].default": given,
-	"services[].actions[].input[].from": given, "services[].actions[].input[].expr": given, "services[].actions[].input[].to": names,
+	"services[].actions[].input[].name": called, "services[].actions[].input[].type": given,
+	"services[].actions[].input[].title": listed, "services[].actions[].input[].description": listed,
+	"services[].actions[].input[].required": "test/e2e TestAStartLacksNothing",
+	"services[].actions[].input[].secret":   unseen, "services[].actions[].input[].multiple": "test/e2e TestAnInputThatTakesManyValues",
+	"services[].actions[].input[].risk": notYet, "services[].actions[].input[].values[]": wanted,
+	"services[].actions[].input[].default": given,
+	"services[].actions[].input[].from":    given, "services[].actions[].input[].expr": given, "services[].actions[].input[].to": names,
 
-	"services[].actions[].output[].name": written, "services[].actions[].output[].type": written, "services[].actions[].output[].title": listed, "services[].actions[].output[].description": listed,
-	"services[].actions[].output[].required": notYet, "services[].actions[].output[].secret": unseen, "services[].actions[].output[].multiple": notYet, "services[].actions[].output[].risk": notYet,
-	"services[].actions[].output[].values[]": listed, "services[].actions[].output[].default": notYet, "services[].actions[].output[].from": names, "services[].actions[].output[].expr": names, "services[].actions[].output[].to": written,
+	"services[].actions[].output[].name": written, "services[].actions[].output[].type": written,
+	"services[].actions[].output[].title": listed, "services[].actions[].output[].description": listed,
+	"services[].actions[].output[].required": notYet, "services[].actions[].output[].secret": unseen,
+	"services[].actions[].output[].multiple": notYet, "services[].actions[].output[].risk": notYet,
+	"services[].actions[].output[].values[]": listed, "services[].actions[].output[].default": notYet,
+	"services[].actions[].output[].from": names, "services[].actions[].output[].expr": names, "services[].actions[].output[].to": written,
 
 	"run.binary": notYet, "run.image": notYet, "run.builtin": listed,
 	"resources.database": kept, "resources.bucket": notYet, "resources.memory": notYet, "resources.cpu": notYet,
@@ -160,17 +174,21 @@ func TestWhatIsNotDoneYetIsRefused(t *testing.T) {
 	said := map[string]wire.Manifest{
 		"menus[]": {Menus: []wire.Menu{{ID: "x"}}}, "permissions[]": {Permissions: []string{"object.read"}},
 		"settings[].secret": {Settings: []wire.Setting{{Secret: true}}}, "settings[].scope": {Settings: []wire.Setting{{Scope: "environment"}}},
-		"services[].actions[].input[].risk": action(wire.Param{Risk: "script"}, wire.Param{}), "services[].actions[].output[].risk": action(wire.Param{}, wire.Param{Risk: "read"}),
+		"services[].actions[].input[].risk":      action(wire.Param{Risk: "script"}, wire.Param{}),
+		"services[].actions[].output[].risk":     action(wire.Param{}, wire.Param{Risk: "read"}),
 		"services[].actions[].output[].default":  action(wire.Param{}, wire.Param{Default: "1"}),
-		"services[].actions[].output[].required": action(wire.Param{}, wire.Param{Required: true}), "services[].actions[].output[].multiple": action(wire.Param{}, wire.Param{Multiple: true}),
-		"run.binary": {Run: &wire.Run{Binary: "bin/x"}}, "run.image": {Run: &wire.Run{Image: "x.tar"}},
-		"resources.bucket": {Resources: &wire.Resources{Bucket: true}}, "resources.memory": {Resources: &wire.Resources{Memory: "1Gi"}}, "resources.cpu": {Resources: &wire.Resources{CPU: 0.5}},
-		"ui.pages[]": {UI: &wire.UI{Pages: []wire.UIPage{{Path: "/x"}}}},
+		"services[].actions[].output[].required": action(wire.Param{}, wire.Param{Required: true}),
+		"services[].actions[].output[].multiple": action(wire.Param{}, wire.Param{Multiple: true}),
+		"run.binary":                             {Run: &wire.Run{Binary: "bin/x"}}, "run.image": {Run: &wire.Run{Image: "x.tar"}},
+		"resources.bucket": {Resources: &wire.Resources{Bucket: true}}, "resources.memory": {Resources: &wire.Resources{Memory: "1Gi"}},
+		"resources.cpu": {Resources: &wire.Resources{CPU: 0.5}},
+		"ui.pages[]":    {UI: &wire.UI{Pages: []wire.UIPage{{Path: "/x"}}}},
 	}
 	for path, m := range said {
 		for _, elsewhere := range []bool{false, true} {
 			got := manifest.NotYet(&m, elsewhere)
-			if len(got) != 1 || number.ReplaceAllString(got[0].Path, "[]") != path || got[0].Code != manifest.CodeNotYet || !strings.HasPrefix(got[0].Message, "not yet: ") {
+			if len(got) != 1 || number.ReplaceAllString(got[0].Path, "[]") != path ||
+				got[0].Code != manifest.CodeNotYet || !strings.HasPrefix(got[0].Message, "not yet: ") {
 				t.Errorf("%s, elsewhere %v: %v", path, elsewhere, got)
 			}
 		}
@@ -183,7 +201,8 @@ func TestWhatIsNotDoneYetIsRefused(t *testing.T) {
 	}
 	// Two of them are refused at one place alone, or by what is said.
 	database := wire.Manifest{Resources: &wire.Resources{Database: true}}
-	if here, there := manifest.NotYet(&database, false), manifest.NotYet(&database, true); len(here) != 0 || len(there) != 1 || there[0].Path != "resources.database" {
+	if here, there := manifest.NotYet(&database, false), manifest.NotYet(&database, true); len(here) != 0 ||
+		len(there) != 1 || there[0].Path != "resources.database" {
 		t.Errorf("a database: here %v, elsewhere %v", here, there)
 	}
 	project := wire.Manifest{Settings: []wire.Setting{{Scope: "project"}}}

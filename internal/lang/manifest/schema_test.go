@@ -63,7 +63,8 @@ func compare(t *testing.T, root, n node, typ reflect.Type, path string) {
 		t.Errorf("%s has no description", path)
 	}
 	n = n.at(root)
-	kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Float64: "number", reflect.Slice: "array", reflect.Struct: "object", reflect.Map: "object"}
+	kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Bool: "boolean",
+		reflect.Int: "integer", reflect.Float64: "number", reflect.Slice: "array", reflect.Struct: "object", reflect.Map: "object"}
 	if typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
 	}
@@ -116,8 +117,10 @@ func TestTheSchemaHasTheWordsOfThePackage(t *testing.T) {
 	t.Parallel()
 	root := schema(t)
 	for path, want := range map[string][]string{
-		"menu.dimension": manifest.Dimensions(), "setting.type": manifest.SettingTypes(), "setting.scope": manifest.SettingScopes(), "attribute.type": manifest.AttributeTypes(),
-		"action.method": manifest.Methods(), "action.risk": manifest.Risks(), "lock.mode": manifest.LockModes(), "param.type": manifest.ParamTypes(),
+		"menu.dimension": manifest.Dimensions(), "setting.type": manifest.SettingTypes(),
+		"setting.scope": manifest.SettingScopes(), "attribute.type": manifest.AttributeTypes(),
+		"action.method": manifest.Methods(), "action.risk": manifest.Risks(),
+		"lock.mode": manifest.LockModes(), "param.type": manifest.ParamTypes(),
 		"param.risk": manifest.ParamRisks(), "param.from": manifest.Sources(),
 	} {
 		def, property, _ := strings.Cut(path, ".")
@@ -183,12 +186,17 @@ func TestTheSchemaRefusesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	s := compile(t)
 	for name, text := range map[string]string{
-		"no plugin": "version: 1.0.0", "unknown key": head + "colour: red", "wrong type": "plugin: 1\nversion: 1.0.0", "version": "plugin: p\nversion: v1",
-		"word": action("    risk: some"), "name": object("  attributes: [{name: 'a@observed', type: int}]"), "list": head + "menus: {}", "duration": action("    timeout: 10m"),
+		"no plugin": "version: 1.0.0", "unknown key": head + "colour: red", "wrong type": "plugin: 1\nversion: 1.0.0",
+		"version": "plugin: p\nversion: v1",
+		"word":    action("    risk: some"), "name": object("  attributes: [{name: 'a@observed', type: int}]"),
+		"list": head + "menus: {}", "duration": action("    timeout: 10m"),
 		"two ways to run": head + "run: {binary: a, image: b}", "no way to run": head + "run: {}", "not built in": head + "run: {builtin: false}",
-		"range": action("    batch: 10001"), "ref": object("  attributes: [{name: x, type: ref, to: u}]"), "language": head + "title: {English: x}",
-		"text": head + "title: Hosts", "input to": input("type: int, to: .x"), "output from": output("type: int, from: path, expr: .x"), "null": head + "run: ~",
-		"lock": action("    locks: [{mode: shared, on: something}]"), "memory": head + "resources: {memory: 1.5Gi}", "route": head + "menus: [{id: a, dimension: task, path: hosts}]",
+		"range": action("    batch: 10001"), "ref": object("  attributes: [{name: x, type: ref, to: u}]"),
+		"language": head + "title: {English: x}",
+		"text":     head + "title: Hosts", "input to": input("type: int, to: .x"),
+		"output from": output("type: int, from: path, expr: .x"), "null": head + "run: ~",
+		"lock": action("    locks: [{mode: shared, on: something}]"), "memory": head + "resources: {memory: 1.5Gi}",
+		"route": head + "menus: [{id: a, dimension: task, path: hosts}]",
 	} {
 		if err := s.Validate(document(t, []byte(text))); err == nil {
 			t.Errorf("%s was taken", name)
@@ -199,7 +207,8 @@ func TestTheSchemaRefusesWhatIsWrong(t *testing.T) {
 
 // change makes one change somewhere in a document.
 func change(t *rapid.T, v any) any {
-	words := []any{"p", "x", "", "1.0.0", "PT5S", "PT1S..PT9S", "host:host", ".address", "/a", "target", "string", "enum", "ref", "read", "POST", "5", true, false, json.Number("3"), json.Number("0.5"), json.Number("-1"), []any{}, []any{"a"}, map[string]any{}}
+	words := []any{"p", "x", "", "1.0.0", "PT5S", "PT1S..PT9S", "host:host", ".address", "/a", "target", "string", "enum",
+		"ref", "read", "POST", "5", true, false, json.Number("3"), json.Number("0.5"), json.Number("-1"), []any{}, []any{"a"}, map[string]any{}}
 	switch v := v.(type) {
 	case map[string]any:
 		keys := slices.Sorted(maps.Keys(v))
@@ -213,7 +222,8 @@ func change(t *rapid.T, v any) any {
 		case 1:
 			v[key] = rapid.SampledFrom(words).Draw(t, "value")
 		case 2:
-			v[rapid.SampledFrom([]string{"default", "values", "to", "from", "expr", "secret", "risk", "observed", "title", "binary", "builtin", "display", "scope", "on", "colour"}).Draw(t, "new key")] = rapid.SampledFrom(words).Draw(t, "value")
+			v[rapid.SampledFrom([]string{"default", "values", "to", "from", "expr", "secret", "risk", "observed",
+				"title", "binary", "builtin", "display", "scope", "on", "colour"}).Draw(t, "new key")] = rapid.SampledFrom(words).Draw(t, "value")
 		default:
 			v[key] = change(t, v[key])
 		}

@@ -136,7 +136,8 @@ func (c *checker) head() {
 	if c.m.Plugin == "" {
 		c.add("plugin", CodeMissing, "the plugin's name is missing")
 	} else if !pluginName.MatchString(c.m.Plugin) {
-		c.add("plugin", CodeName, "%q is not a plugin's name: lower-case letters, digits, _ and - are possible, a letter first, at most 63", c.m.Plugin)
+		c.add("plugin", CodeName, "%q is not a plugin's name: lower-case letters, digits, _ and - are possible, a letter first, at most 63",
+			c.m.Plugin)
 	}
 	if c.m.Version == "" {
 		c.add("version", CodeMissing, "the version is missing: write it like 1.2.3")

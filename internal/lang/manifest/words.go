@@ -16,7 +16,8 @@ func ParamRisks() []string { return append(Risks(), "script") }
 
 // AttributeTypes are the types of attributes of objects.
 func AttributeTypes() []string {
-	return []string{wire.TypeString, wire.TypeText, wire.TypeInt, wire.TypeNumber, wire.TypeBool, wire.TypeDateTime, wire.TypeEnum, wire.TypeRef, wire.TypeMultiRef}
+	return []string{wire.TypeString, wire.TypeText, wire.TypeInt, wire.TypeNumber,
+		wire.TypeBool, wire.TypeDateTime, wire.TypeEnum, wire.TypeRef, wire.TypeMultiRef}
 }
 
 // ParamTypes are the types of parameters of actions.
@@ -26,7 +27,8 @@ func ParamTypes() []string {
 
 // SettingTypes are the types of a plugin's settings.
 func SettingTypes() []string {
-	return []string{wire.TypeString, wire.TypeText, wire.TypeInt, wire.TypeNumber, wire.TypeBool, wire.TypeDateTime, wire.TypeDuration, wire.TypeConnection}
+	return []string{wire.TypeString, wire.TypeText, wire.TypeInt, wire.TypeNumber,
+		wire.TypeBool, wire.TypeDateTime, wire.TypeDuration, wire.TypeConnection}
 }
 
 // SettingScopes say at which levels an operator may set a value; the platform's

@@ -51,7 +51,8 @@ func (s *scanner) filter() (Filter, error) {
 		f.Attr += ObservedSuffix
 	}
 	if s.peek() == '.' {
-		return f, s.fail(s.pos, CodeFilterAttr, "a filter looks at one attribute of its own type", "link to the other type and put the filter there")
+		return f, s.fail(s.pos, CodeFilterAttr, "a filter looks at one attribute of its own type",
+			"link to the other type and put the filter there")
 	}
 	s.space()
 	at = s.pos

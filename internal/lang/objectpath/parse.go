@@ -133,7 +133,8 @@ func (s *scanner) end() error {
 		return s.fail(s.pos, CodeLink, "a link without attribute", "write .attribute>package:type")
 	default:
 		r, _ := utf8.DecodeRuneInString(s.src[s.pos:])
-		return s.fail(s.pos, CodeUnexpected, fmt.Sprintf("%q is not possible here", r), "end the path, or go on with .attribute, .attribute>package:type or ~(attribute)package:type")
+		return s.fail(s.pos, CodeUnexpected, fmt.Sprintf("%q is not possible here", r),
+			"end the path, or go on with .attribute, .attribute>package:type or ~(attribute)package:type")
 	}
 }
 
@@ -226,9 +227,11 @@ func (s *scanner) step(p *Path) (more bool, err error) {
 		s.pos++
 		return true, s.addNode(p, Link{Kind: RefTo, Attr: attr})
 	case ':':
-		return false, s.fail(at, CodeLink, fmt.Sprintf("the type after the dot, %q, is not linked", attr), "write .attribute>package:type or ~(attribute)package:type")
+		return false, s.fail(at, CodeLink, fmt.Sprintf("the type after the dot, %q, is not linked", attr),
+			"write .attribute>package:type or ~(attribute)package:type")
 	case '.':
-		return false, s.fail(s.pos, CodeDottedAttr, fmt.Sprintf("the attribute %q goes on with a dot", attr), "attributes have no dot: link with .attribute>package:type")
+		return false, s.fail(s.pos, CodeDottedAttr, fmt.Sprintf("the attribute %q goes on with a dot", attr),
+			"attributes have no dot: link with .attribute>package:type")
 	case '~':
 		return false, s.fail(s.pos, CodeLink, "a link stands after an attribute", "write ~(attribute) directly after the type")
 	}

@@ -22,9 +22,11 @@ func TestRealShapes(t *testing.T) {
 		{"wecmdb:unit", ""},
 		{"wecmdb:app_instance.host_resource_instance>wecmdb:host_resource_instance.intranet_ip>wecmdb:ip_address.code", ""},
 		{"wecmdb:unit~(unit)wecmdb:app_instance.monitor_key_name", ""},
-		{"wecmdb:lb_instance.unit>wecmdb:unit~(invoke_unit)wecmdb:invoke.invoked_unit>wecmdb:unit~(unit)wecmdb:app_instance{state_code eq 'created'}{fixed_date is NULL}.host_resource_instance>wecmdb:host_resource_instance.asset_id", ""},
+		{"wecmdb:lb_instance.unit>wecmdb:unit~(invoke_unit)wecmdb:invoke.invoked_unit>wecmdb:unit~(unit)wecmdb:app_instance{state_code " +
+			"eq 'created'}{fixed_date is NULL}.host_resource_instance>wecmdb:host_resource_instance.asset_id", ""},
 		{"wecmdb:system~(system)wecmdb:subsys~(subsys)wecmdb:unit~(unit)wecmdb:business_app_instance.key_name", ""},
-		{"wecmdb:network_segment.f_network_segment>wecmdb:network_segment~(network_segment_2)wecmdb:network_link{code eq 'nat'}.nat_ip_address>wecmdb:ip_address.code", ""},
+		{"wecmdb:network_segment.f_network_segment>wecmdb:network_segment~(network_segment_2)wecmdb:network_link{code " +
+			"eq 'nat'}.nat_ip_address>wecmdb:ip_address.code", ""},
 		{"wecmdb:app_instance.NONE", ""},
 		{"host:host.state@observed", ""},
 		{"we-cmdb:a{x isnot  NULL}.b", "we-cmdb:a{x isnot NULL}.b"},
@@ -293,7 +295,8 @@ func genPath(t *rapid.T) *objectpath.Path {
 	})
 	filter := rapid.Custom(func(t *rapid.T) objectpath.Filter {
 		f := objectpath.Filter{Attr: name.Draw(t, "attr")}
-		switch f.Kind = rapid.SampledFrom([]objectpath.ValueKind{objectpath.TextValue, objectpath.NumberValue, objectpath.NullValue, objectpath.ListValue}).Draw(t, "kind"); f.Kind {
+		switch f.Kind = rapid.SampledFrom([]objectpath.ValueKind{
+			objectpath.TextValue, objectpath.NumberValue, objectpath.NullValue, objectpath.ListValue}).Draw(t, "kind"); f.Kind {
 		case objectpath.NullValue:
 			f.Op = rapid.SampledFrom([]string{"is", "isnot"}).Draw(t, "op")
 		case objectpath.ListValue:
@@ -310,7 +313,8 @@ func genPath(t *rapid.T) *objectpath.Path {
 	for i := range rapid.IntRange(1, 5).Draw(t, "nodes") {
 		n := objectpath.Node{Package: name.Draw(t, "package"), Type: name.Draw(t, "type")}
 		if i > 0 {
-			n.Link = objectpath.Link{Kind: rapid.SampledFrom([]objectpath.LinkKind{objectpath.RefTo, objectpath.RefBy}).Draw(t, "link"), Attr: name.Draw(t, "linkAttr")}
+			n.Link = objectpath.Link{Kind: rapid.SampledFrom([]objectpath.LinkKind{objectpath.RefTo, objectpath.RefBy}).Draw(t, "link"),
+				Attr: name.Draw(t, "linkAttr")}
 		}
 		n.Filters = rapid.SliceOfN(filter, 0, 2).Draw(t, "filters")
 		if len(n.Filters) == 0 {
@@ -340,7 +344,8 @@ func TestCanonicalFormParsesToTheSamePath(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"a:b.c>d:e~(f)g:h{i eq '@@j@@k'}{l in ['m','n']}.o@observed", "a:b#DMEOP#c#DME#d:e.NONE", "{a is NULL}{b gt 1}", ".a", "~(a)b:c", "a:b..NONE"} {
+	for _, s := range []string{"a:b.c>d:e~(f)g:h{i eq '@@j@@k'}{l in ['m','n']}.o@observed",
+		"a:b#DMEOP#c#DME#d:e.NONE", "{a is NULL}{b gt 1}", ".a", "~(a)b:c", "a:b..NONE"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {

@@ -130,7 +130,8 @@ func TestCollectKeepsOrderAndRepetitions(t *testing.T) {
 		add("p:zone", `{"id":"z1","name":"east","up":"yes"}`).
 		add("p:app", `{"id":"x","unit":["u1","u2"],"s":"up"}`, `{"id":"y","unit":"u1","s":"down"}`)
 	values := evaluate(t, s, []string{"u1", "u2", "u3"},
-		"p:unit.hosts>p:host.zone>p:zone.name", "p:unit.hosts>p:host.n", "p:unit~(unit)p:app", "p:unit~(unit)p:app{s eq 'up'}.s", "p:unit.NONE", "p:unit.hosts")
+		"p:unit.hosts>p:host.zone>p:zone.name", "p:unit.hosts>p:host.n", "p:unit~(unit)p:app",
+		"p:unit~(unit)p:app{s eq 'up'}.s", "p:unit.NONE", "p:unit.hosts")
 	want := map[string][]string{
 		"u1": {`"east" "east"`, `null 1.50`, `"x" "y"`, `"up"`, ``, `["h2","h1","h9"]`},
 		"u2": {`"east"`, `1.50`, `"x"`, `"up"`, ``, `"h1"`},
@@ -216,7 +217,8 @@ func TestCollectStopsExplosions(t *testing.T) {
 func TestIDs(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
-		`"a"`: {"a"}, `""`: nil, `null`: nil, `true`: nil, `12`: {"12"}, `["a",1,null,["x"],{"id":"b"}]`: {"a", "1", "b"}, `{"id":"a"}`: {"a"}, `{"id":{"id":1}}`: nil, `{"id":["a"]}`: nil, `{}`: nil, ``: nil,
+		`"a"`: {"a"}, `""`: nil, `null`: nil, `true`: nil, `12`: {"12"}, `["a",1,null,["x"],{"id":"b"}]`: {"a", "1", "b"},
+		`{"id":"a"}`: {"a"}, `{"id":{"id":1}}`: nil, `{"id":["a"]}`: nil, `{}`: nil, ``: nil,
 	}
 	for raw, want := range tests {
 		if diff := cmp.Diff(want, objectpath.IDs(json.RawMessage(raw))); diff != "" {

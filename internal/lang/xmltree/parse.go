@@ -209,11 +209,13 @@ func (p *parser) attributes(n *Node, attrs []xml.Attr) error {
 		default:
 			var ok bool
 			if at.Space, ok = p.meaning(at.Prefix); !ok {
-				return p.fail(p.codes.Prefix, "the prefix %q of attribute %s is not declared: add xmlns:%s", at.Prefix, qualified(at.Prefix, at.Local), at.Prefix)
+				return p.fail(p.codes.Prefix, "the prefix %q of attribute %s is not declared: add xmlns:%s",
+					at.Prefix, qualified(at.Prefix, at.Local), at.Prefix)
 			}
 		}
 		if _, twice := n.LookupAttr(at.Space, at.Local); twice {
-			return p.fail(p.codes.DuplicateAttribute, "attribute %s stands twice on <%s>", qualified(at.Prefix, at.Local), qualified(n.Prefix, n.Local))
+			return p.fail(p.codes.DuplicateAttribute, "attribute %s stands twice on <%s>",
+				qualified(at.Prefix, at.Local), qualified(n.Prefix, n.Local))
 		}
 		n.Attrs = append(n.Attrs, at)
 	}

@@ -11,7 +11,8 @@ import (
 
 var limits = xmltree.Limits{Bytes: 1 << 20, Depth: 50, Attributes: 20, Nodes: 10_000}
 
-var codes = &xmltree.Codes{TooLarge: "x.too_large", Doctype: "x.doctype", Prefix: "x.prefix", Depth: "x.depth", Attributes: "x.attributes", Nodes: "x.nodes"}
+var codes = &xmltree.Codes{TooLarge: "x.too_large", Doctype: "x.doctype",
+	Prefix: "x.prefix", Depth: "x.depth", Attributes: "x.attributes", Nodes: "x.nodes"}
 
 func TestParseRefusesWithTheCodesOfTheLanguage(t *testing.T) {
 	t.Parallel()
@@ -46,7 +47,8 @@ func attributes(n int) string {
 // may be declared anew at once.
 func TestPrefixesNest(t *testing.T) {
 	t.Parallel()
-	doc, err := xmltree.Parse([]byte(`<r xmlns="d1" xmlns:p="p1" xmlns:q="q1"><p:a/><m xmlns="d2" xmlns:p="p2" xmlns:q="q2"><p:a/><q:a/><a/></m><p:a/><q:a/><a/></r>`), codes, limits)
+	doc, err := xmltree.Parse([]byte(`<r xmlns="d1" xmlns:p="p1" xmlns:q="q1">`+
+		`<p:a/><m xmlns="d2" xmlns:p="p2" xmlns:q="q2"><p:a/><q:a/><a/></m><p:a/><q:a/><a/></r>`), codes, limits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,8 @@ func TestManyPrefixesAreRead(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"<a/>", "<?xml version='1.0'?><!-- c --><a b='1'>t<c xmlns:p='u' p:d='&lt;'/></a>\n", "<a>&#10;</a>", "<a><b></a></b>"} {
+	for _, s := range []string{"<a/>", "<?xml version='1.0'?><!-- c --><a b='1'>t<c xmlns:p='u' p:d='&lt;'/></a>\n",
+		"<a>&#10;</a>", "<a><b></a></b>"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -94,7 +97,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		again := doc.Write()
-		if latin := strings.Contains(strings.ToLower(string(data[:min(len(data), 100)])), "8859") || strings.Contains(strings.ToLower(string(data[:min(len(data), 100)])), "1252"); !latin && string(again) != strings.TrimPrefix(string(data), "\xef\xbb\xbf") {
+		if latin := strings.Contains(strings.ToLower(string(data[:min(len(data), 100)])), "8859") ||
+			strings.Contains(strings.ToLower(string(data[:min(len(data), 100)])), "1252"); !latin &&
+			string(again) != strings.TrimPrefix(string(data), "\xef\xbb\xbf") {
 			t.Fatalf("%q is written back as %q", data, again)
 		}
 	})

@@ -125,7 +125,8 @@ func Run(ctx context.Context, o Options) (err error) {
 func (s *show) say(format string, args ...any) { _, _ = fmt.Fprintf(s.Err, format+"\n", args...) }
 
 func (s *show) start(ctx context.Context) (string, error) {
-	l, err := config.Load("", map[string]any{"data": filepath.Join(s.Dir, "data"), "listen": s.Listen, "admin.listen": "", "plugins.reach": "127.0.0.0/8"})
+	l, err := config.Load("",
+		map[string]any{"data": filepath.Join(s.Dir, "data"), "listen": s.Listen, "admin.listen": "", "plugins.reach": "127.0.0.0/8"})
 	if err != nil {
 		return "", err
 	}
@@ -137,7 +138,8 @@ func (s *show) start(ctx context.Context) (string, error) {
 		return "", err
 	}
 	log := obs.NewLogger(file, slog.LevelInfo, obs.Text)
-	s.server, err = server.Open(ctx, server.Options{Config: l.Config, Settings: l.Items, Version: s.Version, Clock: clock.Real{}, Log: log, Exe: s.Exe})
+	s.server,
+		err = server.Open(ctx, server.Options{Config: l.Config, Settings: l.Items, Version: s.Version, Clock: clock.Real{}, Log: log, Exe: s.Exe})
 	if err != nil {
 		return "", err
 	}

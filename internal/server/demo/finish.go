@@ -72,7 +72,8 @@ func (s *show) checkDecision(ctx context.Context) error {
 	if !slices.Contains(told.After, "requests failed: 0") {
 		return fmt.Errorf("the run says of the requests %q, want that none failed", told.After)
 	}
-	if err := s.Call(ctx, "POST", "/api/v1/tasks/"+t.Key+"/complete", map[string]any{"variables": map[string]any{"decision": "stop"}}, nil); err != nil {
+	if err := s.Call(ctx, "POST", "/api/v1/tasks/"+t.Key+"/complete",
+		map[string]any{"variables": map[string]any{"decision": "stop"}}, nil); err != nil {
 		return err
 	}
 	r, err := s.follow(ctx, t.Run, func(_ *live.View, r client.ProcessRun) bool { return r.State != "active" })

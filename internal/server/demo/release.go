@@ -43,7 +43,8 @@ func (s *show) clear(ctx context.Context) error {
 }
 
 // release runs a process that brings a version, until stop is content.
-func (s *show) release(ctx context.Context, process, version string, stop func(*live.View, client.ProcessRun) bool) (client.ProcessRun, error) {
+func (s *show) release(ctx context.Context, process, version string,
+	stop func(*live.View, client.ProcessRun) bool) (client.ProcessRun, error) {
 	run, err := Start(ctx, s.Client, process, version)
 	if err != nil {
 		return client.ProcessRun{}, err
@@ -164,7 +165,8 @@ func (s *show) broken(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if r.State != "active" {
-		return "", fmt.Errorf("the run %s is %s, but it should have rolled back and wait for a person:%s", r.Key, r.State, Trouble(ctx, s.Client, r.Key))
+		return "", fmt.Errorf("the run %s is %s, but it should have rolled back and wait for a person:%s",
+			r.Key, r.State, Trouble(ctx, s.Client, r.Key))
 	}
 	return "rolled back, waits for a person", nil
 }

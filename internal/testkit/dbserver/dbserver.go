@@ -181,7 +181,8 @@ func (s *Server) Fresh(t testing.TB) string {
 	make := []string{"CREATE DATABASE " + name + " OWNER sextant"}
 	drop := []string{"DROP DATABASE " + name + " WITH (FORCE)"}
 	if s.Kind == sqldb.MySQL {
-		make = []string{"CREATE DATABASE " + name, "GRANT ALL ON `" + name + "`.* TO 'sextant'@'localhost'", "GRANT ALL ON `" + name + `\_%` + "`.* TO 'sextant'@'localhost'"}
+		make = []string{"CREATE DATABASE " + name, "GRANT ALL ON `" + name + "`.* TO 'sextant'@'localhost'",
+			"GRANT ALL ON `" + name + `\_%` + "`.* TO 'sextant'@'localhost'"}
 		drop = []string{"DROP DATABASE " + name}
 	}
 	for _, text := range make {
@@ -306,7 +307,8 @@ func start(kind sqldb.Dialect, common bool) (*Server, error) {
 
 // watch runs a server until its own input ends, which it does with the process
 // that holds the other end.
-const watch = `"$@" >log 2>&1 </dev/null & pid=$!; echo $pid >child; read -r _; kill -9 $pid 2>/dev/null; wait $pid; [ -n "$KEEP" ] || { cd /; rm -rf "$FOLDER"; }`
+const watch = `"$@" >log 2>&1 </dev/null & pid=$!; echo $pid >child; ` +
+	`read -r _; kill -9 $pid 2>/dev/null; wait $pid; [ -n "$KEEP" ] || { cd /; rm -rf "$FOLDER"; }`
 
 func (s *Server) run() error {
 	s.cmd = exec.Command("sh", append([]string{"-c", watch, "sh"}, s.args...)...)
@@ -384,11 +386,13 @@ func (s *Server) initPostgres() error {
 		return err
 	}
 	// Its own texts are ordered by a language, as on many machines: the platform's are not.
-	if err := s.once(filepath.Join(bin, "initdb"), "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en", "--no-sync"); err != nil {
+	if err := s.once(filepath.Join(bin, "initdb"), "-D", "data", "-U", "postgres",
+		"-A", "trust", "-E", "UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en", "--no-sync"); err != nil {
 		return err
 	}
 	s.args = []string{filepath.Join(bin, "postgres"), "-D", "data", "-k", s.dir}
-	for _, setting := range []string{"listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=600", "shared_buffers=64MB", "max_wal_size=512MB", "unix_socket_permissions=0777", "timezone=Asia/Shanghai",
+	for _, setting := range []string{"listen_addresses=", "fsync=off", "full_page_writes=off",
+		"max_connections=600", "shared_buffers=64MB", "max_wal_size=512MB", "unix_socket_permissions=0777", "timezone=Asia/Shanghai",
 		"default_transaction_isolation=repeatable read"} {
 		s.args = append(s.args, "-c", setting)
 	}
@@ -406,11 +410,14 @@ func (s *Server) initMariaDB() error {
 	if err := s.become("mysql"); err != nil {
 		return err
 	}
-	if err := s.once("mariadb-install-db", "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=64M"); err != nil {
+	if err := s.once("mariadb-install-db", "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"),
+		"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=64M"); err != nil {
 		return err
 	}
-	s.args = []string{bin, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"), "--socket=" + s.Socket(), "--pid-file=" + filepath.Join(s.dir, "pid"), "--skip-networking", "--skip-log-bin",
-		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=64M", "--innodb-doublewrite=0", "--max-connections=600", "--performance-schema=off",
+	s.args = []string{bin, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"),
+		"--socket=" + s.Socket(), "--pid-file=" + filepath.Join(s.dir, "pid"), "--skip-networking", "--skip-log-bin",
+		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M",
+		"--innodb-log-file-size=64M", "--innodb-doublewrite=0", "--max-connections=600", "--performance-schema=off",
 		"--character-set-server=latin1", "--collation-server=latin1_swedish_ci", "--default-time-zone=+08:00", "--sql-mode="}
 	return nil
 }

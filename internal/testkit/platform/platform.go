@@ -57,7 +57,8 @@ func Start(t testing.TB, settings map[string]any) *Platform {
 	if testing.Verbose() {
 		log = obs.NewLogger(os.Stderr, slog.LevelInfo, obs.Text)
 	}
-	p.Server, err = server.Open(t.Context(), server.Options{Config: l.Config, Settings: l.Items, Version: "test", Clock: clock.Real{}, Log: log, AdminPassword: Password, Exe: exe})
+	p.Server, err = server.Open(t.Context(),
+		server.Options{Config: l.Config, Settings: l.Items, Version: "test", Clock: clock.Real{}, Log: log, AdminPassword: Password, Exe: exe})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,8 +121,13 @@ func (c *Client) CallWith(ctx context.Context, method, path string, header map[s
 	return decode(resp, out)
 }
 
+// restOf is how much of an answer that nobody reads is read all the same, for its
+// connection to serve the next request.
+const restOf = 64 << 10
+
 func decode(resp *http.Response, out any) error {
 	defer resp.Body.Close()
+	defer func() { _, _ = io.CopyN(io.Discard, resp.Body, restOf) }()
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
@@ -196,7 +201,8 @@ func (c *Client) Watch(ctx context.Context, run string, lost func(error), fn fun
 }
 
 func (c *Client) watch(ctx context.Context, run string, last *string, fn func(Update) bool) (done bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/api/v1/runs/"+url.PathEscape(run)+"/events", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+
+		"/api/v1/runs/"+url.PathEscape(run)+"/events", nil)
 	if err != nil {
 		return false, err
 	}

@@ -172,7 +172,8 @@ func (r *reader) load(data []byte) *yaml.Node {
 		return nil
 	}
 	var documents []yaml.Node
-	if err := yaml.Load(data, &documents, yaml.WithAllDocuments(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth)))); err != nil {
+	if err := yaml.Load(data, &documents, yaml.WithAllDocuments(),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth)))); err != nil {
 		message := err.Error()
 		var at *yaml.LoadError
 		if errors.As(err, &at) {
@@ -369,7 +370,8 @@ func (r *reader) definition(n *yaml.Node, typ string) Definition {
 				r.into(&d.Row, "scope_environment")(v)
 				return
 			}
-			r.mapping(v, typ, map[string]func(*yaml.Node){"project": r.into(&d.Row, "scope_project"), "environment": r.into(&d.Row, "scope_environment")})
+			r.mapping(v, typ, map[string]func(*yaml.Node){
+				"project": r.into(&d.Row, "scope_project"), "environment": r.into(&d.Row, "scope_environment")})
 		},
 		"attributes": func(v *yaml.Node) {
 			r.each(v, typ, func(item *yaml.Node) {

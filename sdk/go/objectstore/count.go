@@ -65,13 +65,15 @@ func countIndex(ctx context.Context, from reader, t *shape, filters []filter, by
 	var conditions strings.Builder
 	args = append(args, t.Type)
 	for i, f := range filters {
-		fmt.Fprintf(&conditions, " AND EXISTS (SELECT 1 FROM object_value f%d WHERE f%d.type = r.type AND f%d.id = r.id AND f%d.attr = ? AND f%d.value IN (?%s))", i, i, i, i, i, strings.Repeat(", ?", len(f.wants)-1))
+		fmt.Fprintf(&conditions, " AND EXISTS (SELECT 1 FROM object_value f%d WHERE f%d.type = r.type "+
+			"AND f%d.id = r.id AND f%d.attr = ? AND f%d.value IN (?%s))", i, i, i, i, i, strings.Repeat(", ?", len(f.wants)-1))
 		args = append(args, f.attr)
 		for _, w := range f.wants {
 			args = append(args, w)
 		}
 	}
-	rows, err := from.QueryContext(ctx, "SELECT "+columns.String()+"COUNT(*) FROM object_row r"+joins.String()+" WHERE r.type = ?"+conditions.String()+grouped, args...)
+	rows, err := from.QueryContext(ctx, "SELECT "+columns.String()+"COUNT(*) FROM object_row r"+
+		joins.String()+" WHERE r.type = ?"+conditions.String()+grouped, args...)
 	return scan(rows, err, func(r *sql.Rows) (wire.Tally, error) {
 		tally := wire.Tally{Values: make([]string, len(by))}
 		into := make([]any, 0, len(by)+1)
@@ -86,7 +88,8 @@ func countIndex(ctx context.Context, from reader, t *shape, filters []filter, by
 func countRows(ctx context.Context, from reader, t *shape, filters []filter, by []string) ([]wire.Tally, error) {
 	counts := map[string]*wire.Tally{}
 	for after := ""; ; {
-		rows, err := from.QueryContext(ctx, "SELECT version, data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?", t.Type, after, portion)
+		rows, err := from.QueryContext(ctx, "SELECT version, data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?",
+			t.Type, after, portion)
 		page, err := scan(rows, err, t.decode)
 		if err != nil {
 			return nil, err

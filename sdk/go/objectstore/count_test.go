@@ -10,12 +10,14 @@ import (
 )
 
 func machine() wire.ObjectType {
-	return wire.ObjectType{Type: "machine", Paging: true, Scope: &wire.ObjectScope{Project: "project", Environment: "env"}, Attributes: []wire.Attribute{
-		{Name: "id", Type: wire.TypeString}, {Name: "name", Type: wire.TypeString}, {Name: "project", Type: wire.TypeString}, {Name: "env", Type: wire.TypeString},
-		{Name: "state", Type: wire.TypeEnum, Values: []string{"up", "down"}, Observed: true},
-		{Name: "tags", Type: wire.TypeMultiRef, To: "other:tag"}, {Name: "port", Type: wire.TypeInt},
-		{Name: "pin", Type: wire.TypeString, Secret: true},
-	}}
+	return wire.ObjectType{Type: "machine", Paging: true, Scope: &wire.ObjectScope{Project: "project", Environment: "env"},
+		Attributes: []wire.Attribute{
+			{Name: "id", Type: wire.TypeString}, {Name: "name", Type: wire.TypeString},
+			{Name: "project", Type: wire.TypeString}, {Name: "env", Type: wire.TypeString},
+			{Name: "state", Type: wire.TypeEnum, Values: []string{"up", "down"}, Observed: true},
+			{Name: "tags", Type: wire.TypeMultiRef, To: "other:tag"}, {Name: "port", Type: wire.TypeInt},
+			{Name: "pin", Type: wire.TypeString, Secret: true},
+		}}
 }
 
 // What is counted is what a query finds, whether the index tells it or the rows.
@@ -38,7 +40,8 @@ func TestCountsAreWhatAQueryFinds(t *testing.T) {
 		case 1:
 			seen = `"down"`
 		}
-		rows = append(rows, row(fmt.Sprintf(`{"id":"m-%04d","name":"m %d","project":%q,"env":%q,"state":"up","state@observed":%s,"tags":["x","y%d"],"port":%d}`, i, i, project, env, seen, i%2, i%4)))
+		rows = append(rows, row(fmt.Sprintf(`{"id":"m-%04d","name":"m `+
+			`%d","project":%q,"env":%q,"state":"up","state@observed":%s,"tags":["x","y%d"],"port":%d}`, i, i, project, env, seen, i%2, i%4)))
 	}
 	if _, err := r.Create(r.Context(), "machine", rows, by); err != nil {
 		r.Fatal(err)

@@ -28,7 +28,8 @@ type Version struct {
 // entries.
 func (s *Store) History(ctx context.Context, typ, id string, limit int) ([]Version, error) {
 	limit = min(max(limit, 0), maxRows)
-	rows, err := s.db.QueryContext(ctx, "SELECT version, time, operator, run, op, diff FROM object_history WHERE type = ? AND id = ? ORDER BY version DESC LIMIT ?", typ, id, limit)
+	rows, err := s.db.QueryContext(ctx, "SELECT version, time, operator, run, op, diff "+
+		"FROM object_history WHERE type = ? AND id = ? ORDER BY version DESC LIMIT ?", typ, id, limit)
 	return scan(rows, err, func(r *sql.Rows) (Version, error) {
 		var v Version
 		var at int64
@@ -47,8 +48,9 @@ func HistoryType(name string) wire.ObjectType {
 	op := attr("op", wire.TypeEnum, "Operation", "操作")
 	op.Values = []string{"create", "update", "delete"}
 	return wire.ObjectType{
-		Type: name, Title: wire.Text{"en": "History", "zh": "历史"}, Description: wire.Text{"en": "Every change of every object, newest first. It cannot be written.", "zh": "所有对象的变更记录，最新的在前，不可修改。"},
-		Scope: &wire.ObjectScope{Project: "project", Environment: "environment"}, Paging: true, ReadOnly: true, Display: "object_id",
+		Type: name, Title: wire.Text{"en": "History", "zh": "历史"},
+		Description: wire.Text{"en": "Every change of every object, newest first. It cannot be written.", "zh": "所有对象的变更记录，最新的在前，不可修改。"},
+		Scope:       &wire.ObjectScope{Project: "project", Environment: "environment"}, Paging: true, ReadOnly: true, Display: "object_id",
 		Attributes: []wire.Attribute{
 			{Name: wire.AttrID, Type: wire.TypeString, Required: true, Unique: true, Title: wire.Text{"en": "Id", "zh": "标识"}},
 			attr("object_type", wire.TypeString, "Object type", "对象类型"),
@@ -115,7 +117,8 @@ func (s *Store) QueryHistory(ctx context.Context, q wire.Query) ([]wire.Row, str
 	where, args := narrow(filters)
 	out, size := []wire.Row{}, 0
 	for {
-		rows, err := s.db.QueryContext(ctx, "SELECT seq, type, id, version, time, operator, run, op, project, environment, diff FROM object_history WHERE seq < ?"+where+" ORDER BY seq DESC LIMIT ?",
+		rows, err := s.db.QueryContext(ctx, "SELECT seq, type, id, version, time, operator, run, op, project, environment, diff "+
+			"FROM object_history WHERE seq < ?"+where+" ORDER BY seq DESC LIMIT ?",
 			append(append([]any{before}, args...), portion)...)
 		page, err := scan(rows, err, entry)
 		if err != nil {
@@ -164,7 +167,8 @@ func entry(r *sql.Rows) (wire.Row, error) {
 	}
 	return wire.Row{
 		wire.AttrID: wire.Raw(strconv.FormatInt(seq, 10)), "object_type": wire.Raw(typ), "object_id": wire.Raw(id), "version": wire.Raw(version),
-		"time": wire.Raw(time.UnixMicro(at).UTC().Format(time.RFC3339Nano)), "operator": wire.Raw(operator), "run": wire.Raw(run), "op": wire.Raw(op),
+		"time":     wire.Raw(time.UnixMicro(at).UTC().Format(time.RFC3339Nano)),
+		"operator": wire.Raw(operator), "run": wire.Raw(run), "op": wire.Raw(op),
 		"project": wire.Raw(project), "environment": wire.Raw(environment), "difference": wire.Raw(string(diff)),
 	}, nil
 }

@@ -25,13 +25,15 @@ func (t *Tx) index(ctx context.Context, c change) error {
 			continue
 		}
 		for _, v := range keysOf(a, raw) {
-			if _, err := t.sql.ExecContext(ctx, "INSERT INTO object_value (type, attr, value, id) VALUES (?, ?, ?, ?)", c.t.Type, name, v, c.id); err != nil {
+			if _, err := t.sql.ExecContext(ctx, "INSERT INTO object_value (type, attr, value, id) VALUES (?, ?, ?, ?)",
+				c.t.Type, name, v, c.id); err != nil {
 				return err
 			}
 		}
 		if _, own := c.t.own(a); own {
 			for _, id := range ids(raw) {
-				if _, err := t.sql.ExecContext(ctx, "INSERT INTO object_ref (target, target_id, type, attr, id) VALUES (?, ?, ?, ?, ?)", a.To, id, c.t.Type, name, c.id); err != nil {
+				if _, err := t.sql.ExecContext(ctx, "INSERT INTO object_ref (target, target_id, type, attr, id) VALUES (?, ?, ?, ?, ?)",
+					a.To, id, c.t.Type, name, c.id); err != nil {
 					return err
 				}
 			}
@@ -52,7 +54,8 @@ func (t *Tx) claim(ctx context.Context, c change, a wire.Attribute) error {
 	if c.t.Scope != nil && c.t.Scope.Project != "" { // what another project has is nobody's business here
 		stored = c.t.project(c.after) + "\x1f" + stored
 	}
-	_, err := t.sql.ExecContext(ctx, "INSERT INTO object_unique (type, attr, value, id) VALUES (?, ?, ?, ?)", c.t.Type, a.Name, whole(stored), c.id)
+	_, err := t.sql.ExecContext(ctx, "INSERT INTO object_unique (type, attr, value, id) VALUES (?, ?, ?, ?)",
+		c.t.Type, a.Name, whole(stored), c.id)
 	if sqldb.Classify(err) != sqldb.FaultConflict {
 		return err
 	}
@@ -103,14 +106,16 @@ func (t *Tx) Count(ctx context.Context, typ string) (int, error) {
 // is none. The name of an attribute may end in @observed.
 func (t *Tx) Used(ctx context.Context, typ, attr string) (int, error) {
 	var n int
-	err := t.sql.QueryRowContext(ctx, "SELECT COUNT(DISTINCT id) FROM object_value WHERE type = ? AND attr = ? AND value <> ''", typ, attr).Scan(&n)
+	err := t.sql.QueryRowContext(ctx, "SELECT COUNT(DISTINCT id) FROM object_value WHERE type = ? AND attr = ? AND value <> ''", typ, attr).
+		Scan(&n)
 	return n, err
 }
 
 // Values lists the values that rows of a type have in an attribute as the index
 // knows them: at most limit, each once and cut after 190 bytes.
 func (t *Tx) Values(ctx context.Context, typ, attr string, limit int) ([]string, error) {
-	rows, err := t.sql.QueryContext(ctx, "SELECT DISTINCT value FROM object_value WHERE type = ? AND attr = ? ORDER BY value LIMIT ?", typ, attr, limit)
+	rows, err := t.sql.QueryContext(ctx, "SELECT DISTINCT value FROM object_value WHERE type = ? AND attr = ? ORDER BY value LIMIT ?",
+		typ, attr, limit)
 	return scan(rows, err, oneText)
 }
 
@@ -177,9 +182,11 @@ func (t *Tx) holds(ctx context.Context, c check) (*RowError, error) {
 		return nil, err
 	}
 	if c.gone { // by which object is for those to know who may read it; the platform tells them
-		return &RowError{Message: "the object is in use", At: map[string]string{wire.AttrID: fmt.Sprintf("an object of type %s:%s refers to %q by %s", t.name, by, c.id, attr)}, Type: c.typ, ID: c.id}, nil
+		return &RowError{Message: "the object is in use", At: map[string]string{
+			wire.AttrID: fmt.Sprintf("an object of type %s:%s refers to %q by %s", t.name, by, c.id, attr)}, Type: c.typ, ID: c.id}, nil
 	}
-	return &RowError{Message: "a reference leads nowhere", At: map[string]string{c.attr: fmt.Sprintf("there is no %s with the id %q", c.target, c.id)}, Type: c.from.t.Type, ID: c.from.id}, nil
+	return &RowError{Message: "a reference leads nowhere",
+		At: map[string]string{c.attr: fmt.Sprintf("there is no %s with the id %q", c.target, c.id)}, Type: c.from.t.Type, ID: c.from.id}, nil
 }
 
 func (t *Tx) exists(ctx context.Context, typ, id string) (bool, error) {

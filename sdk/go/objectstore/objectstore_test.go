@@ -211,7 +211,8 @@ func TestNoReferenceAtAllIsNoValue(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	r.create("thing", `{"id":"a","name":"a","parent":"","zones":[]}`)
-	if got := r.ids("thing", where(`{"attrName":"parent","op":"is","condition":"NULL"}`, `{"attrName":"zones","op":"is","condition":"NULL"}`)); got != "a" {
+	if got := r.ids("thing",
+		where(`{"attrName":"parent","op":"is","condition":"NULL"}`, `{"attrName":"zones","op":"is","condition":"NULL"}`)); got != "a" {
 		t.Error(got)
 	}
 }
@@ -232,7 +233,8 @@ func TestFieldsOfErrors(t *testing.T) {
 		t.Errorf("the first row was kept: %s", got)
 	}
 	for _, err := range []error{
-		second(r.Create(t.Context(), "no", rows(`{}`), by)), second(r.Update(t.Context(), "thing", rows(`{"id":"x"}`), by)), r.Delete(t.Context(), "thing", []string{"x"}, by),
+		second(r.Create(t.Context(), "no", rows(`{}`), by)), second(r.Update(t.Context(), "thing", rows(`{"id":"x"}`), by)),
+		r.Delete(t.Context(), "thing", []string{"x"}, by),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "there is no") {
 			t.Error(err)
@@ -259,8 +261,10 @@ func TestOperators(t *testing.T) {
 	r := open(t)
 	r.create("zone", `{"id":"z1","label":"North"}`, `{"id":"z2"}`, `{"id":"z3","label":"North"}`)
 	r.create("thing",
-		`{"id":"a","name":"Alpha","size":9,"load":1.50,"on":true,"since":"2026-01-01T00:00:00Z","state":"up","state@observed":"down","zones":["z1","z2"],"project":"default"}`,
-		`{"id":"b","name":"beta","size":10,"load":9007199254740993,"on":false,"since":"2026-01-01T01:00:00+01:00","parent":"a","project":"default","password":"s3cret"}`,
+		`{"id":"a","name":"Alpha","size":9,"load":1.50,"on":true,"since":"2026-01-01T00:00:00Z",`+
+			`"state":"up","state@observed":"down","zones":["z1","z2"],"project":"default"}`,
+		`{"id":"b","name":"beta","size":10,"load":9007199254740993,"on":false,`+
+			`"since":"2026-01-01T01:00:00+01:00","parent":"a","project":"default","password":"s3cret"}`,
 		`{"id":"c","name":"Gamma","size":-3,"load":9007199254740992,"state":"down","parent":"b","zones":["z2"],"project":"other"}`,
 		`{"id":"d","name":"`+strings.Repeat("é", 200)+`","note":"`+strings.Repeat("n", 300)+`1"}`,
 		`{"id":"e","name":"`+strings.Repeat("é", 201)+`","note":"`+strings.Repeat("n", 300)+`2"}`)
@@ -326,7 +330,8 @@ func TestPagesByIDAndInOrder(t *testing.T) {
 	r := open(t)
 	var texts []string
 	for i := range 25 {
-		texts = append(texts, fmt.Sprintf(`{"id":"t%02d","name":"n%02d","size":%d,"state":"up"%s}`, i, i, i%4, map[bool]string{true: `,"since":"2026-01-01T00:00:00Z"`}[i%2 == 0]))
+		texts = append(texts, fmt.Sprintf(`{"id":"t%02d","name":"n%02d","size":%d,"state":"up"%s}`,
+			i, i, i%4, map[bool]string{true: `,"since":"2026-01-01T00:00:00Z"`}[i%2 == 0]))
 	}
 	r.create("thing", texts...)
 	for _, q := range []wire.Query{
@@ -366,7 +371,8 @@ func TestPagesByIDAndInOrder(t *testing.T) {
 	if got := r.ids("thing", wire.Query{OrderBy: []string{"since"}, Limit: 2}); got != "t01 t03 …" {
 		t.Errorf("without a value comes first: %s", got)
 	}
-	for _, q := range []wire.Query{{OrderBy: []string{"size"}, After: "t01"}, {OrderBy: []string{"colour"}}, {OrderBy: []string{"password"}}, {Fields: []string{"colour"}}} {
+	for _, q := range []wire.Query{{OrderBy: []string{"size"}, After: "t01"},
+		{OrderBy: []string{"colour"}}, {OrderBy: []string{"password"}}, {Fields: []string{"colour"}}} {
 		if got := r.ids("thing", q); !strings.HasPrefix(got, "error") {
 			t.Errorf("%v: %s", q, got)
 		}
@@ -396,7 +402,8 @@ func TestFieldsAndDisplayName(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	r := open(t)
-	if _, err := r.Create(t.Context(), "thing", rows(`{"name":"big","note":"`+strings.Repeat("x", 65<<10)+`"}`), by); err == nil || !strings.Contains(err.Error(), "at most 65536") {
+	if _, err := r.Create(t.Context(), "thing", rows(`{"name":"big","note":"`+strings.Repeat("x", 65<<10)+`"}`), by); err == nil ||
+		!strings.Contains(err.Error(), "at most 65536") {
 		t.Error(err)
 	}
 	var many []wire.Row
@@ -453,8 +460,10 @@ func TestUniqueness(t *testing.T) {
 func TestReferencesHoldAtTheEnd(t *testing.T) {
 	t.Parallel()
 	r := open(t)
-	r.create("thing", `{"id":"a","name":"a","parent":"b"}`, `{"id":"b","name":"b","parent":"a"}`, `{"id":"self","name":"self","parent":"self"}`)
-	if err := r.Delete(t.Context(), "thing", []string{"a"}, by); err == nil || !strings.Contains(err.Error(), `an object of type p:thing refers to "a" by parent`) {
+	r.create("thing", `{"id":"a","name":"a","parent":"b"}`, `{"id":"b","name":"b","parent":"a"}`,
+		`{"id":"self","name":"self","parent":"self"}`)
+	if err := r.Delete(t.Context(), "thing", []string{"a"}, by); err == nil ||
+		!strings.Contains(err.Error(), `an object of type p:thing refers to "a" by parent`) {
 		t.Error(err)
 	}
 	if err := r.Delete(t.Context(), "thing", []string{"self"}, by); err != nil {
@@ -515,7 +524,8 @@ func TestHistory(t *testing.T) {
 	}
 	want := []string{
 		`5 create ann 7 {"id":{"to":"a"},"name":{"to":"again"},"size":{"to":1}}`,
-		`4 delete bob  {"id":{"from":"a"},"name":{"from":"a"},"password":{"from":"***","secret":true},"project":{"from":"two"},"state@observed":{"from":"up"}}`,
+		`4 delete bob  {"id":{"from":"a"},"name":{"from":"a"},"password":{"from":"***",` +
+			`"secret":true},"project":{"from":"two"},"state@observed":{"from":"up"}}`,
 		`3 update ann 7 {"password":{"from":"***","to":"***","secret":true},"project":{"from":"one","to":"two"}}`,
 		`2 update ann 7 {"size":{"from":1},"state@observed":{"to":"up"}}`,
 		`1 create ann 7 {"id":{"to":"a"},"name":{"to":"a"},"password":{"to":"***","secret":true},"project":{"to":"one"},"size":{"to":1}}`,
@@ -568,10 +578,12 @@ func TestSecretsStayInTheRow(t *testing.T) {
 	if err != nil || string(found[0]["password"]) != `"hunter2"` {
 		t.Errorf("%v %v", found, err)
 	}
-	if _, err := r.Create(t.Context(), "thing", rows(`{"name":"c","password":"***"}`), by); err == nil || !strings.Contains(err.Error(), "give the secret") {
+	if _, err := r.Create(t.Context(), "thing", rows(`{"name":"c","password":"***"}`), by); err == nil ||
+		!strings.Contains(err.Error(), "give the secret") {
 		t.Error(err)
 	}
-	if _, err := r.Create(t.Context(), "thing", rows(`{"name":"c","password":"`+strings.Repeat("hunter2", 200)+`"}`), by); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err := r.Create(t.Context(), "thing", rows(`{"name":"c","password":"`+strings.Repeat("hunter2", 200)+`"}`), by); err == nil ||
+		strings.Contains(err.Error(), "hunter2") {
 		t.Error(err)
 	}
 }
@@ -583,10 +595,12 @@ func TestATypeMayChangeUnderItsRows(t *testing.T) {
 	r := open(t)
 	r.create("thing", `{"id":"a","name":"a","note":"kept","state":"up"}`)
 	newer := wire.ObjectType{Type: "thing", Attributes: []wire.Attribute{
-		{Name: "name", Type: wire.TypeString}, {Name: "state", Type: wire.TypeEnum, Values: []string{"on", "off"}}, {Name: "owner", Type: wire.TypeString, Required: true},
+		{Name: "name", Type: wire.TypeString}, {Name: "state", Type: wire.TypeEnum, Values: []string{"on", "off"}},
+		{Name: "owner", Type: wire.TypeString, Required: true},
 	}}
 	r.reopen(objectstore.Fixed([]wire.ObjectType{newer}))
-	if got := string(wire.Raw(r.update("thing", `{"id":"a","name":"b"}`))); got != `[{"@version":2,"displayName":"b","id":"a","name":"b","state":"up"}]` {
+	if got := string(wire.Raw(r.update("thing", `{"id":"a","name":"b"}`))); got !=
+		`[{"@version":2,"displayName":"b","id":"a","name":"b","state":"up"}]` {
 		t.Error(got)
 	}
 	if _, err := r.Update(t.Context(), "thing", rows(`{"id":"a","state":"down"}`), by); err == nil {
@@ -621,7 +635,8 @@ func TestNoChangeIsLost(t *testing.T) {
 	}
 	for i, v := range got[:len(got)-1] {
 		var now, earlier map[string]objectstore.Diff
-		if json.Unmarshal(v.Diff, &now) != nil || json.Unmarshal(got[i+1].Diff, &earlier) != nil || string(now["note"].From) != string(earlier["note"].To) {
+		if json.Unmarshal(v.Diff, &now) != nil || json.Unmarshal(got[i+1].Diff, &earlier) != nil ||
+			string(now["note"].From) != string(earlier["note"].To) {
 			t.Errorf("version %d does not follow the one before: %s after %s", v.Version, v.Diff, got[i+1].Diff)
 		}
 	}
@@ -709,7 +724,8 @@ func TestTheIndexFindsWhatLookingFinds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		r := open(t)
-		number := rapid.SampledFrom([]string{"0", "-0", "0.0", "1", "1.0", "10e-1", "100", "1e2", "0.01e4", "-1", "12", "1.2e1", "9007199254740993", "9007199254740992"})
+		number := rapid.SampledFrom([]string{"0", "-0", "0.0", "1", "1.0", "10e-1",
+			"100", "1e2", "0.01e4", "-1", "12", "1.2e1", "9007199254740993", "9007199254740992"})
 		n := rapid.IntRange(1, 12).Draw(rt, "n")
 		plain := zone()
 		plain.Attributes = []wire.Attribute{{Name: "n", Type: wire.TypeNumber}}
@@ -733,7 +749,8 @@ func TestTheIndexFindsWhatLookingFinds(t *testing.T) {
 			if err1 != nil || err2 != nil {
 				rt.Fatal(err1, err2)
 			}
-			if id := fmt.Sprintf("r%02d", i); x != y && strings.Contains(eq, id) || x > y && !strings.Contains(gt, id) || x < y && !strings.Contains(lt, id) {
+			if id := fmt.Sprintf("r%02d", i); x != y && strings.Contains(eq, id) ||
+				x > y && !strings.Contains(gt, id) || x < y && !strings.Contains(lt, id) {
 				rt.Errorf("%s and %s: eq %s gt %s lt %s", v, want, eq, gt, lt)
 			}
 		}

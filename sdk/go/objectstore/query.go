@@ -57,7 +57,8 @@ func query(ctx context.Context, from reader, t *shape, q wire.Query) ([]wire.Row
 			continue
 		}
 		if q.Limit <= 0 && !t.Paging {
-			return nil, "", plugin.Fail("object.too_many", fmt.Sprintf("more than %d rows of %s:%s match: ask for pages, or filter", len(out), t.plugin, t.Type))
+			return nil, "",
+				plugin.Fail("object.too_many", fmt.Sprintf("more than %d rows of %s:%s match: ask for pages, or filter", len(out), t.plugin, t.Type))
 		}
 		return out, s.mark(found[i-1]), nil
 	}
@@ -182,7 +183,8 @@ func candidates(ctx context.Context, from reader, t *shape, filters []filter) (f
 		for _, w := range part {
 			args = append(args, cut(w))
 		}
-		rows, err := from.QueryContext(ctx, "SELECT DISTINCT id FROM object_value WHERE type = ? AND attr = ? AND value IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
+		rows, err := from.QueryContext(ctx, "SELECT DISTINCT id FROM object_value WHERE type = ? AND attr = ? AND value IN (?"+
+			strings.Repeat(", ?", len(part)-1)+")", args...)
 		more, err := scan(rows, err, func(r *sql.Rows) (string, error) {
 			var id string
 			return id, r.Scan(&id)
@@ -241,7 +243,8 @@ func find(ctx context.Context, from reader, filters []filter, s *sorting) error 
 		return byID(ctx, from, filters, found, s)
 	}
 	for after := s.begin(); ; {
-		rows, err := from.QueryContext(ctx, "SELECT version, data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?", s.t.Type, after, portion)
+		rows, err := from.QueryContext(ctx, "SELECT version, data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?",
+			s.t.Type, after, portion)
 		page, err := scan(rows, err, s.t.decode)
 		if err != nil {
 			return err
@@ -260,7 +263,8 @@ func byID(ctx context.Context, from reader, filters []filter, ids []string, s *s
 		for _, id := range part {
 			args = append(args, id)
 		}
-		rows, err := from.QueryContext(ctx, "SELECT version, data FROM object_row WHERE type = ? AND id > ? AND id IN (?"+strings.Repeat(", ?", len(part)-1)+") ORDER BY id", args...)
+		rows, err := from.QueryContext(ctx, "SELECT version, data FROM object_row WHERE type = ? AND id > ? AND id IN (?"+
+			strings.Repeat(", ?", len(part)-1)+") ORDER BY id", args...)
 		page, err := scan(rows, err, s.t.decode)
 		if err != nil {
 			return err

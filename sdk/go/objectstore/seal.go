@@ -26,7 +26,8 @@ type sealed struct {
 }
 
 // errSealed says that a value was sealed with another key, or moved.
-var errSealed = errors.New("a secret cannot be opened: the plugin has another key than the one that sealed it; bring the key back from a backup")
+var errSealed = errors.New(
+	"a secret cannot be opened: the plugin has another key than the one that sealed it; bring the key back from a backup")
 
 func newSealer(key []byte) (*sealer, error) {
 	if len(key) == 0 {
@@ -48,7 +49,8 @@ func inClear(raw json.RawMessage) bool {
 
 func (s *sealer) close(place string, raw json.RawMessage) (json.RawMessage, error) {
 	if s == nil {
-		return nil, plugin.Fail("object.no_key", "the plugin has no key to seal secrets with: start it with SEXTANT_KEY, or with a folder of its own")
+		return nil,
+			plugin.Fail("object.no_key", "the plugin has no key to seal secrets with: start it with SEXTANT_KEY, or with a folder of its own")
 	}
 	nonce := make([]byte, s.aead.NonceSize())
 	if _, err := rand.Read(nonce); err != nil {
@@ -121,7 +123,8 @@ func (s *shape) read(data []byte) (wire.Row, error) {
 // that are to be unique by project. Types that are not known are left alone. It
 // can be done again.
 func (s *Store) Upgrade(ctx context.Context) error {
-	found, err := s.db.QueryContext(ctx, "SELECT DISTINCT type FROM object_row UNION SELECT DISTINCT type FROM object_history WHERE environment = '?'")
+	found, err := s.db.QueryContext(ctx, "SELECT DISTINCT type FROM object_row "+
+		"UNION SELECT DISTINCT type FROM object_history WHERE environment = '?'")
 	names, err := scan(found, err, oneText)
 	if err != nil {
 		return err
@@ -154,7 +157,8 @@ const stepScrub = "scrub"
 // in its log.
 func (s *Store) scrub(ctx context.Context) error {
 	var n int
-	if err := s.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM object_step WHERE name = ?", stepScrub).Scan(&n); err != nil || n == 0 || s.dialect != "sqlite" {
+	if err := s.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM object_step WHERE name = ?", stepScrub).Scan(&n); err != nil ||
+		n == 0 || s.dialect != "sqlite" {
 		return err
 	}
 	for _, q := range []string{"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"} {
@@ -173,7 +177,8 @@ func (t *Tx) upgrade(ctx context.Context, def *shape) error {
 		return err
 	}
 	if did {
-		if _, err := t.sql.ExecContext(ctx, "INSERT INTO object_step (name) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM object_step WHERE name = ?)", stepScrub, stepScrub); err != nil {
+		if _, err := t.sql.ExecContext(ctx, "INSERT INTO object_step (name) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM object_step WHERE name = ?)",
+			stepScrub, stepScrub); err != nil {
 			return err
 		}
 	}
@@ -202,7 +207,8 @@ func (t *Tx) sealOld(ctx context.Context, def *shape) (did bool, err error) {
 		return false, nil
 	}
 	for after := ""; ; {
-		rows, err := t.sql.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?", def.Type, after, portion)
+		rows, err := t.sql.QueryContext(ctx, "SELECT data FROM object_row WHERE type = ? AND id > ? ORDER BY id LIMIT ?",
+			def.Type, after, portion)
 		page, err := scan(rows, err, oneRow)
 		if err != nil {
 			return did, err
@@ -217,7 +223,8 @@ func (t *Tx) sealOld(ctx context.Context, def *shape) (did bool, err error) {
 				return did, err
 			}
 			did = true
-			if _, err := t.sql.ExecContext(ctx, "UPDATE object_row SET data = ? WHERE type = ? AND id = ?", []byte(wire.Raw(closed)), def.Type, after); err != nil {
+			if _, err := t.sql.ExecContext(ctx, "UPDATE object_row SET data = ? WHERE type = ? AND id = ?",
+				[]byte(wire.Raw(closed)), def.Type, after); err != nil {
 				return did, err
 			}
 		}
@@ -257,7 +264,8 @@ func (t *Tx) placeOld(ctx context.Context, def *shape) error {
 		_, err := t.sql.ExecContext(ctx, "UPDATE object_history SET environment = '*' WHERE type = ? AND environment = '?'", def.Type)
 		return err
 	}
-	_, err := t.sql.ExecContext(ctx, `UPDATE object_history SET environment = COALESCE((SELECT v.value FROM object_value v WHERE v.type = object_history.type AND v.attr = ? AND v.id = object_history.id), '')
+	_, err := t.sql.ExecContext(ctx, `UPDATE object_history SET environment = COALESCE((SELECT v.value `+
+		`FROM object_value v WHERE v.type = object_history.type AND v.attr = ? AND v.id = object_history.id), '')
 		WHERE type = ? AND environment = '?'`, def.Scope.Environment, def.Type)
 	return err
 }

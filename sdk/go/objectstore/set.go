@@ -174,10 +174,12 @@ func result(row wire.Row, effect Effect) wire.Result {
 // number of the last one there is.
 func (s *Store) Entries(ctx context.Context, after int64, limit int) ([]wire.Entry, int64, error) {
 	var last int64
-	if err := s.db.QueryRowContext(ctx, "SELECT COALESCE(MAX(seq), 0) FROM object_history").Scan(&last); err != nil || limit == 0 || after >= last {
+	if err := s.db.QueryRowContext(ctx, "SELECT COALESCE(MAX(seq), 0) FROM object_history").Scan(&last); err != nil ||
+		limit == 0 || after >= last {
 		return nil, last, err
 	}
-	rows, err := s.db.QueryContext(ctx, `SELECT h.seq, h.type, h.id, h.version, h.time, h.operator, h.run, h.op, h.project, h.environment, h.diff, COALESCE(o.note, '')
+	rows, err := s.db.QueryContext(ctx,
+		`SELECT h.seq, h.type, h.id, h.version, h.time, h.operator, h.run, h.op, h.project, h.environment, h.diff, COALESCE(o.note, '')
 		FROM object_history h LEFT JOIN object_origin o ON o.id = h.origin WHERE h.seq > ? ORDER BY h.seq LIMIT ?`, after, limit)
 	found, err := scan(rows, err, outboxEntry)
 	size := 0
@@ -198,7 +200,8 @@ func outboxEntry(r *sql.Rows) (wire.Entry, error) {
 	var e wire.Entry
 	var at int64
 	var diff []byte
-	if err := r.Scan(&e.Seq, &e.Type, &e.ID, &e.Version, &at, &e.Operator, &e.Run, &e.Op, &e.Project, &e.Environment, &diff, &e.Change); err != nil {
+	if err := r.Scan(&e.Seq, &e.Type, &e.ID, &e.Version, &at, &e.Operator,
+		&e.Run, &e.Op, &e.Project, &e.Environment, &diff, &e.Change); err != nil {
 		return e, err
 	}
 	e.Time = time.UnixMicro(at).UTC()

@@ -98,7 +98,8 @@ func TestAVersionIsChangedOnce(t *testing.T) {
 	if got := string(r.update("thing", `{"id":"a","@version":1,"note":"x"}`)[0]["@version"]); got != "2" {
 		t.Error(got)
 	}
-	for _, again := range []string{`{"id":"a","@version":1,"note":"y"}`, `{"id":"a","@version":"1","note":"y"}`, `{"id":"a","@version":3,"note":"y"}`} {
+	for _, again := range []string{`{"id":"a","@version":1,"note":"y"}`, `{"id":"a","@version":"1","note":"y"}`,
+		`{"id":"a","@version":3,"note":"y"}`} {
 		_, err := r.Change(t.Context(), set(change(wire.OpUpdate, "thing", again)), by)
 		if got := told(err); got != "0 @version stale" {
 			t.Error(got)
@@ -121,7 +122,8 @@ func TestTheOutboxGivesEveryChangeOnceInOrder(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	who := plugin.By{Operator: "ann", Run: "7", Change: "note 1"}
-	_, err := r.Change(t.Context(), set(change(wire.OpCreate, "thing", `{"id":"a","name":"a","project":"p","password":"hunter2"}`), change(wire.OpCreate, "zone", `{"id":"z"}`)), who)
+	_, err := r.Change(t.Context(), set(change(wire.OpCreate, "thing", `{"id":"a","name":"a","project":"p","password":"hunter2"}`),
+		change(wire.OpCreate, "zone", `{"id":"z"}`)), who)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +145,8 @@ func TestTheOutboxGivesEveryChangeOnceInOrder(t *testing.T) {
 		}
 		for _, e := range page {
 			after = e.Seq
-			got = append(got, fmt.Sprintf("%s %s/%s v%d %s|%s in %s/%s %s → %s secret %v", e.Op, e.Type, e.ID, e.Version, e.Operator, e.Change, e.Project, e.Environment, wire.Raw(e.Before), wire.Raw(e.After), e.Secret))
+			got = append(got, fmt.Sprintf("%s %s/%s v%d %s|%s in %s/%s %s → %s secret %v",
+				e.Op, e.Type, e.ID, e.Version, e.Operator, e.Change, e.Project, e.Environment, wire.Raw(e.Before), wire.Raw(e.After), e.Secret))
 		}
 	}
 	want := []string{
@@ -189,7 +192,8 @@ func TestTheOutboxTellsWhatIsApart(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s v%d %v %v", e.ID, e.Version, e.Drifted, e.Settled))
 		}
 	}
-	want := []string{"b v1 [state] []", "a v3 [state] []", "a v5 [] [state]", "a v6 [state] []", "a v8 [] [state]", "a v9 [state] []", "a v10 [] [state]"}
+	want := []string{"b v1 [state] []", "a v3 [state] []", "a v5 [] [state]",
+		"a v6 [state] []", "a v8 [] [state]", "a v9 [state] []", "a v10 [] [state]"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
@@ -231,7 +235,8 @@ func TestWhatIsUniqueIsSoInItsProject(t *testing.T) {
 	r := open(t)
 	r.reopen(objectstore.Fixed([]wire.ObjectType{located(), zone()}))
 	r.create("box", `{"id":"a","project":"p","name":"x"}`, `{"id":"b","project":"q","name":"x"}`)
-	if _, err := r.Create(t.Context(), "box", rows(`{"id":"c","project":"q","name":"x"}`), by); err == nil || !strings.Contains(err.Error(), "already") {
+	if _, err := r.Create(t.Context(), "box", rows(`{"id":"c","project":"q","name":"x"}`), by); err == nil ||
+		!strings.Contains(err.Error(), "already") {
 		t.Error(err)
 	}
 	_, err := r.Create(t.Context(), "box", rows(`{"id":"a","project":"q","name":"y"}`), by)
@@ -249,7 +254,8 @@ func rowsHold(t *testing.T, path, text string) bool {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for _, query := range []string{"SELECT data FROM object_row", "SELECT value FROM object_value", "SELECT value FROM object_unique", "SELECT diff FROM object_history"} {
+	for _, query := range []string{"SELECT data FROM object_row", "SELECT value FROM object_value",
+		"SELECT value FROM object_unique", "SELECT diff FROM object_history"} {
 		rows, err := db.QueryContext(t.Context(), query)
 		if err != nil {
 			t.Fatal(err)
@@ -309,18 +315,21 @@ func TestSecretsAreSealedInTheDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	other, err := objectstore.Open(t.Context(), &plugin.Host{DB: db, Dialect: string(dialect), Clock: fixedClock{begin}, Key: bytes.Repeat([]byte{8}, 32)}, "p", objectstore.Fixed([]wire.ObjectType{thing()}))
+	other, err := objectstore.Open(t.Context(), &plugin.Host{DB: db, Dialect: string(dialect),
+		Clock: fixedClock{begin}, Key: bytes.Repeat([]byte{8}, 32)}, "p", objectstore.Fixed([]wire.ObjectType{thing()}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := other.Query(t.Context(), "thing", wire.Query{}); err == nil || strings.Contains(err.Error(), "hunter") {
 		t.Error(err)
 	}
-	without, err := objectstore.Open(t.Context(), &plugin.Host{DB: db, Dialect: string(dialect), Clock: fixedClock{begin}}, "p", objectstore.Fixed([]wire.ObjectType{thing()}))
+	without, err := objectstore.Open(t.Context(), &plugin.Host{DB: db, Dialect: string(dialect), Clock: fixedClock{begin}},
+		"p", objectstore.Fixed([]wire.ObjectType{thing()}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := without.Create(t.Context(), "thing", rows(`{"id":"c","name":"c","password":"x"}`), by); err == nil || !strings.Contains(err.Error(), "no key") {
+	if _, err := without.Create(t.Context(), "thing", rows(`{"id":"c","name":"c","password":"x"}`), by); err == nil ||
+		!strings.Contains(err.Error(), "no key") {
 		t.Error(err)
 	}
 	// A value that was moved to another row opens no more.
@@ -328,7 +337,8 @@ func TestSecretsAreSealedInTheDatabase(t *testing.T) {
 	if err := db.QueryRowContext(t.Context(), "SELECT data FROM object_row WHERE id = ?", "a").Scan(&data); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(t.Context(), "UPDATE object_row SET data = ? WHERE id = ?", strings.Replace(data, `"id":"a"`, `"id":"b"`, 1), "a"); err != nil {
+	if _, err := db.ExecContext(t.Context(), "UPDATE object_row SET data = ? WHERE id = ?",
+		strings.Replace(data, `"id":"a"`, `"id":"b"`, 1), "a"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := r.Query(t.Context(), "thing", wire.Query{}); err == nil {
@@ -374,7 +384,8 @@ func BenchmarkImport(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				s, err := objectstore.Open(b.Context(), &plugin.Host{DB: db, Dialect: string(dialect), Clock: fixedClock{begin}}, "p", objectstore.Fixed([]wire.ObjectType{thing(), zone()}))
+				s, err := objectstore.Open(b.Context(), &plugin.Host{DB: db, Dialect: string(dialect), Clock: fixedClock{begin}},
+					"p", objectstore.Fixed([]wire.ObjectType{thing(), zone()}))
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -52,7 +52,8 @@ func (s *shape) unknown(name string) error {
 	for _, a := range s.Attributes {
 		names = append(names, a.Name)
 	}
-	return &RowError{Message: "an attribute is unknown", At: map[string]string{name: fmt.Sprintf("it is unknown: %s has the attributes %s", s.Type, strings.Join(names, ", "))}}
+	return &RowError{Message: "an attribute is unknown",
+		At: map[string]string{name: fmt.Sprintf("it is unknown: %s has the attributes %s", s.Type, strings.Join(names, ", "))}}
 }
 
 // label is the display name of a row: its display attribute, else name, else id.

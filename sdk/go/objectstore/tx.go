@@ -104,7 +104,8 @@ func (t *Tx) create(ctx context.Context, def *shape, row wire.Row, p place) (wir
 		clean[wire.AttrID] = wire.Raw(id)
 	}
 	c := change{t: def, id: id, after: clean, op: Created, place: p}
-	err = t.sql.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) + 1 FROM object_history WHERE type = ? AND id = ?", def.Type, id).Scan(&c.version)
+	err = t.sql.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) + 1 FROM object_history WHERE type = ? AND id = ?", def.Type, id).
+		Scan(&c.version)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +152,8 @@ func (t *Tx) Update(ctx context.Context, typ string, rows []wire.Row) ([]wire.Ro
 }
 
 func (t *Tx) missing(typ, id string) error {
-	return &RowError{Message: "there is no such object", At: map[string]string{wire.AttrID: fmt.Sprintf("no %s:%s has the id %q", t.name, typ, id)}, Type: typ, ID: id}
+	return &RowError{Message: "there is no such object",
+		At: map[string]string{wire.AttrID: fmt.Sprintf("no %s:%s has the id %q", t.name, typ, id)}, Type: typ, ID: id}
 }
 
 // update takes a change whose after holds the given attributes alone.
@@ -258,7 +260,9 @@ func (c change) expected(row wire.Row) error {
 	if !given || isNull(want) || text(want) == strconv.FormatInt(c.version, 10) {
 		return nil
 	}
-	return &RowError{Message: "the object was changed meanwhile", At: map[string]string{wire.AttrVersion: fmt.Sprintf("it has version %d by now and not %s", c.version, text(want))}, Type: c.t.Type, ID: c.id, Code: wire.CodeStale}
+	return &RowError{Message: "the object was changed meanwhile",
+		At:   map[string]string{wire.AttrVersion: fmt.Sprintf("it has version %d by now and not %s", c.version, text(want))},
+		Type: c.t.Type, ID: c.id, Code: wire.CodeStale}
 }
 
 // store writes a row, its index and its history.
@@ -290,7 +294,8 @@ func (t *Tx) store(ctx context.Context, c change) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, "INSERT INTO object_history (seq, type, id, version, time, operator, run, op, project, environment, origin, diff) SELECT COALESCE(MAX(seq), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM object_history",
+	_, err = t.sql.ExecContext(ctx, "INSERT INTO object_history (seq, type, id, version, time, operator, "+
+		"run, op, project, environment, origin, diff) SELECT COALESCE(MAX(seq), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM object_history",
 		c.t.Type, c.id, c.version, at, t.by.Operator, t.by.Run, op, project, environment, origin, diff)
 	return err
 }
@@ -324,13 +329,16 @@ func (t *Tx) write(ctx context.Context, c change, at int64) error {
 		return plugin.Fail("object.too_large", fmt.Sprintf("the object has %d bytes: at most %d are possible", len(data), maxRow))
 	}
 	if c.before != nil {
-		_, err = t.sql.ExecContext(ctx, "UPDATE object_row SET version = ?, data = ?, updated = ? WHERE type = ? AND id = ?", c.version, data, at, c.t.Type, c.id)
+		_, err = t.sql.ExecContext(ctx, "UPDATE object_row SET version = ?, data = ?, updated = ? WHERE type = ? AND id = ?",
+			c.version, data, at, c.t.Type, c.id)
 		return err
 	}
-	_, err = t.sql.ExecContext(ctx, "INSERT INTO object_row (type, id, version, data, created, updated) VALUES (?, ?, ?, ?, ?, ?)", c.t.Type, c.id, c.version, data, at, at)
+	_, err = t.sql.ExecContext(ctx, "INSERT INTO object_row (type, id, version, data, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
+		c.t.Type, c.id, c.version, data, at, at)
 	if sqldb.Classify(err) == sqldb.FaultConflict {
 		// Whether it is taken, and by whom, is for those to know who may read it; the platform tells them.
-		return &RowError{Message: "the object cannot be created", At: map[string]string{wire.AttrID: fmt.Sprintf("the id %q cannot be used: choose another", c.id)}, Type: c.t.Type, ID: c.id}
+		return &RowError{Message: "the object cannot be created",
+			At: map[string]string{wire.AttrID: fmt.Sprintf("the id %q cannot be used: choose another", c.id)}, Type: c.t.Type, ID: c.id}
 	}
 	return err
 }

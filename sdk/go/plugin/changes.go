@@ -19,7 +19,8 @@ const (
 
 // byOf tells on whose behalf a request changes rows.
 func byOf(r *http.Request) By {
-	return By{Operator: r.Header.Get(wire.HeaderOperator), Run: r.Header.Get(wire.HeaderRun), Change: r.Header.Get(wire.HeaderChange), Model: r.Header.Get(wire.HeaderModel)}
+	return By{Operator: r.Header.Get(wire.HeaderOperator), Run: r.Header.Get(wire.HeaderRun),
+		Change: r.Header.Get(wire.HeaderChange), Model: r.Header.Get(wire.HeaderModel)}
 }
 
 // marked puts the mark of the types that hold into an answer. Whoever asked under

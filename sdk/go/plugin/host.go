@@ -72,7 +72,8 @@ func (realClock) After(d time.Duration) (<-chan time.Time, func()) {
 // process: SEXTANT_URL, SEXTANT_TOKEN, SEXTANT_KEY, SEXTANT_DATABASE_URL,
 // SEXTANT_DATA, SEXTANT_REACH.
 func HostFrom(getenv func(string) string, log *slog.Logger) (*Host, error) {
-	h := &Host{Data: getenv("SEXTANT_DATA"), URL: getenv("SEXTANT_URL"), Token: getenv("SEXTANT_TOKEN"), Incoming: getenv("SEXTANT_TOKEN"), Reach: getenv("SEXTANT_REACH"), Log: log}
+	h := &Host{Data: getenv("SEXTANT_DATA"), URL: getenv("SEXTANT_URL"), Token: getenv("SEXTANT_TOKEN"),
+		Incoming: getenv("SEXTANT_TOKEN"), Reach: getenv("SEXTANT_REACH"), Log: log}
 	if h.Token == "" {
 		return nil, errors.New("SEXTANT_TOKEN is empty: a plugin is started by the platform, or by hand with the token of its instance")
 	}
@@ -194,7 +195,8 @@ func (h *Host) File(ctx context.Context, digest string) (*os.File, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound {
-		return nil, fmt.Errorf("%w: the platform has no file with the SHA-256 %s: upload it first with sextant file put <file>, which prints its SHA-256", ErrFile, digest)
+		return nil, fmt.Errorf("%w: the platform has no file with the SHA-256 %s: "+
+			"upload it first with sextant file put <file>, which prints its SHA-256", ErrFile, digest)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%w: the platform answered %s for %s", ErrFile, resp.Status, digest)

@@ -50,7 +50,8 @@ type rowLog struct {
 }
 
 func newLogger(h *Host, key string) *logger {
-	return &logger{host: h, path: "/api/v1/jobs/" + url.PathEscape(key), rows: map[string]*rowLog{}, steps: map[string]wire.Progress{}, room: make(chan struct{}), dirty: make(chan struct{}, 1)}
+	return &logger{host: h, path: "/api/v1/jobs/" + url.PathEscape(key), rows: map[string]*rowLog{},
+		steps: map[string]wire.Progress{}, room: make(chan struct{}), dirty: make(chan struct{}, 1)}
 }
 
 func (l *logger) write(row string, p []byte) {
@@ -183,7 +184,8 @@ func (l *logger) take() []wire.Progress {
 				next := c.queue[0]
 				c.queue = c.queue[1:]
 				if torn := tornEnd(next.Bytes); torn > 0 && len(c.queue) == 0 && !l.ending && !c.gap { // its rest comes
-					c.queue = []wire.LogChunk{{Row: next.Row, Offset: next.Offset + int64(len(next.Bytes)-torn), Bytes: slices.Clone(next.Bytes[len(next.Bytes)-torn:])}}
+					c.queue = []wire.LogChunk{
+						{Row: next.Row, Offset: next.Offset + int64(len(next.Bytes)-torn), Bytes: slices.Clone(next.Bytes[len(next.Bytes)-torn:])}}
 					next.Bytes = next.Bytes[:len(next.Bytes)-torn]
 					if len(next.Bytes) > 0 {
 						l.unsent = append(l.unsent, next)

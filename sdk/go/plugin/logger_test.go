@@ -130,6 +130,7 @@ func TestWhatNobodyTakesIsAGapOfWholeLines(t *testing.T) {
 		t.Fatalf("%d bytes are told as lost; before them %q, behind them %.80q", s.lost.Lost, before[max(0, len(before)-40):], after)
 	}
 	if s.end != int64(bytes) || int(s.lost.Lines)+strings.Count(before, "\n") != lines || int(s.lost.Lost)+len(before) != bytes {
-		t.Fatalf("of %d bytes in %d lines came %d in %d, and %d in %d are told as lost", bytes, lines, len(before), strings.Count(before, "\n"), s.lost.Lost, s.lost.Lines)
+		t.Fatalf("of %d bytes in %d lines came %d in %d, and %d in %d are told as lost",
+			bytes, lines, len(before), strings.Count(before, "\n"), s.lost.Lost, s.lost.Lines)
 	}
 }

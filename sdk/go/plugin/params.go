@@ -71,7 +71,8 @@ func described(tag reflect.StructTag) wire.Text {
 
 func readTag(f reflect.StructField, tag string) (param, error) {
 	parts := strings.Split(tag, ",")
-	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: described(f.Tag), Pattern: f.Tag.Get("pattern"), Secret: f.Type == reflect.TypeFor[Secret]()}}
+	p := param{Param: wire.Param{Name: parts[0], Type: typeOf(f.Type), Description: described(f.Tag),
+		Pattern: f.Tag.Get("pattern"), Secret: f.Type == reflect.TypeFor[Secret]()}}
 	if p.Name == "" {
 		return p, fmt.Errorf("the tag names no parameter")
 	}

@@ -147,7 +147,8 @@ func (p *Plugin) service(name string) *wire.Service {
 
 func (s Spec) wire(in, out []param) wire.Action {
 	a := wire.Action{Action: s.Action, Title: s.Title, Description: s.Description, Path: "/v1/" + s.Service + "/" + s.Action, Method: "POST",
-		Target: s.Target, Batch: s.Batch, Risk: s.Risk, Idempotent: s.Idempotent, Async: s.Async, Cancel: true, Settles: s.Settles, Retry: s.Retry, Effects: s.Effects, OneOf: s.OneOf}
+		Target: s.Target, Batch: s.Batch, Risk: s.Risk, Idempotent: s.Idempotent,
+		Async: s.Async, Cancel: true, Settles: s.Settles, Retry: s.Retry, Effects: s.Effects, OneOf: s.OneOf}
 	if a.Batch == 0 {
 		a.Batch = defaultBatch
 	}

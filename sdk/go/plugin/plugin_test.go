@@ -114,7 +114,8 @@ const ann = `{"inputs":[{"callbackParameter":"p1","address":"h","name":"Ann","ti
 func TestARowGoesInAndComesOut(t *testing.T) {
 	t.Parallel()
 	s := serve(t, greeter(plugin.Spec{}, greet), &plugin.Host{})
-	want := map[string]any{"callbackParameter": "p1", "errorCode": "0", "errorMessage": "", "outcome": "ok", "text": "hello Ann hello Ann ", "exact": json.Number("0.10")}
+	want := map[string]any{"callbackParameter": "p1", "errorCode": "0", "errorMessage": "",
+		"outcome": "ok", "text": "hello Ann hello Ann ", "exact": json.Number("0.10")}
 	if diff := cmp.Diff(want, one(t, s.post(say, "k", ann))); diff != "" {
 		t.Error(diff)
 	}
@@ -131,7 +132,8 @@ func TestTheManifestComesFromTheStructs(t *testing.T) {
 	for _, p := range a.Input {
 		types[p.Name] = p.Type
 	}
-	want := map[string]string{"address": "string", "name": "string", "times": "int", "wait": "duration", "tone": "enum", "password": "string", "exact": "number", "extra": "object", "file": "file", "begin": "datetime"}
+	want := map[string]string{"address": "string", "name": "string", "times": "int",
+		"wait": "duration", "tone": "enum", "password": "string", "exact": "number", "extra": "object", "file": "file", "begin": "datetime"}
 	if diff := cmp.Diff(want, types); diff != "" {
 		t.Error(diff)
 	}
@@ -144,7 +146,9 @@ func TestTheManifestComesFromTheStructs(t *testing.T) {
 		B int `sx:"a"`
 	}
 	bad := plugin.New(wire.Manifest{Plugin: "bad"})
-	plugin.Action(bad, plugin.Spec{Service: "s", Action: "a"}, func(context.Context, *plugin.Call, twice) (struct{}, error) { return struct{}{}, nil })
+	plugin.Action(bad, plugin.Spec{Service: "s", Action: "a"}, func(context.Context, *plugin.Call, twice) (struct{}, error) {
+		return struct{}{}, nil
+	})
 	if _, err := bad.Handler(t.Context(), &plugin.Host{}); err == nil {
 		t.Error("two parameters of one name were accepted")
 	}
@@ -162,7 +166,8 @@ func TestOutcomes(t *testing.T) {
 		{"of another type", `"name":"x","address":"h","times":"many"`, greet, []any{"failed", "input.type", "times"}},
 		{"no duration", `"name":"x","address":"h","wait":"soon"`, greet, []any{"failed", "input.type", `"soon" is no duration`}},
 		{"not of the list", `"name":"x","address":"h","tone":"odd"`, greet, []any{"failed", "input.value", "kind, rude"}},
-		{"a panic", `"name":"x","address":"h"`, func(context.Context, *plugin.Call, greetIn) (greetOut, error) { panic("oh") }, []any{"failed", "panic", "oh"}},
+		{"a panic", `"name":"x","address":"h"`, func(context.Context, *plugin.Call, greetIn) (greetOut, error) { panic("oh") },
+			[]any{"failed", "panic", "oh"}},
 		{"an error", `"name":"x","address":"h"`, ends(errors.New("plain")), []any{"failed", "failed", "plain"}},
 		{"fail", `"name":"x","address":"h"`, ends(plugin.Fail("greet.no", "will not")), []any{"failed", "greet.no", "will not"}},
 		{"unknown", `"name":"x","address":"h"`, ends(plugin.Unknown("who knows")), []any{"unknown", "unknown", "who knows"}},
@@ -177,7 +182,8 @@ func TestOutcomes(t *testing.T) {
 			t.Parallel()
 			s := serve(t, greeter(plugin.Spec{Timeout: 200 * time.Millisecond}, tt.fn), &plugin.Host{})
 			got := one(t, s.post(say, "k", `{"inputs":[{"callbackParameter":"p1",`+tt.row+`}]}`))
-			if got["outcome"] != tt.want[0] || got["errorCode"] != tt.want[1] || !strings.Contains(fmt.Sprint(got["errorMessage"]), tt.want[2].(string)) {
+			if got["outcome"] != tt.want[0] || got["errorCode"] != tt.want[1] ||
+				!strings.Contains(fmt.Sprint(got["errorMessage"]), tt.want[2].(string)) {
 				t.Errorf("got %v", got)
 			}
 		})
@@ -317,7 +323,8 @@ func TestCancelEndsTheRows(t *testing.T) {
 			t.Errorf("cancel: %d", w.Code)
 		}
 	}()
-	for _, got := range rows(t, s.post(say, "k", `{"inputs":[{"callbackParameter":"a","name":"x","address":"h"},{"callbackParameter":"b","name":"y","address":"h"}]}`)) {
+	for _, got := range rows(t,
+		s.post(say, "k", `{"inputs":[{"callbackParameter":"a","name":"x","address":"h"},{"callbackParameter":"b","name":"y","address":"h"}]}`)) {
 		if got["outcome"] != "cancelled" {
 			t.Errorf("got %v", got)
 		}
@@ -421,7 +428,8 @@ func TestLiveOutputAndCallBackAreBroughtAgain(t *testing.T) {
 
 func TestDurations(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]time.Duration{"PT90S": 90 * time.Second, "P1DT2H": 26 * time.Hour, "PT0.5S": 500 * time.Millisecond, "90s": 90 * time.Second, "P2W": 14 * 24 * time.Hour, "P": -1, "PT": -1, "P1M": -1, "": -1, "-PT1S": -1, "P99999999999999D": -1} {
+	for text, want := range map[string]time.Duration{"PT90S": 90 * time.Second, "P1DT2H": 26 * time.Hour, "PT0.5S": 500 * time.Millisecond,
+		"90s": 90 * time.Second, "P2W": 14 * 24 * time.Hour, "P": -1, "PT": -1, "P1M": -1, "": -1, "-PT1S": -1, "P99999999999999D": -1} {
 		got, err := plugin.ParseDuration(text)
 		if want < 0 && err == nil || want >= 0 && got != want {
 			t.Errorf("%q: got %v %v", text, got, err)

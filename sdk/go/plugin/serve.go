@@ -181,7 +181,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, a *action) {
 		return
 	}
 	if prior.fresh {
-		c := &batch{server: s, action: a, key: key, req: req, run: r.Header.Get(wire.HeaderRun), project: r.Header.Get(wire.HeaderProject), fence: r.Header.Get(wire.HeaderFence), again: a.spec.Risk != wire.RiskRead && r.Header.Get(wire.HeaderAgain) != "", lost: prior.begun && !a.spec.Idempotent}
+		c := &batch{server: s, action: a, key: key, req: req, run: r.Header.Get(wire.HeaderRun),
+			project: r.Header.Get(wire.HeaderProject), fence: r.Header.Get(wire.HeaderFence), again: a.spec.Risk != wire.RiskRead &&
+				r.Header.Get(wire.HeaderAgain) != "", lost: prior.begun && !a.spec.Idempotent}
 		if !s.host.Go(func() { s.work(ctx, c, prior.work) }) {
 			cancel(nil)
 			s.results.finish(key, prior.work, nil)
@@ -273,7 +275,8 @@ func (s *server) callback(key string, body []byte) {
 	defer cancel()
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 		status, err := s.host.post(ctx, "/api/v1/jobs/"+url.PathEscape(key)+"/result", json.RawMessage(body))
-		if err == nil && (status < 300 || status == http.StatusNotFound || status == http.StatusConflict || status == http.StatusGone || status == http.StatusUnprocessableEntity) {
+		if err == nil && (status < 300 || status == http.StatusNotFound || status == http.StatusConflict ||
+			status == http.StatusGone || status == http.StatusUnprocessableEntity) {
 			return
 		}
 		s.host.Log.Warn("the platform did not take a result; it is brought again", "key", key, "status", status, "err", err)
@@ -328,7 +331,8 @@ func (b *batch) do(ctx context.Context) []byte {
 
 func (b *batch) row(ctx context.Context, in wire.Row, log *logger) wire.Row {
 	id := text(in[wire.FieldCallback])
-	call := &Call{Host: b.server.host, Key: b.key + "/" + id, Row: id, Operator: b.req.Operator, Run: b.run, Project: b.project, Fence: b.fence, Again: b.again, log: log}
+	call := &Call{Host: b.server.host, Key: b.key + "/" + id, Row: id, Operator: b.req.Operator,
+		Run: b.run, Project: b.project, Fence: b.fence, Again: b.again, log: log}
 	_ = json.Unmarshal(in[wire.FieldTyped], &call.typed) // it is there only where there are some
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, jobKey{}, b.key), b.action.timeout)
 	defer cancel()

@@ -71,7 +71,8 @@ func (s salt) head(b []byte, off int64) (frame, bool) {
 	if !bytes.HasPrefix(b, frameMagic) || s.sum(b[:28]) != binary.LittleEndian.Uint32(b[28:]) {
 		return frame{}, false
 	}
-	f := frame{kind: b[4], off: off, length: int64(binary.LittleEndian.Uint32(b[8:])), seq: binary.LittleEndian.Uint64(b[12:]), count: int(binary.LittleEndian.Uint32(b[20:])), sum: binary.LittleEndian.Uint32(b[24:])}
+	f := frame{kind: b[4], off: off, length: int64(binary.LittleEndian.Uint32(b[8:])),
+		seq: binary.LittleEndian.Uint64(b[12:]), count: int(binary.LittleEndian.Uint32(b[20:])), sum: binary.LittleEndian.Uint32(b[24:])}
 	return f, f.length <= maxFrame
 }
 

@@ -87,7 +87,9 @@ func TestARecordIsReadAsItWasWritten(t *testing.T) {
 	want[1].Time = 5 // time never goes back
 	check := func() {
 		t.Helper()
-		if got := read(t, l, segment.Select{}); fmt.Sprintf("%+v %+v", got, got[2].Lost) != fmt.Sprintf("%+v %+v", got, want[2].Lost) || len(got) != 3 || got[0].Trace != want[0].Trace || !slices.Equal(got[0].Attrs, want[0].Attrs) || got[1].Time != 5 || !bytes.Equal(got[1].Body, want[1].Body) || got[0].Level != 9 || got[0].Offset != 7 {
+		if got := read(t, l, segment.Select{}); fmt.Sprintf("%+v %+v", got, got[2].Lost) != fmt.Sprintf("%+v %+v", got, want[2].Lost) ||
+			len(got) != 3 || got[0].Trace != want[0].Trace || !slices.Equal(got[0].Attrs, want[0].Attrs) ||
+			got[1].Time != 5 || !bytes.Equal(got[1].Body, want[1].Body) || got[0].Level != 9 || got[0].Offset != 7 {
 			t.Fatalf("got %+v", got)
 		}
 	}
@@ -142,8 +144,10 @@ func TestALogIsWhatWasAppendedWhateverHappensMeanwhile(t *testing.T) {
 				var some []segment.Record
 				for range rapid.IntRange(1, 4).Draw(rt, "records") {
 					stream := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "stream")
-					body := strings.Join(rapid.SliceOfN(rapid.SampledFrom(words), 1, 30).Draw(rt, "words"), rapid.SampledFrom([]string{"", " "}).Draw(rt, "between"))
-					some = append(some, segment.Record{Time: int64(len(m.records)) * 10, Stream: stream, Offset: int64(len(m.text[stream])), Body: []byte(body)})
+					body := strings.Join(rapid.SliceOfN(rapid.SampledFrom(words), 1, 30).Draw(rt, "words"),
+						rapid.SampledFrom([]string{"", " "}).Draw(rt, "between"))
+					some = append(some,
+						segment.Record{Time: int64(len(m.records)) * 10, Stream: stream, Offset: int64(len(m.text[stream])), Body: []byte(body)})
 					m.text[stream] += body
 				}
 				if err := l.Append(some...); err != nil {
@@ -168,7 +172,8 @@ func compare(t *testing.T, rt *rapid.T, l *segment.Log, m *model) {
 		rt.Fatalf("from %d: %d records, want %d", from, len(got), len(want))
 	}
 	for i := range got {
-		if got[i].Seq != want[i].Seq || got[i].Stream != want[i].Stream || !bytes.Equal(got[i].Body, want[i].Body) || got[i].Offset != want[i].Offset {
+		if got[i].Seq != want[i].Seq || got[i].Stream != want[i].Stream || !bytes.Equal(got[i].Body, want[i].Body) ||
+			got[i].Offset != want[i].Offset {
 			rt.Fatalf("from %d: record %d is %+v, want %+v", from, i, got[i], want[i])
 		}
 	}
@@ -214,7 +219,8 @@ func compare(t *testing.T, rt *rapid.T, l *segment.Log, m *model) {
 	n := rapid.Int64Range(1, 20).Draw(rt, "lines")
 	at, skip, err := l.Last(t.Context(), segment.Select{Stream: func(s string) bool { return s == "a" }}, n)
 	tail := texts(read(t, l, segment.Select{From: at}))["a"]
-	if err != nil || !strings.HasSuffix(m.text["a"], tail) || int64(strings.Count(tail, "\n"))-skip != min(n, int64(strings.Count(m.text["a"], "\n"))) {
+	if err != nil || !strings.HasSuffix(m.text["a"], tail) ||
+		int64(strings.Count(tail, "\n"))-skip != min(n, int64(strings.Count(m.text["a"], "\n"))) {
 		rt.Fatalf("the last %d lines of %q are %q, %v", n, m.text["a"], tail, err)
 	}
 }
@@ -463,7 +469,8 @@ func TestTrimDropsTheOldestAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := read(t, l, segment.Select{})
-	if l.Size() >= size || got[0].Lost == nil || got[0].Lost.Reason != segment.Dropped || got[0].Lost.Bytes != got[1].Offset || !strings.HasSuffix(text, texts(got)["s"]) {
+	if l.Size() >= size || got[0].Lost == nil || got[0].Lost.Reason != segment.Dropped ||
+		got[0].Lost.Bytes != got[1].Offset || !strings.HasSuffix(text, texts(got)["s"]) {
 		t.Fatalf("after trimming %d of %d bytes: %+v", l.Size(), size, got[0])
 	}
 	if l.End("s") != int64(len(text)) {

@@ -68,7 +68,8 @@ func checkVersion(d Dialect, name, version string) error {
 func checkPostgres(ctx context.Context, db *sql.DB) error {
 	var version, encoding, isolation, zone, name, user string
 	var creates bool
-	err := db.QueryRowContext(ctx, `SELECT current_setting('server_version'), pg_encoding_to_char(encoding), current_setting('transaction_isolation'),
+	err := db.QueryRowContext(ctx,
+		`SELECT current_setting('server_version'), pg_encoding_to_char(encoding), current_setting('transaction_isolation'),
 current_setting('TimeZone'), current_database(), current_user, COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)
 FROM pg_database WHERE datname = current_database()`).Scan(&version, &encoding, &isolation, &zone, &name, &user, &creates)
 	if err != nil {
@@ -79,21 +80,25 @@ FROM pg_database WHERE datname = current_database()`).Scan(&version, &encoding, 
 	}
 	switch {
 	case encoding != "UTF8":
-		return unfit("the database %s has the encoding %s: make it anew with CREATE DATABASE %s ENCODING 'UTF8' TEMPLATE template0", name, encoding, name)
+		return unfit("the database %s has the encoding %s: make it anew with CREATE DATABASE %s ENCODING 'UTF8' TEMPLATE template0",
+			name, encoding, name)
 	case isolation != "read committed":
 		return unfit("sessions have the isolation level %s and not read committed: a proxy between changes it", isolation)
 	case zone != "UTC":
 		return unfit("sessions have the time zone %s and not UTC: a proxy between changes it", zone)
 	case !creates:
-		return unfit("the user %s may not make tables in the database %s: ALTER DATABASE %s OWNER TO %s, or GRANT CREATE, USAGE ON SCHEMA public TO %s", user, name, name, user, user)
+		return unfit("the user %s may not make tables in the database %s: "+
+			"ALTER DATABASE %s OWNER TO %s, or GRANT CREATE, USAGE ON SCHEMA public TO %s", user, name, name, user, user)
 	}
 	return foreignCollation(ctx, db, `SELECT table_name, column_name, COALESCE(collation_name, 'the default') FROM information_schema.columns
-WHERE table_schema = current_schema() AND data_type = 'text' AND COALESCE(collation_name, '') <> 'C' ORDER BY table_name, column_name LIMIT 1`, "C")
+WHERE table_schema = current_schema() AND data_type = 'text' AND COALESCE(collation_name, '') <> 'C' `+
+		`ORDER BY table_name, column_name LIMIT 1`, "C")
 }
 
 func checkMySQL(ctx context.Context, db *sql.DB) error {
 	var version, zone, sqlMode, engine string
-	if err := db.QueryRowContext(ctx, "SELECT VERSION(), @@session.time_zone, @@session.sql_mode, @@session.default_storage_engine").Scan(&version, &zone, &sqlMode, &engine); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT VERSION(), @@session.time_zone, @@session.sql_mode, @@session.default_storage_engine").
+		Scan(&version, &zone, &sqlMode, &engine); err != nil {
 		return err
 	}
 	dialect, name, variable := MySQL, "MySQL", "@@session.transaction_isolation"
@@ -122,7 +127,8 @@ func checkMySQL(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	return foreignCollation(ctx, db, `SELECT table_name, column_name, collation_name FROM information_schema.columns
-WHERE table_schema = DATABASE() AND collation_name IS NOT NULL AND collation_name NOT IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY table_name, column_name LIMIT 1`, "utf8mb4_nopad_bin or utf8mb4_0900_bin")
+WHERE table_schema = DATABASE() AND collation_name IS NOT NULL AND collation_name NOT IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') `+
+		`ORDER BY table_name, column_name LIMIT 1`, "utf8mb4_nopad_bin or utf8mb4_0900_bin")
 }
 
 // maketable finds out whether the user may make and drop tables.
@@ -136,9 +142,11 @@ func maketable(ctx context.Context, db *sql.DB) error {
 	if err := c.QueryRowContext(ctx, "SELECT DATABASE(), CURRENT_USER()").Scan(&name, &user); err != nil {
 		return err
 	}
-	for _, text := range []string{"CREATE TABLE IF NOT EXISTS sextant_check (id BIGINT NOT NULL PRIMARY KEY)", "CREATE INDEX sextant_check_id ON sextant_check (id)", "DROP TABLE sextant_check"} {
+	for _, text := range []string{"CREATE TABLE IF NOT EXISTS sextant_check (id BIGINT NOT NULL PRIMARY KEY)",
+		"CREATE INDEX sextant_check_id ON sextant_check (id)", "DROP TABLE sextant_check"} {
 		if _, err := c.ExecContext(ctx, text); Classify(err) == FaultDenied {
-			return unfit("the user %s may not make, change or drop tables in the database %s: GRANT ALL ON `%s`.* TO %s", user, name, name, account(user))
+			return unfit("the user %s may not make, change or drop tables in the database %s: GRANT ALL ON `%s`.* TO %s",
+				user, name, name, account(user))
 		} else if err != nil && !strings.Contains(err.Error(), "Duplicate key name") {
 			return err
 		}
@@ -161,5 +169,6 @@ func foreignCollation(ctx context.Context, db *sql.DB, query, want string) error
 	if err != nil {
 		return err
 	}
-	return unfit("the column %s of the table %s has the collation %s and not %s, so that other texts would count as equal: restore the tables as they were made, or empty the database", column, table, collation, want)
+	return unfit("the column %s of the table %s has the collation %s and not %s, "+
+		"so that other texts would count as equal: restore the tables as they were made, or empty the database", column, table, collation, want)
 }

@@ -56,7 +56,8 @@ func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, domain string, fs
 }
 
 // ErrNewer is returned for tables of another version than the program's.
-var ErrNewer = errors.New("the tables were made by another version of the program: use that one, or a newer one; before 0.1 a folder of an older version cannot be used")
+var ErrNewer = errors.New("the tables were made by another version of the program: " +
+	"use that one, or a newer one; before 0.1 a folder of an older version cannot be used")
 
 // known refuses a database in which migrations ran that are not there: their
 // tables are unknown.

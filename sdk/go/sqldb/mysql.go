@@ -14,7 +14,8 @@ import (
 )
 
 // mode makes MySQL read SQL as the others do, and refuse what does not fit.
-const mode = "'ANSI_QUOTES,PIPES_AS_CONCAT,IGNORE_SPACE,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+const mode = "'ANSI_QUOTES,PIPES_AS_CONCAT,IGNORE_SPACE,NO_BACKSLASH_ESCAPES," +
+	"STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 
 func openMySQL(address string, readOnly bool) (*sql.DB, error) {
 	wrong := fmt.Errorf("%w: %s; %s", ErrURL, Redact(address), forms)
@@ -37,7 +38,8 @@ func openMySQL(address string, readOnly bool) (*sql.DB, error) {
 		case "tls":
 			cfg.TLSConfig = values[0]
 		default:
-			return nil, fmt.Errorf("%w: %s: the option %q is not known; there are socket and tls (true, skip-verify, preferred)", ErrURL, Redact(address), name)
+			return nil, fmt.Errorf("%w: %s: the option %q is not known; there are socket and tls (true, skip-verify, preferred)",
+				ErrURL, Redact(address), name)
 		}
 	}
 	if cfg.Net == "tcp" && u.Hostname() == "" {

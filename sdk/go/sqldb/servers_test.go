@@ -69,25 +69,29 @@ func TestOneTextServesAll(t *testing.T) {
 		exec(t, db, insert, 1, "a 'quoted' ? \\ 名字", data, `{"a":"\"b\\"}`)
 		var name, note, hash string
 		var got []byte
-		if err := db.QueryRowContext(t.Context(), "SELECT name, note, data, hash FROM sample WHERE id = ? AND note <> '?' -- no ?", 1).Scan(&name, &note, &got, &hash); err != nil {
+		if err := db.QueryRowContext(t.Context(), "SELECT name, note, data, hash FROM sample WHERE id = ? AND note <> '?' -- no ?", 1).
+			Scan(&name, &note, &got, &hash); err != nil {
 			t.Fatal(err)
 		}
 		if name != "a 'quoted' ? \\ 名字" || note != "it's" || !bytes.Equal(got, data) || hash != `{"a":"\"b\\"}` {
 			t.Errorf("got %q %q %v %q", name, note, got, hash)
 		}
 		for range 2 {
-			exec(t, db, sqldb.Upsert("sample", 1, []string{"id", "name", "note", "data", "hash"}), 1, "b", []byte("bytes for a text"), "text for bytes \\x41", "")
+			exec(t, db, sqldb.Upsert("sample", 1, []string{"id", "name", "note", "data", "hash"}),
+				1, "b", []byte("bytes for a text"), "text for bytes \\x41", "")
 			exec(t, db, sqldb.Upsert("other", 2, []string{"a", "b"}), true, "b") // a bool is 0 or 1
 		}
 		var large int64
 		const most = 1<<62 + 1
-		if err := db.QueryRowContext(t.Context(), "SELECT MAX(CASE WHEN a = 7 THEN 1 ELSE ? END) FROM other", int64(most)).Scan(&large); err != nil || large != most {
+		if err := db.QueryRowContext(t.Context(), "SELECT MAX(CASE WHEN a = 7 THEN 1 ELSE ? END) FROM other", int64(most)).
+			Scan(&large); err != nil || large != most {
 			t.Errorf("a large number beside a small one: %d, %v", large, err)
 		}
 		if n := number(t, db, "SELECT COUNT(*) FROM other WHERE a = 1"); n != 1 {
 			t.Errorf("%d rows", n)
 		}
-		if err := db.QueryRowContext(t.Context(), "SELECT note || '/' || name, data FROM sample").Scan(&name, &note); err != nil || name != "bytes for a text/b" || note != "text for bytes \\x41" {
+		if err := db.QueryRowContext(t.Context(), "SELECT note || '/' || name, data FROM sample").Scan(&name, &note); err != nil ||
+			name != "bytes for a text/b" || note != "text for bytes \\x41" {
 			t.Errorf("%q %q, %v", name, note, err)
 		}
 	})
@@ -167,7 +171,8 @@ func TestServersClassify(t *testing.T) {
 		}
 		defer none.Close()
 		expect("no such database", none.PingContext(t.Context()), sqldb.FaultDenied)
-		away, _, err := sqldb.Open(map[sqldb.Dialect]string{sqldb.Postgres: "postgres://u:hunter2@127.0.0.1:1/d", sqldb.MySQL: "mysql://u:hunter2@127.0.0.1:1/d"}[kind], false)
+		away, _, err := sqldb.Open(map[sqldb.Dialect]string{
+			sqldb.Postgres: "postgres://u:hunter2@127.0.0.1:1/d", sqldb.MySQL: "mysql://u:hunter2@127.0.0.1:1/d"}[kind], false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +236,8 @@ func TestSessionsHaveTheirSettings(t *testing.T) {
 			defer c.Close()
 			for query, want := range map[sqldb.Dialect]map[string]string{
 				sqldb.Postgres: {"SHOW transaction_isolation": "read committed", "SHOW timezone": "UTC"},
-				sqldb.MySQL:    {"SELECT @@session.tx_isolation": "READ-COMMITTED", "SELECT @@session.time_zone": "+00:00", "SELECT @@session.collation_connection": "utf8mb4_bin"},
+				sqldb.MySQL: {"SELECT @@session.tx_isolation": "READ-COMMITTED",
+					"SELECT @@session.time_zone": "+00:00", "SELECT @@session.collation_connection": "utf8mb4_bin"},
 			}[kind] {
 				var got string
 				if err := c.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != want {
@@ -263,7 +269,8 @@ func TestCheckRefusesByName(t *testing.T) {
 		name := address[strings.Index(address, "/t")+1 : strings.Index(address, "?")]
 		for _, text := range map[sqldb.Dialect][]string{
 			sqldb.Postgres: {"ALTER DATABASE " + name + " OWNER TO postgres"},
-			sqldb.MySQL:    {"REVOKE ALL PRIVILEGES ON `" + name + "`.* FROM 'sextant'@'localhost'", "GRANT SELECT ON `" + name + "`.* TO 'sextant'@'localhost'"},
+			sqldb.MySQL: {"REVOKE ALL PRIVILEGES ON `" + name + "`.* FROM 'sextant'@'localhost'",
+				"GRANT SELECT ON `" + name + "`.* TO 'sextant'@'localhost'"},
 		}[kind] {
 			exec(t, server.Admin(), text)
 		}
@@ -281,7 +288,8 @@ func TestCheckRefusesByName(t *testing.T) {
 func TestMigrationsOfAnotherVersionAreRefused(t *testing.T) {
 	t.Parallel()
 	on(t, func(t *testing.T, db *sql.DB, kind sqldb.Dialect, _ string) {
-		files := fstest.MapFS{"202601010000_create.sql": script("CREATE TABLE t (x INTEGER);"), "202601020000_more.sql": script("CREATE TABLE u (x INTEGER);")}
+		files := fstest.MapFS{"202601010000_create.sql": script("CREATE TABLE t (x INTEGER);"),
+			"202601020000_more.sql": script("CREATE TABLE u (x INTEGER);")}
 		if err := sqldb.Migrate(t.Context(), db, kind, "one", files); err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +304,8 @@ func TestMigrationsOfAnotherVersionAreRefused(t *testing.T) {
 func TestMigrationsOfADialect(t *testing.T) {
 	t.Parallel()
 	on(t, func(t *testing.T, db *sql.DB, kind sqldb.Dialect, _ string) {
-		files := fstest.MapFS{"202601010000_create.sql": script("CREATE TABLE t (x INTEGER);"), string(kind) + "/202601010000_create.sql": script("CREATE TABLE special (x INTEGER);")}
+		files := fstest.MapFS{"202601010000_create.sql": script("CREATE TABLE t (x INTEGER);"),
+			string(kind) + "/202601010000_create.sql": script("CREATE TABLE special (x INTEGER);")}
 		if err := sqldb.Migrate(t.Context(), db, kind, "one", files); err != nil {
 			t.Fatal(err)
 		}

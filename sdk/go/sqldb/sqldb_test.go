@@ -40,7 +40,9 @@ func number(t *testing.T, db *sql.DB, query string) (n int) {
 
 func TestOpenRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"", "sqlite:", "file.db", "mysql://root:hunter2@db", "postgres://u:hunter2@h", "mysql://root:hunter2@db/x?charset=latin1", "postgres://u:hunter2@h/d?sslmode=hunter2", "mysql://root:hunt%er2@db/x", "postgres://u:hunt%er2@h/d", "root:hunter2@tcp(db:3306)/x", "host=db password=hunter2", "::hunter2"} {
+	for _, address := range []string{"", "sqlite:", "file.db", "mysql://root:hunter2@db",
+		"postgres://u:hunter2@h", "mysql://root:hunter2@db/x?charset=latin1", "postgres://u:hunter2@h/d?sslmode=hunter2",
+		"mysql://root:hunt%er2@db/x", "postgres://u:hunt%er2@h/d", "root:hunter2@tcp(db:3306)/x", "host=db password=hunter2", "::hunter2"} {
 		t.Run(strings.ReplaceAll(address, "/", "_"), func(t *testing.T) {
 			t.Parallel()
 			_, _, err := sqldb.Open(address, false)
@@ -197,7 +199,8 @@ func TestMigrateGoesForwardOnce(t *testing.T) {
 		}
 	}
 	// Another domain counts for itself.
-	if err := sqldb.Migrate(t.Context(), db, sqldb.SQLite, "two", fstest.MapFS{"202601010000_create.sql": script("CREATE TABLE u (x INTEGER);")}); err != nil {
+	if err := sqldb.Migrate(t.Context(), db, sqldb.SQLite, "two",
+		fstest.MapFS{"202601010000_create.sql": script("CREATE TABLE u (x INTEGER);")}); err != nil {
 		t.Fatal(err)
 	}
 	files["202601020000_more.sql"] = script("INSERT INTO t VALUES (2);")
@@ -239,7 +242,8 @@ func TestMigrateWithoutFilesOrDialect(t *testing.T) {
 	if err := sqldb.Migrate(t.Context(), db, sqldb.SQLite, "one", fstest.MapFS{}); err == nil {
 		t.Error("a domain without migrations passes as migrated")
 	}
-	if err := sqldb.Migrate(t.Context(), db, "oracle", "one", fstest.MapFS{"202601010000_create.sql": script("CREATE TABLE t (x INTEGER);")}); err == nil {
+	if err := sqldb.Migrate(t.Context(), db, "oracle", "one",
+		fstest.MapFS{"202601010000_create.sql": script("CREATE TABLE t (x INTEGER);")}); err == nil {
 		t.Error("an unknown dialect passes")
 	}
 }

@@ -20,7 +20,8 @@ func openSQLite(path string, readOnly bool) (*sql.DB, error) {
 
 func dsn(path string, readOnly bool) string {
 	q := url.Values{}
-	for _, p := range []string{"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(OFF)", "cache_size(-4000)", "journal_size_limit(16777216)"} {
+	for _, p := range []string{"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)",
+		"foreign_keys(OFF)", "cache_size(-4000)", "journal_size_limit(16777216)"} {
 		q.Add("_pragma", p)
 	}
 	if readOnly {

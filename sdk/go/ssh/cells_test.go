@@ -82,8 +82,10 @@ func TestAHostThatLetsNobodyIn(t *testing.T) {
 		{"no banner", says(t, ""), []string{s.HostKey}, cred, ssh.Unreachable},
 		{"a banner without end", says(t, strings.Repeat("hello\r\n", 100)), []string{s.HostKey}, cred, ssh.Unreachable},
 		{"no key exchange", says(t, "SSH-2.0-OpenSSH_9.2\r\n"), []string{s.HostKey}, cred, ssh.Unreachable},
-		{"a packet of four gigabytes", says(t, "SSH-2.0-OpenSSH_9.2\r\n\xff\xff\xff\xff\x00"+strings.Repeat("x", 1000)), []string{s.HostKey}, cred, ssh.Unreachable},
-		{"another log-in refused", locked.Address, []string{locked.HostKey}, ssh.Credential{User: locked.User, PrivateKey: locked.PrivateKey}, ssh.Auth},
+		{"a packet of four gigabytes", says(t, "SSH-2.0-OpenSSH_9.2\r\n\xff\xff\xff\xff\x00"+strings.Repeat("x", 1000)),
+			[]string{s.HostKey}, cred, ssh.Unreachable},
+		{"another log-in refused", locked.Address, []string{locked.HostKey},
+			ssh.Credential{User: locked.User, PrivateKey: locked.PrivateKey}, ssh.Auth},
 		{"a slow log-in", slow.Address, []string{slow.HostKey}, ssh.Credential{User: slow.User, PrivateKey: cred.PrivateKey}, ssh.Unreachable},
 	}
 	for _, tt := range tests {
@@ -161,7 +163,8 @@ func TestOddHosts(t *testing.T) {
 		{"a prompt for a password", s.Address, "head -c 1 </dev/tty && echo in; echo did >>" + w, "", 0, "", "did\n"},
 		{"a question to its input", s.Address, "read -r a || echo nothing; echo \"$a\" >>" + w, "", 0, "nothing\n", "\n"},
 		{"input that it stops reading", s.Address, "head -c 3 >>" + w + "; exec <&-; exit 4", strings.Repeat("abc", 500_000), 4, "", "abc"},
-		{"files from the future and the past", s.Address, `touch -d 2001-01-01 "$HOME/.sextant/jobs"/*/exit; touch -d 2099-01-01 "$HOME/.sextant/jobs"/*/leader; echo did >>` + w + "; exit 5", "", 5, "", "did\n"},
+		{"files from the future and the past", s.Address, `touch -d 2001-01-01 "$HOME/.sextant/jobs"/*/exit; ` +
+			`touch -d 2099-01-01 "$HOME/.sextant/jobs"/*/leader; echo did >>` + w + "; exit 5", "", 5, "", "did\n"},
 	}
 	for _, tt := range tests {
 		_ = os.Remove(w) // it may not be there
@@ -186,7 +189,8 @@ func TestMuchOutputTakesLittleMemory(t *testing.T) {
 	to, cred := target(s)
 	peak := watchMemory(t)
 	live := &counter{}
-	got, err := p.Run(t.Context(), to, cred, ssh.Command{Key: "live", Script: "head -c 30000000 /dev/zero | tr '\\0' x; seq 1 100000; exit 2", Output: live})
+	got, err := p.Run(t.Context(), to, cred,
+		ssh.Command{Key: "live", Script: "head -c 30000000 /dev/zero | tr '\\0' x; seq 1 100000; exit 2", Output: live})
 	if err != nil || got.ExitCode != 2 || !got.Cut || live.n != 30_000_000+588_895 || !strings.HasSuffix(got.Stdout, "99999\n100000\n") {
 		t.Errorf("%d bytes live, %d kept, %v", live.n, len(got.Stdout), err)
 	}
@@ -280,7 +284,8 @@ func TestAKeyRunsOnceThroughBreakingConnections(t *testing.T) {
 			p := pool(t)
 			go func() {
 				for {
-					got, err := p.Run(ctx, to, cred, ssh.Command{Key: fmt.Sprint(i), Script: fmt.Sprintf("echo %d >>%s; sleep 0.2; exit 6", i, w), Stdin: strings.Repeat("x", 100_000)})
+					got, err := p.Run(ctx, to, cred,
+						ssh.Command{Key: fmt.Sprint(i), Script: fmt.Sprintf("echo %d >>%s; sleep 0.2; exit 6", i, w), Stdin: strings.Repeat("x", 100_000)})
 					var e *ssh.Error
 					if errors.As(err, &e) && e.CertainlyNotRun() && ctx.Err() == nil {
 						continue // as the platform does

@@ -27,11 +27,13 @@ var (
 		ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519, "curve25519-sha256@libssh.org", ssh.KeyExchangeECDHP256,
 		ssh.KeyExchangeECDHP384, ssh.KeyExchangeECDHP521, ssh.KeyExchangeDH16SHA512, ssh.KeyExchangeDH14SHA256, ssh.KeyExchangeDHGEXSHA256,
 	}
-	ciphers = []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM, ssh.CipherChaCha20Poly1305, ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR}
+	ciphers = []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM, ssh.CipherChaCha20Poly1305,
+		ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR}
 	macs    = []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM, ssh.HMACSHA256, ssh.HMACSHA512}
 	rsaSigs = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
 	// hostKeys are in the order in which they are asked for.
-	hostKeys = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+	hostKeys = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384,
+		ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
 )
 
 // errRounds ends a log-in at which the same questions come again and again, as
@@ -155,7 +157,8 @@ func kindOfKey(algorithm string) string {
 }
 
 // connect connects once; shown is the kind of the key that the host has shown.
-func connect(ctx context.Context, t Target, user string, methods []ssh.AuthMethod, pins *pins) (client *ssh.Client, shown string, err error) {
+func connect(ctx context.Context, t Target, user string, methods []ssh.AuthMethod,
+	pins *pins) (client *ssh.Client, shown string, err error) {
 	raw, err := reach(ctx, t)
 	if err != nil {
 		return nil, "", err
@@ -237,9 +240,11 @@ func dialError(ctx context.Context, address string, err error) error {
 func disagreement(address string, e *ssh.AlgorithmNegotiationError) error {
 	offered := strings.Join(e.RequestedAlgorithms, ", ")
 	if e.What == "host key" && slices.ContainsFunc(e.RequestedAlgorithms, func(a string) bool { return slices.Contains(hostKeys, a) }) {
-		return &Error{Kind: HostKeyChanged, Address: address, Message: "the host has no key of the pinned kind any more: pin its new key only if it was set up anew"}
+		return &Error{Kind: HostKeyChanged, Address: address,
+			Message: "the host has no key of the pinned kind any more: pin its new key only if it was set up anew"}
 	}
-	return &Error{Kind: Weak, Address: address, Message: fmt.Sprintf("the host offers nothing for the %s that is safe: it offers %.300s", e.What, offered)}
+	return &Error{
+		Kind: Weak, Address: address, Message: fmt.Sprintf("the host offers nothing for the %s that is safe: it offers %.300s", e.What, offered)}
 }
 
 // pins are the keys that a host may present.
@@ -262,7 +267,8 @@ func readPins(t Target) (*pins, error) {
 		fingerprint, key := readPin(strings.TrimSpace(rest))
 		switch {
 		case fingerprint == "" && key == nil:
-			return nil, &Error{Kind: HostKeyUnknown, Address: t.Address, Message: fmt.Sprintf("the pinned host key %q is neither a public key nor a fingerprint SHA256:…", line)}
+			return nil, &Error{Kind: HostKeyUnknown, Address: t.Address,
+				Message: fmt.Sprintf("the pinned host key %q is neither a public key nor a fingerprint SHA256:…", line)}
 		case revoked:
 			if key != nil {
 				fingerprint = ssh.FingerprintSHA256(key)
@@ -281,7 +287,8 @@ func readPins(t Target) (*pins, error) {
 		})
 	}
 	if len(p.algorithms) == 0 {
-		return nil, &Error{Kind: Weak, Address: t.Address, Message: "no pinned host key is of a kind that is safe: pin one of Ed25519, ECDSA or RSA"}
+		return nil,
+			&Error{Kind: Weak, Address: t.Address, Message: "no pinned host key is of a kind that is safe: pin one of Ed25519, ECDSA or RSA"}
 	}
 	return p, nil
 }
@@ -309,16 +316,22 @@ func (p *pins) check(address string, key ssh.PublicKey) *Error {
 	fp := ssh.FingerprintSHA256(key)
 	name := key.Type() + " " + fp
 	if slices.Contains(p.revoked, fp) {
-		return &Error{Kind: HostKeyRevoked, Address: address, Message: "its host key " + name + " is revoked: somebody may be in between; give the host a new key and pin that"}
+		return &Error{Kind: HostKeyRevoked, Address: address, Message: "its host key " +
+			name + " is revoked: somebody may be in between; give the host a new key and pin that"}
 	}
 	if bits := rsaBits(key); bits > 0 && bits < minRSA {
-		return &Error{Kind: Weak, Address: address, Message: fmt.Sprintf("its host key of RSA has %d bits, which is not safe any more: give the host one of Ed25519 and pin that", bits)}
+		return &Error{Kind: Weak, Address: address,
+			Message: fmt.Sprintf("its host key of RSA has %d bits, which is not safe any more: give the host one of Ed25519 and pin that", bits)}
 	}
-	if slices.Contains(p.fingerprints, fp) || slices.ContainsFunc(p.keys, func(k ssh.PublicKey) bool { return string(k.Marshal()) == string(key.Marshal()) }) {
+	if slices.Contains(p.fingerprints, fp) || slices.ContainsFunc(p.keys, func(k ssh.PublicKey) bool {
+		return string(k.Marshal()) == string(key.Marshal())
+	}) {
 		return nil
 	}
 	if len(p.keys)+len(p.fingerprints) == 0 {
-		return &Error{Kind: HostKeyUnknown, Address: address, Message: fmt.Sprintf("no host key is pinned; it presents %s: compare that with the host and pin it", name)}
+		return &Error{Kind: HostKeyUnknown, Address: address,
+			Message: fmt.Sprintf("no host key is pinned; it presents %s: compare that with the host and pin it", name)}
 	}
-	return &Error{Kind: HostKeyChanged, Address: address, Message: fmt.Sprintf("its host key has changed to %s: somebody may be in between; pin the new key only if the host was set up anew", name)}
+	return &Error{Kind: HostKeyChanged, Address: address, Message: fmt.Sprintf(
+		"its host key has changed to %s: somebody may be in between; pin the new key only if the host was set up anew", name)}
 }

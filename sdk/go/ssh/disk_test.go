@@ -40,7 +40,8 @@ func TestAFullDiskRunsAWholeScriptOrNone(t *testing.T) {
 			for _, size := range []int{10, 12_000, 32_000} {
 				w := filepath.Join(t.TempDir(), "witness")
 				half := strings.Repeat("# a line of the script\n", size/46)
-				c := ssh.Command{Key: fmt.Sprint(size), Script: half + "echo one >>" + w + "\n" + half + "echo two >>" + w + "\nexit 7", Stdin: half, Env: map[string]string{"A": "b"}}
+				c := ssh.Command{Key: fmt.Sprint(size), Script: half + "echo one >>" + w + "\n" + half + "echo two >>" + w + "\nexit 7",
+					Stdin: half, Env: map[string]string{"A": "b"}}
 				got, err := p.Run(t.Context(), to, cred, c)
 				saw, _ := os.ReadFile(w)
 				switch {
@@ -78,7 +79,8 @@ func TestWhatArrivesDamagedDoesNotRun(t *testing.T) {
 	s, p := sshtest.StartAs(t, "", []string{"mount --bind " + fake + " /usr/bin/tail"}), pool(t)
 	to, cred := target(s)
 	w := filepath.Join(t.TempDir(), "witness")
-	_, err := p.Run(t.Context(), to, cred, ssh.Command{Key: "k", Script: "echo one >>" + w + "\n" + strings.Repeat("# a line of the script\n", 2000) + "echo two >>" + w})
+	_, err := p.Run(t.Context(), to, cred,
+		ssh.Command{Key: "k", Script: "echo one >>" + w + "\n" + strings.Repeat("# a line of the script\n", 2000) + "echo two >>" + w})
 	if saw, _ := os.ReadFile(w); ssh.KindOf(err) != ssh.Disk || len(saw) > 0 {
 		t.Errorf("got %v, and the witness saw %q", err, saw)
 	}

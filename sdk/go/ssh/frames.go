@@ -82,13 +82,16 @@ func (d *dialog) greet(script string, args []string) ([]string, error) {
 	late.Stop()
 	switch {
 	case errors.Is(err, errSilent):
-		return nil, &Error{Kind: Shell, Address: d.address, Message: fmt.Sprintf("the user's shell on the host did not begin a command within %v, nothing was done", greetWithin) + d.hint()}
+		return nil, &Error{Kind: Shell, Address: d.address,
+			Message: fmt.Sprintf("the user's shell on the host did not begin a command within %v, nothing was done", greetWithin) + d.hint()}
 	case err == nil && words[0] == "hello" && len(words) == 4:
 		return words[1:], nil
 	case err == nil && words[0] == "lacks":
-		return nil, &Error{Kind: Shell, Address: d.address, Message: "the host lacks the program " + strings.Join(words[1:], " ") + ", which is needed to run anything there"}
+		return nil, &Error{Kind: Shell, Address: d.address, Message: "the host lacks the program " +
+			strings.Join(words[1:], " ") + ", which is needed to run anything there"}
 	case err == nil:
-		return nil, &Error{Kind: Shell, Address: d.address, Message: fmt.Sprintf("the host answers %.200q instead of a greeting", strings.Join(words, " "))}
+		return nil,
+			&Error{Kind: Shell, Address: d.address, Message: fmt.Sprintf("the host answers %.200q instead of a greeting", strings.Join(words, " "))}
 	case errors.Is(err, errNoise):
 		return nil, &Error{Kind: Shell, Address: d.address, Message: "the log-in prints without end" + d.hint()}
 	}
@@ -107,7 +110,8 @@ func (d *dialog) noGreeting(cause error, lost func(error) error) error {
 		}
 		return lost(cause)
 	case <-time.After(exitWithin):
-		return &Error{Kind: Shell, Address: d.address, Message: "the user's shell on the host closes its output and runs no commands, nothing was done" + d.hint()}
+		return &Error{Kind: Shell, Address: d.address,
+			Message: "the user's shell on the host closes its output and runs no commands, nothing was done" + d.hint()}
 	}
 }
 

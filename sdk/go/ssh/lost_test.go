@@ -50,7 +50,8 @@ func TestManyCommandsOnOneHost(t *testing.T) {
 		wg.Go(func() {
 			live := &signal{word: "never", ch: make(chan struct{})}
 			want := fmt.Sprintf("a%d\nb\n", i)
-			got, err := p.Run(t.Context(), to, cred, ssh.Command{Key: fmt.Sprint("many", i), Output: live, Script: fmt.Sprintf("echo a%d; sleep 0.7; echo b", i)})
+			got, err := p.Run(t.Context(), to, cred,
+				ssh.Command{Key: fmt.Sprint("many", i), Output: live, Script: fmt.Sprintf("echo a%d; sleep 0.7; echo b", i)})
 			if err != nil || got.Stdout != want || live.all.String() != want {
 				t.Errorf("got %+v %v, live %q", got, err, live.all.String())
 			}
@@ -122,7 +123,8 @@ func TestOldJobsAreRemoved(t *testing.T) {
 		}
 	}
 	// The removal follows the exit code; a third job waits for it.
-	got, err := p.Run(t.Context(), to, cred, ssh.Command{Key: "look", Script: `n=0; while [ "$(ls "$HOME/.sextant/jobs" | wc -l)" -gt 2 ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done; ls "$HOME/.sextant/jobs" | wc -l; ls "$HOME"`})
+	got, err := p.Run(t.Context(), to, cred, ssh.Command{Key: "look", Script: `n=0; while [ "$(ls "$HOME/.sextant/jobs" | ` +
+		`wc -l)" -gt 2 ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done; ls "$HOME/.sextant/jobs" | wc -l; ls "$HOME"`})
 	if err != nil || strings.TrimSpace(got.Stdout) != "2\nmine" {
 		t.Errorf("got %q %v", got.Stdout, err)
 	}
@@ -205,7 +207,8 @@ func faulty(t *testing.T, fn func(xssh.NewChannel, io.Closer)) (ssh.Target, ssh.
 			}()
 		}
 	}()
-	return ssh.Target{Address: l.Addr().String(), HostKeys: []string{xssh.FingerprintSHA256(signer.PublicKey())}}, ssh.Credential{User: "u", Password: "p"}
+	return ssh.Target{Address: l.Addr().String(), HostKeys: []string{xssh.FingerprintSHA256(signer.PublicKey())}},
+		ssh.Credential{User: "u", Password: "p"}
 }
 
 // halves finds the marker on the command line of a script.

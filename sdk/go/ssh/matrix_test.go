@@ -53,7 +53,8 @@ func deeds() []deed {
 	long := strings.Repeat("# a line that makes the script longer than what a shell takes by itself\n", 600)
 	input := strings.Repeat("0123456789abcdef", 20_000)
 	own := map[string]string{}
-	for _, name := range []string{"D", "B", "P", "S", "T", "L", "IFS", "x", "s", "p", "n", "c", "f", "o", "e", "HOME", "CDPATH", "ENV", "BASH_ENV", "TMPDIR", "OPTARG"} {
+	for _, name := range []string{"D", "B", "P", "S", "T", "L", "IFS", "x",
+		"s", "p", "n", "c", "f", "o", "e", "HOME", "CDPATH", "ENV", "BASH_ENV", "TMPDIR", "OPTARG"} {
 		own[name] = "mine/" + name
 	}
 	all := []deed{
@@ -67,22 +68,34 @@ func deeds() []deed {
 		{"long input", ssh.Command{Script: "cat >>%W", Stdin: input}, ssh.Result{}, input},
 		{"input that is not read", ssh.Command{Script: "echo did >>%W", Stdin: input}, ssh.Result{}, "did\n"},
 		{"long script", ssh.Command{Script: long + "echo did >>%W\n" + long + "exit 5"}, ssh.Result{ExitCode: 5}, "did\n"},
-		{"arguments", ssh.Command{Script: `for a; do printf '%s|' "$a" >>%W; done`, Args: []string{"a b", "", `'"$(id)` + "`id`", `\`, `\'`, `a\\b`, "*", "-x", "é主\n"}}, ssh.Result{}, `a b||'"$(id)` + "`id`" + `|\|\'|a\\b|*|-x|` + "é主\n|"},
-		{"variables of any name", ssh.Command{Script: `for n in D B P S T L x s p n c f o e HOME CDPATH ENV TMPDIR OPTARG; do eval "printf '%s ' \"\$$n\"" >>%W; done`, Env: own}, ssh.Result{}, "mine/D mine/B mine/P mine/S mine/T mine/L mine/x mine/s mine/p n mine/c mine/f mine/o mine/e mine/HOME mine/CDPATH mine/ENV mine/TMPDIR mine/OPTARG "},
-		{"separators as a variable", ssh.Command{Script: "#!/usr/bin/env -S tr '\\0' '\\n'\n", Env: map[string]string{"IFS": "x"}, Args: nil}, ssh.Result{ExitCode: 1}, "-"},
-		{"a path that leads nowhere", ssh.Command{Script: `echo "$PATH" >>%W; /bin/echo ok`, Env: map[string]string{"PATH": "/nowhere"}}, ssh.Result{Stdout: "ok\n"}, "/nowhere\n"},
-		{"a variable of several lines", ssh.Command{Script: `printf '%s' "$V" >>%W`, Env: map[string]string{"V": "a\n'b'\n\"c\"\\ $d `e`\n"}}, ssh.Result{}, "a\n'b'\n\"c\"\\ $d `e`\n"},
-		{"a secret of letters of all kinds", ssh.Command{Script: `printf '%s' "$V" >>%W`, Env: map[string]string{"V": "pässwörd-主-\u0081\u0088"}}, ssh.Result{}, "pässwörd-主-\u0081\u0088"},
+		{"arguments", ssh.Command{Script: `for a; do printf '%s|' "$a" >>%W; done`, Args: []string{"a b",
+			"", `'"$(id)` + "`id`", `\`, `\'`, `a\\b`, "*", "-x", "é主\n"}}, ssh.Result{}, `a b||'"$(id)` + "`id`" + `|\|\'|a\\b|*|-x|` + "é主\n|"},
+		{"variables of any name", ssh.Command{Script: `for n in D B P S T L x s p n c f o e HOME CDPATH ENV TMPDIR OPTARG; ` +
+			`do eval "printf '%s ' \"\$$n\"" >>%W; done`, Env: own}, ssh.Result{}, "mine/D mine/B mine/P " +
+			"mine/S mine/T mine/L mine/x mine/s mine/p n mine/c mine/f mine/o mine/e mine/HOME mine/CDPATH mine/ENV mine/TMPDIR mine/OPTARG "},
+		{"separators as a variable", ssh.Command{Script: "#!/usr/bin/env -S tr '\\0' '\\n'\n", Env: map[string]string{"IFS": "x"}, Args: nil},
+			ssh.Result{ExitCode: 1}, "-"},
+		{"a path that leads nowhere", ssh.Command{Script: `echo "$PATH" >>%W; /bin/echo ok`, Env: map[string]string{"PATH": "/nowhere"}},
+			ssh.Result{Stdout: "ok\n"}, "/nowhere\n"},
+		{"a variable of several lines", ssh.Command{Script: `printf '%s' "$V" >>%W`, Env: map[string]string{"V": "a\n'b'\n\"c\"\\ $d `e`\n"}},
+			ssh.Result{}, "a\n'b'\n\"c\"\\ $d `e`\n"},
+		{"a secret of letters of all kinds", ssh.Command{Script: `printf '%s' "$V" >>%W`, Env: map[string]string{"V": "pässwörd-主-\u0081\u0088"}},
+			ssh.Result{}, "pässwörd-主-\u0081\u0088"},
 		{"interpreter", ssh.Command{Script: "#!/usr/bin/env bash\nset -o pipefail; false | true; echo $? >>%W"}, ssh.Result{}, "1\n"},
-		{"interpreter with an argument", ssh.Command{Script: "#!/bin/sh -e\necho one >>%W\nfalse\necho two >>%W"}, ssh.Result{ExitCode: 1}, "one\n"},
+		{"interpreter with an argument", ssh.Command{Script: "#!/bin/sh -e\necho one >>%W\nfalse\necho two >>%W"},
+			ssh.Result{ExitCode: 1}, "one\n"},
 		{"no such interpreter", ssh.Command{Script: "#!/no/such\necho did >>%W"}, ssh.Result{ExitCode: 127}, "-"},
 		{"killed by itself", ssh.Command{Script: "echo did >>%W; kill -9 $$; echo two >>%W"}, ssh.Result{ExitCode: 137}, "did\n"},
 		{"its group killed", ssh.Command{Script: "echo did >>%W; kill -9 0; echo two >>%W"}, ssh.Result{ExitCode: 137}, "did\n"},
-		{"a signal that it takes", ssh.Command{Script: "trap 'echo term >>%W; exit 3' TERM; kill -TERM $$; echo two >>%W"}, ssh.Result{ExitCode: 3}, "term\n"},
+		{"a signal that it takes", ssh.Command{Script: "trap 'echo term >>%W; exit 3' TERM; kill -TERM $$; echo two >>%W"},
+			ssh.Result{ExitCode: 3}, "term\n"},
 		{"closed streams", ssh.Command{Script: "exec >&- 2>&- <&-; : >>%W; exit 4"}, ssh.Result{ExitCode: 4}, ""},
-		{"every byte as output", ssh.Command{Script: "cat; cat %W >&2 2>/dev/null; echo did >>%W", Stdin: anyByte()}, ssh.Result{Stdout: anyByte()}, "did\n"},
-		{"answers like ours", ssh.Command{Script: "echo SEXTANT done 0 0 0; echo 0123456789abcdef0123456789abcdef done 0 0 0; echo did >>%W; exit 6"}, ssh.Result{ExitCode: 6, Stdout: "SEXTANT done 0 0 0\n0123456789abcdef0123456789abcdef done 0 0 0\n"}, "did\n"},
-		{"folder and mask of the log-in", ssh.Command{Script: `pwd | sed s,^%H$,home, >>%W; umask | tail -c 4 >>%W`}, ssh.Result{}, "home\n027\n"},
+		{"every byte as output", ssh.Command{Script: "cat; cat %W >&2 2>/dev/null; echo did >>%W", Stdin: anyByte()},
+			ssh.Result{Stdout: anyByte()}, "did\n"},
+		{"answers like ours", ssh.Command{Script: "echo SEXTANT done 0 0 0; echo 0123456789abcdef0123456789abcdef done 0 0 0; " +
+			"echo did >>%W; exit 6"}, ssh.Result{ExitCode: 6, Stdout: "SEXTANT done 0 0 0\n0123456789abcdef0123456789abcdef done 0 0 0\n"}, "did\n"},
+		{"folder and mask of the log-in", ssh.Command{Script: `pwd | sed s,^%H$,home, >>%W; umask | tail -c 4 >>%W`},
+			ssh.Result{}, "home\n027\n"},
 		{"another folder", ssh.Command{Script: "pwd >>%W", Dir: "/tmp"}, ssh.Result{}, "/tmp\n"},
 		{"no such folder", ssh.Command{Script: "pwd >>%W", Dir: "/no/such"}, ssh.Result{ExitCode: 126}, "-"},
 		{"a folder called -", ssh.Command{Script: "pwd >>%W", Dir: "-"}, ssh.Result{ExitCode: 126}, "-"},
@@ -151,11 +164,13 @@ func TestTheOutcomeIsWhatHappened(t *testing.T) {
 	t.Parallel()
 	hosts := map[string]*sshtest.Server{}
 	for _, l := range logins {
-		hosts["login_"+l.name] = sshtest.Start(t, sshtest.Shell("env -i HOME=\"$HOME\" USER=u PATH=/usr/bin:/bin /bin/sh -c 'umask 027; exec \"$@\"' sh "+l.program))
+		hosts["login_"+l.name] = sshtest.Start(t,
+			sshtest.Shell("env -i HOME=\"$HOME\" USER=u PATH=/usr/bin:/bin /bin/sh -c 'umask 027; exec \"$@\"' sh "+l.program))
 		if l.says == "" && l.name != "dash" {
 			continue
 		}
-		hosts["noisy_"+l.name] = sshtest.Start(t, "ForceCommand umask 027; echo Welcome; D=x P=y _=z exec "+l.program+` -c "$SSH_ORIGINAL_COMMAND"`)
+		hosts["noisy_"+l.name] = sshtest.Start(t, "ForceCommand umask 027; echo Welcome; D=x P=y _=z exec "+
+			l.program+` -c "$SSH_ORIGINAL_COMMAND"`)
 		if l.rc != "" {
 			rc := filepath.Join(hosts["noisy_"+l.name].Home, l.rc)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(rc), 0o700), os.WriteFile(rc, []byte(l.says+"\n"), 0o600)); err != nil {
@@ -207,7 +222,8 @@ var stubborn = []struct{ name, script string }{
 	{"with a clean environment", "env -i setsid sleep %N & echo go; wait"},
 	{"deaf in a session of its own", "setsid sh -c 'trap \"\" TERM; sleep %N; sleep %N' & echo go; sleep %N"},
 	{"halted", "sleep %N & kill -STOP $!; echo go; wait"},
-	{"with ever new children", "trap 'sleep %N & sleep %N' TERM; echo go; n=0; while [ $n -lt 100 ]; do sleep %N & n=$((n+1)); sleep 0.05; done"},
+	{"with ever new children",
+		"trap 'sleep %N & sleep %N' TERM; echo go; n=0; while [ $n -lt 100 ]; do sleep %N & n=$((n+1)); sleep 0.05; done"},
 	{"with closed streams", "echo go; exec >/dev/null 2>&1 </dev/null; setsid sleep %N & sleep %N"},
 }
 
@@ -241,7 +257,8 @@ func TestNothingOfAnEndedCommandIsLeft(t *testing.T) {
 						go func() { <-live.ch; cancel() }()
 					}
 					defer cancel()
-					_, err := p.Run(ctx, to, cred, ssh.Command{Key: word, Script: strings.ReplaceAll(c.script, "%N", word), Output: live, Grace: 300 * time.Millisecond})
+					_, err := p.Run(ctx, to, cred,
+						ssh.Command{Key: word, Script: strings.ReplaceAll(c.script, "%N", word), Output: live, Grace: 300 * time.Millisecond})
 					if ssh.KindOf(err) != kind {
 						t.Errorf("%s: got %v, want %s", c.name, err, kind)
 					}
@@ -267,7 +284,8 @@ func TestEndingAJobLeavesItsNamesakesAlone(t *testing.T) {
 	other, otherCred := target(sshtest.Start(t))
 	begun := &signal{word: "go", ch: make(chan struct{})}
 	go func() {
-		got, err := p.Run(t.Context(), other, otherCred, ssh.Command{Key: "a key of both", Script: "echo go; sleep 3 & wait; setsid sleep 0.2; exit 4", Output: begun})
+		got, err := p.Run(t.Context(), other, otherCred,
+			ssh.Command{Key: "a key of both", Script: "echo go; sleep 3 & wait; setsid sleep 0.2; exit 4", Output: begun})
 		if err != nil {
 			t.Error(err)
 		}
@@ -278,7 +296,8 @@ func TestEndingAJobLeavesItsNamesakesAlone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	live := &signal{word: "go", ch: make(chan struct{})}
 	go func() { <-live.ch; cancel() }()
-	if _, err := p.Run(ctx, to, cred, ssh.Command{Key: "a key of both", Script: "echo go; sleep 60", Output: live, Grace: 300 * time.Millisecond}); ssh.KindOf(err) != ssh.Cancelled {
+	if _, err := p.Run(ctx, to, cred, ssh.Command{
+		Key: "a key of both", Script: "echo go; sleep 60", Output: live, Grace: 300 * time.Millisecond}); ssh.KindOf(err) != ssh.Cancelled {
 		t.Errorf("got %v", err)
 	}
 	if got := <-results; got.ExitCode != 4 || got.Stdout != "go\n" {

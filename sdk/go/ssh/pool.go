@@ -62,7 +62,8 @@ type Pool struct {
 
 // NewPool makes an empty pool.
 func NewPool() *Pool {
-	return &Pool{conns: map[string][]*conn{}, dials: map[string]chan struct{}{}, swept: map[string]time.Time{}, first: map[string]string{}, done: make(chan struct{})}
+	return &Pool{conns: map[string][]*conn{}, dials: map[string]chan struct{}{},
+		swept: map[string]time.Time{}, first: map[string]string{}, done: make(chan struct{})}
 }
 
 type conn struct {
@@ -100,7 +101,8 @@ func (c *conn) end() {
 }
 
 func poolKey(t Target, c Credential) string {
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{t.Rule, t.Address, c.User, c.Password, c.PrivateKey, c.Passphrase}, t.HostKeys...), "\x00")))
+	sum := sha256.Sum256(
+		[]byte(strings.Join(append([]string{t.Rule, t.Address, c.User, c.Password, c.PrivateKey, c.Passphrase}, t.HostKeys...), "\x00")))
 	return string(sum[:])
 }
 

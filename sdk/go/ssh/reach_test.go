@@ -76,7 +76,8 @@ func TestThePinnedKeyIsLookedForAmongAllOfAHost(t *testing.T) {
 		{"garbage", []string{"SHA256"}, ssh.HostKeyUnknown},
 	}
 	for _, tt := range tests {
-		_, err := pool(t).Run(t.Context(), ssh.Target{Address: s.Address, HostKeys: tt.pins}, ssh.Credential{User: s.User, PrivateKey: s.PrivateKey}, ssh.Command{Key: tt.name, Script: "true"})
+		_, err := pool(t).Run(t.Context(), ssh.Target{Address: s.Address, HostKeys: tt.pins},
+			ssh.Credential{User: s.User, PrivateKey: s.PrivateKey}, ssh.Command{Key: tt.name, Script: "true"})
 		if ssh.KindOf(err) != tt.want {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 		}
@@ -100,7 +101,8 @@ func TestNothingWeakIsAgreedTo(t *testing.T) {
 		want ssh.Kind
 	}{
 		{"a key exchange with SHA-1", []string{"KexAlgorithms diffie-hellman-group14-sha1"}, "", "", ssh.Weak},
-		{"another key exchange with SHA-1", []string{"KexAlgorithms diffie-hellman-group1-sha1,diffie-hellman-group-exchange-sha1"}, "", "", ssh.Weak},
+		{"another key exchange with SHA-1", []string{"KexAlgorithms diffie-hellman-group1-sha1,diffie-hellman-group-exchange-sha1"},
+			"", "", ssh.Weak},
 		{"host signatures with SHA-1", []string{"HostKey " + rsa, "HostKeyAlgorithms ssh-rsa"}, rsaLine, "", ssh.Weak},
 		{"a short host key", []string{"HostKey " + small, "RequiredRSASize 1024", "HostKeyAlgorithms rsa-sha2-512"}, smallLine, "", ssh.Weak},
 		{"checksums with SHA-1", []string{"Ciphers aes128-ctr", "MACs hmac-sha1"}, "", "", ssh.Weak},
@@ -167,7 +169,8 @@ func TestAHostWithOneSessionAConnection(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	live := &signal{word: "go", ch: make(chan struct{})}
 	go func() { <-live.ch; stop() }()
-	if _, err := p.Run(ctx, to, cred, ssh.Command{Key: "end", Script: "echo go; sleep 71717", Output: live}); ssh.KindOf(err) != ssh.Cancelled {
+	if _,
+		err := p.Run(ctx, to, cred, ssh.Command{Key: "end", Script: "echo go; sleep 71717", Output: live}); ssh.KindOf(err) != ssh.Cancelled {
 		t.Errorf("got %v", err)
 	}
 	if all := left(t, "71717"); len(all) > 0 {
@@ -201,7 +204,9 @@ func TestAStopThatDoesNotArriveIsTriedUntilItDoes(t *testing.T) {
 			notes := make(chan string, 100)
 			answer := make(chan error, 1)
 			go func() {
-				_, err := p.Run(ctx, to, cred, ssh.Command{Key: "k", Script: "echo go; sleep " + word, Output: live, Note: func(s string) { notes <- s }})
+				_, err := p.Run(ctx, to, cred, ssh.Command{Key: "k", Script: "echo go; sleep " + word, Output: live, Note: func(s string) {
+					notes <- s
+				}})
 				answer <- err
 			}()
 			<-live.ch
@@ -334,7 +339,9 @@ func TestPlacesOfAFile(t *testing.T) {
 	must(exec.Command("mkfifo", at("pipe")).Run())
 	must(os.Chown(at("private"), os.Geteuid(), os.Getegid()))
 	file := func(name, content string) ssh.File {
-		return ssh.File{Path: at(name), SHA256: digest(content), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil }}
+		return ssh.File{Path: at(name), SHA256: digest(content), Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(content)), nil
+		}}
 	}
 	noLinks, wide := file("link", "x"), file("private", "newer")
 	noLinks.NoLinks, wide.Mode = true, 0o644
@@ -439,7 +446,9 @@ func TestACopyToAFullDiskLeavesTheOldFile(t *testing.T) {
 	s, p := sshtest.StartAs(t, "", append(small(64), "mkdir %HOME/dir")), pool(t)
 	to, cred := target(s)
 	big := strings.Repeat("x", 1<<20)
-	_, err := p.Copy(t.Context(), to, cred, ssh.File{Path: s.Home + "/dir/file", SHA256: digest(big), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(big)), nil }})
+	_, err := p.Copy(t.Context(), to, cred, ssh.File{Path: s.Home + "/dir/file", SHA256: digest(big), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(big)), nil
+	}})
 	if ssh.KindOf(err) != ssh.Disk {
 		t.Errorf("got %v", err)
 	}

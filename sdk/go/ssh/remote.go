@@ -126,7 +126,8 @@ func pack(c Command) load {
 	}
 	n := len(parts[0])
 	l.kind = kindBlob
-	l.text = fmt.Sprintf("head -c %d \"$_sxt_f\" >\"$_sxt_d/run\" && tail -c +%d \"$_sxt_f\" | head -c %d >\"$_sxt_d/script\" && tail -c +%d \"$_sxt_f\" >\"$_sxt_d/stdin\"\n", n, n+1, len(parts[1]), n+len(parts[1])+1)
+	l.text = fmt.Sprintf("head -c %d \"$_sxt_f\" >\"$_sxt_d/run\" && tail -c +%d \"$_sxt_f\" | "+
+		"head -c %d >\"$_sxt_d/script\" && tail -c +%d \"$_sxt_f\" >\"$_sxt_d/stdin\"\n", n, n+1, len(parts[1]), n+len(parts[1])+1)
 	l.blob = []byte(strings.Join(parts[:], ""))
 	return l
 }
@@ -195,7 +196,9 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // shellOwn are the names that one shell or another sets by itself or does not let
 // be set.
-var shellOwn = regexp.MustCompile(`^(_|_sxt_.*|SEXTANT_JOB_.*|PPID|UID|EUID|GROUPS|PWD|OLDPWD|SHLVL|LINENO|OPTIND|RANDOM|SRANDOM|SECONDS|EPOCHSECONDS|EPOCHREALTIME|HISTCMD|FUNCNAME|DIRSTACK|SHELLOPTS|BASHOPTS|BASHPID|BASH_(ALIASES|ARGC|ARGV|ARGV0|CMDS|COMMAND|LINENO|REMATCH|SOURCE|SUBSHELL|VERSINFO))$`)
+var shellOwn = regexp.MustCompile(`^(_|_sxt_.*|SEXTANT_JOB_.*|PPID|` +
+	`UID|EUID|GROUPS|PWD|OLDPWD|SHLVL|LINENO|OPTIND|RANDOM|SRANDOM|SECONDS|EPOCHSECONDS|EPOCHREALTIME|HISTCMD|` +
+	`FUNCNAME|DIRSTACK|SHELLOPTS|BASHOPTS|BASHPID|BASH_(ALIASES|ARGC|ARGV|ARGV0|CMDS|COMMAND|LINENO|REMATCH|SOURCE|SUBSHELL|VERSINFO))$`)
 
 // CheckEnvName tells why a name cannot be one of the environment of a command;
 // nil if it can.

@@ -149,7 +149,8 @@ func (r *running) final(err error) bool {
 func (r *running) certain(err error) error {
 	var e *Error
 	if errors.As(err, &e) && e.CertainlyNotRun() && e.Kind != Disk {
-		return &Error{Kind: Unknown, Address: r.target.Address, Message: "the command may have begun, and the host cannot be asked any more", Err: err}
+		return &Error{Kind: Unknown, Address: r.target.Address,
+			Message: "the command may have begun, and the host cannot be asked any more", Err: err}
 	}
 	return err
 }
@@ -178,7 +179,8 @@ func (r *running) ended(ctx context.Context) (Result, error) {
 		}
 		r.note(err.Error())
 		if !r.pool.pause(wait) {
-			return Result{}, &Error{Kind: Unknown, Address: r.target.Address, Message: "the command was to be ended, and that is not proven", Err: err}
+			return Result{},
+				&Error{Kind: Unknown, Address: r.target.Address, Message: "the command was to be ended, and that is not proven", Err: err}
 		}
 	}
 }
@@ -192,7 +194,8 @@ func (r *running) withoutRest(res Result) (Result, error) {
 		}
 		r.note("the script has ended, and what it left is not: " + err.Error())
 		if !r.pool.pause(wait) {
-			return res, &Error{Kind: Unknown, Address: r.target.Address, Message: "what the command left was to be ended, and that is not proven", Err: err}
+			return res,
+				&Error{Kind: Unknown, Address: r.target.Address, Message: "what the command left was to be ended, and that is not proven", Err: err}
 		}
 	}
 	return res, nil
@@ -264,7 +267,8 @@ func (r *running) try(ctx context.Context) (Result, error) {
 	defer d.close()
 	if !r.begun && r.c.Sending != nil {
 		if err := r.c.Sending(); err != nil {
-			return Result{}, &Error{Kind: Lost, Address: r.target.Address, Message: "the beginning of the command cannot be noted down, so it was not begun", Err: err}
+			return Result{}, &Error{Kind: Lost, Address: r.target.Address,
+				Message: "the beginning of the command cannot be noted down, so it was not begun", Err: err}
 		}
 	}
 	before := r.begun

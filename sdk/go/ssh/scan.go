@@ -67,7 +67,8 @@ func scanOne(ctx context.Context, t Target, algorithm string) (*HostKey, error) 
 	cfg := &ssh.ClientConfig{
 		User: "scan", HostKeyAlgorithms: []string{algorithm},
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			shown = &HostKey{Kind: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), Line: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))}
+			shown = &HostKey{Kind: key.Type(), Fingerprint: ssh.FingerprintSHA256(key),
+				Line: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))}
 			return errSeen
 		},
 		Config: ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},

@@ -45,8 +45,10 @@ func TestRun(t *testing.T) {
 		command ssh.Command
 		want    ssh.Result
 	}{
-		{"output and exit code", ssh.Command{Script: "echo out; echo err >&2; exit 3"}, ssh.Result{ExitCode: 3, Stdout: "out\n", Stderr: "err\n"}},
-		{"arguments, environment, input", ssh.Command{Script: `echo "$1|$2|$A"; cat`, Args: []string{"a b", `'"$(id)`}, Env: map[string]string{"A": "x'y\nz"}, Stdin: "in\n"}, ssh.Result{Stdout: "a b|'\"$(id)|x'y\nz\nin\n"}},
+		{"output and exit code", ssh.Command{Script: "echo out; echo err >&2; exit 3"},
+			ssh.Result{ExitCode: 3, Stdout: "out\n", Stderr: "err\n"}},
+		{"arguments, environment, input", ssh.Command{Script: `echo "$1|$2|$A"; cat`, Args: []string{"a b", `'"$(id)`},
+			Env: map[string]string{"A": "x'y\nz"}, Stdin: "in\n"}, ssh.Result{Stdout: "a b|'\"$(id)|x'y\nz\nin\n"}},
 		{"interpreter", ssh.Command{Script: "#!/bin/cat\nhello"}, ssh.Result{Stdout: "#!/bin/cat\nhello"}},
 		{"folder", ssh.Command{Script: "pwd", Dir: "/tmp"}, ssh.Result{Stdout: "/tmp\n"}},
 		{"no such folder", ssh.Command{Script: "pwd", Dir: "/no/such"}, ssh.Result{ExitCode: 126}},
@@ -158,7 +160,8 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 	to.Address = px.l.Addr().String()
 	live := &signal{word: "begun", ch: make(chan struct{})}
 	go func() { <-live.ch; px.cut() }()
-	got, err := p.Run(t.Context(), to, cred, ssh.Command{Key: "cut", Output: live, Script: `echo begun; echo x >>"$HOME/count"; sleep 1; echo done; cat "$HOME/count"`})
+	got, err := p.Run(t.Context(), to, cred,
+		ssh.Command{Key: "cut", Output: live, Script: `echo begun; echo x >>"$HOME/count"; sleep 1; echo done; cat "$HOME/count"`})
 	if err != nil || got.Stdout != "begun\ndone\nx\n" {
 		t.Fatalf("got %+v %v", got, err)
 	}
@@ -283,7 +286,8 @@ func TestWhoMayConnect(t *testing.T) {
 	defer silent.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := p.Copy(ctx, ssh.Target{Address: silent.Addr().String(), HostKeys: to.HostKeys}, cred, ssh.File{Path: "/x"}); ssh.KindOf(err) != ssh.Unreachable {
+	if _, err := p.Copy(ctx, ssh.Target{Address: silent.Addr().String(), HostKeys: to.HostKeys},
+		cred, ssh.File{Path: "/x"}); ssh.KindOf(err) != ssh.Unreachable {
 		t.Errorf("a host that says nothing: %v", err)
 	}
 }
@@ -306,7 +310,8 @@ func TestSecretsStayOffCommandLines(t *testing.T) {
 		}
 		found <- hit
 	}()
-	if _, err := p.Run(t.Context(), to, cred, ssh.Command{Key: "secret", Env: map[string]string{"PW": secret}, Script: "echo ready; sleep 0.8; echo " + ssh.Quote(secret) + " >/dev/null", Output: live}); err != nil {
+	if _, err := p.Run(t.Context(), to, cred, ssh.Command{Key: "secret", Env: map[string]string{"PW": secret},
+		Script: "echo ready; sleep 0.8; echo " + ssh.Quote(secret) + " >/dev/null", Output: live}); err != nil {
 		t.Fatal(err)
 	}
 	if hit := <-found; hit != "" {
@@ -330,7 +335,9 @@ func TestCopy(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 200_000)
 	sum := sha256.Sum256(content)
 	path := filepath.Join(s.Home, "a dir'", "file")
-	file := ssh.File{Path: path, Mode: 0o640, SHA256: hex.EncodeToString(sum[:]), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }}
+	file := ssh.File{Path: path, Mode: 0o640, SHA256: hex.EncodeToString(sum[:]), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(content)), nil
+	}}
 	for i, want := range []bool{true, false} {
 		changed, err := p.Copy(t.Context(), to, cred, file)
 		if err != nil || changed != want {
@@ -375,7 +382,8 @@ func TestQuotingKeepsEveryArgument(t *testing.T) {
 			return
 		}
 		args := rapid.SliceOfN(rapid.StringOfN(rapid.RuneFrom([]rune("ab '\"\\$`!*?;&|<>(){}[]#~%\t\n-é主")), 0, 12, -1), 1, 4).Draw(rt, "args")
-		got, err := p.Run(context.Background(), to, cred, ssh.Command{Key: fmt.Sprint("quote", n), Script: `for a; do printf '%s\001' "$a"; done`, Args: args})
+		got, err := p.Run(context.Background(), to, cred,
+			ssh.Command{Key: fmt.Sprint("quote", n), Script: `for a; do printf '%s\001' "$a"; done`, Args: args})
 		if want := strings.Join(args, "\x01") + "\x01"; err != nil || got.Stdout != want {
 			rt.Fatalf("got %q %v, want %q", got.Stdout, err, want)
 		}

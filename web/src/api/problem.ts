@@ -1,5 +1,6 @@
 export interface FieldProblem {
   path: string
+  code?: string
   message: string
   line?: number
   column?: number

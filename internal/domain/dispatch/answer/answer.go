@@ -53,7 +53,8 @@ func Hide(mask *secret.Mask, rows []*record.Row) {
 // the same key.
 func Again(status int) bool {
 	switch status {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests, http.StatusRequestTimeout:
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		http.StatusTooManyRequests, http.StatusRequestTimeout:
 		return true
 	}
 	return false
@@ -70,9 +71,11 @@ func Describe(a *gateway.Answer, err error) string {
 // Unreached is what became of rows whose call could not be delivered.
 func Unreached(mayRun bool, err error) record.Row {
 	if mayRun {
-		return record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer, Message: "the plugin had the call and cannot be reached any more: " + err.Error()}
+		return record.Row{Outcome: wire.OutcomeUnknown, Code: record.NoAnswer,
+			Message: "the plugin had the call and cannot be reached any more: " + err.Error()}
 	}
-	return record.Row{Outcome: wire.OutcomeFailed, Code: "sextant.not_sent", Retry: "transport", Message: "the plugin cannot be reached, nothing was done: " + err.Error()}
+	return record.Row{Outcome: wire.OutcomeFailed, Code: "sextant.not_sent",
+		Retry: "transport", Message: "the plugin cannot be reached, nothing was done: " + err.Error()}
 }
 
 // Interpret turns the answer of a plugin into outcomes. What is not an answer
@@ -88,9 +91,11 @@ func (t Of) Interpret(a *gateway.Answer, mayRun bool) []*record.Row {
 		}
 		return t.All(record.Row{Outcome: wire.OutcomeFailed, Code: "sextant.refused", Message: "the plugin refused the call: " + message})
 	case a.Status >= 400:
-		return t.All(record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.plugin_failed", Message: fmt.Sprintf("the plugin answered with status %d: %.200s", a.Status, a.Body)})
+		return t.All(record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.plugin_failed",
+			Message: fmt.Sprintf("the plugin answered with status %d: %.200s", a.Status, a.Body)})
 	case err != nil:
-		return t.All(record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.garbage", Message: fmt.Sprintf("the plugin's answer is not the JSON of a service call: %.100q", a.Body)})
+		return t.All(record.Row{Outcome: wire.OutcomeUnknown, Code: "sextant.garbage",
+			Message: fmt.Sprintf("the plugin's answer is not the JSON of a service call: %.100q", a.Body)})
 	}
 	return t.Outcomes(resp)
 }

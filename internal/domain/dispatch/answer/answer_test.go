@@ -29,15 +29,24 @@ func TestInterpret(t *testing.T) {
 		mayRun bool
 		want   []string // object outcome code
 	}{
-		"done":                    {200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"p:t/a","errorCode":"0"}]}}`, false, []string{"p:t/a ok ", "p:t/b unknown sextant.row_missing"}},
-		"by the id alone":         {200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"a","errorCode":"0"},{"callbackParameter":"b","errorCode":"7"}]}}`, false, []string{"p:t/a ok ", "p:t/b failed 7"}},
-		"refused":                 {400, `{"resultMessage":"no"}`, false, []string{"p:t/a failed sextant.refused", "p:t/b failed sextant.refused"}},
-		"refused when it may run": {400, `{"resultMessage":"no"}`, true, []string{"p:t/a unknown sextant.plugin_failed", "p:t/b unknown sextant.plugin_failed"}},
-		"broken":                  {500, `boom`, false, []string{"p:t/a unknown sextant.plugin_failed", "p:t/b unknown sextant.plugin_failed"}},
-		"no JSON":                 {200, `<html>`, false, []string{"p:t/a unknown sextant.garbage", "p:t/b unknown sextant.garbage"}},
-		"failed as a whole":       {200, `{"resultCode":"1","resultMessage":"all wrong"}`, false, []string{"p:t/a failed sextant.failed", "p:t/b failed sextant.failed"}},
-		"an outcome of its own":   {200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"p:t/a","outcome":"splendid"},{"callbackParameter":"p:t/b","outcome":"unknown","errorCode":"x"}]}}`, false, []string{"p:t/a unknown sextant.garbage", "p:t/b unknown x"}},
-		"of a row nobody asked":   {200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"p:t/other","errorCode":"0"}]}}`, false, []string{"p:t/a unknown sextant.row_missing", "p:t/b unknown sextant.row_missing"}},
+		"done": {200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"p:t/a","errorCode":"0"}]}}`,
+			false, []string{"p:t/a ok ", "p:t/b unknown sextant.row_missing"}},
+		"by the id alone": {
+			200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"a","errorCode":"0"},{"callbackParameter":"b","errorCode":"7"}]}}`,
+			false, []string{"p:t/a ok ", "p:t/b failed 7"}},
+		"refused": {400, `{"resultMessage":"no"}`, false,
+			[]string{"p:t/a failed sextant.refused", "p:t/b failed sextant.refused"}},
+		"refused when it may run": {400, `{"resultMessage":"no"}`, true,
+			[]string{"p:t/a unknown sextant.plugin_failed", "p:t/b unknown sextant.plugin_failed"}},
+		"broken":  {500, `boom`, false, []string{"p:t/a unknown sextant.plugin_failed", "p:t/b unknown sextant.plugin_failed"}},
+		"no JSON": {200, `<html>`, false, []string{"p:t/a unknown sextant.garbage", "p:t/b unknown sextant.garbage"}},
+		"failed as a whole": {200, `{"resultCode":"1","resultMessage":"all wrong"}`,
+			false, []string{"p:t/a failed sextant.failed", "p:t/b failed sextant.failed"}},
+		"an outcome of its own": {200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"p:t/a",` +
+			`"outcome":"splendid"},{"callbackParameter":"p:t/b","outcome":"unknown","errorCode":"x"}]}}`,
+			false, []string{"p:t/a unknown sextant.garbage", "p:t/b unknown x"}},
+		"of a row nobody asked": {200, `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"p:t/other","errorCode":"0"}]}}`,
+			false, []string{"p:t/a unknown sextant.row_missing", "p:t/b unknown sextant.row_missing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +75,8 @@ func TestAnIdThatTwoHaveNamesNone(t *testing.T) {
 // What is declared comes back; a secret does not, nor what nobody declared.
 func TestOutputsAreThoseThatAreDeclared(t *testing.T) {
 	t.Parallel()
-	body := `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"p:t/a","errorCode":"0","size":12345678901234567890,"key":"k","more":1}]}}`
+	body := `{"resultCode":"0","results":{"outputs":[{"callbackParameter":"p:t/a",` +
+		`"errorCode":"0","size":12345678901234567890,"key":"k","more":1}]}}`
 	rows := call("p:t/a").Interpret(&gateway.Answer{Status: 200, Body: []byte(body)}, false)
 	if out := rows[0].Outputs; len(out) != 1 || string(out["size"]) != "12345678901234567890" {
 		t.Errorf("%s", wire.Raw(out))

@@ -12,12 +12,15 @@ import (
 )
 
 // relay sets b to what a holds and throws a signal with v made of b; c is beside it.
-const relay = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="urn:t">
+const relay = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+	`xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="urn:t">
 <signal id="sig" name="told"/><process id="p" isExecutable="true">
 <startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="set"/>
-<userTask id="set"><extensionElements><zeebe:ioMapping><zeebe:output source="=a + 1" target="b"/></zeebe:ioMapping></extensionElements></userTask>
+<userTask id="set"><extensionElements><zeebe:ioMapping>` +
+	`<zeebe:output source="=a + 1" target="b"/></zeebe:ioMapping></extensionElements></userTask>
 <sequenceFlow id="f2" sourceRef="set" targetRef="throw"/>
-<intermediateThrowEvent id="throw"><extensionElements><zeebe:ioMapping><zeebe:input source="=b * 2" target="v"/></zeebe:ioMapping></extensionElements><signalEventDefinition signalRef="sig"/></intermediateThrowEvent>
+<intermediateThrowEvent id="throw"><extensionElements><zeebe:ioMapping><zeebe:input ` +
+	`source="=b * 2" target="v"/></zeebe:ioMapping></extensionElements><signalEventDefinition signalRef="sig"/></intermediateThrowEvent>
 <sequenceFlow id="f3" sourceRef="throw" targetRef="e"/><endEvent id="e"/></process></definitions>`
 
 func rights(name string, permissions ...string) identity.Rights {

@@ -157,7 +157,8 @@ func (g Gift) replaces(o Gift) bool {
 
 func store(tx *db.Tx, run state.Key, gifts []Gift) error {
 	for _, g := range gifts {
-		query, args := "DELETE FROM dispatch_gift WHERE run = ? AND place = ? AND kind = ? AND name = ?", []any{int64(run), int64(g.Place), g.Kind, g.Name}
+		query, args := "DELETE FROM dispatch_gift WHERE run = ? AND place = ? AND kind = ? AND name = ?",
+			[]any{int64(run), int64(g.Place), g.Kind, g.Name}
 		switch {
 		case g.Place == Anywhere:
 			query, args = query+" AND giver = ?", append(args, g.Giver)

@@ -107,7 +107,9 @@ func (t *Step) Result() (json.RawMessage, error) {
 	case len(raw) <= maxInline, read && len(raw) <= engine.MaxVariableBytes:
 		return raw, nil
 	case read:
-		return nil, errs.New(errs.TooLarge, "dispatch.result_too_large", "the outputs of the step have %d bytes, and expressions of the process read them: at most %d bytes are possible there; give them to a service with <sextant:input from=\"step\">, or let the service say less", len(raw), engine.MaxVariableBytes)
+		return nil, errs.New(errs.TooLarge, "dispatch.result_too_large",
+			"the outputs of the step have %d bytes, and expressions of the process read them: at most %d bytes are possible there; "+
+				"give them to a service with <sextant:input from=\"step\">, or let the service say less", len(raw), engine.MaxVariableBytes)
 	}
 	res.Record = strconv.FormatInt(int64(t.Job.Key), 10)
 	for i := range res.Rows {
@@ -145,6 +147,22 @@ func (w *Writer) attribute(ctx context.Context, g goal) (wire.Attribute, error) 
 		return wire.Attribute{}, nil // the owner says whether there is one
 	}
 	return t.Attributes[i], nil
+}
+
+// Writes reports whether something that a step found out may be written to objects.
+func (w *Writer) Writes(t *Step) bool {
+	for _, r := range t.Rows {
+		if !strings.Contains(r.Object, "/") {
+			continue
+		}
+		ref, err := object.ParseRef(r.Object)
+		if err != nil {
+			return true // Back tells
+		}
+		goals, err := t.goals(ref.TypeRef())
+		return err != nil || len(goals) > 0
+	}
+	return false
 }
 
 // Back writes the outputs of rows that are ok to where their paths point.

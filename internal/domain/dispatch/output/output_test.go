@@ -118,11 +118,14 @@ func TestAGapIsToldAtItsPlace(t *testing.T) {
 	if err := s.Write(t.Context(), &b, output.Selection{Run: 1, Job: 10, Object: "r"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.HasPrefix(got, "one\n── 6 bytes of output are missing here: they never came ──\ntwo\n── 100 bytes (7 lines)") || strings.Count(got, "──\n") != 3 || !strings.HasSuffix(got, "── 22 bytes (3 lines) of output are missing here: the job wrote more than is kept of one ──\nseven\n") {
+	if got := b.String(); !strings.HasPrefix(got,
+		"one\n── 6 bytes of output are missing here: they never came ──\ntwo\n── 100 bytes (7 lines)") || strings.Count(got, "──\n") != 3 ||
+		!strings.HasSuffix(got, "── 22 bytes (3 lines) of output are missing here: the job wrote more than is kept of one ──\nseven\n") {
 		t.Fatalf("the download is %q", got)
 	}
 	hits, _, err := s.Search(t.Context(), output.Selection{Run: 1, Job: 10}, "two", 100)
-	if err != nil || len(hits) != 4 || hits[0].Lost == nil || hits[1].Line != "two" || hits[1].Offset != 10 || hits[2].Lost.Lines != 7 || hits[3].Lost.Bytes != 22 {
+	if err != nil || len(hits) != 4 || hits[0].Lost == nil || hits[1].Line != "two" ||
+		hits[1].Offset != 10 || hits[2].Lost.Lines != 7 || hits[3].Lost.Bytes != 22 {
 		t.Fatalf("the search gives %+v, %v", hits, err)
 	}
 }
@@ -178,7 +181,8 @@ func TestTheBeginningAndTheEndAreKept(t *testing.T) {
 				}
 				gaps++
 				missing := all.String()[p.Offset:p.End]
-				if p.Offset != int64(len(got)) || p.Lost.Reason != "job_limit" || p.Lost.Bytes != int64(len(missing)) || int(p.Lost.Lines) != strings.Count(missing, "\n") {
+				if p.Offset != int64(len(got)) || p.Lost.Reason != "job_limit" || p.Lost.Bytes != int64(len(missing)) ||
+					int(p.Lost.Lines) != strings.Count(missing, "\n") {
 					t.Errorf("%s: the gap is %+v %+v", row, p, p.Lost)
 				}
 			}
@@ -294,7 +298,8 @@ func TestGapsThatFollowEachOtherAreOne(t *testing.T) {
 	}
 	keep(t, s, 1, wire.LogChunk{Row: "a", Offset: at["a"], Bytes: []byte("end\n")})
 	pieces := read(t, s, output.Selection{Run: 1, Job: 10})
-	if len(pieces) != 3 || pieces[0].Lost.Bytes != 3000 || pieces[0].Lost.Reason != "sender" || pieces[1].Lost.Bytes != 4000 || pieces[1].Lost.Lines != 200 || pieces[2].Text != "end\n" {
+	if len(pieces) != 3 || pieces[0].Lost.Bytes != 3000 || pieces[0].Lost.Reason != "sender" ||
+		pieces[1].Lost.Bytes != 4000 || pieces[1].Lost.Lines != 200 || pieces[2].Text != "end\n" {
 		t.Fatalf("there are %d pieces: %+v", len(pieces), pieces[:min(len(pieces), 5)])
 	}
 	hits, _, err := s.Search(t.Context(), output.Selection{Run: 1, Job: 10}, "end", 100)
@@ -332,10 +337,12 @@ func TestAReaderGoesOnWhereItWas(t *testing.T) {
 	if got != want.String() {
 		t.Fatalf("%d bytes, want %d", len(got), want.Len())
 	}
-	if got := text(read(t, s, output.Selection{Run: 1, Job: 10, Last: 2})); strings.Count(got, "\n") != 2 || !strings.HasSuffix(want.String(), got) {
+	if got := text(read(t, s, output.Selection{Run: 1, Job: 10, Last: 2})); strings.Count(got, "\n") != 2 ||
+		!strings.HasSuffix(want.String(), got) {
 		t.Fatalf("the last two lines are %.80q", got)
 	}
-	if got := text(read(t, s, output.Selection{Run: 1, Job: 10, Last: 2, After: "5", Tail: true})); strings.Count(got, "\n") != 2 || !strings.HasSuffix(want.String(), got) {
+	if got := text(read(t, s, output.Selection{Run: 1, Job: 10, Last: 2, After: "5", Tail: true})); strings.Count(got, "\n") != 2 ||
+		!strings.HasSuffix(want.String(), got) {
 		t.Fatalf("the tail is %.80q", got)
 	}
 }

@@ -180,7 +180,8 @@ func (s *Store) each(ctx context.Context, sel Selection, fn func(segment.Record)
 
 func pieceOf(r segment.Record) Piece {
 	round, row := parts(r.Stream)
-	p := Piece{Object: row, Round: round, Offset: r.Offset, End: r.Offset + int64(len(r.Body)), Time: clock.FromMicros(r.Time / 1000), Text: string(r.Body)}
+	p := Piece{Object: row, Round: round, Offset: r.Offset, End: r.Offset + int64(len(r.Body)),
+		Time: clock.FromMicros(r.Time / 1000), Text: string(r.Body)}
 	if r.Lost != nil {
 		p.End = r.Offset + r.Lost.Bytes
 		p.Lost = &Lost{r.Lost.Bytes, r.Lost.Lines, r.Lost.Reason}
@@ -201,7 +202,8 @@ func add(all []Piece, p Piece) []Piece {
 		}
 		return append(all, p)
 	}
-	if n := len(all) - 1; n >= 0 && all[n].Lost == nil && all[n].Object == p.Object && all[n].Round == p.Round && all[n].End == p.Offset && torn(all[n].Text) {
+	if n := len(all) - 1; n >= 0 && all[n].Lost == nil && all[n].Object == p.Object &&
+		all[n].Round == p.Round && all[n].End == p.Offset && torn(all[n].Text) {
 		all[n].Text, all[n].End = all[n].Text+p.Text, p.End
 		return all
 	}
@@ -241,7 +243,8 @@ type Hit struct {
 func (s *Store) Search(ctx context.Context, sel Selection, text string, limit int) (all []Hit, next string, err error) {
 	q, err := segment.ParseQuery(text)
 	if err != nil {
-		return nil, "", errs.New(errs.Invalid, "dispatch.output_query", "the search %.100q has no word to look for: give words, or a \"phrase\"; a word after - must not be there", text)
+		return nil, "", errs.New(errs.Invalid, "dispatch.output_query",
+			"the search %.100q has no word to look for: give words, or a \"phrase\"; a word after - must not be there", text)
 	}
 	if gone, _ := s.gone(sel); len(gone) > 0 {
 		return []Hit{{Object: sel.Object, Lost: gone[0].Lost}}, "", nil
@@ -388,7 +391,8 @@ func (l *Lost) sentence() string {
 		size += fmt.Sprintf(" (%d lines)", l.Lines)
 	}
 	why := map[string]string{
-		overJob: "the job wrote more than is kept of one", overTotal: "all output together passed its limit", fromRow: "they came faster than they could be sent",
+		overJob: "the job wrote more than is kept of one", overTotal: "all output together passed its limit",
+		fromRow: "they came faster than they could be sent",
 		missing: "they never came", segment.Damaged: "they cannot be read any more", segment.Dropped: "old output was removed to make room",
 	}[l.Reason]
 	return fmt.Sprintf("── %s of output are missing here: %s ──\n", size, why)

@@ -42,7 +42,8 @@ func (s *Store) Routes(a *api.API, jobs Jobs) {
 		Last int64 `query:"last" minimum:"0" maximum:"10000" doc:"Only so many lines at the end"`
 	}
 	type readOut struct{ Body api.Page[Piece] }
-	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output", Tag: "jobs", Summary: "Output of a job in the order in which it came, about 1 MiB at once", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "getJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output",
+		Tag: "jobs", Summary: "Output of a job in the order in which it came, about 1 MiB at once", Permission: "run.read"},
 		func(ctx context.Context, in *readIn) (*readOut, error) {
 			sel, err := in.of(ctx, jobs)
 			if err != nil {
@@ -64,7 +65,8 @@ func (s *Store) Routes(a *api.API, jobs Jobs) {
 		Query string `query:"q" required:"true" minLength:"1" maxLength:"500" doc:"Words that a line must have, \"phrases\", and -words that it must not have; case does not matter"`
 	}
 	type searchOut struct{ Body api.Page[Hit] }
-	api.Register(a, api.Endpoint{ID: "searchJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/search", Tag: "jobs", Summary: "Lines of a job's output in which words are found, and the gaps between them", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "searchJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/search",
+		Tag: "jobs", Summary: "Lines of a job's output in which words are found, and the gaps between them", Permission: "run.read"},
 		func(ctx context.Context, in *searchIn) (*searchOut, error) {
 			sel, err := in.of(ctx, jobs)
 			if err != nil {
@@ -77,9 +79,12 @@ func (s *Store) Routes(a *api.API, jobs Jobs) {
 			}
 			return &searchOut{page(hits, next)}, nil
 		})
-	a.Handle(api.Endpoint{ID: "downloadJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/text", Query: []string{"object"}, Tag: "jobs", Summary: "The whole output of a job, or of one object's row, as text; a gap is a line that says so", Permission: "run.read"},
+	a.Handle(api.Endpoint{ID: "downloadJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/text", Query: []string{"object"},
+		Tag: "jobs", Summary: "The whole output of a job, or of one object's row, as text; a gap is a line that says so", Permission: "run.read"},
 		func(w http.ResponseWriter, r *http.Request) error { return s.download(w, r, jobs) })
-	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events", Query: []string{"object", "after", "last", "tail"}, Tag: "jobs", Summary: "Output of a job or of one object's row while it comes, as server-sent events; last begins with so many lines at the end, tail gives never more than so many at once", Permission: "run.read"},
+	a.Handle(api.Endpoint{ID: "followJobOutput", Method: http.MethodGet, Path: "/api/v1/jobs/{job}/output/events",
+		Query: []string{"object", "after", "last", "tail"}, Tag: "jobs", Summary: "Output of a job or of one object's row while it comes, " +
+			"as server-sent events; last begins with so many lines at the end, tail gives never more than so many at once", Permission: "run.read"},
 		func(w http.ResponseWriter, r *http.Request) error { return s.follow(a, w, r, jobs) })
 }
 

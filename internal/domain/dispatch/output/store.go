@@ -100,7 +100,9 @@ type held struct {
 
 // Open opens the store in a folder.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{Options: o, dir: dir, logs: map[place]*held{}, runs: map[int64]*kept{}, dropped: map[int64]int64{}, ended: func(int64) bool { return false }}
+	s := &Store{Options: o, dir: dir, logs: map[place]*held{}, runs: map[int64]*kept{}, dropped: map[int64]int64{}, ended: func(int64) bool {
+		return false
+	}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -178,7 +180,8 @@ func (s *Store) hold(p place) (*held, func(), error) {
 		}
 		h = &held{log: l}
 		if err := h.openEnd(s.path(p), &s.codec, endRoom(s.PerJob)); err != nil {
-			return nil, nil, errs.New(errs.Unavailable, "dispatch.output_unreadable", "the output of the job %d cannot be opened: %s", p.job, errors.Join(err, l.Close()))
+			return nil, nil, errs.New(errs.Unavailable, "dispatch.output_unreadable",
+				"the output of the job %d cannot be opened: %s", p.job, errors.Join(err, l.Close()))
 		}
 		h.size = h.onDisk()
 		s.logs[p] = h
@@ -204,7 +207,8 @@ func (s *Store) Keep(run, job int64, round int, chunks []wire.LogChunk) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	room := endRoom(s.PerJob)
-	in := &intake{h: h, limit: s.PerJob - room, now: s.Clock.Now().UnixNano(), full: s.full(), ends: map[string]int64{}, raw: h.log.Raw(), why: h.why()}
+	in := &intake{h: h, limit: s.PerJob - room, now: s.Clock.Now().UnixNano(),
+		full: s.full(), ends: map[string]int64{}, raw: h.log.Raw(), why: h.why()}
 	for _, c := range chunks {
 		in.take(streamOf(round, c.Row), c)
 	}

@@ -166,7 +166,8 @@ func (h *held) lost(l halfLog, s segment.Select, r segment.Record) []segment.Rec
 	var all []segment.Record
 	for _, name := range slices.Sorted(maps.Keys(e.gone)) {
 		if g := e.gone[name]; s.Stream == nil || s.Stream(name) {
-			all = append(all, segment.Record{Seq: r.Seq, Time: r.Time, Stream: name, Offset: g.Start, Lost: &segment.Lost{Bytes: g.End - g.Start, Lines: g.Lines, Reason: e.why}})
+			all = append(all, segment.Record{Seq: r.Seq, Time: r.Time, Stream: name,
+				Offset: g.Start, Lost: &segment.Lost{Bytes: g.End - g.Start, Lines: g.Lines, Reason: e.why}})
 		}
 	}
 	if len(e.gone) == 0 {

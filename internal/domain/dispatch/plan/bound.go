@@ -138,12 +138,14 @@ func (b *binding) meant(c *usable, row wire.Row, touched []object.Ref) error {
 		return nil
 	}
 	if typed := b.f.typed(row); len(typed) > 0 {
-		return errs.New(errs.Forbidden, "dispatch.secret_moves", "the input %s does not come from the object, and the secrets of connection %s would go where it says: name the address among the connection's targets, or leave the input out", typed[0], c.Name).
+		return errs.New(errs.Forbidden, "dispatch.secret_moves", "the input %s does not come from the object, and the secrets "+
+			"of connection %s would go where it says: name the address among the connection's targets, or leave the input out", typed[0], c.Name).
 			With("input", typed[0]).With("connection", c.Name)
 	}
 	for _, ref := range touched {
 		if c.objects != nil && !c.objects[ref] && ref.TypeRef() == b.w.Svc.Action.Target {
-			return errs.New(errs.Forbidden, "dispatch.connection_target", "the connection %s is not meant for %s: its targets are %s", c.Name, RefText(ref), strings.Join(c.Targets, ", ")).
+			return errs.New(errs.Forbidden, "dispatch.connection_target", "the connection %s is not meant for %s: its targets are %s",
+				c.Name, RefText(ref), strings.Join(c.Targets, ", ")).
 				With("connection", c.Name).With("object", RefText(ref))
 		}
 	}

@@ -46,7 +46,8 @@ func (s *Service) planCall(ctx context.Context, plan *control.Plan, ask control.
 	if err != nil {
 		return 0, err
 	}
-	below := control.Ask{Project: ask.Project, Definition: found.Definition, Program: found.Program, Objects: slices.Concat(batches...), Variables: handed(n, ask.Variables)}
+	below := control.Ask{Project: ask.Project, Definition: found.Definition,
+		Program: found.Program, Objects: slices.Concat(batches...), Variables: handed(n, ask.Variables)}
 	return s.planAll(ctx, plan, below, way{w.path + n.ID + "/", callers})
 }
 

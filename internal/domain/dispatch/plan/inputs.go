@@ -35,7 +35,8 @@ func (s *Service) CheckTask(ctx context.Context, n *program.Node) error {
 	}
 	for _, out := range n.Ext.ServiceOutputs {
 		if !slices.ContainsFunc(svc.Action.Output, func(p wire.Param) bool { return p.Name == out.Name }) {
-			return errs.New(errs.Invalid, "dispatch.unknown_output", "%s has no output %q; it has %s", svc.Name(), out.Name, source.Names(svc.Action.Output))
+			return errs.New(errs.Invalid, "dispatch.unknown_output", "%s has no output %q; it has %s",
+				svc.Name(), out.Name, source.Names(svc.Action.Output))
 		}
 	}
 	return s.checkPaths(ctx, n, all)
@@ -143,7 +144,8 @@ func (s *Service) row(ctx context.Context, sc *Scope, f *Form, ref object.Ref) (
 		}
 		if raw = manifest.Typed(src.Param, raw); source.Missing(raw) {
 			if src.Param.Required {
-				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)%s", src.Param.Name, ref, src.From, src.Text, src.WithoutVariables(sc.Vars)).With("input", src.Param.Name)
+				return nil, errs.New(errs.Invalid, "dispatch.input_missing", "the input %s of %s has no value (from %s %s)%s",
+					src.Param.Name, ref, src.From, src.Text, src.WithoutVariables(sc.Vars)).With("input", src.Param.Name)
 			}
 			continue
 		}
@@ -170,7 +172,8 @@ func (s *Service) paths(ctx context.Context, sc *Scope, f *Form, rows []object.R
 			return nil, err
 		}
 		if first := p.Nodes[0].TypeRef(); first != rows[0].TypeRef() {
-			return nil, errs.New(errs.Invalid, "dispatch.path_start", "the input %s starts at %s, but the step acts on %s: begin the path with a dot", src.Param.Name, first, rows[0].TypeRef())
+			return nil, errs.New(errs.Invalid, "dispatch.path_start",
+				"the input %s starts at %s, but the step acts on %s: begin the path with a dot", src.Param.Name, first, rows[0].TypeRef())
 		}
 		if err := s.Objects.CheckReadable(ctx, p); err != nil {
 			e := *errs.As(err)
@@ -200,7 +203,8 @@ func (s *Service) fromEarlier(ctx context.Context, sc *Scope, src source.Source,
 	}
 	earlier, err := s.earlier(ctx, sc, step)
 	if err != nil {
-		return nil, errs.New(errs.As(err).Kind, errs.As(err).Code, "the input %s comes from the step %s, which %s", src.Param.Name, step, errs.As(err).Message)
+		return nil, errs.New(errs.As(err).Kind, errs.As(err).Code, "the input %s comes from the step %s, which %s",
+			src.Param.Name, step, errs.As(err).Message)
 	}
 	var values []json.RawMessage
 	for _, r := range earlier.Rows {

@@ -37,7 +37,8 @@ func (s *Service) CheckOverride(n *program.Node, o override.Values) error {
 		return nil
 	}
 	if n == nil || n.Task == nil || n.Task.Type.Expr != nil || !strings.HasPrefix(n.Task.Type.Static, plugin.JobPrefix) {
-		return errs.New(errs.Invalid, "dispatch.override", "the step calls no service of a plugin: it has no inputs to replace and no outputs to correct")
+		return errs.New(errs.Invalid, "dispatch.override",
+			"the step calls no service of a plugin: it has no inputs to replace and no outputs to correct")
 	}
 	svc, err := s.Plugins.Resolve(n.Task.Type.Static)
 	if err != nil {

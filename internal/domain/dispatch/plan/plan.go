@@ -84,7 +84,8 @@ func (s *Service) planAll(ctx context.Context, plan *control.Plan, ask control.A
 func (s *Service) planService(ctx context.Context, plan *control.Plan, ask control.Ask, w way, n *program.Node) error {
 	if n.Task.Type.Expr != nil {
 		plan.Reads = false
-		plan.Steps = append(plan.Steps, control.Planned{Element: w.path + n.ID, Name: n.Name, Rows: []string{}, Later: "= " + n.Task.Type.Expr.Source()})
+		plan.Steps = append(plan.Steps,
+			control.Planned{Element: w.path + n.ID, Name: n.Name, Rows: []string{}, Later: "= " + n.Task.Type.Expr.Source()})
 		return nil
 	}
 	if !strings.HasPrefix(n.Task.Type.Static, plugin.JobPrefix) {

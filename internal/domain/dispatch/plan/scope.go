@@ -39,5 +39,6 @@ func (sc *Scope) As(ctx context.Context) context.Context {
 // Nothing refuses a step that would be green without having done anything: a
 // path that finds no object is mistyped more often than meant.
 func Nothing(path string) error {
-	return errs.New(errs.Invalid, "dispatch.no_objects", "the bound path %q finds no object: correct it or the data and try again, or skip the step", path).With("path", path)
+	return errs.New(errs.Invalid, "dispatch.no_objects",
+		"the bound path %q finds no object: correct it or the data and try again, or skip the step", path).With("path", path)
 }

@@ -71,7 +71,8 @@ func (r *Row) Done() bool {
 func Find(ctx context.Context, q db.Querier, job int64) (*Job, error) {
 	r := Job{ID: job}
 	var updated int64
-	err := q.QueryRow(ctx, "SELECT run, node, project, plugin, service, version, round, tries, state, given, updated FROM dispatch_job WHERE job = ?", job).
+	err := q.QueryRow(ctx, "SELECT run, node, project, plugin, service, version, round, tries, state, given, updated "+
+		"FROM dispatch_job WHERE job = ?", job).
 		Scan(&r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State, &r.Given, &updated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -81,7 +82,8 @@ func Find(ctx context.Context, q db.Querier, job int64) (*Job, error) {
 }
 
 func (r *Job) store(tx *db.Tx, now time.Time) error {
-	return tx.Upsert("dispatch_job", 1, []string{"job", "run", "node", "project", "plugin", "service", "version", "round", "tries", "state", "given", "created", "updated"},
+	return tx.Upsert("dispatch_job", 1,
+		[]string{"job", "run", "node", "project", "plugin", "service", "version", "round", "tries", "state", "given", "created", "updated"},
 		r.ID, r.Run, r.Node, r.Project, r.Plugin, r.Service, r.Version, r.Round, r.Tries, r.State, r.Given, clock.Micros(now), clock.Micros(now))
 }
 
@@ -101,8 +103,9 @@ func StoreRound(tx *db.Tx, r *Job, chunks []*Chunk, rows []*Row, now time.Time) 
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO dispatch_chunk (job, round, chunk, sent, answered, deadline, digest, body, claims) VALUES (?, ?, ?, 0, 0, ?, ?, ?, ?)",
-			r.ID, c.Round, c.Number, clock.Micros(c.Deadline), c.Digest, c.Body, string(claims)); err != nil {
+		if _, err := tx.Exec("INSERT INTO dispatch_chunk (job, round, chunk, sent, answered, deadline, digest, body, claims) "+
+			"VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)",
+			r.ID, c.Round, c.Number, c.Sent, clock.Micros(c.Deadline), c.Digest, c.Body, string(claims)); err != nil {
 			return err
 		}
 	}
@@ -125,7 +128,8 @@ func storeRow(tx *db.Tx, job int64, r *Row) error {
 
 // Chunks reads the chunks of a round.
 func Chunks(ctx context.Context, q db.Querier, job int64, round int) ([]*Chunk, error) {
-	rows, err := q.Query(ctx, "SELECT chunk, sent, answered, deadline, digest, body, claims FROM dispatch_chunk WHERE job = ? AND round = ? ORDER BY chunk", job, round)
+	rows, err := q.Query(ctx, "SELECT chunk, sent, answered, deadline, digest, body, claims "+
+		"FROM dispatch_chunk WHERE job = ? AND round = ? ORDER BY chunk", job, round)
 	return db.Scan(rows, err, func(r *sql.Rows) (*Chunk, error) {
 		c := &Chunk{Round: round}
 		var deadline int64
@@ -140,7 +144,16 @@ func Chunks(ctx context.Context, q db.Querier, job int64, round int) ([]*Chunk, 
 
 // Rows reads the rows of a job, of all rounds, in their order.
 func Rows(ctx context.Context, q db.Querier, job int64) ([]*Row, error) {
-	rows, err := q.Query(ctx, "SELECT "+rowColumns+", outputs FROM dispatch_row r WHERE job = ? ORDER BY pos", job)
+	return rowsOf(ctx, q, job, "outputs")
+}
+
+// Outcomes is Rows without what the rows put out.
+func Outcomes(ctx context.Context, q db.Querier, job int64) ([]*Row, error) {
+	return rowsOf(ctx, q, job, "'{}'")
+}
+
+func rowsOf(ctx context.Context, q db.Querier, job int64, outputs string) ([]*Row, error) {
+	rows, err := q.Query(ctx, "SELECT "+rowColumns+", "+outputs+" FROM dispatch_row r WHERE job = ? ORDER BY pos", job)
 	all, err := db.Scan(rows, err, scanRow)
 	var out []*Row
 	for _, r := range all {
@@ -169,7 +182,8 @@ func scanRow(s *sql.Rows) (rowOf, error) {
 // RowsOfRun reads the rows of all jobs of a run with one query; outputs is the
 // column that holds them, or what stands for it where they are not wanted.
 func RowsOfRun(ctx context.Context, q db.Querier, run int64, outputs string) (map[int64][]*Row, error) {
-	rows, err := q.Query(ctx, "SELECT "+rowColumns+", "+outputs+" FROM dispatch_row r JOIN dispatch_job j ON j.job = r.job WHERE j.run = ? ORDER BY r.job, r.pos", run)
+	rows, err := q.Query(ctx, "SELECT "+rowColumns+", "+outputs+
+		" FROM dispatch_row r JOIN dispatch_job j ON j.job = r.job WHERE j.run = ? ORDER BY r.job, r.pos", run)
 	all, err := db.Scan(rows, err, scanRow)
 	by := map[int64][]*Row{}
 	for _, r := range all {
@@ -192,14 +206,21 @@ func FindRow(ctx context.Context, q db.Querier, job int64, object string) (*Row,
 // has no answer.
 func AtWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
 	var n int
-	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.run = ? AND j.state = ? AND c.sent = 1 AND c.answered = 0", run, Open).Scan(&n)
+	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job "+
+		"WHERE j.run = ? AND j.state = ? AND c.sent = 1 AND c.answered = 0", run, Open).Scan(&n)
 	return n > 0, err
 }
 
 // Orphans lists open jobs with calls that were sent and have no answer: those of a
 // run, or of all for 0.
 func Orphans(ctx context.Context, q db.Querier, run int64) ([]Job, error) {
-	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state, j.given FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0 AND (? = 0 OR j.run = ?) LIMIT ?", Open, run, run, maxSteps)
+	of, args := "", []any{Open}
+	if run != 0 {
+		of, args = " AND j.run = ?", append(args, run)
+	}
+	rows, err := q.Query(ctx, "SELECT DISTINCT j.job, j.run, j.node, j.project, j.plugin, j.service, j.version, j.round, j.tries, j.state, "+
+		"j.given FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job WHERE j.state = ? AND c.sent = 1 AND c.answered = 0"+of+" LIMIT ?",
+		append(args, maxSteps)...)
 	return db.Scan(rows, err, func(s *sql.Rows) (Job, error) {
 		var r Job
 		return r, s.Scan(&r.ID, &r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State, &r.Given)
@@ -209,7 +230,8 @@ func Orphans(ctx context.Context, q db.Querier, run int64) ([]Job, error) {
 // StoreAnswer keeps the outcomes of a chunk's rows; it reports false where they
 // are known already.
 func StoreAnswer(tx *db.Tx, job int64, c *Chunk, rows []*Row) (bool, error) {
-	n, err := tx.Exec("UPDATE dispatch_chunk SET answered = 1 WHERE job = ? AND round = ? AND chunk = ? AND answered = 0", job, c.Round, c.Number)
+	n, err := tx.Exec("UPDATE dispatch_chunk SET answered = 1 WHERE job = ? AND round = ? AND chunk = ? AND answered = 0",
+		job, c.Round, c.Number)
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -223,13 +245,15 @@ func StoreAnswer(tx *db.Tx, job int64, c *Chunk, rows []*Row) (bool, error) {
 
 // MarkSent notes that a plugin may have got a chunk.
 func MarkSent(tx *db.Tx, job int64, c *Chunk) error {
-	_, err := tx.Exec("UPDATE dispatch_chunk SET sent = 1, deadline = ? WHERE job = ? AND round = ? AND chunk = ?", clock.Micros(c.Deadline), job, c.Round, c.Number)
+	_, err := tx.Exec("UPDATE dispatch_chunk SET sent = 1, deadline = ? WHERE job = ? AND round = ? AND chunk = ?",
+		clock.Micros(c.Deadline), job, c.Round, c.Number)
 	return err
 }
 
 // JobsOf lists the jobs of a run, oldest first.
 func JobsOf(ctx context.Context, q db.Querier, run int64) ([]Job, error) {
-	rows, err := q.Query(ctx, "SELECT job, run, node, project, plugin, service, version, round, tries, state FROM dispatch_job WHERE run = ? ORDER BY job LIMIT ?", run, maxSteps)
+	rows, err := q.Query(ctx, "SELECT job, run, node, project, plugin, service, version, round, tries, state "+
+		"FROM dispatch_job WHERE run = ? ORDER BY job LIMIT ?", run, maxSteps)
 	return db.Scan(rows, err, func(s *sql.Rows) (Job, error) {
 		var r Job
 		return r, s.Scan(&r.ID, &r.Run, &r.Node, &r.Project, &r.Plugin, &r.Service, &r.Version, &r.Round, &r.Tries, &r.State)

@@ -171,7 +171,8 @@ func CheckFields(p wire.Param, raw json.RawMessage, at string, c setting.Connect
 }
 
 func lacking(p wire.Param, at string, c setting.Connection, field string) error {
-	return errs.New(errs.Invalid, "dispatch.connection_field", "the connection %s, which the input %s names, has no field %s: give it one with sextant connection set %s", c.Name, p.Name, field, c.Name).
+	return errs.New(errs.Invalid, "dispatch.connection_field", "the connection %s, "+
+		"which the input %s names, has no field %s: give it one with sextant connection set %s", c.Name, p.Name, field, c.Name).
 		With("connection", c.Name).At(errs.Field{Path: at, Code: "dispatch.connection_field", Message: "has no field " + field})
 }
 
@@ -195,7 +196,8 @@ func CheckOneOf(svc plugin.Service, has func(name string) (given, known bool)) e
 		for _, name := range set {
 			fields = append(fields, errs.Field{Path: "variables." + name, Code: "dispatch.input_one_of", Message: "exactly one of these is wanted"})
 		}
-		return errs.New(errs.Invalid, "dispatch.input_one_of", "%s wants exactly one of the inputs %s, and %d of them are given", svc.Name(), strings.Join(set, ", "), n).At(fields...)
+		return errs.New(errs.Invalid, "dispatch.input_one_of", "%s wants exactly one of the inputs %s, and %d of them are given",
+			svc.Name(), strings.Join(set, ", "), n).At(fields...)
 	}
 	return nil
 }
@@ -228,7 +230,8 @@ func Foresee(all []Source, rows []object.Ref, values *objectpath.Values, vars ma
 // anything runs: a variable that nothing in the process makes is not given later.
 func Foreseen(all []Source, vars map[string]json.RawMessage, p *program.Program) func(name string) (given, known bool) {
 	makes := slices.ContainsFunc(p.Nodes, func(n *program.Node) bool {
-		return n.Kind == program.UserTask || n.Kind == program.ScriptTask || n.Kind == program.CallActivity || n.Scope != program.None && n.Loop != nil
+		return n.Kind == program.UserTask || n.Kind == program.ScriptTask ||
+			n.Kind == program.CallActivity || n.Scope != program.None && n.Loop != nil
 	})
 	services := 0
 	for _, n := range p.Nodes {

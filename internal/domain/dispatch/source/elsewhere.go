@@ -62,7 +62,8 @@ func Elsewhere(svc plugin.Service, all []Source, read []string, at string, names
 	if fields == nil {
 		return nil
 	}
-	return errs.New(errs.Invalid, "dispatch.input_elsewhere", "the input %s, so that what is given here is not used: take it out and change it there, or bind it in a process", first).At(fields...)
+	return errs.New(errs.Invalid, "dispatch.input_elsewhere",
+		"the input %s, so that what is given here is not used: take it out and change it there, or bind it in a process", first).At(fields...)
 }
 
 // origin tells people where a manifest takes an input from.

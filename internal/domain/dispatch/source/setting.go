@@ -22,7 +22,8 @@ func Setting(svc plugin.Service, name, text string, set bool) (string, bool, err
 	case !set:
 		return svc.Settings[i].Default, svc.Settings[i].Default != "", nil
 	case !manifest.Reads(svc.Settings[i].Type, text, nil):
-		return "", false, errs.New(errs.Invalid, "dispatch.setting", "the setting %s is %q, which is not of the type %s that the plugin %s declares: set it anew", name, text, svc.Settings[i].Type, svc.Plugin)
+		return "", false, errs.New(errs.Invalid, "dispatch.setting", "the setting %s is %q, "+
+			"which is not of the type %s that the plugin %s declares: set it anew", name, text, svc.Settings[i].Type, svc.Plugin)
 	}
 	return text, true, nil
 }

@@ -46,7 +46,8 @@ func Of(svc plugin.Service, ext bpmn.Extensions) ([]Source, error) {
 	var all []Source
 	for _, in := range ext.ServiceInputs {
 		if !slices.ContainsFunc(svc.Action.Input, func(p wire.Param) bool { return p.Name == in.Name }) {
-			return nil, errs.New(errs.Invalid, "dispatch.unknown_input", "%s has no input %q; it has %s", svc.Name(), in.Name, Names(svc.Action.Input))
+			return nil, errs.New(errs.Invalid, "dispatch.unknown_input", "%s has no input %q; it has %s",
+				svc.Name(), in.Name, Names(svc.Action.Input))
 		}
 	}
 	for _, p := range svc.Action.Input {
@@ -60,7 +61,8 @@ func Of(svc plugin.Service, ext bpmn.Extensions) ([]Source, error) {
 			}
 		}
 		if s.From == FromConstant && p.Secret && p.Type != wire.TypeConnection && !strings.Contains(s.Text, `"$secret"`) {
-			return nil, errs.New(errs.Invalid, "dispatch.secret_constant", "the input %s is secret, and the process says it in clear: put it into a connection and write {\"$secret\": \"connection/<name>#<field>\"}, or let it be given with the start", p.Name)
+			return nil, errs.New(errs.Invalid, "dispatch.secret_constant", "the input %s is secret, and the process says it in clear: "+
+				"put it into a connection and write {\"$secret\": \"connection/<name>#<field>\"}, or let it be given with the start", p.Name)
 		}
 		if s.From == FromFeel {
 			x, err := feel.Compile(strings.TrimPrefix(s.Text, "="))
@@ -126,7 +128,8 @@ func Fits(svc plugin.Service, all []Source, row object.Ref, rows bool) error {
 			if row.Type == "" {
 				return errs.New(errs.Invalid, "dispatch.wrong_type", "%s acts on objects of %s: name some", svc.Name(), target)
 			}
-			return errs.New(errs.Invalid, "dispatch.wrong_type", "%s acts on objects of %s, but here it would get %s: start it on others, or bind a path that leads to them", svc.Name(), target, row.TypeRef())
+			return errs.New(errs.Invalid, "dispatch.wrong_type", "%s acts on objects of %s, "+
+				"but here it would get %s: start it on others, or bind a path that leads to them", svc.Name(), target, row.TypeRef())
 		}
 	}
 	return nil

@@ -64,7 +64,8 @@ func (src Source) Single(ref object.Ref, values []json.RawMessage) (json.RawMess
 			continue
 		}
 		if found != nil {
-			return nil, errs.New(errs.Invalid, "dispatch.input_many", "the input %s of %s has several values (%s and %s), but takes one", src.Param.Name, ref, found, v)
+			return nil, errs.New(errs.Invalid, "dispatch.input_many", "the input %s of %s has several values (%s and %s), but takes one",
+				src.Param.Name, ref, found, v)
 		}
 		found = v
 	}

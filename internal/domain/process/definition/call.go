@@ -39,7 +39,8 @@ func (s *Service) Request(ctx context.Context, c Call) (control.Request, error) 
 		return control.Request{}, err
 	}
 	if strings.Count(c.Service, "/") != 2 {
-		return control.Request{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form plugin/service/action", c.Service).At(errs.Field{Path: "service", Message: "want plugin/service/action"})
+		return control.Request{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form plugin/service/action",
+			c.Service).At(errs.Field{Path: "service", Message: "want plugin/service/action"})
 	}
 	if err := s.Planner.CheckInputs(c.Service, slices.Sorted(maps.Keys(c.Variables))); err != nil {
 		return control.Request{}, err
@@ -48,7 +49,8 @@ func (s *Service) Request(ctx context.Context, c Call) (control.Request, error) 
 	if err != nil {
 		return control.Request{}, err
 	}
-	return control.Request{Project: c.Project, Process: d.Process, Version: d.Version, Objects: c.Objects, Variables: c.Variables, Title: s.callTitle(c), Source: "call"}, nil
+	return control.Request{Project: c.Project, Process: d.Process, Version: d.Version,
+		Objects: c.Objects, Variables: c.Variables, Title: s.callTitle(c), Source: "call"}, nil
 }
 
 // titleOf is what a service calls itself in English, else its name.
@@ -91,7 +93,7 @@ const maxNamed = 60 // letters of an id in a title
 // callProcess finds the process that calls a service, or deploys it.
 func (s *Service) callProcess(ctx context.Context, c Call) (Definition, error) {
 	xml := oneStep(c.Service, s.titleOf(c.Service), c.ends())
-	last, err := newest(ctx, s.DB, c.Project, callID(c.Service, c.ends()))
+	last, err := s.find(ctx, c.Project, callID(c.Service, c.ends()), 0)
 	if err != nil {
 		return Definition{}, err
 	}
@@ -121,9 +123,11 @@ const (
     <sequenceFlow id="to_failure" sourceRef="failed" targetRef="failure"/>
     <endEvent id="failure"><errorEventDefinition errorRef="call_failed"/></endEvent>
 `
-	failingDrawn = `    <bpmndi:BPMNShape id="failed_di" bpmnElement="failed"><dc:Bounds x="252" y="162" width="36" height="36"/></bpmndi:BPMNShape>
+	failingDrawn = `    <bpmndi:BPMNShape id="failed_di" bpmnElement="failed">` +
+		`<dc:Bounds x="252" y="162" width="36" height="36"/></bpmndi:BPMNShape>
     <bpmndi:BPMNShape id="failure_di" bpmnElement="failure"><dc:Bounds x="404" y="222" width="36" height="36"/></bpmndi:BPMNShape>
-    <bpmndi:BPMNEdge id="to_failure_di" bpmnElement="to_failure"><di:waypoint x="270" y="198"/><di:waypoint x="270" y="240"/><di:waypoint x="404" y="240"/></bpmndi:BPMNEdge>
+    <bpmndi:BPMNEdge id="to_failure_di" bpmnElement="to_failure"><di:waypoint x="270" y="198"/>` +
+		`<di:waypoint x="270" y="240"/><di:waypoint x="404" y="240"/></bpmndi:BPMNEdge>
 `
 	failingError = `  <error id="call_failed" name="The call failed" errorCode="call.failed"/>
 `
@@ -139,7 +143,9 @@ func oneStep(service, title string, ends bool) []byte {
 	_ = xml.EscapeText(&name, []byte(service)) // a buffer takes everything
 	_ = xml.EscapeText(&step, []byte(title))
 	return fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>
-<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:bpmndi="http://www.omg.org/spec/BPMN/20100524/DI" xmlns:dc="http://www.omg.org/spec/DD/20100524/DC" xmlns:di="http://www.omg.org/spec/DD/20100524/DI" targetNamespace="urn:sextant:calls">
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" `+
+		`xmlns:bpmndi="http://www.omg.org/spec/BPMN/20100524/DI" xmlns:dc="http://www.omg.org/spec/DD/20100524/DC" `+
+		`xmlns:di="http://www.omg.org/spec/DD/20100524/DI" targetNamespace="urn:sextant:calls">
 %[6]s  <process id="%[1]s" name="%[2]s" isExecutable="true">
     <startEvent id="start"/>
     <sequenceFlow id="to_call" sourceRef="start" targetRef="call"/>

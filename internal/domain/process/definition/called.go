@@ -32,13 +32,14 @@ func (s *Service) Called(ctx context.Context, project string, caller int64, c *p
 		which += " with the version tag " + strconv.Quote(c.Tag)
 		d, err = tagged(ctx, s.DB, project, process, c.Tag)
 	default:
-		d, err = newest(ctx, s.DB, project, process)
+		d, err = s.find(ctx, project, process, 0)
 	}
 	switch {
 	case err != nil:
 		return Definition{}, err
 	case d == nil:
-		return Definition{}, errs.New(errs.NotFound, "process.not_called", "there is no %s in the project %q: deploy it and retry", which, project).With("process", process)
+		return Definition{}, errs.New(errs.NotFound, "process.not_called", "there is no %s in the project %q: deploy it and retry",
+			which, project).With("process", process)
 	}
 	return *d, nil
 }
@@ -75,7 +76,8 @@ func (s *Service) uncalled(ctx context.Context, project string, file []*program.
 			return o.ProcessID == n.Call.Process.Static && (n.Call.Binding == program.Latest || o.VersionTag == n.Call.Tag)
 		})
 		if _, err := s.Called(ctx, project, 0, n.Call, n.Call.Process.Static); !with && errs.Is(err, errs.NotFound) {
-			all = append(all, errs.Field{Path: n.ID, Code: "process.no_called", Line: n.Line, Message: errs.As(err).Message + "; until then the step stops with an incident"})
+			all = append(all, errs.Field{Path: n.ID, Code: "process.no_called",
+				Line: n.Line, Message: errs.As(err).Message + "; until then the step stops with an incident"})
 		}
 	}
 	return all

@@ -77,6 +77,7 @@ type Service struct {
 	keys     Keys
 	programs number.Programs
 	schemas  schema.Cache
+	versions db.Memo[version, *Definition]
 }
 
 // New makes the service over a migrated database; Attach gives it keys before anything
@@ -117,12 +118,14 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	isNew := make([]bool, len(progs))
 	for i, prog := range progs {
 		out.Warnings = slices.Concat(out.Warnings, unserved(prog), s.undecided(ctx, project, prog), s.uncalled(ctx, project, progs, prog))
-		defs[i] = Definition{Key: api.Key(s.keys.NewKey()), Project: project, Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now(), Tag: prog.VersionTag}
+		defs[i] = Definition{Key: api.Key(s.keys.NewKey()), Project: project,
+			Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now(), Tag: prog.VersionTag}
 	}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {
+		s.versions.Changes(tx)
 		for i := range defs {
 			var err error
-			if isNew[i], err = s.version(ctx, tx, &defs[i]); err != nil {
+			if isNew[i], err = s.add(ctx, tx, &defs[i]); err != nil {
 				return err
 			}
 			if !isNew[i] {
@@ -150,9 +153,9 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	return out, nil
 }
 
-// version keeps a definition as the newest version of its process, or gives the newest
+// add keeps a definition as the newest version of its process, or gives the newest
 // one where that is the very same file.
-func (s *Service) version(ctx context.Context, tx *db.Tx, d *Definition) (isNew bool, err error) {
+func (s *Service) add(ctx context.Context, tx *db.Tx, d *Definition) (isNew bool, err error) {
 	last, err := newest(ctx, tx, d.Project, d.Process)
 	if err != nil {
 		return false, err
@@ -186,7 +189,8 @@ func unserved(p *program.Program) []errs.Field {
 	for _, n := range p.Nodes {
 		if n.Kind == program.ServiceTask && n.Task.Type.Expr == nil && !dispatch.Accepts(n.Task.Type.Static) {
 			all = append(all, errs.Field{Path: n.ID, Code: "process.no_worker", Line: n.Line,
-				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until a worker takes it (POST /api/v1/jobs/activate), or somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
+				Message: "no plugin serves jobs of type " + strconv.Quote(n.Task.Type.Static) + ": the step waits until a worker " +
+					"takes it (POST /api/v1/jobs/activate), or somebody skips it; services of plugins are named plugin:<plugin>/<service>/<action>"})
 		}
 	}
 	return all
@@ -201,7 +205,8 @@ func (s *Service) undecided(ctx context.Context, project string, p *program.Prog
 		}
 		if has, err := s.DMN.Has(ctx, project, n.Decision.ID.Static); err == nil && !has {
 			all = append(all, errs.Field{Path: n.ID, Code: "process.no_decision", Line: n.Line,
-				Message: "there is no decision " + strconv.Quote(n.Decision.ID.Static) + ": the step stops with an incident until a DMN file with it is deployed"})
+				Message: "there is no decision " + strconv.Quote(n.Decision.ID.Static) +
+					": the step stops with an incident until a DMN file with it is deployed"})
 		}
 	}
 	return all
@@ -245,12 +250,29 @@ func at(all []errs.Field, n *program.Node) bool {
 	return slices.ContainsFunc(all, func(f errs.Field) bool { return f.Path == n.ID })
 }
 
+// version names a version of a process, the newest for 0.
+type version struct {
+	project, process string
+	number           int
+}
+
+// find gives a version of a process, the newest for 0; nil where there is none.
+func (s *Service) find(ctx context.Context, project, process string, number int) (*Definition, error) {
+	return s.versions.Get(s.Clock.Now(), version{project, process, number}, func() (*Definition, error) {
+		if number == 0 {
+			return newest(ctx, s.DB, project, process)
+		}
+		return definition(ctx, s.DB, project, process, number)
+	})
+}
+
 // Version gives a version of a process, the newest for 0; a NotFound error where there
 // is none.
 func (s *Service) Version(ctx context.Context, project, process string, version int) (Definition, error) {
-	missing := errs.New(errs.NotFound, "process.not_found", "there is no process %q in project %q: deploy it first", process, project).With("process", process)
+	missing := errs.New(errs.NotFound, "process.not_found", "there is no process %q in project %q: deploy it first", process, project).
+		With("process", process)
 	if version == 0 {
-		d, err := newest(ctx, s.DB, project, process)
+		d, err := s.find(ctx, project, process, 0)
 		if err == nil && d == nil {
 			err = missing
 		}
@@ -259,7 +281,7 @@ func (s *Service) Version(ctx context.Context, project, process string, version 
 		}
 		return *d, nil
 	}
-	d, err := definition(ctx, s.DB, project, process, version)
+	d, err := s.find(ctx, project, process, version)
 	if err == nil && d == nil {
 		err = errs.New(errs.NotFound, "process.version_not_found", "the process %q has no version %d in project %q", process, version, project)
 	}

@@ -78,7 +78,8 @@ func (s *Service) XML(ctx context.Context, d Definition) ([]byte, error) {
 
 // lost says that the file of a version cannot be read as it was deployed.
 func lost(d Definition, err error) error {
-	return errs.Wrap(err, errs.Unavailable, "process.file_lost", fmt.Sprintf("the file of process %s version %d is missing or damaged: restore blobs/%.2s/%[3]s from a backup", d.Process, d.Version, d.Digest))
+	return errs.Wrap(err, errs.Unavailable, "process.file_lost", fmt.Sprintf(
+		"the file of process %s version %d is missing or damaged: restore blobs/%.2s/%[3]s from a backup", d.Process, d.Version, d.Digest))
 }
 
 // Program gives the compiled form of a version, for the engine.
@@ -114,6 +115,7 @@ func (s *Service) Number(ctx context.Context) error {
 			continue
 		}
 		err = s.DB.Do(ctx, func(tx *db.Tx) error {
+			s.versions.Changes(tx)
 			if err := setTag(tx, int64(d.Key), prog.VersionTag); err != nil {
 				return err
 			}
@@ -146,7 +148,8 @@ func (s *Service) compiled(ctx context.Context, d Definition) (*program.Program,
 		return nil, fmt.Errorf("process %s version %d: the file does not hold it", d.Process, d.Version)
 	}
 	if lost := progs[i].Lost(); len(lost) > 0 {
-		return nil, fmt.Errorf("process %s version %d: this server no longer reads the elements %s, which runs may be at", d.Process, d.Version, strings.Join(lost, ", "))
+		return nil, fmt.Errorf("process %s version %d: this server no longer reads the elements %s, which runs may be at",
+			d.Process, d.Version, strings.Join(lost, ", "))
 	}
 	return progs[i], nil
 }

@@ -51,7 +51,8 @@ func lacking(needs []Need, vars map[string]json.RawMessage) error {
 		if !n.Required || n.Later || n.Default != "" || len(raw) > 0 && string(raw) != "null" && string(raw) != `""` {
 			continue
 		}
-		all = append(all, errs.Field{Path: "variables." + n.Name, Code: "process.variable_missing", Message: "is needed by " + strings.Join(n.Steps, ", ")})
+		all = append(all, errs.Field{Path: "variables." + n.Name, Code: "process.variable_missing",
+			Message: "is needed by " + strings.Join(n.Steps, ", ")})
 	}
 	if len(all) == 0 {
 		return nil
@@ -60,7 +61,8 @@ func lacking(needs []Need, vars map[string]json.RawMessage) error {
 	for _, f := range all {
 		names = append(names, strings.TrimPrefix(f.Path, "variables."))
 	}
-	return errs.New(errs.Invalid, "process.variable_missing", "these variables have no value: %s; give them with the start", strings.Join(names, ", ")).At(all...)
+	return errs.New(errs.Invalid, "process.variable_missing", "these variables have no value: %s; give them with the start",
+		strings.Join(names, ", ")).At(all...)
 }
 
 // unused refuses variables that would be given for nothing. What the process
@@ -105,10 +107,11 @@ func (s *Service) title(b *program.Begin, vars map[string]json.RawMessage) strin
 	if b.Title.Expr == nil {
 		return b.Title.Static
 	}
-	v, err := b.Title.Expr.Eval(&feel.Env{Now: s.Clock.Now(), Zone: time.LoadLocation, Random: rand.Uint64, Lookup: func(name string) (value.Value, bool) {
-		v, err := value.FromJSON(vars[name])
-		return v, err == nil && len(vars[name]) > 0
-	}})
+	v, err := b.Title.Expr.Eval(&feel.Env{Now: s.Clock.Now(), Zone: time.LoadLocation,
+		Random: rand.Uint64, Lookup: func(name string) (value.Value, bool) {
+			v, err := value.FromJSON(vars[name])
+			return v, err == nil && len(vars[name]) > 0
+		}})
 	if err != nil {
 		return ""
 	}

@@ -29,12 +29,13 @@ func (s *Service) Needs(ctx context.Context, project, process string, version in
 	if err := identity.Require(ctx, "process.read", project); err != nil {
 		return nil, err
 	}
-	d, err := definition(ctx, s.DB, project, process, version)
+	d, err := s.find(ctx, project, process, version)
 	if err != nil {
 		return nil, err
 	}
 	if d == nil {
-		return nil, errs.New(errs.NotFound, "process.not_found", "there is no process %q in version %d in the project %q", process, version, project)
+		return nil, errs.New(errs.NotFound, "process.not_found", "there is no process %q in version %d in the project %q",
+			process, version, project)
 	}
 	p, err := s.Program(int64(d.Key))
 	if err != nil {
@@ -120,7 +121,8 @@ func (s *Service) needsRoute(a *api.API) {
 		Project string `query:"project" default:"default" maxLength:"64"`
 	}
 	type out struct{ Body api.Page[Need] }
-	api.Register(a, api.Endpoint{ID: "listProcessInputs", Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/inputs", Tag: "processes", Summary: "What a start of a version should give", Permission: "process.read"},
+	api.Register(a, api.Endpoint{ID: "listProcessInputs", Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/inputs",
+		Tag: "processes", Summary: "What a start of a version should give", Permission: "process.read"},
 		func(ctx context.Context, i *in) (*out, error) {
 			all, err := s.Needs(ctx, i.Project, i.Process, i.Version)
 			return &out{api.Page[Need]{Items: all}}, err

@@ -19,7 +19,8 @@ func (s *Service) Routes(a *api.API) {
 }
 
 func (s *Service) fileRoutes(a *api.API) {
-	a.Handle(api.Endpoint{ID: "deployProcess", Tag: "processes", Summary: "Deploy a BPMN file", Method: http.MethodPost, Path: "/api/v1/processes", Permission: "process.deploy", Query: []string{"project"}}, func(w http.ResponseWriter, r *http.Request) error {
+	a.Handle(api.Endpoint{ID: "deployProcess", Tag: "processes", Summary: "Deploy a BPMN file", Method: http.MethodPost,
+		Path: "/api/v1/processes", Permission: "process.deploy", Query: []string{"project"}}, func(w http.ResponseWriter, r *http.Request) error {
 		xml, err := api.ReadBody(w, r, MaxXML)
 		if errs.Is(err, errs.TooLarge) {
 			return errs.New(errs.TooLarge, "process.too_large", "the file has more than %d bytes", MaxXML)
@@ -45,7 +46,8 @@ func (s *Service) fileRoutes(a *api.API) {
 		api.Paging
 	}
 	type page struct{ Body api.Page[Definition] }
-	api.Register(a, api.Endpoint{ID: "listProcesses", Method: http.MethodGet, Path: "/api/v1/processes", Tag: "processes", Summary: "Processes in their newest version", Permission: "process.read"},
+	api.Register(a, api.Endpoint{ID: "listProcesses", Method: http.MethodGet,
+		Path: "/api/v1/processes", Tag: "processes", Summary: "Processes in their newest version", Permission: "process.read"},
 		func(ctx context.Context, in *list) (*page, error) {
 			if err := identity.Require(ctx, "process.read", in.Project); err != nil {
 				return nil, err
@@ -61,7 +63,8 @@ func (s *Service) fileRoutes(a *api.API) {
 				return d.Process
 			})}, nil
 		})
-	a.Handle(api.Endpoint{ID: "getProcessXML", Tag: "processes", Summary: "The BPMN file of a version", Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read", Query: []string{"project"}}, s.xml)
+	a.Handle(api.Endpoint{ID: "getProcessXML", Tag: "processes", Summary: "The BPMN file of a version",
+		Method: http.MethodGet, Path: "/api/v1/processes/{process}/{version}/xml", Permission: "process.read", Query: []string{"project"}}, s.xml)
 }
 
 func (s *Service) xml(w http.ResponseWriter, r *http.Request) error {

@@ -52,16 +52,19 @@ func optional[T any](v T, err error) (*T, error) {
 }
 
 func newest(ctx context.Context, q db.Querier, project, process string) (*Definition, error) {
-	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? ORDER BY version DESC LIMIT 1", project, process).Scan))
+	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition "+
+		"WHERE project = ? AND process = ? ORDER BY version DESC LIMIT 1", project, process).Scan))
 }
 
 // tagged gives the newest version with a tag, ofFile the newest that came with a file.
 func tagged(ctx context.Context, q db.Querier, project, process, tag string) (*Definition, error) {
-	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? AND tag = ? ORDER BY version DESC LIMIT 1", project, process, tag).Scan))
+	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition "+
+		"WHERE project = ? AND process = ? AND tag = ? ORDER BY version DESC LIMIT 1", project, process, tag).Scan))
 }
 
 func ofFile(ctx context.Context, q db.Querier, project, process, digest string) (*Definition, error) {
-	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? AND digest = ? ORDER BY version DESC LIMIT 1", project, process, digest).Scan))
+	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition "+
+		"WHERE project = ? AND process = ? AND digest = ? ORDER BY version DESC LIMIT 1", project, process, digest).Scan))
 }
 
 func setTag(tx *db.Tx, definition int64, tag string) error {
@@ -70,7 +73,8 @@ func setTag(tx *db.Tx, definition int64, tag string) error {
 }
 
 func definition(ctx context.Context, q db.Querier, project, process string, version int) (*Definition, error) {
-	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition WHERE project = ? AND process = ? AND version = ?", project, process, version).Scan))
+	return optional(scanDefinition(q.QueryRow(ctx, "SELECT "+definitionColumns+" FROM process_definition "+
+		"WHERE project = ? AND process = ? AND version = ?", project, process, version).Scan))
 }
 
 func definitionByKey(ctx context.Context, q db.Querier, key int64) (Definition, error) {
@@ -79,7 +83,8 @@ func definitionByKey(ctx context.Context, q db.Querier, key int64) (Definition, 
 
 // definitions lists the newest version of every process, or all versions of one.
 func definitions(ctx context.Context, q db.Querier, project, process string, p api.Paging) ([]Definition, error) {
-	query := "SELECT " + definitionColumns + " FROM process_definition d WHERE project = ? AND process > ? AND version = (SELECT MAX(version) FROM process_definition WHERE project = d.project AND process = d.process) ORDER BY process LIMIT ?"
+	query := "SELECT " + definitionColumns + " FROM process_definition d WHERE project = ? AND process > ? " +
+		"AND version = (SELECT MAX(version) FROM process_definition WHERE project = d.project AND process = d.process) ORDER BY process LIMIT ?"
 	args := []any{project, p.After, p.Limit + 1}
 	if process != "" {
 		before := math.MaxInt32
@@ -89,7 +94,8 @@ func definitions(ctx context.Context, q db.Querier, project, process string, p a
 				return nil, api.BadCursor()
 			}
 		}
-		query = "SELECT " + definitionColumns + " FROM process_definition WHERE project = ? AND process = ? AND version < ? ORDER BY version DESC LIMIT ?"
+		query = "SELECT " + definitionColumns + " FROM process_definition " +
+			"WHERE project = ? AND process = ? AND version < ? ORDER BY version DESC LIMIT ?"
 		args = []any{project, process, before, p.Limit + 1}
 	}
 	rows, err := q.Query(ctx, query, args...)

@@ -18,7 +18,8 @@ func Keep(tx *db.Tx, definition int64, t program.Table) error {
 	}
 	for flow, ids := range [][2][]string{{had.Nodes, t.Nodes}, {had.Flows, t.Flows}} {
 		for i := len(ids[0]); i < len(ids[1]); i++ {
-			if _, err := tx.Exec("INSERT INTO process_element (definition, flow, number, id) VALUES (?, ?, ?, ?)", definition, flow, i, ids[1][i]); err != nil {
+			if _, err := tx.Exec("INSERT INTO process_element (definition, flow, number, id) VALUES (?, ?, ?, ?)",
+				definition, flow, i, ids[1][i]); err != nil {
 				return err
 			}
 		}

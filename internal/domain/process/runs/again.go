@@ -29,7 +29,8 @@ func (s *Service) Started(ctx context.Context, run api.Key) (Start, error) {
 	if err != nil {
 		return Start{}, err
 	}
-	out := Start{Process: r.Process, Version: r.Version, Title: r.Title, Objects: append([]string{}, r.Objects...), Variables: map[string]json.RawMessage{}}
+	out := Start{Process: r.Process, Version: r.Version, Title: r.Title, Objects: append([]string{}, r.Objects...),
+		Variables: map[string]json.RawMessage{}}
 	asked, waited, err := s.door.Asked(ctx, run)
 	if err != nil {
 		return out, err
@@ -76,7 +77,8 @@ func (s *Service) startedWith(ctx context.Context, run api.Key) (given []engine.
 
 func (s *Service) againRoute(a *api.API) {
 	type out struct{ Body Start }
-	api.Register(a, api.Endpoint{ID: "getRunStart", Method: http.MethodGet, Path: "/api/v1/runs/{run}/start", Tag: "runs", Summary: "What a run was started with", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "getRunStart", Method: http.MethodGet,
+		Path: "/api/v1/runs/{run}/start", Tag: "runs", Summary: "What a run was started with", Permission: "run.read"},
 		func(ctx context.Context, in *RunKey) (*out, error) {
 			v, err := s.Started(ctx, in.Run.Key)
 			return &out{v}, err

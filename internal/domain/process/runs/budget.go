@@ -26,14 +26,16 @@ func (s *Service) room(ctx context.Context, q db.Querier, project string) error 
 	if n, err = read(); err != nil || n < limit {
 		return err
 	}
-	return errs.New(errs.Exhausted, "engine.budget", "the project %q has %d active runs, and no more are possible: wait until some have ended, cancel some, or raise the setting limits.runs", project, n).With("project", project)
+	return errs.New(errs.Exhausted, "engine.budget", "the project %q has %d active runs, and no more are possible: "+
+		"wait until some have ended, cancel some, or raise the setting limits.runs", project, n).With("project", project)
 }
 
 // bounded refuses a variable that is larger than any may be.
 func bounded(vars map[string]json.RawMessage) error {
 	for name, v := range vars {
 		if len(v) > engine.MaxVariableBytes {
-			return errs.New(errs.TooLarge, "run.variable_too_large", "the variable %.100q has %d bytes: at most %d are possible; keep large values as files", name, len(v), engine.MaxVariableBytes).
+			return errs.New(errs.TooLarge, "run.variable_too_large",
+				"the variable %.100q has %d bytes: at most %d are possible; keep large values as files", name, len(v), engine.MaxVariableBytes).
 				At(errs.Field{Path: "variables." + name, Message: "too large"})
 		}
 	}

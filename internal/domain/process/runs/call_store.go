@@ -43,7 +43,8 @@ func callMandate(ctx context.Context, q db.Querier, run int64) ([]byte, error) {
 // callsGoOn reports whether runs that a run has called are not over.
 func callsGoOn(ctx context.Context, q db.Querier, parent int64) (bool, error) {
 	var n int
-	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM process_call c JOIN process_run r ON r.run = c.run WHERE c.parent = ? AND r.ended = 0", parent).Scan(&n)
+	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM process_call c JOIN process_run r ON r.run = c.run WHERE c.parent = ? AND r.ended = 0",
+		parent).Scan(&n)
 	return n > 0, err
 }
 
@@ -58,7 +59,8 @@ type CalledRun struct {
 
 // called lists the runs that a run has called, the newest first.
 func called(ctx context.Context, q db.Querier, parent api.Key) ([]CalledRun, error) {
-	rows, err := q.Query(ctx, "SELECT r.run, r.process, c.node, r.state, r.incidents FROM process_call c JOIN process_run r ON r.run = c.run WHERE c.parent = ? ORDER BY r.run DESC LIMIT ?", int64(parent), maxCalled)
+	rows, err := q.Query(ctx, "SELECT r.run, r.process, c.node, r.state, r.incidents "+
+		"FROM process_call c JOIN process_run r ON r.run = c.run WHERE c.parent = ? ORDER BY r.run DESC LIMIT ?", int64(parent), maxCalled)
 	return db.Scan(rows, err, func(r *sql.Rows) (c CalledRun, err error) {
 		return c, r.Scan(&c.Run, &c.Process, &c.Step, &c.State, &c.Incidents)
 	})

@@ -27,7 +27,8 @@ func (s *Service) Called(c durable.Call) (durable.Called, error) {
 	ctx := context.Background()
 	m, err := control.ReadMandate(c.Mandate)
 	if err != nil {
-		return durable.Called{}, errs.Wrap(err, errs.Invalid, "run.mandate", "it is not known on whose behalf the run acts: cancel it and start it again")
+		return durable.Called{},
+			errs.Wrap(err, errs.Invalid, "run.mandate", "it is not known on whose behalf the run acts: cancel it and start it again")
 	}
 	d, err := s.Definitions.Called(ctx, m.Project, c.Program, c.Node.Call, c.Process)
 	if err != nil {
@@ -76,7 +77,8 @@ func (s *Service) Begin(tx *db.Tx, c durable.Call, called durable.Called, now ti
 	if err != nil {
 		return err
 	}
-	run := Run{State: StateActive, Key: api.Key(c.Run), Project: up.Project, Process: c.Process, Subject: up.Subject, Verdict: up.Verdict, Objects: m.Objects,
+	run := Run{State: StateActive, Key: api.Key(c.Run), Project: up.Project,
+		Process: c.Process, Subject: up.Subject, Verdict: up.Verdict, Objects: m.Objects,
 		Started: now, Parent: up.Key, Root: up.Key, Caller: c.Node.ID, definition: called.Program, places: up.places}
 	if up.Root != 0 {
 		run.Root = up.Root
@@ -138,7 +140,8 @@ func (r Run) alone() error {
 	if r.Root == 0 {
 		return nil
 	}
-	return errs.New(errs.Conflict, "run.called", "the run %d was called by the run %d and ends with it: cancel the run %d, or skip the step %s of the run %d", r.Key, r.Parent, r.Root, r.Caller, r.Parent).
+	return errs.New(errs.Conflict, "run.called", "the run %d was called by the run %d and ends with it: "+
+		"cancel the run %d, or skip the step %s of the run %d", r.Key, r.Parent, r.Root, r.Caller, r.Parent).
 		With("parent", r.Parent.String()).With("root", r.Root.String())
 }
 

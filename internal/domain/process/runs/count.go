@@ -51,7 +51,8 @@ func (s *Service) Summarize(ctx context.Context, f Filter) (Summary, error) {
 
 func (s *Service) countRoutes(a *api.API) {
 	type summary struct{ Body Summary }
-	api.Register(a, api.Endpoint{ID: "summarizeRuns", Method: http.MethodGet, Path: "/api/v1/runs/summary", Tag: "runs", Summary: "How many runs there are by state and hour", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "summarizeRuns", Method: http.MethodGet,
+		Path: "/api/v1/runs/summary", Tag: "runs", Summary: "How many runs there are by state and hour", Permission: "run.read"},
 		func(ctx context.Context, in *Choice) (*summary, error) {
 			v, err := s.Summarize(ctx, Filter{Choice: *in})
 			return &summary{v}, err

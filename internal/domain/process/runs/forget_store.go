@@ -26,7 +26,8 @@ const together = 10
 // limit, and says how many. What is much of a run goes before it: a server that is
 // killed meanwhile goes on with the same run.
 func (s *Service) Forget(ctx context.Context, before time.Time, limit int, others Forgetters) (int, error) {
-	rows, err := s.DB.Query(ctx, "SELECT run FROM process_run WHERE ended > 0 AND ended < ? ORDER BY ended, run LIMIT ?", clock.Micros(before), limit)
+	rows, err := s.DB.Query(ctx, "SELECT run FROM process_run WHERE ended > 0 AND ended < ? ORDER BY ended, run LIMIT ?",
+		clock.Micros(before), limit)
 	old, err := db.Scan(rows, err, func(r *sql.Rows) (run int64, err error) { return run, r.Scan(&run) })
 	if err != nil {
 		return 0, err
@@ -84,10 +85,12 @@ func (s *Service) forget(tx *db.Tx, some []int64, others Forgetters) error {
 
 func (s *Service) forgetRun(tx *db.Tx, run int64) error {
 	var project, process, objects string
-	if err := tx.QueryRow(context.Background(), "SELECT project, process, objects FROM process_run WHERE run = ?", run).Scan(&project, &process, &objects); err != nil {
+	if err := tx.QueryRow(context.Background(), "SELECT project, process, objects FROM process_run WHERE run = ?", run).
+		Scan(&project, &process, &objects); err != nil {
 		return err
 	}
-	if err := removed.Publish(s.Bus, tx, about(Run{Key: api.Key(run), Project: project}), Begun{Process: process}); err != nil { // its output goes then
+	// its output goes then
+	if err := removed.Publish(s.Bus, tx, about(Run{Key: api.Key(run), Project: project}), Begun{Process: process}); err != nil {
 		return err
 	}
 	for _, o := range strings.Split(objects, "\n") { // by the key: there is no index by run

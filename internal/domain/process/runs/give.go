@@ -98,7 +98,8 @@ func (s *Service) mayOverwrite(ctx context.Context, run api.Key, by identity.Rig
 	if err == nil || errs.Is(err, errs.Internal) {
 		return err
 	}
-	return errs.New(errs.Forbidden, "message.overwrites", "the run %d has %s already, and %s may not change that: give the event an output mapping, or publish with the right run.operate on what the run acts on", run, strings.Join(names, ", "), by.Name)
+	return errs.New(errs.Forbidden, "message.overwrites", "the run %d has %s already, and %s may not change that: give "+
+		"the event an output mapping, or publish with the right run.operate on what the run acts on", run, strings.Join(names, ", "), by.Name)
 }
 
 // given is what a retry gives.

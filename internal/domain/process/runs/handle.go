@@ -15,7 +15,8 @@ import (
 // Handlers act on events on runs.
 func (s *Service) Handlers() []bus.Handler {
 	return []bus.Handler{
-		{Name: "run-end", Says: "Ends a run that is stopping, and frees what it holds, once all that it began has ended.", Types: []string{dispatch.JobStopped},
+		{Name: "run-end", Says: "Ends a run that is stopping, and frees what it holds, once all that it began has ended.",
+			Types: []string{dispatch.JobStopped},
 			Within: func(ctx context.Context, tx *db.Tx, e bus.Event) error {
 				run, err := runOf(e)
 				if err != nil {

@@ -15,7 +15,8 @@ import (
 const incidentColumns = "incident, run, project, element, node, name, kind, message, since"
 
 // incidentQuery reads incidents with the title of their run.
-const incidentQuery = "SELECT i.incident, i.run, i.project, i.element, i.node, i.name, i.kind, i.message, i.since, r.title, r.process, r.places FROM process_incident i JOIN process_run r ON r.run = i.run WHERE "
+const incidentQuery = "SELECT i.incident, i.run, i.project, i.element, i.node, " +
+	"i.name, i.kind, i.message, i.since, r.title, r.process, r.places FROM process_incident i JOIN process_run r ON r.run = i.run WHERE "
 
 func scanIncident(read func(...any) error) (Incident, error) {
 	var i Incident
@@ -46,7 +47,8 @@ func cutText(s string) string {
 
 // pastIncidents keeps which step the incidents were of that are about to go.
 func pastIncidents(tx *db.Tx, column string, key int64) error {
-	_, err := tx.Exec("INSERT INTO process_incident_past (incident, run, node) SELECT incident, run, node FROM process_incident WHERE "+column+" = ?", key)
+	_, err := tx.Exec("INSERT INTO process_incident_past (incident, run, node) SELECT incident, run, node FROM process_incident WHERE "+
+		column+" = ?", key)
 	return err
 }
 
@@ -72,7 +74,8 @@ func incidentByKey(ctx context.Context, q db.Querier, key api.Key) (*Incident, e
 // newerIncident finds the incident with which the step of an incident that is over
 // stands still now; nil where it does not.
 func newerIncident(ctx context.Context, q db.Querier, key api.Key) (*Incident, error) {
-	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.incident = (SELECT MAX(n.incident) FROM process_incident n JOIN process_incident_past p ON p.run = n.run AND p.node = n.node WHERE p.incident = ?)", int64(key)).Scan))
+	return optional(scanIncident(q.QueryRow(ctx, incidentQuery+"i.incident = (SELECT MAX(n.incident) "+
+		"FROM process_incident n JOIN process_incident_past p ON p.run = n.run AND p.node = n.node WHERE p.incident = ?)", int64(key)).Scan))
 }
 
 // firstIncident finds the oldest open incident of a run; nil where there is none.

@@ -32,7 +32,8 @@ func (s *Service) projectJob(tx *db.Tx, c *durable.Change, e engine.Effect, r Ru
 	node := c.Program.Nodes[e.Node]
 	switch e.Kind {
 	case engine.JobCreated:
-		return s.Jobs.Put(tx, job.Job{Key: api.Key(e.Key), Type: e.Job.Type, Run: r.Key, Process: r.Process, Element: node.ID, Retries: e.Job.Retries}, e.Element, r.Project, e.Job.NotBefore)
+		return s.Jobs.Put(tx, job.Job{Key: api.Key(e.Key), Type: e.Job.Type,
+			Run: r.Key, Process: r.Process, Element: node.ID, Retries: e.Job.Retries}, e.Element, r.Project, e.Job.NotBefore)
 	case engine.IncidentRaised:
 		return s.Jobs.Stop(tx, c.Run, e.Element)
 	}

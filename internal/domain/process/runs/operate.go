@@ -96,13 +96,15 @@ func (s *Service) Skip(ctx context.Context, incident api.Key, k Skip) error {
 		return err
 	}
 	if len(strings.TrimSpace(k.Reason)) < minReason {
-		return errs.New(errs.Invalid, "incident.reason", "say why in at least %d characters", minReason).At(errs.Field{Path: "reason", Message: "say why"})
+		return errs.New(errs.Invalid, "incident.reason", "say why in at least %d characters", minReason).
+			At(errs.Field{Path: "reason", Message: "say why"})
 	}
 	if err := s.mayGive(ctx, i.Project, k.Variables); err != nil {
 		return err
 	}
 	ev := engine.Skip{Element: state.Key(i.element), Variables: k.Variables, Reason: k.Reason, Flow: k.Flow}
-	return s.hand(ctx, i.Run, gift.Giving{Event: ev}, s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
+	return s.hand(ctx, i.Run, gift.Giving{Event: ev},
+		s.audited(ctx, i.Project, "incident.skip", i.Run, map[string]any{"element": i.Element, "reason": k.Reason}))
 }
 
 // operable finds an incident that the subject may act on: on what its step acts
@@ -121,7 +123,9 @@ func (s *Service) operable(ctx context.Context, key api.Key, gives bool) (*Incid
 			if err != nil {
 				return nil, err
 			}
-			missing = errs.New(errs.NotFound, "incident.not_found", "the incident %d is over: its step %s has stopped again since, with the incident %d", key, now.Element, now.Key).With("incident", now.Key.String())
+			missing = errs.New(errs.NotFound, "incident.not_found",
+				"the incident %d is over: its step %s has stopped again since, with the incident %d", key, now.Element, now.Key).
+				With("incident", now.Key.String())
 		}
 		return nil, missing
 	}
@@ -186,14 +190,17 @@ func (s *Service) Fail(ctx context.Context, run api.Key, reason string) error {
 		return err
 	}
 	if first == nil {
-		return errs.New(errs.Conflict, "run.not_stuck", "the run %d is %s: only one that stands still with an incident ends as failed; cancel it", run, r.State)
+		return errs.New(errs.Conflict, "run.not_stuck", "the run %d is %s: only one that stands still with an incident ends as failed; cancel it",
+			run, r.State)
 	}
-	return s.apply(ctx, run, engine.Cancel{Reason: first.Kind, Failed: true}, s.audited(ctx, r.Project, "run.fail", run, map[string]any{"reason": reason, "element": first.Element}))
+	return s.apply(ctx, run, engine.Cancel{Reason: first.Kind, Failed: true},
+		s.audited(ctx, r.Project, "run.fail", run, map[string]any{"reason": reason, "element": first.Element}))
 }
 
 func (s *Service) audited(ctx context.Context, project, verb string, run api.Key, detail map[string]any) func(*db.Tx) error {
 	return func(tx *db.Tx) error {
-		return s.Audit.Write(ctx, tx, audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: verb, Object: "run/" + run.String(), Detail: rawJSON(detail)})
+		return s.Audit.Write(ctx, tx,
+			audit.Record{Project: project, Actor: identity.From(ctx).Actor(), Verb: verb, Object: "run/" + run.String(), Detail: rawJSON(detail)})
 	}
 }
 
@@ -209,7 +216,8 @@ func (s *Service) apply(ctx context.Context, run api.Key, ev engine.Event, with 
 func possible(vars engine.Variables) error {
 	for name, v := range vars {
 		if name == "" || strings.HasPrefix(name, "$") || !json.Valid(v) {
-			return errs.New(errs.Invalid, "run.variable", "the variable %q is not possible: names do not begin with $, values are JSON", name).At(errs.Field{Path: "variables." + name, Message: "not possible"})
+			return errs.New(errs.Invalid, "run.variable", "the variable %q is not possible: names do not begin with $, values are JSON", name).
+				At(errs.Field{Path: "variables." + name, Message: "not possible"})
 		}
 	}
 	return bounded(vars)

@@ -34,7 +34,8 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 				return err
 			}
 			continue
-		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated, engine.TaskGone, engine.RunEnded, engine.Subscribed, engine.SignalThrown:
+		case engine.IncidentRaised, engine.IncidentGone, engine.TaskCreated,
+			engine.TaskGone, engine.RunEnded, engine.Subscribed, engine.SignalThrown:
 		case engine.JobCreated, engine.JobGone:
 			if !pulls(c.Program.Nodes[e.Node]) || e.Kind == engine.JobCreated && !Pulled(e.Job.Type) {
 				continue
@@ -66,7 +67,8 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 				return err
 			}
 		}
-		i := Incident{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
+		i := Incident{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID,
+			Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
 		if err := insertIncident(tx, i); err != nil {
 			return err
 		}
@@ -81,10 +83,12 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		if err := taskCreated.Publish(s.Bus, tx, of, work); err != nil {
 			return err
 		}
-		return s.Tasks.Put(tx, worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
-			Groups: e.Task.CandidateGroups, Users: e.Task.CandidateUsers, Form: e.Task.Form, Created: c.Now})
+		return s.Tasks.Put(tx,
+			worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
+				Groups: e.Task.CandidateGroups, Users: e.Task.CandidateUsers, Form: e.Task.Form, Created: c.Now})
 	case engine.Subscribed:
-		return s.Messages.Wait(tx, message.Waiter{Project: r.Project, Process: r.Process, Run: c.Run, Element: e.Element, Node: node.ID, Subscription: e.Subscription})
+		return s.Messages.Wait(tx,
+			message.Waiter{Project: r.Project, Process: r.Process, Run: c.Run, Element: e.Element, Node: node.ID, Subscription: e.Subscription})
 	case engine.SignalThrown:
 		return s.throw(tx, c.Program, r, e)
 	case engine.TaskGone:
@@ -113,7 +117,8 @@ func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) e
 	}
 	given, _ := s.Dispatch.Gifts.Of(state.Key(r.Key))
 	by := gift.Signal{Own: m.Rights, Program: p, Node: p.Nodes[e.Node], Variables: e.Variables, Reads: s.Dispatch.Planner.Takes}.Carried(given)
-	return s.Messages.Throw(tx, message.Thrown{Project: r.Project, Name: e.Name, Run: state.Key(r.Key), Variables: e.Variables, By: by.Run(r.Key.String()).Rights()})
+	return s.Messages.Throw(tx,
+		message.Thrown{Project: r.Project, Name: e.Name, Run: state.Key(r.Key), Variables: e.Variables, By: by.Run(r.Key.String()).Rights()})
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {

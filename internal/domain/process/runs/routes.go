@@ -36,7 +36,8 @@ type startBody struct {
 }
 
 func (b startBody) request() control.Request {
-	return control.Request{Project: b.Project, Process: b.Process, Version: b.Version, Objects: b.Objects, Variables: b.Variables, Title: b.Title, Source: "api", Priority: b.Priority, Due: b.Due}
+	return control.Request{Project: b.Project, Process: b.Process, Version: b.Version,
+		Objects: b.Objects, Variables: b.Variables, Title: b.Title, Source: "api", Priority: b.Priority, Due: b.Due}
 }
 
 // statusOf says how a verdict is answered: a run was made, waits to start, or another
@@ -60,22 +61,26 @@ func (s *Service) startRoutes(a *api.API) {
 	answer := func(v control.Verdict, err error) (*out, error) {
 		return &out{statusOf(v), v}, err
 	}
-	api.Register(a, api.Endpoint{ID: "startRun", Method: http.MethodPost, Path: "/api/v1/runs", Tag: "runs", Summary: "Ask the door for a run", Permission: "run.start", Status: http.StatusCreated},
+	api.Register(a, api.Endpoint{ID: "startRun", Method: http.MethodPost,
+		Path: "/api/v1/runs", Tag: "runs", Summary: "Ask the door for a run", Permission: "run.start", Status: http.StatusCreated},
 		func(ctx context.Context, i *in) (*out, error) {
 			return answer(s.admit(ctx, i.Body.request()))
 		})
 	type callIn struct{ Body definition.Call }
-	api.Register(a, api.Endpoint{ID: "callService", Method: http.MethodPost, Path: "/api/v1/calls", Tag: "runs", Summary: "Ask the door for a run of one step that calls a service", Permission: "run.start", Status: http.StatusCreated},
+	api.Register(a, api.Endpoint{ID: "callService", Method: http.MethodPost, Path: "/api/v1/calls",
+		Tag: "runs", Summary: "Ask the door for a run of one step that calls a service", Permission: "run.start", Status: http.StatusCreated},
 		func(ctx context.Context, i *callIn) (*out, error) {
 			return answer(s.Call(ctx, i.Body))
 		})
 	type preview struct{ Body Preview }
-	api.Register(a, api.Endpoint{ID: "previewRun", Method: http.MethodPost, Path: "/api/v1/runs/preview", Tag: "runs", Summary: "What a start would do: the door's checks and every row of every step", Permission: "run.start"},
+	api.Register(a, api.Endpoint{ID: "previewRun", Method: http.MethodPost, Path: "/api/v1/runs/preview",
+		Tag: "runs", Summary: "What a start would do: the door's checks and every row of every step", Permission: "run.start"},
 		func(ctx context.Context, i *in) (*preview, error) {
 			p, err := s.Preview(ctx, i.Body.request())
 			return &preview{p}, err
 		})
-	api.Register(a, api.Endpoint{ID: "previewCall", Method: http.MethodPost, Path: "/api/v1/calls/preview", Tag: "runs", Summary: "What a call would do: the door's checks and every row of its step", Permission: "run.start"},
+	api.Register(a, api.Endpoint{ID: "previewCall", Method: http.MethodPost, Path: "/api/v1/calls/preview",
+		Tag: "runs", Summary: "What a call would do: the door's checks and every row of its step", Permission: "run.start"},
 		func(ctx context.Context, i *callIn) (*preview, error) {
 			p, err := s.PreviewCall(ctx, i.Body)
 			return &preview{p}, err
@@ -93,7 +98,8 @@ type RunKey struct {
 
 func (s *Service) runRoutes(a *api.API) {
 	type page struct{ Body api.Page[Run] }
-	api.Register(a, api.Endpoint{ID: "listRuns", Method: http.MethodGet, Path: "/api/v1/runs", Tag: "runs", Summary: "Runs, newest first", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listRuns", Method: http.MethodGet, Path: "/api/v1/runs",
+		Tag: "runs", Summary: "Runs, newest first", Permission: "run.read"},
 		func(ctx context.Context, in *Filter) (*page, error) {
 			if err := identity.Require(ctx, "run.read", in.Project); err != nil {
 				return nil, err
@@ -111,7 +117,8 @@ func (s *Service) runRoutes(a *api.API) {
 			return &page{api.PageOf(all, in.Limit, func(r Run) string { return fmt.Sprintf("%d.%d", clock.Micros(r.Started), r.Key) })}, nil
 		})
 	type one struct{ Body Run }
-	api.Register(a, api.Endpoint{ID: "getRun", Method: http.MethodGet, Path: "/api/v1/runs/{run}", Tag: "runs", Summary: "One run", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "getRun", Method: http.MethodGet, Path: "/api/v1/runs/{run}",
+		Tag: "runs", Summary: "One run", Permission: "run.read"},
 		func(ctx context.Context, in *RunKey) (*one, error) {
 			r, err := s.Readable(ctx, in.Run.Key)
 			return &one{r}, err
@@ -134,14 +141,17 @@ func (s *Service) actRoutes(a *api.API) {
 			Reason string `json:"reason" minLength:"3" maxLength:"500"`
 		}
 	}
-	api.Register(a, api.Endpoint{ID: "cancelRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/cancel", Tag: "runs", Summary: "End a run; what it has begun is told to stop", Permission: "run.operate", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "cancelRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/cancel",
+		Tag: "runs", Summary: "End a run; what it has begun is told to stop", Permission: "run.operate", Status: http.StatusNoContent},
 		func(ctx context.Context, in *cancel) (*struct{}, error) {
 			if in.Body.Failed {
 				return nil, s.Fail(ctx, in.Run.Key, in.Body.Reason)
 			}
 			return nil, s.Cancel(ctx, in.Run.Key, in.Body.Reason)
 		})
-	api.Register(a, api.Endpoint{ID: "giveUpRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/give-up", Tag: "runs", Summary: "End a run that is stopping although a plugin gives no word; what it began is unknown", Permission: "lock.override", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "giveUpRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/give-up",
+		Tag: "runs", Summary: "End a run that is stopping although a plugin gives no word; what it began is unknown",
+		Permission: "lock.override", Status: http.StatusNoContent},
 		func(ctx context.Context, in *giveUp) (*struct{}, error) {
 			return nil, s.GiveUp(ctx, in.Run.Key, in.Body.Reason)
 		})
@@ -154,7 +164,8 @@ func (s *Service) incidentRoutes(a *api.API) {
 		api.Paging
 	}
 	type page struct{ Body api.Page[Incident] }
-	api.Register(a, api.Endpoint{ID: "listIncidents", Method: http.MethodGet, Path: "/api/v1/incidents", Tag: "incidents", Summary: "What waits for help, newest first", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listIncidents", Method: http.MethodGet,
+		Path: "/api/v1/incidents", Tag: "incidents", Summary: "What waits for help, newest first", Permission: "run.read"},
 		func(ctx context.Context, in *list) (*page, error) {
 			if err := identity.Require(ctx, "run.read", in.Project); err != nil {
 				return nil, err
@@ -172,7 +183,8 @@ func (s *Service) incidentRoutes(a *api.API) {
 		IncidentKey
 		Body Retry
 	}
-	api.Register(a, api.Endpoint{ID: "retryIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/retry", Tag: "incidents", Summary: "Try again, with the same or with new inputs", Permission: "run.operate", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "retryIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/retry",
+		Tag: "incidents", Summary: "Try again, with the same or with new inputs", Permission: "run.operate", Status: http.StatusNoContent},
 		func(ctx context.Context, in *retry) (*struct{}, error) {
 			return nil, s.Retry(ctx, in.Incident.Key, in.Body)
 		})
@@ -180,7 +192,8 @@ func (s *Service) incidentRoutes(a *api.API) {
 		IncidentKey
 		Body Skip
 	}
-	api.Register(a, api.Endpoint{ID: "skipIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/skip", Tag: "incidents", Summary: "Leave the step as if it had completed", Permission: "run.operate", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "skipIncident", Method: http.MethodPost, Path: "/api/v1/incidents/{incident}/skip",
+		Tag: "incidents", Summary: "Leave the step as if it had completed", Permission: "run.operate", Status: http.StatusNoContent},
 		func(ctx context.Context, in *skip) (*struct{}, error) {
 			return nil, s.Skip(ctx, in.Incident.Key, in.Body)
 		})

@@ -144,7 +144,8 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 var errNotWaiting = errors.New("the run does not wait to start")
 
 func (s *Service) runOf(r control.Run, state string) Run {
-	return Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process, Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict, State: state,
+	return Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process,
+		Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict, State: state,
 		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition, places: identity.Places(r.Places)}
 }
 
@@ -172,7 +173,8 @@ func (s *Service) stopped(ctx context.Context, tx *db.Tx, run state.Key, now tim
 		return err
 	}
 	tx.AfterCommit(func() { s.news.Poke(int64(run)) })
-	return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process}, engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, now)
+	return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process},
+		engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, now)
 }
 
 // atWork reports whether something that a run began has not ended: a call of a service,
@@ -227,7 +229,8 @@ func (s *Service) GiveUp(ctx context.Context, run api.Key, reason string) error 
 	if r, err = findRun(ctx, s.DB, run); err != nil || r.State != StateStopping {
 		return err
 	}
-	return errs.New(errs.Conflict, "run.still_stopping", "the run %d was given up, and its steps %s have not ended yet: look at the log of the server, and give it up again", run, strings.Join(left, ", "))
+	return errs.New(errs.Conflict, "run.still_stopping", "the run %d was given up, "+
+		"and its steps %s have not ended yet: look at the log of the server, and give it up again", run, strings.Join(left, ", "))
 }
 
 // Readable finds a run that the subject may see; one of another project, or one that

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"sextant/internal/domain/identity"
 	"sextant/internal/engine"
@@ -33,7 +34,8 @@ func optional[T any](v T, err error) (*T, error) {
 	return &v, err
 }
 
-const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, r.code, r.incidents, r.objects, r.started, r.ended, r.places, d.version, COALESCE(c.parent, 0), COALESCE(c.root, 0), COALESCE(c.node, '')"
+const runColumns = "r.run, r.project, r.definition, r.process, r.title, r.subject, r.verdict, r.state, " +
+	"r.code, r.incidents, r.objects, r.started, r.ended, r.places, d.version, COALESCE(c.parent, 0), COALESCE(c.root, 0), COALESCE(c.node, '')"
 
 const runTables = "process_run r JOIN process_definition d ON d.definition = r.definition LEFT JOIN process_call c ON c.run = r.run"
 
@@ -41,7 +43,8 @@ func scanRun(read func(...any) error) (Run, error) {
 	var r Run
 	var objects string
 	var started, ended int64
-	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject, &r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.places, &r.Version, &r.Parent, &r.Root, &r.Caller)
+	err := read(&r.Key, &r.Project, &r.definition, &r.Process, &r.Title, &r.Subject,
+		&r.Verdict, &r.State, &r.Code, &r.Incidents, &objects, &started, &ended, &r.places, &r.Version, &r.Parent, &r.Root, &r.Caller)
 	r.Objects = []string{}
 	if objects != "" {
 		r.Objects = strings.Split(objects, "\n")
@@ -52,8 +55,10 @@ func scanRun(read func(...any) error) (Run, error) {
 }
 
 func insertRun(tx *db.Tx, r Run) error {
-	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, title, subject, verdict, state, code, incidents, objects, started, ended, places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0, ?)",
-		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject, r.Verdict, r.State, strings.Join(r.Objects, "\n"), clock.Micros(r.Started), r.places)
+	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, "+
+		"title, subject, verdict, state, code, incidents, objects, started, ended, places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0, ?)",
+		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject,
+		r.Verdict, r.State, strings.Join(r.Objects, "\n"), clock.Micros(r.Started), r.places)
 	for _, o := range r.Objects {
 		if err == nil {
 			_, err = tx.Exec("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, int64(r.Key))
@@ -116,7 +121,8 @@ func (f Filter) where(ctx context.Context) (query string, args []any) {
 		query, args = query+" AND "+seen, append(args, some...)
 	}
 	if f.Object != "" {
-		query, args = query+" AND r.run IN (SELECT run FROM process_run_object WHERE project = ? AND object = ?)", append(args, f.Project, f.Object)
+		query, args = query+" AND r.run IN (SELECT run FROM process_run_object WHERE project = ? AND object = ?)",
+			append(args, f.Project, f.Object)
 	}
 	for _, c := range []struct{ column, value string }{{"r.state", f.State}, {"r.process", f.Process}, {"r.subject", f.Subject}} {
 		if c.value != "" {
@@ -133,8 +139,8 @@ func (f Filter) where(ctx context.Context) (query string, args []any) {
 		query += " AND EXISTS (SELECT 1 FROM process_call WHERE run = r.run)"
 	}
 	if f.Text != "" {
-		like := "%" + likeEscape.Replace(f.Text) + "%"
-		query, args = query+" AND (r.title LIKE ? ESCAPE '!' OR r.process LIKE ? ESCAPE '!')", append(args, like, like)
+		holds, some := holdsText(f.Text, "r.title", "r.process")
+		query, args = query+" AND "+holds, append(args, some...)
 	}
 	if !f.Since.IsZero() {
 		query, args = query+" AND r.started >= ?", append(args, clock.Micros(f.Since))
@@ -143,6 +149,19 @@ func (f Filter) where(ctx context.Context) (query string, args []any) {
 		query, args = query+" AND r.started < ?", append(args, clock.Micros(f.Until))
 	}
 	return query, args
+}
+
+// holdsText is the condition that one of some columns holds a text, in capitals or not:
+// of letters beyond ASCII databases know the other form or they do not.
+func holdsText(text string, columns ...string) (condition string, args []any) {
+	var either []string
+	for _, c := range columns {
+		either, args = append(either, "LOWER("+c+") LIKE ? ESCAPE '!'"), append(args, "%"+likeEscape.Replace(strings.ToLower(text))+"%")
+		if strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) {
+			either, args = append(either, c+" LIKE ? ESCAPE '!'"), append(args, "%"+likeEscape.Replace(text)+"%")
+		}
+	}
+	return "(" + strings.Join(either, " OR ") + ")", args
 }
 
 func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
@@ -154,7 +173,8 @@ func runs(ctx context.Context, q db.Querier, f Filter) ([]Run, error) {
 		}
 		where, args = where+" AND (r.started < ? OR r.started = ? AND r.run < ?)", append(args, started, started, run)
 	}
-	rows, err := q.Query(ctx, "SELECT "+runColumns+" FROM "+runTables+" WHERE "+where+" ORDER BY r.started DESC, r.run DESC LIMIT ?", append(args, f.Limit+1)...)
+	rows, err := q.Query(ctx, "SELECT "+runColumns+" FROM "+runTables+" WHERE "+where+" ORDER BY r.started DESC, r.run DESC LIMIT ?",
+		append(args, f.Limit+1)...)
 	return db.Scan(rows, err, func(r *sql.Rows) (Run, error) { return scanRun(r.Scan) })
 }
 
@@ -178,7 +198,8 @@ func runsByHour(ctx context.Context, q db.Querier, f Filter) ([]Hour, error) {
 
 // endRun closes the row of a run.
 func endRun(tx *db.Tx, run int64, e engine.Effect, now int64) error {
-	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0, final = '' WHERE run = ?", e.State, e.Code, now, run); err != nil {
+	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0, final = '' WHERE run = ?",
+		e.State, e.Code, now, run); err != nil {
 		return err
 	}
 	return dropIncidents(tx, run)
@@ -194,7 +215,8 @@ func dropIncidents(tx *db.Tx, run int64) error {
 
 // stopRun notes that a run has ended but for what it began.
 func stopRun(tx *db.Tx, run int64, e engine.Effect) error {
-	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, final = ?, incidents = 0 WHERE run = ?", StateStopping, e.Code, e.State, run); err != nil {
+	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, final = ?, incidents = 0 WHERE run = ?",
+		StateStopping, e.Code, e.State, run); err != nil {
 		return err
 	}
 	return dropIncidents(tx, run)
@@ -229,7 +251,8 @@ func noneUnseen(column, condition string) string {
 
 // countActive counts the runs of a project that take up a place.
 func countActive(ctx context.Context, q db.Querier, project string) (n int, err error) {
-	err = q.QueryRow(ctx, "SELECT COUNT(*) FROM process_run WHERE project = ? AND state IN (?, ?)", project, StateActive, StateIncident).Scan(&n)
+	err = q.QueryRow(ctx, "SELECT COUNT(*) FROM process_run WHERE project = ? AND state IN (?, ?)", project, StateActive, StateIncident).
+		Scan(&n)
 	return n, err
 }
 
@@ -241,7 +264,8 @@ type unplacedRun struct {
 
 // unplaced lists such runs, the newest first; before is the last of those before.
 func unplaced(ctx context.Context, q db.Querier, before int64) ([]unplacedRun, error) {
-	query, args := "SELECT run, project, objects FROM process_run WHERE places LIKE ?", []any{"%" + identity.Places([]string{identity.Unplaced}) + "%"}
+	query, args := "SELECT run, project, objects FROM process_run WHERE places LIKE ?",
+		[]any{"%" + identity.Places([]string{identity.Unplaced}) + "%"}
 	if before >= 0 {
 		query, args = query+" AND run < ?", append(args, before)
 	}

@@ -36,7 +36,8 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 	if err := s.overwrites(ctx, r, t, vars); err != nil {
 		return err
 	}
-	return s.hand(ctx, t.Run, gift.Giving{Event: engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, Chosen: t.Chosen(vars)}, with)
+	return s.hand(ctx, t.Run, gift.Giving{Event: engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, Chosen: t.Chosen(vars)},
+		with)
 }
 
 // overwrites refuses what a task does not ask for and the run has already, unless
@@ -64,7 +65,8 @@ func (s *Service) overwrites(ctx context.Context, r Run, t worklist.Task, vars m
 		return err
 	}
 	slices.Sort(over)
-	e := errs.New(errs.Forbidden, "task.overwrites", "the task %q does not ask for %s, and the run has that already: leave it out, or let somebody complete the task who may operate the run (run.operate)", t.Name, strings.Join(over, ", "))
+	e := errs.New(errs.Forbidden, "task.overwrites", "the task %q does not ask for %s, and the run has that already: "+
+		"leave it out, or let somebody complete the task who may operate the run (run.operate)", t.Name, strings.Join(over, ", "))
 	for _, name := range over {
 		e = e.At(errs.Field{Path: "variables." + name, Message: "is not asked for, and the run has it already"})
 	}
@@ -143,7 +145,9 @@ func (s *Service) open(ctx context.Context, r Run, p *program.Program, n *progra
 		return nil, err
 	}
 	return slices.DeleteFunc(asked, func(q program.Question) bool {
-		return q.Decided && (schema.Declares(p.Begin, q.Name) || slices.ContainsFunc(given, func(f engine.Fact) bool { return f.Text == q.Name && string(f.Data) != "null" }))
+		return q.Decided && (schema.Declares(p.Begin, q.Name) || slices.ContainsFunc(given, func(f engine.Fact) bool {
+			return f.Text == q.Name && string(f.Data) != "null"
+		}))
 	}), nil
 }
 
@@ -175,7 +179,9 @@ func (s *Service) question(p *program.Program, asked program.Question, needs []d
 		}
 	}
 	q.Secret = q.Secret || slices.ContainsFunc(p.Nodes, func(n *program.Node) bool {
-		return slices.ContainsFunc(s.Dispatch.Planner.Wants(n), func(w source.Want) bool { return w.Name == asked.Name && w.Param != nil && w.Param.Secret })
+		return slices.ContainsFunc(s.Dispatch.Planner.Wants(n), func(w source.Want) bool {
+			return w.Name == asked.Name && w.Param != nil && w.Param.Secret
+		})
 	})
 	return q
 }

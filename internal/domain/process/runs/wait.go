@@ -60,7 +60,8 @@ func (s *Service) Replace(ctx context.Context, run, by int64) error {
 	}
 	reason := "run " + r.Key.String() + " takes its place"
 	as := identity.With(ctx, identity.Subject{ID: "run/" + r.Key.String(), Name: r.Subject, Kind: identity.Run})
-	err = s.host.Apply(ctx, state.Key(run), engine.Cancel{Reason: reason}, s.audited(as, r.Project, "run.replace", api.Key(run), map[string]any{"reason": reason}))
+	err = s.host.Apply(ctx, state.Key(run), engine.Cancel{Reason: reason},
+		s.audited(as, r.Project, "run.replace", api.Key(run), map[string]any{"reason": reason}))
 	if errors.Is(err, durable.ErrNoRun) || errors.Is(err, engine.ErrGone) {
 		return nil
 	}
@@ -69,7 +70,8 @@ func (s *Service) Replace(ctx context.Context, run, by int64) error {
 
 // leave cancels a run that waits; false where it does not wait any more.
 func (s *Service) leave(ctx context.Context, r Run, reason string) (bool, error) {
-	return s.door.Leave(ctx, r.Key, control.End{State: "cancelled", Code: reason}, s.audited(ctx, r.Project, "run.cancel", r.Key, map[string]any{"reason": reason}))
+	return s.door.Leave(ctx, r.Key, control.End{State: "cancelled", Code: reason},
+		s.audited(ctx, r.Project, "run.cancel", r.Key, map[string]any{"reason": reason}))
 }
 
 // MoveUp lets a run that waits come before all others that want something of the same.
@@ -102,7 +104,8 @@ func (s *Service) AskedWith(ctx context.Context, run api.Key) (map[string]json.R
 }
 
 func (s *Service) waitRoutes(a *api.API) {
-	api.Register(a, api.Endpoint{ID: "moveUpRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/move-up", Tag: "runs", Summary: "Let a run that waits come before all others that want the same", Permission: "run.operate", Status: http.StatusNoContent},
+	api.Register(a, api.Endpoint{ID: "moveUpRun", Method: http.MethodPost, Path: "/api/v1/runs/{run}/move-up", Tag: "runs",
+		Summary: "Let a run that waits come before all others that want the same", Permission: "run.operate", Status: http.StatusNoContent},
 		func(ctx context.Context, in *RunKey) (*struct{}, error) {
 			return nil, s.MoveUp(ctx, in.Run.Key)
 		})

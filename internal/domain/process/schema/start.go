@@ -10,12 +10,14 @@ import (
 func Startable(p *program.Program, event string) error {
 	if event == "" {
 		if p.Nodes[0].Start == program.None {
-			return errs.New(errs.Invalid, "process.start_event", "the process %s begins with a message or a signal alone: publish it, or draw a start event without a trigger", p.ProcessID)
+			return errs.New(errs.Invalid, "process.start_event",
+				"the process %s begins with a message or a signal alone: publish it, or draw a start event without a trigger", p.ProcessID)
 		}
 		return nil
 	}
 	if n, ok := p.Lookup(event); !ok || n.Kind != program.StartByEvent {
-		return errs.New(errs.Invalid, "process.start_event", "the process %s has no start event %q that waits for a message or a signal", p.ProcessID, event)
+		return errs.New(errs.Invalid, "process.start_event", "the process %s has no start event %q that waits for a message or a signal",
+			p.ProcessID, event)
 	}
 	return nil
 }
@@ -31,7 +33,8 @@ func FitObjects(b *program.Begin, objects []string) error {
 			return err
 		}
 		if ref.TypeRef() != b.Object {
-			return errs.New(errs.Invalid, "process.object_type", "the process is started on objects of %s, and %s is none", b.Object, text).With("object", text).With("type", b.Object)
+			return errs.New(errs.Invalid, "process.object_type", "the process is started on objects of %s, and %s is none", b.Object, text).
+				With("object", text).With("type", b.Object)
 		}
 	}
 	switch n := len(objects); {

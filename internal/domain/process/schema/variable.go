@@ -2,7 +2,6 @@ package schema
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -12,15 +11,16 @@ import (
 
 // property is what a schema says of one variable.
 type property struct {
-	Type        string          `json:"type"`
-	Title       string          `json:"title"`
-	Description string          `json:"description"`
-	Enum        []any           `json:"enum"`
-	Default     json.RawMessage `json:"default"`
+	Type        string            `json:"type"`
+	Title       string            `json:"title"`
+	Description string            `json:"description"`
+	Enum        []json.RawMessage `json:"enum"`
+	Default     json.RawMessage   `json:"default"`
 }
 
 // kinds are the types of parameters by those of JSON Schema.
-var kinds = map[string]string{"string": wire.TypeString, "integer": wire.TypeInt, "number": wire.TypeNumber, "boolean": wire.TypeBool, "array": wire.TypeList, "object": wire.TypeObject}
+var kinds = map[string]string{"string": wire.TypeString, "integer": wire.TypeInt,
+	"number": wire.TypeNumber, "boolean": wire.TypeBool, "array": wire.TypeList, "object": wire.TypeObject}
 
 // Variables lists what a process says that it is started with, by name.
 func Variables(b *program.Begin) []wire.Param {
@@ -53,13 +53,20 @@ func (p property) param(name string) wire.Param {
 	if p.Description != "" {
 		v.Description = wire.Text{"en": p.Description}
 	}
-	if len(p.Default) > 0 && json.Unmarshal(p.Default, &v.Default) != nil {
-		v.Default = string(p.Default)
-	}
+	v.Default = text(p.Default)
 	for _, e := range p.Enum {
-		v.Values = append(v.Values, fmt.Sprint(e))
+		v.Values = append(v.Values, text(e))
 	}
 	return v
+}
+
+// text is a value as people write it: a number keeps its digits.
+func text(raw json.RawMessage) string {
+	var s string
+	if len(raw) == 0 || json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	return string(raw)
 }
 
 // Lay lays what a process declares of a variable over what is known of it: the type

@@ -39,7 +39,8 @@ const (
 
 // decisionVerbs are the acts that are told, by what the audit log calls them.
 func decisionVerbs(verb string) bool {
-	return slices.Contains([]string{"run.cancel", "run.fail", "run.give_up", "task.complete", "incident.retry", "incident.skip", "message.publish", "signal.publish"}, verb)
+	return slices.Contains([]string{"run.cancel", "run.fail", "run.give_up",
+		"task.complete", "incident.retry", "incident.skip", "message.publish", "signal.publish"}, verb)
 }
 
 // Decisions lists what people decided about a run, oldest first.
@@ -85,7 +86,8 @@ func (f *fold) decision(r audit.Record) Decision {
 		Variables []string                   `json:"variables"`
 	}
 	_ = json.Unmarshal(r.Detail, &detail) // what an older server kept may be of another form
-	d := Decision{Time: r.Time, Who: r.Name, Verb: r.Verb, Element: detail.Element, Name: detail.Name, Reason: detail.Reason, Answers: detail.Answers,
+	d := Decision{Time: r.Time, Who: r.Name, Verb: r.Verb, Element: detail.Element,
+		Name: detail.Name, Reason: detail.Reason, Answers: detail.Answers,
 		Changed: slices.Concat(detail.Inputs, detail.Outputs, detail.Variables)}
 	if n, ok := f.prog.Lookup(detail.Element); ok {
 		d.Name = n.Name
@@ -150,13 +152,15 @@ func (s *Service) lastVariables(ctx context.Context, key api.Key, vars map[strin
 
 func (s *Service) lookRoutes(a *api.API) {
 	type decisions struct{ Body api.Page[Decision] }
-	api.Register(a, api.Endpoint{ID: "listRunDecisions", Method: http.MethodGet, Path: "/api/v1/runs/{run}/decisions", Tag: "runs", Summary: "What people decided about a run, oldest first", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "listRunDecisions", Method: http.MethodGet,
+		Path: "/api/v1/runs/{run}/decisions", Tag: "runs", Summary: "What people decided about a run, oldest first", Permission: "run.read"},
 		func(ctx context.Context, in *runs.RunKey) (*decisions, error) {
 			all, err := s.Decisions(ctx, in.Run.Key)
 			return &decisions{api.Page[Decision]{Items: all}}, err
 		})
 	type vars struct{ Body map[string]json.RawMessage }
-	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet, Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of a run: of now, or of its end", Permission: "run.read"},
+	api.Register(a, api.Endpoint{ID: "getRunVariables", Method: http.MethodGet,
+		Path: "/api/v1/runs/{run}/variables", Tag: "runs", Summary: "Variables of a run: of now, or of its end", Permission: "run.read"},
 		func(ctx context.Context, in *runs.RunKey) (*vars, error) {
 			v, err := s.Variables(ctx, in.Run.Key)
 			return &vars{v}, err

@@ -89,7 +89,8 @@ type fold struct {
 }
 
 func newFold(run api.Key, p *program.Program) *fold {
-	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{}, jobs: map[string]*Step{}, stuck: map[string]*Step{}, fired: program.None}
+	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{},
+		jobs: map[string]*Step{}, stuck: map[string]*Step{}, fired: program.None}
 }
 
 // read takes in what the history has more.
@@ -206,7 +207,8 @@ func (f *fold) add(fact engine.Fact) *Step {
 // begin makes a step; whatever has the run's own key is the process itself.
 func (f *fold) begin(fact engine.Fact) *Step {
 	n := f.prog.Nodes[fact.Node]
-	step := &Step{Key: f.key(fact.Key), Element: n.ID, Name: n.Name, Type: typeOf(n.Kind), State: StepActive, Loop: n.Loop != nil, Entered: fact.Time}
+	step := &Step{Key: f.key(fact.Key), Element: n.ID, Name: n.Name, Type: typeOf(n.Kind),
+		State: StepActive, Loop: n.Loop != nil, Entered: fact.Time}
 	if fact.Kind == engine.FactPassed {
 		// A passage has no key of its own: it is named by its place in the history.
 		step.Key = "p" + strconv.Itoa(len(f.steps))

@@ -11,6 +11,7 @@ import (
 
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/process/runs"
+	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 )
@@ -48,6 +49,7 @@ type watch struct {
 	called []runs.CalledRun
 	// rows is what the view was told of objects; nil where it did not ask.
 	rows map[string]map[string]RowState
+	look int // the last one of the view of which it was told
 }
 
 // after reads what follows the id.
@@ -113,14 +115,12 @@ func (v *watch) changes(ctx context.Context, r runs.Run, from int64) (u Update, 
 	if err := f.read(ctx, v.s); err != nil {
 		return u, fresh, err
 	}
-	known, err := v.s.Dispatch.Outcomes(ctx, f.run)
-	if err != nil {
+	if err := v.view.dress(ctx); err != nil {
 		return u, fresh, err
 	}
-	f.dress(known)
 	u.Steps = v.news(f, from)
 	v.told, v.seq = len(f.log), f.seq
-	u.Rows = v.moved(known)
+	u.Rows = v.moved()
 	return u, fresh, nil
 }
 
@@ -150,9 +150,45 @@ func (v *watch) news(f *fold, from int64) []*Step {
 
 // view is what all who watch a run share: its history is folded once.
 type view struct {
-	mu    sync.Mutex
-	fold  *fold
-	users int // counted by views
+	mu      sync.Mutex
+	fold    *fold
+	jobs    *dispatch.Watch
+	looks   int
+	order   []string // jobs, as they came
+	known   map[string]*known
+	dressed int // how much of the log of the fold
+	users   int // counted by views
+	leave   func()
+}
+
+// known is what is known of a job, and which look found it last.
+type known struct {
+	dispatch.Step
+	look int
+}
+
+// dress adds to the steps what is new of their rows, and to those that the history
+// changed what is known of theirs.
+func (v *view) dress(ctx context.Context) error {
+	moved, err := v.jobs.Moved(ctx)
+	if err != nil {
+		return err
+	}
+	v.looks++
+	for _, step := range moved {
+		if v.known[step.Job] == nil {
+			v.order = append(v.order, step.Job)
+		}
+		v.known[step.Job] = &known{step, v.looks}
+	}
+	for _, step := range v.fold.log[v.dressed:] {
+		if k := v.known[step.Job]; k != nil && k.look != v.looks {
+			moved = append(moved, k.Step)
+		}
+	}
+	v.fold.dress(moved)
+	v.dressed = len(v.fold.log)
+	return nil
 }
 
 // views are the runs that somebody watches.
@@ -162,12 +198,13 @@ type views struct {
 }
 
 // open gives the view of a run; the function closes it for one who watches.
-func (s *views) open(run api.Key) (*view, func()) {
+func (s *views) open(d *dispatch.Service, run api.Key) (*view, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.of[run]
 	if v == nil {
-		v = &view{}
+		v = &view{known: map[string]*known{}}
+		v.jobs, v.leave = d.Watch(state.Key(run))
 		if s.of == nil {
 			s.of = map[api.Key]*view{}
 		}
@@ -178,18 +215,23 @@ func (s *views) open(run api.Key) (*view, func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if v.users--; v.users == 0 {
+			v.leave()
 			delete(s.of, run)
 		}
 	}
 }
 
 // moved gives the objects that are further than the view was told.
-func (v *watch) moved(known []dispatch.Step) []RowState {
+func (v *watch) moved() []RowState {
 	if v.rows == nil {
 		return nil
 	}
 	var all []RowState
-	for _, k := range known {
+	for _, job := range v.view.order {
+		k := v.view.known[job]
+		if k.look <= v.look {
+			continue
+		}
 		told := v.rows[k.Job]
 		if told == nil {
 			told = make(map[string]RowState, len(k.Rows))
@@ -206,6 +248,7 @@ func (v *watch) moved(known []dispatch.Step) []RowState {
 			}
 		}
 	}
+	v.look = v.view.looks
 	return all
 }
 
@@ -217,7 +260,7 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 	}
 	news, stop := s.Runs.News(api.Key(key))
 	defer stop()
-	shared, leave := s.views.open(api.Key(key))
+	shared, leave := s.views.open(s.Dispatch, api.Key(key))
 	defer leave()
 	v := &watch{s: s, key: api.Key(key), view: shared, told: -1}
 	if r.URL.Query().Get("rows") == "true" {

@@ -13,7 +13,9 @@ import (
 	"sextant/internal/lang/bpmn"
 )
 
-const looping = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"><process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="u"/><userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/></process></definitions>`
+const looping = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t">` +
+	`<process id="p" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="u"/>` +
+	`<userTask id="u"/><sequenceFlow id="f2" sourceRef="u" targetRef="e"/><endEvent id="e"/></process></definitions>`
 
 // A look at a run costs what is new, however long the run is; whoever looks, and
 // from wherever a view goes on, all are told the same.
@@ -43,7 +45,8 @@ func TestViewsOfALongRun(t *testing.T) {
 		key := state.Key(1_000 + n)
 		f.take(durable.Chunk{Seq: n, Facts: []engine.Fact{
 			{Kind: engine.FactEntered, Time: at, Node: node.Index, Key: key},
-			{Kind: engine.FactIncident, Time: at, Node: node.Index, Key: key + passes, Text: "stuck", Data: json.RawMessage(fmt.Sprint(int64(key) - 1))},
+			{Kind: engine.FactIncident, Time: at, Node: node.Index, Key: key + passes,
+				Text: "stuck", Data: json.RawMessage(fmt.Sprint(int64(key) - 1))},
 			{Kind: engine.FactResolved, Time: at, Node: node.Index, Key: key + passes},
 			{Kind: engine.FactLeft, Time: at, Node: node.Index, Key: key},
 		}})
@@ -54,7 +57,8 @@ func TestViewsOfALongRun(t *testing.T) {
 		early.told = len(f.log)
 	}
 	open := state.Key(1)
-	f.take(durable.Chunk{Seq: passes, Facts: []engine.Fact{{Kind: engine.FactEntered, Time: at, Node: node.Index, Key: open}, {Kind: engine.FactEnded, Time: at, Key: 1}}})
+	f.take(durable.Chunk{Seq: passes, Facts: []engine.Fact{
+		{Kind: engine.FactEntered, Time: at, Node: node.Index, Key: open}, {Kind: engine.FactEnded, Time: at, Key: 1}}})
 	for _, step := range early.news(f, 0) {
 		told[step.Key] = *step
 	}

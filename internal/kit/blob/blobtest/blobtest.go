@@ -82,7 +82,8 @@ func limit(t *testing.T, s blob.Store) {
 }
 
 func missing(t *testing.T, s blob.Store) {
-	for _, d := range []string{digest([]byte("never stored")), "", "..", "../../etc/passwd", strings.Repeat("z", 64), strings.Repeat("A", 64), digest(nil)[:63]} {
+	for _, d := range []string{digest([]byte("never stored")), "", "..", "../../etc/passwd",
+		strings.Repeat("z", 64), strings.Repeat("A", 64), digest(nil)[:63]} {
 		if _, _, err := s.Open(t.Context(), d); !errors.Is(err, blob.ErrNotFound) {
 			t.Errorf("%q: %v", d, err)
 		}

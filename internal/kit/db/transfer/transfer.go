@@ -66,7 +66,8 @@ func Copy(ctx context.Context, from, to *sql.DB, name string) (Table, error) {
 		return Table{}, fmt.Errorf("read the copy of %s: %w", name, err)
 	}
 	if was != is {
-		return is, fmt.Errorf("%w: the table %s has %d rows with the digest %s, its copy %d with %s", ErrDiffers, name, was.Rows, was.Digest, is.Rows, is.Digest)
+		return is, fmt.Errorf("%w: the table %s has %d rows with the digest %s, its copy %d with %s",
+			ErrDiffers, name, was.Rows, was.Digest, is.Rows, is.Digest)
 	}
 	return is, nil
 }

@@ -224,7 +224,8 @@ func (c *compiler) body(e *model.Function) code {
 }
 
 func (c *compiler) function(e *model.Function) code {
-	fn := &callable{name: "the function", params: c.params(e.Params), result: resultType(c.Type(e.TypeRef, e.Place)), body: c.body(e), at: e.Place}
+	fn := &callable{name: "the function", params: c.params(e.Params), result: resultType(c.Type(e.TypeRef, e.Place)),
+		body: c.body(e), at: e.Place}
 	return func(s *session, f *frame) value.Value { return s.function(fn, f) }
 }
 

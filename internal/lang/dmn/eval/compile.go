@@ -24,7 +24,8 @@ type compiler struct {
 }
 
 func (c *compiler) report(level model.Level, code string, at model.Place, owner, message string) {
-	c.program.tell(model.Problem{Level: level, Code: code, Model: c.unit.def.Name, Owner: owner, Element: at.ID, Line: at.Line, Column: at.Column, Message: message})
+	c.program.tell(model.Problem{Level: level, Code: code, Model: c.unit.def.Name,
+		Owner: owner, Element: at.ID, Line: at.Line, Column: at.Column, Message: message})
 }
 
 // Problem tells what is wrong with the node that is being compiled.
@@ -37,7 +38,8 @@ func (c *compiler) Problem(level model.Level, code string, at model.Place, messa
 
 // typeTests compiles the allowed values of a type.
 func (c *compiler) typeTests(t *model.Tests, owner string) *feel.Expr {
-	x, err := feel.CompileUnaryTests(t.Text, feel.KnownNames(c.members.known(t.Text, newNames())...), feel.Types(c.unit.types.defined), feel.WithLimits(c.program.limits))
+	x, err := feel.CompileUnaryTests(t.Text, feel.KnownNames(c.members.known(t.Text, newNames())...),
+		feel.Types(c.unit.types.defined), feel.WithLimits(c.program.limits))
 	if err != nil {
 		c.report(model.Failure, "dmn.feel", placeWithin(t.Place, err), owner, fmt.Sprintf("%q is not FEEL: %s", shorten(t.Text), err))
 		return nil
@@ -168,7 +170,8 @@ func (c *compiler) Tests(text string, at model.Place) *feel.Expr {
 }
 
 func (c *compiler) feel(text string, at model.Place, compile func(string, ...feel.Option) (*feel.Expr, error)) *feel.Expr {
-	x, err := compile(text, feel.KnownNames(c.members.known(text, c.scope)...), feel.Types(c.unit.types.defined), feel.WithLimits(c.program.limits))
+	x, err := compile(text, feel.KnownNames(c.members.known(text, c.scope)...),
+		feel.Types(c.unit.types.defined), feel.WithLimits(c.program.limits))
 	if err != nil {
 		c.Problem(model.Failure, "dmn.feel", placeWithin(at, err), fmt.Sprintf("%q is not FEEL: %s", shorten(text), err))
 		return nil
@@ -188,7 +191,8 @@ func (c *compiler) checkNames(x *feel.Expr, at model.Place) {
 		if c.unit.declared[name] {
 			c.Problem(model.Caution, "dmn.variable.not_required", at, fmt.Sprintf("%q is not known here: add a requirement for it", name))
 		} else if !c.members.all[name] {
-			c.Problem(model.Caution, "dmn.variable.unknown", at, fmt.Sprintf("%q is no input, decision or entry of the model: it has to be given with the inputs", name))
+			c.Problem(model.Caution, "dmn.variable.unknown", at,
+				fmt.Sprintf("%q is no input, decision or entry of the model: it has to be given with the inputs", name))
 		}
 	}
 }

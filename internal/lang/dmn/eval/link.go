@@ -33,15 +33,18 @@ func (l *linker) unit(d *model.Definitions) *unit {
 	for _, imp := range d.Imports {
 		other := l.find(imp)
 		if other == nil && !model.IsModelNamespace(imp.Type) {
-			l.wrong(d, model.Problem{Level: model.Caution, Code: "dmn.import.type", Owner: imp.Name}, imp.Place, "the import %q is of type %q, which is not read: models of DMN are", imp.Name, imp.Type)
+			l.wrong(d, model.Problem{Level: model.Caution, Code: "dmn.import.type", Owner: imp.Name},
+				imp.Place, "the import %q is of type %q, which is not read: models of DMN are", imp.Name, imp.Type)
 			continue
 		}
 		if other == nil {
-			l.wrong(d, model.Problem{Level: model.Failure, Code: "dmn.import.missing", Owner: imp.Name}, imp.Place, "there is no model with the namespace %q, which is imported as %q", imp.Namespace, imp.Name)
+			l.wrong(d, model.Problem{Level: model.Failure, Code: "dmn.import.missing", Owner: imp.Name},
+				imp.Place, "there is no model with the namespace %q, which is imported as %q", imp.Namespace, imp.Name)
 			continue
 		}
 		if len(l.program.units) >= MaxModels {
-			l.wrong(d, model.Problem{Level: model.Failure, Code: "dmn.import.limit", Owner: imp.Name}, imp.Place, "more than %d models import one another", MaxModels)
+			l.wrong(d, model.Problem{Level: model.Failure, Code: "dmn.import.limit", Owner: imp.Name},
+				imp.Place, "more than %d models import one another", MaxModels)
 			return u
 		}
 		u.imports = append(u.imports, &imported{imp.Name, l.unit(other)})
@@ -93,7 +96,8 @@ func (l *linker) node(u *unit, n *Node) {
 		n.variable = n.Name
 	}
 	if n.Name != "" && u.declared[n.Name] {
-		l.wrong(u.def, model.Problem{Level: model.Failure, Code: "dmn.duplicate_name", Owner: n.Name}, n.Place, "the name %q is used twice: each element needs its own", n.Name)
+		l.wrong(u.def, model.Problem{Level: model.Failure, Code: "dmn.duplicate_name", Owner: n.Name},
+			n.Place, "the name %q is used twice: each element needs its own", n.Name)
 	}
 	u.declared[n.Name], u.declared[n.variable] = true, true
 	u.nodes = append(u.nodes, n)
@@ -161,11 +165,13 @@ func (l *linker) resolve(n *Node, ref model.Reference, kinds ...Kind) (*Node, st
 					return other, name
 				}
 			}
-			l.wrong(n.unit.def, model.Problem{Level: model.Failure, Code: "dmn.reference", Owner: n.Name}, ref.Place, "%q is a %s, which cannot stand here", other.Name, other.Kind)
+			l.wrong(n.unit.def, model.Problem{Level: model.Failure, Code: "dmn.reference", Owner: n.Name},
+				ref.Place, "%q is a %s, which cannot stand here", other.Name, other.Kind)
 			return nil, ""
 		}
 	}
-	l.wrong(n.unit.def, model.Problem{Level: model.Failure, Code: "dmn.reference", Owner: n.Name}, ref.Place, "there is no %s with the id %q", kindText(kinds), strings.TrimPrefix(ref.Namespace+"#"+ref.ID, "#"))
+	l.wrong(n.unit.def, model.Problem{Level: model.Failure, Code: "dmn.reference", Owner: n.Name},
+		ref.Place, "there is no %s with the id %q", kindText(kinds), strings.TrimPrefix(ref.Namespace+"#"+ref.ID, "#"))
 	return nil, ""
 }
 
@@ -258,5 +264,6 @@ func (l *linker) ring(path []*Node, first *Node) {
 		names = append(names, "…")
 	}
 	names = append(names, first.Name)
-	l.wrong(first.unit.def, model.Problem{Level: model.Failure, Code: "dmn.cycle", Owner: first.Name}, first.Place, "the decision requires itself: %s", strings.Join(names, " → "))
+	l.wrong(first.unit.def, model.Problem{Level: model.Failure, Code: "dmn.cycle", Owner: first.Name},
+		first.Place, "the decision requires itself: %s", strings.Join(names, " → "))
 }

@@ -237,7 +237,8 @@ func (t *types) limit(typ *value.Type, checks []*feel.Expr, tests *model.Tests, 
 // simpleKind tells the kinds whose values constants alone can limit.
 func simpleKind(k value.Kind) bool {
 	switch k {
-	case value.KindBool, value.KindNumber, value.KindString, value.KindDate, value.KindTime, value.KindDateTime, value.KindDaysDuration, value.KindMonthsDuration:
+	case value.KindBool, value.KindNumber, value.KindString, value.KindDate,
+		value.KindTime, value.KindDateTime, value.KindDaysDuration, value.KindMonthsDuration:
 		return true
 	}
 	return false

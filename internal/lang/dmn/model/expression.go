@@ -99,7 +99,8 @@ func (r *reader) language(n *xmltree.Node) string {
 // isFEEL accepts the names that tools write for FEEL.
 func isFEEL(language string) bool {
 	l := strings.ToLower(strings.TrimSpace(language))
-	return l == "" || l == "feel" || l == "s-feel" || strings.Contains(l, "omg.org/spec/feel") || strings.Contains(l, "omg.org/spec/dmn") && strings.Contains(l, "feel")
+	return l == "" || l == "feel" || l == "s-feel" || strings.Contains(l, "omg.org/spec/feel") ||
+		strings.Contains(l, "omg.org/spec/dmn") && strings.Contains(l, "feel")
 }
 
 func (r *reader) context(n *xmltree.Node) Expression {
@@ -205,7 +206,8 @@ func (r *reader) iteration(n *xmltree.Node, kind IterationKind, body string) Exp
 // policies are the names of hit policies, in full and in the letters of tables.
 var policies = map[string]HitPolicy{
 	"": Unique, "UNIQUE": Unique, "U": Unique, "ANY": Any, "A": Any, "PRIORITY": Priority, "P": Priority, "FIRST": First, "F": First,
-	"RULE ORDER": RuleOrder, "RULE_ORDER": RuleOrder, "R": RuleOrder, "OUTPUT ORDER": OutputOrder, "OUTPUT_ORDER": OutputOrder, "O": OutputOrder,
+	"RULE ORDER": RuleOrder, "RULE_ORDER": RuleOrder, "R": RuleOrder, "OUTPUT ORDER": OutputOrder,
+	"OUTPUT_ORDER": OutputOrder, "O": OutputOrder,
 	"COLLECT": Collect, "C": Collect,
 }
 

@@ -16,7 +16,8 @@ const (
 )
 
 var codes = xmltree.Codes{
-	TooLarge: "dmn.too_large", Encoding: "dmn.encoding", Doctype: "dmn.doctype", Syntax: "dmn.syntax", Empty: "dmn.empty", SecondRoot: "dmn.second_root",
+	TooLarge: "dmn.too_large", Encoding: "dmn.encoding", Doctype: "dmn.doctype",
+	Syntax: "dmn.syntax", Empty: "dmn.empty", SecondRoot: "dmn.second_root",
 	Prefix: "dmn.prefix", DuplicateAttribute: "dmn.duplicate_attribute", Depth: "dmn.depth", Attributes: "dmn.attributes", Nodes: "dmn.nodes",
 }
 
@@ -68,7 +69,8 @@ func Read(data []byte) (*Definitions, error) {
 			Message: fmt.Sprintf("the root element is <%s> of %q, not <definitions> of DMN 1.1 to 1.6", root.Local, root.Space)}}}
 	}
 	r := &reader{space: root.Space, ids: map[string]*xmltree.Node{}}
-	r.d = &Definitions{Place: placeOf(root), Name: name(root.Attr("name")), Namespace: root.Attr("namespace"), Version: version, Prefixes: map[string]string{}, Document: doc}
+	r.d = &Definitions{Place: placeOf(root), Name: name(root.Attr("name")),
+		Namespace: root.Attr("namespace"), Version: version, Prefixes: map[string]string{}, Document: doc}
 	for _, a := range root.Attrs {
 		if a.Prefix == "xmlns" {
 			r.d.Prefixes[a.Local] = a.Value
@@ -85,7 +87,8 @@ func refused(err error) error {
 	}
 	out := &Error{}
 	for _, p := range e.Problems {
-		out.Problems = append(out.Problems, Problem{Level: Failure, Code: p.Code, Element: p.Element, Line: p.Line, Column: p.Column, Message: p.Message})
+		out.Problems = append(out.Problems,
+			Problem{Level: Failure, Code: p.Code, Element: p.Element, Line: p.Line, Column: p.Column, Message: p.Message})
 	}
 	return out
 }
@@ -132,7 +135,8 @@ func (r *reader) definitions(root *xmltree.Node) {
 		r.owner = name(n.Attr("name"))
 		switch n.Local {
 		case "import":
-			r.d.Imports = append(r.d.Imports, &Import{Place: placeOf(n), Name: r.owner, Namespace: n.Attr("namespace"), Type: n.Attr("importType"), Location: n.Attr("locationURI")})
+			r.d.Imports = append(r.d.Imports,
+				&Import{Place: placeOf(n), Name: r.owner, Namespace: n.Attr("namespace"), Type: n.Attr("importType"), Location: n.Attr("locationURI")})
 			continue
 		case "itemDefinition":
 			r.named(n)
@@ -204,7 +208,8 @@ func (r *reader) typeRef(n *xmltree.Node) string {
 }
 
 func (r *reader) item(n *xmltree.Node) *ItemDefinition {
-	it := &ItemDefinition{Place: placeOf(n), Name: name(n.Attr("name")), TypeRef: r.typeRef(n), Collection: n.Attr("isCollection") == "true" || n.Attr("isCollection") == "1"}
+	it := &ItemDefinition{Place: placeOf(n), Name: name(n.Attr("name")), TypeRef: r.typeRef(n), Collection: n.Attr("isCollection") == "true" ||
+		n.Attr("isCollection") == "1"}
 	for _, c := range r.children(n) {
 		switch c.Local {
 		case "allowedValues":

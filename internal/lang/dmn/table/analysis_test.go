@@ -94,12 +94,16 @@ func TestOverlapsAndUnreachableRules(t *testing.T) {
 		rows   []string
 		want   []table.Unreachable
 	}{
-		"hidden_by_one":   {model.First, []string{`< 10 => 1`, `< 5 => 2`}, []table.Unreachable{{Rule: 2, Why: "rule 1 matches wherever it does"}}},
-		"hidden_by_two":   {model.First, []string{`< 10 => 1`, `>= 10 => 2`, `- => 3`}, []table.Unreachable{{Rule: 3, Why: "the rules before it match wherever it does"}}},
-		"reachable":       {model.First, []string{`< 10 => 1`, `>= 11 => 2`, `- => 3`}, nil},
-		"empty_interval":  {model.Unique, []string{`(5..5) => 1`, `7 => 1`}, []table.Unreachable{{Rule: 1, Why: `no value of a passes "(5..5)"`}}},
-		"opaque_above":    {model.First, []string{`? > b => 1`, `< 5 => 2`}, nil},
-		"opaque_below":    {model.First, []string{`- => 1`, `? > b => 2`}, []table.Unreachable{{Rule: 2, Why: "rule 1 matches wherever it does"}}},
+		"hidden_by_one": {model.First, []string{`< 10 => 1`, `< 5 => 2`},
+			[]table.Unreachable{{Rule: 2, Why: "rule 1 matches wherever it does"}}},
+		"hidden_by_two": {model.First, []string{`< 10 => 1`, `>= 10 => 2`, `- => 3`},
+			[]table.Unreachable{{Rule: 3, Why: "the rules before it match wherever it does"}}},
+		"reachable": {model.First, []string{`< 10 => 1`, `>= 11 => 2`, `- => 3`}, nil},
+		"empty_interval": {model.Unique, []string{`(5..5) => 1`, `7 => 1`},
+			[]table.Unreachable{{Rule: 1, Why: `no value of a passes "(5..5)"`}}},
+		"opaque_above": {model.First, []string{`? > b => 1`, `< 5 => 2`}, nil},
+		"opaque_below": {model.First, []string{`- => 1`, `? > b => 2`},
+			[]table.Unreachable{{Rule: 2, Why: "rule 1 matches wherever it does"}}},
 		"collect_ignores": {model.Collect, []string{`- => 1`, `< 5 => 2`}, nil},
 	} {
 		if got := analyse(t, rows(tc.policy, tc.rows...)).Unreachable; !slices.Equal(got, tc.want) {
@@ -196,7 +200,8 @@ func TestAnalysisIsBounded(t *testing.T) {
 		}
 		wild[i] = strings.Join(cells, " | ") + " => 1"
 	}
-	for name, m := range map[string]*model.Table{"many_rules": big(10_000), "wide_intervals": intervals(10_000), "many_columns": rows(model.Unique, wild...)} {
+	for name, m := range map[string]*model.Table{
+		"many_rules": big(10_000), "wide_intervals": intervals(10_000), "many_columns": rows(model.Unique, wild...)} {
 		a := analyse(t, m)
 		if !a.GapsComplete && len(a.Notes) == 0 {
 			t.Errorf("%s: ended without a word", name)

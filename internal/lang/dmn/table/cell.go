@@ -172,7 +172,8 @@ func (r *cellReader) add(v value.Value, null answer, spans ...span) bool {
 // simple kinds have constants that can be put in order; booleans are put in one.
 func simple(k value.Kind) bool {
 	switch k {
-	case value.KindBool, value.KindNumber, value.KindString, value.KindDate, value.KindTime, value.KindDateTime, value.KindDaysDuration, value.KindMonthsDuration:
+	case value.KindBool, value.KindNumber, value.KindString, value.KindDate,
+		value.KindTime, value.KindDateTime, value.KindDaysDuration, value.KindMonthsDuration:
 		return true
 	}
 	return false

@@ -62,7 +62,8 @@ func (b *builder) readCell(text string) set {
 func compileInput(m *model.Input, c Compiler) input {
 	in := input{typ: c.Type(m.TypeRef, m.Place), place: m.Place, label: m.Label, domain: readCell(c.Domain(m))}
 	if m.Text == "" {
-		c.Problem(model.Failure, "dmn.table.input", m.Place, fmt.Sprintf("the input column %q has no expression: it needs <inputExpression>", m.Label))
+		c.Problem(model.Failure, "dmn.table.input", m.Place,
+			fmt.Sprintf("the input column %q has no expression: it needs <inputExpression>", m.Label))
 		return in
 	}
 	if foreign(c, m.Language, m.Place) {

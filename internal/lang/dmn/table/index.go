@@ -77,7 +77,8 @@ func newIndex(sets [][]set) *index {
 }
 
 func newColumn(sets []set) column {
-	c := column{low: make([]int32, len(sets)), high: make([]int32, len(sets)), more: map[int32][]interval{}, every: newBits(len(sets)), null: newBits(len(sets))}
+	c := column{low: make([]int32, len(sets)), high: make([]int32, len(sets)),
+		more: map[int32][]interval{}, every: newBits(len(sets)), null: newBits(len(sets))}
 	c.collect(sets)
 	last := c.codes() - 1
 	for r := range sets {

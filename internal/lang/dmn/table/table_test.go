@@ -230,7 +230,8 @@ var kinds = []kind{
 	{[]string{`date("2026-01-01")`, `@"2026-02-28"`, `date("2025-12-31")`}, true},
 	{[]string{`duration("PT1H")`, `@"PT90M"`, `duration("P1D")`}, true},
 	{[]string{`duration("P1Y")`, `@"P18M"`}, true},
-	{[]string{`date and time("2026-01-01T00:00:00")`, `@"2026-01-01T12:00:00"`, `@"2026-01-01T12:00:00Z"`, `date and time("2026-01-01T12:00:00+02:00")`}, true},
+	{[]string{`date and time("2026-01-01T00:00:00")`, `@"2026-01-01T12:00:00"`,
+		`@"2026-01-01T12:00:00Z"`, `date and time("2026-01-01T12:00:00+02:00")`}, true},
 	{[]string{`time("10:00:00")`, `@"11:30:00"`, `@"11:30:00Z"`, `@"11:30:00+01:00"`}, true},
 }
 
@@ -250,9 +251,11 @@ func (k kind) cell(t *rapid.T, strays bool) string {
 		case n < 6:
 			return rapid.SampledFrom([]string{"<", "<=", ">", ">=", "=", "!="}).Draw(t, "op") + " " + constant()
 		case n < 9:
-			return rapid.SampledFrom([]string{"[", "(", "]"}).Draw(t, "low") + constant() + ".." + constant() + rapid.SampledFrom([]string{"]", ")", "["}).Draw(t, "high")
+			return rapid.SampledFrom([]string{"[", "(", "]"}).Draw(t, "low") + constant() +
+				".." + constant() + rapid.SampledFrom([]string{"]", ")", "["}).Draw(t, "high")
 		}
-		return rapid.SampledFrom([]string{"? = v", "? != null", "v", "null", "[" + constant() + "," + constant() + "]", "if ? = v then true else false"}).Draw(t, "free")
+		return rapid.SampledFrom([]string{"? = v", "? != null", "v", "null",
+			"[" + constant() + "," + constant() + "]", "if ? = v then true else false"}).Draw(t, "free")
 	}
 	switch n := rapid.IntRange(0, 9).Draw(t, "cell"); {
 	case n < 2:
@@ -267,7 +270,8 @@ func (k kind) cell(t *rapid.T, strays bool) string {
 
 func (k kind) input(t *rapid.T, strays bool) string {
 	if strays && rapid.IntRange(0, 9).Draw(t, "wild") == 0 {
-		return rapid.SampledFrom([]string{"null", "1", `"a"`, "true", "[1,2]", "[1]", "{a: 1}", "[1..3]", `@"P1D"`, `@"2026-01-01"`}).Draw(t, "input")
+		return rapid.SampledFrom([]string{"null", "1", `"a"`, "true", "[1,2]", "[1]", "{a: 1}", "[1..3]", `@"P1D"`, `@"2026-01-01"`}).
+			Draw(t, "input")
 	}
 	c := rapid.SampledFrom(k.constants).Draw(t, "input")
 	if !k.ordered || rapid.Bool().Draw(t, "exact") {
@@ -370,7 +374,8 @@ func intervals(n int) *model.Table {
 
 func TestIndexEvaluatesNoCellItKnows(t *testing.T) {
 	t.Parallel()
-	s := &surroundings{vars: map[string]value.Value{"a": value.String("customer-77"), "b": value.Int(78), "c": value.Int(1), "d": value.Int(40)}}
+	s := &surroundings{
+		vars: map[string]value.Value{"a": value.String("customer-77"), "b": value.Int(78), "c": value.Int(1), "d": value.Int(40)}}
 	got := table.Compile(big(10_000), s).Eval(s)
 	if s.tests != 0 || len(got.Matched) != 1 || got.Matched[0] != 77 {
 		t.Errorf("matched %v with %d cells evaluated", got.Matched, s.tests)
@@ -378,7 +383,8 @@ func TestIndexEvaluatesNoCellItKnows(t *testing.T) {
 }
 
 func BenchmarkTable10k(b *testing.B) {
-	s := &surroundings{vars: map[string]value.Value{"a": value.String("customer-77"), "b": value.Int(78), "c": value.Int(1), "d": value.Int(40)}}
+	s := &surroundings{
+		vars: map[string]value.Value{"a": value.String("customer-77"), "b": value.Int(78), "c": value.Int(1), "d": value.Int(40)}}
 	compiled := table.Compile(big(10_000), s)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -398,7 +404,8 @@ func BenchmarkTable10kIntervals(b *testing.B) {
 // The scan is what a table without an index costs: a range as input is compared
 // by evaluation alone.
 func BenchmarkTable10kScan(b *testing.B) {
-	s := &surroundings{vars: map[string]value.Value{"a": value.String("customer-77"), "b": value.Int(78), "c": value.Int(1), "d": value.Int(40)}}
+	s := &surroundings{
+		vars: map[string]value.Value{"a": value.String("customer-77"), "b": value.Int(78), "c": value.Int(1), "d": value.Int(40)}}
 	s.vars["d"] = feelValue(b, "[1..2]")
 	compiled := table.Compile(big(10_000), s)
 	b.ReportAllocs()

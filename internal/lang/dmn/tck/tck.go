@@ -94,7 +94,8 @@ func text(n *xmltree.Node, local string) string {
 }
 
 func (r *reader) testCase(n *xmltree.Node) Case {
-	c := Case{ID: n.Attr("id"), Description: text(n, "description"), Kind: n.Attr("type"), Invocable: n.Attr("invocableName"), Namespace: n.Attr("namespace"), Line: n.Line}
+	c := Case{ID: n.Attr("id"), Description: text(n, "description"), Kind: n.Attr("type"),
+		Invocable: n.Attr("invocableName"), Namespace: n.Attr("namespace"), Line: n.Line}
 	if c.Kind == "" {
 		c.Kind = "decision"
 	}
@@ -105,7 +106,8 @@ func (r *reader) testCase(n *xmltree.Node) Case {
 			r.into(&in, e)
 			c.Inputs = append(c.Inputs, in)
 		case e.Is(namespace, "resultNode"):
-			res := Node{Name: e.Attr("name"), Namespace: e.Attr("namespace"), Line: e.Line, Error: e.Attr("errorResult") == "true" || e.Attr("errorResult") == "1"}
+			res := Node{Name: e.Attr("name"), Namespace: e.Attr("namespace"), Line: e.Line, Error: e.Attr("errorResult") == "true" ||
+				e.Attr("errorResult") == "1"}
 			if x := e.Child(namespace, "expected"); x != nil && !res.Error {
 				r.into(&res, x)
 			}

@@ -50,7 +50,9 @@ var contexts = []Func{
 		}
 		return v
 	}},
-	{Name: "fromAi", Params: one("value", "description?", "type?", "schema?", "options?"), fn: func(_ *Call, a []value.Value) value.Value { return a[0] }},
+	{Name: "fromAi", Params: one("value", "description?", "type?", "schema?", "options?"), fn: func(_ *Call, a []value.Value) value.Value {
+		return a[0]
+	}},
 	{Name: "to base64", Params: one("value"), fn: func(c *Call, a []value.Value) value.Value {
 		s, ok := value.AsString(a[0])
 		if !ok {

@@ -9,12 +9,23 @@ import (
 )
 
 var lists = []Func{
-	{Name: "list contains", Params: one("list", "element"), deep: true, fn: onList(func(_ *Call, l, a []value.Value) value.Value { return value.Bool(indexOf(l, a[1]) >= 0) })},
-	{Name: "count", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return value.Int(int64(len(l))) })},
-	{Name: "min", Params: one("list"), deep: true, variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return extreme(c, l, -1) })},
-	{Name: "max", Params: one("list"), deep: true, variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return extreme(c, l, 1) })},
-	{Name: "sum", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return fold(c, l, value.Add) })},
-	{Name: "product", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return fold(c, l, value.Mul) })},
+	{Name: "list contains", Params: one("list", "element"), deep: true, fn: onList(func(_ *Call, l, a []value.Value) value.Value {
+		return value.Bool(indexOf(l, a[1]) >= 0)
+	})},
+	{Name: "count", Params: one("list"), variadic: true, fn: onList(func(_ *Call, l, _ []value.Value) value.Value {
+		return value.Int(int64(len(l)))
+	})},
+	{Name: "min", Params: one("list"), deep: true, variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value {
+		return extreme(c, l, -1)
+	})},
+	{Name: "max", Params: one("list"), deep: true, variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value {
+		return extreme(c, l, 1)
+	})},
+	{Name: "sum", Params: one("list"), variadic: true,
+		fn: onList(func(c *Call, l, _ []value.Value) value.Value { return fold(c, l, value.Add) })},
+	{Name: "product", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value {
+		return fold(c, l, value.Mul)
+	})},
 	{Name: "mean", Params: one("list"), variadic: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value {
 		return value.Div(fold(c, l, value.Add), value.Int(int64(len(l))))
 	})},
@@ -35,7 +46,8 @@ var lists = []Func{
 	}},
 	{Name: "insert before", Params: one("list", "position", "newItem"), fn: onList(insert)},
 	{Name: "remove", Params: one("list", "position"), fn: onList(remove)},
-	{Name: "list replace", Params: [][]string{{"list", "position", "newItem"}, {"list", "match", "newItem"}}, deep: true, fn: onList(listReplace)},
+	{Name: "list replace", Params: [][]string{{"list", "position", "newItem"}, {"list", "match", "newItem"}},
+		deep: true, fn: onList(listReplace)},
 	{Name: "reverse", Params: one("list"), fn: onList(func(_ *Call, l, _ []value.Value) value.Value {
 		out := slices.Clone(l)
 		slices.Reverse(out)
@@ -52,7 +64,9 @@ var lists = []Func{
 	})},
 	{Name: "distinct values", Params: one("list"), deep: true, fn: func(c *Call, a []value.Value) value.Value { return distinct(c, a[0]) }},
 	{Name: "duplicate values", Params: one("list"), deep: true, fn: onList(duplicates)},
-	{Name: "flatten", Params: one("list"), deep: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value { return value.NewList(flatten(c, l, nil)) })},
+	{Name: "flatten", Params: one("list"), deep: true, fn: onList(func(c *Call, l, _ []value.Value) value.Value {
+		return value.NewList(flatten(c, l, nil))
+	})},
 	{Name: "sort", Params: one("list", "precedes?"), deep: true, fn: onList(sorted)},
 	{Name: "is empty", Params: one("list"), fn: onList(func(_ *Call, l, _ []value.Value) value.Value { return value.Bool(len(l) == 0) })},
 	{Name: "partition", Params: one("list", "size"), fn: onList(partition)},

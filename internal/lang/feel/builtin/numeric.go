@@ -47,9 +47,16 @@ var numeric = []Func{
 	{Name: "round half down", Params: one("n", "scale?"), fn: rounder(apd.RoundHalfDown)},
 	{Name: "abs", Params: one("n"), fn: abs},
 	{Name: "modulo", Params: one("dividend", "divisor"), fn: modulo},
-	{Name: "sqrt", Params: one("number"), cost: 20, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Sqrt(d, x); return err })},
-	{Name: "log", Params: one("number"), cost: transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Ln(d, x); return err })},
-	{Name: "exp", Params: one("number"), cost: 4 * transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Exp(d, x); return err })},
+	{Name: "sqrt", Params: one("number"), cost: 20,
+		fn: unary(func(c *apd.Context, d, x *apd.Decimal) error { _, err := c.Sqrt(d, x); return err })},
+	{Name: "log", Params: one("number"), cost: transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error {
+		_, err := c.Ln(d, x)
+		return err
+	})},
+	{Name: "exp", Params: one("number"), cost: 4 * transcendent, fn: unary(func(c *apd.Context, d, x *apd.Decimal) error {
+		_, err := c.Exp(d, x)
+		return err
+	})},
 	{Name: "odd", Params: one("number"), fn: func(_ *Call, a []value.Value) value.Value { return parity(a[0], 1) }},
 	{Name: "even", Params: one("number"), fn: func(_ *Call, a []value.Value) value.Value { return parity(a[0], 0) }},
 }

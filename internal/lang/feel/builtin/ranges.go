@@ -127,7 +127,8 @@ func bound(c *Call, n syntax.Node) (value.Value, bool) {
 		if !ok {
 			return value.Null(), false
 		}
-		read, ok := map[string]func(*Call, []value.Value) value.Value{"date": date, "time": clock, "date and time": dateAndTime, "duration": duration}[name.Name]
+		read, ok := map[string]func(*Call, []value.Value) value.Value{
+			"date": date, "time": clock, "date and time": dateAndTime, "duration": duration}[name.Name]
 		if !ok {
 			return value.Null(), false
 		}

@@ -106,7 +106,8 @@ func clock(c *Call, a []value.Value) value.Value {
 	if m, ok := value.AsMoment(a[0]); ok {
 		_, offset := m.T.Zone()
 		h, min, s := m.T.Clock()
-		return value.NewClock(value.Clock{Nanos: int64(h*3600+min*60+s)*int64(time.Second) + int64(m.T.Nanosecond()), Offset: offset, Local: m.Local, Zone: m.Zone})
+		return value.NewClock(value.Clock{Nanos: int64(h*3600+min*60+s)*int64(time.Second) + int64(m.T.Nanosecond()),
+			Offset: offset, Local: m.Local, Zone: m.Zone})
 	}
 	if a[0].Kind() == value.KindDate {
 		return value.NewClock(value.Clock{})

@@ -20,9 +20,15 @@ var texts = []Func{
 		return value.String(a[0].String())
 	}},
 	{Name: "substring", Params: one("string", "start position", "length?"), fn: substring},
-	{Name: "string length", Params: one("string"), fn: textual(func(s string) value.Value { return value.Int(int64(utf8.RuneCountInString(s))) })},
-	{Name: "upper case", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(mapped(s, cases.Upper(language.Und), strings.ToUpper)) })},
-	{Name: "lower case", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(mapped(s, cases.Lower(language.Und), strings.ToLower)) })},
+	{Name: "string length", Params: one("string"), fn: textual(func(s string) value.Value {
+		return value.Int(int64(utf8.RuneCountInString(s)))
+	})},
+	{Name: "upper case", Params: one("string"), fn: textual(func(s string) value.Value {
+		return value.String(mapped(s, cases.Upper(language.Und), strings.ToUpper))
+	})},
+	{Name: "lower case", Params: one("string"), fn: textual(func(s string) value.Value {
+		return value.String(mapped(s, cases.Lower(language.Und), strings.ToLower))
+	})},
 	{Name: "trim", Params: one("string"), fn: textual(func(s string) value.Value { return value.String(strings.TrimSpace(s)) })},
 	{Name: "is blank", Params: one("string"), fn: textual(func(s string) value.Value { return value.Bool(strings.TrimSpace(s) == "") })},
 	{Name: "substring before", Params: one("string", "match"), fn: two(func(s, m string) value.Value {
@@ -37,7 +43,9 @@ var texts = []Func{
 		return value.String(after)
 	})},
 	{Name: "contains", Params: one("string", "match"), fn: two(func(s, m string) value.Value { return value.Bool(strings.Contains(s, m)) })},
-	{Name: "starts with", Params: one("string", "match"), fn: two(func(s, m string) value.Value { return value.Bool(strings.HasPrefix(s, m)) })},
+	{Name: "starts with", Params: one("string", "match"), fn: two(func(s, m string) value.Value {
+		return value.Bool(strings.HasPrefix(s, m))
+	})},
 	{Name: "ends with", Params: one("string", "match"), fn: two(func(s, m string) value.Value { return value.Bool(strings.HasSuffix(s, m)) })},
 	{Name: "matches", Params: one("input", "pattern", "flags?"), fn: matches},
 	{Name: "replace", Params: one("input", "pattern", "replacement", "flags?"), fn: replace},

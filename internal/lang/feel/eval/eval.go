@@ -197,9 +197,10 @@ func (c *compiler) name(n *syntax.Name) code {
 // reference is a built-in as a value.
 func (r *run) reference(fn *builtin.Func, pos int) value.Value {
 	types, result := fn.Signature(nil)
-	return value.NewFunction(&value.Function{Params: fn.Names(), Types: types, Result: result, Variadic: fn.Variadic(), Optional: fn.Optional(), Call: func(args []value.Value) value.Value {
-		return r.builtin(fn, args, pos)
-	}})
+	return value.NewFunction(&value.Function{Params: fn.Names(), Types: types,
+		Result: result, Variadic: fn.Variadic(), Optional: fn.Optional(), Call: func(args []value.Value) value.Value {
+			return r.builtin(fn, args, pos)
+		}})
 }
 
 func (c *compiler) conditional(n *syntax.If) code {

@@ -23,7 +23,8 @@ func (l Limits) WithDefaults() Limits {
 	for _, d := range []struct {
 		limit *int
 		value int
-	}{{&l.Steps, 1_000_000}, {&l.Depth, 200}, {&l.ListSize, 100_000}, {&l.StringBytes, 1 << 20}, {&l.ValueSize, 1_000_000}, {&l.SourceBytes, 64 << 10}} {
+	}{{&l.Steps, 1_000_000}, {&l.Depth, 200}, {&l.ListSize, 100_000}, {&l.StringBytes, 1 << 20},
+		{&l.ValueSize, 1_000_000}, {&l.SourceBytes, 64 << 10}} {
 		if *d.limit <= 0 {
 			*d.limit = d.value
 		}

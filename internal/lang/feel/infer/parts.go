@@ -104,9 +104,12 @@ func (i *inference) filter(n *syntax.Filter, s *Scope) *value.Type {
 
 // properties are the parts that values of a kind have (DMN 1.5, 10.3.2.6).
 var properties = map[value.Kind]map[string]value.Kind{
-	value.KindDate:           {"year": value.KindNumber, "month": value.KindNumber, "day": value.KindNumber, "weekday": value.KindNumber},
-	value.KindDateTime:       {"year": value.KindNumber, "month": value.KindNumber, "day": value.KindNumber, "weekday": value.KindNumber, "hour": value.KindNumber, "minute": value.KindNumber, "second": value.KindNumber, "time offset": value.KindDaysDuration, "timezone": value.KindString},
-	value.KindTime:           {"hour": value.KindNumber, "minute": value.KindNumber, "second": value.KindNumber, "time offset": value.KindDaysDuration, "timezone": value.KindString},
+	value.KindDate: {"year": value.KindNumber, "month": value.KindNumber, "day": value.KindNumber, "weekday": value.KindNumber},
+	value.KindDateTime: {"year": value.KindNumber, "month": value.KindNumber,
+		"day": value.KindNumber, "weekday": value.KindNumber, "hour": value.KindNumber,
+		"minute": value.KindNumber, "second": value.KindNumber, "time offset": value.KindDaysDuration, "timezone": value.KindString},
+	value.KindTime: {"hour": value.KindNumber, "minute": value.KindNumber,
+		"second": value.KindNumber, "time offset": value.KindDaysDuration, "timezone": value.KindString},
 	value.KindDaysDuration:   {"days": value.KindNumber, "hours": value.KindNumber, "minutes": value.KindNumber, "seconds": value.KindNumber},
 	value.KindMonthsDuration: {"years": value.KindNumber, "months": value.KindNumber},
 	value.KindRange:          {"start included": value.KindBool, "end included": value.KindBool},

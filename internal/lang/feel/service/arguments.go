@@ -28,7 +28,8 @@ func (d *diagnosis) call(n *syntax.Call, s *infer.Scope) {
 	case t.Kind != value.KindFunction:
 		d.report(n.Fn, Warning, CodeFunction, fmt.Sprintf("This is %s and cannot be called: the call is always null.", t.Kind), "")
 	case t.Params != nil && len(t.Params) != len(n.Args):
-		d.report(n, Fault, CodeCount, fmt.Sprintf("The function has %s and gets %s.", count(len(t.Params), "parameter"), count(len(n.Args), "argument")), "")
+		d.report(n, Fault, CodeCount,
+			fmt.Sprintf("The function has %s and gets %s.", count(len(t.Params), "parameter"), count(len(n.Args), "argument")), "")
 	case t.Params != nil:
 		d.named(n, d.params(t))
 		d.own(n, t)
@@ -53,20 +54,23 @@ func (d *diagnosis) argumentName(id syntax.Ident, names []string) {
 	if remedy == "" {
 		remedy = "Its parameters are " + strings.Join(names, ", ") + "."
 	}
-	d.found = append(d.found, Diagnostic{id.Pos, id.End, Fault, CodeArgument, fmt.Sprintf("The function has no parameter %s.", id.Name), remedy})
+	d.found = append(d.found,
+		Diagnostic{id.Pos, id.End, Fault, CodeArgument, fmt.Sprintf("The function has no parameter %s.", id.Name), remedy})
 }
 
 // own checks the arguments of a function that says what it takes.
 func (d *diagnosis) own(n *syntax.Call, t *value.Type) {
 	for i, arg := range n.Args {
 		given := d.types[arg]
-		if n.Names != nil || !known(given) || given.Kind == value.KindNull || given.Conforms(t.Params[i]) || single(given).Conforms(t.Params[i]) || value.ListType(given).Conforms(t.Params[i]) {
+		if n.Names != nil || !known(given) || given.Kind == value.KindNull ||
+			given.Conforms(t.Params[i]) || single(given).Conforms(t.Params[i]) || value.ListType(given).Conforms(t.Params[i]) {
 			continue
 		}
 		if t.Params[i].Kind == value.KindDateTime && given.Kind == value.KindDate || !kindsDiffer(given, t.Params[i]) {
 			continue
 		}
-		d.report(arg, Warning, CodeType, fmt.Sprintf("The parameter is %s, this is %s: the call is always null.", t.Params[i].Kind, given.Kind), "")
+		d.report(arg, Warning, CodeType, fmt.Sprintf("The parameter is %s, this is %s: the call is always null.", t.Params[i].Kind, given.Kind),
+			"")
 	}
 }
 
@@ -115,7 +119,8 @@ func (d *diagnosis) builtin(n *syntax.Call, b *builtin.Func) {
 		all[i] = samples[given.Kind]
 		form := b.Name + "(" + strings.TrimSuffix(strings.Repeat("%s, ", len(all)), ", ") + ")"
 		if !d.possible(fmt.Sprint(form, i, given.Kind), form, all) {
-			d.report(arg, Warning, CodeType, fmt.Sprintf("%s wants %s for %s, this is %s: the call is always null.", b.Name, wanted[i].Kind, b.Names()[i], given.Kind), "")
+			d.report(arg, Warning, CodeType,
+				fmt.Sprintf("%s wants %s for %s, this is %s: the call is always null.", b.Name, wanted[i].Kind, b.Names()[i], given.Kind), "")
 		}
 	}
 }
@@ -146,7 +151,8 @@ func (d *diagnosis) counts(n *syntax.Call, b *builtin.Func) bool {
 		return true
 	}
 	if !b.Takes(len(n.Args)) {
-		d.report(n, Fault, CodeCount, fmt.Sprintf("%s does not take %s.", b.Name, count(len(n.Args), "argument")), "Write "+strings.Join(b.Forms(), " or ")+".")
+		d.report(n, Fault, CodeCount, fmt.Sprintf("%s does not take %s.", b.Name, count(len(n.Args), "argument")),
+			"Write "+strings.Join(b.Forms(), " or ")+".")
 		return false
 	}
 	return true

@@ -192,8 +192,10 @@ func (c *completion) values(p *place) {
 var snippets = []Item{
 	{Label: "if", Kind: ItemSnippet, Detail: "if … then … else …", Insert: "if ${1:condition} then ${2:value} else ${3:value}", Snippet: true},
 	{Label: "for", Kind: ItemSnippet, Detail: "for … in … return …", Insert: "for ${1:item} in ${2:list} return ${3:value}", Snippet: true},
-	{Label: "some", Kind: ItemSnippet, Detail: "some … in … satisfies …", Insert: "some ${1:item} in ${2:list} satisfies ${3:condition}", Snippet: true},
-	{Label: "every", Kind: ItemSnippet, Detail: "every … in … satisfies …", Insert: "every ${1:item} in ${2:list} satisfies ${3:condition}", Snippet: true},
+	{Label: "some", Kind: ItemSnippet, Detail: "some … in … satisfies …",
+		Insert: "some ${1:item} in ${2:list} satisfies ${3:condition}", Snippet: true},
+	{Label: "every", Kind: ItemSnippet, Detail: "every … in … satisfies …",
+		Insert: "every ${1:item} in ${2:list} satisfies ${3:condition}", Snippet: true},
 	{Label: "function", Kind: ItemSnippet, Detail: "function(…) …", Insert: "function(${1:parameter}) ${2:value}", Snippet: true},
 }
 
@@ -209,7 +211,8 @@ func (c *completion) function(f *builtin.Func) {
 	if rest, _ := tokens(c.text[c.to:]); len(rest) > 0 && rest[0].is("(") {
 		insert = f.Name // the parentheses are there
 	}
-	c.add(Item{Label: f.Name, Kind: ItemFunction, Detail: strings.Join(f.Forms(), " or "), Doc: explained(f), Insert: insert, Snippet: insert != f.Name})
+	c.add(Item{Label: f.Name, Kind: ItemFunction, Detail: strings.Join(f.Forms(), " or "),
+		Doc: explained(f), Insert: insert, Snippet: insert != f.Name})
 }
 
 // arguments offers the names of parameters in a call.
@@ -277,11 +280,13 @@ func (c *completion) joints(p *place, top *frame) {
 }
 
 var typeNames = []string{
-	"Any", "boolean", "context<>", "date", "date and time", "days and time duration", "function<>", "list<>", "Null", "number", "range<>", "string", "time", "years and months duration",
+	"Any", "boolean", "context<>", "date", "date and time", "days and time duration",
+	"function<>", "list<>", "Null", "number", "range<>", "string", "time", "years and months duration",
 }
 
 func (c *completion) types() {
 	for _, name := range typeNames {
-		c.add(Item{Label: strings.TrimSuffix(name, "<>"), Kind: ItemType, Insert: strings.Replace(name, "<>", "<${1:Any}>", 1), Snippet: strings.HasSuffix(name, "<>")})
+		c.add(Item{Label: strings.TrimSuffix(name, "<>"), Kind: ItemType, Insert: strings.Replace(name, "<>", "<${1:Any}>", 1),
+			Snippet: strings.HasSuffix(name, "<>")})
 	}
 }

@@ -85,8 +85,10 @@ func misread(text string, err error) Diagnostic {
 
 // foreign are signs of other languages, with what FEEL writes instead.
 var foreign = map[byte]string{
-	'&': "Write and.", '|': "Write or.", '!': "Write not(…), or != between two values.", '%': "Write modulo(a, b).", '\'': `Write a string in double quotes: "text".`,
-	';': "Write a comma.", '$': "Leave it out: a variable is written by its name alone.", '#': "Leave it out: a comment begins with //.", '~': "Write matches(text, pattern).",
+	'&': "Write and.", '|': "Write or.", '!': "Write not(…), or != between two values.",
+	'%': "Write modulo(a, b).", '\'': `Write a string in double quotes: "text".`,
+	';': "Write a comma.", '$': "Leave it out: a variable is written by its name alone.",
+	'#': "Leave it out: a comment begins with //.", '~': "Write matches(text, pattern).",
 }
 
 // remedies say what to do about messages of the parser, by a part of them.
@@ -214,7 +216,8 @@ func (d *diagnosis) inForce(s *infer.Scope) []string {
 
 func (d *diagnosis) temporal(n *syntax.Temporal) {
 	if _, err := builtin.ParseTemporal(n.Text, nil); err != nil && !strings.ContainsAny(n.Text, "@/") {
-		d.report(n, Fault, CodeTemporal, fmt.Sprintf("%q is no date, time or duration: %s.", n.Text, err), `Write it as in @"2026-01-31", @"10:30:00", @"2026-01-31T10:30:00Z", @"P1DT12H" or @"P1Y2M".`)
+		d.report(n, Fault, CodeTemporal, fmt.Sprintf("%q is no date, time or duration: %s.", n.Text, err),
+			`Write it as in @"2026-01-31", @"10:30:00", @"2026-01-31T10:30:00Z", @"P1DT12H" or @"P1Y2M".`)
 	}
 }
 
@@ -290,10 +293,14 @@ func (d *diagnosis) never(n syntax.Node, form string, operands ...syntax.Node) {
 
 // samples are values of each kind, as text.
 var samples = map[value.Kind][]string{
-	value.KindNull: {"null"}, value.KindBool: {"true"}, value.KindNumber: {"1", "2"}, value.KindString: {`"a"`, `"1"`, `"2026-01-31"`, `"10:30:00"`, `"P1D"`, `"[1..2]"`},
-	value.KindDate: {`date("2026-01-31")`}, value.KindTime: {`time("10:30:00")`, `time("10:30:00Z")`}, value.KindDateTime: {`date and time("2026-01-31T10:30:00")`, `date and time("2026-01-31T10:30:00Z")`},
-	value.KindDaysDuration: {`duration("P1D")`}, value.KindMonthsDuration: {`duration("P1M")`}, value.KindList: {"[1]", `["a"]`, "[{}]"}, value.KindContext: {"{a: 1}"},
-	value.KindRange: {"[1..2]", `["a".."b"]`, `[@"2026-01-31"..@"2026-02-28"]`}, value.KindFunction: {"(function(a) a)", "(function(a, b) true)"},
+	value.KindNull: {"null"}, value.KindBool: {"true"}, value.KindNumber: {"1", "2"},
+	value.KindString: {`"a"`, `"1"`, `"2026-01-31"`, `"10:30:00"`, `"P1D"`, `"[1..2]"`},
+	value.KindDate:   {`date("2026-01-31")`}, value.KindTime: {`time("10:30:00")`, `time("10:30:00Z")`},
+	value.KindDateTime:     {`date and time("2026-01-31T10:30:00")`, `date and time("2026-01-31T10:30:00Z")`},
+	value.KindDaysDuration: {`duration("P1D")`}, value.KindMonthsDuration: {`duration("P1M")`},
+	value.KindList: {"[1]", `["a"]`, "[{}]"}, value.KindContext: {"{a: 1}"},
+	value.KindRange:    {"[1..2]", `["a".."b"]`, `[@"2026-01-31"..@"2026-02-28"]`},
+	value.KindFunction: {"(function(a) a)", "(function(a, b) true)"},
 }
 
 // possible is the function of this name, asked once for each key.

@@ -9,10 +9,13 @@ import (
 
 // Whatever is written, the service answers, and what it answers fits the text.
 func FuzzService(f *testing.F) {
-	for _, seed := range []string{"for h in hosts return h.name", "if a then b else c", "{a: 1, b: a.c}", "substring(\"a\", 1", "x[y > 1].z", "some x in [1..2] satisfies x = ?", "`a b` + @\"P1D\"", "function(a: list<number>) a instance of date and time", "]1..5[ between < 3", "é // c\n/*"} {
+	for _, seed := range []string{"for h in hosts return h.name", "if a then b else c",
+		"{a: 1, b: a.c}", "substring(\"a\", 1", "x[y > 1].z", "some x in [1..2] satisfies x = ?",
+		"`a b` + @\"P1D\"", "function(a: list<number>) a instance of date and time", "]1..5[ between < 3", "é // c\n/*"} {
 		f.Add(seed, 5, "b")
 	}
-	env := service.Env{Vars: []service.Variable{{Name: "hosts", Type: value.ListType(value.SimpleType(value.KindContext))}, {Name: "a b"}, {Name: "b", Type: value.SimpleType(value.KindNumber)}}}
+	env := service.Env{Vars: []service.Variable{{Name: "hosts", Type: value.ListType(value.SimpleType(value.KindContext))},
+		{Name: "a b"}, {Name: "b", Type: value.SimpleType(value.KindNumber)}}}
 	f.Fuzz(func(t *testing.T, text string, offset int, name string) {
 		if len(text) > 2000 {
 			return

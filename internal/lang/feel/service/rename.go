@@ -30,7 +30,9 @@ var ErrNothing = errors.New("there is no name here that could be changed")
 // variable. It refuses a new name that cannot be read or would come to mean
 // something else.
 func Rename(text string, offset int, newName string, env Env) ([]Edit, error) {
-	if newName == "" || strings.TrimSpace(newName) != newName || strings.ContainsFunc(newName, func(r rune) bool { return r == '`' || unicode.IsControl(r) }) {
+	if newName == "" || strings.TrimSpace(newName) != newName || strings.ContainsFunc(newName, func(r rune) bool {
+		return r == '`' || unicode.IsControl(r)
+	}) {
 		return nil, fmt.Errorf("%q is no name", newName)
 	}
 	a, err := env.analyse(text)

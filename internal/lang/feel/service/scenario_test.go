@@ -67,12 +67,13 @@ func (s scenario) eval(t *testing.T, expr string) string {
 		return ""
 	}
 	c, _ := value.AsContext(s.vars)
-	v, err := x.Eval(&feel.Env{Now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), Zone: time.LoadLocation, Lookup: func(name string) (value.Value, bool) {
-		if c == nil {
-			return value.Null(), false
-		}
-		return c.Get(name)
-	}})
+	v, err := x.Eval(&feel.Env{Now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC),
+		Zone: time.LoadLocation, Lookup: func(name string) (value.Value, bool) {
+			if c == nil {
+				return value.Null(), false
+			}
+			return c.Get(name)
+		}})
 	if err != nil {
 		t.Errorf("%s: %s: %v", s.place, expr, err)
 	}

@@ -110,7 +110,8 @@ func (e *Env) analyse(text string) (*analysis, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &analysis{env: e, text: text, root: root, types: map[syntax.Node]*value.Type{}, decls: map[syntax.Ident]symbol{}, made: map[*value.Type]syntax.Node{}, calls: map[syntax.Node]bool{}}
+	a := &analysis{env: e, text: text, root: root, types: map[syntax.Node]*value.Type{},
+		decls: map[syntax.Ident]symbol{}, made: map[*value.Type]syntax.Node{}, calls: map[syntax.Node]bool{}}
 	infer.Of(root, infer.Env{
 		Var: func(name string) (*value.Type, bool) {
 			v, ok := e.find(name)

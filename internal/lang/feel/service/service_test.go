@@ -126,7 +126,9 @@ func TestCompleteInACell(t *testing.T) {
 	env := service.Env{Unary: true, Input: typed(t, "string")}
 	for _, text := range []string{"|", "< |", `"a", |`, "not(|", "contains(|"} {
 		text, at := cut(t, text)
-		if items := service.Complete(text, at, env); !slices.ContainsFunc(items, func(i service.Item) bool { return i.Label == "?" && i.Detail == "string" }) {
+		if items := service.Complete(text, at, env); !slices.ContainsFunc(items, func(i service.Item) bool {
+			return i.Label == "?" && i.Detail == "string"
+		}) {
 			t.Errorf("%s: no ?", text)
 		}
 	}
@@ -136,7 +138,8 @@ func TestCompleteInACell(t *testing.T) {
 func TestCompletionsCanBeRead(t *testing.T) {
 	t.Parallel()
 	env := example(t)
-	for _, marked := range []string{"| + 1", "1 + max lo|", "[li|]", "if | then 1 else 2", "hosts[|]", "hosts[1].|", "for h in | return h", "string len|", "{a: 1, b: |}"} {
+	for _, marked := range []string{"| + 1", "1 + max lo|", "[li|]", "if | then 1 else 2",
+		"hosts[|]", "hosts[1].|", "for h in | return h", "string len|", "{a: 1, b: |}"} {
 		text, at := cut(t, marked)
 		for _, i := range service.Complete(text, at, env) {
 			if i.Kind == service.ItemKeyword || i.Kind == service.ItemArgument {
@@ -257,8 +260,10 @@ func TestDiagnose(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"limt": "Did you mean limit?", "hosts.nam": "Did you mean name?", "strin length(1)": "Did you mean string length?", "cuont(hosts)": "Did you mean count?", "a && b": "Write and.", "'a'": "double quotes", "1 == 1": "one = sign",
-		"substring(strng: \"a\")": "Did you mean string?", "limit = \"1\"": "Convert", "5 % 2": "modulo", "hosts[1].cpucount": "Did you mean cpu count?",
+		"limt": "Did you mean limit?", "hosts.nam": "Did you mean name?", "strin length(1)": "Did you mean string length?",
+		"cuont(hosts)": "Did you mean count?", "a && b": "Write and.", "'a'": "double quotes", "1 == 1": "one = sign",
+		"substring(strng: \"a\")": "Did you mean string?", "limit = \"1\"": "Convert",
+		"5 % 2": "modulo", "hosts[1].cpucount": "Did you mean cpu count?",
 	} {
 		found := service.Diagnose(text, example(t))
 		if len(found) == 0 || !strings.Contains(found[0].Remedy, want) {

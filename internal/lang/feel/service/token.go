@@ -109,7 +109,8 @@ func stringToken(text string, pos, skip int) token {
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // joints are the words behind which a value is wanted.
-var joints = []string{"and", "or", "in", "then", "else", "return", "satisfies", "between", "if", "for", "some", "every", "function", "of", "external"}
+var joints = []string{"and", "or", "in", "then", "else", "return", "satisfies",
+	"between", "if", "for", "some", "every", "function", "of", "external"}
 
 // endsValue reports whether a value may end with the token.
 func (t token) endsValue() bool {

@@ -52,8 +52,10 @@ func (t token) describe() string {
 // nameStart and namePart are the characters of names (DMN 1.5, 10.3.1.2, rules 28
 // and 29), less those that are white space.
 var nameStart = &unicode.RangeTable{
-	R16: []unicode.Range16{{'?', '?', 1}, {'A', 'Z', 1}, {'_', '_', 1}, {'a', 'z', 1}, {0xc0, 0xd6, 1}, {0xd8, 0xf6, 1}, {0xf8, 0x2ff, 1}, {0x370, 0x37d, 1},
-		{0x37f, 0x167f, 1}, {0x1681, 0x180d, 1}, {0x180f, 0x1fff, 1}, {0x200c, 0x200d, 1}, {0x2070, 0x218f, 1}, {0x2c00, 0x2fef, 1}, {0x3001, 0xd7ff, 1},
+	R16: []unicode.Range16{{'?', '?', 1}, {'A', 'Z', 1}, {'_', '_', 1}, {'a', 'z', 1},
+		{0xc0, 0xd6, 1}, {0xd8, 0xf6, 1}, {0xf8, 0x2ff, 1}, {0x370, 0x37d, 1},
+		{0x37f, 0x167f, 1}, {0x1681, 0x180d, 1}, {0x180f, 0x1fff, 1}, {0x200c, 0x200d, 1},
+		{0x2070, 0x218f, 1}, {0x2c00, 0x2fef, 1}, {0x3001, 0xd7ff, 1},
 		{0xf900, 0xfdcf, 1}, {0xfdf0, 0xfefe, 1}, {0xff00, 0xfffc, 1}},
 	R32:         []unicode.Range32{{0x10000, 0xeffff, 1}},
 	LatinOffset: 6,
@@ -74,7 +76,8 @@ func isSpace(r rune) bool {
 }
 
 // operators also holds the apostrophe, which stands only within names.
-var operators = []string{"**", "..", "!=", "<=", ">=", "->", "+", "-", "*", "/", "=", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", ".", "'"}
+var operators = []string{"**", "..", "!=", "<=", ">=", "->", "+", "-",
+	"*", "/", "=", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", ".", "'"}
 
 // scan reads the token at an offset.
 func scan(src string, pos int) (token, error) {

@@ -326,7 +326,8 @@ func (p *parser) closesInterval() bool {
 		return false
 	}
 	t, err := scan(p.src, p.tok.end)
-	return err == nil && (t.kind == tokenEnd || slices.ContainsFunc([]string{")", "]", "}", ",", ".", "=", "!=", "and", "or", "then", "else", "return", "satisfies"}, t.is))
+	return err == nil && (t.kind == tokenEnd ||
+		slices.ContainsFunc([]string{")", "]", "}", ",", ".", "=", "!=", "and", "or", "then", "else", "return", "satisfies"}, t.is))
 }
 
 func (p *parser) filter(x Node) (Node, error) {

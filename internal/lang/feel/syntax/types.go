@@ -132,7 +132,8 @@ func (p *parser) declared(until ...string) (Ident, error) {
 		return Ident{}, p.fail("want a name, found %s", p.tok.describe())
 	}
 	start, end := p.tok.pos, p.tok.pos
-	for p.tok.kind == tokenName || p.tok.kind == tokenQuoted || end > start && (p.tok.kind == tokenNumber || slices.ContainsFunc(nameSigns, p.tok.is)) {
+	for p.tok.kind == tokenName || p.tok.kind == tokenQuoted || end > start &&
+		(p.tok.kind == tokenNumber || slices.ContainsFunc(nameSigns, p.tok.is)) {
 		if end > start && slices.ContainsFunc(until, p.tok.is) {
 			break
 		}

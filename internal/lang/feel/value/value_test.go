@@ -17,7 +17,8 @@ import (
 func TestJSONKeepsNumbersAndOrder(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		`null`, `true`, `false`, `0`, `-0.5`, `1234567890123456789`, `99999999999999999999`, `0.1`, `"主机\n"`, `[]`, `{}`, `[1,[2,{"b":1,"a":null}]]`,
+		`null`, `true`, `false`, `0`, `-0.5`, `1234567890123456789`, `99999999999999999999`,
+		`0.1`, `"主机\n"`, `[]`, `{}`, `[1,[2,{"b":1,"a":null}]]`,
 		`{"z":1,"y":[],"x":{"k":"<>&"}}`, `1E+6000`, `0.3333333333333333333333333333333333`, `-9223372036854775808`, `"\u0001"`,
 	} {
 		v, err := value.FromJSON([]byte(text))
@@ -42,7 +43,8 @@ func TestJSONKeepsNumbersAndOrder(t *testing.T) {
 
 func TestJSONRefuses(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{``, `{`, `[1`, `1 2`, `nul`, `{"a"}`, `1e9999`, `"a`, `01`, strings.Repeat("[", 300) + strings.Repeat("]", 300)} {
+	for _, text := range []string{``, `{`, `[1`, `1 2`, `nul`, `{"a"}`, `1e9999`,
+		`"a`, `01`, strings.Repeat("[", 300) + strings.Repeat("]", 300)} {
 		if v, err := value.FromJSON([]byte(text)); err == nil {
 			t.Errorf("%.20q was read as %v", text, v)
 		}
@@ -56,7 +58,8 @@ func TestJSONRefuses(t *testing.T) {
 func TestIntegersComputeAsBigOnesDo(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		edge := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 3), rapid.SampledFrom([]int64{math.MaxInt64, math.MinInt64, math.MaxInt64 - 1, 1 << 32, -1 << 32}))
+		edge := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 3),
+			rapid.SampledFrom([]int64{math.MaxInt64, math.MinInt64, math.MaxInt64 - 1, 1 << 32, -1 << 32}))
 		a, b := edge.Draw(t, "a"), edge.Draw(t, "b")
 		x, y := big.NewInt(a), big.NewInt(b)
 		for name, op := range map[string]struct {
@@ -85,7 +88,8 @@ func TestIntegersComputeAsBigOnesDo(t *testing.T) {
 func TestWhatIsNoNumberComputesToNull(t *testing.T) {
 	t.Parallel()
 	for _, v := range []value.Value{value.Null(), value.Bool(true), value.String("1"), value.DaysDuration(1), value.NewList(nil)} {
-		for _, got := range []value.Value{value.Add(v, value.Int(1)), value.Sub(value.Int(1), v), value.Mul(v, v), value.Div(v, value.Int(1)), value.Pow(v, v)} {
+		for _, got := range []value.Value{value.Add(v, value.Int(1)), value.Sub(value.Int(1), v),
+			value.Mul(v, v), value.Div(v, value.Int(1)), value.Pow(v, v)} {
 			if !got.IsNull() {
 				t.Errorf("%s computed to %s", v.Kind(), got)
 			}
@@ -112,7 +116,8 @@ func TestContextKeepsOrderWhenItGrows(t *testing.T) {
 		}
 		clone := c.Clone()
 		clone.Put("another", value.Null())
-		if diff := cmp.Diff(order, c.Keys(), cmp.Transformer("empty", func(s []string) []string { return append([]string{}, s...) })); diff != "" {
+		if diff := cmp.Diff(order, c.Keys(),
+			cmp.Transformer("empty", func(s []string) []string { return append([]string{}, s...) })); diff != "" {
 			t.Fatalf("order (-want +got):\n%s", diff)
 		}
 		for k, i := range want {
@@ -138,7 +143,8 @@ func TestWeightAndDepth(t *testing.T) {
 		weight int64
 		depth  int
 	}{
-		{value.Null(), 1, 0}, {value.Int(5), 1, 0}, {value.String(strings.Repeat("x", 64)), 3, 0}, {value.NewList(nil), 1, 1}, {one, 13, 1}, {value.NewContext(c), 29, 3},
+		{value.Null(), 1, 0}, {value.Int(5), 1, 0}, {value.String(strings.Repeat("x", 64)), 3, 0},
+		{value.NewList(nil), 1, 1}, {one, 13, 1}, {value.NewContext(c), 29, 3},
 	}
 	for _, tt := range tests {
 		if tt.v.Weight() != tt.weight || tt.v.Depth() != tt.depth {
@@ -168,8 +174,10 @@ func TestBuilderGivesWhatItHasSoFar(t *testing.T) {
 func TestKindsReadWellInASentence(t *testing.T) {
 	t.Parallel()
 	for v, want := range map[*value.Value]string{
-		ptr(value.Null()): "null", ptr(value.Bool(true)): "a boolean", ptr(value.Int(1)): "a number", ptr(value.String("")): "a string", ptr(value.NewList(nil)): "a list",
-		ptr(value.NewContext(&value.Context{})): "a context", ptr(value.NewRange(value.Range{})): "a range", ptr(value.DaysDuration(1)): "a days and time duration",
+		ptr(value.Null()): "null", ptr(value.Bool(true)): "a boolean", ptr(value.Int(1)): "a number",
+		ptr(value.String("")): "a string", ptr(value.NewList(nil)): "a list",
+		ptr(value.NewContext(&value.Context{})): "a context", ptr(value.NewRange(value.Range{})): "a range",
+		ptr(value.DaysDuration(1)):                "a days and time duration",
 		ptr(value.NewFunction(&value.Function{})): "a function",
 	} {
 		if got := v.Kind().String(); got != want {
@@ -184,12 +192,14 @@ func TestKindsReadWellInASentence(t *testing.T) {
 func ptr(v value.Value) *value.Value { return &v }
 
 func FuzzFromJSON(f *testing.F) {
-	for _, text := range []string{`{"a":[1,2.5e3,"x\u0000",null]}`, `"\ud83d\ude00\ud83d\/\b\f\"\\"`, "\"\xff主\"", `[-0.1E-3,true ,false]`, `{"a":{},"a":[]}`, ` [ ] `} {
+	for _, text := range []string{`{"a":[1,2.5e3,"x\u0000",null]}`, `"\ud83d\ude00\ud83d\/\b\f\"\\"`,
+		"\"\xff主\"", `[-0.1E-3,true ,false]`, `{"a":{},"a":[]}`, ` [ ] `} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		v, err := value.FromJSON(raw)
-		if refused := err != nil && (strings.Contains(err.Error(), "has no place") || strings.Contains(err.Error(), "within one another")); !refused && (err == nil) != json.Valid(raw) {
+		if refused := err != nil && (strings.Contains(err.Error(), "has no place") ||
+			strings.Contains(err.Error(), "within one another")); !refused && (err == nil) != json.Valid(raw) {
 			t.Fatalf("%q: %v, which the standard library sees differently", raw, err)
 		}
 		if err != nil {

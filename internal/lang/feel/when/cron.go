@@ -18,7 +18,8 @@ type Cron struct {
 }
 
 var macros = map[string]string{
-	"@yearly": "0 0 0 1 1 *", "@annually": "0 0 0 1 1 *", "@monthly": "0 0 0 1 * *", "@weekly": "0 0 0 * * 0", "@daily": "0 0 0 * * *", "@midnight": "0 0 0 * * *", "@hourly": "0 0 * * * *",
+	"@yearly": "0 0 0 1 1 *", "@annually": "0 0 0 1 1 *", "@monthly": "0 0 0 1 * *",
+	"@weekly": "0 0 0 * * 0", "@daily": "0 0 0 * * *", "@midnight": "0 0 0 * * *", "@hourly": "0 0 * * * *",
 }
 
 var (
@@ -64,7 +65,8 @@ func ParseCron(text string, zones Zones) (*Cron, error) {
 		into     *uint64
 		low, top int
 		names    []string
-	}{{"second", &c.second, 0, 59, nil}, {"minute", &c.minute, 0, 59, nil}, {"hour", &c.hour, 0, 23, nil}, {"month", &c.month, 1, 12, monthNames}} {
+	}{{"second", &c.second, 0, 59, nil}, {"minute", &c.minute, 0, 59, nil},
+		{"hour", &c.hour, 0, 23, nil}, {"month", &c.month, 1, 12, monthNames}} {
 		at := i + i/3 // the month comes after the day
 		set, ok := fieldSet(fields[at], f.low, f.top, f.names)
 		if !ok {

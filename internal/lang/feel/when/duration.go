@@ -31,7 +31,8 @@ const (
 	week      = 7 * 24 * time.Hour
 )
 
-var durationForm = regexp.MustCompile(`^(-?)P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d*))?S)?)?$`)
+var durationForm = regexp.MustCompile(
+	`^(-?)P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d*))?S)?)?$`)
 
 // ParseDuration reads a duration: PT10S, P1DT2H, P1W, P1Y6M, P1M1D.
 func ParseDuration(s string) (Duration, error) {

@@ -76,7 +76,8 @@ func New(file string, log *slog.Logger) (*Balancer, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	b := &Balancer{file: file, log: log, direct: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: dialWithin}).DialContext}}
+	b := &Balancer{
+		file: file, log: log, direct: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: dialWithin}).DialContext}}
 	b.ended = sync.NewCond(&b.mu)
 	b.proxy = &httputil.ReverseProxy{
 		Transport: b,
@@ -104,7 +105,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("balancer: %w", err)
 	}
-	srv := &http.Server{Handler: b, ReadHeaderTimeout: dialWithin, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelWarn)}
+	srv := &http.Server{Handler: b, ReadHeaderTimeout: dialWithin, IdleTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelWarn)}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	b.log.InfoContext(ctx, "serving", "address", l.Addr().String())

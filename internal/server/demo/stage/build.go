@@ -169,7 +169,8 @@ func (b *builder) sshdConfig(p *place) string {
 	quoted := func(path string) string { return `"` + path + `"` }
 	return strings.Join([]string{
 		"ListenAddress " + host, "Port " + port, "HostKey " + quoted(filepath.Join(b.folder(p), "host_key")), "PidFile none",
-		"AuthorizedKeysFile " + quoted(filepath.Join(b.folder(p), "authorized_keys")), "StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+		"AuthorizedKeysFile " + quoted(filepath.Join(b.folder(p), "authorized_keys")),
+		"StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
 		"PermitRootLogin yes", "AllowTcpForwarding no", "X11Forwarding no", "PermitTTY no", "PermitUserEnvironment no",
 		"SetEnv " + quoted("HOME="+homeOf(b.o.Dir, p.Name)), "MaxStartups 100", "LogLevel ERROR", "PrintMotd no", "",
 	}, "\n")
@@ -325,11 +326,13 @@ func (b *builder) command(r role) (program string, args []string) {
 	case site && b.tools.real():
 		return b.tools.nginx, []string{"-p", filepath.Join(home, "nginx") + "/", "-c", "nginx.conf", "-g", "daemon off;"}
 	case site:
-		return b.o.Exe, []string{"demo-balancer", "--address", p.AppAddress, "--upstreams", filepath.Join(home, "upstreams"), "--pid-file", filepath.Join(home, "balancer.pid")}
+		return b.o.Exe, []string{"demo-balancer", "--address", p.AppAddress,
+			"--upstreams", filepath.Join(home, "upstreams"), "--pid-file", filepath.Join(home, "balancer.pid")}
 	case b.tools.real():
 		return b.tools.sshd, []string{"-D", "-e", "-f", filepath.Join(b.folder(p), "sshd_config")}
 	}
-	return b.o.Exe, []string{"demo-host", "--address", p.Address, "--home", home, "--host-key", filepath.Join(b.folder(p), "host_key"), "--authorized-key", filepath.Join(b.folder(p), "authorized_keys")}
+	return b.o.Exe, []string{"demo-host", "--address", p.Address, "--home",
+		home, "--host-key", filepath.Join(b.folder(p), "host_key"), "--authorized-key", filepath.Join(b.folder(p), "authorized_keys")}
 }
 
 // tail is the end of a log, for an error.

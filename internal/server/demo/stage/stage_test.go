@@ -67,7 +67,8 @@ func play(role string, args []string) error {
 	if err != nil {
 		return err
 	}
-	return sshserver.Serve(ctx, sshserver.Options{Address: *value["address"], HostKey: string(hostKey), AuthorizedKey: string(authorized), Home: *value["home"]})
+	return sshserver.Serve(ctx,
+		sshserver.Options{Address: *value["address"], HostKey: string(hostKey), AuthorizedKey: string(authorized), Home: *value["home"]})
 }
 
 // kinds are the stages that every test runs on.
@@ -153,7 +154,9 @@ func (c *crew) push(h stage.Host, version string) {
 		c.t.Fatal(err)
 	}
 	to, cred := c.access(h)
-	file := ssh.File{Path: h.Inbox(), Mode: 0o644, SHA256: sum, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
+	file := ssh.File{Path: h.Inbox(), Mode: 0o644, SHA256: sum, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	}}
 	if _, err := c.pool.Copy(c.t.Context(), to, cred, file); err != nil {
 		c.t.Fatal(err)
 	}
@@ -352,12 +355,14 @@ func TestScriptsMayRunTwice(t *testing.T) {
 					t.Errorf("%s says %q, want %q", s.script, got, s.want)
 				}
 			}
-			for _, bad := range [][]string{{"install", h.Inbox(), "1.0.0"}, {"install", "/no/such", "1.0.0"}, {"switch", "9.9.9"}, {"switch", "../x"}, {"switch", ""}, {"dance"}, {}} {
+			for _, bad := range [][]string{{"install", h.Inbox(), "1.0.0"}, {"install", "/no/such", "1.0.0"},
+				{"switch", "9.9.9"}, {"switch", "../x"}, {"switch", ""}, {"dance"}, {}} {
 				if got, err := c.try(h, "app", bad...); err != nil || got.ExitCode == 0 {
 					t.Errorf("app %q: %+v %v", bad, got, err)
 				}
 			}
-			want := []string{"app version", "app status", "app install " + h.Inbox() + " 1.0.0", "app install " + h.Inbox() + " 1.0.0", "app switch 1.0.0", "app switch 1.0.0", "app rollback", "app restart", "app restart"}
+			want := []string{"app version", "app status", "app install " + h.Inbox() + " 1.0.0",
+				"app install " + h.Inbox() + " 1.0.0", "app switch 1.0.0", "app switch 1.0.0", "app rollback", "app restart", "app restart"}
 			if got := commands(t, h); !slices.Equal(got[:len(want)], want) {
 				t.Errorf("the commands were %q", got)
 			}
@@ -533,7 +538,8 @@ func TestOptionsAreChecked(t *testing.T) {
 			t.Errorf("%+v was taken", o)
 		}
 	}
-	if _, err := stage.Open(t.Context(), stage.Options{Dir: t.TempDir(), Exe: "/bin/false", Own: true}); err == nil || !strings.Contains(err.Error(), "ended at once") {
+	if _, err := stage.Open(t.Context(), stage.Options{Dir: t.TempDir(), Exe: "/bin/false", Own: true}); err == nil ||
+		!strings.Contains(err.Error(), "ended at once") {
 		t.Errorf("a program that ends: %v", err)
 	}
 	if _, err := stage.Load(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
@@ -547,7 +553,8 @@ func TestATakenPortIsGoneAround(t *testing.T) {
 	ip := 20 + 5*int(addresses.Add(1))
 	second := fmt.Sprintf("127.0.0.%d:2212", ip+1)
 	s := besides(t, ip, second)
-	if s.Hosts[0].Address != fmt.Sprintf("127.0.0.%d:2211", ip) || s.Hosts[1].Address == second || !strings.HasPrefix(s.Hosts[1].Address, fmt.Sprintf("127.0.0.%d:", ip+1)) {
+	if s.Hosts[0].Address != fmt.Sprintf("127.0.0.%d:2211", ip) || s.Hosts[1].Address == second ||
+		!strings.HasPrefix(s.Hosts[1].Address, fmt.Sprintf("127.0.0.%d:", ip+1)) {
 		t.Errorf("the hosts are at %s and %s", s.Hosts[0].Address, s.Hosts[1].Address)
 	}
 }

@@ -51,7 +51,9 @@ func Start(ctx context.Context, url string) *Client {
 	ctx, stop := context.WithCancel(ctx)
 	transport := &http.Transport{MaxIdleConnsPerHost: workers, IdleConnTimeout: time.Minute}
 	c := &Client{url: url, stop: stop, sum: Summary{Versions: map[string]int{}}}
-	c.client = &http.Client{Transport: transport, Timeout: answerIn, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.client = &http.Client{Transport: transport, Timeout: answerIn, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	tick := time.NewTicker(pace)
 	context.AfterFunc(ctx, tick.Stop)
 	for range workers {

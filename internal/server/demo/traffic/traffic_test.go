@@ -81,14 +81,16 @@ func TestServedRequestsAreCountedByVersion(t *testing.T) {
 		t.Errorf("%.0f requests a second", rate)
 	}
 	got := c.Stop()
-	if n := int(s.asked.Load()); got.Served != n || got.Failed != 0 || got.Versions["1.0.0"]+got.Versions["1.1.0"] != n || got.Versions["1.0.0"] == 0 || got.Slowest <= 0 {
+	if n := int(s.asked.Load()); got.Served != n || got.Failed != 0 || got.Versions["1.0.0"]+got.Versions["1.1.0"] != n ||
+		got.Versions["1.0.0"] == 0 || got.Slowest <= 0 {
 		t.Errorf("%d were asked, counted %+v", n, got)
 	}
 }
 
 func TestFailuresAreCounted(t *testing.T) {
 	t.Parallel()
-	for mode, reason := range map[string]string{"error": "status 500", "nameless": "names no version", "other page": "not that of version 1.0.0", "broken off": "broke off", "gone": "EOF"} {
+	for mode, reason := range map[string]string{"error": "status 500", "nameless": "names no version",
+		"other page": "not that of version 1.0.0", "broken off": "broke off", "gone": "EOF"} {
 		s, c := start(t, mode)
 		until(t, func() bool { return c.Now().Failed >= 6 })
 		s.mode.Store("")

@@ -43,15 +43,18 @@ func Types() []wire.ObjectType {
 	state.Values, state.Observed = []string{"up", "down"}, true
 	return []wire.ObjectType{
 		{
-			Type: "system", Title: wire.Text{"en": "System", "zh": "系统"}, Description: wire.Text{"en": "What users know by one name.", "zh": "用户以一个名称认知的系统。"}, Display: "name", Paging: true,
+			Type: "system", Title: wire.Text{"en": "System", "zh": "系统"},
+			Description: wire.Text{"en": "What users know by one name.", "zh": "用户以一个名称认知的系统。"}, Display: "name", Paging: true,
 			Attributes: []wire.Attribute{named},
 		},
 		{
-			Type: "subsystem", Title: wire.Text{"en": "Subsystem", "zh": "子系统"}, Description: wire.Text{"en": "A part of a system with one owner.", "zh": "系统中由一个团队负责的部分。"}, Display: "name", Paging: true,
+			Type: "subsystem", Title: wire.Text{"en": "Subsystem", "zh": "子系统"},
+			Description: wire.Text{"en": "A part of a system with one owner.", "zh": "系统中由一个团队负责的部分。"}, Display: "name", Paging: true,
 			Attributes: []wire.Attribute{named, reference("system", "cmdb:system", "System", "系统")},
 		},
 		{
-			Type: "unit", Title: wire.Text{"en": "Unit", "zh": "单元"}, Description: wire.Text{"en": "An application that is released as one, behind a balancer.", "zh": "作为一个整体发布的应用，位于负载均衡之后。"}, Display: "name", Paging: true,
+			Type: "unit", Title: wire.Text{"en": "Unit", "zh": "单元"}, Description: wire.Text{
+				"en": "An application that is released as one, behind a balancer.", "zh": "作为一个整体发布的应用，位于负载均衡之后。"}, Display: "name", Paging: true,
 			Attributes: []wire.Attribute{
 				named,
 				reference("subsystem", "cmdb:subsystem", "Subsystem", "子系统"),
@@ -60,7 +63,8 @@ func Types() []wire.ObjectType {
 			},
 		},
 		{
-			Type: "instance", Title: wire.Text{"en": "Instance", "zh": "实例"}, Description: wire.Text{"en": "An application at work on a host.", "zh": "在主机上运行的应用实例。"}, Display: "name", Paging: true,
+			Type: "instance", Title: wire.Text{"en": "Instance", "zh": "实例"},
+			Description: wire.Text{"en": "An application at work on a host.", "zh": "在主机上运行的应用实例。"}, Display: "name", Paging: true,
 			Attributes: []wire.Attribute{
 				named,
 				reference("unit", "cmdb:unit", "Unit", "单元"),
@@ -107,7 +111,8 @@ func Objects(s *stage.Stage) []Set {
 		hosts,
 		{"cmdb:system", []map[string]any{{"id": System, "name": "Guestbook"}}},
 		{"cmdb:subsystem", []map[string]any{{"id": Subsystem, "name": "Guestbook site", "system": System}}},
-		{"cmdb:unit", []map[string]any{{"id": Unit, "name": "Guestbook web", "subsystem": Subsystem, "balancer": s.Balancer.Name, "site": s.Balancer.URL()}}},
+		{"cmdb:unit",
+			[]map[string]any{{"id": Unit, "name": "Guestbook web", "subsystem": Subsystem, "balancer": s.Balancer.Name, "site": s.Balancer.URL()}}},
 		instances,
 	}
 }

@@ -28,9 +28,11 @@ import (
 )
 
 func setting() *stage.Stage {
-	s := &stage.Stage{Balancer: stage.Host{Name: "balancer", Address: "127.0.0.14:2214", HostKey: "ssh-ed25519 AAAA", User: "me", AppAddress: "127.0.0.14:8014", Home: "/b"}}
+	s := &stage.Stage{Balancer: stage.Host{
+		Name: "balancer", Address: "127.0.0.14:2214", HostKey: "ssh-ed25519 AAAA", User: "me", AppAddress: "127.0.0.14:8014", Home: "/b"}}
 	for i := range 3 {
-		s.Hosts = append(s.Hosts, stage.Host{Name: fmt.Sprintf("app-%d", i+1), Address: fmt.Sprintf("127.0.0.%d:221%d", 11+i, 1+i), HostKey: "ssh-ed25519 AAAA", User: "me", AppAddress: fmt.Sprintf("127.0.0.%d:801%d", 11+i, 1+i), Home: "/a"})
+		s.Hosts = append(s.Hosts, stage.Host{Name: fmt.Sprintf("app-%d", i+1), Address: fmt.Sprintf("127.0.0.%d:221%d", 11+i, 1+i),
+			HostKey: "ssh-ed25519 AAAA", User: "me", AppAddress: fmt.Sprintf("127.0.0.%d:801%d", 11+i, 1+i), Home: "/a"})
 	}
 	return s
 }
@@ -92,7 +94,8 @@ func TestThePluginsTakeTheObjects(t *testing.T) {
 	if n != 10 {
 		t.Errorf("there are %d objects", n)
 	}
-	if got := post(t, owners["cmdb"], "/entities/instance/query", wire.Query{Criteria: &wire.Filter{Attr: "unit", Op: wire.OpEq, Condition: wire.Raw(world.Unit)}}); strings.Count(got, `"inbox"`) != 3 {
+	if got := post(t, owners["cmdb"], "/entities/instance/query",
+		wire.Query{Criteria: &wire.Filter{Attr: "unit", Op: wire.OpEq, Condition: wire.Raw(world.Unit)}}); strings.Count(got, `"inbox"`) != 3 {
 		t.Errorf("the instances of the unit: %s", got)
 	}
 }

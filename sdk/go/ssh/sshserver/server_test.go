@@ -45,7 +45,8 @@ func start(t *testing.T) *server {
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	hostKey, hostPub := key(t)
 	userKey, userPub := key(t)
-	s := &server{t: t, o: sshserver.Options{Address: freePort(t), HostKey: hostKey, AuthorizedKey: userPub + " somebody@somewhere\n", User: "demo", Home: home}}
+	s := &server{t: t, o: sshserver.Options{
+		Address: freePort(t), HostKey: hostKey, AuthorizedKey: userPub + " somebody@somewhere\n", User: "demo", Home: home}}
 	s.to = ssh.Target{Address: s.o.Address, HostKeys: []string{hostPub}}
 	s.cred = ssh.Credential{User: "demo", PrivateKey: userKey}
 	s.run()
@@ -125,9 +126,12 @@ func TestRun(t *testing.T) {
 		command ssh.Command
 		want    ssh.Result
 	}{
-		{"output and exit code", ssh.Command{Script: "echo out; echo err >&2; exit 3"}, ssh.Result{ExitCode: 3, Stdout: "out\n", Stderr: "err\n"}},
-		{"arguments, environment, input", ssh.Command{Script: `echo "$1|$2|$A"; cat`, Args: []string{"a b", `'"$(id)`}, Env: map[string]string{"A": "x'y\nz"}, Stdin: "in\n"}, ssh.Result{Stdout: "a b|'\"$(id)|x'y\nz\nin\n"}},
-		{"home", ssh.Command{Script: `pwd; echo "$HOME $USER $SHELL"`}, ssh.Result{Stdout: fmt.Sprintf("%s\n%s demo /bin/sh\n", s.o.Home, s.o.Home)}},
+		{"output and exit code", ssh.Command{Script: "echo out; echo err >&2; exit 3"},
+			ssh.Result{ExitCode: 3, Stdout: "out\n", Stderr: "err\n"}},
+		{"arguments, environment, input", ssh.Command{Script: `echo "$1|$2|$A"; cat`, Args: []string{"a b", `'"$(id)`},
+			Env: map[string]string{"A": "x'y\nz"}, Stdin: "in\n"}, ssh.Result{Stdout: "a b|'\"$(id)|x'y\nz\nin\n"}},
+		{"home", ssh.Command{Script: `pwd; echo "$HOME $USER $SHELL"`},
+			ssh.Result{Stdout: fmt.Sprintf("%s\n%s demo /bin/sh\n", s.o.Home, s.o.Home)}},
 		{"much output", ssh.Command{Script: `head -c 60000 /dev/zero | tr '\0' x`}, ssh.Result{Stdout: strings.Repeat("x", 60000)}},
 	}
 	for _, tt := range tests {
@@ -187,7 +191,8 @@ func TestARestartedServerLosesNothing(t *testing.T) {
 		s.stop()
 		s.run()
 	}()
-	got, err := p.Run(t.Context(), s.to, s.cred, ssh.Command{Key: "cut", Output: live, Script: `echo begun; echo x >>"$HOME/count"; sleep 2; echo done; cat "$HOME/count"`})
+	got, err := p.Run(t.Context(), s.to, s.cred,
+		ssh.Command{Key: "cut", Output: live, Script: `echo begun; echo x >>"$HOME/count"; sleep 2; echo done; cat "$HOME/count"`})
 	<-again
 	if err != nil || got.Stdout != "begun\ndone\nx\n" || live.all.String() != "begun\ndone\nx\n" {
 		t.Fatalf("got %+v %v, live %q", got, err, live.all.String())
@@ -210,7 +215,9 @@ func TestCopy(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 200_000)
 	sum := sha256.Sum256(content)
 	path := filepath.Join(s.o.Home, "a dir'", "file")
-	file := ssh.File{Path: path, Mode: 0o640, SHA256: hex.EncodeToString(sum[:]), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }}
+	file := ssh.File{Path: path, Mode: 0o640, SHA256: hex.EncodeToString(sum[:]), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(content)), nil
+	}}
 	for i, want := range []bool{true, false} {
 		changed, err := p.Copy(t.Context(), s.to, s.cred, file)
 		if err != nil || changed != want {
@@ -256,7 +263,8 @@ func client(t *testing.T, s *server) *xssh.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := xssh.Dial("tcp", s.o.Address, &xssh.ClientConfig{User: "demo", Auth: []xssh.AuthMethod{xssh.PublicKeys(signer)}, HostKeyCallback: xssh.FixedHostKey(hostKey)})
+	c, err := xssh.Dial("tcp", s.o.Address,
+		&xssh.ClientConfig{User: "demo", Auth: []xssh.AuthMethod{xssh.PublicKeys(signer)}, HostKeyCallback: xssh.FixedHostKey(hostKey)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +352,8 @@ func TestDetachedProcessesLiveOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := session.Start(`setsid sh -c 'echo $$ >detached; exec sleep 60' </dev/null >/dev/null 2>&1 & echo $$ >shell; while :; do sleep 1; done`); err != nil {
+	if err := session.Start(
+		`setsid sh -c 'echo $$ >detached; exec sleep 60' </dev/null >/dev/null 2>&1 & echo $$ >shell; while :; do sleep 1; done`); err != nil {
 		t.Fatal(err)
 	}
 	shell, detached := pidIn(t, filepath.Join(s.o.Home, "shell")), pidIn(t, filepath.Join(s.o.Home, "detached"))
@@ -400,7 +409,8 @@ func TestTheUserIsThatOfTheProcess(t *testing.T) {
 		t.Errorf("another user: %v", err)
 	}
 	s.cred.User = me.Username
-	if got, err := p.Run(t.Context(), s.to, s.cred, ssh.Command{Key: "me", Script: "echo $USER"}); err != nil || got.Stdout != me.Username+"\n" {
+	if got, err := p.Run(t.Context(), s.to, s.cred, ssh.Command{Key: "me", Script: "echo $USER"}); err != nil ||
+		got.Stdout != me.Username+"\n" {
 		t.Errorf("got %+v %v", got, err)
 	}
 }
@@ -447,11 +457,16 @@ func TestNothingWithSHA1IsAgreedTo(t *testing.T) {
 	}
 	weak := xssh.InsecureAlgorithms()
 	for name, c := range map[string]xssh.Config{
-		"key exchange": {KeyExchanges: slices.DeleteFunc(weak.KeyExchanges, func(k string) bool { return !strings.HasSuffix(k, "-sha1") || strings.Contains(k, "exchange") })},
+		"key exchange": {KeyExchanges: slices.DeleteFunc(weak.KeyExchanges, func(k string) bool {
+			return !strings.HasSuffix(k, "-sha1") || strings.Contains(k, "exchange")
+		})},
 		"checksum":     {MACs: []string{"hmac-sha1", "hmac-sha1-96"}, Ciphers: []string{xssh.CipherAES128CTR}},
 		"nothing weak": {},
 	} {
-		conn, err := xssh.Dial("tcp", s.o.Address, &xssh.ClientConfig{Config: c, User: "demo", Auth: []xssh.AuthMethod{xssh.PublicKeys(signer)}, HostKeyCallback: func(string, net.Addr, xssh.PublicKey) error { return nil }})
+		conn, err := xssh.Dial("tcp", s.o.Address, &xssh.ClientConfig{Config: c,
+			User: "demo", Auth: []xssh.AuthMethod{xssh.PublicKeys(signer)}, HostKeyCallback: func(string, net.Addr, xssh.PublicKey) error {
+				return nil
+			}})
 		if (err == nil) != (name == "nothing weak") {
 			t.Errorf("%s: %v", name, err)
 		}

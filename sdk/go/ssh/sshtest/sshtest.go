@@ -97,7 +97,8 @@ func start(t testing.TB, commands, more []string) *Server {
 	write(t, filepath.Join(dir, "authorized_keys"), userPub)
 	write(t, s.config, strings.Join(append(more, []string{
 		"ListenAddress " + host, "Port " + port, "HostKey " + filepath.Join(dir, "host_key"), "PidFile none",
-		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no", "UsePAM no", "PasswordAuthentication no", "PermitRootLogin yes",
+		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no",
+		"UsePAM no", "PasswordAuthentication no", "PermitRootLogin yes",
 		`SetEnv "HOME=` + s.Home + `"`, "MaxStartups 100", "LogLevel FATAL", "PrintMotd no",
 	}...), "\n")+"\n")
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil && os.Geteuid() == 0 {

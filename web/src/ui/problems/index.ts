@@ -5,6 +5,7 @@ type Texts = Record<string, string>
 
 const chinese = shallowRef<Texts>()
 const about = shallowRef<Texts>()
+const files = shallowRef<Texts>()
 let asked = false
 
 /** What the codes of the server are called in Chinese, once they are there: most people never meet one. */
@@ -13,6 +14,7 @@ function texts(): Texts | undefined {
     asked = true
     void import('./zh.json').then((m) => (chinese.value = m.default as Texts))
     void import('./fields.zh.json').then((m) => (about.value = m.default as Texts))
+    void import('./files.zh.json').then((m) => (files.value = m.default as Texts))
   }
   return chinese.value
 }
@@ -39,13 +41,20 @@ export function fieldText(message: string | undefined, locale: Readonly<Ref<stri
 
 /** What a code of the server means, in the language of the console; nothing where the server's own words say more. */
 export function codeText(code: string, locale: Readonly<Ref<string>>): string | undefined {
-  return locale.value === 'zh' ? texts()?.[code] : undefined
+  return locale.value === 'zh' ? (texts()?.[code] ?? files.value?.[code]) : undefined
 }
 
 export interface Told {
   title: string
   /** The server's own words, where the title is a translation that says less. */
   said?: string
+}
+
+/** What is said under a code within a page: a check of the door, a fault in a file. */
+export function sayCode(code: string | undefined, said: string, locale: Readonly<Ref<string>>): Told {
+  const words = fieldText(said, locale) ?? said
+  const text = words === said ? codeText(code ?? '', locale) : undefined
+  return text ? { title: text, said } : { title: words }
 }
 
 /** What a problem is told as: a right that is missing by its name, all else by its code or in the server's words. */

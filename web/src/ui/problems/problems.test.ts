@@ -4,7 +4,8 @@ import { ref } from 'vue'
 import { describe, expect, it, vi } from 'vitest'
 import { Problem } from '@/api/problem'
 import { i18n } from '@/i18n'
-import { fieldText, tell } from '.'
+import { fieldText, sayCode, tell } from '.'
+import files from './files.zh.json'
 import chinese from './zh.json'
 
 const page = readFileSync(join(import.meta.dirname, '../../../../docs/reference/errors.md'), 'utf8')
@@ -17,6 +18,18 @@ describe('what the server refuses', () => {
     const answered = rows.filter((r) => r.status).map((r) => r.code)
     expect(answered.length).toBeGreaterThan(120)
     expect(answered.filter((code) => !(code in chinese))).toEqual([])
+  })
+  it('has one for each code that a file can have', () => {
+    const ofFiles = rows.filter((r) => !r.status && /^(process|bpmn|feel|dmn|objectpath)\./.test(r.code)).map((r) => r.code)
+    expect(ofFiles.length).toBeGreaterThan(100)
+    expect(ofFiles.filter((code) => !(code in files) && !(code in chinese))).toEqual([])
+  })
+  it('says in a page what a code means, with the words of the server below', async () => {
+    const said = 'No flow leads to "pay".'
+    expect(sayCode('process.unreachable', said, ref('en'))).toEqual({ title: said })
+    await vi.waitFor(() => expect(sayCode('process.unreachable', said, ref('zh'))).toEqual({ title: files['process.unreachable'], said }))
+    expect(sayCode('nobody.wrote', said, ref('zh'))).toEqual({ title: said })
+    expect(sayCode(undefined, 'it is required', ref('zh'))).toEqual({ title: '必填' })
   })
   it('is told in the language of the console, with what the server said below', async () => {
     const p = new Problem({ status: 423, code: 'control.locked', title: 'host:host/web-1 is held by run 27' })

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package cli
+package local
 
 import (
 	"fmt"
@@ -13,22 +13,25 @@ import (
 	"sextant/internal/server"
 )
 
-func (a *app) databaseCmd() *cobra.Command {
+func (a Commands) databaseCmd() *cobra.Command {
 	c := &cobra.Command{Use: "database", Short: "The database of a stopped server"}
 	c.AddCommand(a.databaseCopyCmd())
 	return c
 }
 
 // databaseCopyCmd works on the folder of a stopped server.
-func (a *app) databaseCopyCmd() *cobra.Command {
-	var s settings
+func (a Commands) databaseCopyCmd() *cobra.Command {
+	var s command.Settings
 	c := &cobra.Command{
 		Use: "copy <from> <to>", Short: "Copy the platform and its plugins to another database, while no server runs",
-		Long:    "Copies all that the platform and its built-in plugins keep in one database to another one, which has to be empty, and compares counts and digests of each table. Each side is an address as in the setting database, or the word file for the SQLite files in the data folder. No server may run on either. The data folder itself stays: start the server with it and the new database." + command.ExitHelp,
+		Long: "Copies all that the platform and its built-in plugins keep in one database to another one, which has to be empty, " +
+			"and compares counts and digests of each table. Each side is an address as in the setting database, or the word file for the SQLite " +
+			"files in the data folder. No server may run on either. The data folder itself stays: start the server with it and the new database." +
+			command.ExitHelp,
 		Example: "  sextant database copy file postgres://sextant:password@db.example.com/sextant --data /var/lib/sextant",
 		Args:    command.Exactly(2, "from where and to where"),
 		RunE: func(c *cobra.Command, args []string) error {
-			l, err := s.load(c)
+			l, err := s.Load(c)
 			if err != nil {
 				return err
 			}
@@ -46,6 +49,6 @@ func (a *app) databaseCopyCmd() *cobra.Command {
 			})
 		},
 	}
-	s.flags(c, "data")
+	s.Flags(c, "data")
 	return c
 }

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package cli
+package local
 
 import (
 	"log/slog"
@@ -18,11 +18,14 @@ import (
 	"sextant/sdk/go/ssh/sshserver"
 )
 
-func (a *app) demoCmd() *cobra.Command {
-	o := demo.Options{Out: a.Out, Err: a.Err, Version: a.version, Began: time.Now()}
+func (a Commands) demoCmd() *cobra.Command {
+	o := demo.Options{Out: a.Out, Err: a.Err, Version: a.Version, Began: time.Now()}
 	c := &cobra.Command{
 		Use: "demo", Short: "Release a real application over hosts, and roll a broken release back",
-		Long: "Starts the server on embedded parts, three application hosts and a balancer, and runs examples/processes/rolling-release.bpmn twice, with a good and a broken version, while a client sends requests all the time.\nWith OpenSSH and nginx on the machine the hosts are real sshd and the balancer is nginx, as you and on high ports of loopback; without them small servers of this program take their places. Nothing needs root." + command.ExitHelp,
+		Long: "Starts the server on embedded parts, three application hosts and a balancer, and " +
+			"runs examples/processes/rolling-release.bpmn twice, with a good and a broken version, while a client sends requests all the time.\n" +
+			"With OpenSSH and nginx on the machine the hosts are real sshd and the balancer is nginx, as you and on high ports of loopback; " +
+			"without them small servers of this program take their places. Nothing needs root." + command.ExitHelp,
 		Args: command.Exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
@@ -32,7 +35,7 @@ func (a *app) demoCmd() *cobra.Command {
 			if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 				return err
 			}
-			o.Terminal, o.Size = a.screen()
+			o.Terminal, o.Size = a.Screen()
 			return demo.Run(c.Context(), o)
 		},
 	}
@@ -46,7 +49,7 @@ func (a *app) demoCmd() *cobra.Command {
 }
 
 // demoHostCmd is a host of the demo on a machine without OpenSSH.
-func (a *app) demoHostCmd() *cobra.Command {
+func (a Commands) demoHostCmd() *cobra.Command {
 	var address, home, hostKey, authorized string
 	c := &cobra.Command{
 		Use: "demo-host", Short: "A small SSH server for the demo", Hidden: true, Args: command.Exactly(0, "no arguments"),
@@ -59,7 +62,8 @@ func (a *app) demoHostCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return sshserver.Serve(c.Context(), sshserver.Options{Address: address, HostKey: string(key), AuthorizedKey: string(allowed), Home: home, Log: a.quiet()})
+			return sshserver.Serve(c.Context(),
+				sshserver.Options{Address: address, HostKey: string(key), AuthorizedKey: string(allowed), Home: home, Log: a.quiet()})
 		},
 	}
 	f := c.Flags()
@@ -70,12 +74,12 @@ func (a *app) demoHostCmd() *cobra.Command {
 	return c
 }
 
-func (a *app) quiet() *slog.Logger {
+func (a Commands) quiet() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // demoBalancerCmd is the balancer of the demo on a machine without nginx.
-func (a *app) demoBalancerCmd() *cobra.Command {
+func (a Commands) demoBalancerCmd() *cobra.Command {
 	o := balancer.Options{}
 	c := &cobra.Command{
 		Use: "demo-balancer", Short: "A small reverse proxy for the demo", Hidden: true, Args: command.Exactly(0, "no arguments"),
@@ -92,7 +96,7 @@ func (a *app) demoBalancerCmd() *cobra.Command {
 }
 
 // demoAppCmd is the application that the demo releases.
-func (a *app) demoAppCmd() *cobra.Command {
+func (a Commands) demoAppCmd() *cobra.Command {
 	o := demo.App{}
 	c := &cobra.Command{
 		Use: "demo-app", Short: "The application of the demo", Hidden: true, Args: command.Exactly(0, "no arguments"),
