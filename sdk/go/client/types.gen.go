@@ -2915,7 +2915,10 @@ type WorklistTask struct {
 
 	// Element Id of the step
 	Element string `json:"element"`
-	Form    string `json:"form,omitempty"`
+
+	// FollowUp When somebody should look at it
+	FollowUp time.Time `json:"followUp,omitempty"`
+	Form     string    `json:"form,omitempty"`
 
 	// Groups Roles that are asked
 	Groups []string `json:"groups,omitempty"`

@@ -3733,6 +3733,11 @@ export interface components {
             due?: string;
             /** @description Id of the step */
             element: string;
+            /**
+             * Format: date-time
+             * @description When somebody should look at it
+             */
+            followUp?: string;
             form?: string;
             /** @description Roles that are asked */
             groups?: string[] | null;
