@@ -25,6 +25,7 @@ const (
 	maxPackage  = 3000
 	maxParams   = 5
 	maxLine     = 140
+	minTests    = 0.7 // lines of tests to a line of what they test; 0.8 is wanted
 )
 
 // source is one Go file that is not a test.
@@ -500,6 +501,90 @@ func TestLines(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// testedElsewhere are the rooms without tests of their own, each with the one whose
+// tests are about it: those of a language are tested as the language.
+func testedElsewhere() map[string]string {
+	return map[string]string{
+		"cmd/sextant":                "internal/cli",
+		"internal/cli/local":         "internal/cli",
+		"internal/domain/process":    "internal/domain/process/runs",
+		"internal/lang/dmn/eval":     "internal/lang/dmn",
+		"internal/lang/dmn/model":    "internal/lang/dmn",
+		"internal/lang/feel/builtin": "internal/lang/feel",
+		"internal/lang/feel/eval":    "internal/lang/feel",
+		"internal/lang/feel/infer":   "internal/lang/feel/service",
+		"internal/lang/feel/syntax":  "internal/lang/feel",
+		"internal/server/demo":       "test/e2e",
+		"release":                    "release/bundle",
+	}
+}
+
+// ofTests reports whether a folder holds what only tests use.
+func ofTests(dir string) bool {
+	return within(dir, "test") || within(dir, "internal/testkit") || strings.HasSuffix(dir, "test")
+}
+
+// Every room has tests of its own, or one that is named tests it.
+func TestEveryRoomHasTests(t *testing.T) {
+	t.Parallel()
+	rooms, elsewhere := map[string]bool{}, testedElsewhere()
+	for _, s := range sources(t) {
+		rooms[s.dir] = true
+	}
+	for dir := range rooms {
+		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		by, excused := elsewhere[dir]
+		delete(elsewhere, dir)
+		switch there, _ := filepath.Glob(filepath.Join(by, "*_test.go")); {
+		case len(files) > 0 && excused:
+			t.Errorf("%s has tests of its own: take it off the list", dir)
+		case len(files) == 0 && !excused && !ofTests(dir):
+			t.Errorf("%s has no tests", dir)
+		case excused && len(there) == 0:
+			t.Errorf("%s, which is to test %s, has no tests", by, dir)
+		}
+	}
+	for dir := range elsewhere {
+		t.Errorf("there is no room %s", dir)
+	}
+}
+
+// The share of tests does not fall.
+func TestTheShareOfTests(t *testing.T) {
+	t.Parallel()
+	made, tests := 0, 0
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && p != "." && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "build"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		s := read(t, filepath.ToSlash(p))
+		switch {
+		case ast.IsGenerated(s.file):
+		case strings.HasSuffix(p, "_test.go") || ofTests(s.dir):
+			tests += len(s.code)
+		default:
+			made += len(s.code)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := float64(tests) / float64(made)
+	t.Logf("%d lines of tests for %d of what they test: %.2f", tests, made, share)
+	if share < minTests {
+		t.Errorf("%.2f lines of tests to a line: at least %.1f", share, minTests)
 	}
 }
 

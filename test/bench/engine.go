@@ -79,12 +79,16 @@ type rig struct {
 }
 
 func newRig(dir, src string) (*rig, error) {
+	return newRigOn("sqlite:"+filepath.Join(dir, "bench.db"), src)
+}
+
+func newRigOn(address, src string) (*rig, error) {
 	p, err := compile(src)
 	if err != nil {
 		return nil, err
 	}
 	ctx := context.Background()
-	d, err := db.Open(ctx, "sqlite:"+filepath.Join(dir, "bench.db"))
+	d, err := db.Open(ctx, address)
 	if err != nil {
 		return nil, err
 	}

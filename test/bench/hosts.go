@@ -50,7 +50,7 @@ func measureFanout(r *report, servers []*sshtest.Server) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	p, err := openRooms(ctx, dir)
+	p, err := openRooms(ctx, dir, nil)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func parts() iter.Seq2[string, func(*report) error] {
 	return func(yield func(string, func(*report) error) bool) {
 		_ = yield("server", serverFigures) && yield("engine", engineFigures) && yield("door", doorFigures) && yield("feel", feelFigures) &&
 			yield("dmn", decisionFigures) && yield("hostile", hostileFigures) && yield("path", pathFigures) &&
-			yield("hosts", fanoutFigures) && yield("output", outputFigures) && yield("retention", retentionFigures) &&
-			yield("demo", demoFigures)
+			yield("databases", databaseFigures) && yield("hosts", fanoutFigures) && yield("output", outputFigures) &&
+			yield("retention", retentionFigures) && yield("demo", demoFigures)
 	}
 }

@@ -108,7 +108,7 @@ func pathFigures(r *report) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	p, err := openRooms(ctx, dir)
+	p, err := openRooms(ctx, dir, nil)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func storedLines(dir string, text []byte) (float64, error) {
 func spoken(dir string, at *sshtest.Server, want string) (float64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	p, err := openRooms(ctx, filepath.Join(dir, "data"))
+	p, err := openRooms(ctx, filepath.Join(dir, "data"), nil)
 	if err != nil {
 		return 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -33,8 +34,10 @@ type rooms struct {
 	server *server.Server
 }
 
-func openRooms(ctx context.Context, dir string) (*rooms, error) {
-	l, err := config.Load("", map[string]any{"data": dir, "listen": "127.0.0.1:0", "admin.listen": ""})
+func openRooms(ctx context.Context, dir string, settings map[string]any) (*rooms, error) {
+	all := map[string]any{"data": dir, "listen": "127.0.0.1:0", "admin.listen": ""}
+	maps.Copy(all, settings)
+	l, err := config.Load("", all)
 	if err != nil {
 		return nil, err
 	}
@@ -82,15 +85,12 @@ type nothing struct{}
 
 // doorFigures measures a run of one step the whole way: request, door, engine,
 // dispatch, plugin over HTTP, and back.
-func doorFigures(r *report) error {
+func doorFigures(r *report) error { return wholeWay(r, "run.w1.rate64", nil) }
+
+func runsOn(r *report, name, dir string, settings map[string]any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	dir, err := os.MkdirTemp("", "sextant-bench")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	p, err := openRooms(ctx, dir)
+	p, err := openRooms(ctx, dir, settings)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func doorFigures(r *report) error {
 	if int(done.Load()) != l.n {
 		return fmt.Errorf("%d runs and %d calls", l.n, done.Load())
 	}
-	r.add("run.w1.rate64", float64(l.n)/time.Since(start).Seconds(), "/s", 0,
+	r.add(name, float64(l.n)/time.Since(start).Seconds(), "/s", 0,
 		"64 callers over HTTP; door, engine, dispatch and a plugin over HTTP, until all have ended")
 	return nil
 }

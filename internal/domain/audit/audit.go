@@ -114,11 +114,10 @@ func (l *Log) Write(ctx context.Context, tx *db.Tx, r Record) error {
 	if r.Time.IsZero() {
 		r.Time = l.clock.Now()
 	}
-	_, err = tx.Exec("INSERT INTO audit_record (seq, id, time, project, "+
+	return tx.Append("INSERT INTO audit_record (seq, id, time, project, "+
 		"environment, subject, name, verb, object, outcome, request, detail, changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		seq, clock.NewID(l.clock), clock.Micros(r.Time), r.Project, r.Environment,
 		r.Subject, r.Name, r.Verb, r.Object, r.Outcome, cmp.Or(r.Request, obs.RequestID(ctx)), []byte(r.Detail), changes)
-	return err
 }
 
 // Filter selects records; empty fields select everything.

@@ -16,10 +16,11 @@ const (
 	headerFormat = 1
 
 	insertRecord  = "INSERT INTO engine_record (run, rec, kind, data) VALUES (?, ?, ?, ?)"
-	deleteRecord  = "DELETE FROM engine_record WHERE run = ? AND rec = ?"
 	deleteRun     = "DELETE FROM engine_record WHERE run = ?"
 	insertHistory = "INSERT INTO engine_history (run, seq, data) VALUES (?, ?, ?)"
 )
+
+func recordColumns() []string { return []string{"run", "rec", "kind", "data"} }
 
 // write is everything that one step stores, encoded outside the transaction.
 type write struct {
@@ -59,7 +60,7 @@ func (w *write) store(tx *db.Tx) error {
 	}
 	switch {
 	case w.ended && !w.header:
-		if _, err := tx.Exec(deleteRun, run); err != nil {
+		if err := tx.Remove(deleteRun, run); err != nil {
 			return err
 		}
 	case !w.ended:
@@ -68,7 +69,7 @@ func (w *write) store(tx *db.Tx) error {
 		}
 	}
 	if w.history != nil {
-		if _, err := tx.Exec(insertHistory, run, w.seq, w.history); err != nil {
+		if err := tx.Append(insertHistory, run, w.seq, w.history); err != nil {
 			return err
 		}
 	}
@@ -82,7 +83,11 @@ func (w *write) records(tx *db.Tx) error {
 	run := int64(w.run.key)
 	if w.header {
 		data := binary.AppendVarint([]byte{headerFormat}, w.run.programKey)
-		if _, err := tx.Exec(insertRecord, run, headerRec, headerKind, data); err != nil {
+		if err := tx.Append(insertRecord, run, headerRec, headerKind, data); err != nil {
+			return err
+		}
+	} else if len(w.changes) > 0 {
+		if err := tx.Settle(insertRecord, run); err != nil {
 			return err
 		}
 	}
@@ -90,11 +95,11 @@ func (w *write) records(tx *db.Tx) error {
 		var err error
 		switch {
 		case c.Data == nil:
-			_, err = tx.Exec(deleteRecord, run, int64(c.Key))
+			err = tx.Drop("engine_record", recordColumns(), run, int64(c.Key))
 		case w.header:
-			_, err = tx.Exec(insertRecord, run, int64(c.Key), int(c.Kind), c.Data)
+			err = tx.Append(insertRecord, run, int64(c.Key), int(c.Kind), c.Data)
 		default:
-			err = tx.Upsert("engine_record", 2, []string{"run", "rec", "kind", "data"}, run, int64(c.Key), int(c.Kind), c.Data)
+			err = tx.Put("engine_record", recordColumns(), run, int64(c.Key), int(c.Kind), c.Data)
 		}
 		if err != nil {
 			return err

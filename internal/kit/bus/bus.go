@@ -101,7 +101,7 @@ func (b *Bus) publish(tx *db.Tx, e Event) error {
 	if e.Data == nil {
 		e.Data = json.RawMessage("{}")
 	}
-	_, err := tx.Exec("INSERT INTO bus_event (id, type, subject, project, time, data) VALUES (?, ?, ?, ?, ?, ?)",
+	err := tx.Append("INSERT INTO bus_event (id, type, subject, project, time, data) VALUES (?, ?, ?, ?, ?, ?)",
 		e.ID, e.Type, e.Subject, e.Project, clock.Micros(e.Time), []byte(e.Data))
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"sextant/internal/kit/bus"
@@ -65,7 +66,11 @@ func (b *book) without(_ context.Context, e bus.Event) error {
 
 func (r *rig) table() {
 	r.t.Helper()
-	r.write("CREATE TABLE done (seq BIGINT NOT NULL, type TEXT NOT NULL)")
+	files := fstest.MapFS{
+		"migrations/202601010000_create.sql": {Data: []byte("-- +goose Up\nCREATE TABLE done (seq INTEGER NOT NULL, type TEXT NOT NULL);\n")}}
+	if err := r.db.Migrate(r.t.Context(), "done", files); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func (r *rig) write(query string, args ...any) {
@@ -149,6 +154,7 @@ func TestHandlersActInOrder(t *testing.T) {
 	}
 	stop()
 	r.stop()
+	_ = r.db.Close()
 	r.boot() // which begins where it was
 	r.act("one", bus.Handler{Name: "w", Types: types, Within: b.within}, bus.Handler{Name: "o", Types: types, Outside: b.without})
 	r.run()
@@ -192,6 +198,7 @@ func TestKilledBetweenEffectAndAdvance(t *testing.T) {
 	close(ended)
 	<-stopped
 	r.stop()
+	_ = r.db.Close()
 	r.boot()
 	r.act("one", bus.Handler{Name: "o", Types: types, Outside: b.without}, bus.Handler{Name: "w", Types: types, Within: b.within})
 	r.run()

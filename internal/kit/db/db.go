@@ -49,6 +49,7 @@ type DB struct {
 	closing chan struct{}
 	first   bool
 	lease   lease // of a database on a server; owned by the writer goroutine
+	later   later // the same
 }
 
 type work struct {

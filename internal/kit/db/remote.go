@@ -128,15 +128,23 @@ func (d *DB) wave(group []*work, how care) error {
 	if d.conn == nil {
 		return errCut
 	}
+	d.later.reset()
 	if err := d.begin(ctx); err != nil {
 		return err
 	}
 	for _, w := range group {
 		w.tx, w.err = &Tx{db: d, ctx: ctx, careful: how == careful}, nil
-		if err := d.single(ctx, w, how >= apart); err != nil && !(errors.Is(err, errAlone) && len(group) == 1) {
+		if err := d.single(ctx, w, how >= apart, len(group) == 1); err != nil && !(errors.Is(err, errAlone) && len(group) == 1) {
 			d.rollback(ctx)
 			return err
 		}
+	}
+	if err := d.later.flush(ctx, d); err != nil {
+		d.rollback(ctx)
+		if err = sorted(err); errors.Is(err, errAgain) || errors.Is(err, errCut) {
+			return err
+		}
+		return errAlone // each finds out for itself
 	}
 	if len(group) == 1 && group[0].err != nil {
 		d.rollback(ctx)
@@ -179,14 +187,20 @@ func (d *DB) begin(ctx context.Context) error {
 	return nil
 }
 
-// single runs one function of a wave.
-func (d *DB) single(ctx context.Context, w *work, savepoints bool) error {
+// single runs one function of a wave. One with a savepoint, and one that is alone,
+// writes what it left for later too.
+func (d *DB) single(ctx context.Context, w *work, savepoints, alone bool) error {
 	if savepoints {
 		if err := d.controlled(ctx, "SAVEPOINT s"); err != nil {
 			return err
 		}
 	}
 	w.err = translate(run(w))
+	if w.err == nil && (savepoints || alone) {
+		if err := d.later.flush(ctx, d); err != nil {
+			w.err = translate(w.tx.fault(err))
+		}
+	}
 	if w.tx.broken != nil {
 		return sorted(w.tx.broken)
 	}
@@ -203,6 +217,7 @@ func (d *DB) single(ctx context.Context, w *work, savepoints bool) error {
 	w.undone()
 	switch {
 	case savepoints:
+		d.later.reset()
 		if err := d.controlled(ctx, "ROLLBACK TO SAVEPOINT s"); err != nil {
 			return err
 		}

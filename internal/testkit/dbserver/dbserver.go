@@ -138,6 +138,7 @@ type Server struct {
 	args   []string
 	as     *syscall.Credential
 	keep   bool // the folder outlives the process
+	synced bool // it survives a power cut, which tests have no time for
 	stdin  io.Closer
 	cmd    *exec.Cmd
 	mu     sync.Mutex
@@ -157,6 +158,30 @@ func Own(t testing.TB, kind sqldb.Dialect) *Server {
 		_ = os.RemoveAll(s.dir)
 	})
 	return s
+}
+
+// Synced starts a server that keeps what it acknowledged through a power cut, as those
+// in use do, and gives the address of an empty database on it.
+func Synced(kind sqldb.Dialect) (address string, stop func(), err error) {
+	s, err := startAs(&Server{Kind: kind, synced: true})
+	if err != nil {
+		return "", nil, err
+	}
+	make := []string{"CREATE DATABASE bench OWNER sextant"}
+	if kind == sqldb.MySQL {
+		make = []string{"CREATE DATABASE bench", "GRANT ALL ON `bench`.* TO 'sextant'@'localhost'",
+			"GRANT ALL ON `bench\\_%`.* TO 'sextant'@'localhost'"}
+	}
+	for _, text := range make {
+		if _, err := s.admin.ExecContext(context.Background(), text); err != nil {
+			return "", nil, fmt.Errorf("%s: %w", text, err)
+		}
+	}
+	return s.Address("bench"), func() {
+		_ = s.admin.Close()
+		_ = s.stdin.Close() // its guard ends it
+		_ = s.cmd.Wait()
+	}, nil
 }
 
 // Socket is where the server listens.
@@ -282,11 +307,14 @@ func (s *Server) Start(t testing.TB) {
 }
 
 func start(kind sqldb.Dialect, common bool) (*Server, error) {
-	dir, err := os.MkdirTemp("", "sextant-"+string(kind))
-	if err != nil {
+	return startAs(&Server{Kind: kind, keep: !common})
+}
+
+func startAs(s *Server) (_ *Server, err error) {
+	kind := s.Kind
+	if s.dir, err = os.MkdirTemp("", "sextant-"+string(kind)); err != nil {
 		return nil, err
 	}
-	s := &Server{Kind: kind, dir: dir, keep: !common}
 	prepare := map[sqldb.Dialect]func() error{sqldb.Postgres: s.initPostgres, sqldb.MySQL: s.initMariaDB}[kind]
 	if err := prepare(); err != nil {
 		return nil, err
@@ -391,7 +419,11 @@ func (s *Server) initPostgres() error {
 		return err
 	}
 	s.args = []string{filepath.Join(bin, "postgres"), "-D", "data", "-k", s.dir}
-	for _, setting := range []string{"listen_addresses=", "fsync=off", "full_page_writes=off",
+	sync := "fsync=off"
+	if s.synced {
+		sync = "fsync=on"
+	}
+	for _, setting := range []string{"listen_addresses=", sync, "full_page_writes=" + strings.TrimPrefix(sync, "fsync="),
 		"max_connections=600", "shared_buffers=64MB", "max_wal_size=512MB", "unix_socket_permissions=0777", "timezone=Asia/Shanghai",
 		"default_transaction_isolation=repeatable read"} {
 		s.args = append(s.args, "-c", setting)
@@ -414,10 +446,14 @@ func (s *Server) initMariaDB() error {
 		"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=64M"); err != nil {
 		return err
 	}
+	flush, doublewrite := "2", "0"
+	if s.synced {
+		flush, doublewrite = "1", "1"
+	}
 	s.args = []string{bin, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"),
 		"--socket=" + s.Socket(), "--pid-file=" + filepath.Join(s.dir, "pid"), "--skip-networking", "--skip-log-bin",
-		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M",
-		"--innodb-log-file-size=64M", "--innodb-doublewrite=0", "--max-connections=600", "--performance-schema=off",
+		"--innodb-flush-log-at-trx-commit=" + flush, "--innodb-buffer-pool-size=128M",
+		"--innodb-log-file-size=64M", "--innodb-doublewrite=" + doublewrite, "--max-connections=600", "--performance-schema=off",
 		"--character-set-server=latin1", "--collation-server=latin1_swedish_ci", "--default-time-zone=+08:00", "--sql-mode="}
 	return nil
 }

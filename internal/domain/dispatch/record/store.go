@@ -103,7 +103,7 @@ func StoreRound(tx *db.Tx, r *Job, chunks []*Chunk, rows []*Row, now time.Time) 
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO dispatch_chunk (job, round, chunk, sent, answered, deadline, digest, body, claims) "+
+		if err := tx.Append("INSERT INTO dispatch_chunk (job, round, chunk, sent, answered, deadline, digest, body, claims) "+
 			"VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)",
 			r.ID, c.Round, c.Number, c.Sent, clock.Micros(c.Deadline), c.Digest, c.Body, string(claims)); err != nil {
 			return err

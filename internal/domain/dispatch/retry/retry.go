@@ -36,9 +36,9 @@ func Of(r *wire.Retry) (Policy, error) {
 // Wait is the time before try n, doubled each time, with up to a quarter of
 // chance so that many rows do not come back at once.
 func (p Policy) Wait(n int) time.Duration {
-	d := p.First << min(n, 20)
-	if d > p.Longest || d <= 0 {
-		d = p.Longest
+	d := p.First
+	for ; n > 0 && d < p.Longest; n-- {
+		d = min(2*d, p.Longest)
 	}
 	return d + time.Duration(rand.Int64N(int64(d)/4+1))
 }

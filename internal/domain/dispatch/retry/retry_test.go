@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"sextant/internal/domain/dispatch/retry"
 	"sextant/sdk/go/wire"
 )
@@ -46,4 +48,24 @@ func TestPolicies(t *testing.T) {
 	if _, err := retry.Of(&wire.Retry{Max: 1, Backoff: "PT9S..PT5S"}); err == nil {
 		t.Error("a wait that ends before it begins is taken")
 	}
+}
+
+// A wait doubles from the first to the longest and has at most a quarter of chance
+// on top, for every try there may be.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		p := retry.Policy{First: time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "first"))}
+		p.Longest = p.First + time.Duration(rapid.Int64Range(0, int64(24*time.Hour)).Draw(t, "more"))
+		n := rapid.IntRange(0, 1000).Draw(t, "try")
+		want := p.First
+		for range n {
+			if want = min(2*want, p.Longest); want == p.Longest {
+				break
+			}
+		}
+		if got := p.Wait(n); got < want || got > want+want/4 {
+			t.Fatalf("try %d waits %s, want %s to %s", n, got, want, want+want/4)
+		}
+	})
 }

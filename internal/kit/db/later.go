@@ -1,0 +1,209 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"sextant/sdk/go/sqldb"
+)
+
+// mostRows is how many rows one statement writes at most.
+const mostRows = 64
+
+// later is what the functions of a commit on a server have left to be written together,
+// before it: a statement of many rows takes one way to the server and back, as one of a
+// single row does. It belongs to the writer's goroutine.
+type later struct {
+	order  []string // texts, as they came first
+	rows   map[string]*leftRows
+	tables map[string]*leftTable
+}
+
+// leftTable is what becomes of rows of a table that has a key of two columns: the last
+// word about each.
+type leftTable struct {
+	columns []string // the key first
+	order   [][2]any
+	rows    map[[2]any][]any // nil for one that is removed
+}
+
+// leftRows are the rows of one text.
+type leftRows struct {
+	remove bool
+	put    bool // over what is there
+	values [][]any
+	keys   map[any]bool // the first values
+}
+
+// Append adds a row that nothing in the same write reads, unless it calls Settle first.
+// insert is a statement that ends with the places of one row; the first value names what
+// the row belongs to. On a server it shares a statement with the rows of other writes.
+func (t *Tx) Append(insert string, values ...any) error { return t.leave(insert, false, values) }
+
+// Remove removes the rows of a key, in the same way as Append adds some: remove ends with
+// the place of the key.
+func (t *Tx) Remove(remove string, key any) error { return t.leave(remove, true, []any{key}) }
+
+// Put sets the row of a table with a key of its first two columns, in the same way as
+// Append adds one; Drop removes it.
+func (t *Tx) Put(table string, columns []string, values ...any) error {
+	if t.db.dialect == sqldb.SQLite {
+		return t.Upsert(table, 2, columns, values...)
+	}
+	return t.word(table, columns, [2]any{values[0], values[1]}, values)
+}
+
+// Drop removes the row with a key of the first two columns of a table.
+func (t *Tx) Drop(table string, columns []string, first, second any) error {
+	if t.db.dialect == sqldb.SQLite {
+		_, err := t.Exec("DELETE FROM "+table+" WHERE "+columns[0]+" = ? AND "+columns[1]+" = ?", first, second)
+		return err
+	}
+	return t.word(table, columns, [2]any{first, second}, nil)
+}
+
+func (t *Tx) word(table string, columns []string, key [2]any, values []any) error {
+	if t.broken != nil {
+		return t.broken
+	}
+	t.wrote = true
+	l := &t.db.later
+	of := l.tables[table]
+	if of == nil {
+		if l.tables == nil {
+			l.tables = map[string]*leftTable{}
+		}
+		of = &leftTable{columns: columns, rows: map[[2]any][]any{}}
+		l.tables[table] = of
+	}
+	if _, known := of.rows[key]; !known {
+		of.order = append(of.order, key)
+	}
+	of.rows[key] = values
+	return nil
+}
+
+func (t *Tx) leave(text string, remove bool, values []any) error {
+	if t.db.dialect == sqldb.SQLite {
+		_, err := t.Exec(text, values...)
+		return err
+	}
+	if t.broken != nil {
+		return t.broken
+	}
+	t.wrote = true
+	l := &t.db.later
+	of := l.rows[text]
+	if of == nil {
+		if l.rows == nil {
+			l.rows = map[string]*leftRows{}
+		}
+		of = &leftRows{remove: remove, keys: map[any]bool{}}
+		l.rows[text], l.order = of, append(l.order, text)
+	}
+	of.values = append(of.values, values)
+	of.keys[values[0]] = true
+	return nil
+}
+
+// Settle writes what was left by text for a key, so that what follows finds it.
+func (t *Tx) Settle(text string, key any) error {
+	of := t.db.later.rows[text]
+	if of == nil || !of.keys[key] {
+		return nil
+	}
+	if err := t.db.later.write(t.own(), t.db, text, of); err != nil {
+		return t.fault(err)
+	}
+	of.values, of.keys = nil, map[any]bool{}
+	return nil
+}
+
+func (l *later) reset() { l.order, l.rows, l.tables = nil, nil, nil }
+
+// flush writes all that was left, and forgets it: rows first, and then what is removed.
+func (l *later) flush(ctx context.Context, d *DB) error {
+	defer l.reset()
+	for _, text := range l.order {
+		if of := l.rows[text]; !of.remove {
+			if err := l.write(ctx, d, text, of); err != nil {
+				return err
+			}
+		}
+	}
+	for table, of := range l.tables {
+		if err := l.settle(ctx, d, table, of); err != nil {
+			return err
+		}
+	}
+	for _, text := range l.order {
+		if of := l.rows[text]; of.remove {
+			if err := l.write(ctx, d, text, of); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settle says the last word about the rows of a table.
+func (l *later) settle(ctx context.Context, d *DB, table string, of *leftTable) error {
+	put, gone := &leftRows{put: true}, &leftRows{remove: true}
+	for _, key := range of.order {
+		if values := of.rows[key]; values != nil {
+			put.values = append(put.values, values)
+		} else {
+			gone.values = append(gone.values, []any{key[0], key[1]})
+		}
+	}
+	if err := l.write(ctx, d, "DELETE FROM "+table+" WHERE ("+of.columns[0]+", "+of.columns[1]+") = (?, ?)", gone); err != nil {
+		return err
+	}
+	return l.write(ctx, d, sqldb.Upsert(table, 2, of.columns), put)
+}
+
+// write writes rows in portions of few sizes, so that few statements are prepared.
+func (l *later) write(ctx context.Context, d *DB, text string, of *leftRows) error {
+	for rest := of.values; len(rest) > 0; {
+		n := mostRows
+		for n > len(rest) {
+			n /= 2
+		}
+		s, err := d.prepared(ctx, many(text, of.remove, n))
+		if err != nil {
+			return err
+		}
+		var args []any
+		for _, values := range rest[:n] {
+			args = append(args, values...)
+		}
+		var res sql.Result
+		if res, err = s.ExecContext(ctx, args...); err != nil {
+			return err
+		}
+		if written, err := res.RowsAffected(); err == nil && !of.remove && !of.put && written != int64(n) {
+			return fmt.Errorf("%d of %d rows were written", written, n)
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// many makes a statement for one row one for n.
+func many(text string, remove bool, n int) string {
+	if n == 1 {
+		return text
+	}
+	if remove {
+		head, row, _ := strings.Cut(text, "= ")
+		return head + "IN (" + row + strings.Repeat(", "+row, n-1) + ")"
+	}
+	end := strings.Index(text, " ON CONFLICT")
+	if end < 0 {
+		end = len(text)
+	}
+	row := text[strings.LastIndexByte(text[:end], '('):end]
+	return text[:end] + strings.Repeat(", "+row, n-1) + text[end:]
+}
