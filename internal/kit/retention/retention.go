@@ -2,8 +2,9 @@
 //
 //	every hour ─► of each kind: the oldest ─► a little in one write ─► until nothing is older
 //
-// It never holds the writer for long: a write removes a portion that takes a few ten
-// milliseconds with its commit, and others have as long for themselves before the next.
+// It never holds the writer for long: a write removes a portion that takes some ten
+// milliseconds, and others have the writer for themselves before the next for as long as
+// it and its commit took.
 // What a kind is, and what removing it means, its own domain knows.
 package retention
 
