@@ -10,10 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -21,6 +19,8 @@ import (
 	"sextant/internal/cli/command"
 	"sextant/internal/cli/language"
 	"sextant/internal/cli/screen"
+	"sextant/internal/cli/upkeep"
+	"sextant/internal/cli/worker"
 	"sextant/sdk/go/client"
 )
 
@@ -94,7 +94,9 @@ func (a *app) root() *cobra.Command {
 	tools := &language.Tools{Session: &a.Session}
 	c.AddCommand(a.localCmds()...)
 	c.AddCommand(a.loginCmd(), a.processCmd(), a.runCmd(), a.runsCmd(), a.incidentCmd(),
-		a.taskCmd(), a.messageCmd(), a.signalCmd(), a.eventCmd(), a.retentionCmd(), a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(),
+		a.taskCmd(), a.messageCmd(), a.signalCmd(),
+		upkeep.Events(a.remote()), upkeep.Retention(a.remote()), worker.Jobs(a.remote()),
+		a.objectCmd(), a.connectionCmd(), a.stopCmd(), a.pluginCmd(),
 		a.configCmd(), a.fileCmd(), a.tokenCmd(), tools.Feel(), tools.Decision(a.decisionDeployCmd(), a.decisionListCmd(), a.decisionAskCmd()))
 	explain(c)
 	return c
@@ -110,28 +112,12 @@ func explain(c *cobra.Command) {
 	}
 }
 
-// cut says that a list goes on after what is shown, and how to see the rest.
-func (a *app) cut(next, how string) {
-	if next != "" {
-		fmt.Fprintf(a.Err, "There are more than these: %s.\n", how)
-	}
+// remote is what commands in rooms of their own share.
+func (a *app) remote() command.Remote {
+	return command.Remote{Session: &a.Session, Client: a.target.client, Project: func() string { return a.target.project }}
 }
 
-// onward is how to read on in a list of which the command shows one page.
-func onward(path, next string) string {
-	return "read on with GET " + path + "?limit=500&after=" + url.QueryEscape(next)
-}
-
-// minReason is the shortest reason that says something.
-const minReason = 3
-
-// reasoned refuses a reason that says nothing, before anything is asked.
-func reasoned(reason string) error {
-	if utf8.RuneCountInString(strings.TrimSpace(reason)) < minReason {
-		return command.Usage("--reason %q: say why in at least %d characters", reason, minReason)
-	}
-	return nil
-}
+func (a *app) cut(next, how string) { a.remote().Cut(next, how) }
 
 // guarded is a stream on which a terminal does nothing that others wrote.
 func (a *app) guarded(to io.Writer) io.Writer {

@@ -242,7 +242,7 @@ func (a *app) connections(ctx context.Context) error {
 		nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/connections", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/connections", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		for _, c := range page.Items {
 			fmt.Fprintf(w, "connection/%s\t%s\t%s\t%s\t%s\n", c.Name, c.Type, cmp.Or(c.Environment, "every environment"),

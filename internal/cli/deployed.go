@@ -79,7 +79,7 @@ func (a *app) decisionListCmd() *cobra.Command {
 				nil, &page); err != nil {
 				return err
 			}
-			a.cut(page.Next, onward("/api/v1/decisions", page.Next))
+			a.cut(page.Next, command.Onward("/api/v1/decisions", page.Next))
 			return a.Show(page, func(w io.Writer) {
 				fmt.Fprintln(w, "DECISION\tVERSION\tNAME\tMODEL\tBY\tDEPLOYED")
 				for _, v := range page.Items {

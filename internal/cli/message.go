@@ -64,7 +64,7 @@ func (a *app) messages(ctx context.Context, name string) error {
 		nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/messages", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/messages", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "MESSAGE\tNAME\tKEY\tID\tBYTES\tBY\tSINCE\tUNTIL")
 		for _, m := range page.Items {
@@ -153,7 +153,7 @@ func (a *app) waits(ctx context.Context, run string) error {
 		nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/waits", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/waits", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "RUN\tPROCESS\tSTEP\tFOR\tNAME\tKEY\tSINCE")
 		for _, p := range page.Items {

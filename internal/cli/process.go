@@ -92,7 +92,7 @@ func (a *app) processes(ctx context.Context) error {
 		nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/processes", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/processes", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "PROCESS\tVERSION\tNAME\tDEPLOYED\tBY")
 		for _, d := range page.Items {

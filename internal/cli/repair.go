@@ -50,7 +50,7 @@ func (a *app) incidentCmd() *cobra.Command {
 	skip := &cobra.Command{
 		Use: "skip <incident>", Short: "Leave the step as if it had completed", Args: command.Exactly(1, "the key of an incident"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := reasoned(reason); err != nil {
+			if err := command.Reasoned(reason); err != nil {
 				return err
 			}
 			v, err := results.variables(nil)
@@ -80,7 +80,7 @@ func (a *app) incidents(ctx context.Context) error {
 		nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/incidents", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/incidents", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "INCIDENT\tRUN\tSTEP\tKIND\tSINCE\tMESSAGE")
 		for _, i := range page.Items {
@@ -143,7 +143,7 @@ func (a *app) tasks(ctx context.Context) error {
 		nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/tasks", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/tasks", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "TASK\tRUN\tNAME\tASKS\tFOR\tSINCE")
 		for _, t := range page.Items {

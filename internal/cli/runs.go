@@ -50,7 +50,7 @@ func (a *app) runsCmd() *cobra.Command {
 	cancel := &cobra.Command{
 		Use: "cancel <run>", Short: "End a run; what it has begun is told to stop", Args: command.Exactly(1, "the key of a run"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := reasoned(reason); err != nil {
+			if err := command.Reasoned(reason); err != nil {
 				return err
 			}
 			return a.act(c.Context(), "/api/v1/runs/"+url.PathEscape(args[0])+"/cancel", client.CancelBody{Reason: reason}, "cancelled")
@@ -138,14 +138,7 @@ func (a *app) showStep(w io.Writer, s client.ProcessStep, job client.DispatchSte
 
 // act makes a call that answers nothing.
 func (a *app) act(ctx context.Context, path string, body any, done string) error {
-	api, err := a.target.client()
-	if err != nil {
-		return err
-	}
-	if err := api.Call(ctx, "POST", path, body, nil); err != nil {
-		return err
-	}
-	return a.Show(map[string]string{"result": done}, func(w io.Writer) { fmt.Fprintln(w, done) })
+	return a.remote().Act(ctx, path, body, done)
 }
 
 // showCalls names the run that has called a run, and those that it has called.

@@ -72,7 +72,7 @@ func (a *app) tokens(ctx context.Context) error {
 	if err := api.Call(ctx, "GET", "/api/v1/tokens?limit=500", nil, &page); err != nil {
 		return err
 	}
-	a.cut(page.Next, onward("/api/v1/tokens", page.Next))
+	a.cut(page.Next, command.Onward("/api/v1/tokens", page.Next))
 	return a.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "TOKEN\tNAME\tEXPIRES\tSCOPE")
 		for _, t := range page.Items {

@@ -61,7 +61,7 @@ func (a *app) listWaiting(ctx context.Context, process string, limit int) error 
 	})
 }
 
-func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+func stamp(t time.Time) string { return command.Stamp(t) }
 
 const namedBlockers = 3 // for whom a run waits
 

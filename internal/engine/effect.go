@@ -102,6 +102,9 @@ type Task struct {
 	CandidateGroups []string
 	CandidateUsers  []string
 	Form            string
+	// Due is by when it should be done, FollowUp when somebody should look at it; zero
+	// for no such time.
+	Due, FollowUp time.Time
 }
 
 // How a run ends.

@@ -442,6 +442,48 @@ func TestUserTaskAndScript(t *testing.T) {
 	}
 }
 
+// A task has a date by when it is due and one when somebody should look at it: an instant,
+// an expression that gives one, or none. What is no date is an incident.
+func TestTaskSchedule(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ due, given, want, trouble string }{
+		{"2027-01-02T03:04:05Z", `1`, "2027-01-02T03:04:05Z", ""},
+		{"2027-01-02T03:04:05@Europe/Paris", `1`, "2027-01-02T02:04:05Z", ""},
+		{"=date and time(x) + duration(&quot;P1D&quot;)", `"2027-01-02T03:04:05Z"`, "2027-01-03T03:04:05Z", ""},
+		{"=x", `null`, "", ""},
+		{"", `1`, "", ""},
+		{"=x", `"tomorrow"`, "", "the due date is no date and time"},
+		{"=x", `"2027-01-02T03:04:05"`, "", "has no time zone"},
+	} {
+		w := newWorld(t, compile(t, process(flow("start", "ask"), `<userTask id="ask"><extensionElements><zeebe:userTask/>`+
+			`<zeebe:taskSchedule dueDate="`+c.due+`" followUpDate="2027-02-03T04:05:06Z"/></extensionElements></userTask>`,
+			flow("ask", "end"))), map[string]string{"x": c.given})
+		if c.trouble != "" {
+			for _, i := range w.trouble {
+				if !strings.Contains(i.Incident.Message, c.trouble) {
+					t.Errorf("%s of %s: %s", c.due, c.given, i.Incident.Message)
+				}
+			}
+			if len(w.trouble) != 1 || len(w.tasks) != 0 {
+				t.Errorf("%s of %s: %d incidents, %d tasks", c.due, c.given, len(w.trouble), len(w.tasks))
+			}
+			continue
+		}
+		if len(w.tasks) != 1 {
+			t.Fatalf("%s of %s: %d tasks, %v", c.due, c.given, len(w.tasks), w.trouble)
+		}
+		for _, task := range w.tasks {
+			due := ""
+			if !task.Due.IsZero() {
+				due = task.Due.UTC().Format(time.RFC3339)
+			}
+			if due != c.want || task.FollowUp.UTC().Format(time.RFC3339) != "2027-02-03T04:05:06Z" {
+				t.Errorf("%s of %s: %+v", c.due, c.given, task)
+			}
+		}
+	}
+}
+
 func multi(sequential bool, attrs, extra string) string {
 	return fmt.Sprintf(`<serviceTask id="a"><extensionElements><zeebe:taskDefinition type="w"/></extensionElements>`+
 		`<multiInstanceLoopCharacteristics isSequential="%v"><extensionElements>`+

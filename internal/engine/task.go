@@ -76,6 +76,17 @@ func (userTask) work(s *stepper, el *state.Element, node *program.Node) {
 	if err == nil {
 		task.CandidateUsers, err = s.texts(node.Human.CandidateUsers, el.Key)
 	}
+	when := func(what string, into *time.Time, v program.Value) {
+		text := ""
+		if read(what, &text, v); err != nil || text == "" {
+			return
+		}
+		if *into, err = program.ParseDate(text, s.env.Zone); err != nil {
+			err = fmt.Errorf("the %s is no date and time: %w", what, err)
+		}
+	}
+	when("due date", &task.Due, node.Human.Due)
+	when("follow-up date", &task.FollowUp, node.Human.FollowUp)
 	if err != nil {
 		s.incident(el, IncidentValue, err.Error())
 		return

@@ -201,7 +201,8 @@ func evaluating(n *program.Node) bool {
 		return true
 	}
 	h := n.Human
-	return h != nil && (h.Assignee.Expr != nil || h.CandidateGroups.Expr != nil || h.CandidateUsers.Expr != nil || h.Form.Expr != nil)
+	return h != nil && (h.Assignee.Expr != nil || h.CandidateGroups.Expr != nil || h.CandidateUsers.Expr != nil || h.Form.Expr != nil ||
+		h.Due.Expr != nil || h.FollowUp.Expr != nil)
 }
 
 // Unfinished reports whether the state of a run holds what the turn before has

@@ -46,6 +46,7 @@ func chapters(t *testing.T) []chapter {
 			w.full("91")
 		}},
 		{docs: []string{"docs/guide/decisions.md"}},
+		{docs: []string{"docs/guide/workers.md"}, prepare: settled},
 		{docs: []string{"docs/operate/repair-a-run.md"}, prepare: func(w *world) {
 			settled(w)
 			w.file("check-disk.bpmn", checkDisk)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { faults, looks, start, type Rig } from './rig'
+import { faults, looks, password, start, type Rig } from './rig'
 
 // Runs that wait for others, runs that others have called, and tasks that somebody takes.
 
@@ -8,7 +8,7 @@ const definitions = (inner: string) =>
 /** Holds its host until a person says that it is done; one at a time. */
 const held = definitions(`<process id="patch" name="Patch a host" isExecutable="true">
 <startEvent id="s"><extensionElements><sextant:start object="host:host" title="=&quot;Patch web-1&quot;" onBusy="queue"/></extensionElements></startEvent><sequenceFlow id="f1" sourceRef="s" targetRef="hold"/>
-<userTask id="hold" name="Say when it is done"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="hold" targetRef="e"/><endEvent id="e"/></process>`)
+<userTask id="hold" name="Say when it is done"><extensionElements><zeebe:userTask/><zeebe:taskSchedule dueDate="2026-01-31T08:00:00Z" followUpDate="=now() + duration(&quot;P3D&quot;)"/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="hold" targetRef="e"/><endEvent id="e"/></process>`)
 /** Calls a process that asks a person. */
 const calls = definitions(`<process id="outer" name="Release" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="c"/>
 <callActivity id="c" name="Check it"><extensionElements><zeebe:calledElement processId="inner"/></extensionElements></callActivity><sequenceFlow id="f2" sourceRef="c" targetRef="e"/><endEvent id="e"/></process>
@@ -83,5 +83,36 @@ describe('a task', () => {
     await page.getByRole('button', { name: 'Give it back' }).waitFor({ state: 'detached' })
     expect(complaints).toEqual([])
     await context.close()
+  })
+
+  it('tells by when it is due, and is passed on', async () => {
+    await rig.api('POST', '/api/v1/users', { name: 'ben', password, grants: [{ permission: '*', project: 'default' }] })
+    const { page, context, complaints } = await rig.open('/tasks')
+    const task = page.getByRole('listitem').filter({ hasText: 'Say when it is done' }).first()
+    await task.getByText('Overdue since').waitFor()
+    await task.getByText('Follow up').waitFor()
+    await task.getByRole('button', { name: 'Pass on' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('User name').fill('nobody')
+    await dialog.getByRole('button', { name: 'Pass on' }).click()
+    await dialog.getByText(/nobody called "nobody"/).waitFor()
+    await dialog.getByLabel('User name').fill('ben')
+    await page.screenshot({ path: `${inject('shots')}/task-pass-on.png` })
+    await dialog.getByRole('button', { name: 'Pass on' }).click()
+    await page.getByText('Passed on to ben').waitFor()
+    await task.getByText('Done by').waitFor()
+    expect(await task.getByText('ben', { exact: true }).count()).toBe(1)
+    expect(await faults(page)).toEqual([])
+    await page.screenshot({ path: `${inject('shots')}/task-passed-on.png`, fullPage: true })
+    expect(complaints.filter((c) => !c.includes('422'))).toEqual([]) // that of nobody was refused
+    await context.close()
+    for (const look of looks) {
+      const { page, context } = await rig.open('/tasks', look)
+      await page.getByText('ben', { exact: true }).first().waitFor()
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBeLessThanOrEqual(0)
+      expect(await faults(page)).toEqual([])
+      await page.screenshot({ path: `${inject('shots')}/tasks-${look.locale}-${look.theme}.png` })
+      await context.close()
+    }
   })
 })

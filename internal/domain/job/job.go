@@ -38,6 +38,7 @@ type Job struct {
 	Worker    string                     `json:"worker"`
 	Lease     api.Key                    `json:"lease" doc:"Number of the lease: whoever says what came of the job names it"`
 	Deadline  time.Time                  `json:"deadline" doc:"When the lease runs out and others may have the job"`
+	Headers   map[string]string          `json:"headers,omitempty" doc:"What the process says to the worker: zeebe:taskHeaders of the step"`
 	Variables map[string]json.RawMessage `json:"variables" doc:"What the step sees: all, or those that were asked for"`
 
 	element int64
@@ -47,8 +48,9 @@ type Job struct {
 type Runs interface {
 	// Finish hands the outcome of a job to its run, after a check within the write.
 	Finish(ctx context.Context, run state.Key, ev engine.Event, check func(*db.Tx) error) error
-	// Sees gives the variables that a step of a run sees; durable.ErrNoRun where it is over.
-	Sees(ctx context.Context, run, element state.Key) (engine.Variables, error)
+	// Sees gives the variables that a step of a run sees and what its process says to the
+	// worker; durable.ErrNoRun where it is over.
+	Sees(ctx context.Context, run, element state.Key) (engine.Variables, map[string]string, error)
 	// Seen is the condition for rows of a project whose run, named by a column, the
 	// subject of ctx may see with a permission; nothing where that is every one.
 	Seen(ctx context.Context, permission, project, column string) (condition string, args []any)
@@ -159,11 +161,11 @@ func (s *Service) dress(ctx context.Context, p Pull, all []Job, err error) ([]Jo
 	}
 	out, size := []Job{}, 0
 	for i, j := range all {
-		vars, err := s.runs().Sees(ctx, state.Key(j.Run), state.Key(j.element))
+		vars, headers, err := s.runs().Sees(ctx, state.Key(j.Run), state.Key(j.element))
 		if err != nil {
 			continue // it has ended meanwhile, or is set aside
 		}
-		j.Variables = chosen(vars, p.Variables)
+		j.Variables, j.Headers = chosen(vars, p.Variables), headers
 		for _, v := range j.Variables {
 			size += len(v)
 		}

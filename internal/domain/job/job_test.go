@@ -48,8 +48,8 @@ func (r *runs) Finish(ctx context.Context, run state.Key, ev engine.Event, check
 	})
 }
 
-func (r *runs) Sees(context.Context, state.Key, state.Key) (engine.Variables, error) {
-	return engine.Variables{"x": json.RawMessage("1"), "y": json.RawMessage("2")}, nil
+func (r *runs) Sees(context.Context, state.Key, state.Key) (engine.Variables, map[string]string, error) {
+	return engine.Variables{"x": json.RawMessage("1"), "y": json.RawMessage("2")}, map[string]string{"unit": "nginx"}, nil
 }
 
 func (r *runs) Seen(context.Context, string, string, string) (string, []any) { return "", nil }
@@ -153,7 +153,7 @@ func TestLeasesAgreeWithAModel(t *testing.T) {
 				}
 				for _, j := range all {
 					k := model[state.Key(j.Key)]
-					if k == nil || k.stuck || k.free.After(c.Now()) || j.Retries != k.retries || len(j.Variables) != 2 {
+					if k == nil || k.stuck || k.free.After(c.Now()) || j.Retries != k.retries || len(j.Variables) != 2 || j.Headers["unit"] != "nginx" {
 						rt.Fatalf("the job %+v comes, which is %+v", j, k)
 					}
 					if k.lease != nil {

@@ -16,6 +16,19 @@ type JobKey struct {
 
 // Routes adds the endpoints.
 func (s *Service) Routes(a *api.API) {
+	s.takeRoutes(a)
+	s.sayRoutes(a)
+}
+
+// takeRoutes are how jobs are found.
+func (s *Service) takeRoutes(a *api.API) {
+	type page struct{ Body api.Page[Open] }
+	api.Register(a, api.Endpoint{ID: "listOpenJobs", Method: http.MethodGet, Path: "/api/v1/jobs",
+		Tag: "jobs", Summary: "Open jobs that workers pull, the oldest first", Permission: "run.read"},
+		func(ctx context.Context, f *Filter) (*page, error) {
+			p, err := s.List(ctx, *f)
+			return &page{p}, err
+		})
 	type in struct{ Body Pull }
 	type out struct{ Body api.Page[Job] }
 	api.Register(a, api.Endpoint{ID: "activateJobs", Method: http.MethodPost, Path: "/api/v1/jobs/activate",
@@ -24,6 +37,10 @@ func (s *Service) Routes(a *api.API) {
 			all, err := s.Activate(ctx, i.Body)
 			return &out{api.Page[Job]{Items: all}}, err
 		})
+}
+
+// sayRoutes are what workers say of their jobs.
+func (s *Service) sayRoutes(a *api.API) {
 	type jobResult struct {
 		JobKey
 		Body struct {

@@ -55,6 +55,7 @@ type Task struct {
 	Groups   []string  `json:"groups,omitempty" doc:"Roles that are asked"`
 	Users    []string  `json:"users,omitempty" doc:"Users that are asked"`
 	Due      time.Time `json:"due,omitzero" doc:"By when it should be done"`
+	FollowUp time.Time `json:"followUp,omitzero" doc:"When somebody should look at it"`
 	Form     string    `json:"form,omitempty"`
 	Created  time.Time `json:"created"`
 	// What the run says of it.
@@ -120,9 +121,10 @@ func (l *List) Attach(c Completer) { l.runs = c }
 func (l *List) Put(tx *db.Tx, t Task) error {
 	t.People = slices.Concat(t.Groups, t.Users)
 	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project",
-		"node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "verdict"},
+		"node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "follow_up", "verdict"},
 		int64(t.Key), int64(t.Run), t.Project, t.Element, t.Name, t.Assignee,
-		lines(t.People), t.Form, clock.Micros(t.Created), lines(t.Groups), lines(t.Users), stored(t.Claimed), stored(t.Due), t.Verdict)
+		lines(t.People), t.Form, clock.Micros(t.Created), lines(t.Groups), lines(t.Users), stored(t.Claimed),
+		stored(t.Due), stored(t.FollowUp), t.Verdict)
 }
 
 // Drop removes a task that was done or is wanted no more.
@@ -137,16 +139,17 @@ func (l *List) DropRun(tx *db.Tx, run int64) error {
 	return err
 }
 
-const columns = "task, run, project, node, name, assignee, people, form, created, asked_groups, asked_users, claimed, due, verdict"
+const columns = "task, run, project, node, name, assignee, people, form, created, asked_groups, asked_users, " +
+	"claimed, due, follow_up, verdict"
 
 func scan(read func(...any) error) (Task, error) {
 	var t Task
 	var people, groups, users string
-	var created, claimed, due int64
+	var created, claimed, due, follow int64
 	err := read(&t.Key, &t.Run, &t.Project, &t.Element, &t.Name, &t.Assignee,
-		&people, &t.Form, &created, &groups, &users, &claimed, &due, &t.Verdict)
+		&people, &t.Form, &created, &groups, &users, &claimed, &due, &follow, &t.Verdict)
 	t.People, t.Groups, t.Users = unlines(people), unlines(groups), unlines(users)
-	t.Created, t.Claimed, t.Due = clock.FromMicros(created), time0(claimed), time0(due)
+	t.Created, t.Claimed, t.Due, t.FollowUp = clock.FromMicros(created), time0(claimed), time0(due), time0(follow)
 	return t, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sextant/internal/lang/bpmn"
 	"sextant/internal/lang/rolling"
@@ -111,7 +112,21 @@ func (c *compiler) userTask(n *Node, e *bpmn.Element) {
 	n.Human = &Human{Assignee: c.value(e.Node, "assignee", e.Ext.Assignee),
 		CandidateGroups: c.value(e.Node, "candidate groups", e.Ext.CandidateGroups),
 		CandidateUsers:  c.value(e.Node, "candidate users", e.Ext.CandidateUsers),
-		Form:            c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID), Documentation: strings.TrimSpace(document(e.Node))}
+		Form:            c.value(e.Node, "form", e.Ext.FormKey+e.Ext.FormID), Documentation: strings.TrimSpace(document(e.Node)),
+		Due: c.date(e.Node, "due date", e.Ext.Due), FollowUp: c.date(e.Node, "follow-up date", e.Ext.FollowUp)}
+}
+
+// date is a date and time that a task names, or an expression that gives one.
+func (c *compiler) date(n *bpmn.Node, what, text string) Value {
+	v := c.value(n, what, text)
+	if text == "" || v.Expr != nil {
+		return v
+	}
+	anywhere := func(string) (*time.Location, error) { return time.UTC, nil } // which zones there are is known when it runs
+	if _, err := ParseDate(text, anywhere); err != nil {
+		c.problem(n, "process.schedule", "the %s %q is no date and time such as 2026-01-31T08:00:00Z: %s", what, text, err)
+	}
+	return v
 }
 
 // services refuses what says how a service of a plugin is called where none is.

@@ -20,6 +20,7 @@ const whole = head + `<error id="bad" errorCode="E1"/><escalation id="up" escala
 	`<sextant:schema>{"type": "object"}</sextant:schema></sextant:start></extensionElements></startEvent>` +
 	`<sequenceFlow id="f1" sourceRef="s" targetRef="job"/>
 <serviceTask id="job" name="Job"><extensionElements><zeebe:taskDefinition type="plugin:a/b/c" retries="4"/>` +
+	`<zeebe:taskHeaders><zeebe:header key="hk" value="hv"/></zeebe:taskHeaders>` +
 	`<zeebe:ioMapping><zeebe:input source="=1" target="in"/><zeebe:output source="=2" target="out"/></zeebe:ioMapping>
 <sextant:bind path=".hosts>host:host"/><sextant:input name="i" from="constant" value="v"/>` +
 	`<sextant:output name="o" to=".at"/><sextant:risk level="read"/></extensionElements></serviceTask>
@@ -30,7 +31,8 @@ const whole = head + `<error id="bad" errorCode="E1"/><escalation id="up" escala
 <endEvent id="e2"><errorEventDefinition errorRef="bad"/></endEvent>
 <sequenceFlow id="f4" sourceRef="job" targetRef="ask"/>
 <userTask id="ask" default="f5"><extensionElements><zeebe:userTask/><zeebe:assignmentDefinition ` +
-	`assignee="ann" candidateGroups="ops" candidateUsers="bob"/><zeebe:formDefinition formKey="fk"/></extensionElements></userTask>
+	`assignee="ann" candidateGroups="ops" candidateUsers="bob"/><zeebe:formDefinition formKey="fk"/>` +
+	`<zeebe:taskSchedule dueDate="=due" followUpDate="2027-02-03T04:05:06Z"/></extensionElements></userTask>
 <sequenceFlow id="f5" sourceRef="ask" targetRef="wait"/>
 <intermediateCatchEvent id="wait"><timerEventDefinition>` +
 	`<timeDuration>PT10S</timeDuration></timerEventDefinition></intermediateCatchEvent><sequenceFlow id="f6" sourceRef="wait" targetRef="day"/>
@@ -149,6 +151,12 @@ var changes = map[string][2]string{
 	"zeebe:Script@expression": {`"=1 + 1"`, `"=1 + 2"`}, "zeebe:Script@resultVariable": {`"two"`, `"zwei"`},
 	"zeebe:TaskDefinition": {`<zeebe:taskDefinition type="plugin:a/b/c" retries="4"/>`, ""}, "zeebe:TaskDefinition@retries": {`"4"`, `"5"`},
 	"zeebe:TaskDefinition@type": {"plugin:a/b/c", "plugin:a/b/d"}, "zeebe:UserTask": {"<zeebe:userTask/>", ""},
+	"zeebe:TaskSchedule":              {`<zeebe:taskSchedule dueDate="=due" followUpDate="2027-02-03T04:05:06Z"/>`, ""},
+	"zeebe:TaskSchedule@dueDate":      {`"=due"`, `"=late"`},
+	"zeebe:TaskSchedule@followUpDate": {`2027-02-03T04`, `2027-02-03T05`},
+	"zeebe:TaskHeaders":               {`<zeebe:taskHeaders><zeebe:header key="hk" value="hv"/></zeebe:taskHeaders>`, ""},
+	"zeebe:Header":                    {`<zeebe:header key="hk" value="hv"/>`, ""},
+	"zeebe:Header@key":                {`"hk"`, `"hx"`}, "zeebe:Header@value": {`"hv"`, `"hx"`},
 	"sextant:bind": {`<sextant:bind path=".hosts>host:host"/>`, ""}, "sextant:bind@path": {".hosts>", ".servers>"},
 	"sextant:input":      {`<sextant:input name="i" from="constant" value="v"/>`, ""},
 	"sextant:input@name": {`name="i"`, `name="j"`}, "sextant:input@from": {`"constant"`, `"setting"`}, "sextant:input@value": {`"v"`, `"w"`},

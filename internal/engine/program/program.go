@@ -185,6 +185,8 @@ type Task struct {
 // Human is a user task.
 type Human struct {
 	Assignee, CandidateGroups, CandidateUsers, Form Value
+	// Due and FollowUp are dates and times, or empty.
+	Due, FollowUp Value
 	// Documentation is what its author says about the task.
 	Documentation string
 }

@@ -358,7 +358,7 @@ func TestDefaultsAskForNothing(t *testing.T) {
 }
 
 // An extension that has a meaning on some elements is refused on all others, but for
-// the job type of a user task, which is kept and listed.
+// the job type of a user task and headers, which are kept and listed.
 func TestExtensionsHaveTheirPlaces(t *testing.T) {
 	t.Parallel()
 	for row, rule := range bpmn.Support() {
@@ -367,7 +367,8 @@ func TestExtensionsHaveTheirPlaces(t *testing.T) {
 		}
 		for _, host := range []string{"exclusiveGateway", "parallelGateway",
 			"endEvent", "startEvent", "userTask", "serviceTask", "sequenceFlow", "process"} {
-			if slices.Contains(rule.On, strings.ToUpper(host[:1])+host[1:]) || row == "zeebe:TaskDefinition" && host == "userTask" {
+			if slices.Contains(rule.On, strings.ToUpper(host[:1])+host[1:]) || row == "zeebe:TaskHeaders" ||
+				row == "zeebe:TaskDefinition" && host == "userTask" {
 				continue
 			}
 			xml := head + "\n" + `<process id="p" isExecutable="true"><startEvent id="s"/>` +

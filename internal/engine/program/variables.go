@@ -181,7 +181,8 @@ func (n *Node) expressions() []*feel.Expr {
 		add(n.Task.Type.Expr, n.Task.Retries.Expr)
 	}
 	if n.Human != nil {
-		add(n.Human.Assignee.Expr, n.Human.CandidateGroups.Expr, n.Human.CandidateUsers.Expr, n.Human.Form.Expr)
+		add(n.Human.Assignee.Expr, n.Human.CandidateGroups.Expr, n.Human.CandidateUsers.Expr, n.Human.Form.Expr,
+			n.Human.Due.Expr, n.Human.FollowUp.Expr)
 	}
 	if n.Script != nil {
 		add(n.Script.Expr)

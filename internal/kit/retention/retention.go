@@ -2,8 +2,10 @@
 //
 //	every hour ─► of each kind: the oldest ─► a little in one write ─► until nothing is older
 //
-// It never holds the writer for long: each write removes a portion that takes some 10 ms,
-// and others come between. What a kind is, and what removing it means, its own domain knows.
+// It never holds the writer for long: a write removes a portion that takes some ten
+// milliseconds, and others have the writer for themselves before the next for as long as
+// it and its commit took.
+// What a kind is, and what removing it means, its own domain knows.
 package retention
 
 import (
@@ -163,6 +165,7 @@ func (s *Sweeper) sweep(ctx context.Context, i int) {
 			break
 		}
 		portion = m.next(portion)
+		m.rest(ctx)
 	}
 	end := s.clock.Now()
 	s.tell(i, func(r *Report) { r.State, r.Ended, r.Reason = "waiting", &end, "" })

@@ -44,6 +44,8 @@ func (r *reader) zeebe(x *Extensions, n, owner *Node) {
 		x.UserTask = true
 	case "formDefinition":
 		x.FormKey, x.FormID = n.Attr("formKey"), n.Attr("formId")
+	case "taskSchedule":
+		x.Due, x.FollowUp = n.Attr("dueDate"), n.Attr("followUpDate")
 	case "assignmentDefinition":
 		x.Assignee, x.CandidateGroups, x.CandidateUsers = n.Attr("assignee"), n.Attr("candidateGroups"), n.Attr("candidateUsers")
 	}

@@ -138,6 +138,7 @@ type Extensions struct {
 	Assignee              string
 	CandidateGroups       string
 	CandidateUsers        string
+	Due, FollowUp         string
 	Bind                  *Bind
 	ServiceInputs         []ServiceInput
 	ServiceOutputs        []ServiceOutput

@@ -199,6 +199,10 @@ func (r *reader) extension(c *Node, host string, owner *Node) {
 				r.kept(c, owner, "<"+c.Tag()+"> of a <userTask>", Rule{Remedy: "people complete user tasks, in the inbox"})
 				return
 			}
+			if rule.Name == "zeebe:TaskHeaders" {
+				r.kept(c, owner, "<"+c.Tag()+"> of a <"+tagOf(host)+">", rule)
+				return
+			}
 			r.problemOf(owner, c, "bpmn.extension.place", "<%s> has no effect on <%s>%s", c.Tag(), tagOf(host), remedy(rule))
 			return
 		}

@@ -151,6 +151,30 @@ func (e DispatchLostReason) Valid() bool {
 	}
 }
 
+// Defines values for JobOpenState.
+const (
+	JobOpenStateFree   JobOpenState = "free"
+	JobOpenStateLeased JobOpenState = "leased"
+	JobOpenStatePaused JobOpenState = "paused"
+	JobOpenStateStuck  JobOpenState = "stuck"
+)
+
+// Valid indicates whether the value is a known member of the JobOpenState enum.
+func (e JobOpenState) Valid() bool {
+	switch e {
+	case JobOpenStateFree:
+		return true
+	case JobOpenStateLeased:
+		return true
+	case JobOpenStatePaused:
+		return true
+	case JobOpenStateStuck:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MessageWaitingKind.
 const (
 	MessageWaitingKindMessage MessageWaitingKind = "message"
@@ -520,6 +544,30 @@ func (e ListParkedEventsParamsState) Valid() bool {
 	case ListParkedEventsParamsStateBehind:
 		return true
 	case ListParkedEventsParamsStateParked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListOpenJobsParamsState.
+const (
+	ListOpenJobsParamsStateFree   ListOpenJobsParamsState = "free"
+	ListOpenJobsParamsStateLeased ListOpenJobsParamsState = "leased"
+	ListOpenJobsParamsStatePaused ListOpenJobsParamsState = "paused"
+	ListOpenJobsParamsStateStuck  ListOpenJobsParamsState = "stuck"
+)
+
+// Valid indicates whether the value is a known member of the ListOpenJobsParamsState enum.
+func (e ListOpenJobsParamsState) Valid() bool {
+	switch e {
+	case ListOpenJobsParamsStateFree:
+		return true
+	case ListOpenJobsParamsStateLeased:
+		return true
+	case ListOpenJobsParamsStatePaused:
+		return true
+	case ListOpenJobsParamsStateStuck:
 		return true
 	default:
 		return false
@@ -1251,6 +1299,9 @@ type JobJob struct {
 	// Element Id of the step
 	Element string `json:"element"`
 
+	// Headers What the process says to the worker: zeebe:taskHeaders of the step
+	Headers map[string]string `json:"headers,omitempty"`
+
 	// Key Engine key, decimal digits
 	Key string `json:"key"`
 
@@ -1269,6 +1320,35 @@ type JobJob struct {
 	Variables map[string]interface{} `json:"variables"`
 	Worker    string                 `json:"worker"`
 }
+
+// JobOpen defines model for JobOpen.
+type JobOpen struct {
+	// Element Id of the step
+	Element string `json:"element"`
+
+	// Key Engine key, decimal digits
+	Key     string `json:"key"`
+	Process string `json:"process"`
+
+	// Retries Tries that are left
+	Retries int32 `json:"retries"`
+
+	// Run Engine key, decimal digits
+	Run string `json:"run"`
+
+	// State free: a worker may take it; leased: one has it; paused: it failed and is free again later; stuck: it has no tries left and waits for help
+	State JobOpenState `json:"state"`
+	Type  string       `json:"type"`
+
+	// Until When its lease or pause is over
+	Until time.Time `json:"until,omitempty"`
+
+	// Worker Who has it
+	Worker string `json:"worker,omitempty"`
+}
+
+// JobOpenState free: a worker may take it; leased: one has it; paused: it failed and is free again later; stuck: it has no tries left and waits for help
+type JobOpenState string
 
 // JobPull defines model for JobPull.
 type JobPull struct {
@@ -1663,6 +1743,15 @@ type PageOfIdentityToken struct {
 type PageOfJobJob struct {
 	// Items The rows of this page
 	Items []JobJob `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfJobOpen defines model for PageOfJobOpen.
+type PageOfJobOpen struct {
+	// Items The rows of this page
+	Items []JobOpen `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -2826,7 +2915,10 @@ type WorklistTask struct {
 
 	// Element Id of the step
 	Element string `json:"element"`
-	Form    string `json:"form,omitempty"`
+
+	// FollowUp When somebody should look at it
+	FollowUp time.Time `json:"followUp,omitempty"`
+	Form     string    `json:"form,omitempty"`
 
 	// Groups Roles that are asked
 	Groups []string `json:"groups,omitempty"`
@@ -2994,6 +3086,29 @@ type ListIncidentsParams struct {
 	// After The next of the page before
 	After string `form:"after,omitempty" json:"after,omitempty"`
 }
+
+// ListOpenJobsParams defines parameters for ListOpenJobs.
+type ListOpenJobsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Type Only jobs of this type
+	Type string `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only jobs in this state
+	State ListOpenJobsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Run Only jobs of this run
+	Run string `form:"run,omitempty" json:"run,omitempty"`
+
+	// Limit Rows on a page
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before
+	After string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// ListOpenJobsParamsState defines parameters for ListOpenJobs.
+type ListOpenJobsParamsState string
 
 // GetJobOutputParams defines parameters for GetJobOutput.
 type GetJobOutputParams struct {

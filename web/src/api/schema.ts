@@ -381,6 +381,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Open jobs that workers pull, the oldest first */
+        get: operations["listOpenJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/activate": {
         parameters: {
             query?: never;
@@ -2317,6 +2334,10 @@ export interface components {
             deadline: string;
             /** @description Id of the step */
             element: string;
+            /** @description What the process says to the worker: zeebe:taskHeaders of the step */
+            headers?: {
+                [key: string]: string;
+            };
             /** @description Engine key, decimal digits */
             key: string;
             /** @description Number of the lease: whoever says what came of the job names it */
@@ -2335,6 +2356,33 @@ export interface components {
                 [key: string]: unknown;
             };
             worker: string;
+        };
+        JobOpen: {
+            /** @description Id of the step */
+            element: string;
+            /** @description Engine key, decimal digits */
+            key: string;
+            process: string;
+            /**
+             * Format: int32
+             * @description Tries that are left
+             */
+            retries: number;
+            /** @description Engine key, decimal digits */
+            run: string;
+            /**
+             * @description free: a worker may take it; leased: one has it; paused: it failed and is free again later; stuck: it has no tries left and waits for help
+             * @enum {string}
+             */
+            state: "free" | "leased" | "paused" | "stuck";
+            type: string;
+            /**
+             * Format: date-time
+             * @description When its lease or pause is over
+             */
+            until?: string;
+            /** @description Who has it */
+            worker?: string;
         };
         JobPull: {
             /**
@@ -2652,6 +2700,12 @@ export interface components {
         PageOfJobJob: {
             /** @description The rows of this page */
             items: components["schemas"]["JobJob"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfJobOpen: {
+            /** @description The rows of this page */
+            items: components["schemas"]["JobOpen"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -3679,6 +3733,11 @@ export interface components {
             due?: string;
             /** @description Id of the step */
             element: string;
+            /**
+             * Format: date-time
+             * @description When somebody should look at it
+             */
+            followUp?: string;
             form?: string;
             /** @description Roles that are asked */
             groups?: string[] | null;
@@ -4509,6 +4568,47 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listOpenJobs: {
+        parameters: {
+            query?: {
+                project?: string;
+                /** @description Only jobs of this type */
+                type?: string;
+                /** @description Only jobs in this state */
+                state?: "free" | "leased" | "paused" | "stuck";
+                /** @description Only jobs of this run */
+                run?: string;
+                /** @description Rows on a page */
+                limit?: number;
+                /** @description The next of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfJobOpen"];
+                };
             };
             /** @description Error */
             default: {

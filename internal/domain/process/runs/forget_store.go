@@ -20,7 +20,7 @@ import (
 type Forgetters []func(tx *db.Tx, run int64) error
 
 // together is how many runs one write removes.
-const together = 50
+const together = 10
 
 // Forget removes the runs that ended before a time, those that ended first, at most
 // limit, and says how many. What is much of a run goes before it: a server that is

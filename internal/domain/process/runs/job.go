@@ -58,13 +58,27 @@ func (s *Service) Finish(ctx context.Context, run state.Key, ev engine.Event, ch
 	return s.refusal(api.Key(run), s.host.ApplyIf(ctx, run, ev, check, with))
 }
 
-// Sees gives the variables that a step of a run sees.
-func (s *Service) Sees(ctx context.Context, run, element state.Key) (vars engine.Variables, err error) {
-	err = s.host.Read(ctx, run, func(r *state.Run, _ *program.Program) {
+// Sees gives the variables that a step of a run sees, and the headers of its task.
+func (s *Service) Sees(ctx context.Context, run, element state.Key) (vars engine.Variables, headers map[string]string, err error) {
+	err = s.host.Read(ctx, run, func(r *state.Run, p *program.Program) {
+		if el := r.Elements[element]; el != nil {
+			headers = headersOf(p.Nodes[el.Node])
+		}
 		vars = engine.Visible(r, element)
 		for name, v := range vars { // the state goes on
 			vars[name] = append(json.RawMessage(nil), v...)
 		}
 	})
-	return vars, err
+	return vars, headers, err
+}
+
+func headersOf(n *program.Node) map[string]string {
+	if n.Task == nil || len(n.Task.Headers) == 0 {
+		return nil
+	}
+	all := map[string]string{}
+	for _, h := range n.Task.Headers {
+		all[h.Key] = h.Value
+	}
+	return all
 }

@@ -85,7 +85,8 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		}
 		return s.Tasks.Put(tx,
 			worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
-				Groups: e.Task.CandidateGroups, Users: e.Task.CandidateUsers, Form: e.Task.Form, Created: c.Now})
+				Groups: e.Task.CandidateGroups, Users: e.Task.CandidateUsers, Form: e.Task.Form, Created: c.Now,
+				Due: e.Task.Due, FollowUp: e.Task.FollowUp})
 	case engine.Subscribed:
 		return s.Messages.Wait(tx,
 			message.Waiter{Project: r.Project, Process: r.Process, Run: c.Run, Element: e.Element, Node: node.ID, Subscription: e.Subscription})

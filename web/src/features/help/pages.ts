@@ -5,6 +5,7 @@ export const pages = [
   'guide/model-a-process.md',
   'guide/object-paths.md',
   'guide/decisions.md',
+  'guide/workers.md',
   'operate/install.md',
   'operate/server.md',
   'operate/databases.md',

@@ -1,11 +1,10 @@
-package cli
+package upkeep
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,23 +14,25 @@ import (
 
 const retentionPath = "/api/v1/retention"
 
-func (a *app) retentionCmd() *cobra.Command {
+// Retention are the commands on what is kept, and for how long.
+func Retention(c command.Remote) *cobra.Command {
+	r := remote{c}
 	show := &cobra.Command{
 		Use: "show", Short: "What is kept, for how long, how much there is, and when old things were removed",
 		Args: command.Exactly(0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error { return a.retention(c.Context(), "GET") },
+		RunE: func(c *cobra.Command, _ []string) error { return r.retention(c.Context(), "GET") },
 	}
 	run := &cobra.Command{
 		Use: "run", Short: "Remove what is older now, and not within the hour", Args: command.Exactly(0, "no arguments"),
 		Long: "Has the server look for what is older than its settings (retention.*) now. " +
 			"It is removed a little at a time; sextant retention show tells how it stands." + command.ExitHelp,
-		RunE: func(c *cobra.Command, _ []string) error { return a.retention(c.Context(), "POST") },
+		RunE: func(c *cobra.Command, _ []string) error { return r.retention(c.Context(), "POST") },
 	}
 	return command.Group("retention", "What is kept, and for how long", show, run)
 }
 
-func (a *app) retention(ctx context.Context, method string) error {
-	api, err := a.target.client()
+func (r remote) retention(ctx context.Context, method string) error {
+	api, err := r.Client()
 	if err != nil {
 		return err
 	}
@@ -39,11 +40,11 @@ func (a *app) retention(ctx context.Context, method string) error {
 	if err := api.Call(ctx, method, retentionPath, nil, &page); err != nil {
 		return err
 	}
-	return a.Show(page, func(w io.Writer) {
+	return r.Show(page, func(w io.Writer) {
 		fmt.Fprintln(w, "KIND\tKEPT FOR\tSTATE\tCOUNT\tSIZE\tOLDEST\tREMOVED\tLAST REMOVED\tREASON")
-		for _, r := range page.Items {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Kind, keptFor(r.Days),
-				r.State, counted(r.Count), sized(r.Bytes), when(r.Oldest), r.Removed, when(r.Last), r.Reason)
+		for _, k := range page.Items {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", k.Kind, keptFor(k.Days),
+				k.State, counted(k.Count), sized(k.Bytes), command.Stamp(k.Oldest), k.Removed, command.Stamp(k.Last), k.Reason)
 		}
 	})
 }
@@ -70,11 +71,4 @@ func sized(n int64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}
-
-func when(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return stamp(t)
 }

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE worklist_task ADD COLUMN follow_up INTEGER NOT NULL DEFAULT 0;
