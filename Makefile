@@ -10,6 +10,10 @@ export CGO_ENABLED ?= 0
 export SEXTANT_CORPORA ?= $(abspath ../shared/corpora)
 DEMO ?=
 SOAK ?= 10
+DB ?= sqlite
+KILLS ?= 40
+PAUSES ?= 20
+SEEDS ?= 100000
 KEY ?=
 PASSWORD ?=
 RELEASE := build/release
@@ -101,11 +105,12 @@ browser: build ## the console in a real browser
 	@.ci/packages chromium-headless-shell fonts-noto-cjk
 	cd web && SEXTANT_BIN=$(abspath $(BIN)) npm run --silent browser
 
-chaos: ## the server killed at random moments of a release
-	$(GO) test -count=1 -timeout 10m -v -run . ./test/chaos
+chaos: ## the server killed and paused under load and in the middle of releases (DB=sqlite, postgres or mysql; KILLS, PAUSES)
+	@[ $(DB) = sqlite ] || .ci/packages postgresql mariadb-server
+	SEXTANT_TEST_DATABASE=$(DB) SEXTANT_CHAOS_KILLS=$(KILLS) SEXTANT_CHAOS_PAUSES=$(PAUSES) $(GO) test -count=1 -timeout 15m -v ./test/chaos/...
 
 chaos-stage:
-	$(GO) test -count=1 -p 1 -timeout 6m ./test/e2e ./test/trust ./test/guide ./test/chaos
+	$(GO) test -count=1 -p 1 -timeout 6m ./test/e2e ./test/trust ./test/guide ./test/chaos/...
 
 demo-stage:
 	@$(MAKE) --no-print-directory demo DEMO=ci
@@ -118,8 +123,9 @@ bench: build ## figures of this machine, build/bench.json; then what people feel
 	@.ci/packages chromium-headless-shell fonts-noto-cjk
 	@cd web && SEXTANT_BIN=$(abspath $(BIN)) npm run --silent measure || echo "the console could not be measured"
 
-soak: build ## releases and kills for SOAK minutes; appends to build/soak.txt
+soak: build ## releases and kills for SOAK minutes, then SEEDS seeds of the engine; appends to build/soak.txt
 	SEXTANT_SOAK_MINUTES=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./test/chaos | tee -a build/soak.txt
+	SEXTANT_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 0 -v -run TestSimulation ./internal/engine | tee -a build/soak.txt
 
 gen: web/node_modules/.package-lock.json ## api/openapi.yaml and the types of both clients
 	$(GO) run ./api/gen

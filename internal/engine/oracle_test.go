@@ -14,9 +14,26 @@ import (
 	"sextant/internal/engine/enginetest"
 )
 
+// chance decides: by what rapid draws, or by a seed.
+type chance interface {
+	// between gives a number from low to high.
+	between(low, high int, what string) int
+	Fatalf(format string, args ...any)
+}
+
+// drawn is a chance that rapid makes smaller where something fails.
+type drawn struct{ *rapid.T }
+
+func (d drawn) between(low, high int, what string) int {
+	return rapid.IntRange(low, high).Draw(d.T, what)
+}
+
+// one gives one of several.
+func one[T any](c chance, all []T, what string) T { return all[c.between(0, len(all)-1, what)] }
+
 // grower makes blocks by chance.
 type grower struct {
-	t    *rapid.T
+	chance
 	n    int
 	subs []string // codes that a Sub around catches
 }
@@ -30,7 +47,7 @@ func (g *grower) task() enginetest.Block { return enginetest.Task{ID: g.id("t")}
 
 func (g *grower) blocks(depth, least int) []enginetest.Block {
 	var all []enginetest.Block
-	for range rapid.IntRange(least, 3).Draw(g.t, "blocks") {
+	for range g.between(least, 3, "blocks") {
 		all = append(all, g.block(depth))
 	}
 	return all
@@ -40,21 +57,21 @@ func (g *grower) block(depth int) enginetest.Block {
 	if depth == 0 {
 		return g.task()
 	}
-	switch rapid.IntRange(0, 10).Draw(g.t, "kind") {
+	switch g.between(0, 10, "kind") {
 	case 0:
 		return enginetest.Seq(g.blocks(depth-1, 1))
 	case 1:
 		return enginetest.Par(g.blocks(depth-1, 2))
 	case 2:
-		return enginetest.Each{ID: g.id("each"), N: rapid.IntRange(0, 3).Draw(g.t, "n"), Sequential: rapid.Bool().Draw(g.t, "sequential")}
+		return enginetest.Each{ID: g.id("each"), N: g.between(0, 3, "n"), Sequential: g.between(0, 1, "sequential") == 1}
 	case 3:
-		return enginetest.Either{ID: g.id("g"), Below: rapid.IntRange(0, 4).Draw(g.t, "below"), Then: g.block(depth - 1), Not: g.block(depth - 1)}
+		return enginetest.Either{ID: g.id("g"), Below: g.between(0, 4, "below"), Then: g.block(depth - 1), Not: g.block(depth - 1)}
 	case 4, 5:
 		return g.sub(depth)
 	case 6:
 		return enginetest.Race{ID: g.id("race"), Ways: g.blocks(depth-1, 1)}
 	case 7:
-		return enginetest.Task{ID: g.id("t"), Limit: rapid.IntRange(1, 4).Draw(g.t, "limit"), Late: g.block(depth - 1)}
+		return enginetest.Task{ID: g.id("t"), Limit: g.between(1, 4, "limit"), Late: g.block(depth - 1)}
 	case 8, 9:
 		return g.call(depth)
 	}
@@ -63,8 +80,8 @@ func (g *grower) block(depth int) enginetest.Block {
 
 func (g *grower) call(depth int) enginetest.Block {
 	c := enginetest.Call{ID: g.id("call")}
-	if rapid.Bool().Draw(g.t, "catches") {
-		c.Code, c.Broken = rapid.SampledFrom([]string{"A", "B"}).Draw(g.t, "code"), g.block(depth-1)
+	if g.between(0, 1, "catches") == 1 {
+		c.Code, c.Broken = one(g.chance, []string{"A", "B"}, "code"), g.block(depth-1)
 	}
 	c.Body = g.throwing(g.block(depth - 1))
 	return c
@@ -72,7 +89,7 @@ func (g *grower) call(depth int) enginetest.Block {
 
 // throwing adds to a block, now and then, a way that throws an error after it.
 func (g *grower) throwing(b enginetest.Block) enginetest.Block {
-	if rapid.IntRange(0, 3).Draw(g.t, "throws") != 0 {
+	if g.between(0, 3, "throws") != 0 {
 		return b
 	}
 	return enginetest.Seq{b, enginetest.Race{
@@ -81,12 +98,12 @@ func (g *grower) throwing(b enginetest.Block) enginetest.Block {
 
 func (g *grower) sub(depth int) enginetest.Block {
 	s := enginetest.Sub{ID: g.id("sub")}
-	if rapid.Bool().Draw(g.t, "catches") {
-		s.Code, s.Broken = rapid.SampledFrom([]string{"A", "B"}).Draw(g.t, "code"), g.block(depth-1)
-		s.Inside = rapid.Bool().Draw(g.t, "inside")
+	if g.between(0, 1, "catches") == 1 {
+		s.Code, s.Broken = one(g.chance, []string{"A", "B"}, "code"), g.block(depth-1)
+		s.Inside = g.between(0, 1, "inside") == 1
 	}
-	if rapid.Bool().Draw(g.t, "beside") {
-		s.Every, s.Beside = rapid.IntRange(1, 3).Draw(g.t, "every"), g.block(depth-1)
+	if g.between(0, 1, "beside") == 1 {
+		s.Every, s.Beside = g.between(1, 3, "every"), g.block(depth-1)
 	}
 	s.Body = g.throwing(g.block(depth - 1))
 	return s
@@ -97,75 +114,90 @@ func (g *grower) sub(depth int) enginetest.Block {
 func TestRandomModelsAgreeWithTheOracle(t *testing.T) {
 	t.Parallel()
 	for range 10 {
-		rapid.Check(t, randomModel)
+		rapid.Check(t, func(t *rapid.T) { randomModel(drawn{t}) })
 	}
 }
 
-func randomModel(t *rapid.T) {
-	g := &grower{t: t}
+// randomModel makes a model and lets things happen to it, and gives its history.
+func randomModel(c chance) enginetest.Outcome {
+	g := &grower{chance: c}
 	block := enginetest.Seq{g.task(), g.block(4)}
-	v := rapid.IntRange(0, 4).Draw(t, "v")
+	v := c.between(0, 4, "v")
 	s := &enginetest.Scenario{Title: "random", Model: enginetest.Draw(block)}
-	w, err := s.World(rapid.SampledFrom(enginetest.Modes).Draw(t, "mode"))
+	w, err := s.World(one(c, enginetest.Modes, "mode"))
 	if err != nil {
-		t.Fatalf("%v\n%s", err, s.Model)
+		c.Fatalf("%v\n%s", err, s.Model)
 	}
 	o := enginetest.NewOracle(block, v)
-	apply(t, w, engine.Start{Variables: engine.Variables{"v": json.RawMessage(fmt.Sprint(v))}})
+	apply(c, w, engine.Start{Variables: engine.Variables{"v": json.RawMessage(fmt.Sprint(v))}})
 	for range 40 {
-		agree(t, w, o, s.Model)
+		agree(c, w, o, s.Model)
 		if o.Ended != "" {
-			return
+			break
 		}
-		happen(t, w, o)
+		happen(c, w, o)
 	}
+	return w.History()
 }
 
 // happen lets the same happen to both.
-func happen(t *rapid.T, w *enginetest.World, o *enginetest.Oracle) {
+func happen(c chance, w *enginetest.World, o *enginetest.Oracle) {
 	jobs := o.Jobs()
-	what := rapid.IntRange(0, 9).Draw(t, "what")
+	what := c.between(0, 9, "what")
 	if len(jobs) == 0 || what == 0 {
-		hours := rapid.IntRange(1, 3).Draw(t, "hours")
+		hours := c.between(1, 3, "hours")
 		o.Pass(hours)
 		if err := w.Pass(time.Duration(hours) * time.Hour); err != nil {
-			t.Fatal(err)
+			c.Fatalf("%v", err)
 		}
 		return
 	}
-	id := rapid.SampledFrom(jobs).Draw(t, "job")
+	id := one(c, jobs, "job")
 	key, err := w.Job(id, 1)
 	if err != nil {
-		t.Fatal(err)
+		c.Fatalf("%v", err)
 	}
 	if what > 2 {
 		o.Complete(id)
-		apply(t, w, engine.JobCompleted{Job: key})
+		apply(c, w, engine.JobCompleted{Job: key})
 		return
 	}
-	code := rapid.SampledFrom([]string{"A", "B"}).Draw(t, "thrown")
+	code := one(c, []string{"A", "B"}, "thrown")
 	caught := o.Break(id, code)
-	apply(t, w, engine.JobThrew{Job: key, Code: code})
+	apply(c, w, engine.JobThrew{Job: key, Code: code})
 	if !caught { // it is an incident, and taken up again
 		for _, i := range w.Incidents() {
-			apply(t, w, engine.Resolve{Incident: i})
+			apply(c, w, engine.Resolve{Incident: i})
 		}
 	}
 }
 
-func apply(t *rapid.T, w *enginetest.World, ev engine.Event) {
+// apply lets an event happen, now and then after a crash of the host: before it has
+// stored what came of the event, or after it.
+func apply(c chance, w *enginetest.World, ev engine.Event) {
+	crash := c.between(0, 5, "crash")
+	if crash == 1 {
+		if err := w.Crash(ev); err != nil {
+			c.Fatalf("after a crash: %T: %v", ev, err)
+		}
+	}
 	if err := w.Step(ev); err != nil {
-		t.Fatalf("%T: %v", ev, err)
+		c.Fatalf("%T: %v", ev, err)
+	}
+	if crash == 2 {
+		if err := w.Crash(nil); err != nil {
+			c.Fatalf("after a crash: %v", err)
+		}
 	}
 }
 
-func agree(t *rapid.T, w *enginetest.World, o *enginetest.Oracle, model []byte) {
+func agree(c chance, w *enginetest.World, o *enginetest.Oracle, model []byte) {
 	ended := ""
 	if w.Ended != nil {
 		ended = w.Ended.State
 	}
 	if got, want := w.Jobs(), o.Jobs(); !slices.Equal(got, want) || ended != o.Ended {
-		t.Fatalf("the engine has the jobs [%s] and ended %q, the oracle [%s] and %q\n%s",
-			strings.Join(got, " "), ended, strings.Join(want, " "), o.Ended, model)
+		c.Fatalf("the engine has the jobs [%s] and ended %q, the oracle [%s] and %q\n%s", strings.Join(got, " "),
+			ended, strings.Join(want, " "), o.Ended, model)
 	}
 }

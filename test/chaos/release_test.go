@@ -9,14 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +31,9 @@ const password = "a password for chaos"
 var binary = filepath.Join(os.TempDir(), fmt.Sprintf("sextant-chaos-%d", os.Getpid()))
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(witnessing); dir != "" {
+		os.Exit(witness(dir))
+	}
 	build := exec.Command("go", "build", "-o", binary, "sextant/cmd/sextant")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
@@ -48,26 +48,17 @@ func TestMain(m *testing.M) {
 // world is a platform in a process of its own that can be killed, with hosts.
 type world struct {
 	*client.Client
-	t      *testing.T
-	dir    string
-	listen string
-	cmd    *exec.Cmd
-	stage  *stage.Stage
+	*program
+	t     *testing.T
+	stage *stage.Stage
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.listen = l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	w.stage,
-		err = stage.Open(t.Context(),
+	dir := t.TempDir()
+	w := &world{t: t, program: newProgram(t, dir, dbserver.Setting(t, filepath.Join(dir, "data")))}
+	var err error
+	w.stage, err = stage.Open(t.Context(),
 		stage.Options{Dir: filepath.Join(w.dir, "stage"), Exe: binary, Real: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -86,72 +77,6 @@ func newWorld(t *testing.T) *world {
 	_, _, err = demo.Load(t.Context(), w.Client, w.stage)
 	w.must(err)
 	return w
-}
-
-func (w *world) must(err error) {
-	w.t.Helper()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// start starts the platform and waits until it is ready.
-func (w *world) start() {
-	w.t.Helper()
-	log, err := os.OpenFile(filepath.Join(w.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	w.must(err)
-	defer log.Close()
-	w.cmd = exec.Command(binary, "server", "--data", filepath.Join(w.dir, "data"), "--listen", w.listen, "--admin.listen", "",
-		"--plugins.isolate", "all")
-	w.cmd.Env = append(os.Environ(), "SEXTANT_ADMIN_PASSWORD="+password, "SEXTANT_PLUGINS_REACH=127.0.0.0/8")
-	w.cmd.Stdout, w.cmd.Stderr = log, log
-	w.must(w.cmd.Start())
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		resp, err := http.Get(w.URL + "/readyz")
-		if err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		if time.Now().After(deadline) {
-			text, _ := os.ReadFile(log.Name()) // for the message alone
-			w.t.Fatalf("the server is not ready: %v\n%s", err, text)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-}
-
-func (w *world) kill() {
-	w.t.Helper()
-	w.must(w.cmd.Process.Kill())
-	_ = w.cmd.Wait() // it was killed
-}
-
-// end stops the platform and its plugins.
-func (w *world) end() {
-	_ = w.cmd.Process.Kill()
-	_ = w.cmd.Wait() // it was killed
-	for _, pid := range w.plugins() {
-		_ = syscall.Kill(pid, syscall.SIGTERM)
-	}
-}
-
-// plugins gives the processes of the plugins by name.
-func (w *world) plugins() map[string]int {
-	all := map[string]int{}
-	for _, name := range []string{"cmdb", "host"} {
-		data, err := os.ReadFile(filepath.Join(w.dir, "data", "run", name+".json"))
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(data), `"pid":`)
-		digits := strings.TrimLeft(rest, " ")
-		if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i > 0 {
-			all[name], _ = strconv.Atoi(digits[:i])
-		}
-	}
-	return all
 }
 
 // commands counts what every host was told, by host and command.
@@ -291,11 +216,15 @@ func (w *world) audit(runs []string) {
 	for _, run := range runs {
 		for what, query := range map[string]string{
 			"run":     "SELECT COUNT(*) FROM process_run WHERE run = ? AND state = 'completed'",
-			"started": "SELECT COUNT(*) FROM bus_event WHERE subject = 'run/' || ? AND type = 'sextant.run.started.v1'",
-			"ended":   "SELECT COUNT(*) FROM bus_event WHERE subject = 'run/' || ? AND type = 'sextant.run.completed.v1'",
+			"started": "SELECT COUNT(*) FROM bus_event WHERE subject = ? AND type = 'sextant.run.started.v1'",
+			"ended":   "SELECT COUNT(*) FROM bus_event WHERE subject = ? AND type = 'sextant.run.completed.v1'",
 		} {
 			var n int
-			w.must(database.QueryRow(query, run).Scan(&n))
+			subject := run
+			if what != "run" {
+				subject = "run/" + run
+			}
+			w.must(database.QueryRow(query, subject).Scan(&n))
 			if n != 1 {
 				w.t.Errorf("run %s: %d %s, want 1", run, n, what)
 			}

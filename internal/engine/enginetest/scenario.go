@@ -104,7 +104,7 @@ func (s *Scenario) Play(mode Mode) (Outcome, error) {
 		return nil, fmt.Errorf("the run has ended and left %d records, jobs %v, tasks %v, %d timers, %d incidents, %d subscriptions",
 			pl.kept(), elements(pl.jobs), elements(pl.tasks), len(pl.timers), len(pl.trouble), len(pl.waits))
 	}
-	return pl.outcome(), nil
+	return pl.History(), nil
 }
 
 // World makes a world of the model in which nothing has happened yet.
@@ -379,12 +379,12 @@ func (p *player) took(from int) []string {
 	return ids
 }
 
-// outcome is the history of each run by ids of elements and flows. Keys are left out:
+// History is that of each run by ids of elements and flows. Keys are left out:
 // turns use some for tokens that wait.
-func (p *player) outcome() Outcome {
+func (w *World) History() Outcome {
 	var all Outcome
-	for _, key := range slices.Sorted(maps.Keys(p.runs)) {
-		for _, l := range p.log {
+	for _, key := range slices.Sorted(maps.Keys(w.runs)) {
+		for _, l := range w.log {
 			if l.of.key == key {
 				all = append(all, l.String())
 			}
@@ -394,10 +394,14 @@ func (p *player) outcome() Outcome {
 }
 
 func (l logged) String() string {
-	f, id, data := l.fact, l.of.id(l.fact.Node), string(l.fact.Data)
-	switch f.Kind {
-	case engine.FactFlow:
+	f, data := l.fact, string(l.fact.Data)
+	id := ""
+	if f.Kind == engine.FactFlow {
 		id = l.of.program.Flows[f.Node].ID
+	} else {
+		id = l.of.id(f.Node)
+	}
+	switch f.Kind {
 	case engine.FactStarted, engine.FactCalled, engine.FactEntered, engine.FactJob, engine.FactIncident: // keys
 		data = ""
 	}

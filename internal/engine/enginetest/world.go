@@ -123,6 +123,28 @@ func (w *World) Step(ev engine.Event) error {
 	return nil
 }
 
+// Crash throws the memory of every run away and reads the records back: after an event
+// was worked on whose outcome was never stored, if one is given.
+func (w *World) Crash(ev engine.Event) error {
+	if ev != nil {
+		i, next := w.owner(ev), w.next
+		if _, err := engine.Step(w.env(i), i.run, ev); err != nil {
+			return err
+		}
+		w.next = next
+	}
+	for _, i := range w.runs {
+		if len(i.records) == 0 { // it has not begun, or is over
+			i.run = state.New(i.key)
+			continue
+		}
+		if err := i.reload(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // owner finds the run that an event is for; where it is for nothing, the run itself
 // says so.
 func (w *World) owner(ev engine.Event) *instance {
