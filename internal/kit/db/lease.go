@@ -85,12 +85,27 @@ func (d *DB) take(ctx context.Context, h Holder) error {
 		return translate(err)
 	}
 	d.lease = lease{holder: h, count: "UPDATE db_writer SET wave = ?, expires = ? + " + now(d.dialect) + " WHERE id = 1 AND epoch = ?"}
-	return translate(d.locked(ctx, func(tx *sql.Tx) error {
+	began := time.Now()
+	for {
+		err := d.hold(ctx, h)
+		// MariaDB gives up waiting for the row of who stands still before that one's time is over.
+		if sqldb.Classify(err) != sqldb.FaultSerial || ctx.Err() != nil || time.Since(began) > leaseTerm+leaseRenew {
+			return translate(err)
+		}
+	}
+}
+
+// hold takes the lease if nobody else has it.
+func (d *DB) hold(ctx context.Context, h Holder) error {
+	return d.locked(ctx, func(tx *sql.Tx) error {
 		var epoch, wave, left int64
 		var holder, name string
-		err := tx.QueryRowContext(ctx, "SELECT epoch, wave, holder, name, expires - "+now(d.dialect)+" FROM db_writer WHERE id = 1 FOR UPDATE").
-			Scan(&epoch, &wave, &holder, &name, &left)
+		err := tx.QueryRowContext(ctx, "SELECT epoch, wave, holder, name FROM db_writer WHERE id = 1 FOR UPDATE").Scan(&epoch, &wave, &holder, &name)
 		if err != nil {
+			return err
+		}
+		// The row may have been waited for: its clock is read afterwards.
+		if err := tx.QueryRowContext(ctx, "SELECT expires - "+now(d.dialect)+" FROM db_writer WHERE id = 1").Scan(&left); err != nil {
 			return err
 		}
 		if holder != "" && holder != h.ID && left > 0 {
@@ -109,7 +124,7 @@ func (d *DB) take(ctx context.Context, h Holder) error {
 		_, err = tx.ExecContext(ctx, "UPDATE db_writer SET epoch = ?, holder = ?, name = ?, expires = ? + "+now(d.dialect)+" WHERE id = 1",
 			epoch+1, h.ID, h.Name, leaseTerm.Microseconds())
 		return err
-	}))
+	})
 }
 
 // First reports whether nobody has used a database on a server before.
@@ -155,11 +170,15 @@ func (d *DB) renew() {
 	}
 }
 
-// number asks the server for its number of the writing connection.
+// number asks the server for its number of the writing connection. Who stands still
+// within a write holds its rows no longer than a lease: PostgreSQL is told so of each
+// connection, MariaDB of this one, and MySQL has no such time.
 func (d *DB) number(ctx context.Context) error {
 	query := "SELECT CAST(CONNECTION_ID() AS SIGNED)"
 	if d.dialect == sqldb.Postgres {
 		query = "SELECT CAST(pg_backend_pid() AS BIGINT)"
+	} else {
+		_, _ = d.conn.ExecContext(ctx, fmt.Sprintf("SET SESSION idle_write_transaction_timeout = %d", int(leaseTerm.Seconds()))) // MySQL refuses
 	}
 	return d.conn.QueryRowContext(ctx, query).Scan(&d.lease.backend)
 }

@@ -350,3 +350,45 @@ func TestNoMoreConnections(t *testing.T) {
 		}
 	})
 }
+
+// A server that stands still within a write keeps another from the database no longer
+// than its lease, and writes nothing more when it goes on.
+func TestWhoStandsStillWithinAWriteLosesTheDatabase(t *testing.T) {
+	t.Parallel()
+	servers(t, func(t *testing.T, kind sqldb.Dialect) {
+		address := dbserver.Fresh(t, kind)
+		first, err := db.OpenAs(t.Context(), address, db.Holder{ID: "a", Name: "the first"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Migrate(t.Context(), "test", tables); err != nil {
+			t.Fatal(err)
+		}
+		still, goOn := make(chan struct{}), make(chan struct{})
+		once := sync.OnceFunc(func() { close(still) })
+		wait, err := first.Submit(context.Background(), func(tx *db.Tx) error {
+			err := insert(1)(tx)
+			once()
+			<-goOn
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-still
+		began := time.Now()
+		second, err := db.OpenAs(t.Context(), address, db.Holder{ID: "b", Name: "the second"})
+		if took := time.Since(began); err != nil || took > 35*time.Second {
+			t.Fatalf("the second after %s: %v", took, err)
+		}
+		close(goOn)
+		if err := <-wait; err == nil {
+			t.Error("the write of the first was kept")
+		}
+		if err := second.Do(t.Context(), insert(2)); err != nil || !slices.Equal(ids(t, second), []int{2}) {
+			t.Errorf("%v, rows %v", err, ids(t, second))
+		}
+		closed(t, first)
+		closed(t, second)
+	})
+}

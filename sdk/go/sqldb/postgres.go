@@ -36,8 +36,9 @@ func openPostgres(address string, readOnly bool) (*sql.DB, error) {
 	for name, value := range map[string]string{
 		"default_transaction_isolation": "read committed", "timezone": "UTC", "client_encoding": "UTF8", "standard_conforming_strings": "on",
 		"application_name": "sextant",
-		// A transaction whose client is gone without a word does not hold its rows for ever.
-		"idle_in_transaction_session_timeout": "60000", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+		// A transaction whose client is gone without a word, or stands still, holds its rows no
+		// longer than a lease of kit/db.
+		"idle_in_transaction_session_timeout": "20000", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
 	} {
 		cfg.RuntimeParams[name] = value
 	}
