@@ -100,7 +100,8 @@ func (d *DB) hold(ctx context.Context, h Holder) error {
 	return d.locked(ctx, func(tx *sql.Tx) error {
 		var epoch, wave, left int64
 		var holder, name string
-		err := tx.QueryRowContext(ctx, "SELECT epoch, wave, holder, name FROM db_writer WHERE id = 1 FOR UPDATE").Scan(&epoch, &wave, &holder, &name)
+		err := tx.QueryRowContext(ctx, "SELECT epoch, wave, holder, name FROM db_writer WHERE id = 1 FOR UPDATE").
+			Scan(&epoch, &wave, &holder, &name)
 		if err != nil {
 			return err
 		}
