@@ -62,7 +62,10 @@ func (h *holds) drop(run state.Key) {
 // absent says why a run is not in memory.
 func (h *Host) absent(run state.Key) error {
 	v, ok := h.held.get(run)
-	if !ok {
+	switch {
+	case !ok && h.closed.Load(): // it may be one that could not be read back
+		return errStopping()
+	case !ok:
 		return ErrNoRun
 	}
 	return errs.New(errs.Conflict, "engine.held", "the run %d is set aside (%s): retry its incident to take it up, or cancel it", run, v.kind)
@@ -95,24 +98,29 @@ func (h *Host) readHeld(ctx context.Context) error {
 	return nil
 }
 
-// take loads a run from its records, or sets it aside.
-func (h *Host) take(rows []row, seq int64) {
+// take loads a run from its records, or sets it aside. Its error is that of a database
+// that is away.
+func (h *Host) take(rows []row, seq int64) error {
 	key := state.Key(rows[0].run)
 	v, held := h.held.get(key)
 	if held && v.kind != HeldDamaged {
-		return
+		return nil
 	}
 	shard := h.shards[ShardOf(key)]
 	h.marks.at(shard.keys.shard, &run{key: key, seq: seq})
 	r, err := h.assemble(rows)
 	h.marks.clear(shard.keys.shard)
+	if db.Unasked(err) {
+		return err
+	}
 	if err != nil {
 		h.deps.Log.Error("a run cannot be loaded and is set aside", "run", key, "err", err)
 		h.held.put(key, hold{kind: HeldDamaged, message: err.Error(), incident: v.incident})
-		return
+		return nil
 	}
 	r.seq = seq
 	shard.keep(r)
+	return nil
 }
 
 // settleHolds tells of the runs that this start has set aside, of those that load
@@ -239,6 +247,9 @@ func (h *Host) endIn(tx *db.Tx, key state.Key, reason string) error {
 func (h *Host) free(ctx context.Context, key state.Key, v hold, with func(*db.Tx) error) error {
 	shard := h.shards[ShardOf(key)]
 	r, err := h.load(ctx, key)
+	if db.Unasked(err) {
+		return db.Translate(err)
+	}
 	if err != nil {
 		return errs.Wrap(err, errs.Conflict, "engine.damaged", "the run cannot be loaded: "+
 			err.Error()+"; restore what is missing from a backup, or cancel the run")

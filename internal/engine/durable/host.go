@@ -103,6 +103,7 @@ type Host struct {
 	wg     sync.WaitGroup
 	begun  sync.Map // runs whose first turn is still to come, for Began
 	closed atomic.Bool
+	over   chan struct{} // closed with the host
 	asked  atomic.Uint64 // keys of runs, from a random number
 	stop   context.CancelFunc
 }
@@ -111,7 +112,7 @@ type Host struct {
 // before Start.
 func Open(ctx context.Context, deps Deps) (*Host, error) {
 	deps.Moves = cmp.Or(deps.Moves, movesPerTurn)
-	h := &Host{deps: deps}
+	h := &Host{deps: deps, over: make(chan struct{})}
 	h.timers = newTimers(deps.Clock, h.due)
 	h.asked.Store(rand.Uint64N(Shards * neighbours))
 	for i := range Shards {
@@ -160,6 +161,7 @@ func (h *Host) Close() {
 	if h.closed.Swap(true) {
 		return
 	}
+	close(h.over)
 	if h.stop != nil {
 		h.stop()
 	}
@@ -298,9 +300,25 @@ func (h *Host) send(runKey state.Key, c command) error {
 		return ErrNoRun
 	}
 	if h.closed.Load() || !h.shards[i].push(c) {
-		return errs.New(errs.Unavailable, "engine.stopped", "the server is stopping")
+		return errStopping()
 	}
 	return nil
+}
+
+func errStopping() error {
+	return errs.New(errs.Unavailable, "engine.stopped", "the server is stopping")
+}
+
+// open lets some time go by. It reports whether the host is still open then.
+func (h *Host) open(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-h.over:
+		return false
+	}
 }
 
 // due is called by the timers.

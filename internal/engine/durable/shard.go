@@ -24,6 +24,7 @@ const (
 	movesPerTurn = 10_000                 // tokens that a run moves before others have their turn
 	turnFor      = 100 * time.Millisecond // how long such a turn takes at most, but for one move
 	stillMoves   = 100                    // tokens that a run moves in the write that starts it
+	readAgain    = time.Second / 4        // until a run is read again while the database is away
 )
 
 // run is an active run in memory; only its shard's loop touches it.
@@ -445,15 +446,20 @@ func (s *shard) setAside(key state.Key, why error) {
 	s.host.holdSoon(key, HeldPoison, why)
 }
 
-// reload puts the stored state of a run back in place of the one in memory.
+// reload puts the stored state of a run back in place of the one in memory. That it
+// cannot be read while the database is away says nothing of the run: it is read once
+// that is back.
 func (s *shard) reload(r *run) {
 	fresh, err := s.host.load(context.Background(), r.key)
+	for db.Unasked(err) && s.host.open(readAgain) {
+		fresh, err = s.host.load(context.Background(), r.key)
+	}
 	if err != nil {
 		if s.runs[r.key] == r {
 			delete(s.runs, r.key)
 			s.active.Add(-1)
 		}
-		if !errors.Is(err, ErrNoRun) {
+		if !errors.Is(err, ErrNoRun) && !db.Unasked(err) {
 			s.host.holdSoon(r.key, HeldDamaged, err)
 		}
 		return

@@ -139,7 +139,9 @@ func (h *Host) recover(ctx context.Context) error {
 		for n < len(all) && all[n].run == all[0].run {
 			n++
 		}
-		h.take(all[:n], seqs[all[0].run])
+		if err := h.take(all[:n], seqs[all[0].run]); err != nil {
+			return err
+		}
 		all = all[n:]
 	}
 	return nil

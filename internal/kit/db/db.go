@@ -308,6 +308,17 @@ func Translate(err error) error {
 	return translate(err)
 }
 
+// Unasked reports whether an error of a read says that the database could not be asked
+// just then, and nothing of what was to be read.
+func Unasked(err error) bool {
+	switch sqldb.Classify(err) {
+	case sqldb.FaultAway, sqldb.FaultTimeout, sqldb.FaultBusy, sqldb.FaultSerial, sqldb.FaultDenied:
+		return true
+	case sqldb.FaultOther, sqldb.FaultConflict, sqldb.FaultFull, sqldb.FaultReadOnly, sqldb.FaultIO, sqldb.FaultCorrupt, sqldb.FaultValue:
+	}
+	return false
+}
+
 func translate(err error) error {
 	switch {
 	case err == nil:
