@@ -341,7 +341,7 @@ const watch = `"$@" >log 2>&1 </dev/null & pid=$!; echo $pid >child; ` +
 func (s *Server) run() error {
 	s.cmd = exec.Command("sh", append([]string{"-c", watch, "sh"}, s.args...)...)
 	s.cmd.Dir = s.dir
-	s.cmd.Env = append(os.Environ(), "FOLDER="+s.dir)
+	s.cmd.Env = append(os.Environ(), "FOLDER="+s.dir, "TMPDIR="+s.dir)
 	if s.keep {
 		s.cmd.Env = append(s.cmd.Env, "KEEP=yes")
 	}
@@ -462,6 +462,7 @@ func (s *Server) once(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	var out bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, &out, &out
+	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir) // servers that are made at once share no temporary tables
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, err, out.String())

@@ -22,13 +22,14 @@ const (
 	CutAmid        // the server has it, and the line is gone at once
 )
 
-// Line is a way to a server over TCP that can be cut.
+// Line is a way to a server over TCP that can be cut, or stand still.
 type Line struct {
 	server *Server
 	listen net.Listener
 	mu     sync.Mutex
 	open   map[net.Conn]bool
 	down   bool
+	still  chan struct{} // until it is closed nothing gets through; nil as a rule
 	commit func() Fate
 	work   sync.WaitGroup
 }
@@ -73,16 +74,44 @@ func (l *Line) Down() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = true
+	l.flow()
 	for c := range l.open {
 		_ = c.Close()
 	}
 }
 
-// Up takes connections again.
+// Up takes connections again, and lets through what stood still.
 func (l *Line) Up() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = false
+	l.flow()
+}
+
+// Still keeps all connections and takes new ones, but nothing gets through.
+func (l *Line) Still() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.still == nil {
+		l.still = make(chan struct{})
+	}
+}
+
+func (l *Line) flow() {
+	if l.still != nil {
+		close(l.still)
+		l.still = nil
+	}
+}
+
+// through waits while nothing gets through.
+func (l *Line) through() {
+	l.mu.Lock()
+	still := l.still
+	l.mu.Unlock()
+	if still != nil {
+		<-still
+	}
 }
 
 func (l *Line) accept() {
@@ -125,6 +154,7 @@ func (l *Line) requests(client, server net.Conn, silent chan struct{}) {
 			l.close(client, server)
 			return
 		}
+		l.through()
 		fate := Pass
 		if bytes.Contains(buf[:n], []byte("COMMIT")) {
 			l.mu.Lock()
@@ -149,6 +179,7 @@ func (l *Line) answers(client, server net.Conn, silent chan struct{}) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
+		l.through()
 		if err == nil {
 			select {
 			case <-silent:

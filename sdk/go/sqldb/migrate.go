@@ -27,6 +27,7 @@ import (
 //
 // Returns ErrNewer if the tables were made by migrations that are not in fsys.
 func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, domain string, fsys fs.FS) error {
+	ctx = patiently(ctx)
 	variant, err := variantOf(ctx, db, dialect)
 	if err != nil {
 		return fmt.Errorf("migrate %s: %w", domain, err)

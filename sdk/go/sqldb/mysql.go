@@ -17,7 +17,7 @@ import (
 const mode = "'ANSI_QUOTES,PIPES_AS_CONCAT,IGNORE_SPACE,NO_BACKSLASH_ESCAPES," +
 	"STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 
-func openMySQL(address string, readOnly bool) (*sql.DB, error) {
+func openMySQL(address string, readOnly bool, l lines) (*sql.DB, error) {
 	wrong := fmt.Errorf("%w: %s; %s", ErrURL, Redact(address), forms)
 	u, err := url.Parse(address)
 	if err != nil || u.User == nil || strings.Trim(u.Path, "/") == "" {
@@ -45,7 +45,7 @@ func openMySQL(address string, readOnly bool) (*sql.DB, error) {
 	if cfg.Net == "tcp" && u.Hostname() == "" {
 		return nil, wrong
 	}
-	cfg.Timeout = dialTimeout
+	cfg.Timeout, cfg.DialFunc = dialTimeout, l.dial
 	cfg.ParseTime, cfg.ClientFoundRows = true, true
 	cfg.Collation = "utf8mb4_bin"
 	cfg.Logger = quiet{}

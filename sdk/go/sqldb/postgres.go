@@ -18,7 +18,7 @@ import (
 
 const dialTimeout = 2 * time.Second
 
-func openPostgres(address string, readOnly bool) (*sql.DB, error) {
+func openPostgres(address string, readOnly bool, l lines) (*sql.DB, error) {
 	u, err := url.Parse(address)
 	if err != nil || strings.TrimPrefix(u.Path, "/") == "" {
 		return nil, fmt.Errorf("%w: %s; %s", ErrURL, Redact(address), forms)
@@ -33,6 +33,7 @@ func openPostgres(address string, readOnly bool) (*sql.DB, error) {
 	if cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > dialTimeout {
 		cfg.ConnectTimeout = dialTimeout
 	}
+	cfg.DialFunc = l.dial
 	for name, value := range map[string]string{
 		"default_transaction_isolation": "read committed", "timezone": "UTC", "client_encoding": "UTF8", "standard_conforming_strings": "on",
 		"application_name": "sextant",

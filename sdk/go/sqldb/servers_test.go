@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/sqldb"
@@ -313,4 +314,54 @@ func TestMigrationsOfADialect(t *testing.T) {
 			t.Error(n)
 		}
 	})
+}
+
+// A server that does not answer, over a connection that stays, is not waited for longer
+// than it may be silent; a migration takes as long as it takes, and whoever has a limit of
+// their own keeps to that.
+func TestASilentServerIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []sqldb.Dialect{sqldb.Postgres, sqldb.MySQL} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			server := dbserver.Shared(t, kind)
+			line := server.Line(t)
+			const silence = 2 * time.Second
+			db, err := sqldb.OpenHasty(line.Address(t, server.Fresh(t)), silence)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			pause := map[sqldb.Dialect]string{sqldb.Postgres: "SELECT pg_sleep(3);", sqldb.MySQL: "SELECT SLEEP(3);"}[kind]
+			slow := fstest.MapFS{"202601010000_wait.sql": script("CREATE TABLE slow (id INTEGER NOT NULL PRIMARY KEY);\n" + pause)}
+			if err := sqldb.Migrate(t.Context(), db, kind, "slow", slow); err != nil {
+				t.Errorf("a migration that takes longer: %v", err)
+			}
+			ask := func(ctx context.Context) (time.Duration, error) {
+				begun := time.Now()
+				var n int
+				err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM slow WHERE id > ?", 0).Scan(&n)
+				return time.Since(begun), err
+			}
+			if _, err := ask(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			line.Still()
+			if took, err := ask(t.Context()); sqldb.Classify(err) != sqldb.FaultAway || took < silence || took > 3*silence {
+				t.Errorf("a read: %v after %s", err, took)
+			}
+			if took, err := ask(t.Context()); sqldb.Classify(err) != sqldb.FaultAway || took > 15*time.Second {
+				t.Errorf("a read on a new connection: %v after %s", err, took)
+			}
+			short, cancel := context.WithTimeout(t.Context(), time.Second/2)
+			defer cancel()
+			if took, err := ask(short); err == nil || took > silence {
+				t.Errorf("a read of somebody in a hurry: %v after %s", err, took)
+			}
+			line.Up()
+			if _, err := ask(t.Context()); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
 }

@@ -85,16 +85,20 @@ const forms = "want sqlite:<file>, postgres://user:password@host:5432/database o
 //
 // Returns ErrURL if the address has none of the forms.
 func Open(address string, readOnly bool) (*sql.DB, Dialect, error) {
+	return lines{silence}.open(address, readOnly)
+}
+
+func (l lines) open(address string, readOnly bool) (*sql.DB, Dialect, error) {
 	scheme, rest, _ := strings.Cut(address, ":")
 	switch {
 	case scheme == "sqlite" && rest != "":
 		db, err := openSQLite(rest, readOnly)
 		return db, SQLite, err
 	case scheme == "postgres" || scheme == "postgresql":
-		db, err := openPostgres(address, readOnly)
+		db, err := openPostgres(address, readOnly, l)
 		return pooled(db), Postgres, err
 	case scheme == "mysql" || scheme == "mariadb":
-		db, err := openMySQL(address, readOnly)
+		db, err := openMySQL(address, readOnly, l)
 		return pooled(db), MySQL, err
 	}
 	return nil, "", fmt.Errorf("%w: %s; %s", ErrURL, Redact(address), forms)

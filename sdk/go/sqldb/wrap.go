@@ -39,7 +39,10 @@ type connector struct {
 
 // Connect opens a connection.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	inner, err := c.inner.Connect(ctx)
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	var made *line
+	inner, err := c.inner.Connect(context.WithValue(ctx, madeKey{}, &made))
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +50,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, inner.Close())
 	}
-	return &conn{Conn: inner, dialect: c.dialect, kinds: kinds, kept: map[string]*stmt{}}, nil
+	return &conn{Conn: inner, dialect: c.dialect, kinds: kinds, kept: map[string]*stmt{}, line: made}, nil
 }
 
 // Driver is that of the server.
@@ -60,6 +63,7 @@ type conn struct {
 	dialect Dialect
 	kinds   typesOf
 	kept    map[string]*stmt
+	line    *line
 }
 
 // PrepareContext prepares a statement.
@@ -68,12 +72,13 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 }
 
 func (c *conn) prepare(ctx context.Context, query string) (*stmt, error) {
+	c.line.wait(ctx)
 	text := adapt(c.dialect, query)
 	inner, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	s := &stmt{Stmt: inner}
+	s := &stmt{Stmt: inner, line: c.line}
 	if c.kinds == nil {
 		return s, nil
 	}
@@ -125,6 +130,7 @@ func (c *conn) keep(ctx context.Context, query string) (*stmt, error) {
 
 // ExecContext runs a statement.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.line.wait(ctx)
 	if len(args) == 0 { // several statements in one text, and what cannot be prepared
 		return c.Conn.(driver.ExecerContext).ExecContext(ctx, adapt(c.dialect, query), nil)
 	}
@@ -179,15 +185,18 @@ func (c *conn) IsValid() bool {
 type stmt struct {
 	driver.Stmt
 	kinds []kind
+	line  *line
 }
 
 // ExecContext runs the statement.
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.line.wait(ctx)
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, s.fit(args))
 }
 
 // QueryContext reads rows.
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.line.wait(ctx)
 	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, s.fit(args))
 }
 
