@@ -811,6 +811,7 @@ func installations() map[string]string {
 		"identity_role": whole, "identity_token": "of a user", "identity_try": "of a name and an address",
 		"identity_user": whole, "object_cursor": "of a plugin",
 		"object_origin": mine, "object_ref": mine, "object_row": mine, "object_step": mine, "object_unique": mine, "object_value": mine,
+		"object_writer":   "of a process of a plugin",
 		"process_element": part, "process_incident_past": part, "message_chain": part,
 		"message_fresh": part, "message_target": part, "message_taken": part, "plugin_instance": whole, "plugin_release": whole,
 	}

@@ -146,6 +146,13 @@ func (l *Line) close(a, b net.Conn) {
 	delete(l.open, b)
 }
 
+// commits reports whether a request ends a transaction. What sets an isolation level has
+// the word, too.
+func commits(request []byte) bool {
+	word := []byte("COMMIT")
+	return bytes.Contains(bytes.ReplaceAll(bytes.ToUpper(request), []byte("COMMITTED"), nil), word)
+}
+
 func (l *Line) requests(client, server net.Conn, silent chan struct{}) {
 	buf := make([]byte, 64<<10)
 	for {
@@ -156,7 +163,7 @@ func (l *Line) requests(client, server net.Conn, silent chan struct{}) {
 		}
 		l.through()
 		fate := Pass
-		if bytes.Contains(buf[:n], []byte("COMMIT")) {
+		if commits(buf[:n]) {
 			l.mu.Lock()
 			fate = l.commit()
 			l.mu.Unlock()

@@ -52,6 +52,7 @@ type Store struct {
 	types   Types
 	sealer  *sealer
 	now     func() time.Time
+	commits commits       // under the token
 	write   chan struct{} // holds one token: there is one writer; SQLite has no more
 }
 
@@ -161,7 +162,10 @@ func (s *Store) Query(ctx context.Context, typ string, q wire.Query) ([]wire.Row
 
 // Do makes several changes together or not at all. References among the rows are
 // checked once fn has returned, so that their order does not matter. fn must use
-// the Tx alone and must not keep it.
+// the Tx alone and must not keep it. On a database server a commit whose answer was lost
+// is looked up: it is neither told as failed when it happened, nor the other way round.
+//
+// Returns ErrUnknown if that cannot be found out.
 func (s *Store) Do(ctx context.Context, by plugin.By, fn func(*Tx) error) error {
 	select {
 	case s.write <- struct{}{}:
@@ -169,7 +173,7 @@ func (s *Store) Do(ctx context.Context, by plugin.By, fn func(*Tx) error) error 
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	begun, err := s.db.BeginTx(ctx, nil)
+	begun, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -181,7 +185,7 @@ func (s *Store) Do(ctx context.Context, by plugin.By, fn func(*Tx) error) error 
 	if err := tx.Check(ctx); err != nil {
 		return err
 	}
-	return begun.Commit()
+	return s.commit(ctx, begun)
 }
 
 // resolve finds a type of a plugin.
