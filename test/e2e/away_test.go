@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +21,47 @@ const rests = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" 
 <sequenceFlow id="b" sourceRef="t" targetRef="u"/>
 <intermediateCatchEvent id="u"><timerEventDefinition><timeDuration>PT0.2S</timeDuration></timerEventDefinition></intermediateCatchEvent>
 <sequenceFlow id="c" sourceRef="u" targetRef="e"/><endEvent id="e"/></process></definitions>`
+
+// readiness is the status of /readyz.
+func readiness(t *testing.T, p *platform.Platform) int {
+	t.Helper()
+	resp, err := http.Get(p.URL + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close() // its status says all
+	return resp.StatusCode
+}
+
+// ready waits until /readyz has a status, and tells how long that took.
+func ready(t *testing.T, p *platform.Platform, want int) time.Duration {
+	t.Helper()
+	for begun := time.Now(); ; {
+		got := readiness(t, p)
+		if got == want {
+			return time.Since(begun)
+		}
+		if time.Since(begun) > time.Minute {
+			t.Fatalf("/readyz is %d and not %d", got, want)
+		}
+	}
+}
+
+// finished waits for runs, whose every step was done once.
+func finished(t *testing.T, p *platform.Platform, runs []string) {
+	t.Helper()
+	for _, run := range runs {
+		if r := p.Ended(run); r.State != "completed" {
+			t.Errorf("run %s is %s", run, r.State)
+		}
+	}
+	if got := len(p.Incidents()); got != 0 {
+		t.Errorf("%d incidents", got)
+	}
+	if r := p.Ended(p.Run(platform.Request{Process: "rests"})); r.State != "completed" {
+		t.Errorf("one afterwards is %s", r.State)
+	}
+}
 
 // While the database server is away who asks is told so soon, and runs go on by
 // themselves when it is back: each ends once.
@@ -53,38 +96,96 @@ func TestTheDatabaseServerIsAway(t *testing.T) {
 					t.Errorf("that took %s", took)
 				}
 			}
-			ready := func(want int) {
-				t.Helper()
-				for until := time.Now().Add(time.Minute); ; {
-					resp, err := http.Get(p.URL + "/readyz")
-					if err != nil {
-						t.Fatal(err)
-					}
-					_ = resp.Body.Close() // its status says all
-					if resp.StatusCode == want {
-						return
-					}
-					if time.Now().After(until) {
-						t.Fatalf("/readyz is %d and not %d", resp.StatusCode, want)
-					}
-				}
-			}
-			ready(http.StatusServiceUnavailable) // timers fire meanwhile
+			ready(t, p, http.StatusServiceUnavailable) // timers fire meanwhile
 			server.Start(t)
-			ready(http.StatusOK)
-			for _, run := range runs {
-				if r := p.Ended(run); r.State != "completed" {
-					t.Errorf("run %s is %s", run, r.State)
+			ready(t, p, http.StatusOK)
+			finished(t, p, runs)
+		})
+	}
+}
+
+// However long the database server is away, everything goes on soon after it is back.
+// SEXTANT_AWAY says how long: ten minutes are tried before a release.
+func TestTheDatabaseServerIsAwayForLong(t *testing.T) {
+	t.Parallel()
+	long := 30 * time.Second
+	if given := os.Getenv("SEXTANT_AWAY"); given != "" {
+		var err error
+		if long, err = time.ParseDuration(given); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kind := range []sqldb.Dialect{sqldb.Postgres, sqldb.MySQL} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			server := dbserver.Own(t, kind)
+			p := platform.Start(t, map[string]any{"database": server.Fresh(t)})
+			if err := p.Deploy([]byte(rests)); err != nil {
+				t.Fatal(err)
+			}
+			var runs []string
+			for range 50 {
+				runs = append(runs, p.Run(platform.Request{Process: "rests"}))
+			}
+			server.Stop(t, syscall.SIGKILL)
+			ready(t, p, http.StatusServiceUnavailable)
+			asks := time.NewTicker(time.Second)
+			defer asks.Stop()
+			for gone := time.Now(); time.Since(gone) < long; <-asks.C {
+				begun := time.Now()
+				err := p.Call(t.Context(), "POST", "/api/v1/runs", platform.Request{Process: "rests"}, nil)
+				var problem *client.Error
+				if !errors.As(err, &problem) || problem.Code != "database.away" || time.Since(begun) > 10*time.Second {
+					t.Errorf("after %s a start: %v, in %s", time.Since(gone), err, time.Since(begun))
+				}
+				if got := readiness(t, p); got != http.StatusServiceUnavailable {
+					t.Errorf("after %s /readyz is %d", time.Since(gone), got)
 				}
 			}
-			if got := len(p.Incidents()); got != 0 {
-				t.Errorf("%d incidents", got)
-			}
-			if r := p.Ended(p.Run(platform.Request{Process: "rests"})); r.State != "completed" {
-				t.Errorf("one afterwards is %s", r.State)
+			server.Start(t)
+			begun := time.Now()
+			took := ready(t, p, http.StatusOK)
+			finished(t, p, runs)
+			t.Logf("after %s away it was ready in %s, and its runs had ended after %s", long, took, time.Since(begun))
+			if took > 15*time.Second {
+				t.Errorf("it took %s to be ready", took)
 			}
 		})
 	}
+}
+
+// When the primary of a synchronous pair is gone and its standby takes over, runs go on
+// by themselves: what was acknowledged is there, and each ends once.
+func TestAStandbyTakesOver(t *testing.T) {
+	t.Parallel()
+	primary := dbserver.Own(t, sqldb.Postgres)
+	address := primary.Fresh(t)
+	standby := primary.Standby(t, true)
+	p := platform.Start(t, map[string]any{"database": dbserver.Pair(t, address, primary.Line(t), standby.Line(t))})
+	if err := p.Deploy([]byte(rests)); err != nil {
+		t.Fatal(err)
+	}
+	var runs []string
+	for range 50 {
+		runs = append(runs, p.Run(platform.Request{Process: "rests"}))
+	}
+	for n := range 5 {
+		id := fmt.Sprint("h", n)
+		p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": id, "name": id, "address": "127.0.0.1"}}, nil)
+	}
+	primary.Stop(t, syscall.SIGKILL)
+	killed := time.Now()
+	ready(t, p, http.StatusServiceUnavailable)
+	standby.Promote(t)
+	ready(t, p, http.StatusOK)
+	if took := time.Since(killed); took > 15*time.Second {
+		t.Errorf("it took %s to be ready", took)
+	}
+	finished(t, p, runs)
+	for n := range 5 {
+		p.Must("GET", fmt.Sprint("/api/v1/objects/host:host/h", n), nil, nil)
+	}
+	p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": "new", "name": "h", "address": "127.0.0.1"}}, nil)
 }
 
 // One commit in ten loses its answer, after it was carried out or before: nobody

@@ -216,8 +216,10 @@ func (s *Server) Fresh(t testing.TB) string {
 		}
 	}
 	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // a commit may wait for a standby that is gone
+		defer cancel()
 		for _, text := range drop {
-			_, _ = s.admin.ExecContext(context.Background(), text) // the whole server goes with the process
+			_, _ = s.admin.ExecContext(ctx, text) // the whole server goes with the process
 		}
 	})
 	return s.Address(name)
@@ -359,7 +361,7 @@ func (s *Server) run() error {
 
 // await connects until the server answers.
 func (s *Server) await() error {
-	address := "postgres://postgres@/postgres?host=" + s.dir
+	address := "postgres://postgres@/postgres?target_session_attrs=any&host=" + s.dir // a standby, too
 	if s.Kind == sqldb.MySQL {
 		address = "mysql://root@/mysql?socket=" + s.Socket()
 	}

@@ -34,6 +34,14 @@ func openPostgres(address string, readOnly bool, l lines) (*sql.DB, error) {
 		cfg.ConnectTimeout = dialTimeout
 	}
 	cfg.DialFunc = l.dial
+	switch attrs := u.Query().Get("target_session_attrs"); attrs {
+	case "", "primary", "read-write": // a session that only reads would not count as read-write
+		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	case "any":
+	default:
+		return nil, fmt.Errorf("%w: %s: target_session_attrs is %q: leave it out, the server that can be written is looked for",
+			ErrURL, Redact(address), attrs)
+	}
 	for name, value := range map[string]string{
 		"default_transaction_isolation": "read committed", "timezone": "UTC", "client_encoding": "UTF8", "standard_conforming_strings": "on",
 		"application_name": "sextant",

@@ -80,6 +80,9 @@ const forms = "want sqlite:<file>, postgres://user:password@host:5432/database o
 //	postgres://user:password@host:5432/database?sslmode=verify-full
 //	mysql://user:password@host:3306/database?tls=true
 //
+// Of a PostgreSQL server with standbys all are named, each with its port: the one that
+// can be written is looked for (host1:5432,host2:5432).
+//
 // A socket is named by ?host=/folder with PostgreSQL and ?socket=/file with
 // MySQL. With readOnly the connections cannot write. No connection is made yet.
 //

@@ -42,7 +42,8 @@ func TestOpenRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"", "sqlite:", "file.db", "mysql://root:hunter2@db",
 		"postgres://u:hunter2@h", "mysql://root:hunter2@db/x?charset=latin1", "postgres://u:hunter2@h/d?sslmode=hunter2",
-		"mysql://root:hunt%er2@db/x", "postgres://u:hunt%er2@h/d", "root:hunter2@tcp(db:3306)/x", "host=db password=hunter2", "::hunter2"} {
+		"mysql://root:hunt%er2@db/x", "postgres://u:hunt%er2@h/d", "root:hunter2@tcp(db:3306)/x", "host=db password=hunter2", "::hunter2",
+		"postgres://u:hunter2@a:1,b:2/d?target_session_attrs=standby"} {
 		t.Run(strings.ReplaceAll(address, "/", "_"), func(t *testing.T) {
 			t.Parallel()
 			_, _, err := sqldb.Open(address, false)
