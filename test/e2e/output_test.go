@@ -167,7 +167,11 @@ func keptOrTold(t *testing.T, what, text string) {
 			s = strings.TrimSuffix(s, "\n")
 		}
 		if !strings.HasPrefix(all[at:], s) {
-			t.Fatalf("%s: at byte %d stands %.100q, want %.100q", what, at, s, all[at:])
+			d := 0
+			for d < len(s) && at+d < len(all) && s[d] == all[at+d] {
+				d++
+			}
+			t.Fatalf("%s: at byte %d stands %.200q, want %.100q", what, at+d, s[d:], all[at+d:])
 		}
 		at += len(s)
 	}

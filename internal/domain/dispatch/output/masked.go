@@ -31,6 +31,9 @@ func (m *Masked) Take(call string, c wire.LogChunk, mask *secret.Mask) []wire.Lo
 	}
 	rows := m.kept[call]
 	k, goesOn := rows[c.Row]
+	if end := c.Offset + int64(len(c.Bytes)); goesOn && c.Lost == 0 && end <= k.Offset+int64(len(k.Bytes)) {
+		return again(c, k.Offset, mask) // it was sent a second time: what is kept back stays
+	}
 	goesOn = goesOn && len(k.Bytes) > 0 && k.Offset+int64(len(k.Bytes)) == c.Offset
 	if c.Lost > 0 { // nothing goes on behind a gap
 		delete(rows, c.Row)
@@ -46,6 +49,17 @@ func (m *Masked) Take(call string, c wire.LogChunk, mask *secret.Mask) []wire.Lo
 	masked := mask.Bytes(c.Bytes)
 	n := len(masked) - mask.Tail(masked)
 	rows[c.Row] = wire.LogChunk{Row: c.Row, Offset: c.Offset + int64(n), Bytes: slices.Clone(c.Bytes[n:])}
+	return []wire.LogChunk{{Row: c.Row, Offset: c.Offset, Bytes: masked[:n]}}
+}
+
+// again gives what may be stored of a piece that was taken before; from is where that
+// begins which is kept back.
+func again(c wire.LogChunk, from int64, mask *secret.Mask) []wire.LogChunk {
+	masked := mask.Bytes(c.Bytes)
+	n := min(int64(len(masked)-mask.Tail(masked)), from-c.Offset)
+	if n <= 0 {
+		return nil
+	}
 	return []wire.LogChunk{{Row: c.Row, Offset: c.Offset, Bytes: masked[:n]}}
 }
 
