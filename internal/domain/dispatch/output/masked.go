@@ -1,6 +1,7 @@
 package output
 
 import (
+	"hash/fnv"
 	"slices"
 	"sync"
 
@@ -12,8 +13,19 @@ import (
 // piece that could be the beginning of a secret is kept back until more comes, or
 // the call is over.
 type Masked struct {
-	mu   sync.Mutex
-	kept map[string]map[string]wire.LogChunk // by call and row
+	mu    sync.Mutex
+	kept  map[string]map[string]wire.LogChunk // by call and row
+	turns [64]sync.Mutex
+}
+
+// Turn gives who takes pieces of a call, and stores them, the time for that: of the same
+// pieces that come twice at once one would be stored without what the other was given.
+func (m *Masked) Turn(call string) (done func()) {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(call)) // a hash takes everything
+	turn := &m.turns[h.Sum32()%uint32(len(m.turns))]
+	turn.Lock()
+	return turn.Unlock
 }
 
 // Take gives what may be stored of a piece of a call's output.
