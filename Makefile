@@ -15,6 +15,7 @@ KILLS ?= 40
 PAUSES ?= 20
 SEEDS ?= 100000
 HISTORIES ?= 500
+CUTS ?= 20000
 KEY ?=
 PASSWORD ?=
 RELEASE := build/release
@@ -124,9 +125,10 @@ bench: build ## figures of this machine, build/bench.json; then what people feel
 	@.ci/packages chromium-headless-shell fonts-noto-cjk
 	@cd web && SEXTANT_BIN=$(abspath $(BIN)) npm run --silent measure || echo "the console could not be measured"
 
-soak: build ## releases and kills for SOAK minutes, then SEEDS seeds of the engine and HISTORIES of locks and leases; appends to build/soak.txt
+soak: build ## releases and kills for SOAK minutes, then SEEDS seeds of the engine, CUTS of power and HISTORIES of locks and leases; appends to build/soak.txt
 	SEXTANT_SOAK_MINUTES=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./test/chaos | tee -a build/soak.txt
 	SEXTANT_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 0 -v -run TestSimulation ./internal/engine | tee -a build/soak.txt
+	SEXTANT_CUTS=$(CUTS) $(GO) test -count=1 -timeout 0 -v -run Power ./internal/kit/db | tee -a build/soak.txt
 	$(GO) test -count=$(HISTORIES) -timeout 0 -run Linearizable ./internal/domain/control ./internal/domain/job | tee -a build/soak.txt
 
 gen: web/node_modules/.package-lock.json ## api/openapi.yaml and the types of both clients

@@ -18,6 +18,9 @@ func (a *app) configCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for i := range l.Items {
+				l.Items[i].Value = l.Items[i].Shown()
+			}
 			return a.Show(l.Items, func(w io.Writer) {
 				for _, i := range l.Items {
 					fmt.Fprintf(w, "%s\t%s\t%s\n", i.Key, i.Value, i.Origin)

@@ -207,7 +207,7 @@ func (s *Server) openDatabase(ctx context.Context) error {
 	s.db = d
 	s.group.OnStop("database", func(context.Context) error { return d.Close() })
 	if s.folder.away {
-		err = s.folder.belongs(d.First())
+		err = errors.Join(s.folder.belongs(d.First()), s.warnOf(ctx, d))
 	} else {
 		d.Reserve(s.folder.path("reserve"), reserveBytes)
 	}
@@ -220,6 +220,15 @@ func (s *Server) openDatabase(ctx context.Context) error {
 		}
 	}
 	return upgrade.done()
+}
+
+// warnOf tells what has a database server forget in a power cut what it acknowledged.
+func (s *Server) warnOf(ctx context.Context, d *db.DB) error {
+	fragile, err := d.Fragile(ctx)
+	for _, what := range fragile {
+		s.Log.WarnContext(ctx, "the database server may lose in a power cut what it acknowledged", "setting", what)
+	}
+	return err
 }
 
 // holder says who uses the database. The folder is held by one server at a time,

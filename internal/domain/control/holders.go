@@ -139,6 +139,9 @@ func (d *Door) Edit(ctx context.Context, project string, objects []string, reaso
 				return nil, err
 			}
 			leave()
+			if shown, _, unknown := d.inSight(ctx, o, []*Lock{l}, nil); unknown != nil || len(shown) == 0 {
+				return nil, errs.New(errs.Locked, "control.locked", "%s cannot be used now: choose another", o).With("object", o)
+			}
 			return nil, locked(l, project, toChange)
 		}
 	}

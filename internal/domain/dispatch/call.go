@@ -57,10 +57,8 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk, only bool)
 		return nil, err
 	}
 	answer.Hide(mask, rows)
-	if rest := s.streams.Rest(t.callKey(c), mask); len(rest) > 0 {
-		if err := s.keepOutput(int64(t.Job.Run), keyOf(t.Job), c.Round, rest); err != nil {
-			return nil, err
-		}
+	if err := s.keepRest(t, c, mask); err != nil {
+		return nil, err
 	}
 	a := &kept{c, rows}
 	if only && !t.Svc.Action.Async {
@@ -68,6 +66,16 @@ func (s *Service) send(ctx context.Context, t *task, c *record.Chunk, only bool)
 		return rows, nil
 	}
 	return s.store(ctx, t, a)
+}
+
+// keepRest stores what was kept back of the output of a call that is over.
+func (s *Service) keepRest(t *task, c *record.Chunk, mask *secret.Mask) error {
+	defer s.streams.Turn(t.callKey(c))()
+	rest := s.streams.Rest(t.callKey(c), mask)
+	if len(rest) == 0 {
+		return nil
+	}
+	return s.keepOutput(int64(t.Job.Run), keyOf(t.Job), c.Round, rest)
 }
 
 // goOut readies a call that is about to be sent, and notes that. Without an error it

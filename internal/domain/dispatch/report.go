@@ -39,6 +39,7 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 				piece.Row, piece.Offset, piece.Lost)
 		}
 	}
+	defer s.streams.Turn(key)()
 	for _, piece := range batch.Chunks {
 		pieces = append(pieces, s.streams.Take(key, piece, mask)...)
 	}

@@ -135,6 +135,12 @@ func (s *Service) Activate(ctx context.Context, p Pull) ([]Job, error) {
 			return nil, context.Cause(ctx)
 		}
 		done()
+		if ctx, err = api.Again(ctx); err == nil {
+			err = identity.Require(ctx, "job.work", p.Project)
+		}
+		if err != nil { // it was taken away while the worker waited
+			return nil, err
+		}
 	}
 }
 

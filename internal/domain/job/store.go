@@ -2,7 +2,9 @@ package job
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -107,6 +109,13 @@ func soonest(ctx context.Context, q db.Querier, c choice) (time.Time, error) {
 	return clock.FromMicros(free), err
 }
 
+// newLease makes the number of a lease: nobody guesses it who was not told.
+func newLease() int64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return int64(binary.BigEndian.Uint64(b[:])>>2) + 1
+}
+
 // lease takes jobs for a worker, those that were free first.
 func lease(ctx context.Context, tx *db.Tx, c choice, now, until time.Time) ([]Job, error) {
 	where, all := c.where()
@@ -119,7 +128,7 @@ func lease(ctx context.Context, tx *db.Tx, c choice, now, until time.Time) ([]Jo
 	var jobs []Job
 	for _, r := range found {
 		r.free, r.workerOf = clock.Micros(until), c.pull.Worker
-		r.lease++
+		r.lease = newLease()
 		if _, err := tx.Exec("UPDATE job_open SET free = ?, worker = ?, lease = ? WHERE job = ?",
 			r.free, r.workerOf, r.lease, r.key); err != nil {
 			return nil, err

@@ -279,6 +279,22 @@ func (a *API) again(r *http.Request) (context.Context, error) {
 	return ctx, a.deps.Authorize(ctx, e.Permission, "")
 }
 
+type againKey struct{}
+
+// Again finds out anew who asks in ctx, for a request that has waited: meanwhile a right
+// may have been taken away, and the token itself. It gives ctx where no request asks.
+func Again(ctx context.Context) (context.Context, error) {
+	again, ok := ctx.Value(againKey{}).(func() (context.Context, error))
+	if !ok {
+		return ctx, nil
+	}
+	now, err := again()
+	if err != nil {
+		return nil, err
+	}
+	return context.WithValue(now, againKey{}, again), nil
+}
+
 // Authorize checks a permission on a project, for the domains that do not know
 // who asks.
 func (a *API) Authorize(ctx context.Context, permission, project string) error {
@@ -315,6 +331,11 @@ func (a *API) Handler() http.Handler {
 		if err != nil {
 			ctx = r.Context()
 		}
+		asked := r
+		ctx = context.WithValue(ctx, againKey{}, func() (context.Context, error) {
+			ctx, _, err := a.deps.Authenticate(asked)
+			return ctx, err
+		})
 		r = r.WithContext(context.WithValue(ctx, identityKey{}, identity{principal, err}))
 		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer func() { sw.route = r.Pattern }() // the mux writes it into the request that it gets

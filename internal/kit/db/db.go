@@ -149,6 +149,12 @@ func (d *DB) forget() {
 	d.stmts = map[string]*sql.Stmt{}
 }
 
+// Fragile lists what has the database server forget, in a power cut, what it
+// acknowledged; its error is that of the question.
+func (d *DB) Fragile(ctx context.Context) ([]string, error) {
+	return sqldb.Fragile(ctx, d.read, d.dialect)
+}
+
 // Dialect tells which SQL dialect the database speaks.
 func (d *DB) Dialect() sqldb.Dialect { return d.dialect }
 

@@ -454,6 +454,7 @@ func (s *Server) initMariaDB() error {
 	}
 	s.args = []string{bin, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"),
 		"--socket=" + s.Socket(), "--pid-file=" + filepath.Join(s.dir, "pid"), "--skip-networking", "--skip-log-bin",
+		"--tmpdir=" + s.dir, // else a server that starts removes what another one has there
 		"--innodb-flush-log-at-trx-commit=" + flush, "--innodb-buffer-pool-size=128M",
 		"--innodb-log-file-size=64M", "--innodb-doublewrite=" + doublewrite, "--max-connections=600", "--performance-schema=off",
 		"--character-set-server=latin1", "--collation-server=latin1_swedish_ci", "--default-time-zone=+08:00", "--sql-mode="}

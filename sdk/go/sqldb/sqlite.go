@@ -5,12 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 
 	"modernc.org/sqlite" // registers the driver "sqlite" and carries its error type
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
 func openSQLite(path string, readOnly bool) (*sql.DB, error) {
+	if !readOnly { // a new one is read by its owner alone; one that is there keeps its rights
+		if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+			_ = f.Close() // it is empty
+		}
+	}
 	db, err := sql.Open("sqlite", dsn(path, readOnly))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
