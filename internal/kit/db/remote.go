@@ -19,7 +19,7 @@ const (
 	aloneTries  = 4                // times that one goes alone
 	waveTime    = time.Minute      // that a wave may take before its connection counts as broken
 	againAfter  = time.Second / 4  // between two tries to reach a server that is away
-	reachTime   = 3 * time.Second  // of one try
+	reachTime   = 3 * time.Second  // of the first try; a server that has just come back is slow, so that the next ones take longer
 	resolveTime = 15 * time.Second // of one try to learn what became of a commit
 )
 
@@ -355,9 +355,9 @@ func (d *DB) resolve(group []*work, cause error) (kept, known bool) {
 // back waits until the server can be reached again and gives the works that
 // waited for it: those whose callers can give up are told at once.
 func (d *DB) back(group []*work, cause error) []*work {
-	for {
+	for term := reachTime; ; term = min(2*term, resolveTime) {
 		if !ended(d.closing) {
-			if _, err := d.reach(reachTime); err == nil {
+			if _, err := d.reach(term); err == nil {
 				d.refused.Store(nil)
 				return group
 			}

@@ -49,6 +49,7 @@ func TestASynchronousStandbyTakesOver(t *testing.T) {
 	primary.Stop(t, syscall.SIGKILL)
 	killed := time.Now()
 	standby.Promote(t)
+	t.Logf("promoted after %s", time.Since(killed))
 	if err := d.Do(context.Background(), insert(-1)); err != nil { // waits for it
 		t.Fatal(err)
 	}
