@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"sextant/internal/config"
 	"sextant/internal/kit/clock"
@@ -346,7 +347,12 @@ func TestAReadOnlyFolder(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+	readOnly := func() error { return syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, "") }
+	err = readOnly()
+	for until := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EBUSY) && time.Now().Before(until); {
+		err = readOnly() // a process that is just being started still has the files of this one
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	if _,
