@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sextant/sdk/go/sqldb"
@@ -14,7 +15,7 @@ const mostRows = 64
 
 // later is what the functions of a commit on a server have left to be written together,
 // before it: a statement of many rows takes one way to the server and back, as one of a
-// single row does. It belongs to the writer's goroutine.
+// single row does, and PostgreSQL takes all of them at once. It belongs to the writer's goroutine.
 type later struct {
 	order  []string // texts, as they came first
 	rows   map[string]*leftRows
@@ -32,7 +33,6 @@ type leftTable struct {
 // leftRows are the rows of one text.
 type leftRows struct {
 	remove bool
-	put    bool // over what is there
 	values [][]any
 	keys   map[any]bool // the first values
 }
@@ -114,7 +114,7 @@ func (t *Tx) Settle(text string, key any) error {
 	if of == nil || !of.keys[key] {
 		return nil
 	}
-	if err := t.db.later.write(t.own(), t.db, text, of); err != nil {
+	if err := t.db.later.send(t.own(), t.db, []sqldb.Rows{of.of(text)}); err != nil {
 		return t.fault(err)
 	}
 	of.values, of.keys = nil, map[any]bool{}
@@ -126,52 +126,65 @@ func (l *later) reset() { l.order, l.rows, l.tables = nil, nil, nil }
 // flush writes all that was left, and forgets it: rows first, and then what is removed.
 func (l *later) flush(ctx context.Context, d *DB) error {
 	defer l.reset()
+	var all, removed []sqldb.Rows
 	for _, text := range l.order {
-		if of := l.rows[text]; !of.remove {
-			if err := l.write(ctx, d, text, of); err != nil {
-				return err
-			}
+		if rows := l.rows[text].of(text); rows.Removes {
+			removed = append(removed, rows)
+		} else {
+			all = append(all, rows)
 		}
 	}
 	for table, of := range l.tables {
-		if err := l.settle(ctx, d, table, of); err != nil {
-			return err
+		all = append(all, of.settled(table)...)
+	}
+	return l.send(ctx, d, append(all, removed...))
+}
+
+func (r *leftRows) of(text string) sqldb.Rows {
+	return sqldb.Rows{Text: text, Removes: r.remove, Counted: !r.remove, Values: r.values}
+}
+
+// settled says the last word about the rows of a table.
+func (of *leftTable) settled(table string) []sqldb.Rows {
+	var put, gone [][]any
+	for _, key := range of.order {
+		if values := of.rows[key]; values != nil {
+			put = append(put, values)
+		} else {
+			gone = append(gone, []any{key[0], key[1]})
 		}
 	}
-	for _, text := range l.order {
-		if of := l.rows[text]; of.remove {
-			if err := l.write(ctx, d, text, of); err != nil {
-				return err
-			}
+	return []sqldb.Rows{
+		{Text: "DELETE FROM " + table + " WHERE (" + of.columns[0] + ", " + of.columns[1] + ") = (?, ?)", Removes: true, Values: gone},
+		{Text: sqldb.Upsert(table, 2, of.columns), Values: put},
+	}
+}
+
+// send writes rows, all of them together where the server takes that.
+func (l *later) send(ctx context.Context, d *DB, all []sqldb.Rows) error {
+	all = slices.DeleteFunc(all, func(r sqldb.Rows) bool { return len(r.Values) == 0 })
+	if len(all) == 0 {
+		return nil
+	}
+	if sent, err := sqldb.Send(ctx, d.conn, all); sent || err != nil {
+		return err
+	}
+	for _, rows := range all {
+		if err := l.write(ctx, d, rows); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// settle says the last word about the rows of a table.
-func (l *later) settle(ctx context.Context, d *DB, table string, of *leftTable) error {
-	put, gone := &leftRows{put: true}, &leftRows{remove: true}
-	for _, key := range of.order {
-		if values := of.rows[key]; values != nil {
-			put.values = append(put.values, values)
-		} else {
-			gone.values = append(gone.values, []any{key[0], key[1]})
-		}
-	}
-	if err := l.write(ctx, d, "DELETE FROM "+table+" WHERE ("+of.columns[0]+", "+of.columns[1]+") = (?, ?)", gone); err != nil {
-		return err
-	}
-	return l.write(ctx, d, sqldb.Upsert(table, 2, of.columns), put)
-}
-
 // write writes rows in portions of few sizes, so that few statements are prepared.
-func (l *later) write(ctx context.Context, d *DB, text string, of *leftRows) error {
-	for rest := of.values; len(rest) > 0; {
+func (l *later) write(ctx context.Context, d *DB, rows sqldb.Rows) error {
+	for rest := rows.Values; len(rest) > 0; {
 		n := mostRows
 		for n > len(rest) {
 			n /= 2
 		}
-		s, err := d.prepared(ctx, many(text, of.remove, n))
+		s, err := d.prepared(ctx, many(rows.Text, rows.Removes, n))
 		if err != nil {
 			return err
 		}
@@ -183,7 +196,7 @@ func (l *later) write(ctx context.Context, d *DB, text string, of *leftRows) err
 		if res, err = s.ExecContext(ctx, args...); err != nil {
 			return err
 		}
-		if written, err := res.RowsAffected(); err == nil && !of.remove && !of.put && written != int64(n) {
+		if written, err := res.RowsAffected(); err == nil && rows.Counted && written != int64(n) {
 			return fmt.Errorf("%d of %d rows were written", written, n)
 		}
 		rest = rest[n:]
