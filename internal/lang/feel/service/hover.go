@@ -32,7 +32,7 @@ func Hover(text string, offset int, env Env) (info Info, ok bool) {
 	if a == nil {
 		return Info{}, false
 	}
-	if info, ok = a.declaration(offset); ok {
+	if info, ok = a.declaration(offset, len(text)); ok {
 		return info, true
 	}
 	for _, f := range a.around(offset) {
@@ -98,9 +98,10 @@ var wordDocs = map[string]string{
 	"in":        "`x in tests`: whether x passes one of the tests, such as `[1..5]`, `> 3` or a value.",
 }
 
-// declaration describes a name where it is declared or stands behind a dot.
-func (a *analysis) declaration(offset int) (Info, bool) {
-	within := func(id syntax.Ident) bool { return id.Pos <= offset && offset <= id.End }
+// declaration describes a name where it is declared or stands behind a dot, within a text
+// of a length: what closes the text is not of it.
+func (a *analysis) declaration(offset, length int) (Info, bool) {
+	within := func(id syntax.Ident) bool { return id.Pos <= offset && offset <= id.End && id.End <= length }
 	for _, f := range a.facts {
 		for i, id := range declared(f.node) {
 			if within(id) {

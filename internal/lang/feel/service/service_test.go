@@ -182,6 +182,7 @@ func TestHover(t *testing.T) {
 		{"start |- start", "days and time duration", ""},
 		{"1 + limi|t + (", "limit: number", ""},
 		{"if lim|it > 1 the", "limit: number", ""},
+		{"{a: 1, b|", "b: Null", "entry"},
 		{"date and ti|me(\"x\")", "date and time(from)\ndate and time(date, time)\ndate and time(date, timezone)", "DMN 1.5, 10.3.4.1"},
 	} {
 		text, at := cut(t, tt.text)
@@ -190,7 +191,7 @@ func TestHover(t *testing.T) {
 			t.Errorf("%s: %v %+v, want %q with %q", tt.text, ok, got, tt.title, tt.doc)
 		}
 	}
-	for _, text := range []string{"|", "1 + \"|"} {
+	for _, text := range []string{"|", "1 + \"|", "{A(|"} {
 		text, at := cut(t, text)
 		if got, ok := service.Hover(text, at, service.Env{}); ok {
 			t.Errorf("%q: %+v", text, got)

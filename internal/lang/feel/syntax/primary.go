@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"sextant/internal/lang/feel/value"
@@ -280,6 +281,11 @@ func (p *parser) entry(name string) (Node, error) {
 	return p.expression()
 }
 
+// withinName reports whether a name may go on with a token (DMN 1.5, 10.3.1.2, rules 27 to 30).
+func (t token) withinName() bool {
+	return t.kind == tokenName || t.kind == tokenNumber || t.kind == tokenOp && strings.Contains(" + - * ** / . ' ", " "+t.text+" ")
+}
+
 // key reads the key of a context entry up to its colon.
 func (p *parser) key() (Ident, error) {
 	start, end := p.tok.pos, p.tok.pos
@@ -294,7 +300,7 @@ func (p *parser) key() (Ident, error) {
 		return Ident{}, p.fail("want the key of an entry, found %s", p.tok.describe())
 	}
 	for !p.tok.is(":") {
-		if p.tok.kind == tokenEnd || p.tok.is(",") || p.tok.is("}") || p.tok.is("{") {
+		if !p.tok.withinName() {
 			return Ident{}, p.fail("want \":\" after the key, found %s", p.tok.describe())
 		}
 		end = p.tok.end
