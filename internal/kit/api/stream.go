@@ -34,6 +34,8 @@ type Feed struct {
 	// Every is the shortest time between two looks at After, so that a thing that
 	// changes a thousand times a second is told of some ten times; 0 is at once.
 	Every time.Duration
+	// Last pokes with the news after which little comes: After is asked at once.
+	Last <-chan struct{}
 	// Allowed checks again, every few seconds, whether the subject of ctx may see
 	// this very thing; nil where the endpoint's permission is all there is.
 	Allowed func(ctx context.Context) error
@@ -163,6 +165,7 @@ func (s *stream) settle() bool {
 		select {
 		case <-s.r.Context().Done():
 			return false
+		case <-s.feed.Last:
 		case <-tick:
 		}
 	}

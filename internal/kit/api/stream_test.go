@@ -132,6 +132,43 @@ func TestAStreamGoesOnAndIsResumed(t *testing.T) {
 	}
 }
 
+// What changes often is told of now and then, and its end at once.
+func TestTheLastNewsWaitForNothing(t *testing.T) {
+	t.Parallel()
+	r, f := newRig(t), newFeed()
+	f.sent = []string{"a"}
+	last := make(chan struct{}, 1)
+	r.Handle(api.Endpoint{Method: "GET", Path: "/events", Permission: api.SignedIn, Query: []string{"after"}},
+		func(w http.ResponseWriter, q *http.Request) error {
+			return r.Stream(w, q, api.Feed{After: f.after, News: f.news, Every: time.Hour, Last: last})
+		})
+	next, _ := r.listen("/events")
+	next()
+	<-f.asked
+	f.sent = append(f.sent, "b")
+	f.news <- struct{}{}
+	told := make(chan string, 1)
+	go func() { got, _ := next(); told <- got }()
+	eventually(t, func() error {
+		if len(f.news) > 0 {
+			return errors.New("the news were not taken")
+		}
+		return nil
+	})
+	if len(f.asked) > 0 {
+		t.Error("it did not wait")
+	}
+	last <- struct{}{}
+	select {
+	case got := <-told:
+		if got != "id: 2\nevent: thing\ndata: b\n" {
+			t.Errorf("%q", got)
+		}
+	case <-time.After(patience):
+		t.Error("the last news are not told")
+	}
+}
+
 func TestAStreamIsKeptAlive(t *testing.T) {
 	t.Parallel()
 	r, f := newRig(t), newFeed()

@@ -104,6 +104,7 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 				return err
 			}
 		}
+		tx.AfterCommit(func() { s.ends.Poke(int64(r.Key)) })
 		return s.end(tx, r, e, c.Now)
 	}
 	return nil

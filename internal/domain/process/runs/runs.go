@@ -73,14 +73,15 @@ type Service struct {
 	Deps
 	host   Host
 	door   *control.Door
-	news   *bus.Hub[int64]
+	news   bus.Hub[int64]
+	ends   bus.Hub[int64]
 	active active.Runs
 	family family
 }
 
 // New makes the service over a migrated database; Attach connects it.
 func New(d Deps) *Service {
-	return &Service{Deps: d, news: &bus.Hub[int64]{}}
+	return &Service{Deps: d}
 }
 
 // Attach connects the engine and the door.
@@ -94,6 +95,9 @@ func (s *Service) Changed(run state.Key) { s.news.Poke(int64(run)) }
 
 // News is poked when there is news of a run, until the function is called.
 func (s *Service) News(run api.Key) (<-chan struct{}, func()) { return s.news.Listen(int64(run)) }
+
+// Ends is poked when a run has ended, until the function is called.
+func (s *Service) Ends(run api.Key) (<-chan struct{}, func()) { return s.ends.Listen(int64(run)) }
 
 // Look lets fn read the state of a run that goes on; durable.ErrNoRun where it is over.
 func (s *Service) Look(ctx context.Context, run api.Key, fn func(*state.Run, *program.Program)) error {

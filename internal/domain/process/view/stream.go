@@ -260,6 +260,8 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 	}
 	news, stop := s.Runs.News(api.Key(key))
 	defer stop()
+	ends, forget := s.Runs.Ends(api.Key(key))
+	defer forget()
 	shared, leave := s.views.open(s.Dispatch, api.Key(key))
 	defer leave()
 	v := &watch{s: s, key: api.Key(key), view: shared, told: -1}
@@ -270,5 +272,5 @@ func (s *Service) events(a *api.API, w http.ResponseWriter, r *http.Request) err
 		_, err := s.Runs.Readable(ctx, api.Key(key))
 		return err
 	}
-	return a.Stream(w, r, api.Feed{After: v.after, News: news, Every: viewEvery, Allowed: allowed})
+	return a.Stream(w, r, api.Feed{After: v.after, News: news, Every: viewEvery, Last: ends, Allowed: allowed})
 }
