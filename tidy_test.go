@@ -111,9 +111,10 @@ type floor struct {
 }
 
 func floors() []floor {
-	kit, sdk, lang, engine := "internal/kit", "sdk/go", "internal/lang", "internal/engine"
-	below := []string{kit, sdk, lang, engine}
+	kit, sdk, lang, engine, key := "internal/kit", "sdk/go", "internal/lang", "internal/engine", "internal/key"
+	below := []string{kit, sdk, lang, engine, key}
 	list := []floor{
+		{"internal/key", nil},
 		{"internal/lang/rolling", nil},
 		{"internal/lang/objectpath", []string{"internal/lang/rolling"}},
 		{"internal/lang/manifest", []string{"internal/lang/objectpath", "internal/lang/rolling", "sdk/go/wire"}},
@@ -121,10 +122,10 @@ func floors() []floor {
 		{"internal/lang/xmltree", nil},
 		{"internal/lang/dmn", []string{"internal/lang/dmn", "internal/lang/feel", "internal/lang/xmltree"}},
 		{"internal/lang/bpmn", []string{"internal/lang/feel", "internal/lang/xmltree"}},
-		{"internal/engine/durable", []string{engine, lang, kit}},
-		{"internal/engine/enginetest", []string{engine, lang, kit}},
-		{"internal/engine", []string{engine, lang}},
-		{"internal/kit", []string{kit, sdk}},
+		{"internal/engine/durable", []string{engine, lang, kit, key}},
+		{"internal/engine/enginetest", []string{engine, lang, kit, key}},
+		{"internal/engine", []string{engine, lang, key}},
+		{"internal/kit", []string{kit, sdk, key}},
 		{"internal/driver", []string{kit, sdk}},
 		{"internal/compat", []string{"internal/domain", lang, kit, sdk}},
 		{"internal/config", []string{kit}},
