@@ -95,3 +95,35 @@ func TestAnAnswerDoesNotTellWhatConnectionsThereAre(t *testing.T) {
 		})
 	}
 }
+
+// The numbers of a summary are those of the runs that its filter selects and that the
+// caller may see: the open tasks in them, too.
+func TestASummaryCountsWhatItsFilterSelects(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	vic := w.user("vic", "dev", "run.read", "task.read")
+	ask := asks("", reading("odd/touch/change", ""))
+	if err := w.Deploy([]byte(ask)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Deploy([]byte(strings.Replace(ask, `process id="p"`, `process id="q"`, 1))); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []platform.Request{{Process: "p", Objects: []string{"host:host/dev-1"}},
+		{Process: "q", Objects: []string{"host:host/dev-2"}},
+		{Process: "p", Objects: []string{"host:host/prod-1"}}} {
+		task(t, w.Platform, w.Run(r), "Ask")
+	}
+	for query, want := range map[string][2]int64{"": {3, 2}, "process=p": {2, 1}, "process=q": {1, 1}, "process=none": {0, 0},
+		"called=only": {0, 0}, "object=host:host/prod-1": {1, 0}, "subject=nobody": {0, 0}, "text=q": {1, 1}, "until=2020-01-01T00:00:00Z": {0, 0}} {
+		for i, c := range []*client.Client{w.Client, vic} {
+			var s client.ProcessSummary
+			if err := c.Call(t.Context(), "GET", "/api/v1/runs/summary?"+query, nil, &s); err != nil {
+				t.Fatal(query, err)
+			}
+			if s.Waiting != want[i] || s.Total < want[i] {
+				t.Errorf("%q: %d tasks in %d runs, want %d", query, s.Waiting, s.Total, want[i])
+			}
+		}
+	}
+}

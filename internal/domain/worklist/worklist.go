@@ -213,9 +213,13 @@ func (l *List) Open(ctx context.Context, runs []api.Key) (map[api.Key]int, error
 	return open, nil
 }
 
-// Count tells how many tasks of a project are open that the subject of ctx may see.
-func (l *List) Count(ctx context.Context, project string) (n int, err error) {
+// Count tells how many tasks of a project are open that the subject of ctx may see, of
+// those for which a condition holds on worklist_task; an empty one is all.
+func (l *List) Count(ctx context.Context, project, condition string, values ...any) (n int, err error) {
 	where, args := l.inSight(ctx, project)
+	if condition != "" {
+		where, args = where+" AND "+condition, append(args, values...)
+	}
 	err = l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE "+where, args...).Scan(&n)
 	return n, err
 }

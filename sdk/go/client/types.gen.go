@@ -2377,7 +2377,7 @@ type ProcessSummary struct {
 	States map[string]int64 `json:"states"`
 	Total  int64            `json:"total"`
 
-	// Waiting Open tasks of people
+	// Waiting Open tasks of people in these runs
 	Waiting int64 `json:"waiting"`
 }
 

@@ -3242,7 +3242,7 @@ export interface components {
             total: number;
             /**
              * Format: int64
-             * @description Open tasks of people
+             * @description Open tasks of people in these runs
              */
             waiting: number;
         };
