@@ -137,7 +137,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err := p.versions.Number(ctx); err != nil {
 		return nil, err
 	}
-	tasks.Seen, tasks.Able = p.runs.Seen, p.identity.MayCompleteTasks
+	tasks.Seen, tasks.Person, tasks.People = p.runs.Seen, p.identity.Person, p.identity.People
 	p.engine, err = durable.Open(ctx, p.host(s))
 	if err != nil {
 		return nil, err

@@ -43,9 +43,11 @@ func TestAnAnswerDoesNotTellWhatConnectionsThereAre(t *testing.T) {
 		}
 	}
 	for name, ask := range map[string]func(connection string) func() error{
-		"a-variable":  func(c string) func() error { return started("connection/" + c) },
-		"in-a-list":   func(c string) func() error { return started([]any{1, "connection/" + c}) },
-		"a-secret":    func(c string) func() error { return started(map[string]any{"$secret": "connection/" + c + "#password"}) },
+		"a-variable": func(c string) func() error { return started("connection/" + c) },
+		"in-a-list":  func(c string) func() error { return started([]any{1, "connection/" + c}) },
+		"a-secret": func(c string) func() error {
+			return started(map[string]any{"$secret": "connection/" + c + "#password"})
+		},
 		"among-words": func(c string) func() error { return started("see connection/" + c + ", please") },
 		"an-address":  func(c string) func() error { return started("https://example.org/connection/" + c) },
 		"an-input": func(c string) func() error {
@@ -115,7 +117,8 @@ func TestASummaryCountsWhatItsFilterSelects(t *testing.T) {
 		task(t, w.Platform, w.Run(r), "Ask")
 	}
 	for query, want := range map[string][2]int64{"": {3, 2}, "process=p": {2, 1}, "process=q": {1, 1}, "process=none": {0, 0},
-		"called=only": {0, 0}, "object=host:host/prod-1": {1, 0}, "subject=nobody": {0, 0}, "text=q": {1, 1}, "until=2020-01-01T00:00:00Z": {0, 0}} {
+		"called=only": {0, 0}, "object=host:host/prod-1": {1, 0}, "subject=nobody": {0, 0}, "text=q": {1, 1},
+		"until=2020-01-01T00:00:00Z": {0, 0}} {
 		for i, c := range []*client.Client{w.Client, vic} {
 			var s client.ProcessSummary
 			if err := c.Call(t.Context(), "GET", "/api/v1/runs/summary?"+query, nil, &s); err != nil {
@@ -125,5 +128,116 @@ func TestASummaryCountsWhatItsFilterSelects(t *testing.T) {
 				t.Errorf("%q: %d tasks in %d runs, want %d", query, s.Waiting, s.Total, want[i])
 			}
 		}
+	}
+}
+
+// grant makes a user with rights of several environments and roles, and logs in.
+func (w *world) grant(name string, grants []client.IdentityGrant, roles ...client.IdentityMembership) *client.Client {
+	w.t.Helper()
+	w.Must("POST", "/api/v1/users",
+		client.IdentityNewUser{Name: name, Password: "a long password", Grants: grants, Roles: roles}, nil)
+	var out client.SessionOutBody
+	w.Must("POST", "/api/v1/session", client.LoginInBody{Name: name, Password: "a long password"}, &out)
+	return &client.Client{URL: w.URL, Token: out.Token}
+}
+
+func rights(environment string, permissions ...string) (all []client.IdentityGrant) {
+	for _, p := range permissions {
+		all = append(all, client.IdentityGrant{Permission: p, Project: "default", Environment: environment})
+	}
+	return all
+}
+
+// of gives the task of a run as a client finds it among those of the run.
+func (w *world) of(c *client.Client, run string) (all []client.WorklistTask) {
+	w.t.Helper()
+	var page client.PageOfWorklistTask
+	if err := c.Call(w.t.Context(), "GET", "/api/v1/tasks?run="+run, nil, &page); err != nil {
+		w.t.Fatal(err)
+	}
+	return page.Items
+}
+
+// A task is passed on to somebody who may see its run and complete tasks on what that
+// acts on, and taken by such alone.
+func TestATaskGoesToWhoMayDoIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := w.Deploy([]byte(asks("", reading("odd/touch/change", "")))); err != nil {
+		t.Fatal(err)
+	}
+	run := w.Run(platform.Request{Process: "p", Objects: []string{"host:host/prod-1"}})
+	key := task(t, w.Platform, run, "Ask")
+	w.grant("blind", rights("dev", "task.read", "task.complete"))
+	half := w.grant("half", append(rights("*", "task.read"), rights("dev", "task.complete")...))
+	w.grant("reader", rights("*", "task.read"))
+	able := w.grant("able", rights("prod", "task.read", "task.complete"))
+	for name, want := range map[string]struct{ code, says string }{
+		"blind":  {"task.delegate_right", "blind has not the right task.read"},
+		"half":   {"task.delegate_right", "half has not the right task.complete"},
+		"reader": {"task.delegate", "nobody called"}, "nobody": {"task.delegate", "nobody called"},
+	} {
+		err := w.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/delegate", map[string]any{"to": name}, nil)
+		w.refusedAs(err, 422, want.code, want.says)
+	}
+	for _, verb := range []string{"claim", "release", "complete"} {
+		err := half.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/"+verb, map[string]any{}, nil)
+		if verb != "complete" {
+			err = half.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/"+verb, nil, nil)
+		}
+		if err == nil || coded(err, "task.not_claimed") {
+			t.Errorf("who may not complete it may %s it: %v", verb, err)
+		}
+	}
+	if got := w.of(w.Client, run); len(got) != 1 || got[0].Assignee != "" || got[0].Nobody {
+		t.Errorf("%+v", got)
+	}
+	w.Must("POST", "/api/v1/tasks/"+key+"/delegate", map[string]any{"to": "able"}, nil)
+	if err := able.Call(t.Context(), "POST", "/api/v1/tasks/"+key+"/complete", map[string]any{}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Who has a role in one environment is not asked as one of it in another; where nobody
+// who is asked may do a task, those who look at its run are told.
+func TestARoleAsksWhereItIsHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ask := asks("", reading("odd/touch/change", ""))
+	asked := strings.Replace(ask, "<zeebe:userTask/>", `<zeebe:userTask/><zeebe:assignmentDefinition candidateGroups="crew"/>`, 1)
+	if err := w.Deploy([]byte(asked)); err != nil || asked == ask {
+		t.Fatal(err)
+	}
+	w.Must("PUT", "/api/v1/roles/crew", map[string]any{"permissions": []string{"task.read"}}, nil)
+	in := func(environment string) client.IdentityMembership {
+		return client.IdentityMembership{Role: "crew", Project: "default", Environment: environment}
+	}
+	ed := w.grant("ed", rights("*", "task.read", "task.complete"), in("dev"))
+	run := func(object string) (string, string) {
+		r := w.Run(platform.Request{Process: "p", Objects: []string{object}})
+		return r, task(t, w.Platform, r, "Ask")
+	}
+	far, prod := run("host:host/prod-1")
+	near, dev := run("host:host/dev-1")
+	for _, verb := range []string{"claim", "complete"} {
+		var body any
+		if verb == "complete" {
+			body = map[string]any{}
+		}
+		err := ed.Call(t.Context(), "POST", "/api/v1/tasks/"+prod+"/"+verb, body, nil)
+		w.refusedAs(err, 403, "task.not_asked", "crew")
+		if err := ed.Call(t.Context(), "POST", "/api/v1/tasks/"+dev+"/"+verb, body, nil); err != nil {
+			t.Errorf("where he has the role: %s: %v", verb, err)
+		}
+	}
+	if got := w.of(w.Client, far); len(got) != 1 || !got[0].Nobody {
+		t.Errorf("nobody who is asked may do it, and that is not told: %+v", got)
+	}
+	if got := w.of(w.Client, near); len(got) > 0 {
+		t.Errorf("%+v", got)
+	}
+	w.grant("flo", rights("prod", "task.read", "task.complete"), in("prod"))
+	if got := w.of(w.Client, far); len(got) != 1 || got[0].Nobody {
+		t.Errorf("one who is asked may do it: %+v", got)
 	}
 }

@@ -2924,9 +2924,12 @@ type WorklistTask struct {
 	Groups []string `json:"groups,omitempty"`
 
 	// Key Engine key, decimal digits
-	Key         string `json:"key"`
-	Name        string `json:"name"`
-	ObjectCount int64  `json:"objectCount,omitempty"`
+	Key  string `json:"key"`
+	Name string `json:"name"`
+
+	// Nobody None of those who are asked may see and complete it; told where the tasks of one run are asked for
+	Nobody      bool  `json:"nobody,omitempty"`
+	ObjectCount int64 `json:"objectCount,omitempty"`
 
 	// Objects What the run acts on, the first five
 	Objects []string `json:"objects,omitempty"`

@@ -3744,6 +3744,8 @@ export interface components {
             /** @description Engine key, decimal digits */
             key: string;
             name: string;
+            /** @description None of those who are asked may see and complete it; told where the tasks of one run are asked for */
+            nobody?: boolean;
             /** Format: int64 */
             objectCount?: number;
             /** @description What the run acts on, the first five */
