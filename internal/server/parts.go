@@ -143,7 +143,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		return nil, err
 	}
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs,
-		Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, Still: p.identity.Still, Log: s.Log})
+		Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, InSight: p.runs.InSight,
+		Still: p.identity.Still, Log: s.Log})
 	p.versions.Attach(p.engine)
 	p.runs.Attach(p.engine, p.door)
 	p.objects.Attach(p.runs.Door())

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -239,5 +240,81 @@ func TestARoleAsksWhereItIsHeld(t *testing.T) {
 	w.grant("flo", rights("prod", "task.read", "task.complete"), in("prod"))
 	if got := w.of(w.Client, far); len(got) != 1 || got[0].Nobody {
 		t.Errorf("one who is asked may do it: %+v", got)
+	}
+}
+
+// Who holds an object is told to those who may see the object; which run that is, and
+// whose, to those who may see that run. Every answer says the same.
+func TestARunOutOfSightHoldsWithoutAName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id, busy := range map[string]string{"strict": "reject", "line": "queue"} {
+		if err := w.Deploy(held(id, busy)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holds := w.Run(platform.Request{Process: "strict", Objects: []string{"host:host/prod-1", "host:host/dev-1"}})
+	looks := w.grant("looks", append(rights("*", "object.read"), rights("prod", "run.read")...))
+	body := func(process string) map[string]any {
+		return map[string]any{"process": process, "objects": []string{"host:host/dev-1"}}
+	}
+	var waits client.ControlVerdict
+	if err := w.dev.Call(t.Context(), "POST", "/api/v1/runs", body("line"), &waits); err != nil || waits.Verdict != "WAIT" {
+		t.Fatalf("%+v, %v", waits, err)
+	}
+	said := func(c *client.Client) map[string]string {
+		all := map[string]string{}
+		for name, path := range map[string]string{"locks": "/locks?object=host:host/dev-1", "line": "/waiting", "verdicts": "/verdicts",
+			"verdict": "/verdicts?run=" + waits.Run} {
+			var raw json.RawMessage
+			if err := c.Call(t.Context(), "GET", "/api/v1"+path, nil, &raw); err != nil {
+				t.Fatal(path, err)
+			}
+			all[name] = string(raw)
+		}
+		for _, path := range []string{"/runs", "/runs/preview"} {
+			var raw json.RawMessage
+			err := c.Call(t.Context(), "POST", "/api/v1"+path, body("strict"), &raw)
+			all[path] = string(raw) + answered(err)
+			raw = nil
+			if err = c.Call(t.Context(), "POST", "/api/v1/runs/preview", body("line"), &raw); err != nil {
+				t.Fatal(err)
+			}
+			all[path+" in line"] = string(raw)
+		}
+		err := c.Call(t.Context(), "PATCH", "/api/v1/objects/host:host", []map[string]any{{"id": "dev-1", "user": "x"}}, nil)
+		all["edit"] = answered(err)
+		return all
+	}
+	for where, text := range said(w.dev) {
+		if strings.Contains(text, holds) || strings.Contains(text, "by admin") {
+			t.Errorf("%s names the run that dana may not see: %s", where, text)
+		}
+		if !strings.Contains(text, "host:host/dev-1") {
+			t.Errorf("%s does not tell that dev-1 is held: %s", where, text)
+		}
+	}
+	for where, text := range said(w.Client) {
+		if !strings.Contains(text, holds) {
+			t.Errorf("%s does not name it to who may see it: %s", where, text)
+		}
+	}
+	for c, want := range map[*client.Client]string{looks: "dev-1 prod-1", w.dev: "dev-1"} {
+		var got []string
+		for _, o := range []string{"dev-1", "prod-1"} {
+			var l struct {
+				Held bool
+				Lock client.ControlLock
+			}
+			if err := c.Call(t.Context(), "GET", "/api/v1/locks?object=host:host/"+o, nil, &l); err != nil {
+				t.Fatal(err)
+			}
+			if l.Held && l.Lock.Run == "" && l.Lock.Subject == "" && !l.Lock.Since.IsZero() {
+				got = append(got, o)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("held by a run without a name are %v, want %s", got, want)
+		}
 	}
 }

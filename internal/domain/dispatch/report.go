@@ -152,15 +152,30 @@ func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([
 	}
 	all := make([]Step, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, s.stepOf(j, rows[j.ID]))
+		step, err := s.stepOf(ctx, j, rows[j.ID])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, step)
 	}
 	return all, nil
 }
 
-func (s *Service) stepOf(j record.Job, rows []*record.Row) Step {
+func (s *Service) stepOf(ctx context.Context, j record.Job, rows []*record.Row) (Step, error) {
 	job := state.Key(j.ID)
+	waits, err := s.waitsOf(ctx, job)
 	return Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries,
-		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: s.waits.Of(job), id: j.ID}
+		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: waits, id: j.ID}, err
+}
+
+// waitsOf is what stands against the claims of a job, as far as the subject of ctx may
+// know it.
+func (s *Service) waitsOf(ctx context.Context, job state.Key) ([]*control.Lock, error) {
+	all := s.waits.Of(job)
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return s.door.Told(ctx, all)
 }
 
 // reported takes what a plugin reports about a call.

@@ -170,9 +170,13 @@ func (w *Watch) look(ctx context.Context, job int64, c *change) (*Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		step := w.s.stepOf(*j, rows)
+		step, err := w.s.stepOf(ctx, *j, rows)
+		if err != nil {
+			return nil, err
+		}
 		k = w.keep(&step)
 	}
-	k.Progress, k.Waits = w.s.progress.Of(state.Key(job)), w.s.waits.Of(state.Key(job))
-	return &k.Step, nil
+	waits, err := w.s.waitsOf(ctx, state.Key(job))
+	k.Progress, k.Waits = w.s.progress.Of(state.Key(job)), waits
+	return &k.Step, err
 }

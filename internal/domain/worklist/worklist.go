@@ -104,11 +104,11 @@ type List struct {
 	// who is disabled. People gives those of some names and those who have a role.
 	Person func(ctx context.Context, name string) (identity.Subject, bool, error)
 	People func(ctx context.Context, names, roles []string) ([]identity.Subject, error)
-	Bus   *bus.Bus
-	Clock clock.Clock
-	db    *db.DB
-	audit *audit.Log
-	runs  Completer
+	Bus    *bus.Bus
+	Clock  clock.Clock
+	db     *db.DB
+	audit  *audit.Log
+	runs   Completer
 }
 
 // New makes the inbox over a migrated database; Attach connects it to the runs.

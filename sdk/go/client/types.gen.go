@@ -735,7 +735,7 @@ type ControlBlocker struct {
 	Mode   ControlBlockerMode `json:"mode"`
 	Object string             `json:"object"`
 
-	// Run Absent where it is a run of another project
+	// Run Absent where it is a run of another project, or one that you may not see
 	Run     string    `json:"run,omitempty"`
 	Since   time.Time `json:"since"`
 	Subject string    `json:"subject,omitempty"`
@@ -772,10 +772,10 @@ type ControlLock struct {
 	Mode    ControlLockMode `json:"mode"`
 	Object  string          `json:"object"`
 
-	// Run Engine key, decimal digits
-	Run     string    `json:"run"`
+	// Run Absent where it is a run that you may not see
+	Run     string    `json:"run,omitempty"`
 	Since   time.Time `json:"since"`
-	Subject string    `json:"subject"`
+	Subject string    `json:"subject,omitempty"`
 }
 
 // ControlLockMode defines model for ControlLock.Mode.

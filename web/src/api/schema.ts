@@ -1818,7 +1818,7 @@ export interface components {
             /** @enum {string} */
             mode: "exclusive" | "shared";
             object: string;
-            /** @description Absent where it is a run of another project */
+            /** @description Absent where it is a run of another project, or one that you may not see */
             run?: string;
             /** Format: date-time */
             since: string;
@@ -1845,11 +1845,11 @@ export interface components {
             /** @enum {string} */
             mode: "exclusive" | "shared";
             object: string;
-            /** @description Engine key, decimal digits */
-            run: string;
+            /** @description Absent where it is a run that you may not see */
+            run?: string;
             /** Format: date-time */
             since: string;
-            subject: string;
+            subject?: string;
         };
         ControlPlanned: {
             /** @description The same rows by the batch in which they come */
@@ -1879,7 +1879,7 @@ export interface components {
         };
         ControlStep: {
             code?: string;
-            /** @description Who stands against it first, where that is a run that may be told */
+            /** @description Who stands against it first, where that is a run of the project; without its number where you may not see it */
             holder?: components["schemas"]["ControlLock"];
             name: string;
             /**
