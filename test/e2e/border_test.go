@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"sextant/internal/testkit/platform"
 	"sextant/sdk/go/client"
+	"sextant/sdk/go/wire"
 )
 
 // answered is the whole of what a caller is told, without what differs each time: the
@@ -316,5 +318,64 @@ func TestARunOutOfSightHoldsWithoutAName(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("held by a run without a name are %v, want %s", got, want)
 		}
+	}
+}
+
+// What a plugin says under the key of a call counts for the rows of that call alone: of
+// others nothing is kept, and it is told so.
+func TestAPluginSpeaksForTheRowsOfItsCall(t *testing.T) {
+	t.Parallel()
+	p := platform.Start(t, nil)
+	o, keys, token := &odd{}, make(chan string, 4), ""
+	p.Plug(manifestOf("PT10M"), func(issued string) http.Handler {
+		token = issued
+		return o.serve(func(w http.ResponseWriter, r *http.Request) {
+			keys <- r.Header.Get("Idempotency-Key")
+			w.WriteHeader(http.StatusAccepted)
+		})(issued)
+	})
+	for _, id := range []string{"h1", "h2"} {
+		p.Must("POST", "/api/v1/objects/host:host", []map[string]any{{"id": id, "name": id, "address": "127.0.0.1"}}, nil)
+	}
+	own := p.Service("odd/task/do", map[string]any{"text": "x"}, "host:host/h1")
+	key := <-keys
+	other := p.Service("odd/task/do", map[string]any{"text": "x"}, "host:host/h2")
+	<-keys
+	job, _, _ := strings.Cut(key, ".")
+	plugin := client.Client{URL: p.URL, Token: token}
+	say := func(what string, body any) error {
+		return plugin.Call(t.Context(), "POST", "/api/v1/jobs/"+key+"/"+what, body, nil)
+	}
+	for _, strange := range []string{"host:host/h2", "host:host/nowhere", "h1", ""} {
+		err := say("log", wire.LogBatch{Chunks: []wire.LogChunk{{Row: strange, Bytes: []byte("forged\n")}}})
+		if !isCode(err, 422, "dispatch.foreign_row") {
+			t.Errorf("output of %q: %v", strange, err)
+		}
+		if err := say("progress", wire.Progress{Row: strange, Percent: 70}); !isCode(err, 422, "dispatch.foreign_row") {
+			t.Errorf("progress of %q: %v", strange, err)
+		}
+		if got := outputText(t, p, job, strange); strings.Contains(got, "forged") {
+			t.Errorf("of %q is kept %q", strange, got)
+		}
+	}
+	err := say("log", wire.LogBatch{Chunks: []wire.LogChunk{{Row: "host:host/h2", Bytes: []byte("forged\n")},
+		{Row: "host:host/h1", Bytes: []byte("true\n")}}})
+	if got := outputText(t, p, job, "host:host/h1"); !isCode(err, 422, "dispatch.foreign_row") || got != "true\n" {
+		t.Errorf("of its own beside another is kept %q: %v", got, err)
+	}
+	if jobs := p.Jobs(own); len(jobs) != 1 || len(jobs[0].Progress) > 0 {
+		t.Errorf("%+v", jobs)
+	}
+	err = say("result", json.RawMessage(`{"resultCode":"0","results":{"outputs":[`+
+		`{"callbackParameter":"host:host/h2","errorCode":"0","answer":"forged"},`+
+		`{"callbackParameter":"host:host/h1","errorCode":"0","answer":"true"}]}}`))
+	if r := p.Ended(own); !isCode(err, 422, "dispatch.foreign_row") || r.State != "completed" {
+		t.Errorf("%s: %v", r.State, err)
+	}
+	if rows := p.Jobs(own)[0].Rows; len(rows) != 1 || fmt.Sprint(rows[0].Outputs["answer"]) != "true" {
+		t.Errorf("%+v", rows)
+	}
+	if rows := p.Jobs(other)[0].Rows; len(rows) != 1 || rows[0].Outcome != "" {
+		t.Errorf("the row of another call: %+v", rows)
 	}
 }

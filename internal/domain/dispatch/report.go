@@ -33,17 +33,31 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 		return err
 	}
 	var pieces []wire.LogChunk
+	var rows []string
 	for _, piece := range batch.Chunks {
 		if min(piece.Offset, piece.Lost, piece.Lines) < 0 || max(piece.Offset, piece.Lost, piece.Lines) > maxOffset || len(piece.Row) > 190 {
 			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q, the offset %d and %d lost bytes",
 				piece.Row, piece.Offset, piece.Lost)
 		}
+		rows = append(rows, piece.Row)
+	}
+	strange, err := s.foreign(ctx, r, c, rows)
+	if err != nil {
+		return err
 	}
 	defer s.streams.Turn(key)()
 	for _, piece := range batch.Chunks {
+		if strange[piece.Row] {
+			continue
+		}
 		pieces = append(pieces, s.streams.Take(key, piece, mask)...)
 	}
-	return s.keepOutput(r.Run, r.ID, c.Round, pieces)
+	if len(pieces) > 0 || len(strange) == 0 {
+		if err := s.keepOutput(r.Run, r.ID, c.Round, pieces); err != nil {
+			return err
+		}
+	}
+	return s.refuse(ctx, r, key, strange)
 }
 
 // keepOutput stores pieces of output and tells who follows.
@@ -63,6 +77,13 @@ func (s *Service) Progress(ctx context.Context, key string, p wire.Progress) err
 		return err
 	}
 	mask, err := s.maskOf(ctx, key, r, c)
+	if err != nil {
+		return err
+	}
+	strange, err := s.foreign(ctx, r, c, []string{p.Row})
+	if err == nil {
+		err = s.refuse(ctx, r, key, strange)
+	}
 	if err != nil {
 		return err
 	}
@@ -93,6 +114,10 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	}
 	t := &task{Step: outcome.Step{Svc: svc, Rows: all}}
 	rows := t.answers(c).Outcomes(resp)
+	strange, err := s.foreign(ctx, r, c, answer.Named(resp, rows))
+	if err != nil {
+		return err
+	}
 	mask, err := s.maskOf(ctx, key, r, c)
 	if err != nil {
 		return err
@@ -114,7 +139,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	}
 	s.wait.Poke(key)
 	s.changed(state.Key(r.Run), state.Key(r.ID), rows...)
-	return nil
+	return s.refuse(ctx, r, key, strange) // its own rows are known, though
 }
 
 // Step is what is known of a job: its rows and how far they are.
