@@ -100,7 +100,7 @@ func (l *List) able(ctx context.Context, t Task, name string) error {
 	if err == nil && lacks != "" {
 		err = errs.New(errs.Invalid, "task.delegate_right", "%s has not the right %s where the run of the task %q acts, and could not do it: "+
 			"choose another, or give him that right first", name, lacks, t.Name).With("person", name).With("permission", lacks).
-			At(errs.Field{Path: "to", Message: "has not the right " + lacks + " where the run acts"})
+			At(errs.Field{Path: "to", Message: "may not complete tasks here"})
 	}
 	return err
 }
