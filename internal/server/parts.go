@@ -151,7 +151,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.decision.Attach(p.engine)
 	p.watch(s)
 	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
-	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings,
+	streams := &plugin.Streams{Registry: p.registry, Router: p.router, Clock: c}
+	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings, streams,
 		files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
 	}

@@ -35,6 +35,9 @@ func (r *Registry) Check(m wire.Manifest, elsewhere bool) error {
 		e.Message = fmt.Sprintf("the manifest of %s asks for what the platform does not do yet: %s", m.Plugin, strings.Join(all, "; "))
 		return e
 	}
+	if err := r.taken(m); err != nil {
+		return err
+	}
 	for i, need := range m.Requires {
 		if why := r.missing(need); why != "" {
 			return errs.New(errs.Conflict, "plugin.requires", "the plugin %s requires %s: %s",
