@@ -18,9 +18,9 @@ import (
 
 	"sextant/internal/cli/command"
 	"sextant/internal/cli/language"
-	"sextant/internal/cli/screen"
 	"sextant/internal/cli/upkeep"
 	"sextant/internal/cli/worker"
+	"sextant/internal/terminal/screen"
 	"sextant/sdk/go/client"
 )
 

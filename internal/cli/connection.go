@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/command"
-	"sextant/internal/cli/table"
+	"sextant/internal/terminal/table"
 	"sextant/sdk/go/client"
 )
 

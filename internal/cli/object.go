@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/command"
-	"sextant/internal/cli/table"
+	"sextant/internal/terminal/table"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/objectdoc"
 	"sextant/sdk/go/wire"

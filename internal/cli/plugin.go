@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/command"
-	"sextant/internal/cli/live"
-	"sextant/internal/cli/table"
+	"sextant/internal/terminal/live"
+	"sextant/internal/terminal/table"
 	"sextant/sdk/go/client"
 )
 

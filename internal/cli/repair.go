@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/command"
-	"sextant/internal/cli/live"
+	"sextant/internal/terminal/live"
 	"sextant/sdk/go/client"
 )
 

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"sextant/internal/cli/command"
-	"sextant/internal/cli/live"
+	"sextant/internal/terminal/live"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/wire"
 )

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"sextant/internal/server/demo"
-	"sextant/internal/server/demo/stage"
-	"sextant/internal/server/demo/traffic"
+	"sextant/internal/demo"
+	"sextant/internal/demo/stage"
+	"sextant/internal/demo/traffic"
 	"sextant/internal/testkit/dbserver"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/sqldb"

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sextant/internal/server/demo"
+	"sextant/internal/demo"
 )
 
 // The demo plays on a machine with neither OpenSSH nor nginx, on small servers

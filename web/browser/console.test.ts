@@ -141,6 +141,10 @@ describe('the console', () => {
     await page.keyboard.type('runs')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: 'Runs' }).waitFor()
+    await page.keyboard.press('Control+k')
+    await page.keyboard.type('audit')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'Audit log' }).waitFor()
     await context.close()
   })
 

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/command"
-	"sextant/internal/server/demo"
-	"sextant/internal/server/demo/balancer"
+	"sextant/internal/demo"
+	"sextant/internal/demo/balancer"
 	"sextant/sdk/go/ssh/sshserver"
 )
 

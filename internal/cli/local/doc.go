@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sextant/internal/cli/command"
-	"sextant/internal/cli/live"
+	"sextant/internal/terminal/live"
 )
 
 // Commands makes these commands.

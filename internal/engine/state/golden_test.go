@@ -72,7 +72,7 @@ func set(e *state.Element) string {
 	raw, _ := json.Marshal(e) // it holds nothing that cannot be
 	_ = json.Unmarshal(raw, &fields)
 	for name, v := range fields {
-		if v == nil || v == false || v == 0.0 || v == "" {
+		if v == nil || v == false || v == 0.0 || v == "" || v == "0" {
 			delete(fields, name)
 		}
 	}

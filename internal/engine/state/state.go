@@ -7,11 +7,12 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"sextant/internal/key"
 )
 
-// Key identifies a run, an element instance, a job, a timer, a task or an
-// incident: 10 bits of shard, 53 bits of counter.
-type Key int64
+// Key identifies a run, an element instance, a job, a timer, a task or an incident.
+type Key = key.Key
 
 // Phase is how far an element instance has come.
 type Phase uint8

@@ -92,7 +92,7 @@ func New(deps Deps) *API {
 	cfg := huma.DefaultConfig("Sextant", deps.Version)
 	cfg.CreateHooks = nil // no $schema in answers
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", ""
-	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaNames())
+	cfg.Components.Schemas = withKeys(huma.NewMapRegistry("#/components/schemas/", schemaNames()))
 	cfg.RejectUnknownQueryParameters = true
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: strict}
 	cfg.Formats = map[string]huma.Format{"application/json": format, "json": format}

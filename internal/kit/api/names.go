@@ -119,7 +119,7 @@ func upper(s string) string {
 // Schema is the JSON Schema of a type, without references to elsewhere. It does not
 // refuse fields that come later.
 func Schema(t reflect.Type) json.RawMessage {
-	s := huma.SchemaFromType(huma.NewMapRegistry("#/$defs/", huma.DefaultSchemaNamer), t)
+	s := huma.SchemaFromType(withKeys(huma.NewMapRegistry("#/$defs/", huma.DefaultSchemaNamer)), t)
 	s.AdditionalProperties = nil
 	raw, err := json.Marshal(s)
 	if err != nil {

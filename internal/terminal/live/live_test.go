@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"sextant/internal/cli/live"
+	"sextant/internal/terminal/live"
 	"sextant/sdk/go/client"
 )
 

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"sextant/internal/server/demo/balancer"
+	"sextant/internal/demo/balancer"
 )
 
 // backend is an application that can be stopped and started at its address.

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"sextant/internal/cli/table"
+	"sextant/internal/terminal/table"
 	"sextant/sdk/go/client"
 )
 

@@ -18,13 +18,13 @@ import (
 	"path/filepath"
 	"time"
 
-	"sextant/internal/cli/live"
 	"sextant/internal/config"
+	"sextant/internal/demo/stage"
+	"sextant/internal/demo/traffic"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/obs"
 	"sextant/internal/server"
-	"sextant/internal/server/demo/stage"
-	"sextant/internal/server/demo/traffic"
+	"sextant/internal/terminal/live"
 	"sextant/sdk/go/client"
 )
 

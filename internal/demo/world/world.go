@@ -14,7 +14,7 @@ import (
 	"net"
 	"strconv"
 
-	"sextant/internal/server/demo/stage"
+	"sextant/internal/demo/stage"
 	"sextant/sdk/go/wire"
 )
 

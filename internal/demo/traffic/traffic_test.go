@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"sextant/internal/server/demo/traffic"
+	"sextant/internal/demo/traffic"
 )
 
 // site answers as its mode says and counts.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"sextant/internal/cli/screen"
+	"sextant/internal/terminal/screen"
 )
 
 func TestControlCharactersAreShown(t *testing.T) {

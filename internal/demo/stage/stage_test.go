@@ -23,9 +23,9 @@ import (
 	"time"
 
 	"sextant/examples/apps/guestbook"
-	"sextant/internal/server/demo/balancer"
-	"sextant/internal/server/demo/stage"
-	"sextant/internal/server/demo/traffic"
+	"sextant/internal/demo/balancer"
+	"sextant/internal/demo/stage"
+	"sextant/internal/demo/traffic"
 	"sextant/sdk/go/ssh"
 	"sextant/sdk/go/ssh/sshserver"
 )

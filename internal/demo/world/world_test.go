@@ -13,11 +13,11 @@ import (
 	"testing"
 
 	"sextant/examples/processes"
+	"sextant/internal/demo/stage"
+	"sextant/internal/demo/world"
 	"sextant/internal/engine/program"
 	"sextant/internal/lang/bpmn"
 	"sextant/internal/lang/objectpath"
-	"sextant/internal/server/demo/stage"
-	"sextant/internal/server/demo/world"
 	"sextant/internal/testkit/dbserver"
 	"sextant/plugins/cmdb"
 	"sextant/plugins/host"

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"sextant/internal/cli/live"
-	"sextant/internal/server/demo/traffic"
+	"sextant/internal/demo/traffic"
+	"sextant/internal/terminal/live"
 	"sextant/sdk/go/client"
 )
 

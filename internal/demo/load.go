@@ -9,8 +9,8 @@ import (
 
 	"sextant/examples/apps/guestbook"
 	"sextant/examples/processes"
-	"sextant/internal/server/demo/stage"
-	"sextant/internal/server/demo/world"
+	"sextant/internal/demo/stage"
+	"sextant/internal/demo/world"
 	"sextant/sdk/go/client"
 	"sextant/sdk/go/objectdoc"
 )

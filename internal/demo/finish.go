@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"sextant/internal/cli/live"
+	"sextant/internal/terminal/live"
 	"sextant/sdk/go/client"
 )
 

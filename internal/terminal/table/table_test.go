@@ -6,7 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"sextant/internal/cli/table"
+	"sextant/internal/terminal/table"
 	"sextant/sdk/go/client"
 )
 
