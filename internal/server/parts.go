@@ -169,7 +169,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 // watch makes what connects plugins from elsewhere and sees after the health of all.
 func (p *parts) watch(s *Server) {
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity,
-		Box: p.box, Audit: p.audit, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
+		Box: p.box, Audit: p.audit, Plain: s.Config.TLS.Insecure, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router,
 		Clock: s.Clock, DB: s.db, Audit: p.audit, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }

@@ -69,11 +69,11 @@ func (r *Router) Serve(w http.ResponseWriter, req *http.Request, l *Line, path s
 	if up := req.Header.Get("Upgrade"); up != "" && !strings.EqualFold(up, "websocket") {
 		return errs.New(errs.Malformed, "plugin.upgrade", "a connection changes to WebSocket alone here, and not to %.40q", up)
 	}
-	m, ok := r.take(l.Plugin, nil)
+	m, ok := r.take(l.Plugin, "", nil)
 	if !ok {
 		return errs.New(errs.Unavailable, "plugin.not_running", "the plugin %q does not run", l.Plugin)
 	}
-	defer r.give(l.Plugin, m)
+	defer r.give(l.Plugin, "", m, false)
 	base, transport, err := r.way(m.Route)
 	if err != nil {
 		return err

@@ -90,6 +90,9 @@ func (r *Remote) Remove(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
+		if _, err := tx.Exec("DELETE FROM plugin_place WHERE plugin = ?", name); err != nil {
+			return err
+		}
 		enabled, err := tx.Exec("UPDATE plugin_release SET enabled = 0 WHERE plugin = ? AND enabled = 1", name)
 		if err != nil {
 			return err

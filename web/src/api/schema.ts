@@ -1015,6 +1015,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plugins/{name}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The places where a plugin that runs elsewhere answers */
+        get: operations["listPluginInstances"];
+        put?: never;
+        /** Add an instance of a plugin that runs elsewhere */
+        post: operations["addPluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget an instance without calls */
+        delete: operations["removePluginInstance"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give an instance no new calls */
+        post: operations["drainPluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have an instance that was drained take calls again */
+        post: operations["resumePluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plugins/{name}/token": {
         parameters: {
             query?: never;
@@ -1764,6 +1833,16 @@ export interface components {
             /** @description What this platform is named, such as production */
             environment?: string;
             version: string;
+        };
+        AddInBody: {
+            /** @description Where it answers; off this machine with https */
+            url: string;
+            /**
+             * Format: int64
+             * @description Its share of the calls beside the others'
+             * @default 1
+             */
+            weight: number;
         };
         AuditChanges: {
             after?: {
@@ -2733,6 +2812,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginInstance: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginInstance"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfPluginListed: {
             /** @description The rows of this page */
             items: components["schemas"]["PluginListed"][] | null;
@@ -2857,12 +2942,32 @@ export interface components {
             trusted: boolean;
             version: string;
         };
+        PluginInstance: {
+            /**
+             * Format: int64
+             * @description Calls under way, and those that it will call back for
+             */
+            calls: number;
+            /** Format: date-time */
+            created?: string;
+            /** @description Why it did not answer last time */
+            error?: string;
+            id: string;
+            /** @enum {string} */
+            state: "running" | "unreachable" | "draining" | "drained";
+            url: string;
+            /**
+             * Format: int64
+             * @description Its share of the calls beside the others'
+             */
+            weight: number;
+        };
         PluginInstanceCondition: {
             /** @description Where it answers; none within the server's process */
             address?: string;
             /**
              * Format: int64
-             * @description Calls under way
+             * @description Calls under way, and those that it will call back for
              */
             calls: number;
             /** @description Whether it gets no new calls */
@@ -2893,6 +2998,7 @@ export interface components {
             reason?: string;
             requires?: components["schemas"]["WireRequirement"][] | null;
             resources?: components["schemas"]["WireResources"];
+            routes?: components["schemas"]["WireRoute"][] | null;
             run?: components["schemas"]["WireRun"];
             services?: components["schemas"]["WireService"][] | null;
             settings?: components["schemas"]["WireSetting"][] | null;
@@ -3568,6 +3674,7 @@ export interface components {
             plugin: string;
             requires?: components["schemas"]["WireRequirement"][] | null;
             resources?: components["schemas"]["WireResources"];
+            routes?: components["schemas"]["WireRoute"][] | null;
             run?: components["schemas"]["WireRun"];
             services?: components["schemas"]["WireService"][] | null;
             settings?: components["schemas"]["WireSetting"][] | null;
@@ -3656,6 +3763,15 @@ export interface components {
             /** Format: int64 */
             max: number;
             on?: string[] | null;
+        };
+        WireRoute: {
+            answer?: string;
+            /** Format: int64 */
+            connections?: number;
+            methods?: string[] | null;
+            path: string;
+            request?: string;
+            timeout?: string;
         };
         WireRun: {
             binary?: string;
@@ -5971,6 +6087,166 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listPluginInstances: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    addPluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    removePluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    drainPluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    resumePluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
             };
             /** @description Error */
             default: {
