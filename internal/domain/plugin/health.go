@@ -28,11 +28,12 @@ const (
 	StateRunning     = "running"
 	StateStarting    = "starting" // nobody has asked it yet
 	StateUnreachable = "unreachable"
+	StateDisabled    = "disabled" // all its versions are switched off
 )
 
 // Condition is how a plugin is.
 type Condition struct {
-	State  string    `json:"state" enum:"running,starting,unreachable" doc:"Whether the plugin answers"`
+	State  string    `json:"state" enum:"running,starting,unreachable,disabled" doc:"Whether the plugin answers; disabled is one whose versions are all switched off"`
 	Since  time.Time `json:"since" doc:"When the state began, as far as this start of the server knows"`
 	Reason string    `json:"reason,omitempty" doc:"Why it is unreachable"`
 	// Instances are the places where it answers, or should.

@@ -152,6 +152,7 @@ func (r *Remote) unused(ctx context.Context, name string) error {
 func (r *Registry) forget(name string) {
 	r.mu.Lock()
 	delete(r.by, name)
+	delete(r.off, name)
 	r.mu.Unlock()
 	if r.Health != nil {
 		r.Health.forget(name)

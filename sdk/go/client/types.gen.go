@@ -219,6 +219,7 @@ func (e PluginInstanceState) Valid() bool {
 
 // Defines values for PluginListedState.
 const (
+	PluginListedStateDisabled    PluginListedState = "disabled"
 	PluginListedStateRunning     PluginListedState = "running"
 	PluginListedStateStarting    PluginListedState = "starting"
 	PluginListedStateUnreachable PluginListedState = "unreachable"
@@ -227,11 +228,37 @@ const (
 // Valid indicates whether the value is a known member of the PluginListedState enum.
 func (e PluginListedState) Valid() bool {
 	switch e {
+	case PluginListedStateDisabled:
+		return true
 	case PluginListedStateRunning:
 		return true
 	case PluginListedStateStarting:
 		return true
 	case PluginListedStateUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginVersionState.
+const (
+	PluginVersionStateDisabled   PluginVersionState = "disabled"
+	PluginVersionStateEnabled    PluginVersionState = "enabled"
+	PluginVersionStateOffered    PluginVersionState = "offered"
+	PluginVersionStateSuperseded PluginVersionState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the PluginVersionState enum.
+func (e PluginVersionState) Valid() bool {
+	switch e {
+	case PluginVersionStateDisabled:
+		return true
+	case PluginVersionStateEnabled:
+		return true
+	case PluginVersionStateOffered:
+		return true
+	case PluginVersionStateSuperseded:
 		return true
 	default:
 		return false
@@ -1844,6 +1871,15 @@ type PageOfPluginListed struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfPluginVersion defines model for PageOfPluginVersion.
+type PageOfPluginVersion struct {
+	// Items The rows of this page
+	Items []PluginVersion `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfProcessDecision defines model for PageOfProcessDecision.
 type PageOfProcessDecision struct {
 	// Items The rows of this page
@@ -2079,15 +2115,43 @@ type PluginListed struct {
 	// Since When the state began, as far as this start of the server knows
 	Since time.Time `json:"since"`
 
-	// State Whether the plugin answers
+	// State Whether the plugin answers; disabled is one whose versions are all switched off
 	State   PluginListedState `json:"state"`
 	Title   map[string]string `json:"title,omitempty"`
 	Ui      WireUI            `json:"ui,omitempty"`
 	Version string            `json:"version"`
 }
 
-// PluginListedState Whether the plugin answers
+// PluginListedState Whether the plugin answers; disabled is one whose versions are all switched off
 type PluginListedState string
+
+// PluginNeed defines model for PluginNeed.
+type PluginNeed struct {
+	// Missing Why it is not met; empty if it is
+	Missing string `json:"missing,omitempty"`
+	Plugin  string `json:"plugin"`
+	Version string `json:"version,omitempty"`
+}
+
+// PluginVersion defines model for PluginVersion.
+type PluginVersion struct {
+	// AtWork Runs that wait for calls of the offered version; the calls end where they are
+	AtWork []string `json:"atWork"`
+
+	// Created When it was registered last
+	Created time.Time `json:"created"`
+
+	// RequiredBy Plugins that would not have what they require, were it switched off
+	RequiredBy []string `json:"requiredBy"`
+
+	// Requires The plugins that it requires
+	Requires []PluginNeed       `json:"requires"`
+	State    PluginVersionState `json:"state"`
+	Version  string             `json:"version"`
+}
+
+// PluginVersionState defines model for PluginVersion.State.
+type PluginVersionState string
 
 // Problem defines model for Problem.
 type Problem struct {

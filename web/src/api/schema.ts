@@ -1101,6 +1101,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plugins/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of a plugin, what they require and who would miss them, the newest first */
+        get: operations["listPluginVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/versions/{version}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch a version of a plugin off */
+        post: operations["disablePluginVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/versions/{version}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch a version of a plugin on */
+        post: operations["enablePluginVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/processes": {
         parameters: {
             query?: never;
@@ -2824,6 +2875,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginVersion: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginVersion"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfProcessDecision: {
             /** @description The rows of this page */
             items: components["schemas"]["ProcessDecision"][] | null;
@@ -3008,14 +3065,36 @@ export interface components {
              */
             since: string;
             /**
-             * @description Whether the plugin answers
+             * @description Whether the plugin answers; disabled is one whose versions are all switched off
              * @enum {string}
              */
-            state: "running" | "starting" | "unreachable";
+            state: "running" | "starting" | "unreachable" | "disabled";
             title?: {
                 [key: string]: string;
             };
             ui?: components["schemas"]["WireUI"];
+            version: string;
+        };
+        PluginNeed: {
+            /** @description Why it is not met; empty if it is */
+            missing?: string;
+            plugin: string;
+            version?: string;
+        };
+        PluginVersion: {
+            /** @description Runs that wait for calls of the offered version; the calls end where they are */
+            atWork: string[] | null;
+            /**
+             * Format: date-time
+             * @description When it was registered last
+             */
+            created: string;
+            /** @description Plugins that would not have what they require, were it switched off */
+            requiredBy: string[] | null;
+            /** @description The plugins that it requires */
+            requires: components["schemas"]["PluginNeed"][] | null;
+            /** @enum {string} */
+            state: "offered" | "enabled" | "disabled" | "superseded";
             version: string;
         };
         Problem: {
@@ -6277,6 +6356,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listPluginVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    disablePluginVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    enablePluginVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
                 };
             };
             /** @description Error */
