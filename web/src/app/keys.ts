@@ -19,7 +19,8 @@ function press(e: KeyboardEvent): void {
 /** Keeps what is typed while the palette is waited for; whether the key means something there. */
 function keep(e: KeyboardEvent): boolean {
   if (e.key === 'Escape') takeTyped()
-  else if (entered) return true // nothing follows an Enter
+  else if (entered)
+    return true // nothing follows an Enter
   else if (e.key === 'Enter') entered = true
   else if (e.key === 'Backspace') waiting = waiting!.slice(0, -1)
   else if (e.key.length === 1 && !e.ctrlKey && !e.metaKey) waiting += e.key
