@@ -42,7 +42,7 @@ func (a *app) pluginCmd() *cobra.Command {
 			"other plugins require it, or their types refer to its objects." + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error { return a.removePlugin(c.Context(), args[0]) },
 	}
-	return command.Group("plugin", "Plugins and their services", list, call, remove)
+	return command.Group("plugin", "Plugins and their services", list, call, remove, a.instanceCmd(), a.pluginVersionCmd())
 }
 
 func (a *app) removePlugin(ctx context.Context, name string) error {
