@@ -1082,6 +1082,23 @@ type DispatchHit struct {
 	Time   time.Time `json:"time"`
 }
 
+// DispatchJobState defines model for DispatchJobState.
+type DispatchJobState struct {
+	Element  string                  `json:"element"`
+	Job      string                  `json:"job"`
+	Progress map[string]WireProgress `json:"progress,omitempty"`
+	Round    int64                   `json:"round"`
+	Rows     []DispatchRow           `json:"rows"`
+	Service  string                  `json:"service"`
+	Tries    int64                   `json:"tries"`
+
+	// Version Version of the plugin that was asked
+	Version string `json:"version"`
+
+	// Waits What stands against its claims: who holds it, and who came first
+	Waits []ControlLock `json:"waits,omitempty"`
+}
+
 // DispatchLost defines model for DispatchLost.
 type DispatchLost struct {
 	// Bytes How many bytes are missing; of damaged output, how many cannot be read
@@ -1150,23 +1167,6 @@ type DispatchRowView struct {
 
 	// Said What the plugin says it is doing
 	Said string `json:"said,omitempty"`
-}
-
-// DispatchStep defines model for DispatchStep.
-type DispatchStep struct {
-	Element  string                  `json:"element"`
-	Job      string                  `json:"job"`
-	Progress map[string]WireProgress `json:"progress,omitempty"`
-	Round    int64                   `json:"round"`
-	Rows     []DispatchRow           `json:"rows"`
-	Service  string                  `json:"service"`
-	Tries    int64                   `json:"tries"`
-
-	// Version Version of the plugin that was asked
-	Version string `json:"version"`
-
-	// Waits What stands against its claims: who holds it, and who came first
-	Waits []ControlLock `json:"waits,omitempty"`
 }
 
 // ErrorModel defines model for ErrorModel.
@@ -1754,19 +1754,19 @@ type PageOfDispatchHit struct {
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfDispatchPiece defines model for PageOfDispatchPiece.
-type PageOfDispatchPiece struct {
+// PageOfDispatchJobState defines model for PageOfDispatchJobState.
+type PageOfDispatchJobState struct {
 	// Items The rows of this page
-	Items []DispatchPiece `json:"items"`
+	Items []DispatchJobState `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfDispatchStep defines model for PageOfDispatchStep.
-type PageOfDispatchStep struct {
+// PageOfDispatchPiece defines model for PageOfDispatchPiece.
+type PageOfDispatchPiece struct {
 	// Items The rows of this page
-	Items []DispatchStep `json:"items"`
+	Items []DispatchPiece `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`

@@ -2274,7 +2274,7 @@ export interface components {
             /** @description What the plugin says it is doing */
             said?: string;
         };
-        DispatchStep: {
+        DispatchJobState: {
             element: string;
             job: string;
             progress?: {
@@ -2803,9 +2803,9 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
-        PageOfDispatchStep: {
+        PageOfDispatchJobState: {
             /** @description The rows of this page */
-            items: components["schemas"]["DispatchStep"][] | null;
+            items: components["schemas"]["DispatchJobState"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -7108,7 +7108,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfDispatchStep"];
+                    "application/json": components["schemas"]["PageOfDispatchJobState"];
                 };
             };
             /** @description Error */
