@@ -33,17 +33,31 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 		return err
 	}
 	var pieces []wire.LogChunk
+	var rows []string
 	for _, piece := range batch.Chunks {
 		if min(piece.Offset, piece.Lost, piece.Lines) < 0 || max(piece.Offset, piece.Lost, piece.Lines) > maxOffset || len(piece.Row) > 190 {
 			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q, the offset %d and %d lost bytes",
 				piece.Row, piece.Offset, piece.Lost)
 		}
+		rows = append(rows, piece.Row)
+	}
+	strange, err := s.foreign(ctx, r, c, rows)
+	if err != nil {
+		return err
 	}
 	defer s.streams.Turn(key)()
 	for _, piece := range batch.Chunks {
+		if strange[piece.Row] {
+			continue
+		}
 		pieces = append(pieces, s.streams.Take(key, piece, mask)...)
 	}
-	return s.keepOutput(r.Run, r.ID, c.Round, pieces)
+	if len(pieces) > 0 || len(strange) == 0 {
+		if err := s.keepOutput(r.Run, r.ID, c.Round, pieces); err != nil {
+			return err
+		}
+	}
+	return s.refuse(ctx, r, key, strange)
 }
 
 // keepOutput stores pieces of output and tells who follows.
@@ -63,6 +77,13 @@ func (s *Service) Progress(ctx context.Context, key string, p wire.Progress) err
 		return err
 	}
 	mask, err := s.maskOf(ctx, key, r, c)
+	if err != nil {
+		return err
+	}
+	strange, err := s.foreign(ctx, r, c, []string{p.Row})
+	if err == nil {
+		err = s.refuse(ctx, r, key, strange)
+	}
 	if err != nil {
 		return err
 	}
@@ -93,6 +114,10 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	}
 	t := &task{Step: outcome.Step{Svc: svc, Rows: all}}
 	rows := t.answers(c).Outcomes(resp)
+	strange, err := s.foreign(ctx, r, c, answer.Named(resp, rows))
+	if err != nil {
+		return err
+	}
 	mask, err := s.maskOf(ctx, key, r, c)
 	if err != nil {
 		return err
@@ -114,7 +139,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	}
 	s.wait.Poke(key)
 	s.changed(state.Key(r.Run), state.Key(r.ID), rows...)
-	return nil
+	return s.refuse(ctx, r, key, strange) // its own rows are known, though
 }
 
 // JobState is what is known of a job: its rows and how far they are.
@@ -152,15 +177,30 @@ func (s *Service) jobsOf(ctx context.Context, run state.Key, outputs string) ([]
 	}
 	all := make([]JobState, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, s.jobOf(j, rows[j.ID]))
+		job, err := s.jobOf(ctx, j, rows[j.ID])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, job)
 	}
 	return all, nil
 }
 
-func (s *Service) jobOf(j record.Job, rows []*record.Row) JobState {
+func (s *Service) jobOf(ctx context.Context, j record.Job, rows []*record.Row) (JobState, error) {
 	job := state.Key(j.ID)
+	waits, err := s.waitsOf(ctx, job)
 	return JobState{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries,
-		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: s.waits.Of(job), id: j.ID}
+		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: waits, id: j.ID}, err
+}
+
+// waitsOf is what stands against the claims of a job, as far as the subject of ctx may
+// know it.
+func (s *Service) waitsOf(ctx context.Context, job state.Key) ([]*control.Lock, error) {
+	all := s.waits.Of(job)
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return s.door.Told(ctx, all)
 }
 
 // reported takes what a plugin reports about a call.

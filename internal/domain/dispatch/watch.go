@@ -170,9 +170,13 @@ func (w *Watch) look(ctx context.Context, job int64, c *change) (*JobState, erro
 		if err != nil {
 			return nil, err
 		}
-		step := w.s.jobOf(*j, rows)
+		step, err := w.s.jobOf(ctx, *j, rows)
+		if err != nil {
+			return nil, err
+		}
 		k = w.keep(&step)
 	}
-	k.Progress, k.Waits = w.s.progress.Of(state.Key(job)), w.s.waits.Of(state.Key(job))
-	return &k.JobState, nil
+	waits, err := w.s.waitsOf(ctx, state.Key(job))
+	k.Progress, k.Waits = w.s.progress.Of(state.Key(job)), waits
+	return &k.JobState, err
 }

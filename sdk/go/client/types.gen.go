@@ -795,7 +795,7 @@ type ControlBlocker struct {
 	Mode   ControlBlockerMode `json:"mode"`
 	Object string             `json:"object"`
 
-	// Run Absent where it is a run of another project
+	// Run Absent where it is a run of another project, or one that you may not see
 	Run     string    `json:"run,omitempty"`
 	Since   time.Time `json:"since"`
 	Subject string    `json:"subject,omitempty"`
@@ -832,10 +832,10 @@ type ControlLock struct {
 	Mode    ControlLockMode `json:"mode"`
 	Object  string          `json:"object"`
 
-	// Run Engine key, decimal digits
-	Run     string    `json:"run"`
+	// Run Absent where it is a run that you may not see
+	Run     string    `json:"run,omitempty"`
 	Since   time.Time `json:"since"`
-	Subject string    `json:"subject"`
+	Subject string    `json:"subject,omitempty"`
 }
 
 // ControlLockMode defines model for ControlLock.Mode.
@@ -2503,7 +2503,7 @@ type ProcessSummary struct {
 	States map[string]int64 `json:"states"`
 	Total  int64            `json:"total"`
 
-	// Waiting Open tasks of people
+	// Waiting Open tasks of people in these runs
 	Waiting int64 `json:"waiting"`
 }
 
@@ -3061,9 +3061,12 @@ type WorklistTask struct {
 	Groups []string `json:"groups,omitempty"`
 
 	// Key Engine key, decimal digits
-	Key         string `json:"key"`
-	Name        string `json:"name"`
-	ObjectCount int64  `json:"objectCount,omitempty"`
+	Key  string `json:"key"`
+	Name string `json:"name"`
+
+	// Nobody None of those who are asked may see and complete it; told where the tasks of one run are asked for
+	Nobody      bool  `json:"nobody,omitempty"`
+	ObjectCount int64 `json:"objectCount,omitempty"`
 
 	// Objects What the run acts on, the first five
 	Objects []string `json:"objects,omitempty"`

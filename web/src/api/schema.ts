@@ -1948,7 +1948,7 @@ export interface components {
             /** @enum {string} */
             mode: "exclusive" | "shared";
             object: string;
-            /** @description Absent where it is a run of another project */
+            /** @description Absent where it is a run of another project, or one that you may not see */
             run?: string;
             /** Format: date-time */
             since: string;
@@ -1975,11 +1975,11 @@ export interface components {
             /** @enum {string} */
             mode: "exclusive" | "shared";
             object: string;
-            /** @description Engine key, decimal digits */
-            run: string;
+            /** @description Absent where it is a run that you may not see */
+            run?: string;
             /** Format: date-time */
             since: string;
-            subject: string;
+            subject?: string;
         };
         ControlPlanned: {
             /** @description The same rows by the batch in which they come */
@@ -2009,7 +2009,7 @@ export interface components {
         };
         ControlStep: {
             code?: string;
-            /** @description Who stands against it first, where that is a run that may be told */
+            /** @description Who stands against it first, where that is a run of the project; without its number where you may not see it */
             holder?: components["schemas"]["ControlLock"];
             name: string;
             /**
@@ -3427,7 +3427,7 @@ export interface components {
             total: number;
             /**
              * Format: int64
-             * @description Open tasks of people
+             * @description Open tasks of people in these runs
              */
             waiting: number;
         };
@@ -3939,6 +3939,8 @@ export interface components {
             /** @description Engine key, decimal digits */
             key: string;
             name: string;
+            /** @description None of those who are asked may see and complete it; told where the tasks of one run are asked for */
+            nobody?: boolean;
             /** Format: int64 */
             objectCount?: number;
             /** @description What the run acts on, the first five */
