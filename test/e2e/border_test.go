@@ -421,3 +421,31 @@ func TestWhoDidAJobIsOnRecord(t *testing.T) {
 		}
 	}
 }
+
+// Who is about to start a process is told whose it is: a run does what a version says
+// with the rights of who starts it, and that of another may be there since.
+func TestAPreviewTellsWhoDeployed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.user("dee", "dev", "process.deploy", "blob.write", "plugin.read")
+	w.step("change", "")
+	preview := func() (p client.ProcessPreview) {
+		w.t.Helper()
+		if err := w.dev.Call(t.Context(), "POST", "/api/v1/runs/preview",
+			platform.Request{Process: "p", Objects: []string{"host:host/dev-1"}}, &p); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := preview()
+	if first.DeployedBy != "admin" || first.Deployed.IsZero() {
+		t.Errorf("%+v", first)
+	}
+	admin := w.Client
+	w.Client = other
+	w.step("change", input("address", `="192.0.2.1"`))
+	w.Client = admin
+	if p := preview(); p.Version != first.Version+1 || p.DeployedBy != "dee" {
+		t.Errorf("%+v", p)
+	}
+}

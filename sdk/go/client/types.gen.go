@@ -2328,6 +2328,12 @@ type ProcessNeed struct {
 
 // ProcessPreview defines model for ProcessPreview.
 type ProcessPreview struct {
+	// Deployed When it was deployed
+	Deployed time.Time `json:"deployed,omitempty"`
+
+	// DeployedBy Who deployed this version: a run does what it says with the rights of who starts it
+	DeployedBy string `json:"deployedBy,omitempty"`
+
 	// Door Every check of the door, with each obstacle
 	Door []ControlStep `json:"door"`
 

@@ -2197,6 +2197,23 @@ export interface components {
             /** Format: date-time */
             time: string;
         };
+        DispatchJobState: {
+            element: string;
+            job: string;
+            progress?: {
+                [key: string]: components["schemas"]["WireProgress"];
+            };
+            /** Format: int64 */
+            round: number;
+            rows: components["schemas"]["DispatchRow"][] | null;
+            service: string;
+            /** Format: int64 */
+            tries: number;
+            /** @description Version of the plugin that was asked */
+            version: string;
+            /** @description What stands against its claims: who holds it, and who came first */
+            waits?: components["schemas"]["ControlLock"][] | null;
+        };
         DispatchLost: {
             /**
              * Format: int64
@@ -2273,23 +2290,6 @@ export interface components {
             row: components["schemas"]["DispatchRow"];
             /** @description What the plugin says it is doing */
             said?: string;
-        };
-        DispatchJobState: {
-            element: string;
-            job: string;
-            progress?: {
-                [key: string]: components["schemas"]["WireProgress"];
-            };
-            /** Format: int64 */
-            round: number;
-            rows: components["schemas"]["DispatchRow"][] | null;
-            service: string;
-            /** Format: int64 */
-            tries: number;
-            /** @description Version of the plugin that was asked */
-            version: string;
-            /** @description What stands against its claims: who holds it, and who came first */
-            waits?: components["schemas"]["ControlLock"][] | null;
         };
         ErrorModel: {
             /** @description Stable dotted code, also the key of its translations */
@@ -2797,15 +2797,15 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
-        PageOfDispatchPiece: {
-            /** @description The rows of this page */
-            items: components["schemas"]["DispatchPiece"][] | null;
-            /** @description Pass as after to read the next page; absent on the last */
-            next?: string;
-        };
         PageOfDispatchJobState: {
             /** @description The rows of this page */
             items: components["schemas"]["DispatchJobState"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfDispatchPiece: {
+            /** @description The rows of this page */
+            items: components["schemas"]["DispatchPiece"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -3240,6 +3240,13 @@ export interface components {
             values?: string[] | null;
         };
         ProcessPreview: {
+            /**
+             * Format: date-time
+             * @description When it was deployed
+             */
+            deployed?: string;
+            /** @description Who deployed this version: a run does what it says with the rights of who starts it */
+            deployedBy?: string;
             /** @description Every check of the door, with each obstacle */
             door: components["schemas"]["ControlStep"][] | null;
             /** @description The runs whose place it would take */

@@ -288,12 +288,15 @@ func (s *Service) Preview(ctx context.Context, req control.Request) (Preview, er
 	if err != nil {
 		return Preview{}, err
 	}
-	return Preview{Process: d.Process, Version: d.Version, Look: look}, nil
+	return Preview{Process: d.Process, Version: d.Version, By: d.Subject, Deployed: d.Created, Look: look}, nil
 }
 
 // Preview is what a start would do.
 type Preview struct {
 	Process string `json:"process"`
 	Version int    `json:"version"`
+	// By is whose process the run would do, with the rights of who starts it.
+	By       string    `json:"deployedBy,omitempty" doc:"Who deployed this version: a run does what it says with the rights of who starts it"`
+	Deployed time.Time `json:"deployed,omitzero" doc:"When it was deployed"`
 	control.Look
 }
