@@ -144,6 +144,8 @@ type Door struct {
 	queue  queue
 	gate   gate
 	line   *line
+	stop   stopped
+	claims db.Marks // runs that hold something, or wait for it
 }
 
 // New makes the door over a migrated database.
@@ -154,7 +156,7 @@ func New(d Deps) *Door {
 	if d.Still == nil {
 		d.Still = func(_ context.Context, had identity.Rights) (identity.Rights, error) { return had, nil }
 	}
-	return &Door{Deps: d, line: newLine()}
+	return &Door{Deps: d, line: newLine(), claims: db.Marks{Load: countClaims}}
 }
 
 // Admit decides on a request and, where it may, starts the run: verdict, locks,

@@ -64,10 +64,16 @@ type Service struct {
 	host Host
 	door Door
 	wake chan struct{}
+
+	chains, began db.Marks // runs that a message has begun
 }
 
 // New makes the service over a migrated database; Attach connects it.
-func New(d Deps) *Service { return &Service{Deps: d, wake: make(chan struct{}, 1)} }
+func New(d Deps) *Service {
+	return &Service{Deps: d, wake: make(chan struct{}, 1),
+		chains: db.Marks{Load: countChains},
+		began:  db.Marks{Load: countBegun}}
+}
 
 // Attach connects the runs and the door.
 func (s *Service) Attach(h Host, d Door) { s.host, s.door = h, d }
@@ -333,6 +339,7 @@ func (s *Service) correlate(ctx context.Context, p post, t *Told) error {
 			if err := insertTaken(tx, p.key, at.process, run); err != nil || p.correlation == "" || run == 0 {
 				return err
 			}
+			s.began.Add(run)
 			return insertBegun(tx, p, at.process, run)
 		})
 		if err != nil {
@@ -410,6 +417,7 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 			"%d runs began one after the other by signals of each other: it may be that they never end", MaxChain)
 	case p.chain > 0:
 		req.With = func(tx *db.Tx, run int64) error {
+			s.chains.Add(run)
 			if err := insertChain(tx, run, p.chain); err != nil {
 				return err
 			}

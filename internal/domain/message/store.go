@@ -172,6 +172,12 @@ AND NOT EXISTS (SELECT 1 FROM message_taken t WHERE t.message = ? AND t.process 
 	return db.Scan(rows, err, func(r *sql.Rows) (b beginning, err error) { return b, r.Scan(&b.process, &b.event) })
 }
 
+// What counts the rows of runs that messages began.
+const (
+	countChains = "SELECT run, 1 FROM message_chain"
+	countBegun  = "SELECT run, COUNT(*) FROM message_begun GROUP BY run"
+)
+
 func insertTaken(tx *db.Tx, key, process string, run int64) error {
 	_, err := tx.Exec("INSERT INTO message_taken (message, process, run) VALUES (?, ?, ?)", key, process, run)
 	return err

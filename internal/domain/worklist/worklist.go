@@ -105,13 +105,15 @@ type List struct {
 	db    *db.DB
 	audit *audit.Log
 	runs  Completer
+	of    db.Marks // runs with tasks
 }
 
 // New makes the inbox over a migrated database; Attach connects it to the runs.
 func New(d *db.DB, a *audit.Log, b *bus.Bus, c clock.Clock) *List {
 	all := func(context.Context, string, string, string) (string, []any) { return "", nil }
 	nobody := func(context.Context, string, string) (bool, error) { return false, nil }
-	return &List{db: d, audit: a, Bus: b, Clock: c, Seen: all, Able: nobody}
+	return &List{db: d, audit: a, Bus: b, Clock: c, Seen: all, Able: nobody,
+		of: db.Marks{Load: "SELECT run, COUNT(*) FROM worklist_task GROUP BY run"}}
 }
 
 // Attach connects the inbox to what completes tasks.
@@ -119,6 +121,7 @@ func (l *List) Attach(c Completer) { l.runs = c }
 
 // Put adds a task in the write of the step that created it.
 func (l *List) Put(tx *db.Tx, t Task) error {
+	l.of.Add(int64(t.Run))
 	t.People = slices.Concat(t.Groups, t.Users)
 	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project",
 		"node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "follow_up", "verdict"},
@@ -135,6 +138,10 @@ func (l *List) Drop(tx *db.Tx, task int64) error {
 
 // DropRun removes the tasks of a run that has ended.
 func (l *List) DropRun(tx *db.Tx, run int64) error {
+	if !l.of.May(tx, run) {
+		return nil
+	}
+	l.of.Gone(tx, run)
 	_, err := tx.Exec("DELETE FROM worklist_task WHERE run = ?", run)
 	return err
 }
