@@ -290,6 +290,9 @@ func (s *Service) deliver(ctx context.Context, p post, t *Told) error {
 			continue
 		}
 		heard, err := s.bring(ctx, p, at.wait, t, done)
+		if isTwice(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -429,10 +432,10 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 	case err == nil:
 		t.Runs = append(t.Runs, Hearer{Run: v.Run, Process: process, Began: v.Verdict != control.WasMerged})
 		return nil
-	case errs.Is(err, errs.Internal), errs.Is(err, errs.Unavailable), errs.Is(err, errs.Full):
-		return err
 	case isTwice(err):
 		return nil // it was begun already
+	case errs.Is(err, errs.Internal), errs.Is(err, errs.Unavailable), errs.Is(err, errs.Full):
+		return err
 	}
 	s.Log.InfoContext(ctx, "a run that begins with an event was not started", "process", process, "event", p.name, "by", who, "err", err)
 	t.Refused = append(t.Refused, Refusal{Process: process, Code: errs.As(err).Code, Reason: errs.As(err).Message})
@@ -440,10 +443,16 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 		t.again = true
 		return nil
 	}
-	return s.DB.Do(ctx, func(tx *db.Tx) error { return done(tx, 0) })
+	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return done(tx, 0) }); !isTwice(err) {
+		return err
+	}
+	return nil
 }
 
-// isTwice reports whether a write failed since its row is there already.
+// errHeard says that somebody else has brought a signal to a target meanwhile.
+var errHeard = errors.New("the target has heard the signal")
+
+// isTwice reports whether a write failed since what it notes is noted already.
 func isTwice(err error) bool {
-	return errs.Is(err, errs.Conflict) && errs.As(err).Code == "database.conflict"
+	return errors.Is(err, errHeard) || errs.Is(err, errs.Conflict) && errs.As(err).Code == "database.conflict"
 }

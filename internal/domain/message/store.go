@@ -148,8 +148,12 @@ func targets(ctx context.Context, q db.Querier, key string) ([]target, error) {
 	})
 }
 
+// dropTarget notes that a target has heard a signal; errHeard where it had before.
 func dropTarget(tx *db.Tx, key string, t target) error {
-	_, err := tx.Exec("DELETE FROM message_target WHERE message = ? AND subscription = ? AND process = ?", key, t.subscription, t.process)
+	n, err := tx.Exec("DELETE FROM message_target WHERE message = ? AND subscription = ? AND process = ?", key, t.subscription, t.process)
+	if err == nil && n == 0 {
+		err = errHeard
+	}
 	return err
 }
 
