@@ -80,7 +80,7 @@ lint: web/node_modules/.package-lock.json ## formatted, vetted, types and texts 
 	GOOS=windows $(GO) build ./internal/cli
 	$(GO) test -count=1 . ./api/... ./test/sabotage
 	@$(GO) test -count=1 -v -run TestTheShareOfTests . | grep 'lines of tests'
-	cd web && npm run --silent check && npm run --silent test
+	cd web && npx prettier --check . && npm run --silent check && npm run --silent test
 	@[ -z "$(CI)" ] || { $(MAKE) --no-print-directory gen && git diff --exit-code -- api sdk/go/client web/src/api/schema.ts; }
 
 unit:
@@ -112,7 +112,7 @@ chaos: ## the server killed and paused under load and in the middle of releases 
 	SEXTANT_TEST_DATABASE=$(DB) SEXTANT_CHAOS_KILLS=$(KILLS) SEXTANT_CHAOS_PAUSES=$(PAUSES) $(GO) test -count=1 -timeout 15m -v ./test/chaos/...
 
 chaos-stage:
-	$(GO) test -count=1 -p 1 -timeout 6m ./test/e2e ./test/trust ./test/guide ./test/chaos/...
+	$(GO) test -count=1 -p 1 -timeout 6m ./test/e2e ./test/stream ./test/trust ./test/guide ./test/chaos/...
 
 demo-stage:
 	@$(MAKE) --no-print-directory demo DEMO=ci

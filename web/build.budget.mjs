@@ -24,7 +24,9 @@ const total = (files) => [...files].filter((f) => f.endsWith('.js')).reduce((sum
 
 const entry = Object.keys(manifest).find((k) => manifest[k].isEntry)
 // The texts of one language are loaded before anything is shown: the longer count.
-const texts = Object.keys(manifest).filter((key) => key.includes('virtual:texts/')).map((key) => closure(key, closure('src/boot.ts', closure(entry))))
+const texts = Object.keys(manifest)
+  .filter((key) => key.includes('virtual:texts/'))
+  .map((key) => closure(key, closure('src/boot.ts', closure(entry))))
 const base = texts.reduce((a, b) => (total(a) > total(b) ? a : b))
 let failed = false
 const tell = (name, bytes, limit) => {
@@ -33,6 +35,7 @@ const tell = (name, bytes, limit) => {
   console.log(`${over ? 'OVER' : '  ok'}  ${String(Math.round(bytes / 1000)).padStart(4)} kB of ${limit / 1000} kB  ${name}`)
 }
 tell('first load', total(base), first)
-for (const key of Object.keys(manifest).filter((k) => /features\/.*Page\.vue$/.test(k))) tell(key.replace('src/features/', ''), total(closure(key, new Set(base))), page)
+for (const key of Object.keys(manifest).filter((k) => /features\/.*Page\.vue$/.test(k)))
+  tell(key.replace('src/features/', ''), total(closure(key, new Set(base))), page)
 rmSync('dist/.vite', { recursive: true })
 if (failed) process.exit(1)

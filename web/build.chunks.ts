@@ -4,7 +4,8 @@ import type { Plugin } from 'vite'
 // by the first script, and compiled beside the main thread.
 
 /** The parts that most pages are made of come as one file, with what they need. */
-const parts = /\/src\/ui\/(Badge|Card|Checkbox|ConfirmDialog|CopyButton|DataTable|Drawer|EmptyState|ErrorState|Field|FilterBar|KeyValue|PageHeader|SelectInput|Skeleton|Tabs|TextInput|TimeAgo)\.vue$|\/src\/parts\/(Duration|ObjectLink|RunState|StepState)\.vue$/
+const parts =
+  /\/src\/ui\/(Badge|Card|Checkbox|ConfirmDialog|CopyButton|DataTable|Drawer|EmptyState|ErrorState|Field|FilterBar|KeyValue|PageHeader|SelectInput|Skeleton|Tabs|TextInput|TimeAgo)\.vue$|\/src\/parts\/(Duration|ObjectLink|RunState|StepState)\.vue$/
 
 export const groups = [
   { name: 'start', test: /\/src\/start\.ts$/, priority: 3 },
@@ -21,8 +22,15 @@ export const preload: Plugin = {
     const boot = files.filter((f) => f.type === 'chunk').find((c) => c.facadeModuleId?.endsWith('/src/boot.ts'))
     const scripts = boot ? [boot.fileName, ...boot.imports] : []
     const letters = files.map((f) => f.fileName).filter((name) => /inter-latin-wght-normal.*\.woff2$/.test(name))
-    const link = (attrs: Record<string, string | boolean>) => ({ tag: 'link', attrs: { crossorigin: true, ...attrs }, injectTo: 'head' as const })
-    return [...letters.map((file) => link({ rel: 'preload', as: 'font', type: 'font/woff2', href: `./${file}` })), ...scripts.map((file) => link({ rel: 'modulepreload', href: `./${file}` }))]
+    const link = (attrs: Record<string, string | boolean>) => ({
+      tag: 'link',
+      attrs: { crossorigin: true, ...attrs },
+      injectTo: 'head' as const,
+    })
+    return [
+      ...letters.map((file) => link({ rel: 'preload', as: 'font', type: 'font/woff2', href: `./${file}` })),
+      ...scripts.map((file) => link({ rel: 'modulepreload', href: `./${file}` })),
+    ]
   },
 }
 
@@ -38,7 +46,8 @@ export const hints: Plugin = {
     handler(_options, bundle) {
       for (const chunk of Object.values(bundle)) {
         if (chunk.type !== 'chunk') continue
-        if (chunk.isEntry || /^(first|parts|boot)$/.test(chunk.name) || /Page\.vue$/.test(chunk.facadeModuleId ?? '')) chunk.code = `//# allFunctionsCalledOnLoad\n${chunk.code}`
+        if (chunk.isEntry || /^(first|parts|boot)$/.test(chunk.name) || /Page\.vue$/.test(chunk.facadeModuleId ?? ''))
+          chunk.code = `//# allFunctionsCalledOnLoad\n${chunk.code}`
       }
     },
   },

@@ -13,6 +13,8 @@ function files(dir) {
 for (const path of files('dist')) {
   if (!/\.(js|css|svg)$/.test(path)) continue
   const data = readFileSync(path)
-  const small = brotliCompressSync(data, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: data.length } })
+  const small = brotliCompressSync(data, {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: data.length },
+  })
   if (small.length < data.length) writeFileSync(path + '.br', small)
 }

@@ -14,7 +14,10 @@ function merge(into: Tree, from: Tree): Tree {
 
 /** The texts of a language, which lie beside what shows them, as one tree. */
 export function textsOf(locale: string, src = join(import.meta.dirname, 'src')): { tree: Tree; files: string[] } {
-  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith(join(sep, 'locales', `${locale}.json`))).sort().map((f) => join(src, f))
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((f) => f.endsWith(join(sep, 'locales', `${locale}.json`)))
+    .sort()
+    .map((f) => join(src, f))
   return { tree: files.reduce<Tree>((all, f) => merge(all, JSON.parse(readFileSync(f, 'utf8')) as Tree), {}), files }
 }
 

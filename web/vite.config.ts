@@ -13,6 +13,21 @@ export default defineConfig({
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   define: { __VUE_OPTIONS_API__: false, __INTLIFY_PROD_DEVTOOLS__: false },
   server: { proxy: { '/api': { target: process.env.SEXTANT_URL ?? 'http://127.0.0.1:8066', changeOrigin: false } } },
-  build: { target: 'es2022', modulePreload: { polyfill: false }, manifest: true, assetsInlineLimit: 0, sourcemap: false, reportCompressedSize: false, chunkSizeWarningLimit: 1200, rolldownOptions: { output: { codeSplitting: { groups } } } },
-  test: { environment: 'happy-dom', setupFiles: ['src/i18n/setup.ts'], include: ['src/**/*.test.ts'], reporters: ['default'], testTimeout: 30_000 },
+  build: {
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+    manifest: true,
+    assetsInlineLimit: 0,
+    sourcemap: false,
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 1200,
+    rolldownOptions: { output: { codeSplitting: { groups } } },
+  },
+  test: {
+    environment: 'happy-dom',
+    setupFiles: ['src/i18n/setup.ts'],
+    include: ['src/**/*.test.ts'],
+    reporters: ['default'],
+    testTimeout: 30_000,
+  },
 })

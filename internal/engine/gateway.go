@@ -93,21 +93,29 @@ func (parallelGateway) enter(s *stepper, node *program.Node, m move) {
 	scope.Tokens++
 	s.count(scope, -1)
 	s.run.Touch(scope)
-	for _, in := range node.Incoming {
-		if !slices.ContainsFunc(scope.Joins, func(j state.Join) bool { return j.Flow == in && j.Count > 0 }) {
-			if scope.Children == 0 {
-				s.stuck(scope)
-			}
-			return
+	arrived := 0
+	for _, j := range scope.Joins {
+		if s.leadsTo(j, node) {
+			arrived++
 		}
 	}
-	s.release(node, scope)
+	switch {
+	case arrived == len(node.Incoming):
+		s.release(node, scope)
+	case scope.Children == 0:
+		s.stuck(scope)
+	}
+}
+
+// leadsTo reports whether tokens that have arrived wait at a gateway.
+func (s *stepper) leadsTo(j state.Join, node *program.Node) bool {
+	return j.Count > 0 && s.p.Flows[j.Flow].Target == node.Index
 }
 
 // release takes one token off each incoming flow and passes the gateway.
 func (s *stepper) release(node *program.Node, scope *state.Element) {
 	for i := range scope.Joins {
-		if slices.Contains(node.Incoming, scope.Joins[i].Flow) {
+		if s.leadsTo(scope.Joins[i], node) {
 			scope.Joins[i].Count--
 			scope.Tokens--
 		}

@@ -150,9 +150,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.messages.Attach(p.runs, p.door)
 	p.decision.Attach(p.engine)
 	p.watch(s)
-	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
 	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings,
-		files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
+		files, p.registry, p.remote, p.plugins(s), p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
 	}
 	p.decision.Routes(p.api, p.runs)
@@ -168,10 +167,31 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 // watch makes what connects plugins from elsewhere and sees after the health of all.
 func (p *parts) watch(s *Server) {
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity,
-		Box: p.box, Audit: p.audit, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
+		Box: p.box, Audit: p.audit, Plain: s.Config.TLS.Insecure, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router,
 		Clock: s.Clock, DB: s.db, Audit: p.audit, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }
+}
+
+// fronts are what the border offers of plugins besides their list.
+type fronts struct {
+	ui       *plugin.UI
+	streams  *plugin.Streams
+	versions *plugin.Versions
+}
+
+// Routes adds the endpoints.
+func (f fronts) Routes(a *api.API) {
+	f.ui.Routes(a)
+	f.streams.Routes(a)
+	f.versions.Routes(a)
+}
+
+func (p *parts) plugins(s *Server) fronts {
+	return fronts{ui: &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin},
+		streams: &plugin.Streams{Registry: p.registry, Router: p.router, Clock: p.clock},
+		versions: &plugin.Versions{Registry: p.registry, DB: s.db, Audit: p.audit, Bus: p.bus,
+			Use: use{p.objects, p.dispatch}}}
 }
 
 // host is what the engine needs.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -76,7 +78,13 @@ type rig struct {
 	db    *db.DB
 	mu    sync.Mutex
 	ended map[state.Key]chan struct{}
+
+	idle    atomic.Bool // its jobs are left alone, and told of
+	offered chan state.Key
 }
+
+// errEnough ends a load.
+var errEnough = errors.New("enough")
 
 func newRig(dir, src string) (*rig, error) {
 	return newRigOn("sqlite:"+filepath.Join(dir, "bench.db"), src)
@@ -95,7 +103,7 @@ func newRigOn(address, src string) (*rig, error) {
 	if err := d.Migrate(ctx, durable.Domain, durable.Migrations); err != nil {
 		return nil, err
 	}
-	r := &rig{db: d, ended: map[state.Key]chan struct{}{}}
+	r := &rig{db: d, ended: map[state.Key]chan struct{}{}, offered: make(chan state.Key, 1)}
 	r.host, err = durable.Open(ctx, durable.Deps{DB: d, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Projector: r,
 		Programs: func(int64) (*program.Program, error) { return p, nil },
 		Workers:  []durable.Subscription{{Accepts: func(string) bool { return true }, Worker: r}}})
@@ -108,6 +116,13 @@ func newRigOn(address, src string) (*rig, error) {
 
 // Offer completes a job at once.
 func (r *rig) Offer(j durable.Job) {
+	if r.idle.Load() {
+		select {
+		case r.offered <- j.Key:
+		default: // nobody asks
+		}
+		return
+	}
 	_ = r.host.ApplyAsync(j.Run, engine.JobCompleted{Job: j.Key}, nil, func(error) {})
 }
 

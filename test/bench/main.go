@@ -68,8 +68,9 @@ func main() {
 // parts are what is measured, by the name that asks for it alone.
 func parts() iter.Seq2[string, func(*report) error] {
 	return func(yield func(string, func(*report) error) bool) {
-		_ = yield("server", serverFigures) && yield("engine", engineFigures) && yield("door", doorFigures) && yield("feel", feelFigures) &&
-			yield("dmn", decisionFigures) && yield("hostile", hostileFigures) && yield("path", pathFigures) &&
+		_ = yield("server", serverFigures) && yield("engine", engineFigures) && yield("scale", scaleFigures) &&
+			yield("door", doorFigures) && yield("feel", feelFigures) && yield("dmn", decisionFigures) &&
+			yield("hostile", hostileFigures) && yield("path", pathFigures) &&
 			yield("databases", databaseFigures) && yield("hosts", fanoutFigures) && yield("output", outputFigures) &&
 			yield("retention", retentionFigures) && yield("demo", demoFigures)
 	}

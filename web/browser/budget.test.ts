@@ -32,12 +32,29 @@ interface Felt {
 const observe = () => {
   const felt: Felt = { painted: 0, shifted: 0, took: [] }
   ;(window as unknown as { felt: Felt }).felt = felt
-  new PerformanceObserver((l) => l.getEntries().forEach((e) => (felt.painted = e.startTime))).observe({ type: 'largest-contentful-paint', buffered: true })
-  new PerformanceObserver((l) => l.getEntries().forEach((e) => (felt.shifted += (e as unknown as { hadRecentInput: boolean; value: number }).hadRecentInput ? 0 : (e as unknown as { value: number }).value))).observe({ type: 'layout-shift', buffered: true })
-  new PerformanceObserver((l) => l.getEntries().forEach((e) => (e as unknown as { interactionId: number }).interactionId && felt.took.push({ at: e.startTime, ms: e.duration }))).observe({ type: 'event', durationThreshold: 16, buffered: true } as PerformanceObserverInit)
+  new PerformanceObserver((l) => l.getEntries().forEach((e) => (felt.painted = e.startTime))).observe({
+    type: 'largest-contentful-paint',
+    buffered: true,
+  })
+  new PerformanceObserver((l) =>
+    l
+      .getEntries()
+      .forEach(
+        (e) =>
+          (felt.shifted += (e as unknown as { hadRecentInput: boolean; value: number }).hadRecentInput
+            ? 0
+            : (e as unknown as { value: number }).value),
+      ),
+  ).observe({ type: 'layout-shift', buffered: true })
+  new PerformanceObserver((l) =>
+    l
+      .getEntries()
+      .forEach((e) => (e as unknown as { interactionId: number }).interactionId && felt.took.push({ at: e.startTime, ms: e.duration })),
+  ).observe({ type: 'event', durationThreshold: 16, buffered: true } as PerformanceObserverInit)
   let quiet = 0
   const look = () => {
-    const there = felt.painted && document.querySelector('main h1, body > pre') && !document.querySelector('[aria-busy=true], .animate-pulse')
+    const there =
+      felt.painted && document.querySelector('main h1, body > pre') && !document.querySelector('[aria-busy=true], .animate-pulse')
     quiet = there ? quiet + 1 : 0
     if (quiet < 3) setTimeout(look, 100)
     else console.debug('settled')
@@ -48,7 +65,9 @@ const observe = () => {
 /** Opens a page on a machine so many times slower, and lets it settle. */
 async function slowly(path: string, rate: number) {
   const context = await rig.browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US' })
-  await context.addCookies(rig.cookie.split('; ').map((c) => ({ name: c.slice(0, c.indexOf('=')), value: c.slice(c.indexOf('=') + 1), url: rig.url })))
+  await context.addCookies(
+    rig.cookie.split('; ').map((c) => ({ name: c.slice(0, c.indexOf('=')), value: c.slice(c.indexOf('=') + 1), url: rig.url })),
+  )
   await context.addInitScript(observe)
   const page = await context.newPage()
   const cdp = await context.newCDPSession(page)
@@ -67,16 +86,35 @@ async function best(what: string, tries: number, one: () => Promise<number>, goa
 }
 
 describe('a page', () => {
-  const pages = ['', 'runs', 'objects', 'processes', 'incidents', 'tasks', 'plugins', 'connections', 'settings', 'people', 'account', 'audit', 'help']
+  const pages = [
+    '',
+    'runs',
+    'objects',
+    'processes',
+    'incidents',
+    'tasks',
+    'plugins',
+    'connections',
+    'settings',
+    'people',
+    'account',
+    'audit',
+    'help',
+  ]
   it.each(pages)('of %s does not jump while it is painted', async (name) => {
     let shifted = 0
-    await best(`largest paint of /${name}`, tries, async () => {
-      const { context, felt } = await slowly(`/${name}`, rate)
-      const now = await felt()
-      shifted = Math.max(shifted, now.shifted)
-      await context.close()
-      return now.painted
-    }, 1200)
+    await best(
+      `largest paint of /${name}`,
+      tries,
+      async () => {
+        const { context, felt } = await slowly(`/${name}`, rate)
+        const now = await felt()
+        shifted = Math.max(shifted, now.shifted)
+        await context.close()
+        return now.painted
+      },
+      1200,
+    )
     expect(shifted).toBeLessThan(0.05)
   })
 })
@@ -91,12 +129,26 @@ describe('a list of a hundred thousand runs', () => {
         const n = ((await answer.json()) as { items: unknown[] }).items.length
         return { took: performance.now() - begun, n }
       }, query)
-    for (const [query, n] of Object.entries({ '': 100, 'state=failed': 100, 'process=nightly': 100, 'process=none': 0, 'subject=ann': 100, 'object=host:host/web-0007': 50, 'state=failed&subject=bo': 100, 'text=web-0007': 50 })) {
-      await best(`runs?${query}`, measure ? 5 : 1, async () => {
-        const answer = await ask(query)
-        expect(answer.n, query).toBe(n)
-        return answer.took
-      }, 200)
+    for (const [query, n] of Object.entries({
+      '': 100,
+      'state=failed': 100,
+      'process=nightly': 100,
+      'process=none': 0,
+      'subject=ann': 100,
+      'object=host:host/web-0007': 50,
+      'state=failed&subject=bo': 100,
+      'text=web-0007': 50,
+    })) {
+      await best(
+        `runs?${query}`,
+        measure ? 5 : 1,
+        async () => {
+          const answer = await ask(query)
+          expect(answer.n, query).toBe(n)
+          return answer.took
+        },
+        200,
+      )
     }
     await context.close()
   })
@@ -161,6 +213,11 @@ describe('a list of a hundred thousand runs', () => {
         least[name] = Math.min(least[name] ?? Infinity, ms)
       }
     }
-    if (measure) console.log(`until it is shown, in ms (goal ${goal}): ${Object.entries(least).map(([name, ms]) => `${name} ${ms}`).join(', ')}`)
+    if (measure)
+      console.log(
+        `until it is shown, in ms (goal ${goal}): ${Object.entries(least)
+          .map(([name, ms]) => `${name} ${ms}`)
+          .join(', ')}`,
+      )
   })
 })

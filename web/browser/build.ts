@@ -25,7 +25,12 @@ export default function setup(project: TestProject) {
     return join(dir, name)
   }
   const given = process.env.SEXTANT_BIN
-  if (!given) execFileSync('npm', ['run', 'build', '--silent'], { cwd: web, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, NODE_ENV: 'production' } })
+  if (!given)
+    execFileSync('npm', ['run', 'build', '--silent'], {
+      cwd: web,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, NODE_ENV: 'production' },
+    })
   project.provide('program', given ?? go('sextant', './cmd/sextant'))
   project.provide('seed', go('seed', './test/seed'))
   const shots = join(root, 'build', 'screenshots')

@@ -57,7 +57,23 @@ const manifest = (exports: string[]) => ({
   plugin: 'nosy',
   version: '1.0.0',
   title: { en: 'Nosy', zh: '好奇' },
-  services: [{ name: 'pry', actions: [{ action: 'see', title: { en: 'See', zh: '查看' }, path: '/v1/pry/see', method: 'POST', target: 'host:host', batch: 1, timeout: 'PT1M', risk: 'read' }] }],
+  services: [
+    {
+      name: 'pry',
+      actions: [
+        {
+          action: 'see',
+          title: { en: 'See', zh: '查看' },
+          path: '/v1/pry/see',
+          method: 'POST',
+          target: 'host:host',
+          batch: 1,
+          timeout: 'PT1M',
+          risk: 'read',
+        },
+      ],
+    },
+  ],
   run: { builtin: true },
   ui: { entry: 'ui/nosy.js', cards: exports.map((e) => ({ on: 'host:host', export: e })) },
 })
@@ -79,7 +95,16 @@ beforeAll(async () => {
   await rig.api('POST', '/api/v1/plugins/nosy/token', {})
   await connect(['pry', 'broken'])
   await rig.api('POST', '/api/v1/objects/host:host', [
-    { id: 'web-1', name: 'web-1', address: '192.0.2.1', os: 'Debian GNU/Linux 13 (trixie)', kernel: '6.12.48', arch: 'x86_64', cpus: 8, memory_mb: 15872 },
+    {
+      id: 'web-1',
+      name: 'web-1',
+      address: '192.0.2.1',
+      os: 'Debian GNU/Linux 13 (trixie)',
+      kernel: '6.12.48',
+      arch: 'x86_64',
+      cpus: 8,
+      memory_mb: 15872,
+    },
     { id: 'web-2', name: 'web-2', address: '192.0.2.2' },
   ])
 })
@@ -107,9 +132,18 @@ describe('the cards of plugins', () => {
     page.on('request', (r) => r.url().includes('evil.example') && left.push(r.url()))
     const card = page.frameLocator('iframe').first()
     await card.getByText('end: of the list').waitFor()
-    const got = Object.fromEntries((await card.locator('p').allTextContents()).map((l) => [l.slice(0, l.indexOf(': ')), l.slice(l.indexOf(': ') + 2)]))
-    expect(got).toMatchObject({ row: 'web-1', origin: 'null', read: 'GOT web-1', 'call by itself': 'refused card.by_itself', 'open by itself': 'refused card.by_itself' })
-    for (const name of ['cookie', 'storage', 'parent', 'parent location', 'api', 'elsewhere', 'top', 'popup', 'eval']) expect(got[name], name).toMatch(/^refused /)
+    const got = Object.fromEntries(
+      (await card.locator('p').allTextContents()).map((l) => [l.slice(0, l.indexOf(': ')), l.slice(l.indexOf(': ') + 2)]),
+    )
+    expect(got).toMatchObject({
+      row: 'web-1',
+      origin: 'null',
+      read: 'GOT web-1',
+      'call by itself': 'refused card.by_itself',
+      'open by itself': 'refused card.by_itself',
+    })
+    for (const name of ['cookie', 'storage', 'parent', 'parent location', 'api', 'elsewhere', 'top', 'popup', 'eval'])
+      expect(got[name], name).toMatch(/^refused /)
     expect(left).toEqual([])
     expect(new URL(page.url()).pathname).toBe('/objects/host:host/web-1')
     expect(await page.locator('iframe').first().getAttribute('sandbox')).toBe('allow-scripts')
@@ -144,7 +178,8 @@ describe('the cards of plugins', () => {
       const said: unknown[] = []
       addEventListener('message', (e) => e.ports.length && said.push(e.data))
       postMessage('sextant card', '*')
-      for (const data of [{ id: 9, method: 'object.read' }, 'sextant card', { kind: 'begin' }]) dispatchEvent(new MessageEvent('message', { data, origin: 'null', source: window }))
+      for (const data of [{ id: 9, method: 'object.read' }, 'sextant card', { kind: 'begin' }])
+        dispatchEvent(new MessageEvent('message', { data, origin: 'null', source: window }))
       await new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))
       return said
     })

@@ -13,7 +13,11 @@ let run = ''
 
 beforeAll(async () => {
   rig = await start({ SEXTANT_ENVIRONMENT: 'production' })
-  const deploy = await fetch(`${rig.url}/api/v1/processes`, { method: 'POST', headers: { Cookie: rig.cookie, 'Content-Type': 'application/xml' }, body: bpmn('Go on?') })
+  const deploy = await fetch(`${rig.url}/api/v1/processes`, {
+    method: 'POST',
+    headers: { Cookie: rig.cookie, 'Content-Type': 'application/xml' },
+    body: bpmn('Go on?'),
+  })
   if (!deploy.ok) throw new Error(await deploy.text())
   run = (await rig.api<{ run: string }>('POST', '/api/v1/runs', { project: 'default', process: 'ask', title: `Ask ${evil}` })).run
 })
@@ -141,6 +145,10 @@ describe('the console', () => {
     await page.keyboard.type('runs')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: 'Runs' }).waitFor()
+    await page.keyboard.press('Control+k')
+    await page.keyboard.type('audit')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'Audit log' }).waitFor()
     await context.close()
   })
 
@@ -156,14 +164,22 @@ describe('the console', () => {
   })
 
   it('tells a user who is disabled within five seconds', async () => {
-    const user = await rig.api<{ id: string; version: number }>('POST', '/api/v1/users', { name: 'short', password, roles: [{ role: 'viewer', project: 'default' }] })
+    const user = await rig.api<{ id: string; version: number }>('POST', '/api/v1/users', {
+      name: 'short',
+      password,
+      roles: [{ role: 'viewer', project: 'default' }],
+    })
     const { page, context } = await stranger()
     await page.goto(`${rig.url}/sign-in?next=/runs/${run}`)
     await page.getByLabel('Name').fill('short')
     await page.getByLabel('Password').fill(password)
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('heading', { level: 1, name: `Ask ${evil}` }).waitFor()
-    await fetch(`${rig.url}/api/v1/users/${user.id}`, { method: 'PATCH', headers: { Cookie: rig.cookie, 'Content-Type': 'application/json', 'If-Match': '"1"' }, body: '{"disabled":true}' })
+    await fetch(`${rig.url}/api/v1/users/${user.id}`, {
+      method: 'PATCH',
+      headers: { Cookie: rig.cookie, 'Content-Type': 'application/json', 'If-Match': '"1"' },
+      body: '{"disabled":true}',
+    })
     await page.goto(`${rig.url}/runs`)
     await page.getByRole('heading', { name: 'Sign in' }).waitFor({ timeout: 5000 })
     await context.close()

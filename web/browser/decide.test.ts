@@ -30,15 +30,21 @@ const shots = inject('shots')
 let rig: Rig
 beforeAll(async () => {
   rig = await start()
-  const answer = await fetch(`${rig.url}/api/v1/processes`, { method: 'POST', headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' }, body: xml })
+  const answer = await fetch(`${rig.url}/api/v1/processes`, {
+    method: 'POST',
+    headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' },
+    body: xml,
+  })
   if (!answer.ok) throw new Error(await answer.text())
 })
 afterAll(() => rig?.close())
 
-const ask = async (title: string, variables = {}) => (await rig.api<{ run: string }>('POST', '/api/v1/runs', { project: 'default', process: 'decide', title, variables })).run
+const ask = async (title: string, variables = {}) =>
+  (await rig.api<{ run: string }>('POST', '/api/v1/runs', { project: 'default', process: 'decide', title, variables })).run
 const raw = async (path: string) => (await fetch(rig.url + path, { headers: { Cookie: rig.cookie } })).text()
 const stateOf = async (run: string) => (await rig.api<{ state: string }>('GET', `/api/v1/runs/${run}`)).state
-const says = (page: Page, state: string) => page.getByRole('heading', { level: 1 }).locator('xpath=..').getByText(state, { exact: true }).waitFor()
+const says = (page: Page, state: string) =>
+  page.getByRole('heading', { level: 1 }).locator('xpath=..').getByText(state, { exact: true }).waitFor()
 const form = (page: Page) => page.locator('main section').filter({ hasText: 'Go on only if the balancer is quiet.' })
 
 describe('a run that asks a person', () => {
@@ -50,7 +56,10 @@ describe('a run that asks a person', () => {
       const card = form(page)
       await card.getByRole('radio', { name: 'Stop' }).waitFor()
       expect(await card.getByRole('radio', { checked: true }).count(), 'chosen beforehand').toBe(0)
-      const [asked, pictured] = await Promise.all([card.boundingBox(), page.getByRole('region', { name: 'Diagram of the process' }).boundingBox()])
+      const [asked, pictured] = await Promise.all([
+        card.boundingBox(),
+        page.getByRole('region', { name: 'Diagram of the process' }).boundingBox(),
+      ])
       expect(asked!.y + asked!.height, `the question comes before the picture at ${width}`).toBeLessThanOrEqual(pictured!.y)
       await card.getByRole('button', { name: 'Complete', exact: true }).click()
       await card.getByText('An answer is needed.').waitFor()
@@ -71,7 +80,9 @@ describe('a run that asks a person', () => {
     const frame = (await page.locator('.diagram').boundingBox())!
     expect(box.x).toBeGreaterThan(frame.x)
     expect(box.x + box.width).toBeLessThan(frame.x + frame.width)
-    expect(await label.evaluate((e) => parseFloat(getComputedStyle(e).fontSize) * (e as SVGTextElement).getScreenCTM()!.a)).toBeGreaterThanOrEqual(11)
+    expect(
+      await label.evaluate((e) => parseFloat(getComputedStyle(e).fontSize) * (e as SVGTextElement).getScreenCTM()!.a),
+    ).toBeGreaterThanOrEqual(11)
     await rig.api('POST', `/api/v1/runs/${run}/cancel`, { reason: 'only looked at' })
     await context.close()
   })
@@ -111,7 +122,11 @@ describe('a run that is asked for again', () => {
   it('is the page from then on, with every digit and the title', async () => {
     const exact = '9007199254740993'
     const body = `{"project":"default","process":"decide","title":"Exactly so","variables":{"big":${exact},"version":1.10}}`
-    const answer = await fetch(`${rig.url}/api/v1/runs`, { method: 'POST', headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/json' }, body })
+    const answer = await fetch(`${rig.url}/api/v1/runs`, {
+      method: 'POST',
+      headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/json' },
+      body,
+    })
     const { run } = (await answer.json()) as { run: string }
     await rig.api('POST', `/api/v1/runs/${run}/cancel`, { reason: 'once more, please' })
     const { page, context } = await rig.open(`/runs/${run}`)

@@ -27,7 +27,11 @@ beforeAll(async () => {
 afterAll(() => rig?.close())
 
 async function send(path: string, xml: string) {
-  const answer = await fetch(`${rig.url}${path}`, { method: 'POST', headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' }, body: xml })
+  const answer = await fetch(`${rig.url}${path}`, {
+    method: 'POST',
+    headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' },
+    body: xml,
+  })
   if (!answer.ok) throw new Error(await answer.text())
 }
 const pick = (page: Page, name: string, text: string, at = 'page') => {
@@ -36,7 +40,10 @@ const pick = (page: Page, name: string, text: string, at = 'page') => {
 }
 /** Fills in the inputs of the example, which are called the same in every language. */
 async function fill(page: Page, environment: string) {
-  const form = page.getByRole('group').filter({ has: page.getByLabel('environment') }).first()
+  const form = page
+    .getByRole('group')
+    .filter({ has: page.getByLabel('environment') })
+    .first()
   await form.getByLabel('environment').selectOption({ label: environment })
   await form.getByLabel('tier').selectOption({ label: '1' })
   await form.getByLabel('objects').fill('3')
@@ -45,7 +52,10 @@ async function fill(page: Page, environment: string) {
 }
 const settled = async (page: Page) => {
   await page.locator('[aria-busy=true], .animate-pulse').first().waitFor({ state: 'detached' })
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 'the page is no wider than its window').toBeLessThanOrEqual(0)
+  expect(
+    await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
+    'the page is no wider than its window',
+  ).toBeLessThanOrEqual(0)
 }
 
 describe('decisions', () => {
@@ -77,11 +87,14 @@ describe('decisions', () => {
     await page.getByRole('navigation', { name: 'breadcrumb' }).getByRole('link', { name: 'Decisions' }).click()
     const row = page.getByRole('row').filter({ hasText: 'busyHours' })
     await row.getByText('v1').waitFor()
-    const data = await page.evaluateHandle((text) => {
-      const all = new DataTransfer()
-      all.items.add(new File([text], 'dropped.dmn', { type: 'application/xml' }))
-      return all
-    }, risk.replace('Nothing speaks against it.', 'All is well.'))
+    const data = await page.evaluateHandle(
+      (text) => {
+        const all = new DataTransfer()
+        all.items.add(new File([text], 'dropped.dmn', { type: 'application/xml' }))
+        return all
+      },
+      risk.replace('Nothing speaks against it.', 'All is well.'),
+    )
     await page.getByRole('grid', { name: 'Decisions' }).dispatchEvent('drop', { dataTransfer: data })
     await dialog.getByText('dropped.dmn').waitFor()
     await dialog.getByRole('button', { name: 'Deploy', exact: true }).click()
@@ -114,7 +127,9 @@ describe('decisions', () => {
     await page.getByRole('button', { name: 'Evaluate' }).click()
     await page.getByRole('tree', { name: 'Value' }).getByText('"change-board"').waitFor()
     expect(await table.locator('tr[data-matched]').getByRole('rowheader').allTextContents()).toEqual(['2', '4'])
-    expect(await page.getByRole('region', { name: 'Approval' }).locator('tr[data-matched]').getByRole('rowheader').allTextContents()).toEqual(['3'])
+    expect(
+      await page.getByRole('region', { name: 'Approval' }).locator('tr[data-matched]').getByRole('rowheader').allTextContents(),
+    ).toEqual(['3'])
     await page.getByText('Rule 2 · The core is touched while people work.').waitFor()
     expect(await faults(page)).toEqual([])
 
@@ -133,9 +148,16 @@ describe('decisions', () => {
     await context.close()
   })
 
-  for (const look of [...looks, { theme: 'dark', locale: 'en', width: 1440 } as const, { theme: 'light', locale: 'zh', width: 390, height: 844 } as const])
+  for (const look of [
+    ...looks,
+    { theme: 'dark', locale: 'en', width: 1440 } as const,
+    { theme: 'light', locale: 'zh', width: 390, height: 844 } as const,
+  ])
     it(`are seen in ${look.locale}, ${look.theme}, at ${look.width}`, async () => {
-      for (const [name, path] of [['decisions', '/decisions'], ['decision', '/decisions/risk']] as const) {
+      for (const [name, path] of [
+        ['decisions', '/decisions'],
+        ['decision', '/decisions/risk'],
+      ] as const) {
         const { page, context, complaints } = await rig.open(path, look)
         await settled(page)
         if (name === 'decision') {
@@ -158,14 +180,26 @@ describe('decisions', () => {
 
 describe('a run that waits', () => {
   let run: string
-  const begin = async (order: string) => (await rig.api<{ run: string }>('POST', '/api/v1/runs', { project: 'default', process: 'pay', title: `Order ${order}`, variables: { ...change, order } })).run
+  const begin = async (order: string) =>
+    (
+      await rig.api<{ run: string }>('POST', '/api/v1/runs', {
+        project: 'default',
+        process: 'pay',
+        title: `Order ${order}`,
+        variables: { ...change, order },
+      })
+    ).run
   beforeAll(async () => {
     await send('/api/v1/decisions', risk)
     await send('/api/v1/processes', pay)
     run = await begin('A-7')
   })
 
-  for (const look of [...looks, { theme: 'dark', locale: 'en', width: 1440 } as const, { theme: 'light', locale: 'zh', width: 390, height: 844 } as const])
+  for (const look of [
+    ...looks,
+    { theme: 'dark', locale: 'en', width: 1440 } as const,
+    { theme: 'light', locale: 'zh', width: 390, height: 844 } as const,
+  ])
     it(`says for what, in ${look.locale}, ${look.theme}, at ${look.width}`, async () => {
       const { page, context, complaints } = await rig.open(`/runs/${run}`, look)
       await page.getByText('A-7').first().waitFor()
@@ -221,7 +255,11 @@ describe('a run that waits', () => {
 
   it('offers nothing to publish to who may not, and still says what it waits for', async () => {
     const other = await begin('B-8')
-    await rig.api('POST', '/api/v1/users', { name: 'vera', password: 'a sentence for the tests 7', roles: [{ role: 'viewer', project: 'default' }] })
+    await rig.api('POST', '/api/v1/users', {
+      name: 'vera',
+      password: 'a sentence for the tests 7',
+      roles: [{ role: 'viewer', project: 'default' }],
+    })
     const context = await rig.browser.newContext({ locale: 'en-US' })
     const page = await context.newPage()
     await page.goto(`${rig.url}/runs/${other}`)
@@ -249,13 +287,21 @@ describe('a run that waits', () => {
   })
 
   it('says why a decision gave null', async () => {
-    const { run: odd } = await rig.api<{ run: string }>('POST', '/api/v1/runs', { project: 'default', process: 'pay', title: 'Odd', variables: { order: 'D-1', Change: { environment: 'nowhere' }, Start: change.Start } })
+    const { run: odd } = await rig.api<{ run: string }>('POST', '/api/v1/runs', {
+      project: 'default',
+      process: 'pay',
+      title: 'Odd',
+      variables: { order: 'D-1', Change: { environment: 'nowhere' }, Start: change.Start },
+    })
     const { page, context } = await rig.open(`/runs/${odd}`)
     await page.getByRole('button', { name: 'Rate the risk' }).click()
     const drawer = page.getByRole('dialog')
     await drawer.getByRole('tree', { name: 'Value' }).getByText('null').waitFor()
     await drawer.getByText('No rule matched').waitFor()
-    await drawer.getByText(/tChange|conform/).first().waitFor()
+    await drawer
+      .getByText(/tChange|conform/)
+      .first()
+      .waitFor()
     await context.close()
   })
 })

@@ -48,7 +48,27 @@ const manifest = {
   version: '1.0.0',
   title: text('Fleet', '机队'),
   run: { builtin: true },
-  services: [{ name: 'agent', title: text('Agent', '代理'), actions: [{ action: 'upgrade', title: text('Upgrade', '升级'), path: '/v1/agent/upgrade', method: 'POST', batch: 100, timeout: 'PT10M', risk: 'change', idempotent: true, target: 'host:host', input: [{ name: 'version', required: true, type: 'string', title: text('Version', '版本') }], output: [{ name: 'was', type: 'string' }] }] }],
+  services: [
+    {
+      name: 'agent',
+      title: text('Agent', '代理'),
+      actions: [
+        {
+          action: 'upgrade',
+          title: text('Upgrade', '升级'),
+          path: '/v1/agent/upgrade',
+          method: 'POST',
+          batch: 100,
+          timeout: 'PT10M',
+          risk: 'change',
+          idempotent: true,
+          target: 'host:host',
+          input: [{ name: 'version', required: true, type: 'string', title: text('Version', '版本') }],
+          output: [{ name: 'was', type: 'string' }],
+        },
+      ],
+    },
+  ],
 }
 
 async function body(request: IncomingMessage): Promise<string> {
@@ -61,7 +81,11 @@ async function body(request: IncomingMessage): Promise<string> {
 export async function connect(rig: Rig, accepted: (job: Job) => void): Promise<{ close: () => Promise<void> }> {
   const { token } = await rig.api<{ token: string }>('POST', '/api/v1/plugins/fleet/token', {})
   const tell = async (path: string, what: unknown) => {
-    const answer = await fetch(rig.url + path, { method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }, body: JSON.stringify(what) })
+    const answer = await fetch(rig.url + path, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify(what),
+    })
     if (!answer.ok && answer.status !== 410) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
   }
   const server = createServer((request, response) => {
@@ -80,11 +104,19 @@ export async function connect(rig: Rig, accepted: (job: Job) => void): Promise<{
         key,
         rows,
         progress: (row, percent, message) => tell(`/api/v1/jobs/${key}/progress`, { row: whole(row), percent, message }),
-        log: (row, offset, said) => tell(`/api/v1/jobs/${key}/log`, { chunks: [{ row: whole(row), offset, bytes: Buffer.from(said).toString('base64') }] }),
+        log: (row, offset, said) =>
+          tell(`/api/v1/jobs/${key}/log`, { chunks: [{ row: whole(row), offset, bytes: Buffer.from(said).toString('base64') }] }),
         end: (failed = {}) =>
           tell(`/api/v1/jobs/${key}/result`, {
             resultCode: Object.keys(failed).length ? '1' : '0',
-            results: { outputs: rows.map((r) => ({ callbackParameter: r.callbackParameter, errorCode: failure(failed, r) ? 'agent.refused' : '0', errorMessage: failure(failed, r) ?? '', was: '2.3.1' })) },
+            results: {
+              outputs: rows.map((r) => ({
+                callbackParameter: r.callbackParameter,
+                errorCode: failure(failed, r) ? 'agent.refused' : '0',
+                errorMessage: failure(failed, r) ?? '',
+                was: '2.3.1',
+              })),
+            },
           }),
       })
     })
@@ -105,7 +137,11 @@ export async function prepare(rig: Rig, hosts: number, batches: string): Promise
   for (let from = 0; from < hosts; from += 500) {
     const some = Array.from({ length: Math.min(500, hosts - from) }, (_, i) => `web-${String(from + i + 1).padStart(4, '0')}`)
     all.push(...some.map((name) => `host:host/${name}`))
-    await rig.api('POST', '/api/v1/objects/host:host', some.map((name, i) => ({ id: name, name, address: `127.1.${(from + i) >> 8}.${(from + i) & 255}` })))
+    await rig.api(
+      'POST',
+      '/api/v1/objects/host:host',
+      some.map((name, i) => ({ id: name, name, address: `127.1.${(from + i) >> 8}.${(from + i) & 255}` })),
+    )
   }
   await deploy(rig, 'fleet', batches)
   return all
@@ -113,8 +149,24 @@ export async function prepare(rig: Rig, hosts: number, batches: string): Promise
 
 /** Deploys the process under this id. */
 export async function deploy(rig: Rig, id: string, batches: string): Promise<void> {
-  const answer = await fetch(`${rig.url}/api/v1/processes`, { method: 'POST', headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' }, body: process.replace('BATCHES', batches).replace('process id="fleet"', `process id="${id}"`).replace('bpmnElement="fleet"', `bpmnElement="${id}"`) })
+  const answer = await fetch(`${rig.url}/api/v1/processes`, {
+    method: 'POST',
+    headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' },
+    body: process
+      .replace('BATCHES', batches)
+      .replace('process id="fleet"', `process id="${id}"`)
+      .replace('bpmnElement="fleet"', `bpmnElement="${id}"`),
+  })
   if (!answer.ok) throw new Error(await answer.text())
 }
 
-export const startFleet = async (rig: Rig, objects: string[], variables: Record<string, unknown> = { version: '2.4.0' }, id = 'fleet') => (await rig.api<{ run: string }>('POST', '/api/v1/runs', { project: 'default', process: id, title: 'Upgrade the fleet to 2.4.0', objects, variables })).run
+export const startFleet = async (rig: Rig, objects: string[], variables: Record<string, unknown> = { version: '2.4.0' }, id = 'fleet') =>
+  (
+    await rig.api<{ run: string }>('POST', '/api/v1/runs', {
+      project: 'default',
+      process: id,
+      title: 'Upgrade the fleet to 2.4.0',
+      objects,
+      variables,
+    })
+  ).run

@@ -48,9 +48,16 @@ describe('every page follows its address', () => {
       page.on('request', (r) => asked.push(decodeURIComponent(new URL(r.url()).pathname + new URL(r.url()).search)))
       await follow(page, w.to())
       const id = w.to().split('/').pop()!
-      await expect.poll(() => asked.some((a) => a.includes(id)) || name === 'objects of a type', { message: 'it asks for what the address names' }).toBe(true)
+      await expect
+        .poll(() => asked.some((a) => a.includes(id)) || name === 'objects of a type', { message: 'it asks for what the address names' })
+        .toBe(true)
       await page.getByRole('heading', { level: 1, name: w.shows }).first().waitFor()
-      if (name === 'run') await page.locator('main').getByText(/canary/).first().waitFor()
+      if (name === 'run')
+        await page
+          .locator('main')
+          .getByText(/canary/)
+          .first()
+          .waitFor()
       await page.goBack()
       await expect.poll(() => page.title()).toBe(title)
       expect(complaints).toEqual([])
@@ -88,10 +95,19 @@ describe('a long name', () => {
     it(`never runs under a button at ${width}`, async () => {
       const { page, context } = await rig.open('/objects/host:host/long', { width })
       const head = page.locator('main header').first()
-      const boxes = await head.locator('h1, button').evaluateAll((all) => all.map((e) => e.getBoundingClientRect()).filter((r) => r.width).map(({ left, right, top, bottom }) => ({ left, right, top, bottom })))
+      const boxes = await head.locator('h1, button').evaluateAll((all) =>
+        all
+          .map((e) => e.getBoundingClientRect())
+          .filter((r) => r.width)
+          .map(({ left, right, top, bottom }) => ({ left, right, top, bottom })),
+      )
       const [name, ...buttons] = boxes
       expect(buttons.length).toBeGreaterThan(1)
-      for (const b of buttons) expect(name!.right <= b.left + 1 || name!.left >= b.right - 1 || name!.bottom <= b.top + 1 || name!.top >= b.bottom - 1, 'they are apart').toBe(true)
+      for (const b of buttons)
+        expect(
+          name!.right <= b.left + 1 || name!.left >= b.right - 1 || name!.bottom <= b.top + 1 || name!.top >= b.bottom - 1,
+          'they are apart',
+        ).toBe(true)
       expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0)
       expect(await faults(page)).toEqual([])
       await context.close()
@@ -117,7 +133,11 @@ describe('what was typed', () => {
     await again.getByLabel('Password').fill(password)
     await again.getByRole('button', { name: 'Sign in', exact: true }).click()
     await page.getByText('lab saved').waitFor()
-    expect((await rig.api<{ items: { name: string; fields: { user: string } }[] }>('GET', '/api/v1/connections')).items.find((c) => c.name === 'lab')?.fields.user).toBe('deploy')
+    expect(
+      (await rig.api<{ items: { name: string; fields: { user: string } }[] }>('GET', '/api/v1/connections')).items.find(
+        (c) => c.name === 'lab',
+      )?.fields.user,
+    ).toBe('deploy')
     await context.close()
   })
 
@@ -160,7 +180,11 @@ describe('the palette', () => {
     await page.getByRole('option', { name: 'Run a script on web-0002' }).waitFor()
     await page.getByText('Fill in and check before it starts').waitFor()
     await page.keyboard.press('Enter')
-    await page.getByRole('dialog', { name: /Run a script/ }).getByText('web-0002').first().waitFor()
+    await page
+      .getByRole('dialog', { name: /Run a script/ })
+      .getByText('web-0002')
+      .first()
+      .waitFor()
     await context.close()
   })
 
@@ -193,7 +217,10 @@ describe('a question', () => {
     await ask.getByLabel('Reason').fill('a drill')
     await ask.getByRole('button', { name: 'Stop and cancel' }).click()
     await page.getByText('2 runs were cancelled').waitFor()
-    for (const run of runs) await expect.poll(async () => (await rig.api<{ state: string }>('GET', `/api/v1/runs/${run}`)).state).toMatch(/^(cancelled|stopping)$/)
+    for (const run of runs)
+      await expect
+        .poll(async () => (await rig.api<{ state: string }>('GET', `/api/v1/runs/${run}`)).state)
+        .toMatch(/^(cancelled|stopping)$/)
     await page.getByRole('button', { name: 'Allow starts' }).click()
     await context.close()
   })
@@ -202,10 +229,23 @@ describe('a question', () => {
 describe('home', () => {
   it('claims nothing where it cannot ask', async () => {
     const { page, context } = await rig.open('/account')
-    await page.route(/\/api\/v1\/(tasks|incidents|runs|object-states)/, (r) => r.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"status":503,"code":"server.starting","title":"the server starts"}' }))
+    await page.route(/\/api\/v1\/(tasks|incidents|runs|object-states)/, (r) =>
+      r.fulfill({
+        status: 503,
+        contentType: 'application/problem+json',
+        body: '{"status":503,"code":"server.starting","title":"the server starts"}',
+      }),
+    )
     await page.goto(rig.url)
     await expect.poll(() => page.getByRole('alert').count(), { timeout: 20_000 }).toBeGreaterThanOrEqual(5)
-    for (const claim of ['Nothing needs your action', 'No run failed in the last 24 hours.', 'Nothing is running', 'No runs yet', 'No object has a state yet.']) expect(await page.getByText(claim).count(), claim).toBe(0)
+    for (const claim of [
+      'Nothing needs your action',
+      'No run failed in the last 24 hours.',
+      'Nothing is running',
+      'No runs yet',
+      'No object has a state yet.',
+    ])
+      expect(await page.getByText(claim).count(), claim).toBe(0)
     expect(await faults(page)).toEqual([])
     await context.close()
   })
@@ -217,8 +257,15 @@ describe('a plugin that goes away', () => {
     const fleet = page.getByRole('listitem').filter({ hasText: 'fleet' })
     await fleet.getByText('Running').waitFor()
     await plugin.close()
-    await rig.api('POST', '/api/v1/calls', { project: 'default', service: 'fleet/agent/upgrade', objects: ['host:host/web-0003'], variables: { version: '9' } })
-    await expect.poll(async () => (await rig.api<{ state: string }>('GET', '/api/v1/plugins/fleet')).state, { timeout: 20_000 }).toBe('unreachable')
+    await rig.api('POST', '/api/v1/calls', {
+      project: 'default',
+      service: 'fleet/agent/upgrade',
+      objects: ['host:host/web-0003'],
+      variables: { version: '9' },
+    })
+    await expect
+      .poll(async () => (await rig.api<{ state: string }>('GET', '/api/v1/plugins/fleet')).state, { timeout: 20_000 })
+      .toBe('unreachable')
     await fleet.getByText('Unreachable').waitFor({ timeout: 10_000 })
     await fleet.getByText(/It does not answer at http/).waitFor()
     await fleet.locator('time').waitFor()

@@ -18,7 +18,8 @@ const gallery = async (looks: Looks = {}) => {
   await whole(opened.page)
   return opened
 }
-const focused = (page: Page) => page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent?.trim() ?? '')
+const focused = (page: Page) =>
+  page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent?.trim() ?? '')
 
 describe('the gallery', () => {
   const looks = (['light', 'dark'] as const).flatMap((theme) => (['en', 'zh'] as const).map((locale) => ({ theme, locale })))
@@ -26,7 +27,9 @@ describe('the gallery', () => {
     const { page, context, complaints } = await gallery(look)
     for (const width of [1440, 390]) {
       await page.setViewportSize({ width, height: 900 })
-      await expect.poll(() => page.locator('main').evaluate((m) => m.scrollWidth - m.clientWidth), { message: `sticks out sideways at ${width}` }).toBe(0)
+      await expect
+        .poll(() => page.locator('main').evaluate((m) => m.scrollWidth - m.clientWidth), { message: `sticks out sideways at ${width}` })
+        .toBe(0)
     }
     expect(complaints, 'console').toEqual([])
     await context.close()
@@ -70,7 +73,8 @@ describe('the keyboard', () => {
     const { page, context } = await gallery()
     const grid = page.getByRole('grid', { name: 'Hosts', exact: true })
     await grid.focus()
-    const active = () => grid.evaluate((g) => document.getElementById(g.getAttribute('aria-activedescendant') ?? '')?.getAttribute('aria-rowindex'))
+    const active = () =>
+      grid.evaluate((g) => document.getElementById(g.getAttribute('aria-activedescendant') ?? '')?.getAttribute('aria-rowindex'))
     expect(await active()).toBe('2')
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press(' ')
@@ -163,7 +167,13 @@ describe('the keyboard', () => {
     await at('Edit')
     const [above, below] = [(await button.boundingBox())!, (await page.getByRole('menu').boundingBox())!]
     expect([below.x, below.y > above.y], 'stands at its button').toEqual([above.x, true])
-    for (const [key, name] of [['ArrowDown', 'Duplicate'], ['ArrowDown', 'Delete'], ['ArrowDown', 'Edit'], ['End', 'Delete'], ['d', 'Duplicate']] as const) {
+    for (const [key, name] of [
+      ['ArrowDown', 'Duplicate'],
+      ['ArrowDown', 'Delete'],
+      ['ArrowDown', 'Edit'],
+      ['End', 'Delete'],
+      ['d', 'Duplicate'],
+    ] as const) {
       await page.keyboard.press(key)
       await at(name)
     }

@@ -22,7 +22,10 @@ describe('a host', () => {
     let fields = 0
     const press = async (name: string | RegExp, role: 'button' | 'link' = 'button') => {
       clicks++
-      await page.getByRole(role, { name, exact: typeof name === 'string' }).first().click()
+      await page
+        .getByRole(role, { name, exact: typeof name === 'string' })
+        .first()
+        .click()
     }
     const fill = async (label: string, value: string) => {
       fields++
@@ -65,8 +68,14 @@ describe('a host', () => {
     await form.getByText('SHA256:').first().waitFor()
     const { items } = await rig.api<{ items: unknown[] }>('GET', '/api/v1/incidents')
     expect(items, 'a failed attempt waits for nobody').toEqual([])
-    const runs = await rig.api<{ items: { state: string; objects: string[]; title: string }[] }>('GET', '/api/v1/runs?object=host:host/second')
-    expect(runs.items.map((r) => r.state), 'and is not said to have been cancelled').toEqual(['completed', 'failed'])
+    const runs = await rig.api<{ items: { state: string; objects: string[]; title: string }[] }>(
+      'GET',
+      '/api/v1/runs?object=host:host/second',
+    )
+    expect(
+      runs.items.map((r) => r.state),
+      'and is not said to have been cancelled',
+    ).toEqual(['completed', 'failed'])
     await context.close()
   })
 

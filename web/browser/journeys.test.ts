@@ -100,7 +100,9 @@ describe('an object', () => {
     await expect.poll(() => newest.getByRole('definition').allTextContents()).toEqual(['–2222', '–north'])
     const note = 'Racks are moved on Sunday; whoever needs the console before asks the people on call.'
     await rig.api('PATCH', '/api/v1/objects/host:host', [{ id: 'db-1', port: 22, zone: note }])
-    await expect.poll(() => newest.getByRole('definition').allTextContents(), { message: 'what others change comes by itself' }).toEqual(['222222', `north${note}`])
+    await expect
+      .poll(() => newest.getByRole('definition').allTextContents(), { message: 'what others change comes by itself' })
+      .toEqual(['222222', `north${note}`])
     await newest.getByRole('button', { name: 'Show all 2 changes' }).click()
     await newest.getByRole('list', { name: 'Changes' }).getByText(note).waitFor()
     expect(await faults(page)).toEqual([])
@@ -112,7 +114,11 @@ describe('an object', () => {
 
 describe('an auditor', () => {
   it('finds who did what, and what was refused', async () => {
-    const refused = await fetch(`${rig.url}/api/v1/session`, { method: 'POST', headers: { 'Content-Type': 'application/json', Origin: new URL(rig.url).origin }, body: JSON.stringify({ name: 'mallory', password: 'a guess of many words' }) })
+    const refused = await fetch(`${rig.url}/api/v1/session`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Origin: new URL(rig.url).origin },
+      body: JSON.stringify({ name: 'mallory', password: 'a guess of many words' }),
+    })
     expect(refused.status).toBe(401)
     await rig.api('POST', '/api/v1/users', { name: 'audrey', password, roles: [{ role: 'auditor', project: 'default' }] })
     const { page, context } = await signIn('audrey', '/audit')
@@ -140,22 +146,37 @@ describe('a person', () => {
   const ask = `<?xml version="1.0"?><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" id="file" targetNamespace="t"><process id="ask" name="Ask" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="q"/><userTask id="q" name="Approve the change"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="q" targetRef="e"/><endEvent id="e"/></process></definitions>`
 
   it('is offered nothing that it may not do, and is refused what it tries all the same', async () => {
-    const deploy = await fetch(`${rig.url}/api/v1/processes`, { method: 'POST', headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' }, body: ask })
+    const deploy = await fetch(`${rig.url}/api/v1/processes`, {
+      method: 'POST',
+      headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' },
+      body: ask,
+    })
     expect(deploy.status).toBe(201)
-    const { run } = await rig.api<{ run: string }>('POST', '/api/v1/runs', { project: 'default', process: 'ask', title: 'Change the firewall' })
+    const { run } = await rig.api<{ run: string }>('POST', '/api/v1/runs', {
+      project: 'default',
+      process: 'ask',
+      title: 'Change the firewall',
+    })
     await rig.api('POST', '/api/v1/users', { name: 'vic', password, roles: [{ role: 'viewer', project: 'default' }] })
     const { page, context } = await signIn('vic', `/runs/${run}`)
     await page.getByRole('heading', { level: 1, name: 'Change the firewall' }).waitFor()
     await page.getByText('live', { exact: true }).waitFor()
-    for (const name of ['Complete', 'Cancel run', 'Stop everything', 'Run again']) expect(await page.getByRole('button', { name }).count(), name).toBe(0)
-    for (const name of ['People and roles', 'Connections', 'Audit log']) expect(await page.getByRole('link', { name }).count(), name).toBe(0)
+    for (const name of ['Complete', 'Cancel run', 'Stop everything', 'Run again'])
+      expect(await page.getByRole('button', { name }).count(), name).toBe(0)
+    for (const name of ['People and roles', 'Connections', 'Audit log'])
+      expect(await page.getByRole('link', { name }).count(), name).toBe(0)
     expect(await faults(page)).toEqual([])
     // Who knows the address of the API gets no further than who has only the buttons.
     const { items } = await rig.api<{ items: { key: string }[] }>('GET', `/api/v1/tasks?run=${run}`)
     const status = await page.evaluate(
       async ([task, run]) => {
-        const post = (path: string, body: unknown) => fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }).then((r) => r.status)
-        return [await post(`/api/v1/tasks/${task}/complete`, { variables: {} }), await post(`/api/v1/runs/${run}/cancel`, { reason: 'because I can' }), await post('/api/v1/runs', { process: 'ask' })]
+        const post = (path: string, body: unknown) =>
+          fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }).then((r) => r.status)
+        return [
+          await post(`/api/v1/tasks/${task}/complete`, { variables: {} }),
+          await post(`/api/v1/runs/${run}/cancel`, { reason: 'because I can' }),
+          await post('/api/v1/runs', { process: 'ask' }),
+        ]
       },
       [items[0]!.key, run],
     )
@@ -196,7 +217,8 @@ describe('a way from home takes', () => {
     await context.close()
     return by.done()
   }
-  const says = (page: Page, state: string) => page.getByRole('heading', { level: 1 }).locator('xpath=..').getByText(state, { exact: true }).waitFor()
+  const says = (page: Page, state: string) =>
+    page.getByRole('heading', { level: 1 }).locator('xpath=..').getByText(state, { exact: true }).waitFor()
   const link = (page: Page, name: string | RegExp) => page.locator('main').getByRole('link', { name }).first()
   const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).first()
 
@@ -267,7 +289,8 @@ describe('a way from home takes', () => {
     const cost = await way(on.rig, async (page, by) => {
       await by.press(link(page, /^Nightly upgrade/))
       const why = page.getByRole('region', { name: 'The run failed' })
-      for (const text of ['web-0031', 'the package 2.4.0 is not signed', 'agent.refused', 'error: the signature does not fit']) await why.getByText(text).first().waitFor()
+      for (const text of ['web-0031', 'the package 2.4.0 is not signed', 'agent.refused', 'error: the signature does not fit'])
+        await why.getByText(text).first().waitFor()
     })
     expect(cost).toEqual([1, 0])
   })
@@ -289,7 +312,10 @@ describe('a way from home takes', () => {
       await page.getByText('the disk is full').first().waitFor()
       await by.press(button(page, 'Try again'))
       const again = await on.next()
-      expect(again.rows.map((r) => r.callbackParameter), 'only what failed').toEqual([on.hosts[32]])
+      expect(
+        again.rows.map((r) => r.callbackParameter),
+        'only what failed',
+      ).toEqual([on.hosts[32]])
       await again.end()
       await expect.poll(async () => (await on.rig.api<{ state: string }>('GET', `/api/v1/runs/${on.stuck}`)).state).toBe('completed')
     })

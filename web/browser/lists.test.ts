@@ -19,7 +19,11 @@ beforeAll(async () => {
   const rows = all.map((o, i) => ({ id: o.split('/')[1], port: 1000 + i, 'state@observed': i < 22 ? 'down' : 'up' }))
   await rig.api('PATCH', '/api/v1/objects/host:host', rows)
   held = await startFleet(rig, [all[300]!], { version: '1' })
-  await vi.waitFor(async () => expect((await rig.api<{ lock?: unknown }>('GET', `/api/v1/locks?object=${encodeURIComponent(all[300]!)}`)).lock).toBeTruthy(), 10_000)
+  await vi.waitFor(
+    async () =>
+      expect((await rig.api<{ lock?: unknown }>('GET', `/api/v1/locks?object=${encodeURIComponent(all[300]!)}`)).lock).toBeTruthy(),
+    10_000,
+  )
   await rig.api('POST', '/api/v1/users', { name: 'ann', password, roles: [{ role: 'operator', project: 'default' }] })
 })
 afterAll(async () => {
@@ -38,7 +42,8 @@ describe('a list of objects', () => {
     await page.getByRole('button', { name: `Select all ${hosts} that match` }).click()
     await page.getByText(`All ${hosts} that match are selected`).waitFor()
     await page.getByRole('button', { name: 'Actions', exact: true }).click()
-    for (const name of ['Run a script', 'Collect facts', 'Upgrade', 'Start a process…']) await page.getByRole('menuitem', { name }).waitFor()
+    for (const name of ['Run a script', 'Collect facts', 'Upgrade', 'Start a process…'])
+      await page.getByRole('menuitem', { name }).waitFor()
     await page.getByRole('menuitem', { name: 'Upgrade' }).click()
     const call = page.getByRole('dialog', { name: /Upgrade/ })
     await call.getByText(`and ${hosts - 12} more`).waitFor()
@@ -75,8 +80,15 @@ describe('a list of objects', () => {
     for (const width of [1024, 1440]) {
       const { page, context } = await rig.open('/objects/host:host', { width, height: 800 })
       await page.getByText(`Showing 100 of ${hosts}`).waitFor()
-      const head = await page.getByRole('columnheader', { name: 'SSH port' }).locator('span').first().evaluate((e) => e.getBoundingClientRect().right)
-      const cell = await page.getByRole('grid').getByText('1000', { exact: true }).evaluate((e) => e.getBoundingClientRect().right)
+      const head = await page
+        .getByRole('columnheader', { name: 'SSH port' })
+        .locator('span')
+        .first()
+        .evaluate((e) => e.getBoundingClientRect().right)
+      const cell = await page
+        .getByRole('grid')
+        .getByText('1000', { exact: true })
+        .evaluate((e) => e.getBoundingClientRect().right)
       expect(Math.abs(head - cell)).toBeLessThan(2)
       const more = await page.getByRole('button', { name: 'Load more' }).boundingBox()
       expect(more!.y + more!.height).toBeLessThanOrEqual(800)
@@ -144,8 +156,16 @@ describe('a change of an object', () => {
 describe('a page that is forbidden', () => {
   it('says which right is missing and whom to ask, and offers no second try', async () => {
     const { page, context } = await rig.open('/objects/host:host/web-0001')
-    await page.route(/\/objects\/host(:|%3A)host\/web-0002\?/, (r) => r.fulfill({ status: 403, contentType: 'application/problem+json', body: '{"status":403,"code":"identity.forbidden","title":"no","params":{"permission":"object.read","project":"default","environment":"prod"}}' }))
-    await page.evaluate(() => (history.pushState({}, '', '/objects/host:host/web-0002'), dispatchEvent(new PopStateEvent('popstate', { state: {} }))))
+    await page.route(/\/objects\/host(:|%3A)host\/web-0002\?/, (r) =>
+      r.fulfill({
+        status: 403,
+        contentType: 'application/problem+json',
+        body: '{"status":403,"code":"identity.forbidden","title":"no","params":{"permission":"object.read","project":"default","environment":"prod"}}',
+      }),
+    )
+    await page.evaluate(
+      () => (history.pushState({}, '', '/objects/host:host/web-0002'), dispatchEvent(new PopStateEvent('popstate', { state: {} }))),
+    )
     await page.getByText('Ask an administrator for the right object.read').waitFor()
     expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
     await context.close()
@@ -159,7 +179,9 @@ describe('the page of an object', () => {
       const { page, context, complaints } = await rig.open('/objects/host:host/web-0005', look)
       const needs = page.getByRole('region', { name: look.locale === 'zh' ? '待我处理' : 'Needs your action' })
       await needs.getByText(look.locale === 'zh' ? '状态：期望 up，实际 down' : 'State: up wanted, down seen').waitFor()
-      const tops = await page.locator('main section h2').evaluateAll((all) => all.map((h) => [h.textContent!.trim(), h.getBoundingClientRect().top] as const))
+      const tops = await page
+        .locator('main section h2')
+        .evaluateAll((all) => all.map((h) => [h.textContent!.trim(), h.getBoundingClientRect().top] as const))
       const top = (name: string) => tops.find(([n]) => n === name)![1]
       const zh = look.locale === 'zh'
       expect(top(zh ? '待我处理' : 'Needs your action')).toBeLessThan(top(zh ? '状态' : 'State'))

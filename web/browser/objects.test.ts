@@ -18,8 +18,20 @@ async function picture(page: import('playwright-core').Page, name: string, look:
 
 beforeAll(async () => {
   rig = await start()
-  await create('object_type', [{ id: 'room', title_en: 'Room', title_zh: '机房', paging: true }, { id: 'machine', title_en: 'Machine', title_zh: '机器', paging: true }, { id: 'system', title_en: 'System', title_zh: '系统', paging: true }, { id: 'instance', title_en: 'Instance', title_zh: '实例', paging: true }])
-  const attribute = (of: string, name: string, type: string, more = {}) => ({ id: `${of}.${name}`, object_type: of, name, type, title: name[0]!.toUpperCase() + name.slice(1), ...more })
+  await create('object_type', [
+    { id: 'room', title_en: 'Room', title_zh: '机房', paging: true },
+    { id: 'machine', title_en: 'Machine', title_zh: '机器', paging: true },
+    { id: 'system', title_en: 'System', title_zh: '系统', paging: true },
+    { id: 'instance', title_en: 'Instance', title_zh: '实例', paging: true },
+  ])
+  const attribute = (of: string, name: string, type: string, more = {}) => ({
+    id: `${of}.${name}`,
+    object_type: of,
+    name,
+    type,
+    title: name[0]!.toUpperCase() + name.slice(1),
+    ...more,
+  })
   await create('object_attribute', [
     attribute('machine', 'name', 'string'),
     attribute('machine', 'room', 'ref', { to: 'cmdb:room', title_zh: '所在机房' }),
@@ -28,11 +40,27 @@ beforeAll(async () => {
     attribute('instance', 'system', 'ref', { to: 'cmdb:system', title_zh: '所属系统' }),
     attribute('instance', 'machine', 'ref', { to: 'cmdb:machine', title_zh: '所在机器' }),
   ])
-  await rig.api('PATCH', '/api/v1/objects/cmdb:object_type', ['machine', 'system'].map((id) => ({ id, display: 'name' })))
+  await rig.api(
+    'PATCH',
+    '/api/v1/objects/cmdb:object_type',
+    ['machine', 'system'].map((id) => ({ id, display: 'name' })),
+  )
   await create('room', [{ id: 'north' }, { id: 'alone' }])
-  await create('machine', ['web-1', 'web-2', 'db-1'].map((id) => ({ id, name: id, room: 'north' })))
-  for (const row of [{ id: 'orders-db', name: 'Orders database' }, { id: 'stock', name: 'Stock', needs: ['orders-db'] }, { id: 'shop', name: 'Shop', needs: ['stock', 'orders-db'] }]) await create('system', [row])
-  await create('instance', [{ id: 'shop-1', system: 'shop', machine: 'web-1' }, { id: 'shop-2', system: 'shop', machine: 'web-2' }, { id: 'orders-db-1', system: 'orders-db', machine: 'db-1' }])
+  await create(
+    'machine',
+    ['web-1', 'web-2', 'db-1'].map((id) => ({ id, name: id, room: 'north' })),
+  )
+  for (const row of [
+    { id: 'orders-db', name: 'Orders database' },
+    { id: 'stock', name: 'Stock', needs: ['orders-db'] },
+    { id: 'shop', name: 'Shop', needs: ['stock', 'orders-db'] },
+  ])
+    await create('system', [row])
+  await create('instance', [
+    { id: 'shop-1', system: 'shop', machine: 'web-1' },
+    { id: 'shop-2', system: 'shop', machine: 'web-2' },
+    { id: 'orders-db-1', system: 'orders-db', machine: 'db-1' },
+  ])
 })
 afterAll(() => rig?.close())
 
@@ -74,7 +102,9 @@ describe('the graph of an object', () => {
     const { page, context } = await rig.open('/objects/cmdb:room/alone')
     await page.getByRole('tab', { name: 'Relations and impact' }).click()
     await page.getByText('alone has no relations').waitFor()
-    await page.route('**/graph?*', (r) => r.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"code":"object.owner","title":"no"}' }))
+    await page.route('**/graph?*', (r) =>
+      r.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"code":"object.owner","title":"no"}' }),
+    )
     await page.getByText('What depends on it').click()
     await page.getByRole('button', { name: 'Try again' }).waitFor()
     await context.close()
@@ -82,7 +112,10 @@ describe('the graph of an object', () => {
 
   for (const look of looks) {
     it(`is accessible and fits: ${look.theme} ${look.locale} ${look.width ?? 1440}`, async () => {
-      for (const [name, path] of Object.entries({ graph: '/objects/cmdb:system/orders-db?view=graph', impact: '/objects/cmdb:room/north?view=graph&along=in' })) {
+      for (const [name, path] of Object.entries({
+        graph: '/objects/cmdb:system/orders-db?view=graph',
+        impact: '/objects/cmdb:room/north?view=graph&along=in',
+      })) {
         const { page, context, complaints } = await rig.open(path, look)
         await page.getByRole('tabpanel').getByRole('link').first().waitFor()
         if (look.width) await page.getByRole('radio').nth(3).check({ force: true })

@@ -11,7 +11,11 @@ const dir = mkdtempSync(join(tmpdir(), 'sextant-output-'))
 beforeAll(async () => {
   host = await sshd()
   rig = await start({ SEXTANT_OUTPUT_JOB: '2' })
-  const answer = await fetch(`${rig.url}/api/v1/processes`, { method: 'POST', headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' }, body: process })
+  const answer = await fetch(`${rig.url}/api/v1/processes`, {
+    method: 'POST',
+    headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' },
+    body: process,
+  })
   if (!answer.ok) throw new Error(await answer.text())
   await rig.api('PUT', '/api/v1/connections/mine', { type: 'ssh', fields: { user: host.user }, secrets: { private_key: host.key } })
   await rig.api('POST', '/api/v1/objects/host:host', [{ id: 'h1', name: 'h1', address: `127.0.0.1:${host.port}`, host_key: host.hostKey }])
@@ -27,14 +31,22 @@ const process = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL
 
 /** Runs a script as the step of a process and gives its run. */
 async function run(script: string): Promise<string> {
-  return (await rig.api<{ run: string }>('POST', '/api/v1/runs', { process: 'talk', objects: ['host:host/h1'], variables: { script, credential: 'connection/mine' } })).run
+  return (
+    await rig.api<{ run: string }>('POST', '/api/v1/runs', {
+      process: 'talk',
+      objects: ['host:host/h1'],
+      variables: { script, credential: 'connection/mine' },
+    })
+  ).run
 }
 
 describe('the output of a script', () => {
   it('stands on the run page while it comes, its newest lines', async () => {
     const go = join(dir, 'go')
     const end = join(dir, 'end')
-    const { page, context, complaints } = await rig.open(`/runs/${await run(`seq 1 50000; echo waiting; while [ ! -f ${go} ]; do sleep 0.1; done; echo gone on; while [ ! -f ${end} ]; do sleep 0.1; done`)}`)
+    const { page, context, complaints } = await rig.open(
+      `/runs/${await run(`seq 1 50000; echo waiting; while [ ! -f ${go} ]; do sleep 0.1; done; echo gone on; while [ ! -f ${end} ]; do sleep 0.1; done`)}`,
+    )
     const tail = page.locator('pre[aria-label="Newest output"]')
     await tail.getByText('waiting', { exact: true }).waitFor()
     expect(await tail.locator('span').allInnerTexts()).toEqual(['49997', '49998', '49999', '50000', 'waiting'])

@@ -33,7 +33,12 @@ beforeAll(async () => {
   const now = await next()
   for (const [i, r] of now.rows.entries()) await now.progress(r.callbackParameter, (i * 37) % 100)
   at.broken = (await rig.api<{ items: { run: string }[] }>('GET', '/api/v1/incidents')).items[0]!.run
-  await rig.api('PUT', '/api/v1/connections/build-server', { type: 'ssh', environment: 'dev', fields: { user: 'deploy', port: 22 }, secrets: { password: 'not shown' } })
+  await rig.api('PUT', '/api/v1/connections/build-server', {
+    type: 'ssh',
+    environment: 'dev',
+    fields: { user: 'deploy', port: 22 },
+    secrets: { password: 'not shown' },
+  })
   await rig.api('POST', '/api/v1/users', { name: 'ann', password, roles: [{ role: 'operator', project: 'default', environment: 'dev' }] })
   await rig.api('POST', '/api/v1/tokens', { name: 'nightly' })
 })
@@ -78,13 +83,23 @@ describe('every page', () => {
         await page.locator('[aria-busy=true], .animate-pulse').first().waitFor({ state: 'detached' })
         await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
         await page.screenshot({ path: `${inject('shots')}/${name}-${look.locale}-${look.theme}-${look.width}.png` })
-        const cut = await page.getByRole('grid').evaluateAll((all) => all.filter((g) => g.scrollWidth > g.clientWidth + 1).map((g) => g.getAttribute('aria-label')))
+        const cut = await page
+          .getByRole('grid')
+          .evaluateAll((all) => all.filter((g) => g.scrollWidth > g.clientWidth + 1).map((g) => g.getAttribute('aria-label')))
         if (look.width !== 390) expect(cut, `${name} has room for all that it shows at ${look.width}`).toEqual([])
-        expect(await page.evaluate(() => document.scrollingElement!.scrollWidth - innerWidth), `${name} is wider than ${look.width ?? 1440}`).toBeLessThanOrEqual(0)
+        expect(
+          await page.evaluate(() => document.scrollingElement!.scrollWidth - innerWidth),
+          `${name} is wider than ${look.width ?? 1440}`,
+        ).toBeLessThanOrEqual(0)
         expect(await faults(page), `${name} ${look.locale}`).toEqual([])
         expect(complaints, `${name} ${look.locale}`).toEqual([])
-        expect((await page.locator('body').innerText()).match(nameless) ?? [], `${name} ${look.locale} has a text for every key`).toEqual([])
-        expect(await page.evaluate(() => performance.getEntriesByType('mark').map((m) => m.name)), `${name} has a use for what it asks ahead`).toEqual([])
+        expect((await page.locator('body').innerText()).match(nameless) ?? [], `${name} ${look.locale} has a text for every key`).toEqual(
+          [],
+        )
+        expect(
+          await page.evaluate(() => performance.getEntriesByType('mark').map((m) => m.name)),
+          `${name} has a use for what it asks ahead`,
+        ).toEqual([])
         await context.close()
       }
     })

@@ -9,7 +9,16 @@ import { chromium, type Browser, type BrowserContext, type Page } from 'playwrig
 import { inject } from 'vitest'
 
 export const password = 'a sentence for the tests 7'
-const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const flags = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 
 export interface Looks {
   theme?: 'light' | 'dark'
@@ -76,7 +85,10 @@ export async function start(settings: Record<string, string> = {}, seed = 0): Pr
   const said: string[] = []
   let server: ChildProcess | undefined
   const serve = async () => {
-    const child = spawn(inject('program'), ['server', '--data', join(dir, 'data'), '--listen', address, '--admin.listen', '127.0.0.1:0'], { cwd: dir, env: { ...process.env, ...settings, SEXTANT_ADMIN_PASSWORD: password } })
+    const child = spawn(inject('program'), ['server', '--data', join(dir, 'data'), '--listen', address, '--admin.listen', '127.0.0.1:0'], {
+      cwd: dir,
+      env: { ...process.env, ...settings, SEXTANT_ADMIN_PASSWORD: password },
+    })
     server = child
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => said.push(String(text)))
     await until('the start of the server', async () => {
@@ -85,7 +97,8 @@ export async function start(settings: Record<string, string> = {}, seed = 0): Pr
     })
   }
   const end = async () => {
-    if (server?.exitCode === null && server.kill('SIGTERM')) await Promise.race([once(server, 'exit'), new Promise((next) => setTimeout(next, 5000))])
+    if (server?.exitCode === null && server.kill('SIGTERM'))
+      await Promise.race([once(server, 'exit'), new Promise((next) => setTimeout(next, 5000))])
     if (server?.exitCode === null) server.kill('SIGKILL')
   }
   const stop = async () => {
@@ -99,11 +112,25 @@ export async function start(settings: Record<string, string> = {}, seed = 0): Pr
       execFileSync(inject('seed'), ['--data', join(dir, 'data'), '--runs', String(seed)])
       await serve()
     }
-    const signed = await fetch(`${url}/api/v1/session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ name: 'admin', password }) })
+    const signed = await fetch(`${url}/api/v1/session`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: 'admin', password }),
+    })
     if (!signed.ok) throw new Error(`signing in: ${signed.status} ${await signed.text()}`)
-    const cookie = signed.headers.getSetCookie().map((c) => c.split(';')[0]!).join('; ')
+    const cookie = signed.headers
+      .getSetCookie()
+      .map((c) => c.split(';')[0]!)
+      .join('; ')
     const browser = await chromium.launch({ executablePath: program(), args: flags })
-    return { url, browser, cookie, api: caller(url, cookie), open: opener(url, cookie, browser), close: async () => (await browser.close(), await stop()) }
+    return {
+      url,
+      browser,
+      cookie,
+      api: caller(url, cookie),
+      open: opener(url, cookie, browser),
+      close: async () => (await browser.close(), await stop()),
+    }
   } catch (cause) {
     await stop()
     throw new Error(`${String(cause)}\n${said.join('').slice(-3000)}`, { cause })
@@ -112,7 +139,11 @@ export async function start(settings: Record<string, string> = {}, seed = 0): Pr
 
 function caller(url: string, cookie: string): Rig['api'] {
   return async <T>(method: string, path: string, body?: unknown) => {
-    const answer = await fetch(url + path, { method, headers: { Cookie: cookie, Origin: new URL(url).origin, 'Content-Type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) })
+    const answer = await fetch(url + path, {
+      method,
+      headers: { Cookie: cookie, Origin: new URL(url).origin, 'Content-Type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    })
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
     return (await answer.json().catch(() => undefined)) as T
   }
@@ -120,13 +151,19 @@ function caller(url: string, cookie: string): Rig['api'] {
 
 function opener(url: string, cookie: string, browser: Browser): Rig['open'] {
   return async (path, looks = {}) => {
-    const context = await browser.newContext({ viewport: { width: looks.width ?? 1440, height: looks.height ?? 900 }, reducedMotion: 'reduce', locale: looks.locale === 'zh' ? 'zh-CN' : 'en-US' })
+    const context = await browser.newContext({
+      viewport: { width: looks.width ?? 1440, height: looks.height ?? 900 },
+      reducedMotion: 'reduce',
+      locale: looks.locale === 'zh' ? 'zh-CN' : 'en-US',
+    })
     await context.addCookies(cookie.split('; ').map((c) => ({ name: c.slice(0, c.indexOf('=')), value: c.slice(c.indexOf('=') + 1), url })))
     await context.addInitScript(
       ([theme, locale]) => {
         localStorage.setItem('sextant.theme', theme!)
         localStorage.setItem('sextant.locale', locale!)
-        document.addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} refused ${e.blockedURI || e.sample}`))
+        document.addEventListener('securitypolicyviolation', (e) =>
+          console.error(`policy: ${e.violatedDirective} refused ${e.blockedURI || e.sample}`),
+        )
       },
       [looks.theme ?? 'light', looks.locale ?? 'en'],
     )
@@ -144,5 +181,7 @@ function opener(url: string, cookie: string, browser: Browser): Rig['open'] {
 export async function faults(page: Page, but: string[] = [], part?: string): Promise<string[]> {
   const axe = new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).disableRules(but)
   const { violations } = await (part ? axe.include(part) : axe).analyze()
-  return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(' ')} — ${n.failureSummary?.split('\n').slice(1).join('; ').trim() ?? ''}`))
+  return violations.flatMap((v) =>
+    v.nodes.map((n) => `${v.id}: ${n.target.join(' ')} — ${n.failureSummary?.split('\n').slice(1).join('; ').trim() ?? ''}`),
+  )
 }

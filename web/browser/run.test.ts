@@ -98,7 +98,7 @@ describe('a run over two thousand hosts', () => {
     await drawer.waitFor({ state: 'detached' })
 
     const rest = targets - 201
-    for (let done = 0; done < rest; ) {
+    for (let done = 0; done < rest;) {
       const job = open.shift() ?? (await calls(1))[0]!
       await job.end()
       done += job.rows.length
@@ -130,7 +130,10 @@ describe('a step that failed', () => {
     const drawer = page.getByRole('dialog')
     await drawer.getByText('agent.refused').waitFor()
     await drawer.getByText('the signature does not fit').waitFor()
-    await drawer.getByText(/4,0\d\d|4\.0/).first().waitFor()
+    await drawer
+      .getByText(/4,0\d\d|4\.0/)
+      .first()
+      .waitFor()
     await drawer.getByText('1 call').click()
     await drawer.getByText(failing.key).waitFor()
     await page.screenshot({ path: `${shots}/run-failed-step.png` })

@@ -26,15 +26,39 @@ interface Value {
   value: string
   version: number
 }
-const values = async () => (await rig.api<{ items: Value[] }>('GET', '/api/v1/settings')).items.map((v) => `${v.name}=${v.value} ${v.version}`)
+const values = async () =>
+  (await rig.api<{ items: Value[] }>('GET', '/api/v1/settings')).items.map((v) => `${v.name}=${v.value} ${v.version}`)
 
 /** Answers as a platform does of which a handler is stuck, which no client of a real one can bring about. */
 async function stuck(page: Page): Promise<void> {
-  const held = { id: 'x', type: 'sextant.run.removed.v1', subject: 'run/2251799813685249', project: 'default', time: '2026-11-30T10:00:00Z', since: '2026-11-30T10:00:00Z' }
+  const held = {
+    id: 'x',
+    type: 'sextant.run.removed.v1',
+    subject: 'run/2251799813685249',
+    project: 'default',
+    time: '2026-11-30T10:00:00Z',
+    since: '2026-11-30T10:00:00Z',
+  }
   const error = 'unlinkat /srv/sextant/output/2251799813685249: permission denied'
-  const handler = { says: '', types: ['sextant.run.removed.v1'], once: false, state: 'working', sequence: '48210', newest: '48210', retrying: 0, behind: 0, parked: 0 }
-  const items = [{ ...handler, name: 'run-end', once: true, types: ['sextant.job.stopped.v1'] }, { ...handler, name: 'run-output', parked: 1, behind: 1, since: held.since, lastError: error }]
-  const events = [{ ...held, sequence: '4711', state: 'parked', tries: 10, error }, { ...held, sequence: '4712', state: 'behind', tries: 0 }]
+  const handler = {
+    says: '',
+    types: ['sextant.run.removed.v1'],
+    once: false,
+    state: 'working',
+    sequence: '48210',
+    newest: '48210',
+    retrying: 0,
+    behind: 0,
+    parked: 0,
+  }
+  const items = [
+    { ...handler, name: 'run-end', once: true, types: ['sextant.job.stopped.v1'] },
+    { ...handler, name: 'run-output', parked: 1, behind: 1, since: held.since, lastError: error },
+  ]
+  const events = [
+    { ...held, sequence: '4711', state: 'parked', tries: 10, error },
+    { ...held, sequence: '4712', state: 'behind', tries: 0 },
+  ]
   await page.route('**/api/v1/event-handlers', (r) => r.fulfill({ json: { items } }))
   await page.route('**/api/v1/event-handlers/run-output/parked?*', (r) => r.fulfill({ json: { items: events } }))
   await page.route('**/parked/4711/*', (r) => r.fulfill({ status: 204 }))
@@ -55,7 +79,11 @@ describe('the settings', () => {
     await page.getByRole('textbox', { name: 'Value' }).fill('hello')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByText('greeting saved').waitFor()
-    await page.getByRole('cell', { name: 'hello' }).or(page.getByText('hello', { exact: true })).first().click()
+    await page
+      .getByRole('cell', { name: 'hello' })
+      .or(page.getByText('hello', { exact: true }))
+      .first()
+      .click()
     await page.getByRole('textbox', { name: 'Value' }).fill('good morning')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByText('good morning').waitFor()
@@ -102,7 +130,9 @@ describe('the settings', () => {
     await line('retention.audit').getByText('For ever').waitFor()
     await page.getByRole('button', { name: 'Remove old data now' }).click()
     await page.getByText('Looking for old data').waitFor()
-    await line('retention.audit').getByText(/\d+ kept/).waitFor()
+    await line('retention.audit')
+      .getByText(/\d+ kept/)
+      .waitFor()
     expect(complaints).toEqual([])
     await context.close()
   })
@@ -148,7 +178,12 @@ describe('the settings', () => {
 
   for (const look of looks) {
     it(`is accessible and fits: ${look.theme} ${look.locale} ${look.width ?? 1440}`, async () => {
-      const pages = { settings: ['', 'mirror_url'], 'settings-server': ['?view=server', 'admin.listen'], 'settings-retention': ['?view=retention', 'retention.events'], 'settings-events': ['?view=events', 'run/2251799813685249'] }
+      const pages = {
+        settings: ['', 'mirror_url'],
+        'settings-server': ['?view=server', 'admin.listen'],
+        'settings-retention': ['?view=retention', 'retention.events'],
+        'settings-events': ['?view=events', 'run/2251799813685249'],
+      }
       for (const [name, [path, text]] of Object.entries(pages)) {
         const { page, context, complaints } = await open('/settings', look)
         await stuck(page)

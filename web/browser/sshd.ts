@@ -17,10 +17,23 @@ export async function sshd() {
   const q = (name: string) => `"${join(dir, name)}"`
   writeFileSync(
     join(dir, 'config'),
-    [`ListenAddress 127.0.0.1`, `Port ${port}`, `HostKey ${q('host')}`, 'PidFile none', `AuthorizedKeysFile ${q('client.pub')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no', 'PermitRootLogin yes', `SetEnv "HOME=${dir}"`, 'LogLevel ERROR', ''].join('\n'),
+    [
+      `ListenAddress 127.0.0.1`,
+      `Port ${port}`,
+      `HostKey ${q('host')}`,
+      'PidFile none',
+      `AuthorizedKeysFile ${q('client.pub')}`,
+      'StrictModes no',
+      'UsePAM no',
+      'PasswordAuthentication no',
+      'PermitRootLogin yes',
+      `SetEnv "HOME=${dir}"`,
+      'LogLevel ERROR',
+      '',
+    ].join('\n'),
   )
   const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(dir, 'config')], { stdio: 'ignore' })
-  for (let up = false; !up; ) {
+  for (let up = false; !up;) {
     if (child.exitCode !== null) throw new Error('sshd ended')
     up = await new Promise((told) => {
       const s = connect(port, '127.0.0.1', () => (s.destroy(), told(true))).on('error', () => setTimeout(() => told(false), 50))

@@ -21,7 +21,8 @@ interface Type {
   attributes: { name: string; type: string; required?: boolean; values?: string[]; to?: string; title?: Record<string, string> }[]
 }
 const type = async (name: string) => (await rig.api<{ items: Type[] }>('GET', '/api/v1/object-types')).items.find((t) => t.type === name)
-const row = (page: Page, name: string) => page.locator('section ol > li').filter({ has: page.getByRole('button', { name: `Remove ${name}`, exact: true }) })
+const row = (page: Page, name: string) =>
+  page.locator('section ol > li').filter({ has: page.getByRole('button', { name: `Remove ${name}`, exact: true }) })
 
 /** What is not there within ten seconds does not come. */
 async function open(path: string, look?: Looks) {
@@ -64,7 +65,12 @@ describe('the editor of object types', () => {
     await page.waitForURL('**/object-types/cmdb/rack')
     const rack = await type('rack')
     expect(rack).toMatchObject({ display: 'name', title: { en: 'Rack', zh: '机架' } })
-    expect(rack!.attributes.map((a) => `${a.name} ${a.type} ${a.to ?? ''}`.trim())).toEqual(['id string', 'name string', 'site ref cmdb:site', 'project string'])
+    expect(rack!.attributes.map((a) => `${a.name} ${a.type} ${a.to ?? ''}`.trim())).toEqual([
+      'id string',
+      'name string',
+      'site ref cmdb:site',
+      'project string',
+    ])
     await rig.api('POST', '/api/v1/objects/cmdb:rack', [{ id: 'r1', name: 'R1', site: 'north' }])
     expect(complaints).toEqual([])
     await context.close()

@@ -10,7 +10,8 @@ const held = definitions(`<process id="patch" name="Patch a host" isExecutable="
 <startEvent id="s"><extensionElements><sextant:start object="host:host" title="=&quot;Patch web-1&quot;" onBusy="queue"/></extensionElements></startEvent><sequenceFlow id="f1" sourceRef="s" targetRef="hold"/>
 <userTask id="hold" name="Say when it is done"><extensionElements><zeebe:userTask/><zeebe:taskSchedule dueDate="2026-01-31T08:00:00Z" followUpDate="=now() + duration(&quot;P3D&quot;)"/></extensionElements></userTask><sequenceFlow id="f2" sourceRef="hold" targetRef="e"/><endEvent id="e"/></process>`)
 /** Calls a process that asks a person. */
-const calls = definitions(`<process id="outer" name="Release" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="c"/>
+const calls =
+  definitions(`<process id="outer" name="Release" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="c"/>
 <callActivity id="c" name="Check it"><extensionElements><zeebe:calledElement processId="inner"/></extensionElements></callActivity><sequenceFlow id="f2" sourceRef="c" targetRef="e"/><endEvent id="e"/></process>
 <process id="inner" name="Check" isExecutable="true"><startEvent id="is"/><sequenceFlow id="g1" sourceRef="is" targetRef="look"/><userTask id="look" name="Look at it"><extensionElements><zeebe:userTask/></extensionElements></userTask><sequenceFlow id="g2" sourceRef="look" targetRef="ie"/><endEvent id="ie"/></process>`)
 
@@ -19,11 +20,16 @@ const run: string[] = []
 beforeAll(async () => {
   rig = await start()
   for (const xml of [held, calls]) {
-    const answer = await fetch(`${rig.url}/api/v1/processes`, { method: 'POST', headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' }, body: xml })
+    const answer = await fetch(`${rig.url}/api/v1/processes`, {
+      method: 'POST',
+      headers: { Cookie: rig.cookie, Origin: new URL(rig.url).origin, 'Content-Type': 'application/xml' },
+      body: xml,
+    })
     if (!answer.ok) throw new Error(await answer.text())
   }
   await rig.api('POST', '/api/v1/objects/host:host', [{ id: 'web-1', name: 'web-1', address: '192.0.2.1' }])
-  for (let i = 0; i < 3; i++) run.push((await rig.api<{ run: string }>('POST', '/api/v1/runs', { process: 'patch', objects: ['host:host/web-1'] })).run)
+  for (let i = 0; i < 3; i++)
+    run.push((await rig.api<{ run: string }>('POST', '/api/v1/runs', { process: 'patch', objects: ['host:host/web-1'] })).run)
 })
 afterAll(() => rig?.close())
 
@@ -32,7 +38,10 @@ describe('a run that waits', () => {
     it(`says for whom and at which place, in ${look.locale}, ${look.theme}, at ${look.width}`, async () => {
       const { page, context, complaints } = await rig.open(`/runs/${run[2]}`, look)
       const card = page.getByRole('region', { name: look.locale === 'zh' ? /等待/ : 'Waits to start' })
-      await card.getByText(look.locale === 'zh' ? /第 2 位|2/ : 'Place 2').first().waitFor()
+      await card
+        .getByText(look.locale === 'zh' ? /第 2 位|2/ : 'Place 2')
+        .first()
+        .waitFor()
       await card.getByText('web-1').first().waitFor()
       expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBeLessThanOrEqual(0)
       expect(await faults(page)).toEqual([])

@@ -45,7 +45,8 @@ describe('the house', () => {
   })
 
   it('takes no colour of its own', () => {
-    const named = /\b(?:bg|text|border|ring|stroke|fill)-(?:red|green|blue|gray|slate|zinc|amber|yellow|indigo|purple|teal|sky|rose|orange)-\d{2,3}\b/
+    const named =
+      /\b(?:bg|text|border|ring|stroke|fill)-(?:red|green|blue|gray|slate|zinc|amber|yellow|indigo|purple|teal|sky|rose|orange)-\d{2,3}\b/
     expect(all.filter((f) => named.test(text(f)))).toEqual([])
   })
 

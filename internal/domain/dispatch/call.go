@@ -286,6 +286,7 @@ func (s *Service) request(t *task, c *record.Chunk, body []byte) gateway.Call {
 
 // await waits for the call-back of an accepted call.
 func (s *Service) await(l *limit, arrived <-chan struct{}) ([]*record.Row, error) {
+	defer s.Router.Settled(l.t.Svc.Plugin, l.t.callKey(l.c))
 	select {
 	case <-arrived:
 		return s.stored(l.ctx, l.t, l.c)

@@ -117,8 +117,8 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	return nil
 }
 
-// Step is what is known of a job: its rows and how far they are.
-type Step struct {
+// JobState is what is known of a job: its rows and how far they are.
+type JobState struct {
 	Job      string                   `json:"job"`
 	Element  string                   `json:"element"`
 	Service  string                   `json:"service"`
@@ -131,35 +131,35 @@ type Step struct {
 	id       int64
 }
 
-// Steps lists what is known of the jobs of a run, oldest first.
-func (s *Service) Steps(ctx context.Context, run state.Key) ([]Step, error) {
-	return s.stepsOf(ctx, run, "r.outputs")
+// Jobs lists what is known of the jobs of a run, oldest first.
+func (s *Service) Jobs(ctx context.Context, run state.Key) ([]JobState, error) {
+	return s.jobsOf(ctx, run, "r.outputs")
 }
 
-// Outcomes is Steps without the outputs of the rows, for who only counts.
-func (s *Service) Outcomes(ctx context.Context, run state.Key) ([]Step, error) {
-	return s.stepsOf(ctx, run, "'{}'")
+// Outcomes is Jobs without the outputs of the rows, for who only counts.
+func (s *Service) Outcomes(ctx context.Context, run state.Key) ([]JobState, error) {
+	return s.jobsOf(ctx, run, "'{}'")
 }
 
-func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([]Step, error) {
+func (s *Service) jobsOf(ctx context.Context, run state.Key, outputs string) ([]JobState, error) {
 	jobs, err := record.JobsOf(ctx, s.DB, int64(run))
 	if err != nil || len(jobs) == 0 {
-		return []Step{}, err
+		return []JobState{}, err
 	}
 	rows, err := record.RowsOfRun(ctx, s.DB, int64(run), outputs)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Step, 0, len(jobs))
+	all := make([]JobState, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, s.stepOf(j, rows[j.ID]))
+		all = append(all, s.jobOf(j, rows[j.ID]))
 	}
 	return all, nil
 }
 
-func (s *Service) stepOf(j record.Job, rows []*record.Row) Step {
+func (s *Service) jobOf(j record.Job, rows []*record.Row) JobState {
 	job := state.Key(j.ID)
-	return Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries,
+	return JobState{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries,
 		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: s.waits.Of(job), id: j.ID}
 }
 

@@ -11,10 +11,15 @@ import (
 // checked as well, and is nil for a file that is no BPMN.
 func Read(doc *Document) (*Model, error) {
 	r := &reader{model: &Model{Errors: map[string]ErrorRef{}, Escalations: map[string]EscalationRef{}, Messages: map[string]MessageRef{},
-		Signals: map[string]SignalRef{}}, ids: map[string]*Node{}, taken: map[string]bool{}, refused: map[*Node]bool{}}
+		Signals: map[string]SignalRef{}}, ids: map[string]*Node{}, taken: map[string]bool{}, refused: map[*Node]bool{}, own: map[string]bool{}}
 	if !doc.Root.Is(NamespaceBPMN, "definitions") {
 		r.problem(doc.Root, "bpmn.root", "the root element is <%s>, not <definitions> of %s", doc.Root.Local, NamespaceBPMN)
 		return nil, &Error{Problems: r.problems}
+	}
+	for _, a := range doc.Root.Attrs {
+		if a.Prefix == "xmlns" && a.Value == doc.Root.Attr("targetNamespace") {
+			r.own[a.Local+":"] = true
+		}
 	}
 	doc.Root.Walk(func(n *Node) {
 		r.taken[n.Attr("id")] = true
@@ -69,6 +74,17 @@ type reader struct {
 	problems []Problem
 	// executable is whether any process of the file is.
 	executable bool
+	own        map[string]bool // prefixes of the file's own namespace, with their colon
+}
+
+// ref reads a reference to what the file defines: a name that may have a prefix
+// (BPMN 2.0, 15.3.2).
+func (r *reader) ref(n *Node, local string) string {
+	name := n.Attr(local)
+	if i := strings.IndexByte(name, ':'); i >= 0 && r.own[name[:i+1]] {
+		return name[i+1:]
+	}
+	return name
 }
 
 func (r *reader) problem(n *Node, code, format string, args ...any) {
@@ -193,7 +209,7 @@ func expression(n *Node) string {
 
 func (r *reader) element(n *Node) *Element {
 	e := &Element{Type: n.Local, ID: r.claim(n), Name: n.Attr("name"), Node: n, Default: n.Attr("default"),
-		AttachedTo: n.Attr("attachedToRef"), MessageRef: n.Attr("messageRef"), Interrupting: n.Attr("cancelActivity") != "false" &&
+		AttachedTo: r.ref(n, "attachedToRef"), MessageRef: r.ref(n, "messageRef"), Interrupting: n.Attr("cancelActivity") != "false" &&
 			n.Attr("isInterrupting") != "false", TriggeredByEvent: n.Attr("triggeredByEvent") == "true"}
 	e.Ext, e.Refused = r.extensions(n), r.refused[n]
 	for _, c := range n.Elements() {
@@ -201,7 +217,7 @@ func (r *reader) element(n *Node) *Element {
 			continue
 		}
 		if name, is := strings.CutSuffix(c.Local, "EventDefinition"); is {
-			e.Events = append(e.Events, eventDefinition(name, c))
+			e.Events = append(e.Events, r.eventDefinition(name, c))
 		}
 		switch c.Local {
 		case "multiInstanceLoopCharacteristics":
@@ -217,9 +233,9 @@ func (r *reader) element(n *Node) *Element {
 	return e
 }
 
-func eventDefinition(name string, n *Node) EventDefinition {
-	d := EventDefinition{Type: name, ErrorRef: n.Attr("errorRef"), EscalationRef: n.Attr("escalationRef"),
-		MessageRef: n.Attr("messageRef"), SignalRef: n.Attr("signalRef"), Name: n.Attr("name"), Node: n}
+func (r *reader) eventDefinition(name string, n *Node) EventDefinition {
+	d := EventDefinition{Type: name, ErrorRef: r.ref(n, "errorRef"), EscalationRef: r.ref(n, "escalationRef"),
+		MessageRef: r.ref(n, "messageRef"), SignalRef: r.ref(n, "signalRef"), Name: n.Attr("name"), Node: n}
 	text := func(local string) string {
 		found := ""
 		for _, c := range n.Elements() {

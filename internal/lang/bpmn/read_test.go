@@ -105,3 +105,32 @@ func TestChangedAttributeIsWritten(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// A reference may name the file's own namespace; a name from elsewhere stays what it is.
+func TestReferencesMayHaveThePrefixOfTheFile(t *testing.T) {
+	t.Parallel()
+	const text = `<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" ` +
+		`xmlns:tns="urn:here" xmlns:o="urn:other" targetNamespace="urn:here">` +
+		`<message id="M" name="paid"/><process id="p" isExecutable="true">` +
+		`<startEvent id="a"><messageEventDefinition messageRef="tns:M"/></startEvent>` +
+		`<userTask id="u"/><boundaryEvent id="b" attachedToRef="tns:u">` +
+		`<errorEventDefinition errorRef="o:E"/></boundaryEvent></process></definitions>`
+	doc, err := bpmn.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := bpmn.Read(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs := map[string]string{}
+	for _, e := range m.Processes[0].Scope.Elements {
+		refs[e.ID] = e.AttachedTo
+		for _, ev := range e.Events {
+			refs[e.ID] += "|" + ev.MessageRef + ev.ErrorRef
+		}
+	}
+	if refs["a"] != "|M" || refs["b"] != "u|o:E" {
+		t.Errorf("%v", refs)
+	}
+}

@@ -49,6 +49,8 @@ const (
 	written  = "test/e2e TestOutputsAreWrittenInTheTypeOfTheAttribute"
 	kept     = "plugins/cmdb TestWithoutADatabase"
 	known    = "test/e2e TestWhatCannotBeIsRefusedAtTheDoor"
+	streamed = "test/stream TestWhoAsksAndWhatMayPass"
+	bounded  = "test/stream TestLimitsOfARoute"
 )
 
 // promises says of every field of a manifest which test proves what it does, or
@@ -97,6 +99,9 @@ var promises = map[string]string{
 	"services[].actions[].output[].multiple": notYet, "services[].actions[].output[].risk": notYet,
 	"services[].actions[].output[].values[]": listed, "services[].actions[].output[].default": notYet,
 	"services[].actions[].output[].from": names, "services[].actions[].output[].expr": names, "services[].actions[].output[].to": written,
+
+	"routes[].path": streamed, "routes[].methods[]": streamed, "routes[].request": bounded, "routes[].answer": bounded,
+	"routes[].timeout": bounded, "routes[].connections": bounded,
 
 	"run.binary": notYet, "run.image": notYet, "run.builtin": listed,
 	"resources.database": kept, "resources.bucket": notYet, "resources.memory": notYet, "resources.cpu": notYet,

@@ -46,6 +46,7 @@ func check(m *wire.Manifest) []Problem {
 	c.settings()
 	c.objects()
 	c.services()
+	c.routes()
 	c.run()
 	c.ui()
 	return c.problems

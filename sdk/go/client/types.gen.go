@@ -193,21 +193,72 @@ func (e MessageWaitingKind) Valid() bool {
 	}
 }
 
+// Defines values for PluginInstanceState.
+const (
+	PluginInstanceStateDrained     PluginInstanceState = "drained"
+	PluginInstanceStateDraining    PluginInstanceState = "draining"
+	PluginInstanceStateRunning     PluginInstanceState = "running"
+	PluginInstanceStateUnreachable PluginInstanceState = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the PluginInstanceState enum.
+func (e PluginInstanceState) Valid() bool {
+	switch e {
+	case PluginInstanceStateDrained:
+		return true
+	case PluginInstanceStateDraining:
+		return true
+	case PluginInstanceStateRunning:
+		return true
+	case PluginInstanceStateUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PluginListedState.
 const (
-	Running     PluginListedState = "running"
-	Starting    PluginListedState = "starting"
-	Unreachable PluginListedState = "unreachable"
+	PluginListedStateDisabled    PluginListedState = "disabled"
+	PluginListedStateRunning     PluginListedState = "running"
+	PluginListedStateStarting    PluginListedState = "starting"
+	PluginListedStateUnreachable PluginListedState = "unreachable"
 )
 
 // Valid indicates whether the value is a known member of the PluginListedState enum.
 func (e PluginListedState) Valid() bool {
 	switch e {
-	case Running:
+	case PluginListedStateDisabled:
 		return true
-	case Starting:
+	case PluginListedStateRunning:
 		return true
-	case Unreachable:
+	case PluginListedStateStarting:
+		return true
+	case PluginListedStateUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginVersionState.
+const (
+	PluginVersionStateDisabled   PluginVersionState = "disabled"
+	PluginVersionStateEnabled    PluginVersionState = "enabled"
+	PluginVersionStateOffered    PluginVersionState = "offered"
+	PluginVersionStateSuperseded PluginVersionState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the PluginVersionState enum.
+func (e PluginVersionState) Valid() bool {
+	switch e {
+	case PluginVersionStateDisabled:
+		return true
+	case PluginVersionStateEnabled:
+		return true
+	case PluginVersionStateOffered:
+		return true
+	case PluginVersionStateSuperseded:
 		return true
 	default:
 		return false
@@ -671,6 +722,15 @@ type AboutOutBody struct {
 	Version     string `json:"version"`
 }
 
+// AddInBody defines model for AddInBody.
+type AddInBody struct {
+	// Url Where it answers; off this machine with https
+	Url string `json:"url"`
+
+	// Weight Its share of the calls beside the others'
+	Weight int64 `json:"weight,omitempty"`
+}
+
 // AuditChanges defines model for AuditChanges.
 type AuditChanges struct {
 	After  map[string]interface{} `json:"after,omitempty"`
@@ -1022,6 +1082,23 @@ type DispatchHit struct {
 	Time   time.Time `json:"time"`
 }
 
+// DispatchJobState defines model for DispatchJobState.
+type DispatchJobState struct {
+	Element  string                  `json:"element"`
+	Job      string                  `json:"job"`
+	Progress map[string]WireProgress `json:"progress,omitempty"`
+	Round    int64                   `json:"round"`
+	Rows     []DispatchRow           `json:"rows"`
+	Service  string                  `json:"service"`
+	Tries    int64                   `json:"tries"`
+
+	// Version Version of the plugin that was asked
+	Version string `json:"version"`
+
+	// Waits What stands against its claims: who holds it, and who came first
+	Waits []ControlLock `json:"waits,omitempty"`
+}
+
 // DispatchLost defines model for DispatchLost.
 type DispatchLost struct {
 	// Bytes How many bytes are missing; of damaged output, how many cannot be read
@@ -1090,23 +1167,6 @@ type DispatchRowView struct {
 
 	// Said What the plugin says it is doing
 	Said string `json:"said,omitempty"`
-}
-
-// DispatchStep defines model for DispatchStep.
-type DispatchStep struct {
-	Element  string                  `json:"element"`
-	Job      string                  `json:"job"`
-	Progress map[string]WireProgress `json:"progress,omitempty"`
-	Round    int64                   `json:"round"`
-	Rows     []DispatchRow           `json:"rows"`
-	Service  string                  `json:"service"`
-	Tries    int64                   `json:"tries"`
-
-	// Version Version of the plugin that was asked
-	Version string `json:"version"`
-
-	// Waits What stands against its claims: who holds it, and who came first
-	Waits []ControlLock `json:"waits,omitempty"`
 }
 
 // ErrorModel defines model for ErrorModel.
@@ -1694,19 +1754,19 @@ type PageOfDispatchHit struct {
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfDispatchPiece defines model for PageOfDispatchPiece.
-type PageOfDispatchPiece struct {
+// PageOfDispatchJobState defines model for PageOfDispatchJobState.
+type PageOfDispatchJobState struct {
 	// Items The rows of this page
-	Items []DispatchPiece `json:"items"`
+	Items []DispatchJobState `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfDispatchStep defines model for PageOfDispatchStep.
-type PageOfDispatchStep struct {
+// PageOfDispatchPiece defines model for PageOfDispatchPiece.
+type PageOfDispatchPiece struct {
 	// Items The rows of this page
-	Items []DispatchStep `json:"items"`
+	Items []DispatchPiece `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1793,10 +1853,28 @@ type PageOfPluginCard struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfPluginInstance defines model for PageOfPluginInstance.
+type PageOfPluginInstance struct {
+	// Items The rows of this page
+	Items []PluginInstance `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfPluginListed defines model for PageOfPluginListed.
 type PageOfPluginListed struct {
 	// Items The rows of this page
 	Items []PluginListed `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfPluginVersion defines model for PageOfPluginVersion.
+type PageOfPluginVersion struct {
+	// Items The rows of this page
+	Items []PluginVersion `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1972,12 +2050,31 @@ type PluginCard struct {
 	Version string `json:"version"`
 }
 
+// PluginInstance defines model for PluginInstance.
+type PluginInstance struct {
+	// Calls Calls under way, and those that it will call back for
+	Calls   int64     `json:"calls"`
+	Created time.Time `json:"created,omitempty"`
+
+	// Error Why it did not answer last time
+	Error string              `json:"error,omitempty"`
+	Id    string              `json:"id"`
+	State PluginInstanceState `json:"state"`
+	Url   string              `json:"url"`
+
+	// Weight Its share of the calls beside the others'
+	Weight int64 `json:"weight"`
+}
+
+// PluginInstanceState defines model for PluginInstance.State.
+type PluginInstanceState string
+
 // PluginInstanceCondition defines model for PluginInstanceCondition.
 type PluginInstanceCondition struct {
 	// Address Where it answers; none within the server's process
 	Address string `json:"address,omitempty"`
 
-	// Calls Calls under way
+	// Calls Calls under way, and those that it will call back for
 	Calls int64 `json:"calls"`
 
 	// Draining Whether it gets no new calls
@@ -2010,6 +2107,7 @@ type PluginListed struct {
 	Reason    string            `json:"reason,omitempty"`
 	Requires  []WireRequirement `json:"requires,omitempty"`
 	Resources WireResources     `json:"resources,omitempty"`
+	Routes    []WireRoute       `json:"routes,omitempty"`
 	Run       WireRun           `json:"run,omitempty"`
 	Services  []WireService     `json:"services,omitempty"`
 	Settings  []WireSetting     `json:"settings,omitempty"`
@@ -2017,15 +2115,43 @@ type PluginListed struct {
 	// Since When the state began, as far as this start of the server knows
 	Since time.Time `json:"since"`
 
-	// State Whether the plugin answers
+	// State Whether the plugin answers; disabled is one whose versions are all switched off
 	State   PluginListedState `json:"state"`
 	Title   map[string]string `json:"title,omitempty"`
 	Ui      WireUI            `json:"ui,omitempty"`
 	Version string            `json:"version"`
 }
 
-// PluginListedState Whether the plugin answers
+// PluginListedState Whether the plugin answers; disabled is one whose versions are all switched off
 type PluginListedState string
+
+// PluginNeed defines model for PluginNeed.
+type PluginNeed struct {
+	// Missing Why it is not met; empty if it is
+	Missing string `json:"missing,omitempty"`
+	Plugin  string `json:"plugin"`
+	Version string `json:"version,omitempty"`
+}
+
+// PluginVersion defines model for PluginVersion.
+type PluginVersion struct {
+	// AtWork Runs that wait for calls of the offered version; the calls end where they are
+	AtWork []string `json:"atWork"`
+
+	// Created When it was registered last
+	Created time.Time `json:"created"`
+
+	// RequiredBy Plugins that would not have what they require, were it switched off
+	RequiredBy []string `json:"requiredBy"`
+
+	// Requires The plugins that it requires
+	Requires []PluginNeed       `json:"requires"`
+	State    PluginVersionState `json:"state"`
+	Version  string             `json:"version"`
+}
+
+// PluginVersionState defines model for PluginVersion.State.
+type PluginVersionState string
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -2734,6 +2860,7 @@ type WireManifest struct {
 	Plugin         string            `json:"plugin"`
 	Requires       []WireRequirement `json:"requires,omitempty"`
 	Resources      WireResources     `json:"resources,omitempty"`
+	Routes         []WireRoute       `json:"routes,omitempty"`
 	Run            WireRun           `json:"run,omitempty"`
 	Services       []WireService     `json:"services,omitempty"`
 	Settings       []WireSetting     `json:"settings,omitempty"`
@@ -2824,6 +2951,16 @@ type WireRetry struct {
 	Backoff string   `json:"backoff,omitempty"`
 	Max     int64    `json:"max"`
 	On      []string `json:"on,omitempty"`
+}
+
+// WireRoute defines model for WireRoute.
+type WireRoute struct {
+	Answer      string   `json:"answer,omitempty"`
+	Connections int64    `json:"connections,omitempty"`
+	Methods     []string `json:"methods,omitempty"`
+	Path        string   `json:"path"`
+	Request     string   `json:"request,omitempty"`
+	Timeout     string   `json:"timeout,omitempty"`
 }
 
 // WireRun defines model for WireRun.
@@ -3614,6 +3751,9 @@ type QueryObjectsJSONRequestBody = WireQuery
 
 // ConnectPluginJSONRequestBody defines body for ConnectPlugin for application/json ContentType.
 type ConnectPluginJSONRequestBody = ConnectBody
+
+// AddPluginInstanceJSONRequestBody defines body for AddPluginInstance for application/json ContentType.
+type AddPluginInstanceJSONRequestBody = AddInBody
 
 // PutRoleJSONRequestBody defines body for PutRole for application/json ContentType.
 type PutRoleJSONRequestBody = PutInBody

@@ -9,7 +9,10 @@ const answers = new Map<string, Promise<Response>>()
 async function whole(path: string): Promise<Response> {
   const response = await fetch(path)
   const text = await response.text()
-  return Object.assign(new Response(text, { status: response.status, headers: response.headers }), { text: async () => text, json: async () => JSON.parse(text) as unknown })
+  return Object.assign(new Response(text, { status: response.status, headers: response.headers }), {
+    text: async () => text,
+    json: async () => JSON.parse(text) as unknown,
+  })
 }
 
 /** Sends for paths of the API, "api/v1/me", below the base. */

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ask, client, hooks } from './client'
 import { noteTime, serverNow } from './clock'
 
-const refusal = (code: string) => new Response(JSON.stringify({ status: 401, code, title: code }), { status: 401, headers: { 'Content-Type': 'application/problem+json' } })
+const refusal = (code: string) =>
+  new Response(JSON.stringify({ status: 401, code, title: code }), { status: 401, headers: { 'Content-Type': 'application/problem+json' } })
 const done = () => new Response('{}', { status: 200, headers: { 'Content-Type': 'application/json' } })
 const start = () => ask(client.POST('/api/v1/runs', { body: { project: 'default', process: 'p', objects: [], variables: { a: 1 } } }))
 
@@ -22,7 +23,11 @@ function answers(...all: Response[]) {
 }
 
 describe('a request that needs a proof', () => {
-  for (const [code, hook] of [['identity.reauth', 'confirm'], ['identity.unauthenticated', 'signIn'], ['identity.token', 'signIn']] as const) {
+  for (const [code, hook] of [
+    ['identity.reauth', 'confirm'],
+    ['identity.unauthenticated', 'signIn'],
+    ['identity.token', 'signIn'],
+  ] as const) {
     it(`is repeated as a new one after ${code}, with all that was typed`, async () => {
       const sent = answers(refusal(code), done())
       hooks[hook] = async () => true

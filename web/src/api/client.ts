@@ -23,7 +23,8 @@ export async function send(request: Request): Promise<Response> {
   noteTime(response.headers.get('Date'))
   if (response.status !== 401) return response
   const { code } = await Problem.of(response.clone())
-  const prove = code === 'identity.reauth' ? hooks.confirm : code === 'identity.unauthenticated' || code === 'identity.token' ? hooks.signIn : undefined
+  const prove =
+    code === 'identity.reauth' ? hooks.confirm : code === 'identity.unauthenticated' || code === 'identity.token' ? hooks.signIn : undefined
   if (!(await prove?.())) return response
   // It is asked anew: under the old key the server would tell its refusal again.
   if (again.headers.has('Idempotency-Key')) again.headers.set('Idempotency-Key', crypto.randomUUID())
@@ -31,7 +32,11 @@ export async function send(request: Request): Promise<Response> {
 }
 
 /** The typed client, made from the API's own description. */
-export const client = createClient<paths>({ baseUrl: base.replace(/\/$/, ''), fetch: send, bodySerializer: (body: unknown) => writeExact(body) })
+export const client = createClient<paths>({
+  baseUrl: base.replace(/\/$/, ''),
+  fetch: send,
+  bodySerializer: (body: unknown) => writeExact(body),
+})
 
 client.use({
   onRequest({ request }) {

@@ -19,8 +19,12 @@ const tokens = /"(?:[^"\\]|\\.)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 /** Reads JSON; a number that a double would change becomes an Exact. */
 export function readExact(text: string): unknown {
-  const kept = text.replace(tokens, (token) => (token.startsWith('"') || String(Number(token)) === token ? token : `{${JSON.stringify(mark)}:"${token}"}`))
-  return JSON.parse(kept, (_, v: unknown) => (typeof v === 'object' && v !== null && mark in v ? new Exact(String((v as Record<string, unknown>)[mark])) : v)) as unknown
+  const kept = text.replace(tokens, (token) =>
+    token.startsWith('"') || String(Number(token)) === token ? token : `{${JSON.stringify(mark)}:"${token}"}`,
+  )
+  return JSON.parse(kept, (_, v: unknown) =>
+    typeof v === 'object' && v !== null && mark in v ? new Exact(String((v as Record<string, unknown>)[mark])) : v,
+  ) as unknown
 }
 
 /** Writes JSON, each Exact with its own digits. */

@@ -57,5 +57,7 @@ export class Problem extends Error implements Body {
 
 /** Makes a Problem of whatever was thrown. */
 export function problemOf(cause: unknown): Problem {
-  return cause instanceof Problem ? cause : new Problem({ status: 0, code: 'console.error', title: cause instanceof Error ? cause.message : String(cause) })
+  return cause instanceof Problem
+    ? cause
+    : new Problem({ status: 0, code: 'console.error', title: cause instanceof Error ? cause.message : String(cause) })
 }

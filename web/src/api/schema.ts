@@ -1015,6 +1015,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plugins/{name}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The places where a plugin that runs elsewhere answers */
+        get: operations["listPluginInstances"];
+        put?: never;
+        /** Add an instance of a plugin that runs elsewhere */
+        post: operations["addPluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget an instance without calls */
+        delete: operations["removePluginInstance"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give an instance no new calls */
+        post: operations["drainPluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have an instance that was drained take calls again */
+        post: operations["resumePluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plugins/{name}/token": {
         parameters: {
             query?: never;
@@ -1026,6 +1095,57 @@ export interface paths {
         put?: never;
         /** A new token for a plugin that runs elsewhere */
         post: operations["issuePluginToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of a plugin, what they require and who would miss them, the newest first */
+        get: operations["listPluginVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/versions/{version}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch a version of a plugin off */
+        post: operations["disablePluginVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/versions/{version}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch a version of a plugin on */
+        post: operations["enablePluginVersion"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1765,6 +1885,16 @@ export interface components {
             environment?: string;
             version: string;
         };
+        AddInBody: {
+            /** @description Where it answers; off this machine with https */
+            url: string;
+            /**
+             * Format: int64
+             * @description Its share of the calls beside the others'
+             * @default 1
+             */
+            weight: number;
+        };
         AuditChanges: {
             after?: {
                 [key: string]: unknown;
@@ -2144,7 +2274,7 @@ export interface components {
             /** @description What the plugin says it is doing */
             said?: string;
         };
-        DispatchStep: {
+        DispatchJobState: {
             element: string;
             job: string;
             progress?: {
@@ -2673,9 +2803,9 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
-        PageOfDispatchStep: {
+        PageOfDispatchJobState: {
             /** @description The rows of this page */
-            items: components["schemas"]["DispatchStep"][] | null;
+            items: components["schemas"]["DispatchJobState"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2733,9 +2863,21 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginInstance: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginInstance"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfPluginListed: {
             /** @description The rows of this page */
             items: components["schemas"]["PluginListed"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfPluginVersion: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginVersion"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2857,12 +2999,32 @@ export interface components {
             trusted: boolean;
             version: string;
         };
+        PluginInstance: {
+            /**
+             * Format: int64
+             * @description Calls under way, and those that it will call back for
+             */
+            calls: number;
+            /** Format: date-time */
+            created?: string;
+            /** @description Why it did not answer last time */
+            error?: string;
+            id: string;
+            /** @enum {string} */
+            state: "running" | "unreachable" | "draining" | "drained";
+            url: string;
+            /**
+             * Format: int64
+             * @description Its share of the calls beside the others'
+             */
+            weight: number;
+        };
         PluginInstanceCondition: {
             /** @description Where it answers; none within the server's process */
             address?: string;
             /**
              * Format: int64
-             * @description Calls under way
+             * @description Calls under way, and those that it will call back for
              */
             calls: number;
             /** @description Whether it gets no new calls */
@@ -2893,6 +3055,7 @@ export interface components {
             reason?: string;
             requires?: components["schemas"]["WireRequirement"][] | null;
             resources?: components["schemas"]["WireResources"];
+            routes?: components["schemas"]["WireRoute"][] | null;
             run?: components["schemas"]["WireRun"];
             services?: components["schemas"]["WireService"][] | null;
             settings?: components["schemas"]["WireSetting"][] | null;
@@ -2902,14 +3065,36 @@ export interface components {
              */
             since: string;
             /**
-             * @description Whether the plugin answers
+             * @description Whether the plugin answers; disabled is one whose versions are all switched off
              * @enum {string}
              */
-            state: "running" | "starting" | "unreachable";
+            state: "running" | "starting" | "unreachable" | "disabled";
             title?: {
                 [key: string]: string;
             };
             ui?: components["schemas"]["WireUI"];
+            version: string;
+        };
+        PluginNeed: {
+            /** @description Why it is not met; empty if it is */
+            missing?: string;
+            plugin: string;
+            version?: string;
+        };
+        PluginVersion: {
+            /** @description Runs that wait for calls of the offered version; the calls end where they are */
+            atWork: string[] | null;
+            /**
+             * Format: date-time
+             * @description When it was registered last
+             */
+            created: string;
+            /** @description Plugins that would not have what they require, were it switched off */
+            requiredBy: string[] | null;
+            /** @description The plugins that it requires */
+            requires: components["schemas"]["PluginNeed"][] | null;
+            /** @enum {string} */
+            state: "offered" | "enabled" | "disabled" | "superseded";
             version: string;
         };
         Problem: {
@@ -3568,6 +3753,7 @@ export interface components {
             plugin: string;
             requires?: components["schemas"]["WireRequirement"][] | null;
             resources?: components["schemas"]["WireResources"];
+            routes?: components["schemas"]["WireRoute"][] | null;
             run?: components["schemas"]["WireRun"];
             services?: components["schemas"]["WireService"][] | null;
             settings?: components["schemas"]["WireSetting"][] | null;
@@ -3656,6 +3842,15 @@ export interface components {
             /** Format: int64 */
             max: number;
             on?: string[] | null;
+        };
+        WireRoute: {
+            answer?: string;
+            /** Format: int64 */
+            connections?: number;
+            methods?: string[] | null;
+            path: string;
+            request?: string;
+            timeout?: string;
         };
         WireRun: {
             binary?: string;
@@ -5983,6 +6178,166 @@ export interface operations {
             };
         };
     };
+    listPluginInstances: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    addPluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    removePluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    drainPluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    resumePluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     issuePluginToken: {
         parameters: {
             query?: never;
@@ -6001,6 +6356,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listPluginVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    disablePluginVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    enablePluginVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
                 };
             };
             /** @description Error */
@@ -6658,7 +7108,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfDispatchStep"];
+                    "application/json": components["schemas"]["PageOfDispatchJobState"];
                 };
             };
             /** @description Error */

@@ -24,5 +24,8 @@ export function readAsked(text: string): Asked {
 /** Whether all words stand in a text, in any order. */
 export function fits(text: string, words: string): boolean {
   const all = text.toLowerCase()
-  return words.toLowerCase().split(/\s+/).every((w) => all.includes(w))
+  return words
+    .toLowerCase()
+    .split(/\s+/)
+    .every((w) => all.includes(w))
 }

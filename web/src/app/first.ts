@@ -8,6 +8,10 @@ export function firstOf(page: RouteRecordRaw | undefined, path: string, search: 
   if (page?.meta?.public) return []
   // With a filter in the address it asks for something else.
   const paths = search ? [] : (page?.meta?.first ?? [])
-  const values: Record<string, string> = { ...(page && matched(page, path)), project: keptProject(), translated: preferred() === 'zh' ? '.zh-CN' : '' }
+  const values: Record<string, string> = {
+    ...(page && matched(page, path)),
+    project: keptProject(),
+    translated: preferred() === 'zh' ? '.zh-CN' : '',
+  }
   return ['api/v1/me', ...paths.map((p) => p.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? '')))]
 }

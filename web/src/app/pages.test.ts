@@ -4,16 +4,40 @@ import { firstOf } from './first'
 import { pageOf, pages } from './pages'
 
 describe('pages', () => {
-  const router = createRouter({ history: createMemoryHistory(), routes: [...pages, { path: '/:rest(.*)*', name: 'missing', component: { render: () => null } }] })
+  const router = createRouter({
+    history: createMemoryHistory(),
+    routes: [...pages, { path: '/:rest(.*)*', name: 'missing', component: { render: () => null } }],
+  })
 
-  it.each(['/', '/runs', '/runs/', '/runs/12', '/runs/12a', '/Runs', '/objects', '/objects/host:host', '/objects/host:host/web-1', '/objects/host:host/a/b.c', '/object-types/app', '/object-types/app/release', '/object-types', '/sign-in', '/nowhere', '/runs/1/2'])('%s is the one that the router finds', (path) => {
+  it.each([
+    '/',
+    '/runs',
+    '/runs/',
+    '/runs/12',
+    '/runs/12a',
+    '/Runs',
+    '/objects',
+    '/objects/host:host',
+    '/objects/host:host/web-1',
+    '/objects/host:host/a/b.c',
+    '/object-types/app',
+    '/object-types/app/release',
+    '/object-types',
+    '/sign-in',
+    '/nowhere',
+    '/runs/1/2',
+  ])('%s is the one that the router finds', (path) => {
     const found = router.resolve(path).matched[0]!
     expect(pageOf(path)?.name).toBe(found.name === 'missing' ? undefined : found.name)
   })
 })
 
 describe('what a page asks for first', () => {
-  const page = { path: '/things/:kind/:id(.+)', component: {}, meta: { first: ['api/v1/things/{kind}/{id}?project={project}', 'api/v1/kinds'] } }
+  const page = {
+    path: '/things/:kind/:id(.+)',
+    component: {},
+    meta: { first: ['api/v1/things/{kind}/{id}?project={project}', 'api/v1/kinds'] },
+  }
 
   it('names the values of its path, and the project', () => {
     expect(firstOf(page, '/things/a:b/x%2Fy/z', '')).toEqual(['api/v1/me', 'api/v1/things/a%3Ab/x%2Fy%2Fz?project=default', 'api/v1/kinds'])

@@ -7,7 +7,10 @@ export const pages = Object.values(features).flatMap((f) => f.default)
 
 /** What a path of the router says as a pattern: "/objects/:type/:id(.+)", "/types/:name?". */
 function pattern(path: string): RegExp {
-  const text = path.replace(/(\/?):(\w+)(?:\(([^)]*)\))?(\?)?/g, (_, slash: string, name: string, of = '[^/]+', maybe = '') => `(?:${slash}(?<${name}>${of}))${maybe}`)
+  const text = path.replace(
+    /(\/?):(\w+)(?:\(([^)]*)\))?(\?)?/g,
+    (_, slash: string, name: string, of = '[^/]+', maybe = '') => `(?:${slash}(?<${name}>${of}))${maybe}`,
+  )
   return new RegExp(`^${text}/?$`, 'i')
 }
 

@@ -23,7 +23,10 @@ declare module 'vue-router' {
 
 export const router = createRouter({
   history: createWebHistory(base),
-  routes: [...pages, { path: '/:rest(.*)*', name: 'missing', component: () => import('./MissingPage.vue'), meta: { titleKey: 'frame.missing.title' } }],
+  routes: [
+    ...pages,
+    { path: '/:rest(.*)*', name: 'missing', component: () => import('./MissingPage.vue'), meta: { titleKey: 'frame.missing.title' } },
+  ],
 })
 
 router.beforeEach(async (to, from) => {

@@ -8,7 +8,9 @@ import english from 'virtual:texts/en'
 import chinese from 'virtual:texts/zh'
 
 function flat(tree: Record<string, unknown>, prefix = ''): string[] {
-  return Object.entries(tree).flatMap(([k, v]) => (v && typeof v === 'object' ? flat(v as Record<string, unknown>, `${prefix}${k}.`) : [`${prefix}${k}`]))
+  return Object.entries(tree).flatMap(([k, v]) =>
+    v && typeof v === 'object' ? flat(v as Record<string, unknown>, `${prefix}${k}.`) : [`${prefix}${k}`],
+  )
 }
 
 function sources(dir: string): string[] {
@@ -25,8 +27,14 @@ const root = join(import.meta.dirname, '..')
 
 describe('texts', () => {
   it('exist in both languages', () => {
-    expect([...en].filter((k) => !zh.has(k)), 'missing in Chinese').toEqual([])
-    expect([...zh].filter((k) => !en.has(k)), 'missing in English').toEqual([])
+    expect(
+      [...en].filter((k) => !zh.has(k)),
+      'missing in Chinese',
+    ).toEqual([])
+    expect(
+      [...zh].filter((k) => !en.has(k)),
+      'missing in English',
+    ).toEqual([])
   })
 
   it('exist for every key that the source uses, and are used', () => {
@@ -51,14 +59,26 @@ describe('texts', () => {
     const value = (key: string) => key.split('.').reduce<unknown>((at, k) => (at as Record<string, unknown>)[k], tree)
     const latin = [...zh].filter((k) => !/[\u4e00-\u9fff]/.test(String(value(k))))
     const names = /^[\W\d_]*$|\{|^(Sextant|BPMN|FEEL|JSON|API|XML|SSH|URL|ID|CSV|English|OK)/
-    expect(latin.filter((k) => !names.test(String(value(k)))), 'left in English').toEqual([])
+    expect(
+      latin.filter((k) => !names.test(String(value(k)))),
+      'left in English',
+    ).toEqual([])
   })
 })
 
 describe('a text', () => {
-  const { t, setLocaleMessage, locale } = i18n.global as unknown as { t: (key: string, ...fill: unknown[]) => string; setLocaleMessage: (l: string, m: object) => void; locale: { value: string } }
+  const { t, setLocaleMessage, locale } = i18n.global as unknown as {
+    t: (key: string, ...fill: unknown[]) => string
+    setLocaleMessage: (l: string, m: object) => void
+    locale: { value: string }
+  }
   it('is said in the language that is shown, filled in or plain', () => {
-    expect([t('ui.cancel'), t('ui.ago.past', { time: '1 h' }), t('no.such.text'), t('ui')]).toEqual(['Cancel', expect.stringContaining('1 h'), 'no.such.text', 'ui'])
+    expect([t('ui.cancel'), t('ui.ago.past', { time: '1 h' }), t('no.such.text'), t('ui')]).toEqual([
+      'Cancel',
+      expect.stringContaining('1 h'),
+      'no.such.text',
+      'ui',
+    ])
     setLocaleMessage('zh', chinese)
     locale.value = 'zh'
     expect(t('ui.cancel')).toBe('取消')
@@ -68,15 +88,37 @@ describe('a text', () => {
 })
 
 describe('what is said without the library', () => {
-  const quick = quickly(() => ({ a: { plain: 'Plain', one: '{n} of {all}', plural: 'one | {n}', linked: '@:a.plain', escaped: "a {'@'} b", brace: 'a { b' } }))
+  const quick = quickly(() => ({
+    a: { plain: 'Plain', one: '{n} of {all}', plural: 'one | {n}', linked: '@:a.plain', escaped: "a {'@'} b", brace: 'a { b' },
+  }))
   it.each([
-    ['a.plain', [], 'Plain'], ['a.plain', [{}], 'Plain'], ['a.one', [{ n: 1, all: 'x' }], '1 of x'],
-    ['a.one', [], undefined], ['a.one', [{ n: 1 }], undefined], ['a.one', [{ n: null, all: 2 }], undefined], ['a.one', [[1, 2]], undefined],
-    ['a.plain', [2], undefined], ['a.one', [{ n: 1, all: 2 }, 1], undefined], ['a.plural', [], undefined], ['a.linked', [], undefined], ['a.escaped', [], undefined], ['a.brace', [], undefined], ['a', [], undefined], ['b.c', [], undefined],
+    ['a.plain', [], 'Plain'],
+    ['a.plain', [{}], 'Plain'],
+    ['a.one', [{ n: 1, all: 'x' }], '1 of x'],
+    ['a.one', [], undefined],
+    ['a.one', [{ n: 1 }], undefined],
+    ['a.one', [{ n: null, all: 2 }], undefined],
+    ['a.one', [[1, 2]], undefined],
+    ['a.plain', [2], undefined],
+    ['a.one', [{ n: 1, all: 2 }, 1], undefined],
+    ['a.plural', [], undefined],
+    ['a.linked', [], undefined],
+    ['a.escaped', [], undefined],
+    ['a.brace', [], undefined],
+    ['a', [], undefined],
+    ['b.c', [], undefined],
   ])('%s with %j is %s', (key, fill, said) => expect(quick('en', key, fill)).toBe(said))
   it('is what the library would say', () => {
-    const { t } = createI18n({ legacy: false, locale: 'en', messages: { en: english as never }, missingWarn: false }).global as unknown as { t: (key: string, named: object) => string }
-    const named = Object.fromEntries([...en].flatMap((k) => [...JSON.stringify(k.split('.').reduce<unknown>((at, n) => (at as Record<string, unknown>)[n], english)).matchAll(/\{(\w+)\}/g)].map((m) => [m[1]!, `<${m[1]}>`])))
+    const { t } = createI18n({ legacy: false, locale: 'en', messages: { en: english as never }, missingWarn: false }).global as unknown as {
+      t: (key: string, named: object) => string
+    }
+    const named = Object.fromEntries(
+      [...en].flatMap((k) =>
+        [
+          ...JSON.stringify(k.split('.').reduce<unknown>((at, n) => (at as Record<string, unknown>)[n], english)).matchAll(/\{(\w+)\}/g),
+        ].map((m) => [m[1]!, `<${m[1]}>`]),
+      ),
+    )
     const said = quickly(() => english)
     let n = 0
     for (const key of en) {

@@ -4,7 +4,13 @@ import { preferred, texts, type Locale } from './texts'
 
 export type { Locale }
 
-export const i18n = createI18n({ legacy: false, locale: preferred(), missingWarn: false, fallbackWarn: false, messages: {} as Record<Locale, never> })
+export const i18n = createI18n({
+  legacy: false,
+  locale: preferred(),
+  missingWarn: false,
+  fallbackWarn: false,
+  messages: {} as Record<Locale, never>,
+})
 
 const global: unknown = i18n.global
 const words = global as { t: (key: string, ...fill: unknown[]) => string }

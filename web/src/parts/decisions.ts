@@ -32,4 +32,5 @@ export function traceSteps(trace: unknown): { step: TraceStep; depth: number }[]
 /** A value on one line: texts with quotes, as FEEL and JSON write them. */
 export const valueText = (value: unknown) => writeExact((value ?? null) as Json)
 
-export const decisionPath = (decision: string, version?: number) => `/decisions/${encodeURIComponent(decision)}${version ? `?version=${version}` : ''}`
+export const decisionPath = (decision: string, version?: number) =>
+  `/decisions/${encodeURIComponent(decision)}${version ? `?version=${version}` : ''}`

@@ -35,7 +35,11 @@ export function useStopped(incident: Incident, enabled: Ref<boolean>) {
       const jobs = await ask(client.GET('/api/v1/runs/{run}/jobs', { params: { path } }))
       const rows = jobs.items?.find((j) => j.job === step.job)?.rows ?? []
       const first = rows.find((r) => !isDone(r.outcome)) ?? rows[0]
-      const row = first && (await askExact<Schemas['DispatchRowView']>(client.GET('/api/v1/jobs/{job}/row', { params: { path: { job: step.job }, query: { object: first.object } }, parseAs: 'text' })))
+      const row =
+        first &&
+        (await askExact<Schemas['DispatchRowView']>(
+          client.GET('/api/v1/jobs/{job}/row', { params: { path: { job: step.job }, query: { object: first.object } }, parseAs: 'text' }),
+        ))
       return { step, rows, inputs: (row?.calls?.[0]?.inputs ?? {}) as Record<string, unknown> }
     },
   })
@@ -47,7 +51,9 @@ export function useStopped(incident: Incident, enabled: Ref<boolean>) {
     open: computed(() => rows.value.filter((r) => !isDone(r.outcome)).map((r) => r.object)),
     done: computed(() => rows.value.filter((r) => isDone(r.outcome)).map((r) => r.object)),
     /** The results that can be given in place of those that could not be written, and the inputs that the service takes, where it is known. */
-    outputs: computed<Param[]>(() => (['write_back', 'result'].includes(incident.kind) ? (services.find(look.data.value?.step?.service ?? '')?.action.output ?? []) : [])),
+    outputs: computed<Param[]>(() =>
+      ['write_back', 'result'].includes(incident.kind) ? (services.find(look.data.value?.step?.service ?? '')?.action.output ?? []) : [],
+    ),
     params: computed(() => services.find(look.data.value?.step?.service ?? '')?.action.input ?? []),
   }
 }

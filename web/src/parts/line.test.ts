@@ -6,7 +6,10 @@ const blocker = (run: string | undefined, object: string): Blocker => ({ run, ob
 
 describe('for whom a run waits', () => {
   it('names each run and object once', () => {
-    expect(told([blocker('1', 'a:b/c'), blocker('1', 'a:b/c'), blocker('1', 'a:b/d'), blocker(undefined, 'a:b/c')])).toEqual({ shown: [blocker('1', 'a:b/c'), blocker('1', 'a:b/d'), blocker(undefined, 'a:b/c')], more: 0 })
+    expect(told([blocker('1', 'a:b/c'), blocker('1', 'a:b/c'), blocker('1', 'a:b/d'), blocker(undefined, 'a:b/c')])).toEqual({
+      shown: [blocker('1', 'a:b/c'), blocker('1', 'a:b/d'), blocker(undefined, 'a:b/c')],
+      more: 0,
+    })
   })
   it('says how many more there are', () => {
     const all = Array.from({ length: 7 }, (_, i) => blocker(String(i), 'a:b/c'))

@@ -37,7 +37,12 @@ export function rowName(row: Row, type?: ObjectType): string {
 export function useObjectTypes() {
   const { locale } = useI18n()
   const session = useSession()
-  const query = useQuery({ queryKey: ['object-types'], queryFn: () => ask(client.GET('/api/v1/object-types')), staleTime: 60_000, enabled: computed(() => session.can('object.read')) })
+  const query = useQuery({
+    queryKey: ['object-types'],
+    queryFn: () => ask(client.GET('/api/v1/object-types')),
+    staleTime: 60_000,
+    enabled: computed(() => session.can('object.read')),
+  })
   const all = computed(() => query.data.value?.items ?? [])
   const find = (ref: string) => all.value.find((t) => typeRef(t) === ref)
   const title = (t: ObjectType) => inLocale(t.title, locale.value) || t.type
@@ -87,7 +92,11 @@ export function useObjectNames(objects: Ref<string[]>) {
   const query = useQuery({
     queryKey: computed(() => ['objects', session.project, 'names', ...asked.value]),
     queryFn: async () => {
-      const rows = await Promise.allSettled(asked.value.map((o) => ask(client.GET('/api/v1/objects/{type}/{id}', { params: { path: splitRef(o), query: { project: session.project } } }))))
+      const rows = await Promise.allSettled(
+        asked.value.map((o) =>
+          ask(client.GET('/api/v1/objects/{type}/{id}', { params: { path: splitRef(o), query: { project: session.project } } })),
+        ),
+      )
       return new Map(rows.flatMap((r, i) => (r.status === 'fulfilled' ? [[asked.value[i]!, r.value as Row] as const] : [])))
     },
     enabled: computed(() => asked.value.length > 0 && session.can('object.read')),

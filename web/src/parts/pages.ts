@@ -26,6 +26,12 @@ export function usePages<T>(of: Pages<T>) {
   })
   const rows = computed<T[]>(() => (query.data.value?.pages ?? []).flatMap((p) => p.items ?? []))
   const more = { onMore: () => void query.fetchNextPage(), onRetry: () => void query.refetch() }
-  const table = computed(() => ({ loading: query.isPending.value, error: query.isError.value ? query.error.value : undefined, hasMore: query.hasNextPage.value, loadingMore: query.isFetchingNextPage.value, ...more }))
+  const table = computed(() => ({
+    loading: query.isPending.value,
+    error: query.isError.value ? query.error.value : undefined,
+    hasMore: query.hasNextPage.value,
+    loadingMore: query.isFetchingNextPage.value,
+    ...more,
+  }))
   return { query, rows, table }
 }

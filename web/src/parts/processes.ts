@@ -8,7 +8,8 @@ import { useSession } from '@/app/session'
 /** Whether a process was made for the call of a single service. */
 export const isCall = (process: string) => process.startsWith('call-')
 
-export const processXMLAddress = (project: string, process: string, version: number) => `${base}api/v1/processes/${encodeURIComponent(process)}/${version}/xml?project=${encodeURIComponent(project)}`
+export const processXMLAddress = (project: string, process: string, version: number) =>
+  `${base}api/v1/processes/${encodeURIComponent(process)}/${version}/xml?project=${encodeURIComponent(project)}`
 
 /** The file of a version; it never changes. */
 export function useProcessXML(process: Ref<string | undefined>, version: Ref<number | undefined>) {
@@ -32,7 +33,12 @@ export function useProcessInputs(process: Ref<string | undefined>, version: Ref<
   const session = useSession()
   return useQuery({
     queryKey: computed(() => ['processes', session.project, process.value, version.value, 'inputs']),
-    queryFn: () => ask(client.GET('/api/v1/processes/{process}/{version}/inputs', { params: { path: { process: process.value!, version: version.value! }, query: { project: session.project } } })),
+    queryFn: () =>
+      ask(
+        client.GET('/api/v1/processes/{process}/{version}/inputs', {
+          params: { path: { process: process.value!, version: version.value! }, query: { project: session.project } },
+        }),
+      ),
     enabled: computed(() => !!process.value && !!version.value),
   })
 }

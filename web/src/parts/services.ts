@@ -24,7 +24,12 @@ export const fromElsewhere = (p: Param) => Boolean(p.from)
 
 export function usePlugins(wanted: () => boolean = () => true) {
   const session = useSession()
-  return useQuery({ queryKey: ['plugins'], queryFn: () => ask(client.GET('/api/v1/plugins')), staleTime: 60_000, enabled: computed(() => wanted() && session.can('plugin.read')) })
+  return useQuery({
+    queryKey: ['plugins'],
+    queryFn: () => ask(client.GET('/api/v1/plugins')),
+    staleTime: 60_000,
+    enabled: computed(() => wanted() && session.can('plugin.read')),
+  })
 }
 
 /** Every service of every plugin, where they are wanted. */
@@ -33,7 +38,14 @@ export function useServices(wanted?: () => boolean) {
   const query = usePlugins(wanted)
   const all = computed<Service[]>(() =>
     (query.data.value?.items ?? []).flatMap((m) =>
-      (m.services ?? []).flatMap((s) => (s.actions ?? []).map((a) => ({ name: `${m.plugin}/${s.name}/${a.action}`, plugin: m.plugin, title: inLocale(a.title, locale.value) || `${s.name} ${a.action}`, action: a }))),
+      (m.services ?? []).flatMap((s) =>
+        (s.actions ?? []).map((a) => ({
+          name: `${m.plugin}/${s.name}/${a.action}`,
+          plugin: m.plugin,
+          title: inLocale(a.title, locale.value) || `${s.name} ${a.action}`,
+          action: a,
+        })),
+      ),
     ),
   )
   return { query, all, find: (name: string) => all.value.find((s) => s.name === name) }

@@ -1,9 +1,35 @@
 import type { Tone } from '@/ui/Badge.vue'
 
 /** How the states of runs, steps and rows look; the same everywhere. Violet is for what waits for a person. */
-export const runTone: Record<string, Tone> = { active: 'run', waiting: 'hold', queued: 'warn', stopping: 'run', incident: 'bad', completed: 'ok', failed: 'bad', cancelled: 'idle' }
-export const stepTone: Record<string, Tone> = { active: 'run', waiting: 'hold', incident: 'bad', completed: 'ok', failed: 'bad', timed_out: 'bad', terminated: 'idle', skipped: 'warn' }
-export const outcomeTone: Record<string, Tone> = { ok: 'ok', failed: 'bad', skipped: 'idle', cancelled: 'idle', timed_out: 'bad', unknown: 'hold', open: 'run' }
+export const runTone: Record<string, Tone> = {
+  active: 'run',
+  waiting: 'hold',
+  queued: 'warn',
+  stopping: 'run',
+  incident: 'bad',
+  completed: 'ok',
+  failed: 'bad',
+  cancelled: 'idle',
+}
+export const stepTone: Record<string, Tone> = {
+  active: 'run',
+  waiting: 'hold',
+  incident: 'bad',
+  completed: 'ok',
+  failed: 'bad',
+  timed_out: 'bad',
+  terminated: 'idle',
+  skipped: 'warn',
+}
+export const outcomeTone: Record<string, Tone> = {
+  ok: 'ok',
+  failed: 'bad',
+  skipped: 'idle',
+  cancelled: 'idle',
+  timed_out: 'bad',
+  unknown: 'hold',
+  open: 'run',
+}
 
 /** The states in which a run has ended. */
 export const over = new Set(['completed', 'failed', 'cancelled'])

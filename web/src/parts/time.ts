@@ -16,7 +16,8 @@ interface Span {
 const at = (time: string | undefined, now: number) => (time ? new Date(time).getTime() : now)
 
 /** How long all spans took together, up to now. */
-export const lengthOf = (spans: Span[] | null | undefined, now: number) => (spans ?? []).reduce((sum, s) => sum + Math.max(0, at(s.to, now) - at(s.from, now)), 0)
+export const lengthOf = (spans: Span[] | null | undefined, now: number) =>
+  (spans ?? []).reduce((sum, s) => sum + Math.max(0, at(s.to, now) - at(s.from, now)), 0)
 
 /** A line of time in which long idle stretches are cut to a short one, so that the work stays visible. */
 export function cutIdle(busy: [number, number][], from: number, to: number) {

@@ -22,7 +22,8 @@ export function calledOn(title: string, service: string): { object?: string; n?:
 export function useTitles() {
   const { t, locale } = useI18n()
   const services = useServices(() => locale.value !== 'en')
-  const called = (process: string): Service | undefined => (locale.value !== 'en' && isCall(process) ? services.all.value.find((s) => processesOf(s.name).includes(process)) : undefined)
+  const called = (process: string): Service | undefined =>
+    locale.value !== 'en' && isCall(process) ? services.all.value.find((s) => processesOf(s.name).includes(process)) : undefined
   return {
     title(run: Titled): string {
       const s = called(run.process)

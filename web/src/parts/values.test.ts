@@ -24,7 +24,14 @@ describe('values', () => {
     expect(asText('object', fromText('object', '{"a":1.10}'))).toContain('1.10')
   })
   it('come back as they were', () => {
-    for (const [type, value] of [['int', 7], ['bool', true], ['list', [1, 2]], ['object', { a: ['b'] }], ['string', 'x']] as const) expect(fromText(type, asText(type, value))).toEqual(value)
+    for (const [type, value] of [
+      ['int', 7],
+      ['bool', true],
+      ['list', [1, 2]],
+      ['object', { a: ['b'] }],
+      ['string', 'x'],
+    ] as const)
+      expect(fromText(type, asText(type, value))).toEqual(value)
     expect(asText('int', null)).toBe('')
   })
 })

@@ -8,7 +8,11 @@ export interface Option {
 }
 
 /** What stands in the list: given options narrowed by the words, or those that `load` finds for them. The last question wins. */
-export function useOptions(text: Ref<string>, open: Ref<boolean>, source: { options?: () => Option[] | undefined; load?: () => ((text: string, signal: AbortSignal) => Promise<Option[]>) | undefined }) {
+export function useOptions(
+  text: Ref<string>,
+  open: Ref<boolean>,
+  source: { options?: () => Option[] | undefined; load?: () => ((text: string, signal: AbortSignal) => Promise<Option[]>) | undefined },
+) {
   const found = shallowRef<Option[]>([])
   const busy = ref(false)
   const cause = shallowRef<unknown>()
@@ -32,7 +36,9 @@ export function useOptions(text: Ref<string>, open: Ref<boolean>, source: { opti
     const load = source.load?.()
     if (!load) {
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean)
-      found.value = (source.options?.() ?? []).filter((o) => words.every((w) => `${o.label} ${o.hint ?? ''} ${o.value}`.toLowerCase().includes(w)))
+      found.value = (source.options?.() ?? []).filter((o) =>
+        words.every((w) => `${o.label} ${o.hint ?? ''} ${o.value}`.toLowerCase().includes(w)),
+      )
       return
     }
     busy.value = true

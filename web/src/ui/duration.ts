@@ -9,7 +9,8 @@ const units = [
 
 /** A length of time in its two largest units, such as 1h 5m. */
 export function duration(ms: number, locale: string): string {
-  const part = (n: number, unit: string) => numberFormat(locale, { style: 'unit', unit, unitDisplay: 'narrow', maximumFractionDigits: 1 }).format(n)
+  const part = (n: number, unit: string) =>
+    numberFormat(locale, { style: 'unit', unit, unitDisplay: 'narrow', maximumFractionDigits: 1 }).format(n)
   if (ms < 1000) return part(Math.round(ms), 'millisecond')
   if (ms < 10_000) return part(Math.floor(ms / 100) / 10, 'second')
   const i = units.findIndex(([, size]) => ms >= size)

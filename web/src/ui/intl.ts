@@ -9,8 +9,10 @@ export function keep<T>(kind: string, locale: string, options: object, make: () 
   return format
 }
 
-export const dateFormat = (locale: string, options: Intl.DateTimeFormatOptions) => keep('date', locale, options, () => new Intl.DateTimeFormat(locale, options))
-export const numberFormat = (locale: string, options: Intl.NumberFormatOptions) => keep('number', locale, options, () => new Intl.NumberFormat(locale, options))
+export const dateFormat = (locale: string, options: Intl.DateTimeFormatOptions) =>
+  keep('date', locale, options, () => new Intl.DateTimeFormat(locale, options))
+export const numberFormat = (locale: string, options: Intl.NumberFormatOptions) =>
+  keep('number', locale, options, () => new Intl.NumberFormat(locale, options))
 
 /** A number with its thousands parted, as English and Chinese write it; the browser's own form takes 26 milliseconds for the first. */
 export const grouped = (n: number) => String(n).replace(/\B(?<!\.\d*)(?=(\d{3})+(?!\d))/g, ',')

@@ -38,7 +38,13 @@ describe('shares', () => {
 
 describe('initials', () => {
   it('are of words, of a login and of a Chinese name', () => {
-    expect([initials('Ada Lovelace'), initials('deploy-bot'), initials('root'), initials('欧阳小明'), initials(' ')]).toEqual(['AL', 'DB', 'RO', '小明', '?'])
+    expect([initials('Ada Lovelace'), initials('deploy-bot'), initials('root'), initials('欧阳小明'), initials(' ')]).toEqual([
+      'AL',
+      'DB',
+      'RO',
+      '小明',
+      '?',
+    ])
     expect(pick('ada', 5)).toBe(pick('ada', 5))
   })
 })
@@ -93,7 +99,11 @@ describe('controls', () => {
     expect(view.emitted('update:modelValue')).toEqual([[true]])
   })
   it('ask for the name before what is dangerous', async () => {
-    const view = mount(ConfirmDialog, { props: { open: true, title: 'Delete', text: 'Gone for good.', action: 'Delete', name: 'prod' }, global, attachTo: document.body })
+    const view = mount(ConfirmDialog, {
+      props: { open: true, title: 'Delete', text: 'Gone for good.', action: 'Delete', name: 'prod' },
+      global,
+      attachTo: document.body,
+    })
     await nextTick()
     const go = [...document.querySelectorAll('button')].find((b) => b.textContent?.trim() === 'Delete')!
     expect(go.disabled).toBe(true)

@@ -8,13 +8,22 @@ import { extent, ticks } from './Timeline/scale'
 
 describe('a duration', () => {
   it('has two units at most', () => {
-    expect([duration(420, 'en'), duration(3_450, 'en'), duration(65_000, 'en'), duration(3_600_000, 'en'), duration(90_061_000, 'en')]).toEqual(['420ms', '3.4s', '1m 5s', '1h', '1d 1h'])
+    expect([
+      duration(420, 'en'),
+      duration(3_450, 'en'),
+      duration(65_000, 'en'),
+      duration(3_600_000, 'en'),
+      duration(90_061_000, 'en'),
+    ]).toEqual(['420ms', '3.4s', '1m 5s', '1h', '1d 1h'])
   })
 })
 
 describe('a scale of time', () => {
   it('spans all bars, those that go on as well', () => {
-    const bars = [{ id: 'a', label: 'a', tone: 'ok' as const, state: 's', start: 1000, end: 5000 }, { id: 'b', label: 'b', tone: 'run' as const, state: 's', start: 2000 }]
+    const bars = [
+      { id: 'a', label: 'a', tone: 'ok' as const, state: 's', start: 1000, end: 5000 },
+      { id: 'b', label: 'b', tone: 'run' as const, state: 's', start: 2000 },
+    ]
     expect(extent(bars, 11_000)).toEqual({ from: 1000, to: 11_200 })
     expect(extent([], 100_000).to).toBe(100_000)
   })
@@ -24,7 +33,12 @@ describe('a scale of time', () => {
   })
 })
 
-const cells: Cell[] = [...Array(25).keys()].map((i) => ({ id: `c${i}`, label: `host ${i}`, state: i % 5 ? 'ok' : 'bad', batch: i < 12 ? 'one' : 'two' }))
+const cells: Cell[] = [...Array(25).keys()].map((i) => ({
+  id: `c${i}`,
+  label: `host ${i}`,
+  state: i % 5 ? 'ok' : 'bad',
+  batch: i < 12 ? 'one' : 'two',
+}))
 
 describe('a matrix', () => {
   it('finds each cell where it was put', () => {
@@ -38,10 +52,22 @@ describe('a matrix', () => {
   })
   it('is walked across batches', () => {
     const l = layout(cells, 187, 16)
-    expect([vertical(l, 1, 1), vertical(l, 5, 1), vertical(l, 11, 1), vertical(l, 13, -1), vertical(l, 24, 1), vertical(l, 0, -1)]).toEqual([11, 11, 13, 11, 24, 0])
+    expect([vertical(l, 1, 1), vertical(l, 5, 1), vertical(l, 11, 1), vertical(l, 13, -1), vertical(l, 24, 1), vertical(l, 0, -1)]).toEqual(
+      [11, 11, 13, 11, 24, 0],
+    )
   })
   it('tells its cells and chooses them by keyboard', async () => {
-    const view = mount(MatrixGrid, { props: { label: 'Hosts', cells, states: [{ key: 'ok', label: 'Done', tone: 'ok' }, { key: 'bad', label: 'Failed', tone: 'bad' }] }, global: { plugins: [i18n] } })
+    const view = mount(MatrixGrid, {
+      props: {
+        label: 'Hosts',
+        cells,
+        states: [
+          { key: 'ok', label: 'Done', tone: 'ok' },
+          { key: 'bad', label: 'Failed', tone: 'bad' },
+        ],
+      },
+      global: { plugins: [i18n] },
+    })
     const list = view.get('[role=listbox]')
     expect(view.get('[role=option]').text()).toBe('host 0, Failed, one')
     await list.trigger('keydown', { key: 'ArrowRight' })

@@ -14,6 +14,15 @@ export function pathOf(object: string): string | undefined {
   const { type, id } = splitRef(object)
   if (!id) return undefined
   if (type.includes(':')) return objectPath(type, id)
-  const pages: { [kind: string]: string } = { run: `/runs/${id}`, process: `/processes/${encodeURIComponent(id)}`, plugin: `/plugins/${encodeURIComponent(id)}`, connection: '/connections', setting: '/settings', user: '/people', role: '/people', task: '/tasks' }
+  const pages: { [kind: string]: string } = {
+    run: `/runs/${id}`,
+    process: `/processes/${encodeURIComponent(id)}`,
+    plugin: `/plugins/${encodeURIComponent(id)}`,
+    connection: '/connections',
+    setting: '/settings',
+    user: '/people',
+    role: '/people',
+    task: '/tasks',
+  }
   return pages[type]
 }

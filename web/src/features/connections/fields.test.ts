@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { fieldText, fieldValue, linesOf, plain, secrets, type Connection } from './fields'
 
-const c: Connection = { project: 'default', name: 'lab', type: 'ssh', version: 3, updated: '2026-01-01T00:00:00Z', fields: { user: 'deploy', port: 22, private_key: { $secret: 'connection/lab#private_key' } } }
+const c: Connection = {
+  project: 'default',
+  name: 'lab',
+  type: 'ssh',
+  version: 3,
+  updated: '2026-01-01T00:00:00Z',
+  fields: { user: 'deploy', port: 22, private_key: { $secret: 'connection/lab#private_key' } },
+}
 
 describe('fields of a connection', () => {
   it('are told apart from secrets', () => {

@@ -16,10 +16,17 @@ const sealed = (value: unknown) => typeof value === 'object' && value !== null &
 export const plain = (c?: Connection) => Object.fromEntries(Object.entries(c?.fields ?? {}).filter(([, v]) => !sealed(v)))
 
 /** The names of those that may not. */
-export const secrets = (c?: Connection) => Object.keys(c?.fields ?? {}).filter((k) => sealed(c!.fields[k])).sort()
+export const secrets = (c?: Connection) =>
+  Object.keys(c?.fields ?? {})
+    .filter((k) => sealed(c!.fields[k]))
+    .sort()
 
 /** What stands in several lines, without those that are empty. */
-export const linesOf = (text: string) => text.split('\n').map((l) => l.trim()).filter(Boolean)
+export const linesOf = (text: string) =>
+  text
+    .split('\n')
+    .map((l) => l.trim())
+    .filter(Boolean)
 
 /** Fields that hold several texts, one a line. */
 const several = ['host_keys']
@@ -30,7 +37,8 @@ export function fieldText(value: unknown, name = ''): string {
 }
 
 /** What stands in the fields that may be read. */
-export const textsOf = (c?: Connection): Record<string, string> => Object.fromEntries(Object.entries(plain(c)).map(([k, v]) => [k, fieldText(v, k)]))
+export const textsOf = (c?: Connection): Record<string, string> =>
+  Object.fromEntries(Object.entries(plain(c)).map(([k, v]) => [k, fieldText(v, k)]))
 
 /** What stands in a field: JSON where it reads as a number, a truth value, a list or an object, else the text itself. */
 export function fieldValue(text: string, name = ''): unknown {

@@ -43,7 +43,21 @@ const textOf = (e: Element | undefined) => kid(e, 'text')?.textContent?.trim() ?
 const typeRef = (e: Element | undefined) => at(e, 'typeRef') || kid(e, 'typeRef')?.textContent?.trim() || ''
 const within = (e: Element | undefined, name: string) => [...(e?.getElementsByTagName('*') ?? [])].filter((x) => x.localName === name)
 
-export const expressions = ['decisionTable', 'literalExpression', 'context', 'invocation', 'list', 'relation', 'functionDefinition', 'conditional', 'filter', 'for', 'every', 'some', 'expression']
+export const expressions = [
+  'decisionTable',
+  'literalExpression',
+  'context',
+  'invocation',
+  'list',
+  'relation',
+  'functionDefinition',
+  'conditional',
+  'filter',
+  'for',
+  'every',
+  'some',
+  'expression',
+]
 
 function table(e: Element): DecisionTable {
   return {
@@ -55,13 +69,23 @@ function table(e: Element): DecisionTable {
       const of = kid(i, 'inputExpression')
       return { label: at(i, 'label') || textOf(of), expression: textOf(of), type: typeRef(of), allowed: textOf(kid(i, 'inputValues')) }
     }),
-    outputs: kids(e, 'output').map((o) => ({ label: at(o, 'label') || at(o, 'name') || at(e, 'outputLabel'), type: typeRef(o), allowed: textOf(kid(o, 'outputValues')), otherwise: textOf(kid(o, 'defaultOutputEntry')) })),
+    outputs: kids(e, 'output').map((o) => ({
+      label: at(o, 'label') || at(o, 'name') || at(e, 'outputLabel'),
+      type: typeRef(o),
+      allowed: textOf(kid(o, 'outputValues')),
+      otherwise: textOf(kid(o, 'defaultOutputEntry')),
+    })),
     annotations: kids(e, 'annotation').map((a) => at(a, 'name')),
     rules: kids(e, 'rule').map((r) => {
       const notes = kids(r, 'annotationEntry').map(textOf)
       // Older files have one note for a rule.
       const note = kid(r, 'description')?.textContent?.trim()
-      return { id: at(r, 'id'), inputs: kids(r, 'inputEntry').map(textOf), outputs: kids(r, 'outputEntry').map(textOf), annotations: notes.length || !note ? notes : [note] }
+      return {
+        id: at(r, 'id'),
+        inputs: kids(r, 'inputEntry').map(textOf),
+        outputs: kids(r, 'outputEntry').map(textOf),
+        annotations: notes.length || !note ? notes : [note],
+      }
     }),
   }
 }
@@ -69,7 +93,8 @@ function table(e: Element): DecisionTable {
 /** An expression as a text of FEEL. */
 export function feel(e: Element | undefined): string {
   if (!e) return 'null'
-  const own = (of: Element | undefined, ...but: string[]) => [...(of?.children ?? [])].find((c) => expressions.includes(c.localName) && !but.includes(c.localName))
+  const own = (of: Element | undefined, ...but: string[]) =>
+    [...(of?.children ?? [])].find((c) => expressions.includes(c.localName) && !but.includes(c.localName))
   const part = (name: string) => feel(own(kid(e, name)))
   switch (e.localName) {
     case 'literalExpression':
@@ -82,12 +107,23 @@ export function feel(e: Element | undefined): string {
       return result ? `{\n${[...lines, `  result: ${indent(result.text)}`].join(',\n')}\n}.result` : `{\n${lines.join(',\n')}\n}`
     }
     case 'invocation':
-      return `${feel(own(e))}(${kids(e, 'binding').map((b) => `${at(kid(b, 'parameter'), 'name')}: ${feel(own(b))}`).join(', ')})`
+      return `${feel(own(e))}(${kids(e, 'binding')
+        .map((b) => `${at(kid(b, 'parameter'), 'name')}: ${feel(own(b))}`)
+        .join(', ')})`
     case 'list':
-      return `[${[...e.children].filter((c) => expressions.includes(c.localName)).map(feel).join(', ')}]`
+      return `[${[...e.children]
+        .filter((c) => expressions.includes(c.localName))
+        .map(feel)
+        .join(', ')}]`
     case 'relation': {
       const names = kids(e, 'column').map((c) => at(c, 'name'))
-      const rows = kids(e, 'row').map((r) => `  {${[...r.children].filter((c) => expressions.includes(c.localName)).map((c, i) => `${names[i] ?? i + 1}: ${feel(c)}`).join(', ')}}`)
+      const rows = kids(e, 'row').map(
+        (r) =>
+          `  {${[...r.children]
+            .filter((c) => expressions.includes(c.localName))
+            .map((c, i) => `${names[i] ?? i + 1}: ${feel(c)}`)
+            .join(', ')}}`,
+      )
       return `[\n${rows.join(',\n')}\n]`
     }
     case 'functionDefinition':
@@ -105,7 +141,8 @@ export function feel(e: Element | undefined): string {
   return e.textContent?.trim() ?? ''
 }
 const indent = (text: string) => text.replace(/\n/g, '\n  ')
-const parameters = (e: Element | undefined) => kids(e, 'formalParameter').map((p) => (typeRef(p) ? `${at(p, 'name')}: ${typeRef(p)}` : at(p, 'name')))
+const parameters = (e: Element | undefined) =>
+  kids(e, 'formalParameter').map((p) => (typeRef(p) ? `${at(p, 'name')}: ${typeRef(p)}` : at(p, 'name')))
 
 /** What stands within an expression, each with what it is called there. */
 function partsOf(e: Element): { label: string; e: Element }[] {
@@ -147,13 +184,25 @@ export function readModel(xml: string, decision: string): Model | undefined {
   if (first?.localName !== 'decision') return undefined
   const reached: Element[] = [first]
   for (const e of reached)
-    for (const need of kids(e, 'informationRequirement', 'knowledgeRequirement').flatMap((r) => kids(r, 'requiredInput', 'requiredDecision', 'requiredKnowledge'))) {
+    for (const need of kids(e, 'informationRequirement', 'knowledgeRequirement').flatMap((r) =>
+      kids(r, 'requiredInput', 'requiredDecision', 'requiredKnowledge'),
+    )) {
       const of = known.get(at(need, 'href').replace(/^.*#/, ''))
       if (of && !reached.includes(of)) reached.push(of)
     }
-  const inputs = reached.filter((e) => e.localName === 'inputData').map((e) => ({ name: at(kid(e, 'variable'), 'name') || at(e, 'name'), type: typeRef(kid(e, 'variable')), description: kid(e, 'description')?.textContent?.trim() ?? '' }))
+  const inputs = reached
+    .filter((e) => e.localName === 'inputData')
+    .map((e) => ({
+      name: at(kid(e, 'variable'), 'name') || at(e, 'name'),
+      type: typeRef(kid(e, 'variable')),
+      description: kid(e, 'description')?.textContent?.trim() ?? '',
+    }))
   const made = reached.filter((e) => e.localName !== 'inputData')
-  return { root, logic: made.map(logicOf), inputs: [...inputs, ...unnamed(made, [...inputs.map((i) => i.name), ...made.map((e) => at(e, 'name'))])] }
+  return {
+    root,
+    logic: made.map(logicOf),
+    inputs: [...inputs, ...unnamed(made, [...inputs.map((i) => i.name), ...made.map((e) => at(e, 'name'))])],
+  }
 }
 
 /** A name, of one word or several. */

@@ -7,7 +7,16 @@ const told = (e: Element | undefined, name: string) => kids(e, name)[0]?.textCon
 const ref = (e: Element) => e.getAttribute('typeRef') || told(e, 'typeRef')
 
 /** Forms of texts that stand for what JSON does not have. */
-const examples: Record<string, string> = { date: '2026-03-03', time: '09:30:00', 'date and time': '2026-03-03T09:30:00', dateTime: '2026-03-03T09:30:00', 'days and time duration': 'PT8H', dayTimeDuration: 'PT8H', 'years and months duration': 'P1Y', yearMonthDuration: 'P1Y' }
+const examples: Record<string, string> = {
+  date: '2026-03-03',
+  time: '09:30:00',
+  'date and time': '2026-03-03T09:30:00',
+  dateTime: '2026-03-03T09:30:00',
+  'days and time duration': 'PT8H',
+  dayTimeDuration: 'PT8H',
+  'years and months duration': 'P1Y',
+  yearMonthDuration: 'P1Y',
+}
 const numbers = new Set(['number', 'integer', 'long', 'double', 'int'])
 
 /** The values that are allowed, where each is a text or a number; nothing where it is said otherwise. */
@@ -37,7 +46,12 @@ function schemaOf(root: Element, type: string, depth = 0): Schema {
 function itemSchema(root: Element, item: Element, depth: number): Schema {
   const parts = kids(item, 'itemComponent')
   const schema: Schema = parts.length
-    ? { type: 'object', properties: Object.fromEntries(parts.map((p) => [p.getAttribute('name') ?? '', { title: p.getAttribute('name') ?? '', ...itemSchema(root, p, depth + 1) }])) }
+    ? {
+        type: 'object',
+        properties: Object.fromEntries(
+          parts.map((p) => [p.getAttribute('name') ?? '', { title: p.getAttribute('name') ?? '', ...itemSchema(root, p, depth + 1) }]),
+        ),
+      }
     : schemaOf(root, ref(item), depth + 1)
   const values = allowed(told(kids(item, 'allowedValues')[0], 'text'))
   if (values) schema.enum = values

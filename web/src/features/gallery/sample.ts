@@ -58,7 +58,10 @@ export function output(lines: number): string {
     const host = `host-${Math.floor(next() * 2000)}`
     if (r < 0.02) list.push(`\x1b[1;31merror\x1b[0m \x1b[36m${host}\x1b[0m connection refused after \x1b[33m3\x1b[0m attempts`)
     else if (r < 0.06) list.push(`\x1b[33mwarn\x1b[0m  \x1b[36m${host}\x1b[0m disk usage at ${80 + Math.floor(next() * 20)} %`)
-    else if (r < 0.07) list.push(`\x1b[2mdebug\x1b[0m \x1b[36m${host}\x1b[0m ${JSON.stringify({ attempt: i % 5, path: '/var/lib/app/releases/2026-03-01', checksum: 'sha256:' + i.toString(16).padStart(40, 'a'), size: i * 31 })} and a long line that goes on for quite a while so that wrapping has something to do`)
+    else if (r < 0.07)
+      list.push(
+        `\x1b[2mdebug\x1b[0m \x1b[36m${host}\x1b[0m ${JSON.stringify({ attempt: i % 5, path: '/var/lib/app/releases/2026-03-01', checksum: 'sha256:' + i.toString(16).padStart(40, 'a'), size: i * 31 })} and a long line that goes on for quite a while so that wrapping has something to do`,
+      )
     else list.push(`\x1b[32minfo\x1b[0m  \x1b[36m${host}\x1b[0m step ${i} finished in ${Math.floor(next() * 900)} ms`)
   }
   return list.join('\n') + '\n'

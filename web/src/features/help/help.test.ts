@@ -11,9 +11,15 @@ describe('the help', () => {
   it('shows every document, and no other', () => {
     const written = readdirSync(docs, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.md') && !/^(adr|design)\//.test(f)) // those are for who builds it
     expect([...pages].sort()).toEqual(written.filter((f) => !f.endsWith('.zh-CN.md')).sort())
-    expect([...inChinese].sort(), 'those that are translated').toEqual(written.filter((f) => f.endsWith('.zh-CN.md')).map((f) => f.replace('.zh-CN', '')).sort())
+    expect([...inChinese].sort(), 'those that are translated').toEqual(
+      written
+        .filter((f) => f.endsWith('.zh-CN.md'))
+        .map((f) => f.replace('.zh-CN', ''))
+        .sort(),
+    )
   })
   it.each(pages)('has a name for %s in both languages', (page) => {
-    for (const texts of [english, chinese]) expect((texts as { help: { page: Record<string, string> } }).help.page[titleKey(page)]).toEqual(expect.any(String))
+    for (const texts of [english, chinese])
+      expect((texts as { help: { page: Record<string, string> } }).help.page[titleKey(page)]).toEqual(expect.any(String))
   })
 })

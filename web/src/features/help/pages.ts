@@ -25,10 +25,17 @@ export const pages = [
 ] as const
 
 /** The documents that there are in Chinese too, beside the English ones. */
-export const inChinese: readonly string[] = ['guide/first-ten-minutes.md', 'guide/own-script-own-host.md', 'guide/model-a-process.md', 'operate/users-and-roles.md', 'operate/repair-a-run.md']
+export const inChinese: readonly string[] = [
+  'guide/first-ten-minutes.md',
+  'guide/own-script-own-host.md',
+  'guide/model-a-process.md',
+  'operate/users-and-roles.md',
+  'operate/repair-a-run.md',
+]
 
 /** The file of a document in a language; in English where it is not translated. */
-export const fileOf = (page: string, locale: string) => (locale === 'zh' && inChinese.includes(page) ? page.replace(/\.md$/, '.zh-CN.md') : page)
+export const fileOf = (page: string, locale: string) =>
+  locale === 'zh' && inChinese.includes(page) ? page.replace(/\.md$/, '.zh-CN.md') : page
 
 /** What a document is called in the list: the end of its key. */
 export const titleKey = (page: string) => page.replace(/[/.]/g, '_')

@@ -15,7 +15,10 @@ export function hours(counts: Schemas['ProcessHour'][], now: number): Column[] {
   const last = Math.floor(now / hour) * hour
   return Array.from({ length: 24 }, (_, i) => {
     const at = last - (23 - i) * hour
-    const of = counts.filter((c) => new Date(c.hour).getTime() === at).map((c) => ({ ...c, state: shownRunState(c.state) })).sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))
+    const of = counts
+      .filter((c) => new Date(c.hour).getTime() === at)
+      .map((c) => ({ ...c, state: shownRunState(c.state) }))
+      .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))
     let total = 0
     const parts = of.map((c) => ({ state: c.state, start: total, end: (total += c.runs) }))
     return { at, total, parts }

@@ -11,11 +11,34 @@ export function useFirstSteps() {
   const key = (name: string, what: string) => computed(() => [what, session.project, 'first', name])
   const query = computed(() => ({ project: session.project, limit: 1 }))
   const wants = session.can('run.start') && session.can('object.read')
-  const green = useQuery({ queryKey: key('green', 'runs'), queryFn: () => ask(client.GET('/api/v1/runs', { params: { query: { ...query.value, state: 'completed' } } })), enabled: wants })
+  const green = useQuery({
+    queryKey: key('green', 'runs'),
+    queryFn: () => ask(client.GET('/api/v1/runs', { params: { query: { ...query.value, state: 'completed' } } })),
+    enabled: wants,
+  })
   const missing = computed(() => wants && green.isSuccess.value && !green.data.value?.items?.length)
-  const connections = useQuery({ queryKey: key('connection', 'connections'), queryFn: () => ask(client.GET('/api/v1/connections', { params: { query: query.value } })), enabled: computed(() => missing.value && session.can('connection.read')) })
-  const hosts = useQuery({ queryKey: key('host', 'objects'), queryFn: () => ask(client.POST('/api/v1/objects/{type}/query', { params: { path: { type: 'host:host' }, query: { project: session.project } }, body: { fields: ['id'], limit: 1 } })), enabled: missing, retry: false })
-  const processes = useQuery({ queryKey: key('process', 'processes'), queryFn: () => ask(client.GET('/api/v1/processes', { params: { query: query.value } })), enabled: computed(() => missing.value && session.can('process.read')) })
+  const connections = useQuery({
+    queryKey: key('connection', 'connections'),
+    queryFn: () => ask(client.GET('/api/v1/connections', { params: { query: query.value } })),
+    enabled: computed(() => missing.value && session.can('connection.read')),
+  })
+  const hosts = useQuery({
+    queryKey: key('host', 'objects'),
+    queryFn: () =>
+      ask(
+        client.POST('/api/v1/objects/{type}/query', {
+          params: { path: { type: 'host:host' }, query: { project: session.project } },
+          body: { fields: ['id'], limit: 1 },
+        }),
+      ),
+    enabled: missing,
+    retry: false,
+  })
+  const processes = useQuery({
+    queryKey: key('process', 'processes'),
+    queryFn: () => ask(client.GET('/api/v1/processes', { params: { query: query.value } })),
+    enabled: computed(() => missing.value && session.can('process.read')),
+  })
   const done = computed<Record<FirstStep, boolean>>(() => ({
     connection: !!connections.data.value?.items?.length,
     host: !!hosts.data.value?.items?.length,

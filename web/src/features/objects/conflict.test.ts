@@ -2,8 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { Problem } from '@/api/problem'
 import { conflictOf, linesOf, rebased } from './conflict'
 
-const attributes = ['id', 'name', 'zone', 'port', 'key'].map((name) => ({ name, type: name === 'port' ? 'int' : 'string', secret: name === 'key' }))
-const stale = { version: '4', stored: { id: 'a', name: 'theirs', zone: 'b', port: 22, '@version': '4' }, yours: { id: 'a', name: 'mine', port: 23 } }
+const attributes = ['id', 'name', 'zone', 'port', 'key'].map((name) => ({
+  name,
+  type: name === 'port' ? 'int' : 'string',
+  secret: name === 'key',
+}))
+const stale = {
+  version: '4',
+  stored: { id: 'a', name: 'theirs', zone: 'b', port: 22, '@version': '4' },
+  yours: { id: 'a', name: 'mine', port: 23 },
+}
 
 describe('a conflict', () => {
   it('is read from the refusal of a version that is old, and from no other', () => {

@@ -6,13 +6,28 @@ const at = (...minutes: number[]) => minutes.map((m) => ({ at: new Date(Date.UTC
 
 describe('one time line of several sources', () => {
   it('is in the order of time', () => {
-    expect(merged([{ items: at(9, 4, 1), more: false }, { items: at(8, 5), more: false }]).map((e) => e.m)).toEqual([9, 8, 5, 4, 1])
+    expect(
+      merged([
+        { items: at(9, 4, 1), more: false },
+        { items: at(8, 5), more: false },
+      ]).map((e) => e.m),
+    ).toEqual([9, 8, 5, 4, 1])
   })
   it('ends where a source that has more ends', () => {
-    expect(merged([{ items: at(9, 4), more: true }, { items: at(8, 5, 3, 2), more: false }]).map((e) => e.m)).toEqual([9, 8, 5, 4])
+    expect(
+      merged([
+        { items: at(9, 4), more: true },
+        { items: at(8, 5, 3, 2), more: false },
+      ]).map((e) => e.m),
+    ).toEqual([9, 8, 5, 4])
   })
   it('may be empty', () => {
-    expect(merged([{ items: [], more: true }, { items: at(2), more: false }]).map((e) => e.m)).toEqual([2])
+    expect(
+      merged([
+        { items: [], more: true },
+        { items: at(2), more: false },
+      ]).map((e) => e.m),
+    ).toEqual([2])
     expect(merged([])).toEqual([])
   })
 })

@@ -36,8 +36,12 @@ export function useChanges(type: string) {
     }
   }
 
-  const create = useMutation({ mutationFn: (row: Row) => ask(client.POST('/api/v1/objects/{type}', { params, body: [row] as never })), onSuccess: renew })
-  const patch = (rows: Row[], reason?: string) => ask(client.PATCH('/api/v1/objects/{type}', { params: { ...params, header: header(reason) }, body: rows as never }))
+  const create = useMutation({
+    mutationFn: (row: Row) => ask(client.POST('/api/v1/objects/{type}', { params, body: [row] as never })),
+    onSuccess: renew,
+  })
+  const patch = (rows: Row[], reason?: string) =>
+    ask(client.PATCH('/api/v1/objects/{type}', { params: { ...params, header: header(reason) }, body: rows as never }))
   const update = useMutation({
     mutationFn: async (change: Change) => {
       if (change.rows.length === 1) return void (await patch(change.rows, change.reason))
@@ -49,7 +53,15 @@ export function useChanges(type: string) {
   })
   const drop = (row: Row, reason?: string) => {
     const version = row[versionKey]
-    return ask(client.DELETE('/api/v1/objects/{type}/{id}', { params: { query, path: { type, id: String(row.id) }, header: { ...header(reason), ...(version === undefined ? {} : { 'If-Match': `"${String(version)}"` }) } } }))
+    return ask(
+      client.DELETE('/api/v1/objects/{type}/{id}', {
+        params: {
+          query,
+          path: { type, id: String(row.id) },
+          header: { ...header(reason), ...(version === undefined ? {} : { 'If-Match': `"${String(version)}"` }) },
+        },
+      }),
+    )
   }
   const remove = useMutation({
     mutationFn: async (change: Change) => {

@@ -11,7 +11,8 @@ export function useColumns(type: ObjectType) {
   const first = () => {
     const worth = possible.filter((a) => a.type !== 'text' && a.name !== type.scope?.project && (a.name !== 'id' || !type.display))
     // What is wanted and observed matters most, then what has few values, then the rest as its owner ordered it.
-    const weight = (a: Attribute) => (a.observed ? 0 : a.name === type.scope?.environment ? 1 : a.type === 'ref' || a.type === 'enum' ? 2 : 3)
+    const weight = (a: Attribute) =>
+      a.observed ? 0 : a.name === type.scope?.environment ? 1 : a.type === 'ref' || a.type === 'enum' ? 2 : 3
     return [...worth].sort((a, b) => weight(a) - weight(b)).slice(0, usual)
   }
   const kept = JSON.parse(localStorage.getItem(key) ?? 'null') as string[] | null

@@ -21,7 +21,9 @@ const mostCounted = 20_000
 
 /** What a list can be narrowed by: its attributes, and of those that are observed what is seen. */
 export function filterable(type: ObjectType): Attribute[] {
-  return (type.attributes ?? []).filter((a) => !a.secret).flatMap((a) => (a.observed && a.type === 'enum' ? [a, { ...a, name: a.name + observedSuffix, observed: false }] : [a]))
+  return (type.attributes ?? [])
+    .filter((a) => !a.secret)
+    .flatMap((a) => (a.observed && a.type === 'enum' ? [a, { ...a, name: a.name + observedSuffix, observed: false }] : [a]))
 }
 
 /** The attribute whose values are the states of objects: one called so, else the first that is seen. */
@@ -53,11 +55,19 @@ export function useRows(type: ObjectType, asked: TableState['asked']) {
   }
   const body = computed(() => {
     const { sort } = asked.value
-    return { limit: 100, additionalFilters: narrowed(), orderBy: sort ? [`${sort.desc ? '-' : ''}${sort.key === nameKey ? named : sort.key}`] : [] }
+    return {
+      limit: 100,
+      additionalFilters: narrowed(),
+      orderBy: sort ? [`${sort.desc ? '-' : ''}${sort.key === nameKey ? named : sort.key}`] : [],
+    }
   })
   const list = usePages<Row>({
     key: () => ['objects', session.project, ref, 'rows', body.value],
-    ask: async (after, signal) => (await ask(client.POST('/api/v1/objects/{type}/query', { params: params.value, body: { ...body.value, after }, signal }))) as { items: Row[] | null; next?: string },
+    ask: async (after, signal) =>
+      (await ask(client.POST('/api/v1/objects/{type}/query', { params: params.value, body: { ...body.value, after }, signal }))) as {
+        items: Row[] | null
+        next?: string
+      },
     keep: true,
   })
 
@@ -66,7 +76,14 @@ export function useRows(type: ObjectType, asked: TableState['asked']) {
   const count = (name: string, filters: () => Schemas['WireFilter'][], by?: string) =>
     useQuery({
       queryKey: computed(() => ['object-counts', session.project, ref, name, by, filters()]),
-      queryFn: ({ signal }) => ask(client.POST('/api/v1/objects/{type}/count', { params: params.value, body: { additionalFilters: filters(), by, most: mostCounted }, signal })),
+      queryFn: ({ signal }) =>
+        ask(
+          client.POST('/api/v1/objects/{type}/count', {
+            params: params.value,
+            body: { additionalFilters: filters(), by, most: mostCounted },
+            signal,
+          }),
+        ),
       placeholderData: keepPreviousData,
       enabled: settled,
       retry: false,
@@ -82,7 +99,12 @@ export function useRows(type: ObjectType, asked: TableState['asked']) {
   async function allIds(): Promise<string[]> {
     const ids: string[] = []
     for (let after: string | undefined, more = true; more && ids.length < mostChosen; more = !!after) {
-      const page = await ask(client.POST('/api/v1/objects/{type}/query', { params: params.value, body: { limit: 1000, fields: ['id'], additionalFilters: narrowed(), orderBy: body.value.orderBy, after } }))
+      const page = await ask(
+        client.POST('/api/v1/objects/{type}/query', {
+          params: params.value,
+          body: { limit: 1000, fields: ['id'], additionalFilters: narrowed(), orderBy: body.value.orderBy, after },
+        }),
+      )
       ids.push(...((page.items ?? []) as Row[]).map((r) => String(r.id)))
       after = page.next || undefined
     }

@@ -28,7 +28,10 @@ export function useEnvironments(people: Ref<Schemas['IdentityAccount'][]>, wante
     const all = [
       ...(states.data.value?.items ?? []).map((s) => s.environment),
       ...(connections.data.value?.items ?? []).map((c) => c.environment),
-      ...people.value.flatMap((u) => u.roles ?? []).filter((r) => r.project === session.project).map((r) => r.environment),
+      ...people.value
+        .flatMap((u) => u.roles ?? [])
+        .filter((r) => r.project === session.project)
+        .map((r) => r.environment),
     ]
     return [everywhere, ...[...new Set(all)].filter((e): e is string => !!e && e !== everywhere).sort(compareText)]
   })
@@ -43,7 +46,8 @@ export function useRoleRows(environments: Ref<string[]>) {
     rows,
     /** What stands beside the grid. */
     others: computed(() => rows.value.filter((r) => !gridded(r))),
-    begin: (roles: readonly { role: string; project: string; environment?: string }[]) => (rows.value = roles.map((r) => ({ role: r.role, project: r.project, environment: r.environment ?? everywhere, free: false }))),
+    begin: (roles: readonly { role: string; project: string; environment?: string }[]) =>
+      (rows.value = roles.map((r) => ({ role: r.role, project: r.project, environment: r.environment ?? everywhere, free: false }))),
     has: (role: string, environment: string) => rows.value.some((r) => gridded(r) && r.role === role && r.environment === environment),
     toggle(role: string, environment: string) {
       const left = rows.value.filter((r) => !(gridded(r) && r.role === role && r.environment === environment))

@@ -6,7 +6,12 @@ import { reasonText } from './reason'
 describe('why a plugin is unreachable', () => {
   it('is said in the words of the console, whatever the server may say', () => {
     const source = readFileSync(join(import.meta.dirname, '../../../../internal/domain/plugin/health.go'), 'utf8')
-    const said = [...source.matchAll(/return StateUnreachable, (".+)$/gm)].map((m) => m[1]!.replace(/" \+ [\w.()]+ \+ "/g, 'X').replace(/" \+ [\w.]+$/, 'X"').replace(/^"|"$/g, ''))
+    const said = [...source.matchAll(/return StateUnreachable, (".+)$/gm)].map((m) =>
+      m[1]!
+        .replace(/" \+ [\w.()]+ \+ "/g, 'X')
+        .replace(/" \+ [\w.]+$/, 'X"')
+        .replace(/^"|"$/g, ''),
+    )
     expect(said.length).toBeGreaterThan(4)
     expect(said.map((s) => reasonText(s, (key) => key)).filter((k) => !k.startsWith('plugins.reason.'))).toEqual([])
   })

@@ -15,12 +15,19 @@ describe('a step of a process', () => {
       service: 'host/facts/collect',
       decision: '',
       documentation: 'Reads facts.',
-      facts: [{ name: 'bind', value: '.host' }, { name: 'risk', value: 'read' }, { name: 'retries', value: '3' }],
+      facts: [
+        { name: 'bind', value: '.host' },
+        { name: 'risk', value: 'read' },
+        { name: 'retries', value: '3' },
+      ],
       inputs: [{ name: 'credential', from: 'feel', value: 'credential' }],
     })
   })
   it('tells which decision it asks', () => {
-    const asks = xml.replace('<b:userTask id="ask"/>', '<b:businessRuleTask id="ask"><b:extensionElements><zeebe:calledDecision decisionId="risk" resultVariable="r"/></b:extensionElements></b:businessRuleTask>')
+    const asks = xml.replace(
+      '<b:userTask id="ask"/>',
+      '<b:businessRuleTask id="ask"><b:extensionElements><zeebe:calledDecision decisionId="risk" resultVariable="r"/></b:extensionElements></b:businessRuleTask>',
+    )
     expect(readStep(asks, 'ask')).toMatchObject({ kind: 'businessRuleTask', decision: 'risk' })
   })
   it('tells little of a task for people, and nothing of what is not there', () => {

@@ -31,9 +31,29 @@ export function readStep(xml: string, id: string): Step | undefined {
   tell('risk', at(of('risk')[0], 'level'))
   tell('retries', at(of('taskDefinition')[0], 'retries'))
   const loop = own('multiInstanceLoopCharacteristics')[0]
-  tell('collection', at(loop?.querySelector('*') ? [...loop.querySelectorAll('*')].find((x) => x.localName === 'loopCharacteristics') : undefined, 'inputCollection'))
-  for (const event of ['timerEventDefinition', 'messageEventDefinition', 'errorEventDefinition']) tell('event', own(event)[0]?.textContent?.trim() ?? '')
+  tell(
+    'collection',
+    at(
+      loop?.querySelector('*') ? [...loop.querySelectorAll('*')].find((x) => x.localName === 'loopCharacteristics') : undefined,
+      'inputCollection',
+    ),
+  )
+  for (const event of ['timerEventDefinition', 'messageEventDefinition', 'errorEventDefinition'])
+    tell('event', own(event)[0]?.textContent?.trim() ?? '')
   tell('condition', own('conditionExpression')[0]?.textContent?.trim() ?? '')
-  const inputs = of('input').map((x) => ({ name: at(x, 'name') || at(x, 'target'), from: at(x, 'from') || (at(x, 'source') ? 'feel' : ''), value: at(x, 'value') || at(x, 'source') }))
-  return { id, name: e.getAttribute('name') ?? '', kind: e.localName, service: type.startsWith(prefix) ? type.slice(prefix.length) : '', decision: at(of('calledDecision')[0], 'decisionId'), documentation: own('documentation')[0]?.textContent?.trim() ?? '', facts, inputs }
+  const inputs = of('input').map((x) => ({
+    name: at(x, 'name') || at(x, 'target'),
+    from: at(x, 'from') || (at(x, 'source') ? 'feel' : ''),
+    value: at(x, 'value') || at(x, 'source'),
+  }))
+  return {
+    id,
+    name: e.getAttribute('name') ?? '',
+    kind: e.localName,
+    service: type.startsWith(prefix) ? type.slice(prefix.length) : '',
+    decision: at(of('calledDecision')[0], 'decisionId'),
+    documentation: own('documentation')[0]?.textContent?.trim() ?? '',
+    facts,
+    inputs,
+  }
 }

@@ -29,7 +29,8 @@ export function ordered(steps: Step[]): { step: Step; depth: number }[] {
 
 /** When a step did something itself: not while it waited for help or for a person. */
 export function busy(s: Step, now: number): [number, number][] {
-  if (s.type === 'user' || s.type === 'subprocess' || s.loop || s.type === 'timer' || s.type === 'message') return [[new Date(s.entered).getTime(), new Date(s.entered).getTime()]]
+  if (s.type === 'user' || s.type === 'subprocess' || s.loop || s.type === 'timer' || s.type === 'message')
+    return [[new Date(s.entered).getTime(), new Date(s.entered).getTime()]]
   const end = s.left ? new Date(s.left).getTime() : now
   const spans: [number, number][] = []
   let from = new Date(s.entered).getTime()

@@ -39,9 +39,18 @@ export function useFaults(run: Ref<Run>, steps: Ref<Step[]>, changes: Ref<number
   })
   const byJob = computed(() => new Map((jobs.data.value?.items ?? []).map((j) => [j.job, j])))
   const faults = computed<Fault[]>(() =>
-    told.value.map((step) => ({ step, rows: (byJob.value.get(step.job ?? '')?.rows ?? []).filter((r) => r && bad.has(r.outcome ?? '')).map((r) => ({ object: r!.object, outcome: r!.outcome ?? '', code: r!.code, message: r!.message })) })),
+    told.value.map((step) => ({
+      step,
+      rows: (byJob.value.get(step.job ?? '')?.rows ?? [])
+        .filter((r) => r && bad.has(r.outcome ?? ''))
+        .map((r) => ({ object: r!.object, outcome: r!.outcome ?? '', code: r!.code, message: r!.message })),
+    })),
   )
   /** What stands against the locks that a step waits for. */
-  const waits = computed(() => steps.value.filter((s) => s.state === 'active' && s.job).flatMap((s) => (byJob.value.get(s.job!)?.waits ?? []).map((lock) => ({ step: s, lock }))))
+  const waits = computed(() =>
+    steps.value
+      .filter((s) => s.state === 'active' && s.job)
+      .flatMap((s) => (byJob.value.get(s.job!)?.waits ?? []).map((lock) => ({ step: s, lock }))),
+  )
   return { faults, waits, decisions: computed(() => decisions.data.value?.items ?? []) }
 }

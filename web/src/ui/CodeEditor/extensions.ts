@@ -13,7 +13,16 @@ export function language(of: Language, names: Record<string, unknown> = {}): Ext
   if (of === 'json') return json()
   if (of === 'plain') return []
   const feel = parser.configure({ top: of === 'feel-unary' ? 'UnaryTests' : 'Expression', contextTracker: trackVariables(names) })
-  return new LanguageSupport(LRLanguage.define({ name: 'feel', parser: feel, languageData: { commentTokens: { line: '//', block: { open: '/*', close: '*/' } }, closeBrackets: { brackets: ['(', '[', '{', '"'] } } }))
+  return new LanguageSupport(
+    LRLanguage.define({
+      name: 'feel',
+      parser: feel,
+      languageData: {
+        commentTokens: { line: '//', block: { open: '/*', close: '*/' } },
+        closeBrackets: { brackets: ['(', '[', '{', '"'] },
+      },
+    }),
+  )
 }
 
 /** Asks the feature what may stand at the cursor. */
@@ -27,7 +36,11 @@ export function completion(complete: () => Complete | undefined): Extension {
     if (!word && !context.explicit && !before.endsWith('.')) return null
     const options = await ask({ text, before, word, offset: context.pos })
     if (!options.length) return null
-    return { from: context.pos - word.length, options: options.map((o) => ({ label: o.label, apply: o.apply, detail: o.detail, info: o.info, type: o.kind })), validFor: /^[\p{L}\p{N}_$-]*$/u }
+    return {
+      from: context.pos - word.length,
+      options: options.map((o) => ({ label: o.label, apply: o.apply, detail: o.detail, info: o.info, type: o.kind })),
+      validFor: /^[\p{L}\p{N}_$-]*$/u,
+    }
   }
   return autocompletion({ override: [source], icons: false })
 }

@@ -32,7 +32,8 @@ export function span(text: string, d: Diagnostic): { from: number; to: number } 
     return at + Math.max(0, Math.min(lines[row - 1]!.length, column - 1))
   }
   const from = offset(d.line, d.column)
-  if (d.endLine !== undefined || d.endColumn !== undefined) return { from, to: Math.max(from, offset(d.endLine ?? d.line, d.endColumn ?? d.column)) }
+  if (d.endLine !== undefined || d.endColumn !== undefined)
+    return { from, to: Math.max(from, offset(d.endLine ?? d.line, d.endColumn ?? d.column)) }
   const word = /^[\p{L}\p{N}_]+|^[^\s]/u.exec(text.slice(from))?.[0] ?? ''
   return { from, to: Math.min(text.length, from + Math.max(word.length, 0)) }
 }

@@ -12,7 +12,9 @@ describe('a comparison', () => {
     expect(told('abc', 'abc')).toEqual(['=abc'])
     expect(told('abc', 'axc')).toEqual(['=a', '-b', '+x', '=c'])
     expect(told('', 'ab')).toEqual(['+ab'])
-    const edits = compare([...'abcabba'], [...'cbabac']).filter((r) => r.kind !== 'same').reduce((n, r) => n + r.items.length, 0)
+    const edits = compare([...'abcabba'], [...'cbabac'])
+      .filter((r) => r.kind !== 'same')
+      .reduce((n, r) => n + r.items.length, 0)
     expect(edits).toBe(5)
   })
   it('leads from one to the other, whatever they are', () => {
@@ -34,7 +36,13 @@ describe('lines', () => {
     const list = lines(before, before.replace('port = 80', 'port = 8080'), 2)
     expect(list.map((l) => l.kind)).toEqual(['fold', 'same', 'same', 'gone', 'new', 'same'])
     expect(list[0]!.folded).toBe(18)
-    expect(list[3]).toMatchObject({ old: 21, parts: [{ text: 'port = ', changed: false }, { text: '80', changed: true }] })
+    expect(list[3]).toMatchObject({
+      old: 21,
+      parts: [
+        { text: 'port = ', changed: false },
+        { text: '80', changed: true },
+      ],
+    })
     expect(list[4]!.parts[1]).toEqual({ text: '8080', changed: true })
     expect(wordsOf('部署 v2!')).toEqual(['部', '署', ' ', 'v2', '!'])
   })
@@ -50,7 +58,10 @@ describe('fields', () => {
     ])
   })
   it('hide secrets', () => {
-    const view = mount(DiffView, { props: { label: 'd', before: { password: 'old' }, after: { password: 'fresh' } }, global: { plugins: [i18n] } })
+    const view = mount(DiffView, {
+      props: { label: 'd', before: { password: 'old' }, after: { password: 'fresh' } },
+      global: { plugins: [i18n] },
+    })
     expect(view.text()).toContain('***')
     expect(view.text()).not.toContain('fresh')
   })

@@ -27,7 +27,11 @@ export function compare<T>(a: readonly T[], b: readonly T[], same: (x: T, y: T) 
 }
 
 function shortest<T>(a: readonly T[], b: readonly T[], same: (x: T, y: T) => boolean): Run<T>[] {
-  if (!a.length || !b.length) return [{ kind: 'gone', items: [...a] }, { kind: 'new', items: [...b] }]
+  if (!a.length || !b.length)
+    return [
+      { kind: 'gone', items: [...a] },
+      { kind: 'new', items: [...b] },
+    ]
   const bound = Math.min(a.length + b.length, most)
   const reach = new Int32Array(2 * bound + 3)
   const trace: Int32Array[] = []
@@ -42,7 +46,10 @@ function shortest<T>(a: readonly T[], b: readonly T[], same: (x: T, y: T) => boo
       if (x >= a.length && x - k >= b.length) return walk(a, b, trace, d, k)
     }
   }
-  return [{ kind: 'gone', items: [...a] }, { kind: 'new', items: [...b] }]
+  return [
+    { kind: 'gone', items: [...a] },
+    { kind: 'new', items: [...b] },
+  ]
 }
 
 function walk<T>(a: readonly T[], b: readonly T[], trace: Int32Array[], steps: number, last: number): Run<T>[] {
@@ -97,7 +104,13 @@ export function lines(before: string, after: string, context = 3): Line[] {
     } else {
       const other = run.kind === 'gone' ? runs[i + 1] : runs[i - 1]
       const pair = other && other.kind !== 'same' && other.items.length === run.items.length ? other.items : undefined
-      run.items.forEach((text, j) => list.push({ kind: run.kind, ...(run.kind === 'gone' ? { old: o++ } : { new: n++ }), parts: pair ? marked(text, pair[j]!) : [{ text, changed: false }] }))
+      run.items.forEach((text, j) =>
+        list.push({
+          kind: run.kind,
+          ...(run.kind === 'gone' ? { old: o++ } : { new: n++ }),
+          parts: pair ? marked(text, pair[j]!) : [{ text, changed: false }],
+        }),
+      )
     }
   })
   return list

@@ -12,7 +12,9 @@ export function changes(before: Json | undefined, after: Json | undefined, path 
   if (before === undefined && after === undefined) return []
   if (before === undefined) return [{ path, kind: 'added', after }]
   if (after === undefined) return [{ path, kind: 'removed', before }]
-  if (isRecord(before) && isRecord(after)) return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((k) => changes(before[k], after[k], joinPath(path, k)))
-  if (Array.isArray(before) && Array.isArray(after)) return Array.from({ length: Math.max(before.length, after.length) }, (_, i) => changes(before[i], after[i], joinPath(path, i))).flat()
+  if (isRecord(before) && isRecord(after))
+    return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((k) => changes(before[k], after[k], joinPath(path, k)))
+  if (Array.isArray(before) && Array.isArray(after))
+    return Array.from({ length: Math.max(before.length, after.length) }, (_, i) => changes(before[i], after[i], joinPath(path, i))).flat()
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ path, kind: 'changed', before, after }]
 }

@@ -13,7 +13,8 @@ export interface Node {
 }
 
 /** Names whose values nobody should read over a shoulder. */
-const telling = /^(pass(word|wd|phrase)?|secret|token|api[-_]?key|private[-_]?key|credential|authorization)s?$|(password|secret|token|privateKey|_key)$/i
+const telling =
+  /^(pass(word|wd|phrase)?|secret|token|api[-_]?key|private[-_]?key|credential|authorization)s?$|(password|secret|token|privateKey|_key)$/i
 
 export function children(value: Json): [Step, Json][] {
   if (Array.isArray(value)) return value.map((v, i) => [i, v])

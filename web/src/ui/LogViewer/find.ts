@@ -55,7 +55,17 @@ export function useFind(store: Ref<LogStore>, count: Ref<number>, reveal: (line:
     at.value = at.value < 0 ? (by > 0 ? 0 : n - 1) : (at.value + by + n) % n
     reveal(hits.value[at.value]!)
   }
-  return { ask, match, refusal, hits, at, busy, current: computed(() => (at.value < 0 ? -1 : (hits.value[at.value] ?? -1))), most: limits.hits, step }
+  return {
+    ask,
+    match,
+    refusal,
+    hits,
+    at,
+    busy,
+    current: computed(() => (at.value < 0 ? -1 : (hits.value[at.value] ?? -1))),
+    most: limits.hits,
+    step,
+  }
 }
 
 export type Find = ReturnType<typeof useFind>

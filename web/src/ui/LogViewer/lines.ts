@@ -23,7 +23,8 @@ export function useLines(lines: Ref<string>, store: Ref<LogStore>) {
     anchor = i
     lines.value = range.value?.from === i && range.value.to === i ? '' : String(i + 1)
   }
-  const text = () => (range.value ? [...store.value.lines(range.value.from, Math.min(range.value.to + 1, store.value.length))].join('\n') : '')
+  const text = () =>
+    range.value ? [...store.value.lines(range.value.from, Math.min(range.value.to + 1, store.value.length))].join('\n') : ''
   return { range, pick, text }
 }
 

@@ -13,17 +13,31 @@ const looks = (line: string) => pieces(line).pieces.map((p) => [p.text, p.style]
 
 describe('ANSI colours', () => {
   it('are read in all three depths', () => {
-    expect(looks('a\x1b[1;31mb\x1b[0mc')).toEqual([['a', {}], ['b', { bold: true, fg: 1 }], ['c', {}]])
-    expect(looks('\x1b[38;5;208mx\x1b[48;2;1;2;3my\x1b[mz')).toEqual([['x', { fg: 3 }], ['y', { fg: 3, bg: 0 }], ['z', {}]])
+    expect(looks('a\x1b[1;31mb\x1b[0mc')).toEqual([
+      ['a', {}],
+      ['b', { bold: true, fg: 1 }],
+      ['c', {}],
+    ])
+    expect(looks('\x1b[38;5;208mx\x1b[48;2;1;2;3my\x1b[mz')).toEqual([
+      ['x', { fg: 3 }],
+      ['y', { fg: 3, bg: 0 }],
+      ['z', {}],
+    ])
     expect(looks('\x1b[92;44;38;5;244mq')).toEqual([['q', { fg: 7, bg: 4 }]])
-    expect(looks('\x1b[38;5;999mx\x1b[38;2;1mz')).toEqual([['x', {}], ['z', {}]])
+    expect(looks('\x1b[38;5;999mx\x1b[38;2;1mz')).toEqual([
+      ['x', {}],
+      ['z', {}],
+    ])
   })
   it('are all that is interpreted', () => {
     expect(bare('\x1b[2J\x1b[10;5Ha\x1b]0;title\x07b\x1b]8;;http://x\x1b\\c\x1b(B\x08d\x1b')).toBe('abcd')
     expect(looks('\x1b[?25lhi\x1b[K')).toEqual([['hi', {}]])
   })
   it('become text, never markup', () => {
-    const view = mount(LogLine, { props: { entry: '<img src=x onerror=alert(1)>\x1b[31m<b>', start: {}, n: 1, wrap: false, chosen: false, current: false }, global: { plugins: [i18n] } })
+    const view = mount(LogLine, {
+      props: { entry: '<img src=x onerror=alert(1)>\x1b[31m<b>', start: {}, n: 1, wrap: false, chosen: false, current: false },
+      global: { plugins: [i18n] },
+    })
     expect(view.find('img').exists()).toBe(false)
     expect(view.text()).toContain('<img src=x onerror=alert(1)><b>')
   })
@@ -51,7 +65,10 @@ describe('the store of lines', () => {
   })
   it('takes a million lines (a figure to look at, no bound)', () => {
     const s = new LogStore()
-    const chunk = Array.from({ length: 1000 }, (_, i) => `2026-03-01T10:00:00Z host-${i} \x1b[32mok\x1b[0m step ${i} done in ${i * 3} ms\n`).join('')
+    const chunk = Array.from(
+      { length: 1000 },
+      (_, i) => `2026-03-01T10:00:00Z host-${i} \x1b[32mok\x1b[0m step ${i} done in ${i * 3} ms\n`,
+    ).join('')
     const before = performance.now()
     for (let i = 0; i < 1000; i++) s.append(chunk)
     console.info(`a million lines in ${Math.round(performance.now() - before)} ms`)
@@ -62,16 +79,31 @@ describe('the store of lines', () => {
 describe('search', () => {
   it('marks what it finds, and refuses what could take forever', () => {
     const m = matcher('er.or', { regex: true }) as Matcher
-    expect(m('an ERROR and an error')).toEqual([[3, 8], [16, 21]])
+    expect(m('an ERROR and an error')).toEqual([
+      [3, 8],
+      [16, 21],
+    ])
     expect((matcher('a.b', {}) as Matcher)('a.b axb')).toEqual([[0, 3]])
-    expect([matcher('(a+)+$', { regex: true }), matcher('(a|b*)*', { regex: true }), matcher('(', { regex: true }), matcher('x'.repeat(300), {}), matcher('', {})]).toEqual(['heavy', 'heavy', 'broken', 'long', undefined])
+    expect([
+      matcher('(a+)+$', { regex: true }),
+      matcher('(a|b*)*', { regex: true }),
+      matcher('(', { regex: true }),
+      matcher('x'.repeat(300), {}),
+      matcher('', {}),
+    ]).toEqual(['heavy', 'heavy', 'broken', 'long', undefined])
     expect(typeof matcher('(foo|bar) \\d+', { regex: true })).toBe('function')
   })
   it('goes through all lines', async () => {
     const s = new LogStore()
     s.append(Array.from({ length: 3000 }, (_, i) => `line ${i}`).join('\n'))
     let hits: number[] = []
-    await search(s, matcher('line 29\\d\\d', { regex: true }) as Matcher, 0, (h) => (hits = h), () => false)
+    await search(
+      s,
+      matcher('line 29\\d\\d', { regex: true }) as Matcher,
+      0,
+      (h) => (hits = h),
+      () => false,
+    )
     expect(hits.length).toBe(100)
   })
 })

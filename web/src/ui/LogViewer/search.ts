@@ -36,7 +36,13 @@ export function matcher(text: string, options: { regex?: boolean; exact?: boolea
 }
 
 /** Looks through the lines a slice at a time, so that the page stays alive; gives the lines that match. */
-export async function search(store: LogStore, match: Matcher, from: number, tell: (hits: number[], upTo: number) => void, stopped: () => boolean): Promise<void> {
+export async function search(
+  store: LogStore,
+  match: Matcher,
+  from: number,
+  tell: (hits: number[], upTo: number) => void,
+  stopped: () => boolean,
+): Promise<void> {
   const hits: number[] = []
   let i = from
   while (i < store.length) {

@@ -8,7 +8,12 @@ const tallest = 8_000_000
  * Which lines are in view. The place is the number of the first line with a
  * fraction, so that it holds for any number of lines and for lines of any height.
  */
-export function useLogWindow(scroller: Ref<HTMLElement | undefined>, block: Ref<HTMLElement | undefined>, count: Ref<number>, follow: Ref<boolean>) {
+export function useLogWindow(
+  scroller: Ref<HTMLElement | undefined>,
+  block: Ref<HTMLElement | undefined>,
+  count: Ref<number>,
+  follow: Ref<boolean>,
+) {
   const place = ref(0)
   const height = ref(400)
   const shift = ref(0)

@@ -34,7 +34,7 @@ export function layout(cells: Cell[], width: number, size: number): Layout {
   const columns = Math.max(1, Math.floor((width + gap) / (size + gap)))
   const groups: Group[] = []
   let top = 0
-  for (let i = 0; i < cells.length; ) {
+  for (let i = 0; i < cells.length;) {
     const batch = cells[i]!.batch
     let end = i
     while (end < cells.length && cells[end]!.batch === batch) end++

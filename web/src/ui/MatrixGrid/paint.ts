@@ -21,8 +21,17 @@ export interface Colours {
 export function colours(): Colours {
   const style = getComputedStyle(document.documentElement)
   const of = (name: string) => style.getPropertyValue(`--${name}`).trim() || '#888'
-  const each = (kind: string) => Object.fromEntries((['ok', 'warn', 'bad', 'hold', 'idle', 'run'] as const).map((t) => [t, of(`${t}-${kind}`)])) as Record<Tone, string>
-  return { tones: each('solid'), soft: each('soft'), text: of('text'), muted: of('muted'), accent: of('focus'), sign: of('surface'), font: style.fontFamily || 'sans-serif' }
+  const each = (kind: string) =>
+    Object.fromEntries((['ok', 'warn', 'bad', 'hold', 'idle', 'run'] as const).map((t) => [t, of(`${t}-${kind}`)])) as Record<Tone, string>
+  return {
+    tones: each('solid'),
+    soft: each('soft'),
+    text: of('text'),
+    muted: of('muted'),
+    accent: of('focus'),
+    sign: of('surface'),
+    font: style.fontFamily || 'sans-serif',
+  }
 }
 
 /** A sign for what should be seen without colours: crossed, bang, pause, dot. */
@@ -33,8 +42,10 @@ function sign(c: CanvasRenderingContext2D, tone: Tone, x: number, y: number, siz
   c.lineCap = 'round'
   c.beginPath()
   if (tone === 'bad') (c.moveTo(x + a, y + a), c.lineTo(x + b, y + b), c.moveTo(x + b, y + a), c.lineTo(x + a, y + b))
-  else if (tone === 'warn') (c.moveTo(x + m, y + size * 0.24), c.lineTo(x + m, y + size * 0.54), c.moveTo(x + m, y + size * 0.75), c.lineTo(x + m, y + size * 0.76))
-  else if (tone === 'hold') (c.moveTo(x + size * 0.38, y + a), c.lineTo(x + size * 0.38, y + b), c.moveTo(x + size * 0.62, y + a), c.lineTo(x + size * 0.62, y + b))
+  else if (tone === 'warn')
+    (c.moveTo(x + m, y + size * 0.24), c.lineTo(x + m, y + size * 0.54), c.moveTo(x + m, y + size * 0.75), c.lineTo(x + m, y + size * 0.76))
+  else if (tone === 'hold')
+    (c.moveTo(x + size * 0.38, y + a), c.lineTo(x + size * 0.38, y + b), c.moveTo(x + size * 0.62, y + a), c.lineTo(x + size * 0.62, y + b))
   else if (tone === 'run') return (c.arc(x + m, y + m, size * 0.17, 0, Math.PI * 2), c.fill())
   else return
   c.stroke()

@@ -31,7 +31,12 @@ describe('a schema', () => {
   it('is followed, named and shown', () => {
     expect(resolve({ $ref: '#/$defs/host', title: 'H' }, schema)).toMatchObject({ title: 'H', type: 'object' })
     expect(textIn({ en: 'Name', zh: '名称' }, 'zh')).toBe('名称')
-    expect([kindOf(schema.properties!.target!), kindOf({ type: 'object' }), kindOf({}), kindOf({ type: ['string', 'null'] })]).toEqual(['reference', 'json', 'json', 'text'])
+    expect([kindOf(schema.properties!.target!), kindOf({ type: 'object' }), kindOf({}), kindOf({ type: ['string', 'null'] })]).toEqual([
+      'reference',
+      'json',
+      'json',
+      'text',
+    ])
   })
 })
 
@@ -41,13 +46,26 @@ describe('validation', () => {
     expect(rules({ count: 3 })).toEqual(['name:required'])
     expect(rules({ name: 'A', count: 12.5 })).toEqual(['name:minLength', 'name:pattern', 'count:integer', 'count:maximum'])
     expect(rules({ name: 'ok', count: 'x' })).toEqual(['count:type'])
-    expect(rules({ name: 'ok', count: 1, hosts: [{ port: 1 }, { ip: 'a' }, { ip: 'b' }] })).toEqual(['hosts:maxItems', 'hosts[0].ip:required'])
+    expect(rules({ name: 'ok', count: 1, hosts: [{ port: 1 }, { ip: 'a' }, { ip: 'b' }] })).toEqual([
+      'hosts:maxItems',
+      'hosts[0].ip:required',
+    ])
     expect(rules({ name: 'ok', count: 1, db: {} })).toEqual(['db.url:required'])
     expect(rules({ name: 'ok', count: 1, mode: 'odd' })).toEqual(['mode:enum'])
   })
   it('knows formats', () => {
     const says = (format: string, v: string) => validate({ type: 'string', format }, v).length === 0
-    expect([says('date', '2026-02-28'), says('date', '2026-02-30'), says('duration', 'PT1H30M'), says('duration', 'P'), says('duration', 'PT'), says('uri', 'https://x'), says('uri', 'x y'), says('date-time', '2026-01-01T10:00:00+08:00'), says('time', '25:00')]).toEqual([true, false, true, false, false, true, false, true, false])
+    expect([
+      says('date', '2026-02-28'),
+      says('date', '2026-02-30'),
+      says('duration', 'PT1H30M'),
+      says('duration', 'P'),
+      says('duration', 'PT'),
+      says('uri', 'https://x'),
+      says('uri', 'x y'),
+      says('date-time', '2026-01-01T10:00:00+08:00'),
+      says('time', '25:00'),
+    ]).toEqual([true, false, true, false, false, true, false, true, false])
   })
   it('takes an instant back and forth', () => {
     expect(Date.parse(fromLocal(toLocal('2026-03-04T05:06:07Z')))).toBe(Date.parse('2026-03-04T05:06:07Z'))
@@ -55,7 +73,13 @@ describe('validation', () => {
 })
 
 describe('a form', () => {
-  const form = (props: Record<string, unknown> = {}) => mount(SchemaForm, { props: { schema, modelValue: initial(schema), ...props }, global: { plugins: [i18n] }, slots: { reference: '<template #reference="p"><button :id="p.id" @click="p.set(\'h7\')">{{ p.type }}</button></template>' }, attachTo: document.body })
+  const form = (props: Record<string, unknown> = {}) =>
+    mount(SchemaForm, {
+      props: { schema, modelValue: initial(schema), ...props },
+      global: { plugins: [i18n] },
+      slots: { reference: '<template #reference="p"><button :id="p.id" @click="p.set(\'h7\')">{{ p.type }}</button></template>' },
+      attachTo: document.body,
+    })
 
   it('holds plain JSON', async () => {
     const view = form()
@@ -75,14 +99,25 @@ describe('a form', () => {
     view.unmount()
   })
   it('shows the refusals of the server at their fields', async () => {
-    const view = form({ modelValue: { name: 'ok', count: 1, hosts: [{ ip: 'x' }] }, prefix: 'variables', problems: [{ path: 'variables.count', message: 'too many' }, { path: 'variables.hosts.0.ip', message: 'unknown host' }] })
+    const view = form({
+      modelValue: { name: 'ok', count: 1, hosts: [{ ip: 'x' }] },
+      prefix: 'variables',
+      problems: [
+        { path: 'variables.count', message: 'too many' },
+        { path: 'variables.hosts.0.ip', message: 'unknown host' },
+      ],
+    })
     expect(view.text()).toContain('too many')
     expect(view.text()).toContain('unknown host')
     view.unmount()
   })
   it('adds, moves and removes entries', async () => {
     const view = form({ modelValue: { name: 'ok', count: 1, hosts: [{ ip: 'a' }, { ip: 'b' }] } })
-    const press = (label: RegExp) => view.findAll('button').find((b) => label.test(b.attributes('aria-label') ?? b.text()))!.trigger('click')
+    const press = (label: RegExp) =>
+      view
+        .findAll('button')
+        .find((b) => label.test(b.attributes('aria-label') ?? b.text()))!
+        .trigger('click')
     await press(/Move down|下移/)
     expect((view.emitted('update:modelValue')!.at(-1) as [{ hosts: unknown }])[0].hosts).toEqual([{ ip: 'b' }, { ip: 'a' }])
     await press(/Remove entry 1|移除第 1 项/)

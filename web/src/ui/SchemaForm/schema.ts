@@ -93,6 +93,7 @@ export function initial(schema: Schema, root: Schema = schema, depth = 0): Json 
     }
     return made
   }
-  if (kindOf(s) === 'array' && s.minItems && depth < 12) return Array.from({ length: s.minItems }, () => initial(s.items ?? {}, root, depth + 1) ?? null)
+  if (kindOf(s) === 'array' && s.minItems && depth < 12)
+    return Array.from({ length: s.minItems }, () => initial(s.items ?? {}, root, depth + 1) ?? null)
   return undefined
 }

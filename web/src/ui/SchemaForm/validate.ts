@@ -4,14 +4,39 @@ import { kindOf, resolve, typeOf, type Schema } from './schema'
 /** What is wrong with a value: the key of its message, and what the message names. */
 export interface Fault {
   path: string
-  rule: 'required' | 'type' | 'integer' | 'enum' | 'pattern' | 'minLength' | 'maxLength' | 'minimum' | 'maximum' | 'above' | 'below' | 'multipleOf' | 'minItems' | 'maxItems' | 'unique' | 'date' | 'time' | 'dateTime' | 'duration' | 'uri' | 'email' | 'json'
+  rule:
+    | 'required'
+    | 'type'
+    | 'integer'
+    | 'enum'
+    | 'pattern'
+    | 'minLength'
+    | 'maxLength'
+    | 'minimum'
+    | 'maximum'
+    | 'above'
+    | 'below'
+    | 'multipleOf'
+    | 'minItems'
+    | 'maxItems'
+    | 'unique'
+    | 'date'
+    | 'time'
+    | 'dateTime'
+    | 'duration'
+    | 'uri'
+    | 'email'
+    | 'json'
   params?: Record<string, string | number>
 }
 
 const formats: Record<string, { rule: Fault['rule']; ok: (v: string) => boolean }> = {
   date: { rule: 'date', ok: (v) => /^\d{4}-\d\d-\d\d$/.test(v) && new Date(`${v}T00:00:00Z`).toISOString().startsWith(v) },
   time: { rule: 'time', ok: (v) => /^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?$/.test(v) },
-  'date-time': { rule: 'dateTime', ok: (v) => /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(v) && !Number.isNaN(Date.parse(v)) },
+  'date-time': {
+    rule: 'dateTime',
+    ok: (v) => /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(v) && !Number.isNaN(Date.parse(v)),
+  },
   duration: { rule: 'duration', ok: (v) => /^P(?=\d|T\d)(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?)$/.test(v) },
   uri: { rule: 'uri', ok: (v) => /^[a-z][a-z\d+.-]*:\S+$/i.test(v) },
   email: { rule: 'email', ok: (v) => /^[^\s@]+@[^\s@]+$/.test(v) },
@@ -47,7 +72,8 @@ function number(s: Schema, v: number, path: string, add: (f: Fault) => void) {
   if (s.maximum !== undefined && v > s.maximum) add({ path, rule: 'maximum', params: { n: s.maximum } })
   if (s.exclusiveMinimum !== undefined && v <= s.exclusiveMinimum) add({ path, rule: 'above', params: { n: s.exclusiveMinimum } })
   if (s.exclusiveMaximum !== undefined && v >= s.exclusiveMaximum) add({ path, rule: 'below', params: { n: s.exclusiveMaximum } })
-  if (s.multipleOf && Math.abs(v / s.multipleOf - Math.round(v / s.multipleOf)) > 1e-9) add({ path, rule: 'multipleOf', params: { n: s.multipleOf } })
+  if (s.multipleOf && Math.abs(v / s.multipleOf - Math.round(v / s.multipleOf)) > 1e-9)
+    add({ path, rule: 'multipleOf', params: { n: s.multipleOf } })
 }
 
 const empty = (v: Json | undefined) => v === undefined || v === null || v === ''

@@ -38,7 +38,13 @@ const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
-const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30].map((n) => n * second).concat([1, 2, 5, 10, 15, 30].map((n) => n * minute), [1, 2, 3, 6, 12].map((n) => n * hour), [1, 2, 7, 14, 30, 90, 365].map((n) => n * day))
+const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30]
+  .map((n) => n * second)
+  .concat(
+    [1, 2, 5, 10, 15, 30].map((n) => n * minute),
+    [1, 2, 3, 6, 12].map((n) => n * hour),
+    [1, 2, 7, 14, 30, 90, 365].map((n) => n * day),
+  )
 
 /** Round times within a span, at most `many` of them, aligned to the clock of the place. */
 export function ticks(span: Span, many: number): { step: number; at: number[] } {
@@ -55,5 +61,11 @@ export function ticks(span: Span, many: number): { step: number; at: number[] } 
 export function tickFormat(step: number, locale: string): Intl.DateTimeFormat {
   if (step >= day) return dateFormat(locale, { month: 'short', day: 'numeric' })
   if (step >= minute) return dateFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
-  return dateFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', ...(step < second ? { fractionalSecondDigits: 1 as const } : {}) })
+  return dateFormat(locale, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+    ...(step < second ? { fractionalSecondDigits: 1 as const } : {}),
+  })
 }

@@ -25,7 +25,10 @@ let forms: { form: RegExp; says: string }[] | undefined
 function fieldForms(): typeof forms {
   const all = about.value
   if (!all) return undefined
-  return (forms ??= Object.entries(all).map(([text, says]) => ({ form: new RegExp(`^${text.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\d)\}/g, '(?<_$1>.+?)')}$`, 's'), says })))
+  return (forms ??= Object.entries(all).map(([text, says]) => ({
+    form: new RegExp(`^${text.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\d)\}/g, '(?<_$1>.+?)')}$`, 's'),
+    says,
+  })))
 }
 
 /** What the server says about a field, in the language of the console; its own words where there are no others. */

@@ -37,28 +37,53 @@ describe('what the server refuses', () => {
     await vi.waitFor(() => expect(tell(p, ref('zh'), t)).toEqual({ title: '对象正被其他运行锁定', said: p.title }))
   })
   it('names the right that is missing, and whom to ask', () => {
-    const p = new Problem({ status: 403, code: 'identity.forbidden', title: 'x', params: { permission: 'user.read', project: '', environment: '' } })
+    const p = new Problem({
+      status: 403,
+      code: 'identity.forbidden',
+      title: 'x',
+      params: { permission: 'user.read', project: '', environment: '' },
+    })
     const { title, said } = tell(p, ref('en'), t)
     expect(title).toContain('user.read')
     expect(title).not.toContain('""')
     expect(said).toBeUndefined()
-    expect(tell(new Problem({ ...p, title: 'x', params: { permission: 'object.write', project: 'shop', environment: 'prod' } }), ref('en'), t).said).toContain('prod')
+    expect(
+      tell(new Problem({ ...p, title: 'x', params: { permission: 'object.write', project: 'shop', environment: 'prod' } }), ref('en'), t)
+        .said,
+    ).toContain('prod')
   })
 })
 
 describe('what the server says about a field', () => {
   const zh = ref('zh')
   const root = join(import.meta.dirname, '../../../..')
-  const go = (dir: string): string[] => readdirSync(join(root, dir), { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.go') && !f.endsWith('_test.go')).map((f) => readFileSync(join(root, dir, f), 'utf8'))
+  const go = (dir: string): string[] =>
+    readdirSync(join(root, dir), { recursive: true, encoding: 'utf8' })
+      .filter((f) => f.endsWith('.go') && !f.endsWith('_test.go'))
+      .map((f) => readFileSync(join(root, dir, f), 'utf8'))
   /** A format with something in its holes. */
-  const filled = (format: string) => format.replace(/\\"/g, '"').replace(/%(?:\.\d+)?q/g, '"x-1"').replace(/%[sv]/g, 'x').replace(/%d/g, '3').replace(/%%/g, '%')
+  const filled = (format: string) =>
+    format
+      .replace(/\\"/g, '"')
+      .replace(/%(?:\.\d+)?q/g, '"x-1"')
+      .replace(/%[sv]/g, 'x')
+      .replace(/%d/g, '3')
+      .replace(/%%/g, '%')
   const said = new Set<string>()
-  for (const text of [...go('internal'), ...go('sdk')]) for (const m of text.matchAll(/Field\{[^\n]*Message: "((?:[^"\\]|\\.)*)"( \+)?/g)) said.add(filled(m[1]!) + (m[2] ? (m[1]!.endsWith(' ') ? 'x' : ': x') : ''))
+  for (const text of [...go('internal'), ...go('sdk')])
+    for (const m of text.matchAll(/Field\{[^\n]*Message: "((?:[^"\\]|\\.)*)"( \+)?/g))
+      said.add(filled(m[1]!) + (m[2] ? (m[1]!.endsWith(' ') ? 'x' : ': x') : ''))
   const check = readFileSync(join(root, 'sdk/go/objectstore/check.go'), 'utf8')
   for (const m of check.matchAll(/told \+ "([^"]+)"/g)) said.add(`"x"${m[1]}`)
   for (const m of check.matchAll(/nil, "((?:[^"\\]|\\.)+)"$/gm)) said.add(filled(m[1]!))
-  for (const m of readFileSync(join(root, 'sdk/go/objectstore/index.go'), 'utf8').matchAll(/At: map\[string\]string\{[\w.]+: fmt\.Sprintf\("((?:[^"\\]|\\.)*)"/g)) said.add(filled(m[1]!))
-  for (const m of readFileSync(join(root, 'plugins/cmdb/model.go'), 'utf8').matchAll(/(?:bad\([\w."]+|return \[\]string\{(?:fmt\.Sprintf\()?|append\(out, fmt\.Sprintf\()(?:, )?"((?:[^"\\]|\\.){8,})"/g)) said.add(filled(m[1]!))
+  for (const m of readFileSync(join(root, 'sdk/go/objectstore/index.go'), 'utf8').matchAll(
+    /At: map\[string\]string\{[\w.]+: fmt\.Sprintf\("((?:[^"\\]|\\.)*)"/g,
+  ))
+    said.add(filled(m[1]!))
+  for (const m of readFileSync(join(root, 'plugins/cmdb/model.go'), 'utf8').matchAll(
+    /(?:bad\([\w."]+|return \[\]string\{(?:fmt\.Sprintf\()?|append\(out, fmt\.Sprintf\()(?:, )?"((?:[^"\\]|\\.){8,})"/g,
+  ))
+    said.add(filled(m[1]!))
 
   it('has a Chinese form for all that is written in the source', async () => {
     fieldText('x', zh)

@@ -56,12 +56,24 @@ export type CellLooks = Record<string, { cell: string; own: boolean }>
 
 const aligns = { start: 'justify-start text-left', end: 'justify-end text-right', center: 'justify-center text-center' }
 
-export function looksOf<T>(columns: Column<T>[], o: { card: boolean; selectable: boolean; primary?: string; own: (key: string) => boolean }): CellLooks {
+export function looksOf<T>(
+  columns: Column<T>[],
+  o: { card: boolean; selectable: boolean; primary?: string; own: (key: string) => boolean },
+): CellLooks {
   const place = (c: Column<T>) => {
     if (!o.card) return `px-3 ${aligns[c.align ?? 'start']}`
     return c.key === o.primary ? `order-first pb-1 font-medium${o.selectable ? ' pl-7' : ''}` : 'gap-3 py-0.5'
   }
-  const cell = (c: Column<T>) => ['flex min-w-0 items-center', place(c), c.mono ? 'font-mono text-xs' : 'text-sm', c.align === 'end' ? 'nums' : '', o.card && c.wideOnly ? 'hidden' : ''].filter(Boolean).join(' ')
+  const cell = (c: Column<T>) =>
+    [
+      'flex min-w-0 items-center',
+      place(c),
+      c.mono ? 'font-mono text-xs' : 'text-sm',
+      c.align === 'end' ? 'nums' : '',
+      o.card && c.wideOnly ? 'hidden' : '',
+    ]
+      .filter(Boolean)
+      .join(' ')
   return Object.fromEntries(columns.map((c) => [c.key, { cell: cell(c), own: o.own(c.key) }]))
 }
 

@@ -27,7 +27,12 @@ interface State<T, At> {
 }
 
 /** Puts rows to places: those that stay to their own, those that come to places that were left, as many of them as `fits` says of so many. */
-function seat<T, At extends { index: number }>(was: Placed<T, At>[], wanted: Wanted<T, At>[], inSight: (at: At) => boolean, fits: (coming: number) => number): State<T, At> {
+function seat<T, At extends { index: number }>(
+  was: Placed<T, At>[],
+  wanted: Wanted<T, At>[],
+  inSight: (at: At) => boolean,
+  fits: (coming: number) => number,
+): State<T, At> {
   const left = new Map(was.map((p) => [p.key, p]))
   const placed: Placed<T, At>[] = []
   const coming: Wanted<T, At>[] = []
@@ -57,7 +62,11 @@ function seat<T, At extends { index: number }>(was: Placed<T, At>[], wanted: Wan
  * come with several, those in sight first: few with the one that answers somebody, and
  * with each after it as many as there is time for.
  */
-export function usePlaces<T, At extends { index: number }>(wanted: () => Wanted<T, At>[], inSight: (at: At) => boolean, clock = () => performance.now()): ComputedRef<Placed<T, At>[]> {
+export function usePlaces<T, At extends { index: number }>(
+  wanted: () => Wanted<T, At>[],
+  inSight: (at: At) => boolean,
+  clock = () => performance.now(),
+): ComputedRef<Placed<T, At>[]> {
   const picture = ref(0)
   let [fits, begun, asked, followed] = [atOnce, 0, false, 0]
   const state = computed<State<T, At>>((before) => {

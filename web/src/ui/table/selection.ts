@@ -31,8 +31,9 @@ export function useSelection(keys: () => string[], model: Ref<string[]>) {
     if (from === undefined) return toggle(i)
     const to = chosen.value.has(from)
     put((set) => {
-      for (let j = Math.min(anchor.value, i); j <= Math.max(anchor.value, i); j++) if (to) set.add(all[j]!)
-      else set.delete(all[j]!)
+      for (let j = Math.min(anchor.value, i); j <= Math.max(anchor.value, i); j++)
+        if (to) set.add(all[j]!)
+        else set.delete(all[j]!)
     })
   }
   function all() {

@@ -61,14 +61,19 @@ export function useTableState<F extends string = never>(options: TableOptions<F>
 
   function wanted(): Record<string, string> {
     const order = writeSort(sort.value)
-    const fields: Record<string, string> = { q: text.value.trim(), sort: order === usual ? '' : order || '-', sel: selection.value.slice(0, most).join(',') }
+    const fields: Record<string, string> = {
+      q: text.value.trim(),
+      sort: order === usual ? '' : order || '-',
+      sel: selection.value.slice(0, most).join(','),
+    }
     for (const n of names) fields[n] = filters[n]
     return Object.fromEntries(Object.entries(fields).map(([k, v]) => [at(k), v]))
   }
   function write() {
     if (route.path !== home) return
     const query = { ...router.currentRoute.value.query }
-    for (const [k, v] of Object.entries(wanted())) if (v) query[k] = v
+    for (const [k, v] of Object.entries(wanted()))
+      if (v) query[k] = v
       else delete query[k]
     void router.replace({ query, hash: route.hash })
   }

@@ -19,9 +19,17 @@ const columns: Column<Host>[] = [
   { key: 'name', label: 'Name', sortable: true, primary: true, min: 200, flex: 2 },
   { key: 'cpu', label: 'CPU', width: 80, align: 'end', sortable: true },
 ]
-const hosts = (n: number): Host[] => Array.from({ length: n }, (_, i) => ({ id: `h${i}`, name: `host-${i}`, cpu: i % 7 ? (i * 37) % 100 : null }))
+const hosts = (n: number): Host[] =>
+  Array.from({ length: n }, (_, i) => ({ id: `h${i}`, name: `host-${i}`, cpu: i % 7 ? (i * 37) % 100 : null }))
 const blank = { template: '<div />' }
-const routes = () => createRouter({ history: createMemoryHistory(), routes: [{ path: '/', component: blank }, { path: '/hosts/:id', component: blank }] })
+const routes = () =>
+  createRouter({
+    history: createMemoryHistory(),
+    routes: [
+      { path: '/', component: blank },
+      { path: '/hosts/:id', component: blank },
+    ],
+  })
 
 describe('columns', () => {
   it('share one frame', () => {
@@ -32,7 +40,12 @@ describe('columns', () => {
     expect(sorted(rows, columns, { key: 'name', desc: true })[0]!.name).toBe('host-11')
     expect(sorted(rows, columns, { key: 'cpu', desc: true }).at(-1)!.cpu).toBeNull()
     expect(sorted(rows, columns, { key: 'cpu' }).at(-1)!.cpu).toBeNull()
-    expect([turned(undefined, 'a'), turned({ key: 'a' }, 'a'), turned({ key: 'a', desc: true }, 'a'), turned({ key: 'a' }, 'b')]).toEqual([{ key: 'a' }, { key: 'a', desc: true }, undefined, { key: 'b' }])
+    expect([turned(undefined, 'a'), turned({ key: 'a' }, 'a'), turned({ key: 'a', desc: true }, 'a'), turned({ key: 'a' }, 'b')]).toEqual([
+      { key: 'a' },
+      { key: 'a', desc: true },
+      undefined,
+      { key: 'b' },
+    ])
   })
 })
 
@@ -42,14 +55,20 @@ describe('places', () => {
     const keys = ref(given)
     const scope = effectScope()
     let now = 0
-    const placed = scope.run(() => usePlaces(() => keys.value.map((key, index) => ({ key, row: key, at: { index } })), ({ index }) => index >= 2, () => (now += took)))!
+    const placed = scope.run(() =>
+      usePlaces(
+        () => keys.value.map((key, index) => ({ key, row: key, at: { index } })),
+        ({ index }) => index >= 2,
+        () => (now += took),
+      ),
+    )!
     const shown = () => placed.value.map((p) => `${p.place}:${p.key}${p.late ? ' late' : ''}`)
     return { keys, shown, scope }
   }
   const of = (letter: string, n: number) => Array.from({ length: n }, (_, i) => letter + i)
   const names = (shown: string[]) => shown.map((p) => p.slice(p.indexOf(':') + 1))
 
-  it('stay a row\'s own while it is in view, and are filled anew after it', () => {
+  it("stay a row's own while it is in view, and are filled anew after it", () => {
     const { keys, shown, scope } = setup(['a', 'b'])
     expect(shown()).toEqual(['0:a', '1:b'])
     keys.value = ['x', 'b', 'd'] // a left, two came
@@ -65,7 +84,10 @@ describe('places', () => {
     await vi.waitFor(() => expect(shown()).toHaveLength(12))
     keys.value = of('b', 12)
     expect(shown().filter((p) => p.includes('late'))).toHaveLength(12 - atOnce)
-    expect(shown().some((p) => /b[01]$/.test(p)), 'what is out of sight comes last').toBe(false)
+    expect(
+      shown().some((p) => /b[01]$/.test(p)),
+      'what is out of sight comes last',
+    ).toBe(false)
     await vi.waitFor(() => expect(shown().some((p) => p.includes('late'))).toBe(false))
     expect(names(shown())).toEqual(of('b', 12))
     expect(new Set(shown().map((p) => p.slice(0, p.indexOf(':')))), 'no place is new').toEqual(new Set(of('', 12)))
@@ -132,7 +154,12 @@ describe('the state of a table', () => {
 
   it('is read from the address', async () => {
     const { state } = await setup('/?q=db&sort=-cpu&state=ok&sel=h1,h2')
-    expect([state.text.value, state.sort.value, state.filters.state, state.selection.value]).toEqual(['db', { key: 'cpu', desc: true }, 'ok', ['h1', 'h2']])
+    expect([state.text.value, state.sort.value, state.filters.state, state.selection.value]).toEqual([
+      'db',
+      { key: 'cpu', desc: true },
+      'ok',
+      ['h1', 'h2'],
+    ])
     expect(state.narrowed.value).toBe(true)
   })
   it('is written to it, and followed back', async () => {
@@ -159,7 +186,10 @@ describe('the state of a table', () => {
   })
   it('shows as chips that can be taken away', async () => {
     const { state } = await setup('/?state=ok')
-    const bar = mount(FilterBar<'state'>, { props: { state, filters: [{ key: 'state', label: 'State', options: [{ value: 'ok', label: 'Good' }] }] }, global: { plugins: [i18n] } })
+    const bar = mount(FilterBar<'state'>, {
+      props: { state, filters: [{ key: 'state', label: 'State', options: [{ value: 'ok', label: 'Good' }] }] },
+      global: { plugins: [i18n] },
+    })
     expect(bar.text()).toContain('State: Good')
     await bar.get('button').trigger('click')
     expect(state.filters.state).toBe('')
@@ -180,7 +210,11 @@ describe('a table', () => {
   async function table(props: Record<string, unknown>) {
     const router = routes()
     await router.push('/')
-    const view = mount(DataTable<Host>, { props: { label: 'Hosts', columns, rows: [], rowKey: (h: Host) => h.id, ...props }, global: { plugins: [i18n, router] }, attachTo: document.body })
+    const view = mount(DataTable<Host>, {
+      props: { label: 'Hosts', columns, rows: [], rowKey: (h: Host) => h.id, ...props },
+      global: { plugins: [i18n, router] },
+      attachTo: document.body,
+    })
     // Rows are drawn after the first picture.
     for (let i = 0; i < 8; i++) await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))
     await nextTick()
@@ -225,12 +259,23 @@ describe('a table', () => {
 })
 
 describe('the columns of a table', () => {
-  const columns = [{ key: 'name', label: 'Name', min: 200 }, { key: 'fields', label: 'Fields', min: 150, wideOnly: true }, { key: 'state', label: 'State', width: 120 }, { key: 'by', label: 'By', min: 100, wideOnly: true }]
+  const columns = [
+    { key: 'name', label: 'Name', min: 200 },
+    { key: 'fields', label: 'Fields', min: 150, wideOnly: true },
+    { key: 'state', label: 'State', width: 120 },
+    { key: 'by', label: 'By', min: 100, wideOnly: true },
+  ]
   it.each([
     [0, 'name fields state by'],
     [700, 'name fields state by'],
     [668, 'name fields state'],
     [560, 'name state'],
     [100, 'name state'],
-  ])('at %i px are %s', (width, keys) => expect(fitting(columns, width, true, 56).map((c) => c.key).join(' ')).toBe(keys))
+  ])('at %i px are %s', (width, keys) =>
+    expect(
+      fitting(columns, width, true, 56)
+        .map((c) => c.key)
+        .join(' '),
+    ).toBe(keys),
+  )
 })

@@ -40,9 +40,22 @@ const malformed: unknown[] = [
 function rig(desk: Partial<Desk> = {}) {
   const said: unknown[] = []
   const port: Pick<MessagePort, 'postMessage' | 'onmessage'> = { postMessage: (m: unknown) => void said.push(m), onmessage: null }
-  const all: Desk = { read: vi.fn(async () => ({ id: 'web-1' })), call: vi.fn(async () => undefined), open: vi.fn(async () => undefined), ready: vi.fn(), failed: vi.fn(), size: vi.fn(), ...desk }
+  const all: Desk = {
+    read: vi.fn(async () => ({ id: 'web-1' })),
+    call: vi.fn(async () => undefined),
+    open: vi.fn(async () => undefined),
+    ready: vi.fn(),
+    failed: vi.fn(),
+    size: vi.fn(),
+    ...desk,
+  }
   serve(port, all)
-  return { all, said, send: (data: unknown) => port.onmessage!.call(port as MessagePort, { data } as MessageEvent), settle: () => new Promise((next) => setTimeout(next)) }
+  return {
+    all,
+    said,
+    send: (data: unknown) => port.onmessage!.call(port as MessagePort, { data } as MessageEvent),
+    settle: () => new Promise((next) => setTimeout(next)),
+  }
 }
 
 describe('the broker of a card', () => {

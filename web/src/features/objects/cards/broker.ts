@@ -33,7 +33,8 @@ const atOnce = 8
 const tallest = 1200
 
 const isRecord = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null && !Array.isArray(v)
-const has = (v: Record<string, unknown>, ...keys: string[]) => Object.keys(v).length === keys.length && keys.every((k) => Object.hasOwn(v, k))
+const has = (v: Record<string, unknown>, ...keys: string[]) =>
+  Object.keys(v).length === keys.length && keys.every((k) => Object.hasOwn(v, k))
 
 /** Reads a message of a card; one that is not exactly of a form that is known is none. */
 export function parse(data: unknown): Ask | undefined {
@@ -43,15 +44,26 @@ export function parse(data: unknown): Ask | undefined {
   const { id, method } = data
   if (id === undefined) {
     if (method === 'ready' && has(params)) return { method }
-    if (method === 'failed' && has(params, 'message') && typeof params.message === 'string') return { method, message: params.message.slice(0, 500) }
-    if (method === 'size' && has(params, 'height') && Number.isFinite(params.height)) return { method, height: Math.min(tallest, Math.max(0, Math.round(params.height as number))) }
+    if (method === 'failed' && has(params, 'message') && typeof params.message === 'string')
+      return { method, message: params.message.slice(0, 500) }
+    if (method === 'size' && has(params, 'height') && Number.isFinite(params.height))
+      return { method, height: Math.min(tallest, Math.max(0, Math.round(params.height as number))) }
     return undefined
   }
   if (!Number.isSafeInteger(id) || (id as number) < 1) return undefined
   const n = id as number
   if (method === 'object.read' && has(params)) return { id: n, method }
-  if (method === 'service.call' && has(params, 'service', 'action') && typeof params.service === 'string' && typeof params.action === 'string' && name.test(params.service) && name.test(params.action)) return { id: n, method, service: params.service, action: params.action }
-  if (method === 'object.open' && has(params, 'object') && typeof params.object === 'string' && reference.test(params.object)) return { id: n, method, object: params.object }
+  if (
+    method === 'service.call' &&
+    has(params, 'service', 'action') &&
+    typeof params.service === 'string' &&
+    typeof params.action === 'string' &&
+    name.test(params.service) &&
+    name.test(params.action)
+  )
+    return { id: n, method, service: params.service, action: params.action }
+  if (method === 'object.open' && has(params, 'object') && typeof params.object === 'string' && reference.test(params.object))
+    return { id: n, method, object: params.object }
   return undefined
 }
 
@@ -68,10 +80,17 @@ export function serve(port: Pick<MessagePort, 'postMessage' | 'onmessage'>, desk
     const refuse = (code: string, message: string) => port.postMessage({ kind: 'answer', id, error: { code, message } })
     if (open >= atOnce) return refuse('card.busy', 'the card asks too much at once')
     open++
-    const work = ask.method === 'object.read' ? desk.read() : ask.method === 'service.call' ? desk.call(ask.service, ask.action) : desk.open(ask.object)
+    const work =
+      ask.method === 'object.read'
+        ? desk.read()
+        : ask.method === 'service.call'
+          ? desk.call(ask.service, ask.action)
+          : desk.open(ask.object)
     void work
       .then((result) => port.postMessage({ kind: 'answer', id, result: result ?? null }))
-      .catch((cause: unknown) => (cause instanceof Refusal ? refuse(cause.code, cause.message) : refuse('card.failed', 'the console could not do that')))
+      .catch((cause: unknown) =>
+        cause instanceof Refusal ? refuse(cause.code, cause.message) : refuse('card.failed', 'the console could not do that'),
+      )
       .finally(() => open--)
   }
 }

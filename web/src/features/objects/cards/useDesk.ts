@@ -11,7 +11,28 @@ import { Refusal } from './broker'
 export type CardInfo = Schemas['PluginCard']
 
 /** The colours by which a card looks like the console around it. */
-const names = ['--bg', '--surface', '--sunken', '--raised', '--line', '--line-strong', '--text', '--muted', '--faint', '--accent', '--accent-hover', '--accent-soft', '--on-accent', '--ok', '--ok-soft', '--warn', '--warn-soft', '--bad', '--bad-soft', '--focus']
+const names = [
+  '--bg',
+  '--surface',
+  '--sunken',
+  '--raised',
+  '--line',
+  '--line-strong',
+  '--text',
+  '--muted',
+  '--faint',
+  '--accent',
+  '--accent-hover',
+  '--accent-soft',
+  '--on-accent',
+  '--ok',
+  '--ok-soft',
+  '--warn',
+  '--warn-soft',
+  '--bad',
+  '--bad-soft',
+  '--focus',
+]
 
 export interface Given {
   card: CardInfo
@@ -35,7 +56,13 @@ export function useDesk(of: Given, row: Ref<Row>, frame?: Ref<HTMLElement | unde
     const style = getComputedStyle(document.documentElement)
     return { locale: locale.value, theme, tokens: Object.fromEntries(names.map((n) => [n, style.getPropertyValue(n).trim()])) }
   })
-  const state = () => ({ object: of.object, type, row: JSON.parse(JSON.stringify(row.value)) as Row, mayCall: mayCall.value, ...look.value })
+  const state = () => ({
+    object: of.object,
+    type,
+    row: JSON.parse(JSON.stringify(row.value)) as Row,
+    mayCall: mayCall.value,
+    ...look.value,
+  })
 
   /** A card in a frame does nothing by itself: somebody has pressed something just now, and in that frame. The frame may be of another process, whose news come a moment later. */
   async function byHand() {
@@ -54,7 +81,8 @@ export function useDesk(of: Given, row: Ref<Row>, frame?: Ref<HTMLElement | unde
       call: async (service: string, action: string) => {
         await byHand()
         const name = `${of.card.plugin}/${service}/${action}`
-        if (!mayCall.value || services.find(name)?.action.target !== type) throw new Refusal('card.refused', `${name} cannot be called here`)
+        if (!mayCall.value || services.find(name)?.action.target !== type)
+          throw new Refusal('card.refused', `${name} cannot be called here`)
         calling.value = name
       },
       open: async (object: string) => {

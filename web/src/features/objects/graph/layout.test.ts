@@ -7,13 +7,25 @@ const edge = (from: string, to: string, attribute = 'of') => ({ from: `c:t/${fro
 const places = (of: ObjectGraph, down = false): Place[] => picture(of, down).places
 const graph: ObjectGraph = {
   nodes: [node('shop', 0), node('stock', 1), node('db', 1), node('room', 2)],
-  edges: [edge('shop', 'stock'), edge('shop', 'db'), edge('shop', 'db', 'spare'), edge('stock', 'db'), edge('db', 'room', 'in'), edge('db', 'db')],
+  edges: [
+    edge('shop', 'stock'),
+    edge('shop', 'db'),
+    edge('shop', 'db', 'spare'),
+    edge('stock', 'db'),
+    edge('db', 'room', 'in'),
+    edge('db', 'db'),
+  ],
   truncated: false,
 }
 
 describe('the graph of an object', () => {
   it('has one line between two objects, and none from one to itself', () => {
-    expect(lines(graph).map((l) => `${l.from.slice(4)}>${l.to.slice(4)} ${l.attributes.join()}`)).toEqual(['shop>stock of', 'shop>db of,spare', 'stock>db of', 'db>room in'])
+    expect(lines(graph).map((l) => `${l.from.slice(4)}>${l.to.slice(4)} ${l.attributes.join()}`)).toEqual([
+      'shop>stock of',
+      'shop>db of,spare',
+      'stock>db of',
+      'db>room in',
+    ])
   })
 
   it('stands from left to right, and no object on another', () => {
@@ -46,12 +58,19 @@ describe('the graph of an object', () => {
   })
 
   it('places the most objects that there may be in a moment', () => {
-    const many: ObjectGraph = { nodes: [node('a', 0), ...Array.from({ length: 399 }, (_, i) => node(`n${i}`, 1))], edges: Array.from({ length: 399 }, (_, i) => edge(`n${i}`, 'a')), truncated: true }
+    const many: ObjectGraph = {
+      nodes: [node('a', 0), ...Array.from({ length: 399 }, (_, i) => node(`n${i}`, 1))],
+      edges: Array.from({ length: 399 }, (_, i) => edge(`n${i}`, 'a')),
+      truncated: true,
+    }
     expect(new Set(places(many).map((p) => `${p.x} ${p.y}`)).size).toBe(400)
   })
 
   it('tells by which attributes an object is reached', () => {
-    expect(reachedBy(graph, 'c:t/db').map((r) => `${r.from.slice(4)} ${r.attribute} ${r.own}`)).toEqual(['shop of false', 'shop spare false'])
+    expect(reachedBy(graph, 'c:t/db').map((r) => `${r.from.slice(4)} ${r.attribute} ${r.own}`)).toEqual([
+      'shop of false',
+      'shop spare false',
+    ])
     expect(reachedBy(graph, 'c:t/room')).toEqual([{ from: 'c:t/db', attribute: 'in', own: false }])
     expect(reachedBy(graph, 'c:t/shop')).toEqual([])
   })

@@ -28,14 +28,24 @@ export function useAddHost(close: () => void) {
   const left = new AbortController()
   onScopeDispose(() => left.abort())
 
-  const known = useQuery({ queryKey: ['connections', session.project, 'ssh'], queryFn: () => ask(client.GET('/api/v1/connections', { params: { query: { project: session.project, limit: 500 } } })), enabled: () => session.can('connection.read') })
+  const known = useQuery({
+    queryKey: ['connections', session.project, 'ssh'],
+    queryFn: () => ask(client.GET('/api/v1/connections', { params: { query: { project: session.project, limit: 500 } } })),
+    enabled: () => session.can('connection.read'),
+  })
   const ssh = computed(() => (known.data.value?.items ?? []).filter((c) => c.type === 'ssh').map((c) => c.name))
-  const options = computed(() => [...ssh.value.map((name) => ({ value: name, label: name })), { value: fresh, label: t('objects.host.newConnection') }])
+  const options = computed(() => [
+    ...ssh.value.map((name) => ({ value: name, label: name })),
+    { value: fresh, label: t('objects.host.newConnection') },
+  ])
   watch(ssh, (names) => form.connection === fresh && !form.user && names[0] && (form.connection = names[0]), { immediate: true })
   let called = ''
-  watch(() => form.address, (address) => {
-    if (form.name === called) form.name = called = nameOf(address)
-  })
+  watch(
+    () => form.address,
+    (address) => {
+      if (form.name === called) form.name = called = nameOf(address)
+    },
+  )
 
   const query = { project: session.project }
   const object = () => `${type}/${made.value}`
@@ -50,7 +60,8 @@ export function useAddHost(close: () => void) {
       busy.value = undefined
     }
   }
-  const call = (service: string, variables: Record<string, unknown>) => callOn(session.project, service, object(), variables, t('objects.host.gaveUp'), left.signal)
+  const call = (service: string, variables: Record<string, unknown>) =>
+    callOn(session.project, service, object(), variables, t('objects.host.gaveUp'), left.signal)
 
   async function saveConnection() {
     if (form.connection !== fresh) return
@@ -60,17 +71,25 @@ export function useAddHost(close: () => void) {
     let name = stem
     for (let n = 2; taken.has(name); n++) name = `${stem}-${n}`
     const secrets: Record<string, string> = form.key.trim() ? { private_key: form.key.trimEnd() + '\n' } : { password: form.password }
-    await ask(client.PUT('/api/v1/connections/{name}', { params: { path: { name }, query, header: { 'If-Match': '"0"' } }, body: { type: 'ssh', fields: { user: form.user.trim() }, secrets } }))
+    await ask(
+      client.PUT('/api/v1/connections/{name}', {
+        params: { path: { name }, query, header: { 'If-Match': '"0"' } },
+        body: { type: 'ssh', fields: { user: form.user.trim() }, secrets },
+      }),
+    )
     await queries.invalidateQueries({ queryKey: ['connections'] })
     form.connection = name
     form.key = form.password = ''
   }
   async function saveHost() {
     const row = { name: form.name.trim() || nameOf(form.address), address: form.address.trim() }
-    if (made.value) await ask(client.PATCH('/api/v1/objects/{type}', { params: { path: { type }, query }, body: [{ id: made.value, ...row }] as never }))
+    if (made.value)
+      await ask(client.PATCH('/api/v1/objects/{type}', { params: { path: { type }, query }, body: [{ id: made.value, ...row }] as never }))
     else {
       const id = idOf(row.name)
-      const page = await ask(client.POST('/api/v1/objects/{type}', { params: { path: { type }, query }, body: [{ ...(id ? { id } : {}), ...row }] as never }))
+      const page = await ask(
+        client.POST('/api/v1/objects/{type}', { params: { path: { type }, query }, body: [{ ...(id ? { id } : {}), ...row }] as never }),
+      )
       made.value = String((page.items?.[0] as { id?: unknown } | undefined)?.id ?? id)
     }
     void queries.invalidateQueries({ queryKey: ['object-counts'] })
@@ -88,16 +107,35 @@ export function useAddHost(close: () => void) {
   const confirm = () =>
     doing(async () => {
       busy.value = 'login'
-      await ask(client.PATCH('/api/v1/objects/{type}', { params: { path: { type }, query }, body: [{ id: made.value, host_key: keys.value.map((k) => k.line).join('\n') }] as never }))
+      await ask(
+        client.PATCH('/api/v1/objects/{type}', {
+          params: { path: { type }, query },
+          body: [{ id: made.value, host_key: keys.value.map((k) => k.line).join('\n') }] as never,
+        }),
+      )
       const got = await call('host/facts/collect', { credential: `connection/${form.connection}` })
-      facts.value = t('objects.host.ready', { name: form.name, os: String(got.os ?? '–'), cpus: Number(got.cpus ?? 0), memory: Math.round(Number(got.memory_mb ?? 0) / 1024) })
+      facts.value = t('objects.host.ready', {
+        name: form.name,
+        os: String(got.os ?? '–'),
+        cpus: Number(got.cpus ?? 0),
+        memory: Math.round(Number(got.memory_mb ?? 0) / 1024),
+      })
       await queries.invalidateQueries({ queryKey: ['objects'] })
       step.value = 'script'
     })
   const run = () =>
     doing(async () => {
       busy.value = 'start'
-      const verdict = await ask(client.POST('/api/v1/calls', { body: { project: session.project, service: 'host/script/run', objects: [object()], variables: { script: form.script, credential: `connection/${form.connection}` } } }))
+      const verdict = await ask(
+        client.POST('/api/v1/calls', {
+          body: {
+            project: session.project,
+            service: 'host/script/run',
+            objects: [object()],
+            variables: { script: form.script, credential: `connection/${form.connection}` },
+          },
+        }),
+      )
       close()
       await router.push(`/runs/${verdict.run}`)
     })

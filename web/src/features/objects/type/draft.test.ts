@@ -18,9 +18,19 @@ describe('the draft of an object type', () => {
   it('becomes a type, then attributes, then what needs them', () => {
     const d = emptyDraft()
     Object.assign(d.type, { id: 'rack', title_en: 'Rack', display: 'name' })
-    expect(steps(undefined, d).map((s) => `${s.verb} ${s.of}`)).toEqual(['create object_type', 'create object_attribute', 'update object_type'])
+    expect(steps(undefined, d).map((s) => `${s.verb} ${s.of}`)).toEqual([
+      'create object_type',
+      'create object_attribute',
+      'update object_type',
+    ])
     expect(steps(undefined, d)[0]!.rows).toEqual([{ id: 'rack', paging: true, title_en: 'Rack', scope_project: 'project' }])
-    expect(steps(undefined, d)[1]!.rows[0]).toMatchObject({ id: 'rack.name', object_type: 'rack', name: 'name', type: 'string', position: 10 })
+    expect(steps(undefined, d)[1]!.rows[0]).toMatchObject({
+      id: 'rack.name',
+      object_type: 'rack',
+      name: 'name',
+      type: 'string',
+      position: 10,
+    })
     expect(steps(undefined, d)[2]!.rows).toEqual([{ id: 'rack', display: 'name' }])
   })
 
@@ -28,9 +38,17 @@ describe('the draft of an object type', () => {
     const d = emptyDraft()
     Object.assign(d.type, { id: 'rack', display: 'name' })
     const { changes, keys } = together('cmdb', steps(undefined, d))
-    expect(changes.map((c) => `${c.op} ${c.type} ${c.row.id}`)).toEqual(['create cmdb:object_type rack', 'create cmdb:object_attribute rack.name'])
+    expect(changes.map((c) => `${c.op} ${c.type} ${c.row.id}`)).toEqual([
+      'create cmdb:object_type rack',
+      'create cmdb:object_attribute rack.name',
+    ])
     expect(changes[0]!.row).toEqual({ id: 'rack', paging: true, scope_project: 'project', display: 'name' })
-    expect(placed({ keys }, d, [{ path: 'changes[1].type', message: 'a' }, { path: 'changes[0].display', message: 'b' }]).at).toEqual({ [`${keys[1]}.type`]: 'a', '.display': 'b' })
+    expect(
+      placed({ keys }, d, [
+        { path: 'changes[1].type', message: 'a' },
+        { path: 'changes[0].display', message: 'b' },
+      ]).at,
+    ).toEqual({ [`${keys[1]}.type`]: 'a', '.display': 'b' })
   })
 
   it('asks for what was changed and nothing else', () => {
@@ -38,7 +56,10 @@ describe('the draft of an object type', () => {
     d.attributes[1]!.values = 'up\ndown\nasleep'
     d.attributes[0]!.title_zh = '名称'
     d.type.description = 'A machine'
-    expect(brief(stored(), d)).toEqual(['update object_attribute [{"id":"host.name","title_zh":"名称"},{"id":"host.state","values":"up\\ndown\\nasleep"}]', 'update object_type [{"id":"host","description":"A machine"}]'])
+    expect(brief(stored(), d)).toEqual([
+      'update object_attribute [{"id":"host.name","title_zh":"名称"},{"id":"host.state","values":"up\\ndown\\nasleep"}]',
+      'update object_type [{"id":"host","description":"A machine"}]',
+    ])
     d.type.display = ''
     expect(brief(stored(), d)[1]).toContain('"display":null')
   })
@@ -63,14 +84,22 @@ describe('the draft of an object type', () => {
     const d = stored()
     d.attributes.shift()
     d.type.display = ''
-    expect(brief(stored(), d)).toEqual(['update object_type [{"id":"host","display":null}]', 'delete object_attribute [{"id":"host.name"}]'])
+    expect(brief(stored(), d)).toEqual([
+      'update object_type [{"id":"host","display":null}]',
+      'delete object_attribute [{"id":"host.name"}]',
+    ])
   })
 
   it('shows errors at the fields that the server names', () => {
     const d = stored()
     d.attributes.forEach((a) => (a.title = 'x'))
     const s = steps(stored(), d)[0]!
-    const told = placed(s, d, [{ path: '[1].values', message: 'a' }, { path: 'cmdb:object_type/host.display', message: 'b' }, { path: 'cmdb:object_attribute/host.name.name', message: 'c' }, { path: 'who knows', message: 'd' }])
+    const told = placed(s, d, [
+      { path: '[1].values', message: 'a' },
+      { path: 'cmdb:object_type/host.display', message: 'b' },
+      { path: 'cmdb:object_attribute/host.name.name', message: 'c' },
+      { path: 'who knows', message: 'd' },
+    ])
     expect(told).toEqual({ at: { 'host.state.values': 'a', '.display': 'b', 'host.name.name': 'c' }, rest: ['d'] })
     expect(placed({ ...s, keys: ['host.name'] }, d, [{ path: 'title', message: 'e' }]).at).toEqual({ 'host.name.title': 'e' })
     expect(placed({ ...s, keys: ['host.gone'] }, d, [{ path: 'name', message: 'f' }])).toEqual({ at: {}, rest: ['f'] })

@@ -12,7 +12,8 @@ export function definable(all: ObjectType[]): string[] {
 }
 
 /** Whether a type is one that people have defined, and can change. */
-export const defined = (all: ObjectType[], t: ObjectType) => definable(all).includes(t.plugin) && ![typeOfTypes, typeOfAttributes, 'history'].includes(t.type)
+export const defined = (all: ObjectType[], t: ObjectType) =>
+  definable(all).includes(t.plugin) && ![typeOfTypes, typeOfAttributes, 'history'].includes(t.type)
 
 export const kinds = ['string', 'text', 'int', 'number', 'bool', 'datetime', 'enum', 'ref', 'multiref'] as const
 export const flags = ['required', 'unique', 'observed', 'secret'] as const
@@ -20,7 +21,8 @@ const typeTexts = ['title_en', 'title_zh', 'description', 'description_zh', 'dis
 const attributeTexts = ['type', 'title', 'title_zh', 'values', 'to', 'default'] as const
 
 export type TypeDraft = Record<(typeof typeTexts)[number], string> & { id: string }
-export type AttributeDraft = Record<(typeof attributeTexts)[number], string> & Record<(typeof flags)[number], boolean> & { key: string; name: string; position: number }
+export type AttributeDraft = Record<(typeof attributeTexts)[number], string> &
+  Record<(typeof flags)[number], boolean> & { key: string; name: string; position: number }
 export interface Draft {
   type: TypeDraft
   attributes: AttributeDraft[]
@@ -41,22 +43,54 @@ function asLines(v: unknown): string {
 }
 
 export function emptyAttribute(): AttributeDraft {
-  return { key: key(), name: '', position: 0, type: 'string', title: '', title_zh: '', values: '', to: '', default: '', required: false, unique: false, observed: false, secret: false }
+  return {
+    key: key(),
+    name: '',
+    position: 0,
+    type: 'string',
+    title: '',
+    title_zh: '',
+    values: '',
+    to: '',
+    default: '',
+    required: false,
+    unique: false,
+    observed: false,
+    secret: false,
+  }
 }
 
-export const emptyDraft = (): Draft => ({ type: { id: '', title_en: '', title_zh: '', description: '', description_zh: '', display: '', scope_project: 'project', scope_environment: '' }, attributes: [{ ...emptyAttribute(), name: 'name', title: 'Name', title_zh: '名称' }] })
+export const emptyDraft = (): Draft => ({
+  type: {
+    id: '',
+    title_en: '',
+    title_zh: '',
+    description: '',
+    description_zh: '',
+    display: '',
+    scope_project: 'project',
+    scope_environment: '',
+  },
+  attributes: [{ ...emptyAttribute(), name: 'name', title: 'Name', title_zh: '名称' }],
+})
 
 /** What is stored, as it is edited. */
 export function draftOf(type: Row, attributes: Row[]): Draft {
   const at = (r: Row) => Number(r.position ?? 0)
   const sorted = [...attributes].sort((a, b) => at(a) - at(b) || compareText(str(a.name), str(b.name)))
   return {
-    type: { id: str(type.id), ...(Object.fromEntries(typeTexts.map((k) => [k, str(type[k])])) as Record<(typeof typeTexts)[number], string>) },
+    type: {
+      id: str(type.id),
+      ...(Object.fromEntries(typeTexts.map((k) => [k, str(type[k])])) as Record<(typeof typeTexts)[number], string>),
+    },
     attributes: sorted.map((r) => ({
       key: str(r.id),
       name: str(r.name),
       position: at(r),
-      ...(Object.fromEntries(attributeTexts.map((k) => [k, k === 'values' ? asLines(r[k]) : str(r[k])])) as Record<(typeof attributeTexts)[number], string>),
+      ...(Object.fromEntries(attributeTexts.map((k) => [k, k === 'values' ? asLines(r[k]) : str(r[k])])) as Record<
+        (typeof attributeTexts)[number],
+        string
+      >),
       ...(Object.fromEntries(flags.map((k) => [k, r[k] === true])) as Record<(typeof flags)[number], boolean>),
     })),
   }
@@ -93,7 +127,8 @@ function positions(before: Draft | undefined, after: Draft): boolean {
 /** What is to be asked for so that what is stored becomes what was drawn up: each step all or nothing, and each possible after those before it. */
 export function steps(before: Draft | undefined, after: Draft): Step[] {
   const out: Step[] = []
-  const step = (verb: Step['verb'], of: Step['of'], entries: [Row, string][]) => entries.length && out.push({ verb, of, rows: entries.map(([r]) => r), keys: entries.map(([, k]) => k) })
+  const step = (verb: Step['verb'], of: Step['of'], entries: [Row, string][]) =>
+    entries.length && out.push({ verb, of, rows: entries.map(([r]) => r), keys: entries.map(([, k]) => k) })
   const id = after.type.id.trim()
   const renumber = positions(before, after)
   const known = new Map((before?.attributes ?? []).map((a) => [a.key, attributeRow(id, a)]))
@@ -104,7 +139,13 @@ export function steps(before: Draft | undefined, after: Draft): Step[] {
     for (const k of typeTexts) if (k !== 'display' && after.type[k].trim()) row[k] = after.type[k].trim()
     step('create', typeOfTypes, [[row, '']])
   }
-  step('create', typeOfAttributes, after.attributes.flatMap((a, i): [Row, string][] => (known.has(a.key) ? [] : [[{ ...attributeRow(id, a), position: renumber ? place(i) : highest + place(i) }, a.key]])))
+  step(
+    'create',
+    typeOfAttributes,
+    after.attributes.flatMap((a, i): [Row, string][] =>
+      known.has(a.key) ? [] : [[{ ...attributeRow(id, a), position: renumber ? place(i) : highest + place(i) }, a.key]],
+    ),
+  )
   step(
     'update',
     typeOfAttributes,
@@ -116,9 +157,17 @@ export function steps(before: Draft | undefined, after: Draft): Step[] {
       return Object.keys(changed).length ? [[{ id: was.id, ...changed }, a.key]] : []
     }),
   )
-  const changed = Object.fromEntries(typeTexts.filter((k) => (before ? differs(before.type[k].trim(), after.type[k].trim()) : k === 'display' && after.type.display.trim())).map((k) => [k, after.type[k].trim() || null]))
+  const changed = Object.fromEntries(
+    typeTexts
+      .filter((k) => (before ? differs(before.type[k].trim(), after.type[k].trim()) : k === 'display' && after.type.display.trim()))
+      .map((k) => [k, after.type[k].trim() || null]),
+  )
   if (Object.keys(changed).length) step('update', typeOfTypes, [[{ id, ...changed }, '']])
-  step('delete', typeOfAttributes, [...known].filter(([k]) => !after.attributes.some((a) => a.key === k)).map(([k, row]): [Row, string] => [{ id: row.id }, k]))
+  step(
+    'delete',
+    typeOfAttributes,
+    [...known].filter(([k]) => !after.attributes.some((a) => a.key === k)).map(([k, row]): [Row, string] => [{ id: row.id }, k]),
+  )
   return out
 }
 
@@ -139,7 +188,11 @@ export function together(plugin: string, todo: Step[]): { changes: { op: Step['v
 }
 
 /** Errors by the field that they are about, key.field, and those that are about none. */
-export function placed(step: Pick<Step, 'keys'>, draft: Draft, fields: { path: string; message: string }[]): { at: Record<string, string>; rest: string[] } {
+export function placed(
+  step: Pick<Step, 'keys'>,
+  draft: Draft,
+  fields: { path: string; message: string }[],
+): { at: Record<string, string>; rest: string[] } {
   const at: Record<string, string> = {}
   const rest: string[] = []
   for (const f of fields) {

@@ -12,7 +12,17 @@ export function useCount(type: string, attribute?: string) {
   const { n: number } = useI18n()
   const query = useQuery({
     queryKey: ['objects', session.project, type, 'count', attribute ?? ''],
-    queryFn: () => ask(client.POST('/api/v1/objects/{type}/query', { params: { path: { type }, query: { project: session.project } }, body: { fields: ['id'], limit: most, additionalFilters: attribute ? [{ attrName: attribute, op: 'isnot', condition: null }] : [] } })),
+    queryFn: () =>
+      ask(
+        client.POST('/api/v1/objects/{type}/query', {
+          params: { path: { type }, query: { project: session.project } },
+          body: {
+            fields: ['id'],
+            limit: most,
+            additionalFilters: attribute ? [{ attrName: attribute, op: 'isnot', condition: null }] : [],
+          },
+        }),
+      ),
     staleTime: 0,
   })
   const n = computed(() => query.data.value?.items?.length ?? 0)

@@ -10,8 +10,13 @@ const project = 'default'
 
 async function all(plugin: string, type: string, attr: string, value: string): Promise<Row[]> {
   const rows: Row[] = []
-  for (let after: string | undefined; ; ) {
-    const page = await ask(client.POST('/api/v1/objects/{type}/query', { params: { path: { type: `${plugin}:${type}` }, query: { project } }, body: { limit: 200, after, additionalFilters: [{ attrName: attr, op: 'eq', condition: value }] } }))
+  for (let after: string | undefined; ;) {
+    const page = await ask(
+      client.POST('/api/v1/objects/{type}/query', {
+        params: { path: { type: `${plugin}:${type}` }, query: { project } },
+        body: { limit: 200, after, additionalFilters: [{ attrName: attr, op: 'eq', condition: value }] },
+      }),
+    )
     rows.push(...((page.items ?? []) as Row[]))
     if (!page.next) return rows
     after = page.next
@@ -30,7 +35,14 @@ export function useTypeDraft(plugin: Ref<string>, name: Ref<string | undefined>)
   const draft = reactive<Draft>(emptyDraft())
   const before = shallowRef<Draft>()
   const errors = ref<{ at: Record<string, string>; rest: string[] }>({ at: {}, rest: [] })
-  const query = useQuery({ queryKey: computed(() => ['objects', project, 'definition', plugin.value, name.value]), queryFn: () => read(plugin.value, name.value!), enabled: computed(() => !!name.value), staleTime: 0, refetchOnWindowFocus: false, retry: false })
+  const query = useQuery({
+    queryKey: computed(() => ['objects', project, 'definition', plugin.value, name.value]),
+    queryFn: () => read(plugin.value, name.value!),
+    enabled: computed(() => !!name.value),
+    staleTime: 0,
+    refetchOnWindowFocus: false,
+    retry: false,
+  })
 
   function reset() {
     Object.assign(draft, copy(before.value ?? emptyDraft()))
@@ -67,11 +79,22 @@ export function useTypeDraft(plugin: Ref<string>, name: Ref<string | undefined>)
       before.value = await read(plugin.value, draft.type.id.trim())
       reset()
     },
-    onSettled: () => Promise.all([queries.invalidateQueries({ queryKey: ['object-types'] }), queries.invalidateQueries({ queryKey: ['objects'] }), queries.invalidateQueries({ queryKey: ['audit'] })]),
+    onSettled: () =>
+      Promise.all([
+        queries.invalidateQueries({ queryKey: ['object-types'] }),
+        queries.invalidateQueries({ queryKey: ['objects'] }),
+        queries.invalidateQueries({ queryKey: ['audit'] }),
+      ]),
   })
   const remove = useMutation({
-    mutationFn: () => ask(client.DELETE('/api/v1/objects/{type}/{id}', { params: { path: { type: `${plugin.value}:${typeOfTypes}`, id: before.value!.type.id }, query: { project } } })),
-    onSuccess: () => Promise.all([queries.invalidateQueries({ queryKey: ['object-types'] }), queries.invalidateQueries({ queryKey: ['objects'] })]),
+    mutationFn: () =>
+      ask(
+        client.DELETE('/api/v1/objects/{type}/{id}', {
+          params: { path: { type: `${plugin.value}:${typeOfTypes}`, id: before.value!.type.id }, query: { project } },
+        }),
+      ),
+    onSuccess: () =>
+      Promise.all([queries.invalidateQueries({ queryKey: ['object-types'] }), queries.invalidateQueries({ queryKey: ['objects'] })]),
   })
   return { query, draft, before, dirty, errors, save, remove, reset }
 }
