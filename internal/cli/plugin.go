@@ -101,7 +101,7 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 	if quiet(); err != nil {
 		return a.left(ctx, v.Run, err)
 	}
-	var jobs client.PageOfDispatchStep
+	var jobs client.PageOfDispatchJobState
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs); err != nil {
 		return err
 	}

@@ -138,13 +138,14 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err := p.versions.Number(ctx); err != nil {
 		return nil, err
 	}
-	tasks.Seen, tasks.Able = p.runs.Seen, p.identity.MayCompleteTasks
+	tasks.Seen, tasks.Person, tasks.People = p.runs.Seen, p.identity.Person, p.identity.People
 	p.engine, err = durable.Open(ctx, p.host(s))
 	if err != nil {
 		return nil, err
 	}
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs,
-		Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, Still: p.identity.Still, Log: s.Log})
+		Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, InSight: p.runs.InSight,
+		Still: p.identity.Still, Log: s.Log})
 	p.versions.Attach(p.engine)
 	p.runs.Attach(p.engine, p.door)
 	p.objects.Attach(p.runs.Door())

@@ -57,6 +57,7 @@ type Door interface {
 	Held(ctx context.Context, q db.Querier, run int64, claims []control.Claim) (map[string]int64, error)
 	Mandate(ctx context.Context, run int64) (control.Mandate, error)
 	Claimed(ctx context.Context, q db.Querier, run int64) ([]string, error)
+	Told(ctx context.Context, locks []*control.Lock) ([]*control.Lock, error)
 }
 
 // Deps is what the service needs.

@@ -45,7 +45,7 @@ func watchRun(t *rapid.T, s *Service, run int64) {
 	w, stop := s.Watch(state.Key(run))
 	defer stop()
 	jobs := map[int64]*record.Job{}
-	known, touched := map[string]Step{}, map[string]bool{}
+	known, touched := map[string]JobState{}, map[string]bool{}
 	do := func(fn func(tx *db.Tx) error) {
 		if err := s.DB.Do(ctx, fn); err != nil {
 			t.Fatal(err)
@@ -117,11 +117,11 @@ func watchRun(t *rapid.T, s *Service, run int64) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[string]Step{}
+			want := map[string]JobState{}
 			for _, step := range all {
 				want[step.Job] = step
 			}
-			if diff := cmp.Diff(want, known, cmpopts.IgnoreUnexported(Step{}), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(want, known, cmpopts.IgnoreUnexported(JobState{}), cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
 		},

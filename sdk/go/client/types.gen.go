@@ -795,7 +795,7 @@ type ControlBlocker struct {
 	Mode   ControlBlockerMode `json:"mode"`
 	Object string             `json:"object"`
 
-	// Run Absent where it is a run of another project
+	// Run Absent where it is a run of another project, or one that you may not see
 	Run     string    `json:"run,omitempty"`
 	Since   time.Time `json:"since"`
 	Subject string    `json:"subject,omitempty"`
@@ -832,10 +832,10 @@ type ControlLock struct {
 	Mode    ControlLockMode `json:"mode"`
 	Object  string          `json:"object"`
 
-	// Run Engine key, decimal digits
-	Run     string    `json:"run"`
+	// Run Absent where it is a run that you may not see
+	Run     string    `json:"run,omitempty"`
 	Since   time.Time `json:"since"`
-	Subject string    `json:"subject"`
+	Subject string    `json:"subject,omitempty"`
 }
 
 // ControlLockMode defines model for ControlLock.Mode.
@@ -1082,6 +1082,23 @@ type DispatchHit struct {
 	Time   time.Time `json:"time"`
 }
 
+// DispatchJobState defines model for DispatchJobState.
+type DispatchJobState struct {
+	Element  string                  `json:"element"`
+	Job      string                  `json:"job"`
+	Progress map[string]WireProgress `json:"progress,omitempty"`
+	Round    int64                   `json:"round"`
+	Rows     []DispatchRow           `json:"rows"`
+	Service  string                  `json:"service"`
+	Tries    int64                   `json:"tries"`
+
+	// Version Version of the plugin that was asked
+	Version string `json:"version"`
+
+	// Waits What stands against its claims: who holds it, and who came first
+	Waits []ControlLock `json:"waits,omitempty"`
+}
+
 // DispatchLost defines model for DispatchLost.
 type DispatchLost struct {
 	// Bytes How many bytes are missing; of damaged output, how many cannot be read
@@ -1150,23 +1167,6 @@ type DispatchRowView struct {
 
 	// Said What the plugin says it is doing
 	Said string `json:"said,omitempty"`
-}
-
-// DispatchStep defines model for DispatchStep.
-type DispatchStep struct {
-	Element  string                  `json:"element"`
-	Job      string                  `json:"job"`
-	Progress map[string]WireProgress `json:"progress,omitempty"`
-	Round    int64                   `json:"round"`
-	Rows     []DispatchRow           `json:"rows"`
-	Service  string                  `json:"service"`
-	Tries    int64                   `json:"tries"`
-
-	// Version Version of the plugin that was asked
-	Version string `json:"version"`
-
-	// Waits What stands against its claims: who holds it, and who came first
-	Waits []ControlLock `json:"waits,omitempty"`
 }
 
 // ErrorModel defines model for ErrorModel.
@@ -1759,19 +1759,19 @@ type PageOfDispatchHit struct {
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfDispatchPiece defines model for PageOfDispatchPiece.
-type PageOfDispatchPiece struct {
+// PageOfDispatchJobState defines model for PageOfDispatchJobState.
+type PageOfDispatchJobState struct {
 	// Items The rows of this page
-	Items []DispatchPiece `json:"items"`
+	Items []DispatchJobState `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfDispatchStep defines model for PageOfDispatchStep.
-type PageOfDispatchStep struct {
+// PageOfDispatchPiece defines model for PageOfDispatchPiece.
+type PageOfDispatchPiece struct {
 	// Items The rows of this page
-	Items []DispatchStep `json:"items"`
+	Items []DispatchPiece `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -2543,7 +2543,7 @@ type ProcessSummary struct {
 	States map[string]int64 `json:"states"`
 	Total  int64            `json:"total"`
 
-	// Waiting Open tasks of people
+	// Waiting Open tasks of people in these runs
 	Waiting int64 `json:"waiting"`
 }
 
@@ -3107,9 +3107,12 @@ type WorklistTask struct {
 	Groups []string `json:"groups,omitempty"`
 
 	// Key Engine key, decimal digits
-	Key         string `json:"key"`
-	Name        string `json:"name"`
-	ObjectCount int64  `json:"objectCount,omitempty"`
+	Key  string `json:"key"`
+	Name string `json:"name"`
+
+	// Nobody None of those who are asked may see and complete it; told where the tasks of one run are asked for
+	Nobody      bool  `json:"nobody,omitempty"`
+	ObjectCount int64 `json:"objectCount,omitempty"`
 
 	// Objects What the run acts on, the first five
 	Objects []string `json:"objects,omitempty"`

@@ -1983,7 +1983,7 @@ export interface components {
             /** @enum {string} */
             mode: "exclusive" | "shared";
             object: string;
-            /** @description Absent where it is a run of another project */
+            /** @description Absent where it is a run of another project, or one that you may not see */
             run?: string;
             /** Format: date-time */
             since: string;
@@ -2010,11 +2010,11 @@ export interface components {
             /** @enum {string} */
             mode: "exclusive" | "shared";
             object: string;
-            /** @description Engine key, decimal digits */
-            run: string;
+            /** @description Absent where it is a run that you may not see */
+            run?: string;
             /** Format: date-time */
             since: string;
-            subject: string;
+            subject?: string;
         };
         ControlPlanned: {
             /** @description The same rows by the batch in which they come */
@@ -2044,7 +2044,7 @@ export interface components {
         };
         ControlStep: {
             code?: string;
-            /** @description Who stands against it first, where that is a run that may be told */
+            /** @description Who stands against it first, where that is a run of the project; without its number where you may not see it */
             holder?: components["schemas"]["ControlLock"];
             name: string;
             /**
@@ -2309,7 +2309,7 @@ export interface components {
             /** @description What the plugin says it is doing */
             said?: string;
         };
-        DispatchStep: {
+        DispatchJobState: {
             element: string;
             job: string;
             progress?: {
@@ -2841,9 +2841,9 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
-        PageOfDispatchStep: {
+        PageOfDispatchJobState: {
             /** @description The rows of this page */
-            items: components["schemas"]["DispatchStep"][] | null;
+            items: components["schemas"]["DispatchJobState"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -3499,7 +3499,7 @@ export interface components {
             total: number;
             /**
              * Format: int64
-             * @description Open tasks of people
+             * @description Open tasks of people in these runs
              */
             waiting: number;
         };
@@ -4023,6 +4023,8 @@ export interface components {
             /** @description Engine key, decimal digits */
             key: string;
             name: string;
+            /** @description None of those who are asked may see and complete it; told where the tasks of one run are asked for */
+            nobody?: boolean;
             /** Format: int64 */
             objectCount?: number;
             /** @description What the run acts on, the first five */
@@ -7301,7 +7303,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfDispatchStep"];
+                    "application/json": components["schemas"]["PageOfDispatchJobState"];
                 };
             };
             /** @description Error */

@@ -243,6 +243,14 @@ func StoreAnswer(tx *db.Tx, job int64, c *Chunk, rows []*Row) (bool, error) {
 	return true, nil
 }
 
+// InCall reports whether a row is one of a call, as things stand now.
+func InCall(ctx context.Context, q db.Querier, job int64, c *Chunk, object string) (bool, error) {
+	var n int
+	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM dispatch_row WHERE job = ? AND object = ? AND round = ? AND chunk = ?",
+		job, object, c.Round, c.Number).Scan(&n)
+	return n > 0, err
+}
+
 // MarkSent notes that a plugin may have got a chunk.
 func MarkSent(tx *db.Tx, job int64, c *Chunk) error {
 	_, err := tx.Exec("UPDATE dispatch_chunk SET sent = 1, deadline = ? WHERE job = ? AND round = ? AND chunk = ?",
