@@ -148,6 +148,8 @@ type Door struct {
 	queue  queue
 	gate   gate
 	line   *line
+	stop   stopped
+	claims db.Marks // runs that hold something, or wait for it
 }
 
 // New makes the door over a migrated database.
@@ -161,7 +163,7 @@ func New(d Deps) *Door {
 	if d.InSight == nil {
 		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
-	return &Door{Deps: d, line: newLine()}
+	return &Door{Deps: d, line: newLine(), claims: db.Marks{Load: countClaims}}
 }
 
 // Admit decides on a request and, where it may, starts the run: verdict, locks,

@@ -122,7 +122,7 @@ func (stopCheck) judge(ctx context.Context, d *Door, q db.Querier, _ *candidate)
 	if d.byFile() {
 		return stepOf(d.errByFile(), NextAsk)
 	}
-	s, err := readStop(ctx, q)
+	s, err := d.stop.read(ctx, q)
 	if err == nil && s.Active {
 		err = errs.New(errs.Locked, "control.stopped", "%s has stopped all starts since %s: %s",
 			s.Subject, s.Since.Format(time.RFC3339), s.Reason).With("by", s.Subject)

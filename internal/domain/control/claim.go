@@ -177,6 +177,7 @@ func (d *Door) grant(tx *db.Tx, h Holder, claims []Claim) error {
 	if err != nil {
 		return err
 	}
+	d.claims.Add(h.Run)
 	now := d.Clock.Now()
 	for _, c := range claims {
 		since, keep := now, false
@@ -257,6 +258,10 @@ func (d *Door) Release(tx *db.Tx, run int64) error {
 		return err
 	}
 	tx.AfterCommit(d.line.ended)
+	if !d.claims.May(tx, run) {
+		return nil
+	}
+	d.claims.Gone(tx, run)
 	objects, err := d.Claimed(context.Background(), tx, run)
 	if err != nil || len(objects) == 0 {
 		return err

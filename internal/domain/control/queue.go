@@ -97,6 +97,7 @@ func (d *Door) queueUp(tx *db.Tx, h Holder, ticket int64, claims []Claim) error 
 		return err
 	}
 	for _, c := range claims {
+		d.claims.Add(h.Run)
 		if err := tx.Upsert("control_wait", 2, []string{"object", "ticket", "run", "job", "project", "subject", "mode", "since", "expires"},
 			c.Object, ticket, h.Run, h.Job, h.Project, h.Subject, string(c.Mode), clock.Micros(now), clock.Micros(now.Add(LeaseFor))); err != nil {
 			return err

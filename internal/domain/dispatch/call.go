@@ -125,7 +125,7 @@ func (s *Service) prepared(ctx context.Context, t *task, chunks []*record.Chunk)
 func (s *Service) store(ctx context.Context, t *task, a *kept) ([]*record.Row, error) {
 	stored := false
 	err := s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) (err error) {
-		stored, err = record.StoreAnswer(tx, keyOf(t.Job), a.chunk, a.rows)
+		stored, err = s.Records.StoreAnswer(tx, int64(t.Job.Run), keyOf(t.Job), a.chunk, a.rows)
 		return err
 	})
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk, resume
 		if err := s.hold(ctx, tx, t, c); err != nil || c.Sent {
 			return err
 		}
-		return record.MarkSent(tx, keyOf(t.Job), c)
+		return s.Records.MarkSent(tx, int64(t.Job.Run), keyOf(t.Job), c)
 	})
 	c.Sent = c.Sent || err == nil
 	if resumed && ctx.Err() != nil {

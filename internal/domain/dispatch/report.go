@@ -127,7 +127,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	if len(rows) > 0 {
 		err = s.DB.Do(ctx, func(tx *db.Tx) error {
 			var err error
-			stored, err = record.StoreAnswer(tx, r.ID, c, rows)
+			stored, err = s.Records.StoreAnswer(tx, r.Run, r.ID, c, rows)
 			return err
 		})
 	}

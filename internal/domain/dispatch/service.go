@@ -87,6 +87,7 @@ type Deps struct {
 type Service struct {
 	Deps
 	Gifts     gift.Store
+	Records   *record.Calls
 	writer    outcome.Writer
 	engine    Engine
 	door      Door
@@ -128,7 +129,7 @@ func New(d Deps) *Service {
 	if d.InSight == nil {
 		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
-	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log},
+	return &Service{Deps: d, Records: record.NewCalls(), writer: outcome.Writer{Objects: d.Objects, Log: d.Log},
 		slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)),
 		jobs: map[state.Key]*running{}, ofRun: map[state.Key]map[state.Key]*running{}, progress: output.NewProgress()}
 }

@@ -109,6 +109,7 @@ type List struct {
 	db     *db.DB
 	audit  *audit.Log
 	runs   Completer
+	of     db.Marks // runs with tasks
 }
 
 // New makes the inbox over a migrated database; Attach connects it to the runs.
@@ -116,7 +117,8 @@ func New(d *db.DB, a *audit.Log, b *bus.Bus, c clock.Clock) *List {
 	all := func(context.Context, string, string, string) (string, []any) { return "", nil }
 	return &List{db: d, audit: a, Bus: b, Clock: c, Seen: all,
 		Person: func(context.Context, string) (identity.Subject, bool, error) { return identity.Subject{}, false, nil },
-		People: func(context.Context, []string, []string) ([]identity.Subject, error) { return nil, nil }}
+		People: func(context.Context, []string, []string) ([]identity.Subject, error) { return nil, nil },
+		of:     db.Marks{Load: "SELECT run, COUNT(*) FROM worklist_task GROUP BY run"}}
 }
 
 // Attach connects the inbox to what completes tasks.
@@ -124,6 +126,7 @@ func (l *List) Attach(c Completer) { l.runs = c }
 
 // Put adds a task in the write of the step that created it.
 func (l *List) Put(tx *db.Tx, t Task) error {
+	l.of.Add(int64(t.Run))
 	t.People = slices.Concat(t.Groups, t.Users)
 	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project",
 		"node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "follow_up", "verdict"},
@@ -140,6 +143,10 @@ func (l *List) Drop(tx *db.Tx, task int64) error {
 
 // DropRun removes the tasks of a run that has ended.
 func (l *List) DropRun(tx *db.Tx, run int64) error {
+	if !l.of.May(tx, run) {
+		return nil
+	}
+	l.of.Gone(tx, run)
 	_, err := tx.Exec("DELETE FROM worklist_task WHERE run = ?", run)
 	return err
 }

@@ -287,6 +287,9 @@ func (e ProcessCallOnFailure) Valid() bool {
 const (
 	IncidentRetry  ProcessDecisionVerb = "incident.retry"
 	IncidentSkip   ProcessDecisionVerb = "incident.skip"
+	JobComplete    ProcessDecisionVerb = "job.complete"
+	JobError       ProcessDecisionVerb = "job.error"
+	JobFail        ProcessDecisionVerb = "job.fail"
 	MessagePublish ProcessDecisionVerb = "message.publish"
 	RunCancel      ProcessDecisionVerb = "run.cancel"
 	RunFail        ProcessDecisionVerb = "run.fail"
@@ -301,6 +304,12 @@ func (e ProcessDecisionVerb) Valid() bool {
 	case IncidentRetry:
 		return true
 	case IncidentSkip:
+		return true
+	case JobComplete:
+		return true
+	case JobError:
+		return true
+	case JobFail:
 		return true
 	case MessagePublish:
 		return true
@@ -2264,11 +2273,17 @@ type ProcessDecision struct {
 	Element string `json:"element,omitempty"`
 
 	// Name Name of that step, or of the message or signal
-	Name   string              `json:"name,omitempty"`
-	Reason string              `json:"reason,omitempty"`
-	Time   time.Time           `json:"time"`
-	Verb   ProcessDecisionVerb `json:"verb"`
-	Who    string              `json:"who"`
+	Name   string    `json:"name,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Time   time.Time `json:"time"`
+
+	// Token Id of the API token of a worker, where he came with one
+	Token string              `json:"token,omitempty"`
+	Verb  ProcessDecisionVerb `json:"verb"`
+	Who   string              `json:"who"`
+
+	// Worker What the worker of a job called itself
+	Worker string `json:"worker,omitempty"`
 }
 
 // ProcessDecisionVerb defines model for ProcessDecision.Verb.

@@ -3233,9 +3233,13 @@ export interface components {
             reason?: string;
             /** Format: date-time */
             time: string;
+            /** @description Id of the API token of a worker, where he came with one */
+            token?: string;
             /** @enum {string} */
-            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip" | "message.publish" | "signal.publish";
+            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip" | "message.publish" | "signal.publish" | "job.complete" | "job.fail" | "job.error";
             who: string;
+            /** @description What the worker of a job called itself */
+            worker?: string;
         };
         ProcessDefinition: {
             /** Format: date-time */
