@@ -819,7 +819,8 @@ func installations() map[string]string {
 		"object_origin": mine, "object_ref": mine, "object_row": mine, "object_step": mine, "object_unique": mine, "object_value": mine,
 		"object_writer":   "of a process of a plugin",
 		"process_element": part, "process_incident_past": part, "message_chain": part,
-		"message_fresh": part, "message_target": part, "message_taken": part, "plugin_instance": whole, "plugin_release": whole,
+		"message_fresh": part, "message_target": part, "message_taken": part,
+		"plugin_instance": whole, "plugin_place": whole, "plugin_release": whole,
 	}
 }
 

@@ -42,7 +42,8 @@ func (a *app) pluginCmd() *cobra.Command {
 			"other plugins require it, or their types refer to its objects." + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error { return a.removePlugin(c.Context(), args[0]) },
 	}
-	return command.Group("plugin", "Plugins and their services", list, call, remove)
+	return command.Group("plugin", "Plugins and their services", list, call, remove,
+		a.instanceCmd(), a.pluginVersionCmd(), a.pluginSettingCmd())
 }
 
 func (a *app) removePlugin(ctx context.Context, name string) error {
@@ -100,7 +101,7 @@ func (a *app) call(ctx context.Context, service string, vars map[string]any, obj
 	if quiet(); err != nil {
 		return a.left(ctx, v.Run, err)
 	}
-	var jobs client.PageOfDispatchStep
+	var jobs client.PageOfDispatchJobState
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs); err != nil {
 		return err
 	}

@@ -316,6 +316,9 @@ func (a *app) conclude(ctx context.Context, api *client.Client, r client.Process
 		fmt.Fprintf(w, "run %s waits for a person\n", r.Key)
 		for _, t := range tasks.Items {
 			fmt.Fprintf(w, "\n  task: %s\n    sextant task complete %s --var name=value\n", t.Name, t.Key)
+			if t.Nobody {
+				fmt.Fprintf(w, "    none of those who are asked (%s) may see and complete it: sextant task delegate %s --to NAME\n", people(t), t.Key)
+			}
 		}
 		for _, i := range incidents.Items {
 			fmt.Fprintf(w, "\n  %s: %s\n    sextant incident retry %s [--input name=value]\n    sextant incident skip %s --reason \"…\"\n",

@@ -45,7 +45,7 @@ func (a *app) logs(ctx context.Context, run string, o logOptions) error {
 	if err != nil {
 		return err
 	}
-	var jobs client.PageOfDispatchStep
+	var jobs client.PageOfDispatchJobState
 	if err := api.Call(ctx, "GET", "/api/v1/runs/"+url.PathEscape(run)+"/jobs", nil, &jobs); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ type logView struct {
 	gaps    []client.DispatchPiece // that follow each other and are not told yet
 }
 
-func (l *logView) under(j client.DispatchStep, object string) {
+func (l *logView) under(j client.DispatchJobState, object string) {
 	if head := fmt.Sprintf("── %s · %s\n", j.Element, object); head != l.head && object != "" {
 		l.print(head)
 		l.head = head
@@ -95,7 +95,7 @@ func (l *logView) print(line string) {
 	l.newline = ""
 }
 
-func (l *logView) read(ctx context.Context, j client.DispatchStep) error {
+func (l *logView) read(ctx context.Context, j client.DispatchJobState) error {
 	last := ""
 	if l.o.last > 0 {
 		last = strconv.Itoa(l.o.last)
@@ -122,7 +122,7 @@ func (l *logView) read(ctx context.Context, j client.DispatchStep) error {
 }
 
 // missing tells the gaps that followed each other, one for each row.
-func (l *logView) missing(j client.DispatchStep) {
+func (l *logView) missing(j client.DispatchJobState) {
 	for _, g := range l.gaps {
 		l.under(j, g.Object)
 		l.print(lostLine(g.Lost))
@@ -130,7 +130,7 @@ func (l *logView) missing(j client.DispatchStep) {
 	l.gaps = nil
 }
 
-func (l *logView) piece(j client.DispatchStep, p client.DispatchPiece) {
+func (l *logView) piece(j client.DispatchJobState, p client.DispatchPiece) {
 	if p.Lost.Reason != "" {
 		i := slices.IndexFunc(l.gaps, func(g client.DispatchPiece) bool { return g.Object == p.Object })
 		if i < 0 {
@@ -151,7 +151,7 @@ func (l *logView) piece(j client.DispatchStep, p client.DispatchPiece) {
 	}
 }
 
-func (l *logView) find(ctx context.Context, j client.DispatchStep) error {
+func (l *logView) find(ctx context.Context, j client.DispatchJobState) error {
 	l.head = ""
 	for after := ""; ; {
 		var page client.PageOfDispatchHit

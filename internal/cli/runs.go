@@ -95,7 +95,7 @@ func (a *app) showRun(ctx context.Context, run string) error {
 	path := "/api/v1/runs/" + url.PathEscape(run)
 	var r client.ProcessRun
 	var steps client.PageOfProcessStep
-	var jobs client.PageOfDispatchStep
+	var jobs client.PageOfDispatchJobState
 	for suffix, into := range map[string]any{"": &r, "/steps": &steps, "/jobs": &jobs} {
 		if err := api.Call(ctx, "GET", path+suffix, nil, into); err != nil {
 			return err
@@ -105,7 +105,7 @@ func (a *app) showRun(ctx context.Context, run string) error {
 		fmt.Fprintf(w, "run %s\t%s v%d\t%s %s\tby %s\n", r.Key, r.Process, r.Version, r.State, r.Code, r.Subject)
 		showCalls(w, r)
 		fmt.Fprintln(w)
-		rows := map[string]client.DispatchStep{}
+		rows := map[string]client.DispatchJobState{}
 		for _, j := range jobs.Items {
 			rows[j.Job] = j
 		}
@@ -118,7 +118,7 @@ func (a *app) showRun(ctx context.Context, run string) error {
 	})
 }
 
-func (a *app) showStep(w io.Writer, s client.ProcessStep, job client.DispatchStep) {
+func (a *app) showStep(w io.Writer, s client.ProcessStep, job client.DispatchJobState) {
 	name := s.Name
 	if name == "" {
 		name = s.Element

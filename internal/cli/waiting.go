@@ -76,7 +76,7 @@ func blockers(all []client.ControlBlocker) string {
 			named = append(named, fmt.Sprintf("and %d more", len(all)-i))
 			break
 		}
-		who := "a run of another project"
+		who := "a run that you may not see"
 		if b.Run != "" {
 			who = "run " + b.Run
 		}

@@ -155,6 +155,9 @@ func TestEventsAreOfTheirTypes(t *testing.T) {
 		news()
 	}
 	cancel(run)
+	for _, turn := range []string{"disable", "enable"} {
+		p.Must("POST", "/api/v1/plugins/odd/versions/1.0.0/"+turn, map[string]any{}, nil)
+	}
 	connected(t, p, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) })
 	for gather(); len(seen["sextant.plugin.reached.v1"]) == 0; gather() {
 		news()

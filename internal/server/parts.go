@@ -101,6 +101,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum,
 		Remember: time.Duration(s.Config.Retention.Idempotency) * day, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
+	settings.Check = p.registry.CheckSetting
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
 	tasks := worklist.New(d, trail, p.bus, c)
@@ -137,22 +138,23 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	if err := p.versions.Number(ctx); err != nil {
 		return nil, err
 	}
-	tasks.Seen, tasks.Able = p.runs.Seen, p.identity.MayCompleteTasks
+	tasks.Seen, tasks.Person, tasks.People = p.runs.Seen, p.identity.Person, p.identity.People
 	p.engine, err = durable.Open(ctx, p.host(s))
 	if err != nil {
 		return nil, err
 	}
 	p.door = control.New(control.Deps{DB: d, Clock: c, Audit: trail, Bus: p.bus, Objects: p.objects, Starter: p.runs,
-		Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, Still: p.identity.Still, Log: s.Log})
+		Planner: planner, Seal: settings.SealFor, StopFile: s.folder.path("STOP"), Seen: p.runs.Seen, InSight: p.runs.InSight,
+		Still: p.identity.Still, Log: s.Log})
 	p.versions.Attach(p.engine)
 	p.runs.Attach(p.engine, p.door)
 	p.objects.Attach(p.runs.Door())
 	p.messages.Attach(p.runs, p.door)
 	p.decision.Attach(p.engine)
 	p.watch(s)
-	fronts := &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin}
 	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings,
-		files, p.registry, p.remote, fronts, p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
+		files, p.registry, p.remote,
+		p.plugins(s, settings), p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
 	}
 	p.decision.Routes(p.api, p.runs)
@@ -168,10 +170,34 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 // watch makes what connects plugins from elsewhere and sees after the health of all.
 func (p *parts) watch(s *Server) {
 	p.remote = &plugin.Remote{Registry: p.registry, Router: p.router, Tokens: p.identity,
-		Box: p.box, Audit: p.audit, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
+		Box: p.box, Audit: p.audit, Plain: s.Config.TLS.Insecure, Reserved: isBuiltin, Use: use{p.objects, p.dispatch}}
 	p.registry.Health = &plugin.Health{Registry: p.registry, Router: p.router,
 		Clock: s.Clock, DB: s.db, Audit: p.audit, Bus: p.bus, Log: s.Log}
 	p.router.Unreached = func(string) { p.registry.Health.Poke() }
+}
+
+// fronts are what the border offers of plugins besides their list.
+type fronts struct {
+	ui       *plugin.UI
+	streams  *plugin.Streams
+	versions *plugin.Versions
+	settings *plugin.Settings
+}
+
+// Routes adds the endpoints.
+func (f fronts) Routes(a *api.API) {
+	f.ui.Routes(a)
+	f.streams.Routes(a)
+	f.versions.Routes(a)
+	f.settings.Routes(a)
+}
+
+func (p *parts) plugins(s *Server, settings *setting.Service) fronts {
+	return fronts{ui: &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin},
+		streams: &plugin.Streams{Registry: p.registry, Router: p.router, Clock: p.clock},
+		versions: &plugin.Versions{Registry: p.registry, DB: s.db, Audit: p.audit, Bus: p.bus,
+			Use: use{p.objects, p.dispatch}},
+		settings: &plugin.Settings{Registry: p.registry, Values: settings}}
 }
 
 // host is what the engine needs.

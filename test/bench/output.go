@@ -106,7 +106,7 @@ func spoken(dir string, at *sshtest.Server, want string) (float64, error) {
 		return 0, err
 	}
 	took := time.Since(begin)
-	var jobs client.PageOfDispatchStep
+	var jobs client.PageOfDispatchJobState
 	if err := p.Call(ctx, "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs); err != nil {
 		return 0, err
 	}

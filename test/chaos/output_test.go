@@ -36,7 +36,7 @@ func TestOutputIsKeptWholeThroughKills(t *testing.T) {
 	if r := w.ended(v.Run); r.State != "completed" {
 		t.Fatalf("the run is %s", r.State)
 	}
-	var jobs client.PageOfDispatchStep
+	var jobs client.PageOfDispatchJobState
 	w.must(w.Call(t.Context(), "GET", "/api/v1/runs/"+v.Run+"/jobs", nil, &jobs))
 	got,
 		err := w.Download(t.Context(),

@@ -602,7 +602,7 @@ func TestWhoLetsARunGoOnNeedsTheRightOnWhatComes(t *testing.T) {
 	run = w.Run(platform.Request{Process: "p", Objects: []string{"cmdb:box/clean"}})
 	complete = "/api/v1/tasks/" + task(t, w.Platform, run, "Ask") + "/complete"
 	for _, given := range []string{"connection/prodlab", "connection/prodlab#password",
-		"use connection/prodlab here", `{"$secret": "connection/prodlab#password"}`} {
+		`{"$secret": "connection/prodlab#password"}`} {
 		err := w.dev.Call(t.Context(), "POST", complete, map[string]any{"variables": map[string]any{"note": given}}, nil)
 		var e *client.Error
 		if !errors.As(err, &e) || e.Status != 404 {
@@ -610,7 +610,7 @@ func TestWhoLetsARunGoOnNeedsTheRightOnWhatComes(t *testing.T) {
 		}
 	}
 	if err := w.dev.Call(t.Context(), "POST", complete,
-		map[string]any{"variables": map[string]any{"note": "use connection/lab or connection/nothing"}}, nil); err != nil {
+		map[string]any{"variables": map[string]any{"note": "use connection/prodlab or connection/nothing"}}, nil); err != nil {
 		t.Error(err)
 	}
 }

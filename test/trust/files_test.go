@@ -69,7 +69,8 @@ func TestFilesAndSecrets(t *testing.T) {
 		for _, path := range []string{"/.git/config", "/.git/HEAD", "/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/metrics",
 			"/swagger", "/sextant.db", "/sextant.yaml", "/keys/master.key", "/data/", "/docs/", "/assets/", "/backup.tar.gz", "/.env", "/go.mod"} {
 			a := h.ask(t, request{method: "GET", path: path})
-			if a.status != 404 && !strings.HasPrefix(a.body, "<!doctype html>") ||
+			routes := path == "/data/" && a.status == 401 // those of plugins lie there, and nothing of the server's
+			if a.status != 404 && !routes && !strings.HasPrefix(a.body, "<!doctype html>") ||
 				strings.Contains(a.body, "go_goroutines") || strings.Contains(a.body, "SQLite format") || strings.Contains(a.body, "<pre>") {
 				t.Errorf("%s: %d %.100s", path, a.status, a.body)
 			}

@@ -203,7 +203,9 @@ func (r remote) jobWorkCmd() *cobra.Command {
 			"and SEXTANT_JOB, SEXTANT_RUN, SEXTANT_PROCESS, SEXTANT_ELEMENT beside them. " +
 			"Where it exits with 0 the job is completed with the JSON object on its standard output, if there is one; " +
 			"else the try has failed, for the reason at the end of its standard error. The lease is extended while it works; " +
-			"when the run is cancelled meanwhile the command is ended. A worker that is stopped gives its jobs back." + command.ExitHelp,
+			"when the run is cancelled meanwhile the command is ended. A worker that is stopped gives its jobs back. " +
+			"What is ended, and what has failed, ends with all that it started: its process group is told to, and killed after 5 seconds " +
+			"(on Windows the command alone is)." + command.ExitHelp,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return command.Usage("name a command after --, such as: sextant job work --type paint -- ./paint.sh")

@@ -2,7 +2,7 @@
 //
 //	pull ─► command: variables on its standard input ─► exit 0: complete with its standard output
 //	          │ the lease is extended while it works    └► else: fail with the end of its standard error
-//	          └ the job is gone, or another has it: the command is ended, and nothing is said
+//	          └ the job is gone, or another has it: the command is ended with all that it started, and nothing is said
 package worker
 
 import (
@@ -26,7 +26,7 @@ import (
 const (
 	pullFor     = 30 // seconds that the server waits for a job
 	again       = 2 * time.Second
-	endFor      = 5 * time.Second // until a command that was told to end is killed
+	endFor      = 5 * time.Second // until a command that was told to end, or what it started, is killed
 	sayFor      = 15 * time.Second
 	maxMessage  = 2000    // bytes of what is said of a failure
 	maxResult   = 1 << 20 // bytes of standard output
@@ -162,7 +162,7 @@ func (w *Worker) one(ctx context.Context, j Job) bool {
 	told := context.WithoutCancel(ctx)
 	switch {
 	case lost:
-		w.say("job %s of run %s: %v; its command was ended", j.Key, j.Run, errLost)
+		w.say("job %s of run %s: %v; its command and what it started were ended", j.Key, j.Run, errLost)
 		return false
 	case err != nil && ctx.Err() != nil:
 		w.tell(told, j, "fail", map[string]any{"message": "the worker was stopped", "retries": j.Retries})
@@ -229,7 +229,9 @@ func (w *Worker) command(ctx context.Context, j Job) (map[string]json.RawMessage
 	}
 	out, said := &bounded{most: maxResult}, &tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = bytes.NewReader(input), out, io.MultiWriter(w.Err, said), endFor
+	apart(cmd)
 	if err := cmd.Run(); err != nil {
+		endAll(cmd) // before the job is another's
 		if text := strings.TrimSpace(said.String()); text != "" {
 			return nil, fmt.Errorf("%w: %s", err, text)
 		}

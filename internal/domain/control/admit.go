@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -134,7 +135,10 @@ type Deps struct {
 	// Still gives of rights that somebody had those that he has now: all of them where
 	// it is nil.
 	Still func(ctx context.Context, had identity.Rights) (identity.Rights, error)
-	Log   *slog.Logger
+	// InSight reports whether the subject of ctx may see a run of a project, where it is
+	// one that he may read runs in.
+	InSight func(ctx context.Context, project string, run int64) (bool, error)
+	Log     *slog.Logger
 }
 
 // Door decides. It is safe for concurrent use.
@@ -144,6 +148,8 @@ type Door struct {
 	queue  queue
 	gate   gate
 	line   *line
+	stop   stopped
+	claims db.Marks // runs that hold something, or wait for it
 }
 
 // New makes the door over a migrated database.
@@ -154,7 +160,10 @@ func New(d Deps) *Door {
 	if d.Still == nil {
 		d.Still = func(_ context.Context, had identity.Rights) (identity.Rights, error) { return had, nil }
 	}
-	return &Door{Deps: d, line: newLine()}
+	if d.InSight == nil {
+		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
+	}
+	return &Door{Deps: d, line: newLine(), claims: db.Marks{Load: countClaims}}
 }
 
 // Admit decides on a request and, where it may, starts the run: verdict, locks,
@@ -182,7 +191,11 @@ func (d *Door) Admit(ctx context.Context, req Request) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	return v, refusal
+	hidden, err := d.sight(ctx).verdict(c.req.Project, &v)
+	if hidden != nil && refusal != nil && errs.As(refusal).Code == errs.As(hidden).Code {
+		refusal = hidden
+	}
+	return v, cmp.Or(err, refusal)
 }
 
 // decide makes the checks that are left and does what they come to, within a write.
@@ -300,7 +313,7 @@ func (d *Door) Check(ctx context.Context, req Request) (Look, error) {
 	for _, run := range slices.Concat(todo.drop, todo.cancel) {
 		l.Ends = append(l.Ends, api.Key(run))
 	}
-	return l, nil
+	return l, d.sight(ctx).look(c.req.Project, &l)
 }
 
 // look makes the checks that need no write. An unknown process is no refusal: there is

@@ -54,16 +54,22 @@ func (d *Door) ruling(ctx context.Context, q db.Querier, c *candidate, failed *S
 	if err != nil {
 		return nil, t, err
 	}
+	stays := false
 	for _, o := range all {
 		waits := o.state == stateWaiting
 		switch {
 		case busy.Policy == program.Merge && c.same() != "" && o.same == c.same():
 			return Merged{api.Key(o.run)}, todo{}, nil
-		case waits && (busy.Policy == program.Replace || busy.Order == program.Newest):
+		case !slices.Contains(c.mayEnd, o.run):
+			stays = stays || waits // and comes first
+		case waits && replaces(busy):
 			t.drop = append(t.drop, o.run)
-		case busy.Policy == program.Replace && slices.Contains(c.mayEnd, o.run):
+		case busy.Policy == program.Replace:
 			t.cancel = append(t.cancel, o.run)
 		}
+	}
+	if stays {
+		t.cancel = nil // it would make room for another
 	}
 	n, err := countWaiting(ctx, q, c.req.Project, c.req.Process)
 	if err != nil {
@@ -145,19 +151,39 @@ func digest(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// endable finds out which runs a request may end whose process has that as its policy.
+// endable finds out which runs a request may end whose process has that as its policy:
+// those that who asks may operate, and of those that only wait his own.
 func (d *Door) endable(ctx context.Context, c *candidate) error {
-	if !c.permitted || c.busy().Policy != program.Replace {
+	if !c.permitted || !replaces(c.busy()) {
 		return nil
 	}
 	all, err := requestsAlike(ctx, d.DB, c.req.Project, c.alike())
+	if err != nil {
+		return err
+	}
 	for _, o := range all {
-		if o.state == stateOpen && d.Starter.MayReplace(ctx, o.run) {
+		own, err := d.asksAgain(ctx, c, o)
+		if err != nil {
+			return err
+		}
+		if own || d.Starter.MayReplace(ctx, o.run) {
 			c.mayEnd = append(c.mayEnd, o.run)
 		}
 	}
-	return err
+	return nil
 }
+
+// asksAgain reports whether a request comes from who asked for one that waits.
+func (d *Door) asksAgain(ctx context.Context, c *candidate, o alikeRow) (bool, error) {
+	if o.state != stateWaiting {
+		return false, nil
+	}
+	w, err := readWaiting(ctx, d.DB, o.run)
+	return w != nil && w.Rights.Subject == c.who.ID, err
+}
+
+// replaces reports whether a process lets a later request take the place of others.
+func replaces(b program.Busy) bool { return b.Policy == program.Replace || b.Order == program.Newest }
 
 // against lists what stands against the claims of a request: who holds something of it
 // or waits for it with a job, and who came first in the line.

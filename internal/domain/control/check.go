@@ -122,7 +122,7 @@ func (stopCheck) judge(ctx context.Context, d *Door, q db.Querier, _ *candidate)
 	if d.byFile() {
 		return stepOf(d.errByFile(), NextAsk)
 	}
-	s, err := readStop(ctx, q)
+	s, err := d.stop.read(ctx, q)
 	if err == nil && s.Active {
 		err = errs.New(errs.Locked, "control.stopped", "%s has stopped all starts since %s: %s",
 			s.Subject, s.Since.Format(time.RFC3339), s.Reason).With("by", s.Subject)
@@ -170,7 +170,7 @@ func (inputCheck) judge(ctx context.Context, d *Door, _ db.Querier, c *candidate
 		}
 	}
 	if err == nil && c.permitted {
-		err = c.mayHurry(ctx)
+		err = c.mayHurry(ctx, d.Objects)
 	}
 	return stepOf(err, NextCorrect)
 }
@@ -252,7 +252,9 @@ func (lockCheck) judge(ctx context.Context, d *Door, q db.Querier, c *candidate)
 	case program.Merge:
 		next = NextMerge
 	case program.Replace:
-		next = NextReplace
+		if next = NextReplace; len(c.mayEnd) == 0 {
+			next = NextWait
+		}
 	case program.Reject:
 	}
 	s := stepOf(locked(first, c.req.Project, toStart), next)
@@ -273,8 +275,9 @@ func (c *candidate) sealed() bool {
 	return false
 }
 
-// mayHurry asks for the right to operate runs where a request passes others by.
-func (c *candidate) mayHurry(ctx context.Context) error {
+// mayHurry asks for the right to operate runs, on all that a request acts on, where it
+// passes others by.
+func (c *candidate) mayHurry(ctx context.Context, objects *object.Service) error {
 	p := c.req.Priority
 	switch {
 	case p == nil:
@@ -282,12 +285,30 @@ func (c *candidate) mayHurry(ctx context.Context) error {
 	case *p < 0 || *p > 100:
 		return errs.New(errs.Invalid, "control.priority", "the priority is %d: want 0 to 100", *p).
 			At(errs.Field{Path: "priority", Message: "want 0 to 100"})
-	case *p > usual && identity.Require(ctx, "run.operate", c.req.Project) != nil:
-		return errs.New(errs.Forbidden, "control.priority_right",
-			"a priority over %d passes others by, and needs the right run.operate in the project", usual).
-			At(errs.Field{Path: "priority", Message: "needs run.operate"})
+	case *p <= usual:
+		return nil
 	}
-	return nil
+	refs, err := refsOf(c.req.Objects)
+	if err == nil {
+		err = objects.Permit(ctx, c.req.Project, "run.operate", refs)
+	}
+	if err == nil || errs.Is(err, errs.Internal) {
+		return err
+	}
+	return errs.New(errs.Forbidden, "control.priority_right",
+		"a priority over %d passes others by, and needs the right run.operate on all that the run acts on", usual).
+		At(errs.Field{Path: "priority", Message: "needs run.operate"})
+}
+
+func refsOf(objects []string) (refs []object.Ref, err error) {
+	for _, text := range objects {
+		ref, err := object.ParseRef(text)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
 }
 
 func checkInput(req Request) error {
@@ -311,12 +332,9 @@ func checkInput(req Request) error {
 
 func (d *Door) planOf(ctx context.Context, c *candidate) (Plan, error) {
 	ask := Ask{Project: c.req.Project, Definition: c.found.Definition, Program: c.found.Program, Variables: c.req.Variables}
-	for _, text := range c.req.Objects {
-		ref, err := object.ParseRef(text)
-		if err != nil {
-			return Plan{}, err
-		}
-		ask.Objects = append(ask.Objects, ref)
+	var err error
+	if ask.Objects, err = refsOf(c.req.Objects); err != nil {
+		return Plan{}, err
 	}
 	return d.Planner.Plan(identity.With(ctx, c.who.Rights().Run(clock.Decimal(int64(c.key)))), ask)
 }

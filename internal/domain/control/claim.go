@@ -63,8 +63,8 @@ type Holder struct {
 // Lock says who holds an object, or who waits for it.
 type Lock struct {
 	Object  string    `json:"object"`
-	Run     api.Key   `json:"run"`
-	Subject string    `json:"subject"`
+	Run     api.Key   `json:"run,omitzero" doc:"Absent where it is a run that you may not see"`
+	Subject string    `json:"subject,omitempty"`
 	Mode    Mode      `json:"mode" enum:"exclusive,shared"`
 	Since   time.Time `json:"since"`
 	Expires time.Time `json:"expires"`
@@ -177,6 +177,7 @@ func (d *Door) grant(tx *db.Tx, h Holder, claims []Claim) error {
 	if err != nil {
 		return err
 	}
+	d.claims.Add(h.Run)
 	now := d.Clock.Now()
 	for _, c := range claims {
 		since, keep := now, false
@@ -239,6 +240,8 @@ func locked(l *Lock, project, remedy string) error {
 	switch {
 	case l.project != project:
 		return errs.New(errs.Locked, "control.locked", "%s is held by a run of another project: %s", l.Object, remedy).With("object", l.Object)
+	case l.Run == 0:
+		return heldSince(l, remedy)
 	case l.ticket != 0:
 		return errs.New(errs.Locked, "control.locked", "%s is waited for by run %d, started by %s, which came first at %s: %s",
 			l.Object, l.Run, l.Subject, l.Since.Format(time.RFC3339), remedy).
@@ -255,6 +258,10 @@ func (d *Door) Release(tx *db.Tx, run int64) error {
 		return err
 	}
 	tx.AfterCommit(d.line.ended)
+	if !d.claims.May(tx, run) {
+		return nil
+	}
+	d.claims.Gone(tx, run)
 	objects, err := d.Claimed(context.Background(), tx, run)
 	if err != nil || len(objects) == 0 {
 		return err

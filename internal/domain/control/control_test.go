@@ -250,8 +250,8 @@ func TestAnAdmission(t *testing.T) {
 		t.Errorf("%+v", rec)
 	}
 	for _, o := range req.Objects {
-		l, err := r.Holder(ctx, o)
-		if err != nil || l == nil || l.Run != v.Run || l.Subject != "of-a" {
+		l, _, err := r.LocksOf(ctx, o)
+		if err != nil || len(l) != 1 || l[0].Run != v.Run || l[0].Subject != "of-a" {
 			t.Errorf("%s: %+v, %v", o, l, err)
 		}
 	}

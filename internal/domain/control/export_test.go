@@ -23,3 +23,12 @@ func (d *Door) Stalled(run int64) bool {
 	_, ok := d.line.again[run]
 	return ok && d.line.byFile.Load()
 }
+
+// Holder is the first of those who hold an object, nil for nobody.
+func (d *Door) Holder(ctx context.Context, object string) (*Lock, error) {
+	all, _, err := d.LocksOf(ctx, object)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return all[0], nil
+}

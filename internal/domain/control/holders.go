@@ -7,15 +7,32 @@ import (
 
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
 )
 
-// LocksOf tells who holds an object and who waits for it, in the order of the
-// queue. Runs of a project in which the subject of ctx may not read runs are left
-// out.
+// LocksOf tells who holds an object and who waits for it, in the order of the queue, to
+// who may see the object; of runs that he may not see neither number nor owner.
 func (d *Door) LocksOf(ctx context.Context, object string) (holders, waiting []*Lock, err error) {
-	return d.locksWhere(ctx, "object = ?", object)
+	if holders, waiting, err = d.locksWhere(ctx, "object = ?", object); err != nil {
+		return nil, nil, err
+	}
+	here := map[string]bool{}
+	for _, l := range slices.Concat(holders, waiting) {
+		if _, asked := here[l.project]; asked {
+			continue
+		}
+		if here[l.project], err = d.here(ctx, l.project, object); err != nil {
+			return nil, nil, err
+		}
+	}
+	elsewhere := func(l *Lock) bool { return !here[l.project] }
+	if holders, err = d.Told(ctx, slices.DeleteFunc(holders, elsewhere)); err != nil {
+		return nil, nil, err
+	}
+	waiting, err = d.Told(ctx, slices.DeleteFunc(waiting, elsewhere))
+	return holders, waiting, err
 }
 
 // LocksOfRun tells what a run holds and waits for, of that which the subject of ctx
@@ -25,16 +42,11 @@ func (d *Door) LocksOfRun(ctx context.Context, run int64) (holders, waiting []*L
 		return holders, waiting, err
 	}
 	project := slices.Concat(holders, waiting)[0].project
+	if seen, err := d.sight(ctx).sees(project, api.Key(run)); err != nil || !seen {
+		return []*Lock{}, []*Lock{}, err
+	}
 	if _, everywhere := identity.From(ctx).Environments("run.read", project); everywhere {
 		return holders, waiting, nil
-	}
-	if seen, args := d.Seen(ctx, "run.read", project, "control_claim.run"); seen != "" {
-		var n int
-		if err := d.DB.QueryRow(ctx, "SELECT COUNT(*) "+
-			"FROM (SELECT CASE WHEN 1 = 1 THEN ? ELSE 9223372036854775807 END AS run) AS control_claim WHERE "+seen, append([]any{run}, args...)...).
-			Scan(&n); err != nil || n == 0 {
-			return []*Lock{}, []*Lock{}, err
-		}
 	}
 	var refs []object.Ref
 	for _, l := range slices.Concat(holders, waiting) {
@@ -57,25 +69,6 @@ func (d *Door) Claimed(ctx context.Context, q db.Querier, run int64) ([]string, 
 	return db.Scan(rows, err, func(r *sql.Rows) (o string, err error) { return o, r.Scan(&o) })
 }
 
-// inSight leaves out the locks of an object in an environment where the subject of
-// ctx may not read runs: they would tell that it is there.
-func (d *Door) inSight(ctx context.Context, name string, holders, waiting []*Lock) (h, w []*Lock, err error) {
-	ref, err := object.ParseRef(name)
-	all := slices.Concat(holders, waiting)
-	if err != nil || len(all) == 0 {
-		return holders, waiting, nil // a lock of another name lies in no environment
-	}
-	project := all[0].project
-	if _, everywhere := identity.From(ctx).Environments("run.read", project); everywhere {
-		return holders, waiting, nil
-	}
-	err = d.Objects.Exist(ctx, ref.TypeRef(), object.Scope{Project: project, For: "run.read"}, []string{ref.ID})
-	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Forbidden) {
-		return []*Lock{}, []*Lock{}, nil
-	}
-	return holders, waiting, err
-}
-
 // shownLocks is how many claims are listed.
 const shownLocks = 5000
 
@@ -96,21 +89,11 @@ func (d *Door) locksFrom(ctx context.Context, query string, arg any) ([]*Lock, e
 	}
 	now, shown := d.Clock.Now(), []*Lock{}
 	for _, l := range all {
-		if l.live(now) && identity.Require(ctx, "run.read", l.project) == nil {
+		if l.live(now) {
 			shown = append(shown, l)
 		}
 	}
 	return shown, nil
-}
-
-// Holder tells who holds an object first; nil for nobody, and for a run of a
-// project in which the subject of ctx may not read runs.
-func (d *Door) Holder(ctx context.Context, object string) (*Lock, error) {
-	all, _, err := d.LocksOf(ctx, object)
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	return all[0], nil
 }
 
 // Edit admits a change of objects by a person, or the write-back of a run, while
@@ -139,13 +122,24 @@ func (d *Door) Edit(ctx context.Context, project string, objects []string, reaso
 				return nil, err
 			}
 			leave()
-			if shown, _, unknown := d.inSight(ctx, o, []*Lock{l}, nil); unknown != nil || len(shown) == 0 {
-				return nil, errs.New(errs.Locked, "control.locked", "%s cannot be used now: choose another", o).With("object", o)
-			}
-			return nil, locked(l, project, toChange)
+			return nil, d.tellHeld(ctx, project, l)
 		}
 	}
 	return leave, nil
+}
+
+// tellHeld says who holds an object that is to be changed, as far as the subject of ctx
+// may know; of an object that he may not see nothing is told.
+func (d *Door) tellHeld(ctx context.Context, project string, l *Lock) error {
+	here, err := d.here(ctx, l.project, l.Object)
+	if err != nil || !here {
+		return errs.New(errs.Locked, "control.locked", "%s cannot be used now: choose another", l.Object).With("object", l.Object)
+	}
+	told, err := d.sight(ctx).lock(l)
+	if err != nil {
+		return err
+	}
+	return locked(told, project, toChange)
 }
 
 // minReason is the shortest reason that says something.

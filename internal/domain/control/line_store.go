@@ -269,6 +269,9 @@ func scanVerdict(r *sql.Rows) (Verdict, error) {
 	return v, errors.Join(json.Unmarshal(steps, &v.Steps), v.readMore(ruling))
 }
 
+// countClaims counts what each run holds and waits for.
+const countClaims = "SELECT run, COUNT(*) FROM control_claim GROUP BY run UNION ALL SELECT run, COUNT(*) FROM control_wait GROUP BY run"
+
 func insertVerdict(tx *db.Tx, project string, v Verdict, mandate, places string) error {
 	if v.Steps == nil {
 		v.Steps = []Step{}
@@ -281,10 +284,9 @@ func insertVerdict(tx *db.Tx, project string, v Verdict, mandate, places string)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO control_verdict (id, run, project, time, "+
+	return tx.Append("INSERT INTO control_verdict (id, run, project, time, "+
 		"subject, process, verdict, code, reason, detail, mandate, places, ruling) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		v.ID, int64(v.Run), project, clock.Micros(v.Time), v.Subject, v.Process, v.Verdict, v.Code, v.Reason, steps, mandate, places, ruling)
-	return err
 }
 
 // listVerdicts reads what the door said in a project, newest first.

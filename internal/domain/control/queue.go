@@ -97,6 +97,7 @@ func (d *Door) queueUp(tx *db.Tx, h Holder, ticket int64, claims []Claim) error 
 		return err
 	}
 	for _, c := range claims {
+		d.claims.Add(h.Run)
 		if err := tx.Upsert("control_wait", 2, []string{"object", "ticket", "run", "job", "project", "subject", "mode", "since", "expires"},
 			c.Object, ticket, h.Run, h.Job, h.Project, h.Subject, string(c.Mode), clock.Micros(now), clock.Micros(now.Add(LeaseFor))); err != nil {
 			return err
@@ -187,8 +188,11 @@ func closed(run int64, last *waitsFor) error {
 	var parts []string
 	from := run
 	for _, w := range chain {
-		parts = append(parts, fmt.Sprintf("run %d waits for run %d (%s)", from, w.run, w.object))
-		from = w.run
+		part := fmt.Sprintf("run %d waits for run %d", from, w.run)
+		if from == run || w.run == run { // what others want of each other may be out of sight
+			part += " (" + w.object + ")"
+		}
+		parts, from = append(parts, part), w.run
 	}
 	return errs.New(errs.Conflict, "control.lock_circle", "to wait here would never end: %s; cancel one of these runs, then try again",
 		strings.Join(parts, ", ")).With("object", chain[0].object)

@@ -19,6 +19,12 @@ func (d *Door) Verdicts(ctx context.Context, project string, run api.Key, p api.
 	if err != nil {
 		return api.Page[Verdict]{}, err
 	}
+	s := d.sight(ctx)
+	for i := range all {
+		if _, err := s.verdict(project, &all[i]); err != nil {
+			return api.Page[Verdict]{}, err
+		}
+	}
 	return api.PageOf(all, p.Limit, func(v Verdict) string { return v.ID }), nil
 }
 
@@ -81,9 +87,7 @@ func (d *Door) lockRoutes(a *api.API) {
 			case (i.Object == "") == (i.Run.Key == 0):
 				return nil, errs.New(errs.Invalid, "control.lock_query", "name an object or a run, and not both")
 			case i.Object != "":
-				if o.Body.Holders, o.Body.Waiting, err = d.LocksOf(ctx, i.Object); err == nil {
-					o.Body.Holders, o.Body.Waiting, err = d.inSight(ctx, i.Object, o.Body.Holders, o.Body.Waiting)
-				}
+				o.Body.Holders, o.Body.Waiting, err = d.LocksOf(ctx, i.Object)
 			default:
 				o.Body.Holders, o.Body.Waiting, err = d.LocksOfRun(ctx, int64(i.Run.Key))
 			}

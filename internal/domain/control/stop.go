@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"sextant/internal/domain/audit"
@@ -24,6 +25,25 @@ type Stop struct {
 	File    string    `json:"file,omitempty" doc:"The file on the server that stops all starts while it exists"`
 }
 
+// stopped is the stop as the database has it.
+type stopped struct {
+	known  atomic.Pointer[Stop]
+	change atomic.Int32 // changes that are under way: meanwhile nothing is kept
+}
+
+// read gives the stop. One server writes to the database, so that it knows of every
+// change.
+func (s *stopped) read(ctx context.Context, q db.Querier) (Stop, error) {
+	if known := s.known.Load(); known != nil {
+		return *known, nil
+	}
+	now, err := readStop(ctx, q)
+	if _, within := q.(*db.Tx); err == nil && within && s.change.Load() == 0 { // writes come one after the other
+		s.known.Store(&now)
+	}
+	return now, err
+}
+
 func readStop(ctx context.Context, q db.Querier) (Stop, error) {
 	var s Stop
 	var since int64
@@ -38,7 +58,7 @@ func readStop(ctx context.Context, q db.Querier) (Stop, error) {
 
 // state is the stop as it counts: the file in the data folder stops, too.
 func (d *Door) state(ctx context.Context, q db.Querier) (Stop, error) {
-	s, err := readStop(ctx, q)
+	s, err := d.stop.read(ctx, q)
 	if err == nil && d.byFile() {
 		s.Active, s.File = true, d.StopFile
 	}
@@ -70,7 +90,10 @@ func (d *Door) SetStop(ctx context.Context, active bool, reason string) (Stop, e
 	}
 	ctx = db.Urgent(ctx) // also on a full disk
 	s := Stop{Active: active, Reason: reason, Subject: identity.From(ctx).Name, Since: d.Clock.Now()}
+	d.stop.change.Add(1)
+	defer d.stop.change.Add(-1)
 	err := d.DB.Do(ctx, func(tx *db.Tx) error {
+		d.stop.known.Store(nil)
 		if err := tx.Upsert("control_stop", 1, []string{"id", "active", "reason", "subject", "since"},
 			1, active, reason, s.Subject, clock.Micros(s.Since)); err != nil {
 			return err

@@ -41,7 +41,7 @@ type Blocker struct {
 	Object  string    `json:"object"`
 	Mode    Mode      `json:"mode" enum:"exclusive,shared"`
 	Since   time.Time `json:"since"`
-	Run     api.Key   `json:"run,omitzero" doc:"Absent where it is a run of another project"`
+	Run     api.Key   `json:"run,omitzero" doc:"Absent where it is a run of another project, or one that you may not see"`
 	Subject string    `json:"subject,omitempty"`
 	Waits   bool      `json:"waits,omitempty" doc:"It waits too, and comes first"`
 }
@@ -101,7 +101,7 @@ type Step struct {
 	OK     bool   `json:"ok"`
 	Code   string `json:"code,omitempty"`
 	Reason string `json:"reason,omitempty"`
-	Holder *Lock  `json:"holder,omitempty" doc:"Who stands against it first, where that is a run that may be told"`
+	Holder *Lock  `json:"holder,omitempty" doc:"Who stands against it first, where that is a run of the project; without its number where you may not see it"`
 	Next   Next   `json:"next,omitempty" enum:"ask_again,correct,get_right,wait,merge,replace" doc:"What becomes of the request"`
 
 	err error

@@ -269,6 +269,61 @@ func TestTheNewestReplaces(t *testing.T) {
 	}
 }
 
+// Who may not operate the requests of others replaces none of them, by either policy: his
+// own waits behind them, and says so before. His own he replaces.
+func TestNobodyReplacesWhatOthersAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, b := range map[string]program.Busy{"replace": {Policy: program.Replace},
+		"latest": {Policy: program.Queue, Order: program.Newest}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := busyRig(t, b)
+			r.starter.mayNot = true
+			ask := func(name string) control.Verdict {
+				v, err := r.Admit(starting(t.Context(), name), request("p:thing/1"))
+				r.must(err)
+				return v
+			}
+			running, others := ask("ann"), ask("ann")
+			look, err := r.Check(starting(t.Context(), "bob"), request("p:thing/1"))
+			r.must(err)
+			if last := look.Steps[len(look.Steps)-1]; look.Would != control.Waits || look.Wait.Place != 2 || len(look.Ends) > 0 ||
+				last.Next != control.NextWait {
+				t.Errorf("before: %+v", look)
+			}
+			first := ask("bob")
+			if first.Verdict != control.Waits || first.Wait.Place != 2 {
+				t.Errorf("%+v", first)
+			}
+			ended := func(v control.Verdict) []string {
+				return r.list("SELECT ended FROM awaited WHERE run = " + v.Run.String())
+			}
+			if got := ended(others); !slices.Equal(got, []string{""}) {
+				t.Errorf("that of another ended as %q", got)
+			}
+			if second := ask("bob"); second.Wait.Place != 2 || !slices.Equal(ended(first), []string{"cancelled control.replaced"}) {
+				t.Errorf("his own: %+v, %q", second, ended(first))
+			}
+			r.Settle(t.Context())
+			if len(r.starter.replaced) > 0 {
+				t.Errorf("ended was %v, %d runs", r.starter.replaced, running.Run)
+			}
+			r.starter.mu.Lock()
+			r.starter.mayNot = false
+			r.starter.mu.Unlock()
+			if v := ask("bob"); v.Wait.Place != 1 || !slices.Equal(ended(others), []string{"cancelled control.replaced"}) {
+				t.Errorf("with the right: %+v, %q", v, ended(others))
+			}
+		})
+	}
+}
+
+// starting is a user who may start runs in project a, and no more.
+func starting(ctx context.Context, name string) context.Context {
+	return identity.With(ctx, identity.Subject{ID: "user/" + name, Name: name, Kind: identity.User,
+		Grants: []identity.Grant{{Permission: "run.start", Project: "a"}, {Permission: "object.read", Project: "a"}}})
+}
+
 func TestWhatMayNotWait(t *testing.T) {
 	t.Parallel()
 	r := busyRig(t, program.Busy{Policy: program.Queue, Order: program.Priority})

@@ -42,7 +42,7 @@ func (d *Door) Line(ctx context.Context, f LineFilter) (api.Page[Waiting], error
 	if err != nil {
 		return api.Page[Waiting]{}, err
 	}
-	places := map[api.Key]int64{}
+	places, s := map[api.Key]int64{}, d.sight(ctx)
 	all := make([]Waiting, 0, len(rows))
 	for _, w := range rows {
 		claims, err := wanted(ctx, d.DB, w.run)
@@ -57,8 +57,14 @@ func (d *Door) Line(ctx context.Context, f LineFilter) (api.Page[Waiting], error
 			Subject: w.Rights.Name, Objects: append([]string{}, w.Objects...), Since: w.since}
 		one.Until = w.expires
 		one.For, one.Place = blockersOf(against, w.project)
+		if err := s.blockers(w.project, one.For); err != nil {
+			return api.Page[Waiting]{}, err
+		}
 		for _, run := range w.Ends {
 			one.Ends = append(one.Ends, api.Key(run))
+		}
+		if one.Ends, err = s.runs(w.project, one.Ends); err != nil {
+			return api.Page[Waiting]{}, err
 		}
 		places[one.Run] = w.place
 		all = append(all, one)

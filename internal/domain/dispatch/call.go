@@ -125,7 +125,7 @@ func (s *Service) prepared(ctx context.Context, t *task, chunks []*record.Chunk)
 func (s *Service) store(ctx context.Context, t *task, a *kept) ([]*record.Row, error) {
 	stored := false
 	err := s.DB.Do(context.WithoutCancel(ctx), func(tx *db.Tx) (err error) {
-		stored, err = record.StoreAnswer(tx, keyOf(t.Job), a.chunk, a.rows)
+		stored, err = s.Records.StoreAnswer(tx, int64(t.Job.Run), keyOf(t.Job), a.chunk, a.rows)
 		return err
 	})
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *Service) markSent(ctx context.Context, t *task, c *record.Chunk, resume
 		if err := s.hold(ctx, tx, t, c); err != nil || c.Sent {
 			return err
 		}
-		return record.MarkSent(tx, keyOf(t.Job), c)
+		return s.Records.MarkSent(tx, int64(t.Job.Run), keyOf(t.Job), c)
 	})
 	c.Sent = c.Sent || err == nil
 	if resumed && ctx.Err() != nil {
@@ -286,6 +286,7 @@ func (s *Service) request(t *task, c *record.Chunk, body []byte) gateway.Call {
 
 // await waits for the call-back of an accepted call.
 func (s *Service) await(l *limit, arrived <-chan struct{}) ([]*record.Row, error) {
+	defer s.Router.Settled(l.t.Svc.Plugin, l.t.callKey(l.c))
 	select {
 	case <-arrived:
 		return s.stored(l.ctx, l.t, l.c)

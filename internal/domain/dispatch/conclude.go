@@ -64,7 +64,7 @@ func (s *Service) complete(ctx context.Context, t *task) error {
 	}
 	err = s.engine.Finish(context.WithoutCancel(ctx), t.Job.Run,
 		engine.JobCompleted{Job: t.Job.Key, Variables: engine.Variables{t.Job.Node.ID: result}}, func(tx *db.Tx) error {
-			stored, err := record.StoreAnswer(tx, keyOf(t.Job), t.kept.chunk, t.kept.rows)
+			stored, err := s.Records.StoreAnswer(tx, int64(t.Job.Run), keyOf(t.Job), t.kept.chunk, t.kept.rows)
 			if err == nil && !stored {
 				err = errAnswered
 			}

@@ -33,17 +33,31 @@ func (s *Service) Output(ctx context.Context, key string, batch wire.LogBatch) e
 		return err
 	}
 	var pieces []wire.LogChunk
+	var rows []string
 	for _, piece := range batch.Chunks {
 		if min(piece.Offset, piece.Lost, piece.Lines) < 0 || max(piece.Offset, piece.Lost, piece.Lines) > maxOffset || len(piece.Row) > 190 {
 			return errs.New(errs.Invalid, "dispatch.log", "the output has the row %.40q, the offset %d and %d lost bytes",
 				piece.Row, piece.Offset, piece.Lost)
 		}
+		rows = append(rows, piece.Row)
+	}
+	strange, err := s.foreign(ctx, r, c, rows)
+	if err != nil {
+		return err
 	}
 	defer s.streams.Turn(key)()
 	for _, piece := range batch.Chunks {
+		if strange[piece.Row] {
+			continue
+		}
 		pieces = append(pieces, s.streams.Take(key, piece, mask)...)
 	}
-	return s.keepOutput(r.Run, r.ID, c.Round, pieces)
+	if len(pieces) > 0 || len(strange) == 0 {
+		if err := s.keepOutput(r.Run, r.ID, c.Round, pieces); err != nil {
+			return err
+		}
+	}
+	return s.refuse(ctx, r, key, strange)
 }
 
 // keepOutput stores pieces of output and tells who follows.
@@ -63,6 +77,13 @@ func (s *Service) Progress(ctx context.Context, key string, p wire.Progress) err
 		return err
 	}
 	mask, err := s.maskOf(ctx, key, r, c)
+	if err != nil {
+		return err
+	}
+	strange, err := s.foreign(ctx, r, c, []string{p.Row})
+	if err == nil {
+		err = s.refuse(ctx, r, key, strange)
+	}
 	if err != nil {
 		return err
 	}
@@ -93,6 +114,10 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	}
 	t := &task{Step: outcome.Step{Svc: svc, Rows: all}}
 	rows := t.answers(c).Outcomes(resp)
+	strange, err := s.foreign(ctx, r, c, answer.Named(resp, rows))
+	if err != nil {
+		return err
+	}
 	mask, err := s.maskOf(ctx, key, r, c)
 	if err != nil {
 		return err
@@ -102,7 +127,7 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	if len(rows) > 0 {
 		err = s.DB.Do(ctx, func(tx *db.Tx) error {
 			var err error
-			stored, err = record.StoreAnswer(tx, r.ID, c, rows)
+			stored, err = s.Records.StoreAnswer(tx, r.Run, r.ID, c, rows)
 			return err
 		})
 	}
@@ -114,11 +139,11 @@ func (s *Service) Result(ctx context.Context, key string, resp wire.Response) er
 	}
 	s.wait.Poke(key)
 	s.changed(state.Key(r.Run), state.Key(r.ID), rows...)
-	return nil
+	return s.refuse(ctx, r, key, strange) // its own rows are known, though
 }
 
-// Step is what is known of a job: its rows and how far they are.
-type Step struct {
+// JobState is what is known of a job: its rows and how far they are.
+type JobState struct {
 	Job      string                   `json:"job"`
 	Element  string                   `json:"element"`
 	Service  string                   `json:"service"`
@@ -131,36 +156,51 @@ type Step struct {
 	id       int64
 }
 
-// Steps lists what is known of the jobs of a run, oldest first.
-func (s *Service) Steps(ctx context.Context, run state.Key) ([]Step, error) {
-	return s.stepsOf(ctx, run, "r.outputs")
+// Jobs lists what is known of the jobs of a run, oldest first.
+func (s *Service) Jobs(ctx context.Context, run state.Key) ([]JobState, error) {
+	return s.jobsOf(ctx, run, "r.outputs")
 }
 
-// Outcomes is Steps without the outputs of the rows, for who only counts.
-func (s *Service) Outcomes(ctx context.Context, run state.Key) ([]Step, error) {
-	return s.stepsOf(ctx, run, "'{}'")
+// Outcomes is Jobs without the outputs of the rows, for who only counts.
+func (s *Service) Outcomes(ctx context.Context, run state.Key) ([]JobState, error) {
+	return s.jobsOf(ctx, run, "'{}'")
 }
 
-func (s *Service) stepsOf(ctx context.Context, run state.Key, outputs string) ([]Step, error) {
+func (s *Service) jobsOf(ctx context.Context, run state.Key, outputs string) ([]JobState, error) {
 	jobs, err := record.JobsOf(ctx, s.DB, int64(run))
 	if err != nil || len(jobs) == 0 {
-		return []Step{}, err
+		return []JobState{}, err
 	}
 	rows, err := record.RowsOfRun(ctx, s.DB, int64(run), outputs)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Step, 0, len(jobs))
+	all := make([]JobState, 0, len(jobs))
 	for _, j := range jobs {
-		all = append(all, s.stepOf(j, rows[j.ID]))
+		job, err := s.jobOf(ctx, j, rows[j.ID])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, job)
 	}
 	return all, nil
 }
 
-func (s *Service) stepOf(j record.Job, rows []*record.Row) Step {
+func (s *Service) jobOf(ctx context.Context, j record.Job, rows []*record.Row) (JobState, error) {
 	job := state.Key(j.ID)
-	return Step{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries,
-		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: s.waits.Of(job), id: j.ID}
+	waits, err := s.waitsOf(ctx, job)
+	return JobState{Job: itoa(j.ID), Element: j.Node, Service: j.Service, Version: j.Version, Round: j.Round, Tries: j.Tries,
+		Rows: append([]*record.Row{}, rows...), Progress: s.progress.Of(job), Waits: waits, id: j.ID}, err
+}
+
+// waitsOf is what stands against the claims of a job, as far as the subject of ctx may
+// know it.
+func (s *Service) waitsOf(ctx context.Context, job state.Key) ([]*control.Lock, error) {
+	all := s.waits.Of(job)
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return s.door.Told(ctx, all)
 }
 
 // reported takes what a plugin reports about a call.

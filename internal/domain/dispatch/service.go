@@ -57,6 +57,7 @@ type Door interface {
 	Held(ctx context.Context, q db.Querier, run int64, claims []control.Claim) (map[string]int64, error)
 	Mandate(ctx context.Context, run int64) (control.Mandate, error)
 	Claimed(ctx context.Context, q db.Querier, run int64) ([]string, error)
+	Told(ctx context.Context, locks []*control.Lock) ([]*control.Lock, error)
 }
 
 // Deps is what the service needs.
@@ -86,6 +87,7 @@ type Deps struct {
 type Service struct {
 	Deps
 	Gifts     gift.Store
+	Records   *record.Calls
 	writer    outcome.Writer
 	engine    Engine
 	door      Door
@@ -127,7 +129,7 @@ func New(d Deps) *Service {
 	if d.InSight == nil {
 		d.InSight = func(context.Context, string, int64) (bool, error) { return true, nil }
 	}
-	return &Service{Deps: d, writer: outcome.Writer{Objects: d.Objects, Log: d.Log},
+	return &Service{Deps: d, Records: record.NewCalls(), writer: outcome.Writer{Objects: d.Objects, Log: d.Log},
 		slots: make(chan struct{}, maxJobs), turns: fair.New(cmp.Or(d.Calls, callsAtWork)),
 		jobs: map[state.Key]*running{}, ofRun: map[state.Key]map[state.Key]*running{}, progress: output.NewProgress()}
 }

@@ -203,7 +203,10 @@ func (s *Service) stopped(ctx context.Context, t *task) {
 		}
 		rows := t.all(c, record.Row{Outcome: wire.OutcomeCancelled, Code: "sextant.not_sent", Message: record.NotSent})
 		t.merge(rows)
-		err := s.DB.Do(ctx, func(tx *db.Tx) error { _, err := record.StoreAnswer(tx, keyOf(t.Job), c, rows); return err })
+		err := s.DB.Do(ctx, func(tx *db.Tx) error {
+			_, err := s.Records.StoreAnswer(tx, int64(t.Job.Run), keyOf(t.Job), c, rows)
+			return err
+		})
 		s.changed(t.Job.Run, t.Job.Key)
 		if err != nil {
 			s.Log.ErrorContext(ctx, "that a call was not sent could not be stored", "job", t.Job.Key, "err", err)

@@ -36,7 +36,7 @@ type change struct {
 
 // watched is a job as it was read, with the places of its rows by their objects.
 type watched struct {
-	Step
+	JobState
 	at map[string]int
 }
 
@@ -92,7 +92,7 @@ func (s *Service) note(run, job state.Key, anew bool, rows []*record.Row) {
 
 // Moved gives what is known of the jobs that have changed since it was asked before,
 // oldest first, without the outputs of their rows: at first of all.
-func (w *Watch) Moved(ctx context.Context) ([]Step, error) {
+func (w *Watch) Moved(ctx context.Context) ([]JobState, error) {
 	w.mu.Lock()
 	moved := w.moved
 	w.moved = map[int64]*change{}
@@ -100,7 +100,7 @@ func (w *Watch) Moved(ctx context.Context) ([]Step, error) {
 	if w.known == nil {
 		return w.first(ctx)
 	}
-	var all []Step
+	var all []JobState
 	for job, c := range moved {
 		step, err := w.look(ctx, job, c)
 		if err != nil {
@@ -111,7 +111,7 @@ func (w *Watch) Moved(ctx context.Context) ([]Step, error) {
 			all = append(all, *step)
 		}
 	}
-	slices.SortFunc(all, func(a, b Step) int { return cmp.Or(cmp.Compare(len(a.Job), len(b.Job)), cmp.Compare(a.Job, b.Job)) })
+	slices.SortFunc(all, func(a, b JobState) int { return cmp.Or(cmp.Compare(len(a.Job), len(b.Job)), cmp.Compare(a.Job, b.Job)) })
 	return all, nil
 }
 
@@ -124,7 +124,7 @@ func (w *Watch) again(moved map[int64]*change) {
 	}
 }
 
-func (w *Watch) first(ctx context.Context) ([]Step, error) {
+func (w *Watch) first(ctx context.Context) ([]JobState, error) {
 	all, err := w.s.Outcomes(ctx, w.run)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (w *Watch) first(ctx context.Context) ([]Step, error) {
 	return all, nil
 }
 
-func (w *Watch) keep(step *Step) *watched {
+func (w *Watch) keep(step *JobState) *watched {
 	k := &watched{*step, make(map[string]int, len(step.Rows))}
 	for i, r := range step.Rows {
 		k.at[r.Object] = i
@@ -146,7 +146,7 @@ func (w *Watch) keep(step *Step) *watched {
 }
 
 // look brings what is known of a job up to date; nil where it is not stored yet.
-func (w *Watch) look(ctx context.Context, job int64, c *change) (*Step, error) {
+func (w *Watch) look(ctx context.Context, job int64, c *change) (*JobState, error) {
 	k := w.known[job]
 	for _, r := range c.rows {
 		if k == nil || c.anew {
@@ -170,9 +170,13 @@ func (w *Watch) look(ctx context.Context, job int64, c *change) (*Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		step := w.s.stepOf(*j, rows)
+		step, err := w.s.jobOf(ctx, *j, rows)
+		if err != nil {
+			return nil, err
+		}
 		k = w.keep(&step)
 	}
-	k.Progress, k.Waits = w.s.progress.Of(state.Key(job)), w.s.waits.Of(state.Key(job))
-	return &k.Step, nil
+	waits, err := w.s.waitsOf(ctx, state.Key(job))
+	k.Progress, k.Waits = w.s.progress.Of(state.Key(job)), waits
+	return &k.JobState, err
 }

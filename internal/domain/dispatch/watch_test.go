@@ -45,7 +45,7 @@ func watchRun(t *rapid.T, s *Service, run int64) {
 	w, stop := s.Watch(state.Key(run))
 	defer stop()
 	jobs := map[int64]*record.Job{}
-	known, touched := map[string]Step{}, map[string]bool{}
+	known, touched := map[string]JobState{}, map[string]bool{}
 	do := func(fn func(tx *db.Tx) error) {
 		if err := s.DB.Do(ctx, fn); err != nil {
 			t.Fatal(err)
@@ -71,7 +71,8 @@ func watchRun(t *rapid.T, s *Service, run int64) {
 				rows = append(rows, row(r, i, ""))
 			}
 			do(func(tx *db.Tx) error {
-				return record.StoreRound(tx, r, []*record.Chunk{{Round: r.Round, Deadline: time.Now(), Body: []byte("{}")}}, rows, time.Now())
+				chunks := []*record.Chunk{{Round: r.Round, Deadline: time.Now(), Body: []byte("{}")}}
+				return s.Records.StoreRound(tx, r, chunks, rows, time.Now())
 			})
 			jobs[id], touched[itoa(id)] = r, true
 			s.changed(state.Key(run), state.Key(id))
@@ -85,7 +86,7 @@ func watchRun(t *rapid.T, s *Service, run int64) {
 				row(r, rapid.IntRange(0, 6).Draw(t, "row"), rapid.SampledFrom([]wire.Outcome{wire.OutcomeOK, wire.OutcomeFailed}).Draw(t, "outcome"))}
 			stored := false
 			do(func(tx *db.Tx) (err error) {
-				stored, err = record.StoreAnswer(tx, r.ID, &record.Chunk{Round: r.Round}, rows)
+				stored, err = s.Records.StoreAnswer(tx, run, r.ID, &record.Chunk{Round: r.Round}, rows)
 				return err
 			})
 			if stored {
@@ -117,11 +118,11 @@ func watchRun(t *rapid.T, s *Service, run int64) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[string]Step{}
+			want := map[string]JobState{}
 			for _, step := range all {
 				want[step.Job] = step
 			}
-			if diff := cmp.Diff(want, known, cmpopts.IgnoreUnexported(Step{}), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(want, known, cmpopts.IgnoreUnexported(JobState{}), cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
 		},

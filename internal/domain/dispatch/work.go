@@ -202,7 +202,7 @@ func (s *Service) round(ctx context.Context, t *task, all []source.Source, tries
 		if err := s.reached(tx, r.Run, todo.places); err != nil {
 			return err
 		}
-		return record.StoreRound(tx, &r, chunks, rows, now)
+		return s.Records.StoreRound(tx, &r, chunks, rows, now)
 	}); err != nil {
 		if t.ready != nil {
 			t.ready.Free()

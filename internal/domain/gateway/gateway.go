@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sextant/internal/kit/errs"
+	"sextant/sdk/go/wire"
 )
 
 // MaxAnswer is the largest answer of a plugin, in bytes.
@@ -36,14 +37,15 @@ type Router struct {
 
 // New makes a router without routes.
 func New() *Router {
-	t := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 0}
+	t := &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}
 	// A redirect is an answer like any other: followed, the plugin could send the
 	// call and its token elsewhere.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	// The library sends a request again by itself where a connection that was used
 	// before breaks, a POST too if it has an Idempotency-Key: not on fresh ones.
-	fresh := &http.Transport{DisableKeepAlives: true}
-	return &Router{fleets: map[string][]*member{}, streams: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+	fresh := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	streams := &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true}
+	return &Router{fleets: map[string][]*member{}, streams: streams,
 		client: &http.Client{Transport: t, CheckRedirect: stay}, once: &http.Client{Transport: fresh, CheckRedirect: stay}}
 }
 
@@ -73,15 +75,16 @@ var ErrNotSent = errors.New("the plugin was not reached")
 // get it; after any other error nobody knows.
 func (r *Router) Do(ctx context.Context, c Call) (*Answer, error) {
 	var tried []*member
+	key := c.Header.Get(wire.HeaderIdempotencyKey)
 	err := fmt.Errorf("%w: %w", ErrNotSent, errs.New(errs.Unavailable, "plugin.not_running", "the plugin %q does not run", c.Plugin))
 	for {
-		m, ok := r.take(c.Plugin, tried)
+		m, ok := r.take(c.Plugin, key, tried)
 		if !ok {
 			return nil, err // that of the last one that was tried
 		}
 		var got *Answer
 		got, err = r.Ask(ctx, m.Route, c)
-		r.give(c.Plugin, m)
+		r.give(c.Plugin, key, m, err == nil && got.Status == http.StatusAccepted && !strings.HasSuffix(c.Path, "/cancel"))
 		if err == nil {
 			r.answered(m, nil)
 			return got, nil

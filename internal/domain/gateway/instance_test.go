@@ -2,13 +2,22 @@ package gateway_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"sextant/internal/domain/gateway"
+	"sextant/sdk/go/wire"
 )
 
 // named is an instance that says its id.
@@ -146,5 +155,95 @@ func TestDrain(t *testing.T) {
 	}
 	if err := r.Drain(t.Context(), "p", "none"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Keys are spread by weight, and where an instance leaves, its keys alone go elsewhere.
+func TestKeysStayWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	r := gateway.New()
+	for id, weight := range map[string]int{"a": 1, "b": 1, "c": 2} {
+		r.Put("p", named(id, weight))
+	}
+	where := func() map[string]string {
+		t.Helper()
+		at := map[string]string{}
+		for i := range 2000 {
+			key := strconv.Itoa(i)
+			c := call("/x", "")
+			c.Header = http.Header{wire.HeaderIdempotencyKey: {key}}
+			got, err := r.Do(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at[key] = string(got.Body)
+		}
+		return at
+	}
+	first, count := where(), map[string]int{}
+	for _, id := range first {
+		count[id]++
+	}
+	if count["a"] < 400 || count["a"] > 600 || count["b"] < 400 || count["b"] > 600 || count["c"] < 900 {
+		t.Errorf("the shares are %v", count)
+	}
+	if err := r.Drain(t.Context(), "p", "a"); err != nil {
+		t.Fatal(err)
+	}
+	for key, id := range where() {
+		if first[key] != "a" && first[key] != id {
+			t.Fatalf("the key %s went to %s and goes to %s now", key, first[key], id)
+		}
+	}
+}
+
+// TestOverTLS runs anew in a process whose system trusts one certificate, as an
+// administrator makes it do.
+func TestOverTLS(t *testing.T) {
+	t.Parallel()
+	if address := os.Getenv("GATEWAY_ADDRESS"); address != "" {
+		got, err := gateway.New().Ask(t.Context(), gateway.Route{URL: address}, call("/x", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("answer %s", got.Body)
+		return
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("sealed")) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(trust string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestOverTLS$", "-test.v")
+		cmd.Env = append(os.Environ(), "GATEWAY_ADDRESS="+s.URL, "SSL_CERT_FILE="+trust, "SSL_CERT_DIR=/nonexistent")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := ask(file); err != nil || !strings.Contains(out, "answer sealed") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := ask("/nonexistent"); err == nil || !strings.Contains(out, "certificate signed by unknown authority") {
+		t.Errorf("a certificate that nobody trusts is taken: %v\n%s", err, out)
+	}
+}
+
+// An address is judged when it is dialled, too: a name may lead anywhere.
+func TestWhereNoPluginCanBe(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"http://169.254.169.254", "http://0.0.0.0:80",
+		"http://[fd00:ec2::254]", "http://[::ffff:169.254.169.254]"} {
+		_, err := gateway.New().Ask(t.Context(), gateway.Route{URL: address}, call("/x", ""))
+		if !errors.Is(err, gateway.ErrNotSent) || !strings.Contains(err.Error(), "no plugin can be at") {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }

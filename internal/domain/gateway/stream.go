@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 )
 
@@ -33,15 +34,28 @@ type Limits struct {
 type Line struct {
 	Limits
 	Plugin string
-	open   atomic.Int64
+	// Route is the path that all of it lies below.
+	Route string
+	open  atomic.Int64
+}
+
+// passage is one stream on its way.
+type passage struct {
+	*Line
+	path   string
+	set    http.Header
+	token  string
+	base   *url.URL
+	failed error       // why nothing was answered
+	broke  atomic.Bool // the plugin's end of it
 }
 
 // Serve carries a request to the plugin of a line, under a path of it, and the answer
-// back, each byte as it comes: uploads, downloads, server-sent events, and protocols
-// that a connection changes to, such as WebSocket. Who asks is told to the plugin by
-// set alone; credentials and names of identity in the request stay here. An error is
-// returned while nothing was answered yet; a stream that breaks later breaks for its
-// caller too.
+// back, each byte as it comes: uploads, downloads, server-sent events, and WebSocket.
+// Who asks is told to the plugin by set alone; credentials and names of identity in
+// the request stay here, and of the answer passes what cannot touch the platform. An
+// error is returned while nothing was answered yet; a stream that breaks later breaks
+// for its caller too. The stream ends when the request's context does.
 func (r *Router) Serve(w http.ResponseWriter, req *http.Request, l *Line, path string, set http.Header) error {
 	if n := l.open.Add(1); l.Streams > 0 && n > l.Streams {
 		l.open.Add(-1)
@@ -52,11 +66,14 @@ func (r *Router) Serve(w http.ResponseWriter, req *http.Request, l *Line, path s
 	if l.Request > 0 && req.ContentLength > l.Request {
 		return tooLarge(l)
 	}
-	m, ok := r.take(l.Plugin, nil)
+	if up := req.Header.Get("Upgrade"); up != "" && !strings.EqualFold(up, "websocket") {
+		return errs.New(errs.Malformed, "plugin.upgrade", "a connection changes to WebSocket alone here, and not to %.40q", up)
+	}
+	m, ok := r.take(l.Plugin, "", nil)
 	if !ok {
 		return errs.New(errs.Unavailable, "plugin.not_running", "the plugin %q does not run", l.Plugin)
 	}
-	defer r.give(l.Plugin, m)
+	defer r.give(l.Plugin, "", m, false)
 	base, transport, err := r.way(m.Route)
 	if err != nil {
 		return err
@@ -67,35 +84,41 @@ func (r *Router) Serve(w http.ResponseWriter, req *http.Request, l *Line, path s
 		ctx, cancel = context.WithTimeout(ctx, l.For)
 		defer cancel()
 	}
-	var failed error
-	p := &httputil.ReverseProxy{
-		Transport: transport, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
-		Rewrite:        func(pr *httputil.ProxyRequest) { l.rewrite(pr, base, path, set, m.Token) },
-		ModifyResponse: func(resp *http.Response) error { return l.answer(resp) },
-		ErrorHandler:   func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err },
-	}
-	p.ServeHTTP(w, req.WithContext(ctx))
-	if failed == nil {
+	s := &passage{Line: l, path: path, set: set, token: m.Token, base: base}
+	defer func() {
+		if s.broke.Load() && req.Context().Err() == nil && r.Unreached != nil {
+			r.Unreached(l.Plugin)
+		}
+	}()
+	p := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: s.rewrite, ModifyResponse: s.answer, ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { s.failed = err }}
+	p.ServeHTTP(&final{ResponseWriter: w, head: http.Header{}}, req.WithContext(ctx))
+	if s.failed == nil {
 		r.answered(m, nil)
 		return nil
 	}
-	return r.broken(l, m, failed)
+	return r.broken(ctx, l, m, s.failed)
 }
 
 // broken says why nothing was answered.
-func (r *Router) broken(l *Line, m *member, err error) error {
+func (r *Router) broken(ctx context.Context, l *Line, m *member, err error) error {
 	var large *http.MaxBytesError
 	var said *errs.Error
+	body := api.BodyError(err)
 	switch {
 	case errors.As(err, &large):
 		return tooLarge(l)
 	case errors.As(err, &said):
 		return said
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return errs.New(errs.Unavailable, "plugin.stream_timeout", "the plugin %s did not answer within %s", l.Plugin, l.For)
+	case errs.Is(body, errs.Slow), errs.Is(body, errs.Malformed):
+		return body
 	case connecting(err):
 		r.answered(m, err)
-		if r.Unreached != nil {
-			r.Unreached(l.Plugin)
-		}
+	}
+	if ctx.Err() == nil && r.Unreached != nil {
+		r.Unreached(l.Plugin)
 	}
 	return errs.Wrap(err, errs.Unavailable, "plugin.stream", fmt.Sprintf("the plugin %s gave no answer", l.Plugin))
 }
@@ -105,35 +128,39 @@ func tooLarge(l *Line) error {
 }
 
 // rewrite makes the request that the plugin gets.
-func (l *Line) rewrite(pr *httputil.ProxyRequest, base *url.URL, path string, set http.Header, token string) {
-	pr.SetURL(base)
-	pr.Out.URL.Path, pr.Out.URL.RawPath = strings.TrimSuffix(base.Path, "/")+path, ""
+func (s *passage) rewrite(pr *httputil.ProxyRequest) {
+	pr.SetURL(s.base)
+	pr.Out.URL.Path, pr.Out.URL.RawPath = strings.TrimSuffix(s.base.Path, "/")+s.path, ""
+	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
+	pr.Out.Trailer = nil
 	for name := range pr.Out.Header {
-		if name == "Authorization" || name == "Cookie" || strings.HasPrefix(name, "Sextant-") || strings.HasPrefix(name, "Proxy-") {
-			pr.Out.Header.Del(name)
+		if stays(name) {
+			delete(pr.Out.Header, name)
 		}
 	}
-	for name, values := range set {
+	for name, values := range s.set {
 		pr.Out.Header[name] = values
 	}
-	pr.Out.Header.Set("Authorization", "Bearer "+token)
-	if l.Request > 0 && pr.Out.Body != nil {
-		pr.Out.Body = http.MaxBytesReader(nil, pr.Out.Body, l.Request)
+	pr.Out.Header.Set("Authorization", "Bearer "+s.token)
+	if s.Request > 0 && pr.Out.Body != nil {
+		pr.Out.Body = http.MaxBytesReader(nil, pr.Out.Body, s.Request)
 	}
 }
 
-// answer bounds what comes back. Cookies are the platform's alone.
-func (l *Line) answer(resp *http.Response) error {
-	resp.Header.Del("Set-Cookie")
-	if l.Answer > 0 && resp.ContentLength > l.Answer {
+// answer bounds what comes back, and cleans it. A connection that changes its protocol
+// stays as it is.
+func (s *passage) answer(resp *http.Response) error {
+	clean(resp.Header, s.Route)
+	if s.Answer > 0 && resp.ContentLength > s.Answer {
 		return errs.New(errs.Unavailable, "plugin.answer_too_large", "the plugin %s answers more than the %d bytes that it may here",
-			l.Plugin, l.Answer)
+			s.Plugin, s.Answer)
 	}
+	in := bounded{ReadCloser: resp.Body, left: left(s.Answer), ended: func(err error) { s.broke.Store(err != nil) }}
 	if both, ok := resp.Body.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body = &duplex{bounded{both, left(l.Answer)}, both, left(l.Request)}
+		resp.Body = &duplex{in, both, left(s.Request)}
 		return nil
 	}
-	resp.Body = &bounded{resp.Body, left(l.Answer)}
+	resp.Body = &in
 	return nil
 }
 
@@ -149,7 +176,8 @@ var errBeyond = errors.New("gateway: the limit of the stream is reached")
 // bounded ends with an error where more comes than may.
 type bounded struct {
 	io.ReadCloser
-	left int64
+	left  int64
+	ended func(error) // is told how it ended; nil at its end
 }
 
 // Read reads within the limit.
@@ -157,6 +185,11 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, errBeyond
+	}
+	if errors.Is(err, io.EOF) {
+		b.ended(nil)
+	} else if err != nil {
+		b.ended(err)
 	}
 	return n, err
 }

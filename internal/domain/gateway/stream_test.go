@@ -22,6 +22,7 @@ import (
 func front(t *testing.T, r *gateway.Router, l *gateway.Line) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("X-Platform", "here")
 		if err := r.Serve(w, q, l, "/in"+q.URL.Path, http.Header{"Sextant-Project": {"default"}}); err != nil {
 			e := errs.As(err)
 			http.Error(w, e.Code, e.Kind.Status())
@@ -35,7 +36,7 @@ func front(t *testing.T, r *gateway.Router, l *gateway.Line) string {
 func lines(t *testing.T, h http.HandlerFunc, limits gateway.Limits, test func(t *testing.T, url string)) {
 	t.Helper()
 	both(t, h, func(t *testing.T, r *gateway.Router) {
-		test(t, front(t, r, &gateway.Line{Plugin: "p", Limits: limits}))
+		test(t, front(t, r, &gateway.Line{Plugin: "p", Route: "/in/x", Limits: limits}))
 	})
 }
 
@@ -170,7 +171,7 @@ func echo(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	defer c.Close()
-	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	_ = rw.Flush()
 	for s := bufio.NewScanner(rw); s.Scan(); {
 		fmt.Fprintln(c, "echo", s.Text())
@@ -185,7 +186,7 @@ func upgraded(t *testing.T, url string) (net.Conn, *bufio.Scanner) {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(patience))
-	fmt.Fprint(c, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	fmt.Fprint(c, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	r := bufio.NewReader(c)
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {

@@ -205,3 +205,37 @@ func TestANarrowedTokenEndsNothing(t *testing.T) {
 		t.Errorf("a whole token: %d", got)
 	}
 }
+
+// A session ends itself; a token does not, be it narrowed, whole or a plugin's: who gave
+// it ends it.
+func TestATokenIsNoSessionToEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	admin := r.login("admin", password)
+	tokens := map[string]string{}
+	for name, scope := range map[string][]string{"narrow": {"run.read"}, "whole": nil} {
+		var made struct{ Token string }
+		if got := r.ask(admin, "POST", "/api/v1/tokens", map[string]any{"name": name, "days": 2, "scope": scope}, &made); got != 201 {
+			t.Fatal(got)
+		}
+		tokens[name] = made.Token
+	}
+	var err error
+	tokens["plugin"], err = r.IssuePlugin(t.Context(), "cmdb")
+	r.must(err)
+	for name, secret := range tokens {
+		if got := r.ask(secret, "DELETE", "/api/v1/session", nil, nil); got != 422 {
+			t.Errorf("a %s token ends itself: %d", name, got)
+		}
+		if got := r.ask(secret, "GET", "/api/v1/me", nil, nil); got != 200 {
+			t.Errorf("afterwards the %s token gets %d", name, got)
+		}
+	}
+	other := r.login("admin", password)
+	if got := r.ask(other, "DELETE", "/api/v1/session", nil, nil); got != 204 {
+		t.Errorf("a session: %d", got)
+	}
+	if got := r.ask(admin, "GET", "/api/v1/me", nil, nil); got != 200 {
+		t.Errorf("another session of the user: %d", got)
+	}
+}

@@ -138,6 +138,16 @@ func (s Subject) Lacking(permission, project, environment string) string {
 	return s.Name
 }
 
+// Everyone names all whose rights are asked for: the subject itself, and who gave a
+// value that it uses.
+func (s Subject) Everyone() string {
+	all := s.Name
+	for _, g := range s.given {
+		all += " or " + g.Rights.Name + ", who gave " + strings.Join(g.Names, ", ") + ","
+	}
+	return all
+}
+
 // Again is the subject that had these rights, for what it asked for and is done
 // later.
 func (r Rights) Again() Subject {

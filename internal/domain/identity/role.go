@@ -187,13 +187,41 @@ func (s *Service) WhoCan(ctx context.Context, permission, project, environment s
 	return out, nil
 }
 
-// MayCompleteTasks reports whether there is an enabled user of that name who may
-// complete tasks in a project.
-func (s *Service) MayCompleteTasks(ctx context.Context, name, project string) (bool, error) {
+// Person gives an enabled user by name, with what he may do now; false where there is
+// none.
+func (s *Service) Person(ctx context.Context, name string) (Subject, bool, error) {
 	u, err := s.oneUser(ctx, "name", name)
 	if err != nil || u.Disabled {
-		return false, err
+		return Subject{}, false, err
 	}
-	grants, err := s.rights(ctx, u)
-	return Subject{Kind: User, Grants: grants}.Can("task.complete", project), err
+	sub := Subject{ID: "user/" + u.ID, Name: u.Name, Kind: User}
+	sub.Grants, err = s.rights(ctx, u)
+	return sub, err == nil, err
+}
+
+// shownPeople is how many of those who have a role are looked at.
+const shownPeople = 200
+
+// People gives the enabled users of some names and those who have one of some roles
+// anywhere, with what they may do now.
+func (s *Service) People(ctx context.Context, names, roles []string) ([]Subject, error) {
+	if len(roles) > 0 {
+		members, err := s.members(ctx, roles)
+		if err != nil {
+			return nil, err
+		}
+		names = slices.Concat(names, members)
+	}
+	names = slices.Sorted(slices.Values(names))
+	var all []Subject
+	for _, name := range slices.Compact(names) {
+		p, there, err := s.Person(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			all = append(all, p)
+		}
+	}
+	return all, nil
 }

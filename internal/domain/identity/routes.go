@@ -88,11 +88,7 @@ func (s *Service) sessionRoutes(a *api.API) {
 		})
 	a.Handle(api.Endpoint{ID: "logout", Tag: "identity", Summary: "End the session",
 		Method: "DELETE", Path: "/api/v1/session", Permission: api.SignedIn}, func(w http.ResponseWriter, r *http.Request) error {
-		secret, err := Secret(r)
-		if err == nil {
-			err = s.Logout(r.Context(), secret)
-		}
-		if err != nil {
+		if err := s.Logout(r.Context()); err != nil {
 			return err
 		}
 		gone := cookie("", r.TLS != nil, time.Time{})

@@ -178,11 +178,17 @@ func (s *Service) Fresh(ctx context.Context) error {
 		"this needs your password once more: confirm the session with POST /api/v1/session/proof and repeat the request")
 }
 
-// Logout ends the session or token that a request carries.
-func (s *Service) Logout(ctx context.Context, secret string) error {
+// Logout ends the session that asks. A token is ended by who gave it: an API token by
+// its user, that of a plugin with its plugin.
+func (s *Service) Logout(ctx context.Context) error {
 	ctx = db.Urgent(ctx)
+	sub := From(ctx)
+	if sub.Session == "" {
+		return errs.New(errs.Invalid, "identity.no_session", "a token is no session and does not end itself: "+
+			"its user ends it with DELETE /api/v1/tokens/{id}, and that of a plugin ends with the plugin")
+	}
 	return s.write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec("DELETE FROM identity_token WHERE hash = ?", digest(secret))
+		_, err := tx.Exec("DELETE FROM identity_token WHERE id = ? AND user_id = ? AND kind = ?", sub.Session, sub.userID(), kindSession)
 		return err
 	})
 }

@@ -102,6 +102,17 @@ func (s *Service) everybody(ctx context.Context) ([]Account, error) {
 	return db.Scan(rows, err, func(r *sql.Rows) (Account, error) { return scanUser(r.Scan) })
 }
 
+// members lists the names of users who have one of some roles.
+func (s *Service) members(ctx context.Context, roles []string) ([]string, error) {
+	args := make([]any, 0, len(roles)+1)
+	for _, r := range roles {
+		args = append(args, r)
+	}
+	rows, err := s.db.Query(ctx, "SELECT DISTINCT u.name FROM identity_user u JOIN identity_member m ON m.user_id = u.id WHERE m.role IN (?"+
+		strings.Repeat(", ?", len(roles)-1)+") ORDER BY u.name LIMIT ?", append(args, shownPeople)...)
+	return db.Scan(rows, err, func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) })
+}
+
 // own reads the roles and the own rights of a user.
 func (s *Service) own(ctx context.Context, u *Account) error {
 	rows, err := s.db.Query(ctx, "SELECT role, project, environment FROM identity_member WHERE user_id = ? ORDER BY project, role", u.ID)

@@ -64,10 +64,16 @@ type Service struct {
 	host Host
 	door Door
 	wake chan struct{}
+
+	chains, began db.Marks // runs that a message has begun
 }
 
 // New makes the service over a migrated database; Attach connects it.
-func New(d Deps) *Service { return &Service{Deps: d, wake: make(chan struct{}, 1)} }
+func New(d Deps) *Service {
+	return &Service{Deps: d, wake: make(chan struct{}, 1),
+		chains: db.Marks{Load: countChains},
+		began:  db.Marks{Load: countBegun}}
+}
 
 // Attach connects the runs and the door.
 func (s *Service) Attach(h Host, d Door) { s.host, s.door = h, d }
@@ -284,6 +290,9 @@ func (s *Service) deliver(ctx context.Context, p post, t *Told) error {
 			continue
 		}
 		heard, err := s.bring(ctx, p, at.wait, t, done)
+		if isTwice(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -333,6 +342,7 @@ func (s *Service) correlate(ctx context.Context, p post, t *Told) error {
 			if err := insertTaken(tx, p.key, at.process, run); err != nil || p.correlation == "" || run == 0 {
 				return err
 			}
+			s.began.Add(run)
 			return insertBegun(tx, p, at.process, run)
 		})
 		if err != nil {
@@ -410,6 +420,7 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 			"%d runs began one after the other by signals of each other: it may be that they never end", MaxChain)
 	case p.chain > 0:
 		req.With = func(tx *db.Tx, run int64) error {
+			s.chains.Add(run)
 			if err := insertChain(tx, run, p.chain); err != nil {
 				return err
 			}
@@ -421,10 +432,10 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 	case err == nil:
 		t.Runs = append(t.Runs, Hearer{Run: v.Run, Process: process, Began: v.Verdict != control.WasMerged})
 		return nil
-	case errs.Is(err, errs.Internal), errs.Is(err, errs.Unavailable), errs.Is(err, errs.Full):
-		return err
 	case isTwice(err):
 		return nil // it was begun already
+	case errs.Is(err, errs.Internal), errs.Is(err, errs.Unavailable), errs.Is(err, errs.Full):
+		return err
 	}
 	s.Log.InfoContext(ctx, "a run that begins with an event was not started", "process", process, "event", p.name, "by", who, "err", err)
 	t.Refused = append(t.Refused, Refusal{Process: process, Code: errs.As(err).Code, Reason: errs.As(err).Message})
@@ -432,10 +443,16 @@ func (s *Service) begin(ctx context.Context, p post, process, event string, t *T
 		t.again = true
 		return nil
 	}
-	return s.DB.Do(ctx, func(tx *db.Tx) error { return done(tx, 0) })
+	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return done(tx, 0) }); !isTwice(err) {
+		return err
+	}
+	return nil
 }
 
-// isTwice reports whether a write failed since its row is there already.
+// errHeard says that somebody else has brought a signal to a target meanwhile.
+var errHeard = errors.New("the target has heard the signal")
+
+// isTwice reports whether a write failed since what it notes is noted already.
 func isTwice(err error) bool {
-	return errs.Is(err, errs.Conflict) && errs.As(err).Code == "database.conflict"
+	return errors.Is(err, errHeard) || errs.Is(err, errs.Conflict) && errs.As(err).Code == "database.conflict"
 }

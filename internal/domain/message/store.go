@@ -148,8 +148,12 @@ func targets(ctx context.Context, q db.Querier, key string) ([]target, error) {
 	})
 }
 
+// dropTarget notes that a target has heard a signal; errHeard where it had before.
 func dropTarget(tx *db.Tx, key string, t target) error {
-	_, err := tx.Exec("DELETE FROM message_target WHERE message = ? AND subscription = ? AND process = ?", key, t.subscription, t.process)
+	n, err := tx.Exec("DELETE FROM message_target WHERE message = ? AND subscription = ? AND process = ?", key, t.subscription, t.process)
+	if err == nil && n == 0 {
+		err = errHeard
+	}
 	return err
 }
 
@@ -171,6 +175,12 @@ func beginnings(ctx context.Context, q db.Querier, p post) ([]beginning, error) 
 AND NOT EXISTS (SELECT 1 FROM message_taken t WHERE t.message = ? AND t.process = s.process) ORDER BY process`, p.project, p.name, p.key)
 	return db.Scan(rows, err, func(r *sql.Rows) (b beginning, err error) { return b, r.Scan(&b.process, &b.event) })
 }
+
+// What counts the rows of runs that messages began.
+const (
+	countChains = "SELECT run, 1 FROM message_chain"
+	countBegun  = "SELECT run, COUNT(*) FROM message_begun GROUP BY run"
+)
 
 func insertTaken(tx *db.Tx, key, process string, run int64) error {
 	_, err := tx.Exec("INSERT INTO message_taken (message, process, run) VALUES (?, ?, ?)", key, process, run)

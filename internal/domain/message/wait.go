@@ -49,9 +49,16 @@ func (s *Service) Forget(tx *db.Tx, subscription state.Key) error {
 
 // Ended frees the key with which a run began, in the commit of its end.
 func (s *Service) Ended(tx *db.Tx, run state.Key) error {
-	if err := dropChain(tx, int64(run)); err != nil {
-		return err
+	if s.chains.May(tx, int64(run)) {
+		s.chains.Gone(tx, int64(run))
+		if err := dropChain(tx, int64(run)); err != nil {
+			return err
+		}
 	}
+	if !s.began.May(tx, int64(run)) {
+		return nil
+	}
+	s.began.Gone(tx, int64(run))
 	freed, err := freeBegun(tx, int64(run))
 	if freed {
 		tx.AfterCommit(s.poke)

@@ -82,7 +82,7 @@ func (s *Service) tallies(ctx context.Context, ref string, scope Scope, q wire.Q
 	by = slices.DeleteFunc(by, func(name string) bool { return name == "" })
 	pkg, name, _ := strings.Cut(ref, ":")
 	err := s.under(ctx, ref, func(t wire.ObjectType, mark string) (string, error) {
-		if err := open(t, q); err != nil {
+		if err := refuseGuesses(t, q); err != nil {
 			return mark, err
 		}
 		narrow, visible := scoped(ctx, t, scope, q)

@@ -36,7 +36,7 @@ func (w *set) check(ctx context.Context) error {
 		seen[i.ref()] = true
 		if w.exists(i) && i.Op != wire.OpDelete {
 			w.belong(ctx, i)
-			keep(i.t, i.Row)
+			dropHidden(i.t, i.Row)
 		}
 	}
 	return nil

@@ -168,7 +168,7 @@ func (s *Service) Query(ctx context.Context, ref string, scope Scope, q wire.Que
 	var rows []wire.Row
 	var next string
 	err := s.under(ctx, ref, func(t wire.ObjectType, mark string) (string, error) {
-		if err := open(t, q); err != nil {
+		if err := refuseGuesses(t, q); err != nil {
 			return mark, err
 		}
 		narrow, visible := scoped(ctx, t, scope, q)
@@ -239,8 +239,8 @@ func answered(t wire.ObjectType, ref string, rows []wire.Row) ([]wire.Row, error
 	return rows, nil
 }
 
-// open refuses questions by which a secret could be guessed bit by bit.
-func open(t wire.ObjectType, q wire.Query) error {
+// refuseGuesses refuses questions by which a secret could be guessed bit by bit.
+func refuseGuesses(t wire.ObjectType, q wire.Query) error {
 	var asked []string
 	for _, f := range q.AdditionalFilters {
 		asked = append(asked, f.Attr)
@@ -272,8 +272,8 @@ func hide(t wire.ObjectType, row wire.Row) {
 	}
 }
 
-// keep leaves secrets as they are that were read hidden and are written back.
-func keep(t wire.ObjectType, row wire.Row) {
+// dropHidden takes from a row the secrets that were read hidden and come back: they stay as they are.
+func dropHidden(t wire.ObjectType, row wire.Row) {
 	for _, name := range secrets(t) {
 		if unquote(row[name]) == hidden {
 			delete(row, name)

@@ -28,11 +28,12 @@ const (
 	StateRunning     = "running"
 	StateStarting    = "starting" // nobody has asked it yet
 	StateUnreachable = "unreachable"
+	StateDisabled    = "disabled" // all its versions are switched off
 )
 
 // Condition is how a plugin is.
 type Condition struct {
-	State  string    `json:"state" enum:"running,starting,unreachable" doc:"Whether the plugin answers"`
+	State  string    `json:"state" enum:"running,starting,unreachable,disabled" doc:"Whether the plugin answers; disabled is one whose versions are all switched off"`
 	Since  time.Time `json:"since" doc:"When the state began, as far as this start of the server knows"`
 	Reason string    `json:"reason,omitempty" doc:"Why it is unreachable"`
 	// Instances are the places where it answers, or should.
@@ -44,7 +45,7 @@ type InstanceCondition struct {
 	ID       string `json:"id,omitempty" doc:"Its own among those of the plugin; none where there is one alone"`
 	Address  string `json:"address,omitempty" doc:"Where it answers; none within the server's process"`
 	Weight   int    `json:"weight" doc:"Its share of the calls beside the others'"`
-	Calls    int    `json:"calls" doc:"Calls under way"`
+	Calls    int    `json:"calls" doc:"Calls under way, and those that it will call back for"`
 	Draining bool   `json:"draining" doc:"Whether it gets no new calls"`
 	Error    string `json:"error,omitempty" doc:"Why it did not answer last time"`
 }
@@ -129,9 +130,12 @@ func (h *Health) probe(ctx context.Context, name string) (state, reason string) 
 	}
 	answers := false
 	for _, i := range all {
-		s, why := h.ask(ctx, name, i.Route)
+		s, version, why := h.ask(ctx, name, i.Route)
 		if ctx.Err() != nil {
 			return StateUnreachable, why // and nothing is noted
+		}
+		if m, ok := h.Registry.Manifest(name); ok && s == StateRunning && len(all) > 1 && version != "" && version != m.Version {
+			s, why = StateUnreachable, "it runs version "+version+", and "+m.Version+" is the one that is offered"
 		}
 		if s == StateRunning {
 			answers = true
@@ -154,28 +158,29 @@ type unwell struct{ reason string }
 func (u *unwell) Error() string { return u.reason }
 
 // ask asks one instance. One of this process is there as long as the process is.
-func (h *Health) ask(ctx context.Context, name string, to gateway.Route) (state, reason string) {
+func (h *Health) ask(ctx context.Context, name string, to gateway.Route) (state, version, reason string) {
 	if to.Handler != nil {
-		return StateRunning, ""
+		return StateRunning, "", ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
 	got, err := h.Router.Ask(ctx, to, gateway.Call{Method: http.MethodGet, Path: "/manifest"})
 	if err != nil {
-		return StateUnreachable, "it does not answer at " + to.URL
+		return StateUnreachable, "", "it does not answer at " + to.URL
 	}
 	var m struct {
-		Plugin string `json:"plugin"`
+		Plugin  string `json:"plugin"`
+		Version string `json:"version"`
 	}
 	switch {
 	case got.Status == http.StatusUnauthorized:
-		return StateUnreachable, "it does not take its token: start it with that which it was given last"
+		return StateUnreachable, "", "it does not take its token: start it with that which it was given last"
 	case got.Status != http.StatusOK:
-		return StateUnreachable, "it answers " + http.StatusText(got.Status) + " when it is asked for its manifest"
+		return StateUnreachable, "", "it answers " + http.StatusText(got.Status) + " when it is asked for its manifest"
 	case json.Unmarshal(got.Body, &m) != nil || m.Plugin != name:
-		return StateUnreachable, "another program answers at " + to.URL
+		return StateUnreachable, "", "another program answers at " + to.URL
 	}
-	return StateRunning, ""
+	return StateRunning, m.Version, ""
 }
 
 // note keeps the state of a plugin. A change is an event and stands in the audit
@@ -229,15 +234,23 @@ func (h *Health) Of(name string) Condition {
 func (h *Health) instances(name string) []InstanceCondition {
 	var all []InstanceCondition
 	for _, i := range h.Router.Instances(name) {
-		c := InstanceCondition{ID: i.ID, Address: i.URL, Weight: i.Weight, Calls: i.Calls, Draining: i.Draining}
-		if why := new(unwell); errors.As(i.Err, &why) {
-			c.Error = why.Error()
-		} else if i.Err != nil {
-			c.Error = "it was not reached" // what the system said of its address is for the log
-		}
+		c := InstanceCondition{ID: i.ID, Address: i.URL, Weight: i.Weight, Calls: i.Calls + i.Accepted, Draining: i.Draining}
+		c.Error = told(i.Err)
 		all = append(all, c)
 	}
 	return all
+}
+
+// told is why an instance did not answer, in words for people; empty if it did.
+func told(err error) string {
+	why := new(unwell)
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &why):
+		return why.Error()
+	}
+	return "it was not reached" // what the system said of its address is for the log
 }
 
 func (h *Health) forget(name string) {

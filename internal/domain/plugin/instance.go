@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +39,8 @@ type Remote struct {
 	Tokens   Tokens
 	Box      *secret.Box
 	Audit    *audit.Log
+	// Plain says that an administrator consents to plain HTTP off this machine.
+	Plain bool
 	// Reserved are the names of built-in plugins.
 	Reserved func(name string) bool
 	// Use tells what would miss a plugin.
@@ -62,7 +63,7 @@ func (r *Remote) Token(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	err = r.Registry.db.Do(ctx, func(tx *db.Tx) error {
-		if err := tx.Upsert("plugin_instance", 1, []string{"plugin", "url", "token"}, name, "", sealed); err != nil {
+		if err := tx.Upsert("plugin_instance", 1, []string{"plugin", "token"}, name, sealed); err != nil {
 			return err
 		}
 		return r.Audit.Write(ctx, tx,
@@ -87,24 +88,14 @@ func (r *Remote) Connect(ctx context.Context, name, address string) (wire.Manife
 	if err := r.allowed(ctx, name); err != nil {
 		return wire.Manifest{}, err
 	}
-	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return wire.Manifest{}, errs.New(errs.Invalid, "plugin.url", "%q is no address with http or https", address).
-			At(errs.Field{Path: "url", Message: "want http://host:port"})
+	if err := gateway.CheckAddress(address, r.Plain); err != nil {
+		return wire.Manifest{}, err
 	}
-	var sealed string
-	err := r.Registry.db.QueryRow(ctx, "SELECT token FROM plugin_instance WHERE plugin = ?", name).Scan(&sealed)
-	if errors.Is(err, sql.ErrNoRows) {
-		return wire.Manifest{},
-			errs.New(errs.NotFound, "plugin.no_token", "the plugin %s has no token yet: ask for one and start the plugin with it", name)
-	}
+	token, err := r.token(ctx, name)
 	if err != nil {
 		return wire.Manifest{}, err
 	}
-	token, err := r.Box.Open("plugin/"+name, sealed)
-	if err != nil {
-		return wire.Manifest{}, err
-	}
-	m, err := r.read(ctx, name, gateway.Route{URL: address, Token: string(token)})
+	m, err := r.read(ctx, name, gateway.Route{URL: address, Token: token})
 	if err != nil {
 		return m, err
 	}
@@ -117,20 +108,32 @@ func (r *Remote) Connect(ctx context.Context, name, address string) (wire.Manife
 		return m, errs.New(errs.Conflict, "plugin.required", "version %s of the plugin %s will not do for %s",
 			m.Version, name, strings.Join(all, ", "))
 	}
-	err = r.Registry.db.Do(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec("UPDATE plugin_instance SET url = ? WHERE plugin = ?", address, name)
-		return err
-	})
+	err = r.Registry.db.Do(ctx, func(tx *db.Tx) error { return r.put(tx, place{plugin: name, id: mainPlace, url: address, weight: 1}) })
 	if err == nil {
 		err = r.Registry.Register(ctx, m)
 	}
 	if err == nil {
-		r.Router.Set(name, gateway.Route{URL: address, Token: string(token)})
-		if h := r.Registry.Health; h != nil {
-			h.note(ctx, name, StateRunning, "")
-		}
+		err = r.lead(ctx, name)
+	}
+	if h := r.Registry.Health; err == nil && h != nil {
+		h.note(ctx, name, StateRunning, "")
+		h.Poke() // the other instances may run another version
 	}
 	return m, err
+}
+
+// token opens the token of a plugin.
+func (r *Remote) token(ctx context.Context, name string) (string, error) {
+	var sealed string
+	err := r.Registry.db.QueryRow(ctx, "SELECT token FROM plugin_instance WHERE plugin = ?", name).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", errs.New(errs.NotFound, "plugin.no_token", "the plugin %s has no token yet: ask for one and start the plugin with it", name)
+	}
+	if err != nil {
+		return "", err
+	}
+	token, err := r.Box.Open("plugin/"+name, sealed)
+	return string(token), err
 }
 
 func (r *Remote) read(ctx context.Context, name string, at gateway.Route) (wire.Manifest, error) {
@@ -163,21 +166,18 @@ func (r *Remote) read(ctx context.Context, name string, at gateway.Route) (wire.
 
 // Restore connects the plugins again that ran elsewhere when the server stopped.
 func (r *Remote) Restore(ctx context.Context) error {
-	rows, err := r.Registry.db.Query(ctx, "SELECT plugin, url, token FROM plugin_instance WHERE url <> ''")
-	type instance struct{ name, url, token string }
-	all, err := db.Scan(rows, err, func(s *sql.Rows) (instance, error) {
-		var i instance
-		return i, s.Scan(&i.name, &i.url, &i.token)
-	})
+	all, err := r.places(ctx, "")
 	if err != nil {
 		return err
 	}
-	for _, i := range all {
-		token, err := r.Box.Open("plugin/"+i.name, i.token)
+	for _, at := range all {
+		token, err := r.token(ctx, at.plugin)
 		if err != nil {
 			return err
 		}
-		r.Router.Set(i.name, gateway.Route{URL: i.url, Token: string(token)})
+		if !at.draining {
+			r.Router.Put(at.plugin, gateway.Instance{ID: at.id, Route: gateway.Route{URL: at.url, Token: token}, Weight: at.weight})
+		}
 	}
 	return nil
 }
@@ -203,6 +203,7 @@ func (r *Remote) Routes(a *api.API) {
 	api.Register(a, api.Endpoint{ID: "removePlugin", Method: http.MethodDelete, Path: "/api/v1/plugins/{name}",
 		Tag: "plugins", Summary: "Un-register a plugin that runs elsewhere", Permission: "plugin.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *Named) (*struct{}, error) { return nil, r.Remove(ctx, in.Name) })
+	r.placeRoutes(a)
 	type connect struct {
 		Named
 		Body struct {

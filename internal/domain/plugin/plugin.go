@@ -43,39 +43,60 @@ type Registry struct {
 	clock clock.Clock
 	mu    sync.RWMutex
 	by    map[string]wire.Manifest // newest enabled version
+	off   map[string]wire.Manifest // of plugins whose versions are all switched off: the newest
 }
 
 // New makes a registry over a migrated database.
 func New(d *db.DB, c clock.Clock) *Registry {
-	return &Registry{db: d, clock: c, by: map[string]wire.Manifest{}}
+	return &Registry{db: d, clock: c, by: map[string]wire.Manifest{}, off: map[string]wire.Manifest{}}
 }
 
-// Load reads the enabled versions.
-func (r *Registry) Load(ctx context.Context) error {
-	rows, err := r.db.Query(ctx, "SELECT manifest FROM plugin_release WHERE enabled = 1")
-	all, err := db.Scan(rows, err, func(s *sql.Rows) (wire.Manifest, error) {
+// Load reads what is offered.
+func (r *Registry) Load(ctx context.Context) error { return r.load(ctx, "") }
+
+// load reads what is offered of a plugin, or of all where the name is empty: the newest
+// version that is enabled and not switched off.
+func (r *Registry) load(ctx context.Context, name string) error {
+	query, args := "SELECT manifest, disabled FROM plugin_release WHERE enabled = 1", []any{}
+	if name != "" {
+		query, args = query+" AND plugin = ?", []any{name}
+	}
+	type release struct {
+		wire.Manifest
+		disabled bool
+	}
+	rows, err := r.db.Query(ctx, query, args...)
+	all, err := db.Scan(rows, err, func(s *sql.Rows) (release, error) {
 		var data []byte
-		var m wire.Manifest
-		if err := s.Scan(&data); err != nil {
+		var m release
+		if err := s.Scan(&data, &m.disabled); err != nil {
 			return m, err
 		}
-		return m, json.Unmarshal(data, &m)
+		return m, json.Unmarshal(data, &m.Manifest)
 	})
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if name != "" {
+		delete(r.by, name)
+		delete(r.off, name)
+	}
 	for _, m := range all {
-		if known, ok := r.by[m.Plugin]; !ok || manifest.CompareVersions(m.Version, known.Version) > 0 {
-			r.by[m.Plugin] = m
+		into := r.by
+		if m.disabled {
+			into = r.off
+		}
+		if known, ok := into[m.Plugin]; !ok || manifest.CompareVersions(m.Version, known.Version) > 0 {
+			into[m.Plugin] = m.Manifest
 		}
 	}
 	return nil
 }
 
-// Register adds or replaces a version of a plugin and enables it. It is the one
-// that runs, so that newer ones are enabled no more.
+// Register adds or replaces a version of a plugin and enables it, unless somebody has
+// switched it off. It is the one that runs, so that newer ones are enabled no more.
 func (r *Registry) Register(ctx context.Context, m wire.Manifest) error {
 	data, err := json.Marshal(m)
 	if err != nil {
@@ -100,10 +121,7 @@ func (r *Registry) Register(ctx context.Context, m wire.Manifest) error {
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.by[m.Plugin] = m
-	return nil
+	return r.load(ctx, m.Plugin)
 }
 
 func (r *Registry) versions(ctx context.Context, q db.Querier, name string) ([]string, error) {
@@ -150,6 +168,9 @@ func (r *Registry) Resolve(jobType string) (Service, error) {
 		return Service{}, errs.New(errs.Invalid, "plugin.service_name", "the service %q is not of the form <plugin>/<service>/<action>", name)
 	}
 	m, ok := r.Manifest(parts[0])
+	if _, off := r.switchedOff(parts[0]); !ok && off {
+		return Service{}, errs.New(errs.Invalid, "plugin.disabled", "the plugin %s is switched off: enable one of its versions", parts[0])
+	}
 	if !ok {
 		return Service{}, errs.New(errs.Invalid, "plugin.unknown", "there is no plugin %q; there are %s", parts[0], r.names())
 	}
@@ -193,6 +214,9 @@ type Listed struct {
 }
 
 func (r *Registry) listed(m wire.Manifest) Listed {
+	if _, ok := r.Manifest(m.Plugin); !ok {
+		return Listed{m, Condition{State: StateDisabled}}
+	}
 	l := Listed{m, Condition{State: StateStarting}}
 	if r.Health != nil {
 		l.Condition = r.Health.Of(m.Plugin)
@@ -207,7 +231,7 @@ func (r *Registry) Routes(a *api.API) {
 		Path: "/api/v1/plugins", Tag: "plugins", Summary: "Plugins with their manifests and states", Permission: "plugin.read"},
 		func(context.Context, *struct{}) (*list, error) {
 			all := []Listed{}
-			for _, m := range r.All() {
+			for _, m := range r.known() {
 				all = append(all, r.listed(m))
 			}
 			return &list{api.Page[Listed]{Items: all}}, nil
@@ -220,6 +244,9 @@ func (r *Registry) Routes(a *api.API) {
 		Path: "/api/v1/plugins/{name}", Tag: "plugins", Summary: "A plugin's manifest and state", Permission: "plugin.read"},
 		func(_ context.Context, i *in) (*one, error) {
 			m, ok := r.Manifest(i.Name)
+			if !ok {
+				m, ok = r.switchedOff(i.Name)
+			}
 			if !ok {
 				return nil, errs.New(errs.NotFound, "plugin.not_found", "there is no plugin %q", i.Name)
 			}

@@ -35,6 +35,9 @@ func (r *Registry) Check(m wire.Manifest, elsewhere bool) error {
 		e.Message = fmt.Sprintf("the manifest of %s asks for what the platform does not do yet: %s", m.Plugin, strings.Join(all, "; "))
 		return e
 	}
+	if err := r.taken(m); err != nil {
+		return err
+	}
 	for i, need := range m.Requires {
 		if why := r.missing(need); why != "" {
 			return errs.New(errs.Conflict, "plugin.requires", "the plugin %s requires %s: %s",
@@ -85,6 +88,9 @@ func (r *Remote) Remove(ctx context.Context, name string) error {
 	err := r.Registry.db.Do(ctx, func(tx *db.Tx) error {
 		known, err := tx.Exec("DELETE FROM plugin_instance WHERE plugin = ?", name)
 		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec("DELETE FROM plugin_place WHERE plugin = ?", name); err != nil {
 			return err
 		}
 		enabled, err := tx.Exec("UPDATE plugin_release SET enabled = 0 WHERE plugin = ? AND enabled = 1", name)
@@ -146,6 +152,7 @@ func (r *Remote) unused(ctx context.Context, name string) error {
 func (r *Registry) forget(name string) {
 	r.mu.Lock()
 	delete(r.by, name)
+	delete(r.off, name)
 	r.mu.Unlock()
 	if r.Health != nil {
 		r.Health.forget(name)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// connectionForm is the reference to a connection, or to a secret of it, in a text.
-var connectionForm = regexp.MustCompile(`connection/([a-z0-9][a-z0-9._-]*)`)
+// connectionForm is a text that is the reference to a connection, or to a secret of it.
+var connectionForm = regexp.MustCompile(`^\s*connection/([a-z0-9][a-z0-9._-]*)(?:#\S*)?\s*$`)
 
 // Secrets lists the connections whose secrets a value takes, wherever they
 // stand in it.
@@ -55,19 +55,11 @@ func SecretFields(raw json.RawMessage) []string {
 	return all
 }
 
-// Naming is a connection that a value names; certain where nothing else can be
-// meant.
-type Naming struct {
-	Connection string
-	Certain    bool
-}
-
-// Named lists the connections that a value names.
-func Named(raw json.RawMessage) []Naming {
-	var all []Naming
-	for _, name := range Secrets(raw) {
-		all = append(all, Naming{name, true})
-	}
+// Named lists the connections that a value names: by a secret of theirs, or by a text
+// that is the reference to one and nothing else. A text that mentions one beside other
+// words names none.
+func Named(raw json.RawMessage) []string {
+	all := Secrets(raw)
 	if !strings.Contains(string(raw), Prefix) {
 		return all
 	}
@@ -80,16 +72,15 @@ func Named(raw json.RawMessage) []Naming {
 		s, _ := v.(string)
 		var inner any
 		if strings.Contains(s, Prefix) && json.Unmarshal([]byte(s), &inner) == nil { // a structure that was typed as text
-			for _, name := range Secrets(json.RawMessage(s)) {
-				all = append(all, Naming{name, true})
-			}
+			all = append(all, Secrets(json.RawMessage(s))...)
 			each(inner, text)
 			return
 		}
-		for _, m := range connectionForm.FindAllStringSubmatch(s, -1) {
-			all = append(all, Naming{m[1], false})
+		if m := connectionForm.FindStringSubmatch(s); m != nil {
+			all = append(all, m[1])
 		}
 	}
 	each(v, text)
-	return all
+	slices.Sort(all)
+	return slices.Compact(all)
 }

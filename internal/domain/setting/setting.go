@@ -59,6 +59,9 @@ type Service struct {
 	clock clock.Clock
 	box   *secret.Box
 	audit *audit.Log
+	// Check refuses a value that whoever declares a setting does not take; set before the
+	// first value, may be nil.
+	Check func(name, value string) error
 }
 
 // New makes the service over a migrated database.
@@ -265,25 +268,14 @@ func (s *Service) Usable(ctx context.Context, project, ref string) (Connection, 
 	return c, err
 }
 
-// Exists reports whether there is a connection, whoever may use it.
-func (s *Service) Exists(ctx context.Context, project, name string) (bool, error) {
-	_, _, err := s.find(ctx, s.db, project, strings.TrimPrefix(name, Prefix))
-	if errs.Is(err, errs.NotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 func (s *Service) usable(ctx context.Context, project, ref string) (Connection, map[string]string, error) {
 	name := strings.TrimPrefix(ref, Prefix)
 	c, secrets, err := s.find(ctx, s.db, project, name)
-	if err == nil && identity.RequireIn(ctx, "connection.use", project, c.Environment) != nil {
-		why := "the right connection.use is wanted in its environment"
-		if from := identity.From(ctx); from.Lacking("connection.use", project, c.Environment) != from.Name {
-			why = from.Lacking("connection.use", project, c.Environment) + " has not the right connection.use in its environment"
-		}
-		err = errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q that may be used here: %s",
-			name, project, why).With("name", name)
+	if errs.Is(err, errs.NotFound) || err == nil && identity.RequireIn(ctx, "connection.use", project, c.Environment) != nil {
+		// One answer for both: else it would tell what there is in other environments.
+		err = errs.New(errs.NotFound, "connection.not_found", "there is no connection %q in project %q that may be used here: "+
+			"it does not exist, or %s has not the right connection.use in its environment", name, project, identity.From(ctx).Everyone()).
+			With("name", name)
 	}
 	if err != nil {
 		return Connection{}, nil, err

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,54 +30,25 @@ var assigned = bus.Kind[Assigned]{Type: "sextant.task.assigned.v1", Subject: "ta
 // Events are the kinds of events on tasks that do not come from their run.
 func Events() []bus.Declared { return []bus.Declared{assigned.Declared()} }
 
-// Candidate reports whether a subject is one of those who are asked: by name, by a role
-// that it has in the project, or because nobody is named.
-func (t Task) Candidate(s identity.Subject) bool {
-	if len(t.Groups)+len(t.Users) == 0 {
-		return true
-	}
-	return slices.Contains(t.Users, s.Name) || slices.ContainsFunc(s.Grants, func(g identity.Grant) bool {
-		return g.Role != "" && (g.Project == "*" || g.Project == t.Project) && slices.Contains(t.Groups, g.Role)
-	})
-}
-
-// mayDo asks whether the subject of ctx may complete a task: the person who does it,
-// else one who is asked, and whoever may manage tasks.
-func (t Task) mayDo(ctx context.Context) error {
-	who := identity.From(ctx)
-	switch {
-	case who.Can("task.manage", t.Project):
-		return nil
-	case t.Assignee != "" && t.Assignee != who.Name:
-		return errs.New(errs.Forbidden, "task.assigned", "the task is assigned to %s", t.Assignee).With("assignee", t.Assignee)
-	case t.Assignee == "" && !t.Candidate(who):
-		return errs.New(errs.Forbidden, "task.not_asked",
-			"the task %q asks %s: let one of them do it, or somebody who may manage tasks (task.manage)", t.Name, strings.Join(t.People, ", "))
-	}
-	return nil
-}
-
-// open reads an open task that the subject of ctx may see; one that it may not is as if
-// it were not there.
+// open reads an open task that the subject of ctx may see and has the right to complete;
+// one that it may not see is as if it were not there.
 func (l *List) open(ctx context.Context, key api.Key) (Task, error) {
 	missing := errs.New(errs.NotFound, "task.not_found", "there is no open task %d", key)
 	t, err := scan(l.db.QueryRow(ctx, "SELECT "+columns+" FROM worklist_task WHERE task = ?", int64(key)).Scan)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && identity.Require(ctx, "task.read", t.Project) != nil {
+	if errors.Is(err, sql.ErrNoRows) || err == nil && identity.Require(ctx, read, t.Project) != nil {
 		return t, missing
 	}
 	if err != nil {
 		return t, err
 	}
-	where, args := l.inSight(ctx, t.Project)
-	var there int
-	if err := l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE task = ? AND "+where, append([]any{int64(key)}, args...)...).
-		Scan(&there); err != nil {
-		return t, err
+	there, err := l.sees(ctx, read, t)
+	if err == nil && !there {
+		err = missing
 	}
-	if there == 0 {
-		return t, missing
+	if err == nil {
+		err = l.runs.MayComplete(ctx, t)
 	}
-	return t, identity.Require(ctx, "task.complete", t.Project)
+	return t, err
 }
 
 // Claim takes a task for the subject of ctx: nobody else completes it then. A Conflict
@@ -95,7 +65,7 @@ func (l *List) Claim(ctx context.Context, key api.Key) error {
 	if t.Assignee != "" {
 		return errs.New(errs.Conflict, "task.assigned", "the task is assigned to %s", t.Assignee).With("assignee", t.Assignee)
 	}
-	if err := t.mayDo(ctx); err != nil {
+	if err := l.mayDo(ctx, t); err != nil {
 		return err
 	}
 	return l.assign(ctx, t, change{To: who.Name, Verb: "task.claim"})
@@ -108,7 +78,7 @@ func (l *List) Release(ctx context.Context, key api.Key) error {
 	if err != nil {
 		return err
 	}
-	if err := t.mayDo(ctx); err != nil {
+	if err := l.mayDo(ctx, t); err != nil {
 		return err
 	}
 	if t.Claimed.IsZero() {
@@ -117,22 +87,17 @@ func (l *List) Release(ctx context.Context, key api.Key) error {
 	return l.assign(ctx, t, change{Verb: "task.release"})
 }
 
-// Delegate passes a task on to another person, who has to be able to complete it.
+// Delegate passes a task on to another person, who has to be able to see and complete it.
 func (l *List) Delegate(ctx context.Context, key api.Key, to string) error {
 	t, err := l.open(ctx, key)
 	if err != nil {
 		return err
 	}
-	if err := t.mayDo(ctx); err != nil {
+	if err := l.mayDo(ctx, t); err != nil {
 		return err
 	}
-	able, err := l.Able(ctx, to, t.Project)
-	if err != nil {
+	if err := l.able(ctx, t, to); err != nil {
 		return err
-	}
-	if !able {
-		return errs.New(errs.Invalid, "task.delegate", "there is nobody called %q who may complete tasks in the project %s", to, t.Project).
-			At(errs.Field{Path: "to", Message: "may not complete tasks here"})
 	}
 	return l.assign(ctx, t, change{To: to, Verb: "task.delegate"})
 }

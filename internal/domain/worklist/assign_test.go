@@ -68,8 +68,8 @@ func TestOnlyThoseWhoAreAskedDoATask(t *testing.T) {
 func TestATaskIsTakenGivenBackAndPassedOn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.Able = func(_ context.Context, name, project string) (bool, error) {
-		return project == "a" && name != "nobody", nil
+	r.Person = func(ctx context.Context, name string) (identity.Subject, bool, error) {
+		return identity.From(as(ctx, name, "a", "read", "complete")), name != "nobody", nil
 	}
 	fixed := task(20, "a")
 	fixed.Assignee = "ann"

@@ -58,6 +58,7 @@ type Task struct {
 	FollowUp time.Time `json:"followUp,omitzero" doc:"When somebody should look at it"`
 	Form     string    `json:"form,omitempty"`
 	Created  time.Time `json:"created"`
+	Nobody   bool      `json:"nobody,omitempty" doc:"None of those who are asked may see and complete it; told where the tasks of one run are asked for"`
 	// What the run says of it.
 	Process       string     `json:"process,omitempty"`
 	Title         string     `json:"title,omitempty" doc:"Title of the run"`
@@ -88,6 +89,8 @@ type Choice struct {
 // Completer is the run of a task: it completes tasks, where with shares the
 // commit, and tells what they ask.
 type Completer interface {
+	// MayComplete asks for the right to complete tasks on all that the run acts on.
+	MayComplete(ctx context.Context, t Task) error
 	CompleteTask(ctx context.Context, t Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error
 	ExplainTasks(ctx context.Context, tasks []Task) error
 }
@@ -97,21 +100,25 @@ type List struct {
 	// Seen is the condition for tasks of a project whose run the subject of ctx may
 	// see with a permission; nothing where that is every one.
 	Seen func(ctx context.Context, permission, project, column string) (condition string, args []any)
-	// Able reports whether there is a user of that name who may complete tasks in a
-	// project: nobody where it is nil.
-	Able  func(ctx context.Context, name, project string) (bool, error)
-	Bus   *bus.Bus
-	Clock clock.Clock
-	db    *db.DB
-	audit *audit.Log
-	runs  Completer
+	// Person gives the user of a name, as he would ask; false for none, and for one
+	// who is disabled. People gives those of some names and those who have a role.
+	Person func(ctx context.Context, name string) (identity.Subject, bool, error)
+	People func(ctx context.Context, names, roles []string) ([]identity.Subject, error)
+	Bus    *bus.Bus
+	Clock  clock.Clock
+	db     *db.DB
+	audit  *audit.Log
+	runs   Completer
+	of     db.Marks // runs with tasks
 }
 
 // New makes the inbox over a migrated database; Attach connects it to the runs.
 func New(d *db.DB, a *audit.Log, b *bus.Bus, c clock.Clock) *List {
 	all := func(context.Context, string, string, string) (string, []any) { return "", nil }
-	nobody := func(context.Context, string, string) (bool, error) { return false, nil }
-	return &List{db: d, audit: a, Bus: b, Clock: c, Seen: all, Able: nobody}
+	return &List{db: d, audit: a, Bus: b, Clock: c, Seen: all,
+		Person: func(context.Context, string) (identity.Subject, bool, error) { return identity.Subject{}, false, nil },
+		People: func(context.Context, []string, []string) ([]identity.Subject, error) { return nil, nil },
+		of:     db.Marks{Load: "SELECT run, COUNT(*) FROM worklist_task GROUP BY run"}}
 }
 
 // Attach connects the inbox to what completes tasks.
@@ -119,6 +126,7 @@ func (l *List) Attach(c Completer) { l.runs = c }
 
 // Put adds a task in the write of the step that created it.
 func (l *List) Put(tx *db.Tx, t Task) error {
+	l.of.Add(int64(t.Run))
 	t.People = slices.Concat(t.Groups, t.Users)
 	return tx.Upsert("worklist_task", 1, []string{"task", "run", "project",
 		"node", "name", "assignee", "people", "form", "created", "asked_groups", "asked_users", "claimed", "due", "follow_up", "verdict"},
@@ -135,6 +143,10 @@ func (l *List) Drop(tx *db.Tx, task int64) error {
 
 // DropRun removes the tasks of a run that has ended.
 func (l *List) DropRun(tx *db.Tx, run int64) error {
+	if !l.of.May(tx, run) {
+		return nil
+	}
+	l.of.Gone(tx, run)
 	_, err := tx.Exec("DELETE FROM worklist_task WHERE run = ?", run)
 	return err
 }
@@ -185,6 +197,14 @@ func (l *List) Find(ctx context.Context, f Filter) (api.Page[Task], error) {
 	if err := l.runs.ExplainTasks(ctx, all[:min(len(all), f.Limit)]); err != nil {
 		return api.Page[Task]{}, err
 	}
+	for i := range all {
+		if f.Run.Key == 0 {
+			break // to look at all who are asked is for one run
+		}
+		if all[i].Nobody, err = l.unreachable(ctx, all[i]); err != nil {
+			return api.Page[Task]{}, err
+		}
+	}
 	return api.PageOf(all, f.Limit, func(t Task) string { return fmt.Sprintf("%d.%d", clock.Micros(t.Created), t.Key) }), nil
 }
 
@@ -213,9 +233,13 @@ func (l *List) Open(ctx context.Context, runs []api.Key) (map[api.Key]int, error
 	return open, nil
 }
 
-// Count tells how many tasks of a project are open that the subject of ctx may see.
-func (l *List) Count(ctx context.Context, project string) (n int, err error) {
+// Count tells how many tasks of a project are open that the subject of ctx may see, of
+// those for which a condition holds on worklist_task; an empty one is all.
+func (l *List) Count(ctx context.Context, project, condition string, values ...any) (n int, err error) {
 	where, args := l.inSight(ctx, project)
+	if condition != "" {
+		where, args = where+" AND "+condition, append(args, values...)
+	}
 	err = l.db.QueryRow(ctx, "SELECT COUNT(*) FROM worklist_task WHERE "+where, args...).Scan(&n)
 	return n, err
 }
@@ -223,8 +247,14 @@ func (l *List) Count(ctx context.Context, project string) (n int, err error) {
 // inSight is the condition for the tasks of a project that the subject of ctx may
 // see.
 func (l *List) inSight(ctx context.Context, project string) (where string, args []any) {
+	return l.seenWith(ctx, read, project)
+}
+
+// seenWith is the condition for the tasks of a project whose runs act only where the
+// subject of ctx has a permission.
+func (l *List) seenWith(ctx context.Context, permission, project string) (where string, args []any) {
 	where, args = "project = ?", []any{project}
-	if seen, some := l.Seen(ctx, "task.read", project, "worklist_task.run"); seen != "" {
+	if seen, some := l.Seen(ctx, permission, project, "worklist_task.run"); seen != "" {
 		where, args = where+" AND "+seen, append(args, some...)
 	}
 	return where, args
@@ -237,7 +267,7 @@ const maxKeys = 500 // keys asked for in one query
 func (l *List) Complete(ctx context.Context, key api.Key, vars map[string]json.RawMessage, reason string) error {
 	t, err := l.open(ctx, key)
 	if err == nil {
-		err = t.mayDo(ctx)
+		err = l.mayDo(ctx, t)
 	}
 	if err != nil {
 		return err

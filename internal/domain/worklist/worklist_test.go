@@ -34,6 +34,10 @@ type runs struct {
 	asks []worklist.Question
 }
 
+func (c *runs) MayComplete(ctx context.Context, t worklist.Task) error {
+	return identity.Require(ctx, "task.complete", t.Project)
+}
+
 func (c *runs) CompleteTask(ctx context.Context, t worklist.Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error {
 	c.vars = vars
 	return c.r.db.Do(ctx, func(tx *db.Tx) error {

@@ -30,6 +30,7 @@ type told struct {
 	runs  map[state.Key]state.Key // by incident
 	ended map[state.Key]string
 	news  chan struct{}
+	dies  func() error // before each run of a write; nil for never
 }
 
 func newTold() *told {
@@ -38,6 +39,11 @@ func newTold() *told {
 }
 
 func (p *told) Project(tx *db.Tx, c *durable.Change) error {
+	if p.dies != nil {
+		if err := p.dies(); err != nil {
+			return err
+		}
+	}
 	tx.AfterCommit(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -135,6 +135,10 @@ type Endpoint struct {
 	Secret bool
 	// Query names the parameters of a plain endpoint's query.
 	Query []string
+	// Raw says that body, query and answer are of whatever a plugin makes of them:
+	// they are streamed, and nothing of them is read or kept here. What browsers are
+	// told is the same as in the whole API.
+	Raw bool
 	// Reauth asks for a session whose owner proved lately who it is.
 	Reauth bool
 }
@@ -219,8 +223,11 @@ func (a *API) Handle(e Endpoint, h func(http.ResponseWriter, *http.Request) erro
 		if e.Secret {
 			keepOut(r.Context())
 		}
+		if e.Raw {
+			guard(w.Header())
+		}
 		err := a.allow(r.Context(), e)
-		if err == nil {
+		if err == nil && !e.Raw {
 			err = e.known(r)
 		}
 		if err == nil {
@@ -343,7 +350,8 @@ func (a *API) Handler() http.Handler {
 		})
 		defer a.refused(sw, r, principal)
 		if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost && err == nil {
-			if _, pattern := a.mux.Handler(r); a.patterns[pattern].Method != "" { // what is mounted keeps no answers
+			_, pattern := a.mux.Handler(r)
+			if e := a.patterns[pattern]; e.Method != "" && !e.Raw { // what is mounted keeps no answers
 				if err := a.idem.serve(sw, r, call{principal, a.rights(r.Context()), key}, func() error {
 					return a.allow(r.Context(), a.patterns[pattern])
 				}, next); err != nil {

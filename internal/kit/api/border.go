@@ -75,8 +75,9 @@ func (a *API) check(r *http.Request) error {
 	if len(query) > maxQuery {
 		return errs.New(errs.Malformed, "request.query", "the query has %d parameters: at most %d are read", len(query), maxQuery)
 	}
+	_, pattern := a.mux.Handler(r)
 	for name, values := range query {
-		if len(values) > 1 {
+		if len(values) > 1 && !a.patterns[pattern].Raw {
 			return errs.New(errs.Malformed, "request.query", "the parameter %.40q stands %d times in the query: give it once", name, len(values))
 		}
 	}

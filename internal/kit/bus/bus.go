@@ -62,6 +62,7 @@ type Bus struct {
 	mu        sync.Mutex
 	listeners map[int]chan struct{}
 	newest    map[string]int64 // number of the newest event by type, of those that were numbered here
+	last      int64            // the greatest number, -1 where it is to be read; of the sequencer
 	from, to  int64            // those that were numbered here follow from, up to to
 	nextID    int
 	entropy   *ulid.MonotonicEntropy
@@ -72,7 +73,7 @@ type Bus struct {
 // handlers to act.
 func New(d *db.DB, c clock.Clock, log *slog.Logger) *Bus {
 	return &Bus{db: d, clock: c, log: log, wake: make(chan struct{}, 1), listeners: map[int]chan struct{}{},
-		newest: map[string]int64{}, from: -1,
+		newest: map[string]int64{}, from: -1, last: -1,
 		entropy: ulid.Monotonic(rand.Reader, 0)}
 }
 
@@ -160,21 +161,25 @@ func (b *Bus) number(ctx context.Context) (int, error) {
 	}
 	var first, last int64
 	err = b.db.Do(ctx, func(tx *db.Tx) error {
-		if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM bus_event").Scan(&first); err != nil {
-			return err
+		if first = b.last; first < 0 { // nobody else numbers
+			if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM bus_event").Scan(&first); err != nil {
+				return err
+			}
 		}
 		last = first
 		for _, e := range all {
 			last++
-			if _, err := tx.Exec("UPDATE bus_event SET seq = ? WHERE id = ?", last, e.id); err != nil {
+			if err := tx.Later("bus_event", e.id, "UPDATE bus_event SET seq = ? WHERE id = ?", last, e.id); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
+		b.last = -1
 		return 0, err
 	}
+	b.last = last
 	b.mu.Lock()
 	if b.from < 0 {
 		b.from = first

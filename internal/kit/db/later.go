@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sextant/sdk/go/sqldb"
@@ -20,6 +22,9 @@ type later struct {
 	order  []string // texts, as they came first
 	rows   map[string]*leftRows
 	tables map[string]*leftTable
+	steps  steps
+	names  map[string]bool     // of the tables that something was left for
+	said   map[string][]string // the words of texts, kept from wave to wave
 }
 
 // leftTable is what becomes of rows of a table that has a key of two columns: the last
@@ -70,6 +75,7 @@ func (t *Tx) word(table string, columns []string, key [2]any, values []any) erro
 	}
 	t.wrote = true
 	l := &t.db.later
+	l.touch(table)
 	of := l.tables[table]
 	if of == nil {
 		if l.tables == nil {
@@ -83,6 +89,41 @@ func (t *Tx) word(table string, columns []string, key [2]any, values []any) erro
 	}
 	of.rows[key] = values
 	return nil
+}
+
+// Later changes rows of a table in the same way as Append adds some: text is an insert,
+// an upsert, an update or a removal of what key names alone, and ends as those of Append
+// and Remove do; an update has its places in SET and in WHERE. What is left for a key is
+// written in the order in which it came.
+func (t *Tx) Later(table string, key any, text string, values ...any) error {
+	if t.db.dialect == sqldb.SQLite {
+		_, err := t.Exec(text, values...)
+		return err
+	}
+	if t.broken != nil {
+		return t.broken
+	}
+	t.wrote = true
+	t.db.later.touch(table)
+	t.db.later.steps.add(table, key, text, values, false)
+	return nil
+}
+
+// Once is Later for a text that changes one row or none, and reports whether it changed
+// one. On a server that is taken for granted; where the commit finds that it is not so,
+// it is done again in a way that tells.
+func (t *Tx) Once(table string, key any, text string, values ...any) (bool, error) {
+	if t.db.dialect == sqldb.SQLite || t.exact {
+		n, err := t.Exec(text, values...)
+		return n > 0, err
+	}
+	if t.broken != nil {
+		return false, t.broken
+	}
+	t.wrote = true
+	t.db.later.touch(table)
+	t.db.later.steps.add(table, key, text, values, true)
+	return true, nil
 }
 
 func (t *Tx) leave(text string, remove bool, values []any) error {
@@ -102,6 +143,7 @@ func (t *Tx) leave(text string, remove bool, values []any) error {
 		}
 		of = &leftRows{remove: remove, keys: map[any]bool{}}
 		l.rows[text], l.order = of, append(l.order, text)
+		l.touch(tableOf(text))
 	}
 	of.values = append(of.values, values)
 	of.keys[values[0]] = true
@@ -121,9 +163,49 @@ func (t *Tx) Settle(text string, key any) error {
 	return nil
 }
 
-func (l *later) reset() { l.order, l.rows, l.tables = nil, nil, nil }
+func (l *later) reset() {
+	l.order, l.rows, l.tables, l.steps = nil, nil, nil, steps{}
+	clear(l.names)
+}
 
-// flush writes all that was left, and forgets it: rows first, and then what is removed.
+func (l *later) touch(table string) {
+	if l.names == nil {
+		l.names = map[string]bool{}
+	}
+	l.names[table] = true
+}
+
+var (
+	word   = regexp.MustCompile(`[a-z0-9_]+`)
+	target = regexp.MustCompile(`^(?:INSERT INTO|DELETE FROM|UPDATE) ([a-z0-9_]+)`)
+)
+
+// tableOf is the table that a text changes.
+func tableOf(text string) string {
+	if m := target.FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// concerns reports whether a statement names a table that something was left for.
+func (l *later) concerns(text string) bool {
+	if len(l.names) == 0 {
+		return false
+	}
+	words, known := l.said[text]
+	if !known {
+		if len(l.said) >= cachedStatements || l.said == nil {
+			l.said = map[string][]string{}
+		}
+		words = word.FindAllString(text, -1)
+		l.said[text] = words
+	}
+	return slices.ContainsFunc(words, func(w string) bool { return l.names[w] })
+}
+
+// flush writes all that was left, and forgets it: rows first, then what they become, and
+// then what is removed.
 func (l *later) flush(ctx context.Context, d *DB) error {
 	defer l.reset()
 	var all, removed []sqldb.Rows
@@ -137,6 +219,7 @@ func (l *later) flush(ctx context.Context, d *DB) error {
 	for table, of := range l.tables {
 		all = append(all, of.settled(table)...)
 	}
+	all = append(all, l.steps.all()...)
 	return l.send(ctx, d, append(all, removed...))
 }
 
@@ -184,6 +267,9 @@ func (l *later) write(ctx context.Context, d *DB, rows sqldb.Rows) error {
 		for n > len(rest) {
 			n /= 2
 		}
+		if strings.HasPrefix(rows.Text, "UPDATE ") && d.dialect != sqldb.MySQL {
+			n = 1 // where they are of types that go in no array
+		}
 		s, err := d.prepared(ctx, many(rows.Text, rows.Removes, n))
 		if err != nil {
 			return err
@@ -209,6 +295,9 @@ func many(text string, remove bool, n int) string {
 	if n == 1 {
 		return text
 	}
+	if strings.HasPrefix(text, "UPDATE ") {
+		return joined(text, n)
+	}
 	if remove {
 		head, row, _ := strings.Cut(text, "= ")
 		return head + "IN (" + row + strings.Repeat(", "+row, n-1) + ")"
@@ -219,4 +308,20 @@ func many(text string, remove bool, n int) string {
 	}
 	row := text[strings.LastIndexByte(text[:end], '('):end]
 	return text[:end] + strings.Repeat(", "+row, n-1) + text[end:]
+}
+
+// joined makes an update of one row one of n rows, as MariaDB and MySQL know it.
+func joined(text string, n int) string {
+	first, next := "", ""
+	for i := range strings.Count(text, "?") {
+		if i > 0 {
+			first, next = first+", ", next+", "
+		}
+		name := "c" + strconv.Itoa(i)
+		first, next = first+"? AS "+name, next+"?"
+		text = strings.Replace(text, "?", "given."+name, 1)
+	}
+	head, rest, _ := strings.Cut(text, " SET ")
+	set, where, _ := strings.Cut(rest, " WHERE ")
+	return head + " JOIN (SELECT " + first + strings.Repeat(" UNION ALL SELECT "+next, n-1) + ") AS given ON " + where + " SET " + set
 }

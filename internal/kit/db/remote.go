@@ -133,7 +133,7 @@ func (d *DB) wave(group []*work, how care) error {
 		return err
 	}
 	for _, w := range group {
-		w.tx, w.err = &Tx{db: d, ctx: ctx, careful: how == careful}, nil
+		w.tx, w.err = &Tx{db: d, ctx: ctx, careful: how == careful, exact: how >= apart || len(group) == 1}, nil
 		if err := d.single(ctx, w, how >= apart, len(group) == 1); err != nil && !(errors.Is(err, errAlone) && len(group) == 1) {
 			d.rollback(ctx)
 			return err
@@ -165,26 +165,39 @@ func (d *DB) wave(group []*work, how care) error {
 // begin begins a transaction and counts the wave in it, which holds off every
 // other server until the commit.
 func (d *DB) begin(ctx context.Context) error {
-	if err := d.controlled(ctx, "BEGIN"); err != nil {
-		return err
-	}
-	s, err := d.prepared(ctx, d.lease.count)
-	var res sql.Result
-	if err == nil {
-		res, err = s.ExecContext(ctx, d.lease.wave+1, leaseTerm.Microseconds(), d.lease.epoch)
+	count := []any{d.lease.wave + 1, leaseTerm.Microseconds(), d.lease.epoch}
+	n, sent, err := sqldb.Begin(ctx, d.conn, sqldb.Rows{Text: d.lease.count, Values: [][]any{count}})
+	if !sent && err == nil {
+		if err := d.controlled(ctx, "BEGIN"); err != nil {
+			return err
+		}
+		n, err = d.counted(ctx, count)
 	}
 	if err != nil {
 		err = sorted(err)
 		d.rollback(ctx)
 		return err
 	}
-	if n, err := res.RowsAffected(); err == nil && n == 0 {
+	if n == 0 {
 		d.rollback(ctx)
 		taken := errTaken()
 		d.broken.Store(&taken)
 		return taken
 	}
 	return nil
+}
+
+// counted counts a wave in a transaction that has begun.
+func (d *DB) counted(ctx context.Context, count []any) (int64, error) {
+	s, err := d.prepared(ctx, d.lease.count)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(ctx, count...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // single runs one function of a wave. One with a savepoint, and one that is alone,

@@ -17,8 +17,10 @@ type Tx struct {
 	ctx            context.Context // of the wave, on a server
 	wrote          bool
 	careful        bool // a statement that fails is put back, for fn to go on
+	exact          bool // what a write changes is told at once
 	failed, passed bool // a statement failed; fn went on
 	after          []func()
+	less           []less
 	lend           func() error
 	rows           []*sql.Rows // opened by fn
 	broken         error       // the fault after which the database may have ended the transaction
@@ -88,8 +90,11 @@ func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 // QueryRow reads one row within the write.
 func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	stmt, err := t.stmt(query)
-	if err != nil { // told by the query itself
-		return t.db.conn.QueryRowContext(t.context(ctx), query, args...)
+	if err != nil { // told by the query itself, which must not run on half of what was left
+		_ = t.fault(err)
+		ended, end := context.WithCancelCause(t.context(ctx))
+		end(err)
+		return t.db.conn.QueryRowContext(ended, query, args...)
 	}
 	return stmt.QueryRowContext(t.context(ctx), args...)
 }
@@ -163,6 +168,12 @@ func (t *Tx) stmt(query string) (*sql.Stmt, error) {
 		return nil, t.broken
 	}
 	t.goesOn()
+	if t.db.later.concerns(query) { // what was left comes first
+		t.wrote = true // also what others left
+		if err := t.db.later.flush(t.own(), t.db); err != nil {
+			return nil, err
+		}
+	}
 	if s, ok := t.db.stmts[query]; ok {
 		return s, nil
 	}

@@ -8,8 +8,8 @@ import (
 // run checks how the plugin is started and what it needs.
 func (c *checker) run() {
 	switch r := c.m.Run; {
-	case r == nil && (len(c.m.Services) > 0 || len(c.m.Objects) > 0 || c.m.DynamicObjects):
-		c.add("run", CodeRun, "something must serve the services and objects: write run with binary, image or builtin")
+	case r == nil && (len(c.m.Services) > 0 || len(c.m.Objects) > 0 || len(c.m.Routes) > 0 || c.m.DynamicObjects):
+		c.add("run", CodeRun, "something must serve the services, objects and routes: write run with binary, image or builtin")
 	case r != nil:
 		given := 0
 		for _, set := range []bool{r.Binary != "", r.Image != "", r.Builtin} {

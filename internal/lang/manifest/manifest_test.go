@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -159,6 +160,21 @@ func TestProblems(t *testing.T) {
 		{"export", head + "ui: {entry: a.js, pages: [{path: /a, export: a-b}]}\n", "3:46 ui.pages[0].export manifest.name"},
 		{"version", "plugin: p\nversion: v1\n", "2:10 version manifest.version"},
 		{"constraint", head + "requires: [{plugin: q, version: newest}]\n", "3:33 requires[0].version manifest.constraint"},
+		{"setting_limits", head + "settings: [{name: a, type: int, min: 5, max: 1, default: 9}, {name: b, type: bool, min: 1}]\n",
+			"3:46 settings[0].max manifest.range; 3:58 settings[0].default manifest.default; " +
+				"3:89 settings[1].min manifest.conflict"},
+		{"setting_values", head + "settings: [{name: a, type: enum}, {name: b, type: enum, values: [x], default: y}, " +
+			"{name: c, type: string, pattern: '[', default: x}]\n",
+			"3:12 settings[0].values manifest.values; 3:79 settings[1].default manifest.default; " +
+				"3:116 settings[2].pattern manifest.expression; 3:130 settings[2].default manifest.default"},
+		{"route_path", head + "run: {builtin: true}\nroutes: [{path: /api/v1/users}, {path: /in/a}, {path: /in/a}, {}]\n",
+			"4:17 routes[0].path manifest.path; 4:55 routes[2].path manifest.duplicate; 4:63 routes[3].path manifest.missing"},
+		{"route_methods", head + "run: {builtin: true}\nroutes: [{path: /data/a, methods: [GET, DELETE, GET, CONNECT]}]\n",
+			"4:41 routes[0].methods[1] manifest.conflict; 4:49 routes[0].methods[2] manifest.duplicate; 4:54 routes[0].methods[3] manifest.word"},
+		{"route_limits", head + "run: {builtin: true}\nroutes: [{path: /in/a, request: 2Ti, answer: 1.5Gi, timeout: P2D, connections: 10001}]\n",
+			"4:33 routes[0].request manifest.range; 4:46 routes[0].answer manifest.range; 4:62 routes[0].timeout manifest.duration; " +
+				"4:80 routes[0].connections manifest.range"},
+		{"nobody_serves_a_route", head + "routes: [{path: /in/a}]\n", "1:1 run manifest.run"},
 		{"dimension", head + "menus: [{id: a, dimension: top, path: /a}]\n", "3:28 menus[0].dimension manifest.word"},
 		{"setting_type", head + "settings: [{name: a, type: list}]\n", "3:28 settings[0].type manifest.word"},
 		{"scope", head + "settings: [{name: a, type: int, scope: world}]\n", "3:40 settings[0].scope manifest.word"},
@@ -377,4 +393,22 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestLimitsOfRoutes(t *testing.T) {
+	t.Parallel()
+	got := manifest.Limits(wire.Route{Path: "/in/a"})
+	if want := (manifest.RouteLimits{Request: 64 << 20, Answer: 1 << 30, Timeout: 10 * time.Minute, Connections: 32}); got != want {
+		t.Errorf("%+v", got)
+	}
+	got = manifest.Limits(wire.Route{Path: "/in/a", Request: "1Ti", Answer: "3k", Timeout: "PT1S", Connections: 1})
+	if want := (manifest.RouteLimits{Request: 1 << 40, Answer: 3000, Timeout: time.Second, Connections: 1}); got != want {
+		t.Errorf("%+v", got)
+	}
+	for want, r := range map[string]wire.Route{"POST": {Path: "/in/a"}, "GET HEAD": {Path: "/data/a"},
+		"PUT GET HEAD": {Path: "/in/a", Methods: []string{"PUT", "GET"}}} {
+		if got := strings.Join(manifest.RouteMethods(r), " "); got != want {
+			t.Errorf("%+v takes %s", r, got)
+		}
+	}
 }

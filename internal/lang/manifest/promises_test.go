@@ -49,6 +49,9 @@ const (
 	written  = "test/e2e TestOutputsAreWrittenInTheTypeOfTheAttribute"
 	kept     = "plugins/cmdb TestWithoutADatabase"
 	known    = "test/e2e TestWhatCannotBeIsRefusedAtTheDoor"
+	streamed = "test/stream TestWhoAsksAndWhatMayPass"
+	settable = "internal/domain/plugin TestSettingsOfAPlugin"
+	bounded  = "test/stream TestLimitsOfARoute"
 )
 
 // promises says of every field of a manifest which test proves what it does, or
@@ -58,6 +61,8 @@ var promises = map[string]string{
 	"requires[].plugin": requires, "requires[].version": requires,
 	"menus[].id": notYet, "menus[].dimension": notYet, "menus[].title": notYet, "menus[].path": notYet,
 	"settings[].name": given, "settings[].type": "test/e2e TestASettingIsReadAsWhatThePluginDeclares",
+	"settings[].title": settable, "settings[].description": settable, "settings[].values[]": settable, "settings[].min": settable,
+	"settings[].max": settable, "settings[].pattern": settable,
 	"settings[].default": given, "settings[].secret": notYet, "settings[].scope": notYet,
 	"dynamicObjects": types, "changes": outbox, "permissions[]": notYet,
 
@@ -97,6 +102,9 @@ var promises = map[string]string{
 	"services[].actions[].output[].multiple": notYet, "services[].actions[].output[].risk": notYet,
 	"services[].actions[].output[].values[]": listed, "services[].actions[].output[].default": notYet,
 	"services[].actions[].output[].from": names, "services[].actions[].output[].expr": names, "services[].actions[].output[].to": written,
+
+	"routes[].path": streamed, "routes[].methods[]": streamed, "routes[].request": bounded, "routes[].answer": bounded,
+	"routes[].timeout": bounded, "routes[].connections": bounded,
 
 	"run.binary": notYet, "run.image": notYet, "run.builtin": listed,
 	"resources.database": kept, "resources.bucket": notYet, "resources.memory": notYet, "resources.cpu": notYet,

@@ -29,7 +29,7 @@ func News(ctx context.Context, api *client.Client, run string, w io.Writer) (qui
 				return
 			case <-tick.C:
 			}
-			var jobs client.PageOfDispatchStep
+			var jobs client.PageOfDispatchJobState
 			if api.Call(ctx, "GET", "/api/v1/runs/"+run+"/jobs", nil, &jobs) != nil {
 				continue // who watches the run is told
 			}

@@ -14,7 +14,7 @@ import (
 )
 
 // Rows writes what became of the rows of jobs, a line each.
-func Rows(w io.Writer, jobs []client.DispatchStep) {
+func Rows(w io.Writer, jobs []client.DispatchJobState) {
 	for _, j := range jobs {
 		for _, r := range j.Rows {
 			text := []string{}
@@ -56,7 +56,7 @@ func oneLine(text string, most int) (line string, cut bool) {
 const inMessage = "message"
 
 // Whole writes the texts in full that the table has cut.
-func Whole(w io.Writer, jobs []client.DispatchStep) error {
+func Whole(w io.Writer, jobs []client.DispatchJobState) error {
 	for _, j := range jobs {
 		for _, r := range j.Rows {
 			texts := map[string]string{inMessage: r.Message}

@@ -10,8 +10,8 @@ import (
 	"sextant/sdk/go/client"
 )
 
-func rows(rows ...client.DispatchRow) []client.DispatchStep {
-	return []client.DispatchStep{{Rows: rows}}
+func rows(rows ...client.DispatchRow) []client.DispatchJobState {
+	return []client.DispatchJobState{{Rows: rows}}
 }
 
 func TestRows(t *testing.T) {

@@ -168,9 +168,9 @@ func (p *Platform) Ended(run string) client.ProcessRun {
 }
 
 // Jobs gives the service calls of a run.
-func (p *Platform) Jobs(run string) []client.DispatchStep {
+func (p *Platform) Jobs(run string) []client.DispatchJobState {
 	p.t.Helper()
-	var page client.PageOfDispatchStep
+	var page client.PageOfDispatchJobState
 	p.Must("GET", "/api/v1/runs/"+run+"/jobs", nil, &page)
 	return page.Items
 }

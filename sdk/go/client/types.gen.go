@@ -193,21 +193,72 @@ func (e MessageWaitingKind) Valid() bool {
 	}
 }
 
+// Defines values for PluginInstanceState.
+const (
+	PluginInstanceStateDrained     PluginInstanceState = "drained"
+	PluginInstanceStateDraining    PluginInstanceState = "draining"
+	PluginInstanceStateRunning     PluginInstanceState = "running"
+	PluginInstanceStateUnreachable PluginInstanceState = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the PluginInstanceState enum.
+func (e PluginInstanceState) Valid() bool {
+	switch e {
+	case PluginInstanceStateDrained:
+		return true
+	case PluginInstanceStateDraining:
+		return true
+	case PluginInstanceStateRunning:
+		return true
+	case PluginInstanceStateUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PluginListedState.
 const (
-	Running     PluginListedState = "running"
-	Starting    PluginListedState = "starting"
-	Unreachable PluginListedState = "unreachable"
+	PluginListedStateDisabled    PluginListedState = "disabled"
+	PluginListedStateRunning     PluginListedState = "running"
+	PluginListedStateStarting    PluginListedState = "starting"
+	PluginListedStateUnreachable PluginListedState = "unreachable"
 )
 
 // Valid indicates whether the value is a known member of the PluginListedState enum.
 func (e PluginListedState) Valid() bool {
 	switch e {
-	case Running:
+	case PluginListedStateDisabled:
 		return true
-	case Starting:
+	case PluginListedStateRunning:
 		return true
-	case Unreachable:
+	case PluginListedStateStarting:
+		return true
+	case PluginListedStateUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginVersionState.
+const (
+	PluginVersionStateDisabled   PluginVersionState = "disabled"
+	PluginVersionStateEnabled    PluginVersionState = "enabled"
+	PluginVersionStateOffered    PluginVersionState = "offered"
+	PluginVersionStateSuperseded PluginVersionState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the PluginVersionState enum.
+func (e PluginVersionState) Valid() bool {
+	switch e {
+	case PluginVersionStateDisabled:
+		return true
+	case PluginVersionStateEnabled:
+		return true
+	case PluginVersionStateOffered:
+		return true
+	case PluginVersionStateSuperseded:
 		return true
 	default:
 		return false
@@ -236,6 +287,9 @@ func (e ProcessCallOnFailure) Valid() bool {
 const (
 	IncidentRetry  ProcessDecisionVerb = "incident.retry"
 	IncidentSkip   ProcessDecisionVerb = "incident.skip"
+	JobComplete    ProcessDecisionVerb = "job.complete"
+	JobError       ProcessDecisionVerb = "job.error"
+	JobFail        ProcessDecisionVerb = "job.fail"
 	MessagePublish ProcessDecisionVerb = "message.publish"
 	RunCancel      ProcessDecisionVerb = "run.cancel"
 	RunFail        ProcessDecisionVerb = "run.fail"
@@ -250,6 +304,12 @@ func (e ProcessDecisionVerb) Valid() bool {
 	case IncidentRetry:
 		return true
 	case IncidentSkip:
+		return true
+	case JobComplete:
+		return true
+	case JobError:
+		return true
+	case JobFail:
 		return true
 	case MessagePublish:
 		return true
@@ -671,6 +731,15 @@ type AboutOutBody struct {
 	Version     string `json:"version"`
 }
 
+// AddInBody defines model for AddInBody.
+type AddInBody struct {
+	// Url Where it answers; off this machine with https
+	Url string `json:"url"`
+
+	// Weight Its share of the calls beside the others'
+	Weight int64 `json:"weight,omitempty"`
+}
+
 // AuditChanges defines model for AuditChanges.
 type AuditChanges struct {
 	After  map[string]interface{} `json:"after,omitempty"`
@@ -735,7 +804,7 @@ type ControlBlocker struct {
 	Mode   ControlBlockerMode `json:"mode"`
 	Object string             `json:"object"`
 
-	// Run Absent where it is a run of another project
+	// Run Absent where it is a run of another project, or one that you may not see
 	Run     string    `json:"run,omitempty"`
 	Since   time.Time `json:"since"`
 	Subject string    `json:"subject,omitempty"`
@@ -772,10 +841,10 @@ type ControlLock struct {
 	Mode    ControlLockMode `json:"mode"`
 	Object  string          `json:"object"`
 
-	// Run Engine key, decimal digits
-	Run     string    `json:"run"`
+	// Run Absent where it is a run that you may not see
+	Run     string    `json:"run,omitempty"`
 	Since   time.Time `json:"since"`
-	Subject string    `json:"subject"`
+	Subject string    `json:"subject,omitempty"`
 }
 
 // ControlLockMode defines model for ControlLock.Mode.
@@ -1022,6 +1091,23 @@ type DispatchHit struct {
 	Time   time.Time `json:"time"`
 }
 
+// DispatchJobState defines model for DispatchJobState.
+type DispatchJobState struct {
+	Element  string                  `json:"element"`
+	Job      string                  `json:"job"`
+	Progress map[string]WireProgress `json:"progress,omitempty"`
+	Round    int64                   `json:"round"`
+	Rows     []DispatchRow           `json:"rows"`
+	Service  string                  `json:"service"`
+	Tries    int64                   `json:"tries"`
+
+	// Version Version of the plugin that was asked
+	Version string `json:"version"`
+
+	// Waits What stands against its claims: who holds it, and who came first
+	Waits []ControlLock `json:"waits,omitempty"`
+}
+
 // DispatchLost defines model for DispatchLost.
 type DispatchLost struct {
 	// Bytes How many bytes are missing; of damaged output, how many cannot be read
@@ -1092,23 +1178,6 @@ type DispatchRowView struct {
 	Said string `json:"said,omitempty"`
 }
 
-// DispatchStep defines model for DispatchStep.
-type DispatchStep struct {
-	Element  string                  `json:"element"`
-	Job      string                  `json:"job"`
-	Progress map[string]WireProgress `json:"progress,omitempty"`
-	Round    int64                   `json:"round"`
-	Rows     []DispatchRow           `json:"rows"`
-	Service  string                  `json:"service"`
-	Tries    int64                   `json:"tries"`
-
-	// Version Version of the plugin that was asked
-	Version string `json:"version"`
-
-	// Waits What stands against its claims: who holds it, and who came first
-	Waits []ControlLock `json:"waits,omitempty"`
-}
-
 // ErrorModel defines model for ErrorModel.
 type ErrorModel struct {
 	// Code Stable dotted code, also the key of its translations
@@ -1156,6 +1225,11 @@ type EvalInBody struct {
 // GiveUpBody defines model for GiveUpBody.
 type GiveUpBody struct {
 	Reason string `json:"reason"`
+}
+
+// GivenSettingInBody defines model for GivenSettingInBody.
+type GivenSettingInBody struct {
+	Value string `json:"value"`
 }
 
 // IdentityAccess defines model for IdentityAccess.
@@ -1694,19 +1768,19 @@ type PageOfDispatchHit struct {
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfDispatchPiece defines model for PageOfDispatchPiece.
-type PageOfDispatchPiece struct {
+// PageOfDispatchJobState defines model for PageOfDispatchJobState.
+type PageOfDispatchJobState struct {
 	// Items The rows of this page
-	Items []DispatchPiece `json:"items"`
+	Items []DispatchJobState `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
 }
 
-// PageOfDispatchStep defines model for PageOfDispatchStep.
-type PageOfDispatchStep struct {
+// PageOfDispatchPiece defines model for PageOfDispatchPiece.
+type PageOfDispatchPiece struct {
 	// Items The rows of this page
-	Items []DispatchStep `json:"items"`
+	Items []DispatchPiece `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1793,10 +1867,37 @@ type PageOfPluginCard struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfPluginInstance defines model for PageOfPluginInstance.
+type PageOfPluginInstance struct {
+	// Items The rows of this page
+	Items []PluginInstance `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfPluginListed defines model for PageOfPluginListed.
 type PageOfPluginListed struct {
 	// Items The rows of this page
 	Items []PluginListed `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfPluginSetting defines model for PageOfPluginSetting.
+type PageOfPluginSetting struct {
+	// Items The rows of this page
+	Items []PluginSetting `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
+// PageOfPluginVersion defines model for PageOfPluginVersion.
+type PageOfPluginVersion struct {
+	// Items The rows of this page
+	Items []PluginVersion `json:"items"`
 
 	// Next Pass as after to read the next page; absent on the last
 	Next string `json:"next,omitempty"`
@@ -1972,12 +2073,31 @@ type PluginCard struct {
 	Version string `json:"version"`
 }
 
+// PluginInstance defines model for PluginInstance.
+type PluginInstance struct {
+	// Calls Calls under way, and those that it will call back for
+	Calls   int64     `json:"calls"`
+	Created time.Time `json:"created,omitempty"`
+
+	// Error Why it did not answer last time
+	Error string              `json:"error,omitempty"`
+	Id    string              `json:"id"`
+	State PluginInstanceState `json:"state"`
+	Url   string              `json:"url"`
+
+	// Weight Its share of the calls beside the others'
+	Weight int64 `json:"weight"`
+}
+
+// PluginInstanceState defines model for PluginInstance.State.
+type PluginInstanceState string
+
 // PluginInstanceCondition defines model for PluginInstanceCondition.
 type PluginInstanceCondition struct {
 	// Address Where it answers; none within the server's process
 	Address string `json:"address,omitempty"`
 
-	// Calls Calls under way
+	// Calls Calls under way, and those that it will call back for
 	Calls int64 `json:"calls"`
 
 	// Draining Whether it gets no new calls
@@ -2010,6 +2130,7 @@ type PluginListed struct {
 	Reason    string            `json:"reason,omitempty"`
 	Requires  []WireRequirement `json:"requires,omitempty"`
 	Resources WireResources     `json:"resources,omitempty"`
+	Routes    []WireRoute       `json:"routes,omitempty"`
 	Run       WireRun           `json:"run,omitempty"`
 	Services  []WireService     `json:"services,omitempty"`
 	Settings  []WireSetting     `json:"settings,omitempty"`
@@ -2017,15 +2138,69 @@ type PluginListed struct {
 	// Since When the state began, as far as this start of the server knows
 	Since time.Time `json:"since"`
 
-	// State Whether the plugin answers
+	// State Whether the plugin answers; disabled is one whose versions are all switched off
 	State   PluginListedState `json:"state"`
 	Title   map[string]string `json:"title,omitempty"`
 	Ui      WireUI            `json:"ui,omitempty"`
 	Version string            `json:"version"`
 }
 
-// PluginListedState Whether the plugin answers
+// PluginListedState Whether the plugin answers; disabled is one whose versions are all switched off
 type PluginListedState string
+
+// PluginNeed defines model for PluginNeed.
+type PluginNeed struct {
+	// Missing Why it is not met; empty if it is
+	Missing string `json:"missing,omitempty"`
+	Plugin  string `json:"plugin"`
+	Version string `json:"version,omitempty"`
+}
+
+// PluginSetting defines model for PluginSetting.
+type PluginSetting struct {
+	Default     string            `json:"default,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
+	Max         float64           `json:"max,omitempty"`
+	Min         float64           `json:"min,omitempty"`
+	Name        string            `json:"name"`
+
+	// Pattern What the whole value matches, in the syntax of RE2
+	Pattern string `json:"pattern,omitempty"`
+
+	// Set Whether somebody has set it
+	Set   bool              `json:"set"`
+	Title map[string]string `json:"title,omitempty"`
+	Type  string            `json:"type"`
+
+	// Value What holds: the value that was set, else the default
+	Value string `json:"value"`
+
+	// Values Those of an enum
+	Values []string `json:"values,omitempty"`
+
+	// Version Of the value that was set; 0 for none
+	Version int64 `json:"version"`
+}
+
+// PluginVersion defines model for PluginVersion.
+type PluginVersion struct {
+	// AtWork Runs that wait for calls of the offered version; the calls end where they are
+	AtWork []string `json:"atWork"`
+
+	// Created When it was registered last
+	Created time.Time `json:"created"`
+
+	// RequiredBy Plugins that would not have what they require, were it switched off
+	RequiredBy []string `json:"requiredBy"`
+
+	// Requires The plugins that it requires
+	Requires []PluginNeed       `json:"requires"`
+	State    PluginVersionState `json:"state"`
+	Version  string             `json:"version"`
+}
+
+// PluginVersionState defines model for PluginVersion.State.
+type PluginVersionState string
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -2098,11 +2273,17 @@ type ProcessDecision struct {
 	Element string `json:"element,omitempty"`
 
 	// Name Name of that step, or of the message or signal
-	Name   string              `json:"name,omitempty"`
-	Reason string              `json:"reason,omitempty"`
-	Time   time.Time           `json:"time"`
-	Verb   ProcessDecisionVerb `json:"verb"`
-	Who    string              `json:"who"`
+	Name   string    `json:"name,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Time   time.Time `json:"time"`
+
+	// Token Id of the API token of a worker, where he came with one
+	Token string              `json:"token,omitempty"`
+	Verb  ProcessDecisionVerb `json:"verb"`
+	Who   string              `json:"who"`
+
+	// Worker What the worker of a job called itself
+	Worker string `json:"worker,omitempty"`
 }
 
 // ProcessDecisionVerb defines model for ProcessDecision.Verb.
@@ -2377,7 +2558,7 @@ type ProcessSummary struct {
 	States map[string]int64 `json:"states"`
 	Total  int64            `json:"total"`
 
-	// Waiting Open tasks of people
+	// Waiting Open tasks of people in these runs
 	Waiting int64 `json:"waiting"`
 }
 
@@ -2734,6 +2915,7 @@ type WireManifest struct {
 	Plugin         string            `json:"plugin"`
 	Requires       []WireRequirement `json:"requires,omitempty"`
 	Resources      WireResources     `json:"resources,omitempty"`
+	Routes         []WireRoute       `json:"routes,omitempty"`
 	Run            WireRun           `json:"run,omitempty"`
 	Services       []WireService     `json:"services,omitempty"`
 	Settings       []WireSetting     `json:"settings,omitempty"`
@@ -2826,6 +3008,16 @@ type WireRetry struct {
 	On      []string `json:"on,omitempty"`
 }
 
+// WireRoute defines model for WireRoute.
+type WireRoute struct {
+	Answer      string   `json:"answer,omitempty"`
+	Connections int64    `json:"connections,omitempty"`
+	Methods     []string `json:"methods,omitempty"`
+	Path        string   `json:"path"`
+	Request     string   `json:"request,omitempty"`
+	Timeout     string   `json:"timeout,omitempty"`
+}
+
 // WireRun defines model for WireRun.
 type WireRun struct {
 	Binary  string `json:"binary,omitempty"`
@@ -2842,11 +3034,17 @@ type WireService struct {
 
 // WireSetting defines model for WireSetting.
 type WireSetting struct {
-	Default string `json:"default,omitempty"`
-	Name    string `json:"name"`
-	Scope   string `json:"scope,omitempty"`
-	Secret  bool   `json:"secret,omitempty"`
-	Type    string `json:"type"`
+	Default     string            `json:"default,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
+	Max         float64           `json:"max,omitempty"`
+	Min         float64           `json:"min,omitempty"`
+	Name        string            `json:"name"`
+	Pattern     string            `json:"pattern,omitempty"`
+	Scope       string            `json:"scope,omitempty"`
+	Secret      bool              `json:"secret,omitempty"`
+	Title       map[string]string `json:"title,omitempty"`
+	Type        string            `json:"type"`
+	Values      []string          `json:"values,omitempty"`
 }
 
 // WireUI defines model for WireUI.
@@ -2924,9 +3122,12 @@ type WorklistTask struct {
 	Groups []string `json:"groups,omitempty"`
 
 	// Key Engine key, decimal digits
-	Key         string `json:"key"`
-	Name        string `json:"name"`
-	ObjectCount int64  `json:"objectCount,omitempty"`
+	Key  string `json:"key"`
+	Name string `json:"name"`
+
+	// Nobody None of those who are asked may see and complete it; told where the tasks of one run are asked for
+	Nobody      bool  `json:"nobody,omitempty"`
+	ObjectCount int64 `json:"objectCount,omitempty"`
 
 	// Objects What the run acts on, the first five
 	Objects []string `json:"objects,omitempty"`
@@ -3309,6 +3510,27 @@ type GetObjectHistoryParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// ListPluginSettingsParams defines parameters for ListPluginSettings.
+type ListPluginSettingsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// ResetPluginSettingParams defines parameters for ResetPluginSetting.
+type ResetPluginSettingParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
+// PutPluginSettingParams defines parameters for PutPluginSetting.
+type PutPluginSettingParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
 // ListProcessesParams defines parameters for ListProcesses.
 type ListProcessesParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -3614,6 +3836,12 @@ type QueryObjectsJSONRequestBody = WireQuery
 
 // ConnectPluginJSONRequestBody defines body for ConnectPlugin for application/json ContentType.
 type ConnectPluginJSONRequestBody = ConnectBody
+
+// AddPluginInstanceJSONRequestBody defines body for AddPluginInstance for application/json ContentType.
+type AddPluginInstanceJSONRequestBody = AddInBody
+
+// PutPluginSettingJSONRequestBody defines body for PutPluginSetting for application/json ContentType.
+type PutPluginSettingJSONRequestBody = GivenSettingInBody
 
 // PutRoleJSONRequestBody defines body for PutRole for application/json ContentType.
 type PutRoleJSONRequestBody = PutInBody

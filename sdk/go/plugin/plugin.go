@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"slices"
 	"time"
 
@@ -42,6 +43,7 @@ type Plugin struct {
 	mark     func() string
 	changer  Changer
 	files    fs.FS // of the front end
+	routes   map[string]http.Handler
 	err      error
 }
 
@@ -50,7 +52,7 @@ func New(m wire.Manifest) *Plugin {
 	if m.Run == nil {
 		m.Run = &wire.Run{Builtin: true}
 	}
-	return &Plugin{manifest: m, actions: map[string]*action{}, stores: map[string]Store{}}
+	return &Plugin{manifest: m, actions: map[string]*action{}, stores: map[string]Store{}, routes: map[string]http.Handler{}}
 }
 
 // Spec describes an action. Zero fields get defaults: batch 50, time-out 10
@@ -235,6 +237,22 @@ func (p *Plugin) UI(ui wire.UI, files fs.FS) {
 	if _, err := fs.Stat(files, ui.Entry); err != nil && p.err == nil {
 		p.err = fmt.Errorf("front end: %w", err)
 	}
+}
+
+// Route has a path at the platform's border, and all below it, lead to a handler:
+// uploads, downloads, server-sent events and WebSocket, streamed as they come. The
+// handler sees the whole path. The platform has checked who asks; AskedBy tells it.
+func (p *Plugin) Route(r wire.Route, h http.Handler) {
+	if p.routes[r.Path] != nil && p.err == nil {
+		p.err = fmt.Errorf("the route %s is added twice", r.Path)
+	}
+	p.manifest.Routes = append(p.manifest.Routes, r)
+	p.routes[r.Path] = h
+}
+
+// AskedBy tells who sent a request to a route, and in which project.
+func AskedBy(r *http.Request) (operator, project string) {
+	return r.Header.Get(wire.HeaderOperator), r.Header.Get(wire.HeaderProject)
 }
 
 // OnStart registers what has to happen before the plugin serves, such as

@@ -61,7 +61,21 @@ func (p *Plugin) Handler(ctx context.Context, h *Host) (http.Handler, error) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, a) })
 		mux.HandleFunc("POST "+path+"/cancel", s.cancel)
 	}
+	for path, h := range p.routes {
+		mux.Handle(path, h)
+		mux.Handle(path+"/", h)
+	}
 	return s.guard(mux), nil
+}
+
+// routed reports whether a path leads to a route, whose bodies the platform bounds.
+func (p *Plugin) routed(path string) bool {
+	for route := range p.routes {
+		if path == route || strings.HasPrefix(path, route+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // file serves a file of the front end. The platform gives it its type.
@@ -118,10 +132,19 @@ func (s *server) guard(next http.Handler) http.Handler {
 		if r.URL.Path == "/changes" {
 			limit = maxSet
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		if !s.p.routed(r.URL.Path) {
+			r.Body = http.MaxBytesReader(w, r.Body, limit)
+		}
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			if p != nil {
 				s.host.Log.ErrorContext(r.Context(), "the plugin panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				if s.p.routed(r.URL.Path) {
+					panic(http.ErrAbortHandler) // part of an answer may be out
+				}
 				fail(w, http.StatusInternalServerError, fmt.Sprintf("the plugin panicked: %v", p))
 			}
 		}()

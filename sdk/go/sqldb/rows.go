@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -9,12 +10,13 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // Rows are those of one statement: Text is for one of them. It ends with the places of a
 // row, behind which an insert may say what becomes of conflicts, or, where it removes,
-// with those of a key.
+// with those of a key. An update has places in SET and in WHERE.
 type Rows struct {
 	Text    string
 	Removes bool
@@ -56,6 +58,36 @@ func Send(ctx context.Context, c *sql.Conn, all []Rows) (sent bool, err error) {
 		return results.Close()
 	})
 	return sent, err
+}
+
+// Begin begins a transaction on a connection to PostgreSQL and runs its first statement,
+// both on one way to the server. It tells how many rows that changed; sent is false where
+// it cannot, and nothing was done.
+func Begin(ctx context.Context, c *sql.Conn, first Rows) (changed int64, sent bool, err error) {
+	err = c.Raw(func(own any) error {
+		wrapped, ok := own.(*conn)
+		if !ok || wrapped.dialect != Postgres {
+			return nil
+		}
+		columns, err := wrapped.columns(ctx, first)
+		if columns == nil || err != nil {
+			return err
+		}
+		batch := &pgx.Batch{}
+		batch.Queue("BEGIN")
+		batch.Queue(columns.text, columns.args...)
+		sent = true
+		wrapped.line.wait(ctx)
+		results := wrapped.Conn.(*stdlib.Conn).Conn().SendBatch(ctx, batch)
+		_, err = results.Exec()
+		if err == nil {
+			var tag pgconn.CommandTag
+			tag, err = results.Exec()
+			changed = tag.RowsAffected()
+		}
+		return cmp.Or(err, results.Close())
+	})
+	return changed, sent, err
 }
 
 // columns are rows turned into arrays.
@@ -135,6 +167,14 @@ func unnested(rows Rows, types []string) string {
 	if rows.Removes {
 		head, _, _ := strings.Cut(rows.Text, "= ")
 		return head + "IN (SELECT " + strings.Join(names, ", ") + from + ")"
+	}
+	if strings.HasPrefix(rows.Text, "UPDATE ") {
+		text := rows.Text
+		for _, name := range names {
+			text = strings.Replace(text, "?", "given."+name, 1)
+		}
+		head, where, _ := strings.Cut(text, " WHERE ")
+		return head + from + " WHERE " + where
 	}
 	end := strings.Index(rows.Text, " ON CONFLICT")
 	if end < 0 {

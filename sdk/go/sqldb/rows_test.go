@@ -97,6 +97,18 @@ func TestRowsThatAreSentTogether(t *testing.T) {
 	if got := stored(); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v; stored is\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+	if err := send(sqldb.Rows{Text: "UPDATE various SET note = ?, data = ? WHERE id = ? AND name = ?", Counted: true,
+		Values: [][]any{{"set", nil, 0, "x"}, {nil, []byte{1}, 6, "y"}}}); err != nil {
+		t.Fatal(err)
+	}
+	want[0], want[4] = `0 x "set" [] true 8`, `6 y none [1] false 8`
+	if got := stored(); !slices.Equal(got, want) {
+		t.Errorf("after updates is stored\n%s", strings.Join(got, "\n"))
+	}
+	if err := send(sqldb.Rows{Text: "UPDATE various SET note = ? WHERE id = ?", Counted: true,
+		Values: [][]any{{"set", 0}, {"set", 77}}}); err == nil {
+		t.Error("an update of a row that is not there was counted")
+	}
 	for what, bad := range map[string]sqldb.Rows{
 		"a number that is none": {Text: add, Values: [][]any{{"one", "x", "", nil}}},
 		"a value too few":       {Text: add, Values: [][]any{{1, "x", ""}}},

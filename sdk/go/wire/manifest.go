@@ -17,8 +17,10 @@ type Manifest struct {
 	Objects        []ObjectType `json:"objects,omitempty" yaml:"objects,omitempty"`
 	// Changes says that the plugin answers /changes: it makes changes of several
 	// types together, and keeps an outbox of all that it stored.
-	Changes     bool       `json:"changes,omitempty" yaml:"changes,omitempty"`
-	Services    []Service  `json:"services,omitempty" yaml:"services,omitempty"`
+	Changes  bool      `json:"changes,omitempty" yaml:"changes,omitempty"`
+	Services []Service `json:"services,omitempty" yaml:"services,omitempty"`
+	// Routes are paths at the platform's border that lead to the plugin.
+	Routes      []Route    `json:"routes,omitempty" yaml:"routes,omitempty"`
 	Run         *Run       `json:"run,omitempty" yaml:"run,omitempty"`
 	Resources   *Resources `json:"resources,omitempty" yaml:"resources,omitempty"`
 	UI          *UI        `json:"ui,omitempty" yaml:"ui,omitempty"`
@@ -62,12 +64,41 @@ type Menu struct {
 
 // Setting declares a value that an operator may set for the plugin.
 type Setting struct {
-	Name    string `json:"name" yaml:"name"`
-	Type    string `json:"type" yaml:"type"`
-	Default string `json:"default,omitempty" yaml:"default,omitempty"`
-	Secret  bool   `json:"secret,omitempty" yaml:"secret,omitempty"`
-	Scope   string `json:"scope,omitempty" yaml:"scope,omitempty"`
+	Name        string `json:"name" yaml:"name"`
+	Type        string `json:"type" yaml:"type"`
+	Title       Text   `json:"title,omitempty" yaml:"title,omitempty"`
+	Description Text   `json:"description,omitempty" yaml:"description,omitempty"`
+	Default     string `json:"default,omitempty" yaml:"default,omitempty"`
+	// Values are those of an enum, Min and Max bound a number, Pattern a text.
+	Values  []string `json:"values,omitempty" yaml:"values,omitempty"`
+	Min     *float64 `json:"min,omitempty" yaml:"min,omitempty"`
+	Max     *float64 `json:"max,omitempty" yaml:"max,omitempty"`
+	Pattern string   `json:"pattern,omitempty" yaml:"pattern,omitempty"`
+	Secret  bool     `json:"secret,omitempty" yaml:"secret,omitempty"`
+	Scope   string   `json:"scope,omitempty" yaml:"scope,omitempty"`
 }
+
+// Route is a path at the platform's border that leads to the plugin, with all below
+// it. What is sent and answered there is streamed as it comes, whatever it is.
+type Route struct {
+	// Path is /in/<name> for what comes from outside, /data/<name> for reading.
+	Path    string   `json:"path" yaml:"path"`
+	Methods []string `json:"methods,omitempty" yaml:"methods,omitempty"`
+	// Request and Answer are how many bytes may go either way, such as 64Mi.
+	Request string `json:"request,omitempty" yaml:"request,omitempty"`
+	Answer  string `json:"answer,omitempty" yaml:"answer,omitempty"`
+	// Timeout is how long one stream may take.
+	Timeout string `json:"timeout,omitempty" yaml:"timeout,omitempty"`
+	// Connections is how many streams there may be at the same time.
+	Connections int `json:"connections,omitempty" yaml:"connections,omitempty"`
+}
+
+// What the paths of routes begin with: RouteIn is for what comes from outside,
+// RouteData for what is read.
+const (
+	RouteIn   = "/in/"
+	RouteData = "/data/"
+)
 
 // Attribute types of objects.
 const (

@@ -1015,6 +1015,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plugins/{name}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The places where a plugin that runs elsewhere answers */
+        get: operations["listPluginInstances"];
+        put?: never;
+        /** Add an instance of a plugin that runs elsewhere */
+        post: operations["addPluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget an instance without calls */
+        delete: operations["removePluginInstance"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give an instance no new calls */
+        post: operations["drainPluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/instances/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have an instance that was drained take calls again */
+        post: operations["resumePluginInstance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settings of a plugin, with what holds in a project */
+        get: operations["listPluginSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/settings/{setting}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set a setting of a plugin in a project */
+        put: operations["putPluginSetting"];
+        post?: never;
+        /** Let a setting of a plugin have its default again */
+        delete: operations["resetPluginSetting"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plugins/{name}/token": {
         parameters: {
             query?: never;
@@ -1026,6 +1130,57 @@ export interface paths {
         put?: never;
         /** A new token for a plugin that runs elsewhere */
         post: operations["issuePluginToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of a plugin, what they require and who would miss them, the newest first */
+        get: operations["listPluginVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/versions/{version}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch a version of a plugin off */
+        post: operations["disablePluginVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/versions/{version}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch a version of a plugin on */
+        post: operations["enablePluginVersion"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1765,6 +1920,16 @@ export interface components {
             environment?: string;
             version: string;
         };
+        AddInBody: {
+            /** @description Where it answers; off this machine with https */
+            url: string;
+            /**
+             * Format: int64
+             * @description Its share of the calls beside the others'
+             * @default 1
+             */
+            weight: number;
+        };
         AuditChanges: {
             after?: {
                 [key: string]: unknown;
@@ -1818,7 +1983,7 @@ export interface components {
             /** @enum {string} */
             mode: "exclusive" | "shared";
             object: string;
-            /** @description Absent where it is a run of another project */
+            /** @description Absent where it is a run of another project, or one that you may not see */
             run?: string;
             /** Format: date-time */
             since: string;
@@ -1845,11 +2010,11 @@ export interface components {
             /** @enum {string} */
             mode: "exclusive" | "shared";
             object: string;
-            /** @description Engine key, decimal digits */
-            run: string;
+            /** @description Absent where it is a run that you may not see */
+            run?: string;
             /** Format: date-time */
             since: string;
-            subject: string;
+            subject?: string;
         };
         ControlPlanned: {
             /** @description The same rows by the batch in which they come */
@@ -1879,7 +2044,7 @@ export interface components {
         };
         ControlStep: {
             code?: string;
-            /** @description Who stands against it first, where that is a run that may be told */
+            /** @description Who stands against it first, where that is a run of the project; without its number where you may not see it */
             holder?: components["schemas"]["ControlLock"];
             name: string;
             /**
@@ -2144,7 +2309,7 @@ export interface components {
             /** @description What the plugin says it is doing */
             said?: string;
         };
-        DispatchStep: {
+        DispatchJobState: {
             element: string;
             job: string;
             progress?: {
@@ -2206,6 +2371,9 @@ export interface components {
         };
         GiveUpBody: {
             reason: string;
+        };
+        GivenSettingInBody: {
+            value: string;
         };
         IdentityAccess: {
             /** @description Environment of objects and connections; * for all */
@@ -2673,9 +2841,9 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
-        PageOfDispatchStep: {
+        PageOfDispatchJobState: {
             /** @description The rows of this page */
-            items: components["schemas"]["DispatchStep"][] | null;
+            items: components["schemas"]["DispatchJobState"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2733,9 +2901,27 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginInstance: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginInstance"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfPluginListed: {
             /** @description The rows of this page */
             items: components["schemas"]["PluginListed"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfPluginSetting: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginSetting"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
+        PageOfPluginVersion: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginVersion"][] | null;
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
@@ -2857,12 +3043,32 @@ export interface components {
             trusted: boolean;
             version: string;
         };
+        PluginInstance: {
+            /**
+             * Format: int64
+             * @description Calls under way, and those that it will call back for
+             */
+            calls: number;
+            /** Format: date-time */
+            created?: string;
+            /** @description Why it did not answer last time */
+            error?: string;
+            id: string;
+            /** @enum {string} */
+            state: "running" | "unreachable" | "draining" | "drained";
+            url: string;
+            /**
+             * Format: int64
+             * @description Its share of the calls beside the others'
+             */
+            weight: number;
+        };
         PluginInstanceCondition: {
             /** @description Where it answers; none within the server's process */
             address?: string;
             /**
              * Format: int64
-             * @description Calls under way
+             * @description Calls under way, and those that it will call back for
              */
             calls: number;
             /** @description Whether it gets no new calls */
@@ -2893,6 +3099,7 @@ export interface components {
             reason?: string;
             requires?: components["schemas"]["WireRequirement"][] | null;
             resources?: components["schemas"]["WireResources"];
+            routes?: components["schemas"]["WireRoute"][] | null;
             run?: components["schemas"]["WireRun"];
             services?: components["schemas"]["WireService"][] | null;
             settings?: components["schemas"]["WireSetting"][] | null;
@@ -2902,14 +3109,64 @@ export interface components {
              */
             since: string;
             /**
-             * @description Whether the plugin answers
+             * @description Whether the plugin answers; disabled is one whose versions are all switched off
              * @enum {string}
              */
-            state: "running" | "starting" | "unreachable";
+            state: "running" | "starting" | "unreachable" | "disabled";
             title?: {
                 [key: string]: string;
             };
             ui?: components["schemas"]["WireUI"];
+            version: string;
+        };
+        PluginNeed: {
+            /** @description Why it is not met; empty if it is */
+            missing?: string;
+            plugin: string;
+            version?: string;
+        };
+        PluginSetting: {
+            default?: string;
+            description?: {
+                [key: string]: string;
+            };
+            /** Format: double */
+            max?: number;
+            /** Format: double */
+            min?: number;
+            name: string;
+            /** @description What the whole value matches, in the syntax of RE2 */
+            pattern?: string;
+            /** @description Whether somebody has set it */
+            set: boolean;
+            title?: {
+                [key: string]: string;
+            };
+            type: string;
+            /** @description What holds: the value that was set, else the default */
+            value: string;
+            /** @description Those of an enum */
+            values?: string[] | null;
+            /**
+             * Format: int64
+             * @description Of the value that was set; 0 for none
+             */
+            version: number;
+        };
+        PluginVersion: {
+            /** @description Runs that wait for calls of the offered version; the calls end where they are */
+            atWork: string[] | null;
+            /**
+             * Format: date-time
+             * @description When it was registered last
+             */
+            created: string;
+            /** @description Plugins that would not have what they require, were it switched off */
+            requiredBy: string[] | null;
+            /** @description The plugins that it requires */
+            requires: components["schemas"]["PluginNeed"][] | null;
+            /** @enum {string} */
+            state: "offered" | "enabled" | "disabled" | "superseded";
             version: string;
         };
         Problem: {
@@ -2976,9 +3233,13 @@ export interface components {
             reason?: string;
             /** Format: date-time */
             time: string;
+            /** @description Id of the API token of a worker, where he came with one */
+            token?: string;
             /** @enum {string} */
-            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip" | "message.publish" | "signal.publish";
+            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip" | "message.publish" | "signal.publish" | "job.complete" | "job.fail" | "job.error";
             who: string;
+            /** @description What the worker of a job called itself */
+            worker?: string;
         };
         ProcessDefinition: {
             /** Format: date-time */
@@ -3242,7 +3503,7 @@ export interface components {
             total: number;
             /**
              * Format: int64
-             * @description Open tasks of people
+             * @description Open tasks of people in these runs
              */
             waiting: number;
         };
@@ -3568,6 +3829,7 @@ export interface components {
             plugin: string;
             requires?: components["schemas"]["WireRequirement"][] | null;
             resources?: components["schemas"]["WireResources"];
+            routes?: components["schemas"]["WireRoute"][] | null;
             run?: components["schemas"]["WireRun"];
             services?: components["schemas"]["WireService"][] | null;
             settings?: components["schemas"]["WireSetting"][] | null;
@@ -3657,6 +3919,15 @@ export interface components {
             max: number;
             on?: string[] | null;
         };
+        WireRoute: {
+            answer?: string;
+            /** Format: int64 */
+            connections?: number;
+            methods?: string[] | null;
+            path: string;
+            request?: string;
+            timeout?: string;
+        };
         WireRun: {
             binary?: string;
             builtin?: boolean;
@@ -3671,10 +3942,22 @@ export interface components {
         };
         WireSetting: {
             default?: string;
+            description?: {
+                [key: string]: string;
+            };
+            /** Format: double */
+            max?: number;
+            /** Format: double */
+            min?: number;
             name: string;
+            pattern?: string;
             scope?: string;
             secret?: boolean;
+            title?: {
+                [key: string]: string;
+            };
             type: string;
+            values?: string[] | null;
         };
         WireUI: {
             cards?: components["schemas"]["WireUICard"][] | null;
@@ -3744,6 +4027,8 @@ export interface components {
             /** @description Engine key, decimal digits */
             key: string;
             name: string;
+            /** @description None of those who are asked may see and complete it; told where the tasks of one run are asked for */
+            nobody?: boolean;
             /** Format: int64 */
             objectCount?: number;
             /** @description What the run acts on, the first five */
@@ -5983,6 +6268,275 @@ export interface operations {
             };
         };
     };
+    listPluginInstances: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    addPluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    removePluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    drainPluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    resumePluginInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginInstance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listPluginSettings: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginSetting"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    putPluginSetting: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Version that is to be replaced, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+                setting: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenSettingInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginSetting"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    resetPluginSetting: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Version that is to be replaced, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+                setting: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     issuePluginToken: {
         parameters: {
             query?: never;
@@ -6001,6 +6555,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listPluginVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    disablePluginVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    enablePluginVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginVersion"];
                 };
             };
             /** @description Error */
@@ -6658,7 +7307,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfDispatchStep"];
+                    "application/json": components["schemas"]["PageOfDispatchJobState"];
                 };
             };
             /** @description Error */

@@ -126,6 +126,22 @@ func (t Of) Outcomes(resp wire.Response) []*record.Row {
 	return rows
 }
 
+// Named lists the rows that an answer names and that are none of its call, by their
+// references or by the ids of their objects.
+func Named(resp wire.Response, rows []*record.Row) (strange []string) {
+	own, ids := map[string]bool{}, map[string]int{}
+	for _, r := range rows {
+		own[r.Object] = true
+		ids[idOf(r.Object)]++
+	}
+	for _, o := range resp.Results.Outputs {
+		if name := Plain(o[wire.FieldCallback]); !own[name] && ids[name] != 1 {
+			strange = append(strange, name)
+		}
+	}
+	return strange
+}
+
 // alone is the id of a row's object where no other row of the call has the same:
 // a plugin may answer by it, too.
 func alone(rows []*record.Row, r *record.Row) string {

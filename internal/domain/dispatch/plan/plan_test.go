@@ -177,7 +177,7 @@ func TestOutputsFromTheRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = d.Do(t.Context(), func(tx *db.Tx) error {
-		return record.StoreRound(tx, &record.Job{ID: 7, Run: 3}, nil,
+		return record.NewCalls().StoreRound(tx, &record.Job{ID: 7, Run: 3}, nil,
 			[]*record.Row{{Object: "host:host/a", Outputs: wire.Row{"size": wire.Raw(3)}}}, began)
 	})
 	if err != nil {

@@ -23,9 +23,10 @@ import (
 // jobs is what is stored of the jobs of a run, and what should be.
 type jobs struct {
 	*rapid.T
-	db  *db.DB
-	run int64
-	all map[int64]*job
+	db    *db.DB
+	run   int64
+	calls *record.Calls
+	all   map[int64]*job
 }
 
 type job struct {
@@ -46,10 +47,10 @@ func TestRecordsAgreeWithAModel(t *testing.T) {
 	if err := d.Migrate(t.Context(), "dispatch", dispatch.Migrations); err != nil {
 		t.Fatal(err)
 	}
-	run := int64(0)
+	run, calls := int64(0), record.NewCalls()
 	rapid.Check(t, func(t *rapid.T) {
 		run += 100
-		j := &jobs{T: t, db: d, run: run, all: map[int64]*job{}}
+		j := &jobs{T: t, db: d, run: run, calls: calls, all: map[int64]*job{}}
 		t.Repeat(map[string]func(*rapid.T){"round": j.round, "sent": j.sent,
 			"answer": j.answer, "lose": j.lose, "give-up": j.giveUp, "forget": j.forget, "": j.check})
 	})
@@ -104,7 +105,7 @@ func (j *jobs) round(t *rapid.T) {
 		rows = append(rows, &record.Row{Pos: pos, Object: object, Round: r.Round, Chunk: n, Outputs: wire.Row{}})
 		m.rows[object] = rows[n]
 	}
-	j.do(func(tx *db.Tx) error { return record.StoreRound(tx, &r, chunks, rows, time.UnixMicro(1)) })
+	j.do(func(tx *db.Tx) error { return j.calls.StoreRound(tx, &r, chunks, rows, time.UnixMicro(1)) })
 	m.Job, m.Updated = r, time.UnixMicro(1).UTC()
 	for _, c := range chunks {
 		m.chunks[[2]int{c.Round, c.Number}] = c
@@ -118,7 +119,7 @@ func (j *jobs) sent(t *rapid.T) {
 		return
 	}
 	c.Sent, c.Deadline = true, c.Deadline.Add(time.Second)
-	j.do(func(tx *db.Tx) error { return record.MarkSent(tx, m.ID, c) })
+	j.do(func(tx *db.Tx) error { return j.calls.MarkSent(tx, j.run, m.ID, c) })
 }
 
 func (j *jobs) answer(t *rapid.T) {
@@ -132,7 +133,7 @@ func (j *jobs) answer(t *rapid.T) {
 	row.Outputs = wire.Row{"n": json.RawMessage("1.10"), "text": json.RawMessage(`"ü"`)}
 	stored := false
 	j.do(func(tx *db.Tx) (err error) {
-		stored, err = record.StoreAnswer(tx, m.ID, c, []*record.Row{&row})
+		stored, err = j.calls.StoreAnswer(tx, j.run, m.ID, c, []*record.Row{&row})
 		return err
 	})
 	if stored == c.Answered {
@@ -269,8 +270,11 @@ func (j *jobs) check(t *rapid.T) {
 	if slices.Sort(orphans); !slices.Equal(found, orphans) {
 		t.Errorf("without an answer are %v, want %v", found, orphans)
 	}
-	at, err := record.AtWork(ctx, j.db, j.run)
-	must(err)
+	at := false
+	j.do(func(tx *db.Tx) (err error) {
+		at, err = j.calls.AtWork(ctx, tx, j.run)
+		return err
+	})
 	if at != (len(orphans) > 0) {
 		t.Errorf("at work: %v, want %v", at, orphans)
 	}

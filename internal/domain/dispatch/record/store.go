@@ -12,6 +12,7 @@ import (
 	"sextant/internal/domain/control"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
+	"sextant/sdk/go/sqldb"
 	"sextant/sdk/go/wire"
 )
 
@@ -82,23 +83,34 @@ func Find(ctx context.Context, q db.Querier, job int64) (*Job, error) {
 }
 
 func (r *Job) store(tx *db.Tx, now time.Time) error {
-	return tx.Upsert("dispatch_job", 1,
-		[]string{"job", "run", "node", "project", "plugin", "service", "version", "round", "tries", "state", "given", "created", "updated"},
+	return tx.Later("dispatch_job", r.ID, sqldb.Upsert("dispatch_job", 1,
+		[]string{"job", "run", "node", "project", "plugin", "service", "version", "round", "tries", "state", "given", "created", "updated"}),
 		r.ID, r.Run, r.Node, r.Project, r.Plugin, r.Service, r.Version, r.Round, r.Tries, r.State, r.Given, clock.Micros(now), clock.Micros(now))
 }
 
 // SetState notes how far a job is.
 func SetState(tx *db.Tx, job int64, state string, now time.Time) error {
-	_, err := tx.Exec("UPDATE dispatch_job SET state = ?, updated = ? WHERE job = ?", state, clock.Micros(now), job)
-	return err
+	return tx.Later("dispatch_job", job, "UPDATE dispatch_job SET state = ?, updated = ? WHERE job = ?", state, clock.Micros(now), job)
+}
+
+// Calls knows which runs may have calls that were sent and are not answered.
+type Calls struct{ out db.Marks }
+
+// NewCalls makes one that knows of none yet.
+func NewCalls() *Calls {
+	return &Calls{out: db.Marks{Load: "SELECT j.run, COUNT(*) FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job " +
+		"WHERE j.state = 'open' AND c.sent = 1 AND c.answered = 0 GROUP BY j.run"}}
 }
 
 // StoreRound writes a round before any of it is sent.
-func StoreRound(tx *db.Tx, r *Job, chunks []*Chunk, rows []*Row, now time.Time) error {
+func (k *Calls) StoreRound(tx *db.Tx, r *Job, chunks []*Chunk, rows []*Row, now time.Time) error {
 	if err := r.store(tx, now); err != nil {
 		return err
 	}
 	for _, c := range chunks {
+		if c.Sent {
+			k.out.Add(r.Run)
+		}
 		claims, err := json.Marshal(c.Claims)
 		if err != nil {
 			return err
@@ -122,7 +134,7 @@ func storeRow(tx *db.Tx, job int64, r *Row) error {
 	if err != nil {
 		return err
 	}
-	return tx.Upsert("dispatch_row", 2, []string{"job", "object", "pos", "round", "chunk", "outcome", "code", "message", "retry", "outputs"},
+	return tx.Put("dispatch_row", []string{"job", "object", "pos", "round", "chunk", "outcome", "code", "message", "retry", "outputs"},
 		job, r.Object, r.Pos, r.Round, r.Chunk, string(r.Outcome), r.Code, r.Message, r.Retry, outputs)
 }
 
@@ -204,9 +216,12 @@ func FindRow(ctx context.Context, q db.Querier, job int64, object string) (*Row,
 
 // AtWork reports whether a call of a run is at work, or may be: it was sent and
 // has no answer.
-func AtWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
+func (k *Calls) AtWork(ctx context.Context, tx *db.Tx, run int64) (bool, error) {
+	if !k.out.May(tx, run) {
+		return false, nil
+	}
 	var n int
-	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job "+
+	err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM dispatch_job j JOIN dispatch_chunk c ON c.job = j.job "+
 		"WHERE j.run = ? AND j.state = ? AND c.sent = 1 AND c.answered = 0", run, Open).Scan(&n)
 	return n > 0, err
 }
@@ -229,10 +244,10 @@ func Orphans(ctx context.Context, q db.Querier, run int64) ([]Job, error) {
 
 // StoreAnswer keeps the outcomes of a chunk's rows; it reports false where they
 // are known already.
-func StoreAnswer(tx *db.Tx, job int64, c *Chunk, rows []*Row) (bool, error) {
-	n, err := tx.Exec("UPDATE dispatch_chunk SET answered = 1 WHERE job = ? AND round = ? AND chunk = ? AND answered = 0",
-		job, c.Round, c.Number)
-	if err != nil || n == 0 {
+func (k *Calls) StoreAnswer(tx *db.Tx, run, job int64, c *Chunk, rows []*Row) (bool, error) {
+	first, err := tx.Once("dispatch_chunk", job,
+		"UPDATE dispatch_chunk SET answered = 1 WHERE job = ? AND round = ? AND chunk = ? AND answered = 0", job, c.Round, c.Number)
+	if err != nil || !first {
 		return false, err
 	}
 	for _, r := range rows {
@@ -240,14 +255,25 @@ func StoreAnswer(tx *db.Tx, job int64, c *Chunk, rows []*Row) (bool, error) {
 			return false, err
 		}
 	}
+	if c.Sent {
+		k.out.Less(tx, run)
+	}
 	return true, nil
 }
 
+// InCall reports whether a row is one of a call, as things stand now.
+func InCall(ctx context.Context, q db.Querier, job int64, c *Chunk, object string) (bool, error) {
+	var n int
+	err := q.QueryRow(ctx, "SELECT COUNT(*) FROM dispatch_row WHERE job = ? AND object = ? AND round = ? AND chunk = ?",
+		job, object, c.Round, c.Number).Scan(&n)
+	return n > 0, err
+}
+
 // MarkSent notes that a plugin may have got a chunk.
-func MarkSent(tx *db.Tx, job int64, c *Chunk) error {
-	_, err := tx.Exec("UPDATE dispatch_chunk SET sent = 1, deadline = ? WHERE job = ? AND round = ? AND chunk = ?",
+func (k *Calls) MarkSent(tx *db.Tx, run, job int64, c *Chunk) error {
+	k.out.Add(run)
+	return tx.Later("dispatch_chunk", job, "UPDATE dispatch_chunk SET sent = 1, deadline = ? WHERE job = ? AND round = ? AND chunk = ?",
 		clock.Micros(c.Deadline), job, c.Round, c.Number)
-	return err
 }
 
 // JobsOf lists the jobs of a run, oldest first.

@@ -83,6 +83,7 @@ func (s *Service) Begin(tx *db.Tx, c durable.Call, called durable.Called, now ti
 	if up.Root != 0 {
 		run.Root = up.Root
 	}
+	s.where.add(c.Run, run.Project, run.Process)
 	if err := insertRun(tx, run); err != nil {
 		return err
 	}
@@ -147,8 +148,9 @@ func (r Run) alone() error {
 
 // family knows the runs that others have called and that go on.
 type family struct {
-	mu  sync.RWMutex
-	all map[int64]ancestors
+	mu    sync.RWMutex
+	all   map[int64]ancestors
+	below map[int64]int // how many of them a run has called
 }
 
 // ancestors are the run that has called another one, and the run above all.
@@ -158,7 +160,10 @@ func (f *family) add(run int64, a ancestors) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.all == nil {
-		f.all = map[int64]ancestors{}
+		f.all, f.below = map[int64]ancestors{}, map[int64]int{}
+	}
+	if _, known := f.all[run]; !known {
+		f.below[a.parent]++
 	}
 	f.all[run] = a
 }
@@ -166,7 +171,21 @@ func (f *family) add(run int64, a ancestors) {
 func (f *family) drop(run int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	a, known := f.all[run]
+	if !known {
+		return
+	}
 	delete(f.all, run)
+	if f.below[a.parent]--; f.below[a.parent] == 0 {
+		delete(f.below, a.parent)
+	}
+}
+
+// calls reports whether there may be runs that a run has called and that go on.
+func (f *family) calls(run int64) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.below[run] > 0
 }
 
 // of gives what has called a run; zeros for one that was asked for at the door.

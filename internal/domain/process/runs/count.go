@@ -20,7 +20,7 @@ type Hour struct {
 type Summary struct {
 	Total   int            `json:"total"`
 	States  map[string]int `json:"states" doc:"Runs by state"`
-	Waiting int            `json:"waiting" doc:"Open tasks of people"`
+	Waiting int            `json:"waiting" doc:"Open tasks of people in these runs"`
 	Hours   []Hour         `json:"hours" doc:"Runs by the hour in which they began and by state, where a beginning is given"`
 }
 
@@ -44,7 +44,9 @@ func (s *Service) Summarize(ctx context.Context, f Filter) (Summary, error) {
 		out.Hours = append(out.Hours, hours...)
 	}
 	if identity.Require(ctx, "task.read", f.Project) == nil {
-		out.Waiting, err = s.Tasks.Count(ctx, f.Project)
+		where, args := f.where(ctx)
+		out.Waiting, err = s.Tasks.Count(ctx, f.Project,
+			"EXISTS (SELECT 1 FROM process_run r WHERE r.run = worklist_task.run AND "+where+")", args...)
 	}
 	return out, err
 }

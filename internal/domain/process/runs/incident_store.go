@@ -14,6 +14,9 @@ import (
 
 const incidentColumns = "incident, run, project, element, node, name, kind, message, since"
 
+// countIncidents counts the open incidents of each run.
+const countIncidents = "SELECT run, COUNT(*) FROM process_incident GROUP BY run"
+
 // incidentQuery reads incidents with the title of their run.
 const incidentQuery = "SELECT i.incident, i.run, i.project, i.element, i.node, " +
 	"i.name, i.kind, i.message, i.since, r.title, r.process, r.places FROM process_incident i JOIN process_run r ON r.run = i.run WHERE "

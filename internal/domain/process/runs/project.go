@@ -45,7 +45,7 @@ func (s *Service) Project(tx *db.Tx, c *durable.Change) error {
 		}
 		if project == "" {
 			var err error
-			if project, process, err = projectOf(context.Background(), tx, run); err != nil {
+			if project, process, err = s.where.of(tx, run); err != nil {
 				return err
 			}
 		}
@@ -69,6 +69,7 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 		}
 		i := Incident{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID,
 			Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
+		s.incidents.Add(int64(i.Run))
 		if err := insertIncident(tx, i); err != nil {
 			return err
 		}
@@ -124,12 +125,15 @@ func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) e
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
-	at, err := atWork(context.Background(), tx, int64(r.Key))
+	at, err := s.atWork(context.Background(), tx, int64(r.Key))
 	if err != nil {
 		return err
 	}
 	if at { // it has ended when what it began has: until then it keeps its locks
 		if err := stopRun(tx, int64(r.Key), e); err != nil {
+			return err
+		}
+		if err := s.dropIncidents(tx, int64(r.Key)); err != nil {
 			return err
 		}
 		if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
@@ -140,7 +144,13 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := endRun(tx, int64(r.Key), e, clock.Micros(now)); err != nil {
 		return err
 	}
-	tx.AfterCommit(func() { s.active.Add(r.Project, -1) })
+	if err := s.dropIncidents(tx, int64(r.Key)); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		s.active.Add(r.Project, -1)
+		s.where.drop(state.Key(r.Key))
+	})
 	if err := s.endedCall(tx, r.Key, now); err != nil { // while it is known who gave what
 		return err
 	}

@@ -22,7 +22,6 @@ import (
 	"sextant/internal/domain/audit"
 	"sextant/internal/domain/control"
 	"sextant/internal/domain/dispatch"
-	"sextant/internal/domain/dispatch/record"
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/job"
 	"sextant/internal/domain/message"
@@ -71,17 +70,19 @@ type Deps struct {
 // Service keeps runs. It is safe for concurrent use.
 type Service struct {
 	Deps
-	host   Host
-	door   *control.Door
-	news   bus.Hub[int64]
-	ends   bus.Hub[int64]
-	active active.Runs
-	family family
+	host      Host
+	door      *control.Door
+	news      bus.Hub[int64]
+	ends      bus.Hub[int64]
+	active    active.Runs
+	family    family
+	where     places
+	incidents db.Marks // runs with incidents
 }
 
 // New makes the service over a migrated database; Attach connects it.
 func New(d Deps) *Service {
-	return &Service{Deps: d}
+	return &Service{Deps: d, incidents: db.Marks{Load: countIncidents}}
 }
 
 // Attach connects the engine and the door.
@@ -128,6 +129,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 	}
 	run := s.runOf(r, StateActive)
 	if r.Waited.IsZero() {
+		s.where.add(r.Key, run.Project, run.Process)
 		if err := insertRun(tx, run); err != nil {
 			return err
 		}
@@ -168,11 +170,11 @@ func (s *Service) stopped(ctx context.Context, tx *db.Tx, run state.Key, now tim
 	if err != nil || final == "" {
 		return err
 	}
-	at, err := atWork(ctx, tx, int64(run))
+	at, err := s.atWork(ctx, tx, int64(run))
 	if err != nil || at {
 		return err
 	}
-	project, process, err := projectOf(ctx, tx, int64(run))
+	project, process, err := s.where.of(tx, int64(run))
 	if err != nil {
 		return err
 	}
@@ -183,12 +185,12 @@ func (s *Service) stopped(ctx context.Context, tx *db.Tx, run state.Key, now tim
 
 // atWork reports whether something that a run began has not ended: a call of a service,
 // or a run.
-func atWork(ctx context.Context, q db.Querier, run int64) (bool, error) {
-	at, err := record.AtWork(ctx, q, run)
-	if err != nil || at {
+func (s *Service) atWork(ctx context.Context, tx *db.Tx, run int64) (bool, error) {
+	at, err := s.Dispatch.Records.AtWork(ctx, tx, run)
+	if err != nil || at || !s.family.calls(run) {
 		return at, err
 	}
-	return callsGoOn(ctx, q, run)
+	return callsGoOn(ctx, tx, run)
 }
 
 // Settle ends the runs that were stopping when the server was ended and of which

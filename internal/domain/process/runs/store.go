@@ -55,13 +55,13 @@ func scanRun(read func(...any) error) (Run, error) {
 }
 
 func insertRun(tx *db.Tx, r Run) error {
-	_, err := tx.Exec("INSERT INTO process_run (run, project, definition, process, "+
+	err := tx.Append("INSERT INTO process_run (run, project, definition, process, "+
 		"title, subject, verdict, state, code, incidents, objects, started, ended, places) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, ?, ?, 0, ?)",
 		int64(r.Key), r.Project, r.definition, r.Process, r.Title, r.Subject,
 		r.Verdict, r.State, strings.Join(r.Objects, "\n"), clock.Micros(r.Started), r.places)
 	for _, o := range r.Objects {
 		if err == nil {
-			_, err = tx.Exec("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, int64(r.Key))
+			err = tx.Append("INSERT INTO process_run_object (project, object, run) VALUES (?, ?, ?)", r.Project, o, int64(r.Key))
 		}
 	}
 	return err
@@ -198,14 +198,16 @@ func runsByHour(ctx context.Context, q db.Querier, f Filter) ([]Hour, error) {
 
 // endRun closes the row of a run.
 func endRun(tx *db.Tx, run int64, e engine.Effect, now int64) error {
-	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0, final = '' WHERE run = ?",
-		e.State, e.Code, now, run); err != nil {
-		return err
-	}
-	return dropIncidents(tx, run)
+	return tx.Later("process_run", run, "UPDATE process_run SET state = ?, code = ?, ended = ?, incidents = 0, final = '' WHERE run = ?",
+		e.State, e.Code, now, run)
 }
 
-func dropIncidents(tx *db.Tx, run int64) error {
+// dropIncidents removes the incidents of a run that has ended.
+func (s *Service) dropIncidents(tx *db.Tx, run int64) error {
+	if !s.incidents.May(tx, run) {
+		return nil
+	}
+	s.incidents.Gone(tx, run)
 	if err := pastIncidents(tx, "run", run); err != nil {
 		return err
 	}
@@ -215,11 +217,8 @@ func dropIncidents(tx *db.Tx, run int64) error {
 
 // stopRun notes that a run has ended but for what it began.
 func stopRun(tx *db.Tx, run int64, e engine.Effect) error {
-	if _, err := tx.Exec("UPDATE process_run SET state = ?, code = ?, final = ?, incidents = 0 WHERE run = ?",
-		StateStopping, e.Code, e.State, run); err != nil {
-		return err
-	}
-	return dropIncidents(tx, run)
+	return tx.Later("process_run", run, "UPDATE process_run SET state = ?, code = ?, final = ?, incidents = 0 WHERE run = ?",
+		StateStopping, e.Code, e.State, run)
 }
 
 // finalOf gives how a run that is stopping ends; empty for another one.

@@ -21,13 +21,19 @@ import (
 	"sextant/internal/kit/errs"
 )
 
-// CompleteTask ends a user task of a run, for the inbox.
-func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error {
+// MayComplete asks for the right to complete tasks on all that the run of a task acts on.
+func (s *Service) MayComplete(ctx context.Context, t worklist.Task) error {
 	r, err := findRun(ctx, s.DB, t.Run)
 	if err != nil {
 		return err
 	}
-	if err := s.Dispatch.MayOperate(ctx, "task.complete", t.Project, int64(t.Run), "", r.Objects); err != nil {
+	return s.Dispatch.MayOperate(ctx, "task.complete", t.Project, int64(t.Run), "", r.Objects)
+}
+
+// CompleteTask ends a user task of a run, for the inbox.
+func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[string]json.RawMessage, with func(*db.Tx) error) error {
+	r, err := findRun(ctx, s.DB, t.Run)
+	if err != nil {
 		return err
 	}
 	if err := s.mayGive(ctx, t.Project, vars); err != nil {

@@ -46,9 +46,9 @@ func (s *Service) Drop(ctx context.Context, tx *db.Tx, run int64, end control.En
 	return ended[end.State].Publish(s.Bus, tx, about(Run{Key: api.Key(run), Project: project}), Ended{process, end.Code})
 }
 
-// MayReplace reports whether the subject of ctx may end a run.
+// MayReplace reports whether the subject of ctx may see a run and end it.
 func (s *Service) MayReplace(ctx context.Context, run int64) bool {
-	r, err := findRun(ctx, s.DB, api.Key(run))
+	r, err := s.Readable(ctx, api.Key(run))
 	return err == nil && s.Dispatch.MayOperate(ctx, "run.operate", r.Project, run, "", r.Objects) == nil
 }
 

@@ -34,15 +34,15 @@ func (s *Service) stepRoutes(a *api.API) {
 			all := f.steps[max(0, len(f.steps)-maxSteps):]
 			return &steps{api.Page[*Step]{Items: append([]*Step{}, all...)}}, nil
 		})
-	type jobs struct{ Body api.Page[dispatch.Step] }
+	type jobs struct{ Body api.Page[dispatch.JobState] }
 	api.Register(a, api.Endpoint{ID: "listJobs", Method: http.MethodGet, Path: "/api/v1/runs/{run}/jobs",
 		Tag: "runs", Summary: "Service calls of a run with the outcome of every row", Permission: "run.read"},
 		func(ctx context.Context, in *runs.RunKey) (*jobs, error) {
 			if _, err := s.Runs.Readable(ctx, in.Run.Key); err != nil {
 				return nil, err
 			}
-			all, err := s.Dispatch.Steps(ctx, state.Key(in.Run.Key))
-			return &jobs{api.Page[dispatch.Step]{Items: all}}, err
+			all, err := s.Dispatch.Jobs(ctx, state.Key(in.Run.Key))
+			return &jobs{api.Page[dispatch.JobState]{Items: all}}, err
 		})
 	a.Handle(api.Endpoint{ID: "watchRun", Tag: "runs", Summary: "Live view of a run as server-sent events, resumed by Last-Event-ID",
 		Method: http.MethodGet, Path: "/api/v1/runs/{run}/events", Permission: "run.read", Query: []string{"after", "rows"}},

@@ -354,7 +354,7 @@ func typeOf(k program.Kind) string {
 }
 
 // dress adds to the steps what is known of their rows.
-func (f *fold) dress(known []dispatch.Step) {
+func (f *fold) dress(known []dispatch.JobState) {
 	for _, k := range known {
 		step := f.jobs[k.Job]
 		if step == nil {
@@ -372,7 +372,7 @@ func (f *fold) dress(known []dispatch.Step) {
 	}
 }
 
-func count(k dispatch.Step) *Rows {
+func count(k dispatch.JobState) *Rows {
 	rows := &Rows{Total: len(k.Rows), Outcomes: map[string]int{}}
 	percent := 0
 	for _, r := range k.Rows {

@@ -163,7 +163,7 @@ type view struct {
 
 // known is what is known of a job, and which look found it last.
 type known struct {
-	dispatch.Step
+	dispatch.JobState
 	look int
 }
 
@@ -183,7 +183,7 @@ func (v *view) dress(ctx context.Context) error {
 	}
 	for _, step := range v.fold.log[v.dressed:] {
 		if k := v.known[step.Job]; k != nil && k.look != v.looks {
-			moved = append(moved, k.Step)
+			moved = append(moved, k.JobState)
 		}
 	}
 	v.fold.dress(moved)
