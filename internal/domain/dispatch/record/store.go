@@ -102,6 +102,9 @@ func NewCalls() *Calls {
 		"WHERE j.state = 'open' AND c.sent = 1 AND c.answered = 0 GROUP BY j.run"}}
 }
 
+// Ended forgets a run that is over, in the write that ends it.
+func (k *Calls) Ended(tx *db.Tx, run int64) { k.out.Gone(tx, run) }
+
 // StoreRound writes a round before any of it is sent.
 func (k *Calls) StoreRound(tx *db.Tx, r *Job, chunks []*Chunk, rows []*Row, now time.Time) error {
 	if err := r.store(tx, now); err != nil {

@@ -147,6 +147,7 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := s.dropIncidents(tx, int64(r.Key)); err != nil {
 		return err
 	}
+	s.Dispatch.Records.Ended(tx, int64(r.Key))
 	tx.AfterCommit(func() {
 		s.active.Add(r.Project, -1)
 		s.where.drop(state.Key(r.Key))
