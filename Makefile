@@ -80,7 +80,8 @@ lint: web/node_modules/.package-lock.json ## formatted, vetted, types and texts 
 	GOOS=windows $(GO) build ./internal/cli
 	$(GO) test -count=1 . ./api/... ./test/sabotage
 	@$(GO) test -count=1 -v -run TestTheShareOfTests . | grep 'lines of tests'
-	cd web && npx prettier --check . && npm run --silent check && npm run --silent test
+	cd web && npx prettier --check --log-level warn . && npm run --silent check && npm run --silent test
+	@cd web && begun=$$(date +%s) && npm run --silent lint && echo "eslint: $$(($$(date +%s) - begun)) s"
 	@[ -z "$(CI)" ] || { $(MAKE) --no-print-directory gen && git diff --exit-code -- api sdk/go/client web/src/api/schema.ts; }
 
 unit:

@@ -42,7 +42,8 @@ func (a *app) pluginCmd() *cobra.Command {
 			"other plugins require it, or their types refer to its objects." + command.ExitHelp,
 		RunE: func(c *cobra.Command, args []string) error { return a.removePlugin(c.Context(), args[0]) },
 	}
-	return command.Group("plugin", "Plugins and their services", list, call, remove, a.instanceCmd(), a.pluginVersionCmd())
+	return command.Group("plugin", "Plugins and their services", list, call, remove,
+		a.instanceCmd(), a.pluginVersionCmd(), a.pluginSettingCmd())
 }
 
 func (a *app) removePlugin(ctx context.Context, name string) error {

@@ -101,6 +101,7 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 		Authenticate: p.authenticate, Authorize: p.identity.Authorize, Fresh: p.identity.Fresh, Rights: identity.RightsSum,
 		Remember: time.Duration(s.Config.Retention.Idempotency) * day, Refused: refusals(s, trail), Observe: s.metrics.Requests()})
 	settings := setting.New(d, c, box, trail)
+	settings.Check = p.registry.CheckSetting
 	files := resource.NewFiles(blobs, d, trail)
 	p.objects = object.New(object.Deps{DB: d, Clock: c, Plugins: p.registry, Router: p.router, Audit: trail, Bus: p.bus, Box: box, Log: s.Log})
 	tasks := worklist.New(d, trail, p.bus, c)
@@ -152,7 +153,8 @@ func assemble(ctx context.Context, s *Server) (*parts, error) {
 	p.decision.Attach(p.engine)
 	p.watch(s)
 	for _, r := range []interface{ Routes(*api.API) }{p.identity, trail, settings,
-		files, p.registry, p.remote, p.plugins(s), p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
+		files, p.registry, p.remote,
+		p.plugins(s, settings), p.objects, tasks, p.door, p.dispatch, p.jobs, p.messages, p.versions, p.runs, views} {
 		r.Routes(p.api)
 	}
 	p.decision.Routes(p.api, p.runs)
@@ -179,6 +181,7 @@ type fronts struct {
 	ui       *plugin.UI
 	streams  *plugin.Streams
 	versions *plugin.Versions
+	settings *plugin.Settings
 }
 
 // Routes adds the endpoints.
@@ -186,13 +189,15 @@ func (f fronts) Routes(a *api.API) {
 	f.ui.Routes(a)
 	f.streams.Routes(a)
 	f.versions.Routes(a)
+	f.settings.Routes(a)
 }
 
-func (p *parts) plugins(s *Server) fronts {
+func (p *parts) plugins(s *Server, settings *setting.Service) fronts {
 	return fronts{ui: &plugin.UI{Registry: p.registry, Router: p.router, Trusted: isBuiltin},
 		streams: &plugin.Streams{Registry: p.registry, Router: p.router, Clock: p.clock},
 		versions: &plugin.Versions{Registry: p.registry, DB: s.db, Audit: p.audit, Bus: p.bus,
-			Use: use{p.objects, p.dispatch}}}
+			Use: use{p.objects, p.dispatch}},
+		settings: &plugin.Settings{Registry: p.registry, Values: settings}}
 }
 
 // host is what the engine needs.

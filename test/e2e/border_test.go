@@ -379,3 +379,45 @@ func TestAPluginSpeaksForTheRowsOfItsCall(t *testing.T) {
 		t.Errorf("the row of another call: %+v", rows)
 	}
 }
+
+// Who said what of a job is on record: the account, the token and the name of the
+// worker, be it done, failed or ended with an error.
+func TestWhoDidAJobIsOnRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := w.Deploy([]byte(working)); err != nil {
+		t.Fatal(err)
+	}
+	session := w.grant("hand", rights("*", "job.work"))
+	var made struct{ ID, Token string }
+	if err := session.Call(t.Context(), "POST", "/api/v1/tokens", map[string]any{"name": "w", "days": 2, "scope": []string{"job.work"}},
+		&made); err != nil {
+		t.Fatal(err)
+	}
+	worker := &client.Client{URL: w.URL, Token: made.Token}
+	for verb, body := range map[string]map[string]any{"complete": {"variables": map[string]any{"y": 1}},
+		"fail": {"message": "no brush", "retries": 0}, "error": {"code": "dry", "message": "no paint"}} {
+		run := w.Run(platform.Request{Process: "p"})
+		j := one(t, worker, "brush-7", map[string]any{"wait": 10})
+		if err := says(worker, j, verb, body); err != nil {
+			t.Fatal(verb, err)
+		}
+		var page client.PageOfAuditRecord
+		w.Must("GET", "/api/v1/audit?object=job/"+j.Key, nil, &page)
+		if len(page.Items) != 1 || page.Items[0].SubjectName != "hand" || page.Items[0].Verb != "job."+verb {
+			t.Fatalf("%s: %+v", verb, page.Items)
+		}
+		said := fmt.Sprint(page.Items[0].Detail)
+		for _, want := range []string{run, "brush-7", made.ID} {
+			if !strings.Contains(said, want) {
+				t.Errorf("the record of %s does not have %s: %s", verb, want, said)
+			}
+		}
+		var all struct{ Items []client.ProcessDecision }
+		w.Must("GET", "/api/v1/runs/"+run+"/decisions", nil, &all)
+		if len(all.Items) != 1 || all.Items[0].Who != "hand" || all.Items[0].Worker != "brush-7" || all.Items[0].Token != made.ID ||
+			string(all.Items[0].Verb) != "job."+verb {
+			t.Errorf("%s: %+v", verb, all.Items)
+		}
+	}
+}

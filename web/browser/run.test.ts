@@ -9,7 +9,7 @@ const shots = inject('shots')
 let rig: Rig
 let hosts: string[] = []
 let plugin: { close: () => Promise<void> }
-let accepted: Job[] = []
+const accepted: Job[] = []
 let waiting: (() => void) | undefined
 
 beforeAll(async () => {

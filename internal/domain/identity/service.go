@@ -209,8 +209,8 @@ func (s *Service) Subject(ctx context.Context, secret string) (Subject, error) {
 		s.touch(&t, now)
 	}
 	sub := Subject{ID: "user/" + b.user.ID, Name: b.user.Name, Kind: User, Scope: t.Scope, Grants: slices.Clone(b.grants)}
-	if t.Kind == kindSession {
-		sub.Session, sub.Proved = t.ID, t.proved
+	if sub.Token = t.ID; t.Kind == kindSession {
+		sub.Session, sub.Proved, sub.Token = t.ID, t.proved, ""
 	}
 	return sub, nil
 }

@@ -38,6 +38,8 @@ type Subject struct {
 	// when its owner last gave a password or another proof.
 	Session string
 	Proved  time.Time
+	// Token is the id of the API token that asks, empty for sessions and plugins.
+	Token string
 
 	given []Given
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"strings"
 	"time"
 
 	"sextant/internal/domain/identity"
@@ -46,14 +47,27 @@ type Job struct {
 
 // Runs are what jobs are for.
 type Runs interface {
-	// Finish hands the outcome of a job to its run, after a check within the write.
-	Finish(ctx context.Context, run state.Key, ev engine.Event, check func(*db.Tx) error) error
+	// Finish hands the outcome of a job to its run, after a check within the write, and
+	// keeps on record who said it.
+	Finish(ctx context.Context, ev engine.Event, by Word, check func(*db.Tx) error) error
 	// Sees gives the variables that a step of a run sees and what its process says to the
 	// worker; durable.ErrNoRun where it is over.
 	Sees(ctx context.Context, run, element state.Key) (engine.Variables, map[string]string, error)
 	// Seen is the condition for rows of a project whose run, named by a column, the
 	// subject of ctx may see with a permission; nothing where that is every one.
 	Seen(ctx context.Context, permission, project, column string) (condition string, args []any)
+}
+
+// Word is what a worker said of a job.
+type Word struct {
+	Run                    state.Key
+	Job                    api.Key
+	Project, Element, Type string
+	// Worker is what the activation called itself; who asked is the subject of the
+	// context.
+	Worker string
+	Verb   string // job.complete, job.fail or job.error
+	Reason string // of what failed
 }
 
 // Service keeps jobs. It is safe for concurrent use.
@@ -203,16 +217,14 @@ type Held struct {
 }
 
 // finish hands the outcome of a job to its run, under the lease of the worker.
-func (s *Service) finish(ctx context.Context, h Held, ev func(row) (engine.Event, error)) error {
+func (s *Service) finish(ctx context.Context, h Held, by Word, ev func(row) engine.Event) error {
 	r, err := s.own(ctx, h)
 	if err != nil {
 		return err
 	}
-	event, err := ev(r)
-	if err != nil {
-		return err
-	}
-	return s.runs().Finish(ctx, state.Key(r.run), event, func(tx *db.Tx) error { return s.under(ctx, tx, h) })
+	by.Run, by.Job, by.Project = state.Key(r.run), h.Key, r.project
+	by.Element, by.Type, by.Worker = r.node, r.kind, r.workerOf
+	return s.runs().Finish(ctx, ev(r), by, func(tx *db.Tx) error { return s.under(ctx, tx, h) })
 }
 
 // own finds a job that the subject of ctx may work on.
@@ -256,26 +268,26 @@ func (s *Service) under(ctx context.Context, q db.Querier, h Held) error {
 
 // Complete ends a job with its results.
 func (s *Service) Complete(ctx context.Context, h Held, vars map[string]json.RawMessage) error {
-	return s.finish(ctx, h, func(row) (engine.Event, error) {
-		return engine.JobCompleted{Job: state.Key(h.Key), Variables: vars}, nil
+	return s.finish(ctx, h, Word{Verb: "job.complete"}, func(row) engine.Event {
+		return engine.JobCompleted{Job: state.Key(h.Key), Variables: vars}
 	})
 }
 
 // Fail says that a try failed. Without retries it has one less than before.
 func (s *Service) Fail(ctx context.Context, h Held, message string, retries *int32, backoff time.Duration) error {
-	return s.finish(ctx, h, func(r row) (engine.Event, error) {
+	return s.finish(ctx, h, Word{Verb: "job.fail", Reason: message}, func(r row) engine.Event {
 		left := r.retries - 1
 		if retries != nil {
 			left = *retries
 		}
-		return engine.JobFailed{Job: state.Key(h.Key), Retries: left, Backoff: backoff, Message: message}, nil
+		return engine.JobFailed{Job: state.Key(h.Key), Retries: left, Backoff: backoff, Message: message}
 	})
 }
 
 // Throw throws a BPMN error from a job.
 func (s *Service) Throw(ctx context.Context, h Held, code, message string, vars map[string]json.RawMessage) error {
-	return s.finish(ctx, h, func(row) (engine.Event, error) {
-		return engine.JobThrew{Job: state.Key(h.Key), Code: code, Message: message, Variables: vars}, nil
+	return s.finish(ctx, h, Word{Verb: "job.error", Reason: strings.TrimSpace(code + " " + message)}, func(row) engine.Event {
+		return engine.JobThrew{Job: state.Key(h.Key), Code: code, Message: message, Variables: vars}
 	})
 }
 

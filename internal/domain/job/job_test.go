@@ -29,7 +29,8 @@ type runs struct {
 	done map[state.Key]int
 }
 
-func (r *runs) Finish(ctx context.Context, run state.Key, ev engine.Event, check func(*db.Tx) error) error {
+func (r *runs) Finish(ctx context.Context, ev engine.Event, by job.Word, check func(*db.Tx) error) error {
+	run := by.Run
 	return r.d.Do(ctx, func(tx *db.Tx) error {
 		if err := check(tx); err != nil {
 			return err

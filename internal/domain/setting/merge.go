@@ -151,7 +151,7 @@ func (s *Service) mergeRoutes(a *api.API) {
 		Path: "/api/v1/connections/{name}/changes", Status: http.StatusOK, Tag: "settings",
 		Summary: "Create a connection or change a part of it; what is not named stays", Permission: "connection.write"},
 		func(ctx context.Context, in *patch) (*out, error) {
-			expect, err := expected(in.IfMatch)
+			expect, err := Expected(in.IfMatch)
 			if err != nil {
 				return nil, err
 			}

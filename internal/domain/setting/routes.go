@@ -22,7 +22,7 @@ func (s *Service) Routes(a *api.API) {
 	api.Register(a, api.Endpoint{ID: "putConnection", Method: http.MethodPut,
 		Path: "/api/v1/connections/{name}", Tag: "settings", Summary: "Create or replace a connection", Permission: "connection.write"},
 		func(ctx context.Context, in *put) (*out, error) {
-			expect, err := expected(in.IfMatch)
+			expect, err := Expected(in.IfMatch)
 			if err != nil {
 				return nil, err
 			}
@@ -50,8 +50,8 @@ func (s *Service) Routes(a *api.API) {
 	s.valueRoutes(a)
 }
 
-// expected reads the version that is to be replaced; nil where none is named.
-func expected(header string) (*int64, error) {
+// Expected reads the version that is to be replaced; nil where none is named.
+func Expected(header string) (*int64, error) {
 	if header == "" {
 		return nil, nil //nolint:nilnil // nothing is expected
 	}
@@ -75,7 +75,7 @@ func (s *Service) valueRoutes(a *api.API) {
 	api.Register(a, api.Endpoint{ID: "putSetting", Method: http.MethodPut,
 		Path: "/api/v1/settings/{name}", Tag: "settings", Summary: "Set a plain value", Permission: "setting.write"},
 		func(ctx context.Context, in *put) (*out, error) {
-			expect, err := expected(in.IfMatch)
+			expect, err := Expected(in.IfMatch)
 			if err != nil {
 				return nil, err
 			}
@@ -85,7 +85,7 @@ func (s *Service) valueRoutes(a *api.API) {
 	api.Register(a, api.Endpoint{ID: "deleteSetting", Method: http.MethodDelete, Path: "/api/v1/settings/{name}",
 		Tag: "settings", Summary: "Remove a plain value", Permission: "setting.write", Status: http.StatusNoContent},
 		func(ctx context.Context, in *Named) (*struct{}, error) {
-			expect, err := expected(in.IfMatch)
+			expect, err := Expected(in.IfMatch)
 			if err != nil {
 				return nil, err
 			}

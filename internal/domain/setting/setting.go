@@ -59,6 +59,9 @@ type Service struct {
 	clock clock.Clock
 	box   *secret.Box
 	audit *audit.Log
+	// Check refuses a value that whoever declares a setting does not take; set before the
+	// first value, may be nil.
+	Check func(name, value string) error
 }
 
 // New makes the service over a migrated database.

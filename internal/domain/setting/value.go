@@ -49,6 +49,15 @@ func (s *Service) Read(ctx context.Context, project, name string) (value string,
 	return s.Value(ctx, project, name)
 }
 
+// Stored reads a plain setting of a project with its version, for who may read settings.
+// Returns NotFound if it is not set.
+func (s *Service) Stored(ctx context.Context, project, name string) (Value, error) {
+	if err := identity.Require(ctx, "setting.read", project); err != nil {
+		return Value{}, err
+	}
+	return s.findValue(ctx, s.db, project, name)
+}
+
 func (s *Service) findValue(ctx context.Context, q db.Querier, project, name string) (Value, error) {
 	v, err := scanValue(q.QueryRow(ctx, "SELECT "+valueColumns+" FROM setting_value WHERE project = ? AND name = ?", project, name).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -76,6 +85,11 @@ func (s *Service) Values(ctx context.Context, project string, p api.Paging) (api
 func (s *Service) SetValue(ctx context.Context, project, name, value string, expect *int64) (Value, error) {
 	if err := identity.Require(ctx, "setting.write", project); err != nil {
 		return Value{}, err
+	}
+	if s.Check != nil {
+		if err := s.Check(name, value); err != nil {
+			return Value{}, err
+		}
 	}
 	v := Value{Project: project, Name: name, Value: value}
 	err := s.db.Do(ctx, func(tx *db.Tx) error {

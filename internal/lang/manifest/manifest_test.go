@@ -160,6 +160,13 @@ func TestProblems(t *testing.T) {
 		{"export", head + "ui: {entry: a.js, pages: [{path: /a, export: a-b}]}\n", "3:46 ui.pages[0].export manifest.name"},
 		{"version", "plugin: p\nversion: v1\n", "2:10 version manifest.version"},
 		{"constraint", head + "requires: [{plugin: q, version: newest}]\n", "3:33 requires[0].version manifest.constraint"},
+		{"setting_limits", head + "settings: [{name: a, type: int, min: 5, max: 1, default: 9}, {name: b, type: bool, min: 1}]\n",
+			"3:46 settings[0].max manifest.range; 3:58 settings[0].default manifest.default; " +
+				"3:89 settings[1].min manifest.conflict"},
+		{"setting_values", head + "settings: [{name: a, type: enum}, {name: b, type: enum, values: [x], default: y}, " +
+			"{name: c, type: string, pattern: '[', default: x}]\n",
+			"3:12 settings[0].values manifest.values; 3:79 settings[1].default manifest.default; " +
+				"3:116 settings[2].pattern manifest.expression; 3:130 settings[2].default manifest.default"},
 		{"route_path", head + "run: {builtin: true}\nroutes: [{path: /api/v1/users}, {path: /in/a}, {path: /in/a}, {}]\n",
 			"4:17 routes[0].path manifest.path; 4:55 routes[2].path manifest.duplicate; 4:63 routes[3].path manifest.missing"},
 		{"route_methods", head + "run: {builtin: true}\nroutes: [{path: /data/a, methods: [GET, DELETE, GET, CONNECT]}]\n",

@@ -50,6 +50,7 @@ const (
 	kept     = "plugins/cmdb TestWithoutADatabase"
 	known    = "test/e2e TestWhatCannotBeIsRefusedAtTheDoor"
 	streamed = "test/stream TestWhoAsksAndWhatMayPass"
+	settable = "internal/domain/plugin TestSettingsOfAPlugin"
 	bounded  = "test/stream TestLimitsOfARoute"
 )
 
@@ -60,6 +61,8 @@ var promises = map[string]string{
 	"requires[].plugin": requires, "requires[].version": requires,
 	"menus[].id": notYet, "menus[].dimension": notYet, "menus[].title": notYet, "menus[].path": notYet,
 	"settings[].name": given, "settings[].type": "test/e2e TestASettingIsReadAsWhatThePluginDeclares",
+	"settings[].title": settable, "settings[].description": settable, "settings[].values[]": settable, "settings[].min": settable,
+	"settings[].max": settable, "settings[].pattern": settable,
 	"settings[].default": given, "settings[].secret": notYet, "settings[].scope": notYet,
 	"dynamicObjects": types, "changes": outbox, "permissions[]": notYet,
 

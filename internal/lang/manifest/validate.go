@@ -190,9 +190,13 @@ func (c *checker) settings() {
 	for i, s := range c.m.Settings {
 		path := fmt.Sprintf("settings[%d]", i)
 		c.name(path+".name", s.Name, settingName, seen)
+		c.title(path+".title", s.Title)
+		c.title(path+".description", s.Description)
 		if c.word(path+".type", s.Type, SettingTypes()) {
-			c.defaultValue(path+".default", s.Type, s.Default, nil)
+			c.enumValues(path+".values", s.Type, s.Values)
+			c.bounds(path, s)
 		}
+		c.pattern(path+".pattern", s.Type, s.Pattern)
 		c.optionalWord(path+".scope", s.Scope, SettingScopes())
 		if s.Secret && s.Default != "" {
 			c.add(path+".default", CodeConflict, "a secret has no default: it would be readable here")

@@ -28,7 +28,7 @@ func ParamTypes() []string {
 // SettingTypes are the types of a plugin's settings.
 func SettingTypes() []string {
 	return []string{wire.TypeString, wire.TypeText, wire.TypeInt, wire.TypeNumber,
-		wire.TypeBool, wire.TypeDateTime, wire.TypeDuration, wire.TypeConnection}
+		wire.TypeBool, wire.TypeDateTime, wire.TypeEnum, wire.TypeDuration, wire.TypeConnection}
 }
 
 // SettingScopes say at which levels an operator may set a value; the platform's

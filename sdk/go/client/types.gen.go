@@ -287,6 +287,9 @@ func (e ProcessCallOnFailure) Valid() bool {
 const (
 	IncidentRetry  ProcessDecisionVerb = "incident.retry"
 	IncidentSkip   ProcessDecisionVerb = "incident.skip"
+	JobComplete    ProcessDecisionVerb = "job.complete"
+	JobError       ProcessDecisionVerb = "job.error"
+	JobFail        ProcessDecisionVerb = "job.fail"
 	MessagePublish ProcessDecisionVerb = "message.publish"
 	RunCancel      ProcessDecisionVerb = "run.cancel"
 	RunFail        ProcessDecisionVerb = "run.fail"
@@ -301,6 +304,12 @@ func (e ProcessDecisionVerb) Valid() bool {
 	case IncidentRetry:
 		return true
 	case IncidentSkip:
+		return true
+	case JobComplete:
+		return true
+	case JobError:
+		return true
+	case JobFail:
 		return true
 	case MessagePublish:
 		return true
@@ -1218,6 +1227,11 @@ type GiveUpBody struct {
 	Reason string `json:"reason"`
 }
 
+// GivenSettingInBody defines model for GivenSettingInBody.
+type GivenSettingInBody struct {
+	Value string `json:"value"`
+}
+
 // IdentityAccess defines model for IdentityAccess.
 type IdentityAccess struct {
 	// Environment Environment of objects and connections; * for all
@@ -1871,6 +1885,15 @@ type PageOfPluginListed struct {
 	Next string `json:"next,omitempty"`
 }
 
+// PageOfPluginSetting defines model for PageOfPluginSetting.
+type PageOfPluginSetting struct {
+	// Items The rows of this page
+	Items []PluginSetting `json:"items"`
+
+	// Next Pass as after to read the next page; absent on the last
+	Next string `json:"next,omitempty"`
+}
+
 // PageOfPluginVersion defines model for PageOfPluginVersion.
 type PageOfPluginVersion struct {
 	// Items The rows of this page
@@ -2133,6 +2156,32 @@ type PluginNeed struct {
 	Version string `json:"version,omitempty"`
 }
 
+// PluginSetting defines model for PluginSetting.
+type PluginSetting struct {
+	Default     string            `json:"default,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
+	Max         float64           `json:"max,omitempty"`
+	Min         float64           `json:"min,omitempty"`
+	Name        string            `json:"name"`
+
+	// Pattern What the whole value matches, in the syntax of RE2
+	Pattern string `json:"pattern,omitempty"`
+
+	// Set Whether somebody has set it
+	Set   bool              `json:"set"`
+	Title map[string]string `json:"title,omitempty"`
+	Type  string            `json:"type"`
+
+	// Value What holds: the value that was set, else the default
+	Value string `json:"value"`
+
+	// Values Those of an enum
+	Values []string `json:"values,omitempty"`
+
+	// Version Of the value that was set; 0 for none
+	Version int64 `json:"version"`
+}
+
 // PluginVersion defines model for PluginVersion.
 type PluginVersion struct {
 	// AtWork Runs that wait for calls of the offered version; the calls end where they are
@@ -2224,11 +2273,17 @@ type ProcessDecision struct {
 	Element string `json:"element,omitempty"`
 
 	// Name Name of that step, or of the message or signal
-	Name   string              `json:"name,omitempty"`
-	Reason string              `json:"reason,omitempty"`
-	Time   time.Time           `json:"time"`
-	Verb   ProcessDecisionVerb `json:"verb"`
-	Who    string              `json:"who"`
+	Name   string    `json:"name,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Time   time.Time `json:"time"`
+
+	// Token Id of the API token of a worker, where he came with one
+	Token string              `json:"token,omitempty"`
+	Verb  ProcessDecisionVerb `json:"verb"`
+	Who   string              `json:"who"`
+
+	// Worker What the worker of a job called itself
+	Worker string `json:"worker,omitempty"`
 }
 
 // ProcessDecisionVerb defines model for ProcessDecision.Verb.
@@ -2979,11 +3034,17 @@ type WireService struct {
 
 // WireSetting defines model for WireSetting.
 type WireSetting struct {
-	Default string `json:"default,omitempty"`
-	Name    string `json:"name"`
-	Scope   string `json:"scope,omitempty"`
-	Secret  bool   `json:"secret,omitempty"`
-	Type    string `json:"type"`
+	Default     string            `json:"default,omitempty"`
+	Description map[string]string `json:"description,omitempty"`
+	Max         float64           `json:"max,omitempty"`
+	Min         float64           `json:"min,omitempty"`
+	Name        string            `json:"name"`
+	Pattern     string            `json:"pattern,omitempty"`
+	Scope       string            `json:"scope,omitempty"`
+	Secret      bool              `json:"secret,omitempty"`
+	Title       map[string]string `json:"title,omitempty"`
+	Type        string            `json:"type"`
+	Values      []string          `json:"values,omitempty"`
 }
 
 // WireUI defines model for WireUI.
@@ -3449,6 +3510,27 @@ type GetObjectHistoryParams struct {
 	After string `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// ListPluginSettingsParams defines parameters for ListPluginSettings.
+type ListPluginSettingsParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// ResetPluginSettingParams defines parameters for ResetPluginSetting.
+type ResetPluginSettingParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
+// PutPluginSettingParams defines parameters for PutPluginSetting.
+type PutPluginSettingParams struct {
+	Project string `form:"project,omitempty" json:"project,omitempty"`
+
+	// IfMatch Version that is to be replaced, in quotes, "0" for none; without it any is
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
 // ListProcessesParams defines parameters for ListProcesses.
 type ListProcessesParams struct {
 	Project string `form:"project,omitempty" json:"project,omitempty"`
@@ -3757,6 +3839,9 @@ type ConnectPluginJSONRequestBody = ConnectBody
 
 // AddPluginInstanceJSONRequestBody defines body for AddPluginInstance for application/json ContentType.
 type AddPluginInstanceJSONRequestBody = AddInBody
+
+// PutPluginSettingJSONRequestBody defines body for PutPluginSetting for application/json ContentType.
+type PutPluginSettingJSONRequestBody = GivenSettingInBody
 
 // PutRoleJSONRequestBody defines body for PutRole for application/json ContentType.
 type PutRoleJSONRequestBody = PutInBody

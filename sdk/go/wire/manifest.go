@@ -64,11 +64,18 @@ type Menu struct {
 
 // Setting declares a value that an operator may set for the plugin.
 type Setting struct {
-	Name    string `json:"name" yaml:"name"`
-	Type    string `json:"type" yaml:"type"`
-	Default string `json:"default,omitempty" yaml:"default,omitempty"`
-	Secret  bool   `json:"secret,omitempty" yaml:"secret,omitempty"`
-	Scope   string `json:"scope,omitempty" yaml:"scope,omitempty"`
+	Name        string `json:"name" yaml:"name"`
+	Type        string `json:"type" yaml:"type"`
+	Title       Text   `json:"title,omitempty" yaml:"title,omitempty"`
+	Description Text   `json:"description,omitempty" yaml:"description,omitempty"`
+	Default     string `json:"default,omitempty" yaml:"default,omitempty"`
+	// Values are those of an enum, Min and Max bound a number, Pattern a text.
+	Values  []string `json:"values,omitempty" yaml:"values,omitempty"`
+	Min     *float64 `json:"min,omitempty" yaml:"min,omitempty"`
+	Max     *float64 `json:"max,omitempty" yaml:"max,omitempty"`
+	Pattern string   `json:"pattern,omitempty" yaml:"pattern,omitempty"`
+	Secret  bool     `json:"secret,omitempty" yaml:"secret,omitempty"`
+	Scope   string   `json:"scope,omitempty" yaml:"scope,omitempty"`
 }
 
 // Route is a path at the platform's border that leads to the plugin, with all below

@@ -29,7 +29,7 @@ export function readExact(text: string): unknown {
 
 /** Writes JSON, each Exact with its own digits. */
 export function writeExact(value: unknown, indent?: number): string {
-  return (JSON.stringify(value, null, indent) ?? 'null').replace(/"\\u0000number:([^"]*)"/g, '$1')
+  return ((JSON.stringify(value, null, indent) as string | undefined) ?? 'null').replace(/"\\u0000number:([^"]*)"/g, '$1')
 }
 
 /** The number that a text is, or nothing: as a double where that keeps its digits. */

@@ -1084,6 +1084,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plugins/{name}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settings of a plugin, with what holds in a project */
+        get: operations["listPluginSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/settings/{setting}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set a setting of a plugin in a project */
+        put: operations["putPluginSetting"];
+        post?: never;
+        /** Let a setting of a plugin have its default again */
+        delete: operations["resetPluginSetting"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plugins/{name}/token": {
         parameters: {
             query?: never;
@@ -2337,6 +2372,9 @@ export interface components {
         GiveUpBody: {
             reason: string;
         };
+        GivenSettingInBody: {
+            value: string;
+        };
         IdentityAccess: {
             /** @description Environment of objects and connections; * for all */
             environment?: string;
@@ -2875,6 +2913,12 @@ export interface components {
             /** @description Pass as after to read the next page; absent on the last */
             next?: string;
         };
+        PageOfPluginSetting: {
+            /** @description The rows of this page */
+            items: components["schemas"]["PluginSetting"][] | null;
+            /** @description Pass as after to read the next page; absent on the last */
+            next?: string;
+        };
         PageOfPluginVersion: {
             /** @description The rows of this page */
             items: components["schemas"]["PluginVersion"][] | null;
@@ -3081,6 +3125,34 @@ export interface components {
             plugin: string;
             version?: string;
         };
+        PluginSetting: {
+            default?: string;
+            description?: {
+                [key: string]: string;
+            };
+            /** Format: double */
+            max?: number;
+            /** Format: double */
+            min?: number;
+            name: string;
+            /** @description What the whole value matches, in the syntax of RE2 */
+            pattern?: string;
+            /** @description Whether somebody has set it */
+            set: boolean;
+            title?: {
+                [key: string]: string;
+            };
+            type: string;
+            /** @description What holds: the value that was set, else the default */
+            value: string;
+            /** @description Those of an enum */
+            values?: string[] | null;
+            /**
+             * Format: int64
+             * @description Of the value that was set; 0 for none
+             */
+            version: number;
+        };
         PluginVersion: {
             /** @description Runs that wait for calls of the offered version; the calls end where they are */
             atWork: string[] | null;
@@ -3161,9 +3233,13 @@ export interface components {
             reason?: string;
             /** Format: date-time */
             time: string;
+            /** @description Id of the API token of a worker, where he came with one */
+            token?: string;
             /** @enum {string} */
-            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip" | "message.publish" | "signal.publish";
+            verb: "run.cancel" | "run.fail" | "run.give_up" | "task.complete" | "incident.retry" | "incident.skip" | "message.publish" | "signal.publish" | "job.complete" | "job.fail" | "job.error";
             who: string;
+            /** @description What the worker of a job called itself */
+            worker?: string;
         };
         ProcessDefinition: {
             /** Format: date-time */
@@ -3866,10 +3942,22 @@ export interface components {
         };
         WireSetting: {
             default?: string;
+            description?: {
+                [key: string]: string;
+            };
+            /** Format: double */
+            max?: number;
+            /** Format: double */
+            min?: number;
             name: string;
+            pattern?: string;
             scope?: string;
             secret?: boolean;
+            title?: {
+                [key: string]: string;
+            };
             type: string;
+            values?: string[] | null;
         };
         WireUI: {
             cards?: components["schemas"]["WireUICard"][] | null;
@@ -6328,6 +6416,115 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PluginInstance"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    listPluginSettings: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfPluginSetting"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    putPluginSetting: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Version that is to be replaced, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+                setting: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenSettingInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginSetting"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    resetPluginSetting: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: {
+                /** @description Version that is to be replaced, in quotes, "0" for none; without it any is */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+                setting: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

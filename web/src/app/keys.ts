@@ -13,10 +13,10 @@ function press(e: KeyboardEvent): void {
     waiting ??= ''
     tell?.()
   } else if (waiting === undefined || !keep(e)) return
-  if (opens || waiting !== undefined) e.preventDefault()
+  e.preventDefault()
 }
 
-/** Keeps what is typed while the palette is waited for; whether the key means something there. */
+/** Keeps what is typed while the palette is waited for; whether the key is for it and it is waited for still. */
 function keep(e: KeyboardEvent): boolean {
   if (e.key === 'Escape') takeTyped()
   else if (entered)
@@ -25,7 +25,7 @@ function keep(e: KeyboardEvent): boolean {
   else if (e.key === 'Backspace') waiting = waiting!.slice(0, -1)
   else if (e.key.length === 1 && !e.ctrlKey && !e.metaKey) waiting += e.key
   else return false
-  return true
+  return waiting !== undefined
 }
 
 /** Begins to listen, once for as long as the page is there. */

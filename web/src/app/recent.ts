@@ -14,7 +14,9 @@ const most = 8
 function kept(): Visit[] {
   try {
     const all: unknown = JSON.parse(localStorage.getItem(key) ?? '[]')
-    return Array.isArray(all) ? (all as Visit[]).filter((v) => typeof v?.path === 'string' && typeof v.title === 'string') : []
+    return Array.isArray(all)
+      ? (all as (Visit | null)[]).filter((v): v is Visit => typeof v?.path === 'string' && typeof v.title === 'string')
+      : []
   } catch {
     return []
   }

@@ -50,5 +50,5 @@ export function documentation(xml: string): string {
   if (!xml) return ''
   const process = new DOMParser().parseFromString(xml, 'application/xml').getElementsByTagNameNS(bpmn, 'process')[0]
   const own = [...(process?.children ?? [])].find((e) => e.localName === 'documentation')
-  return own?.textContent?.trim() ?? ''
+  return own?.textContent.trim() ?? ''
 }

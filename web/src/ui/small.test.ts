@@ -105,7 +105,7 @@ describe('controls', () => {
       attachTo: document.body,
     })
     await nextTick()
-    const go = [...document.querySelectorAll('button')].find((b) => b.textContent?.trim() === 'Delete')!
+    const go = [...document.querySelectorAll('button')].find((b) => b.textContent.trim() === 'Delete')!
     expect(go.disabled).toBe(true)
     const input = document.querySelector<HTMLInputElement>('input')!
     input.value = 'prod'

@@ -279,7 +279,7 @@ func (s *Service) shared(ctx context.Context, sc *Scope, svc plugin.Service, all
 		case src.From == source.FromVariable:
 			row[src.Param.Name] = sc.Vars[src.Text]
 		case src.From == source.FromSetting:
-			v, ok, err := s.Settings.Read(ctx, sc.Project(), src.Text)
+			v, ok, err := s.Settings.Read(ctx, sc.Project(), source.SettingName(svc, src.Text))
 			if err == nil {
 				v, ok, err = source.Setting(svc, src.Text, v, ok)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"sextant/internal/domain/audit"
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/dispatch/gift"
 	"sextant/internal/domain/identity"
@@ -41,21 +42,42 @@ func (s *Service) projectJob(tx *db.Tx, c *durable.Change, e engine.Effect, r Ru
 }
 
 // Finish hands the outcome of a job that a worker has pulled to its run, after a check
-// within the write. What the worker gives is used with his rights, too.
-func (s *Service) Finish(ctx context.Context, run state.Key, ev engine.Event, check func(*db.Tx) error) error {
+// within the write, and keeps who said it. What the worker gives is used with his rights,
+// too.
+func (s *Service) Finish(ctx context.Context, ev engine.Event, by job.Word, check func(*db.Tx) error) error {
+	run := by.Run
 	if err := possible(variablesOf(ev)); err != nil {
 		return err
 	}
-	with := func(*db.Tx) error { return nil }
+	with := s.worked(ctx, by, variablesOf(ev))
 	if len(variablesOf(ev)) > 0 {
 		keep, done, err := s.giving(ctx, run, gift.Giving{Event: ev, By: identity.From(ctx).Rights()})
 		if err != nil {
 			return s.refusal(api.Key(run), err)
 		}
 		defer done()
-		with, ctx = keep, context.WithoutCancel(ctx)
+		with, ctx = both(with, keep), context.WithoutCancel(ctx)
 	}
 	return s.refusal(api.Key(run), s.host.ApplyIf(ctx, run, ev, check, with))
+}
+
+// worked keeps on record who said what of a job: the account, its token and the name of
+// the worker, and of what he gave the names.
+func (s *Service) worked(ctx context.Context, by job.Word, vars map[string]json.RawMessage) func(*db.Tx) error {
+	who := identity.From(ctx)
+	detail := map[string]any{"run": api.Key(by.Run).String(), "element": by.Element, "type": by.Type, "worker": by.Worker}
+	for key, value := range map[string]string{"token": who.Token, "reason": by.Reason} {
+		if value != "" {
+			detail[key] = value
+		}
+	}
+	if given := names(vars); len(given) > 0 {
+		detail["variables"] = given
+	}
+	return func(tx *db.Tx) error {
+		return s.Audit.Write(ctx, tx, audit.Record{Project: by.Project, Actor: who.Actor(),
+			Verb: by.Verb, Object: "job/" + by.Job.String(), Detail: rawJSON(detail)})
+	}
 }
 
 // Sees gives the variables that a step of a run sees, and the headers of its task.

@@ -20,27 +20,31 @@ import (
 )
 
 // Decision is what a person decided about a run: he ended it, answered a task, took a
-// step up again or left it out, or published what it heard.
+// step up again or left it out, or published what it heard; or what the worker of a job
+// said of it.
 type Decision struct {
 	Time    time.Time                  `json:"time"`
 	Who     string                     `json:"who"`
-	Verb    string                     `json:"verb" enum:"run.cancel,run.fail,run.give_up,task.complete,incident.retry,incident.skip,message.publish,signal.publish"`
+	Verb    string                     `json:"verb" enum:"run.cancel,run.fail,run.give_up,task.complete,incident.retry,incident.skip,message.publish,signal.publish,job.complete,job.fail,job.error"`
 	Element string                     `json:"element,omitempty" doc:"Id of the step that it was about"`
 	Name    string                     `json:"name,omitempty" doc:"Name of that step, or of the message or signal"`
 	Reason  string                     `json:"reason,omitempty"`
+	Worker  string                     `json:"worker,omitempty" doc:"What the worker of a job called itself"`
+	Token   string                     `json:"token,omitempty" doc:"Id of the API token of a worker, where he came with one"`
 	Answers map[string]json.RawMessage `json:"answers,omitempty" doc:"What a task was answered"`
 	Changed []string                   `json:"changed,omitempty" doc:"Names of the inputs, outputs and variables that were given anew"`
 }
 
 const (
 	maxDecisions = 200 // decisions that are told of a run
-	maxAsked     = 50  // tasks of a run whose answers are looked up
+	maxAsked     = 50  // tasks and jobs of a run of which it is looked up who did them
 )
 
 // decisionVerbs are the acts that are told, by what the audit log calls them.
 func decisionVerbs(verb string) bool {
 	return slices.Contains([]string{"run.cancel", "run.fail", "run.give_up",
-		"task.complete", "incident.retry", "incident.skip", "message.publish", "signal.publish"}, verb)
+		"task.complete", "incident.retry", "incident.skip", "message.publish", "signal.publish",
+		"job.complete", "job.fail", "job.error"}, verb)
 }
 
 // Decisions lists what people decided about a run, oldest first.
@@ -57,6 +61,9 @@ func (s *Service) Decisions(ctx context.Context, key api.Key) ([]Decision, error
 	for _, step := range slices.Backward(f.steps) {
 		if step.Type == "user" && step.Over() && len(objects) <= maxAsked {
 			objects = append(objects, "task/"+step.Key)
+		}
+		if step.Job != "" && step.Service == "" && len(objects) <= maxAsked { // a worker has pulled it, or may yet
+			objects = append(objects, "job/"+step.Job)
 		}
 	}
 	all := []Decision{}
@@ -80,6 +87,8 @@ func (f *fold) decision(r audit.Record) Decision {
 		Element   string                     `json:"element"`
 		Name      string                     `json:"name"`
 		Reason    string                     `json:"reason"`
+		Worker    string                     `json:"worker"`
+		Token     string                     `json:"token"`
 		Answers   map[string]json.RawMessage `json:"answers"`
 		Inputs    []string                   `json:"inputs"`
 		Outputs   []string                   `json:"outputs"`
@@ -87,7 +96,7 @@ func (f *fold) decision(r audit.Record) Decision {
 	}
 	_ = json.Unmarshal(r.Detail, &detail) // what an older server kept may be of another form
 	d := Decision{Time: r.Time, Who: r.Name, Verb: r.Verb, Element: detail.Element,
-		Name: detail.Name, Reason: detail.Reason, Answers: detail.Answers,
+		Name: detail.Name, Reason: detail.Reason, Worker: detail.Worker, Token: detail.Token, Answers: detail.Answers,
 		Changed: slices.Concat(detail.Inputs, detail.Outputs, detail.Variables)}
 	if n, ok := f.prog.Lookup(detail.Element); ok {
 		d.Name = n.Name

@@ -39,8 +39,8 @@ export interface Model {
 const kids = (e: Element | undefined, ...names: string[]) => [...(e?.children ?? [])].filter((c) => names.includes(c.localName))
 const kid = (e: Element | undefined, ...names: string[]) => kids(e, ...names)[0]
 const at = (e: Element | undefined, name: string) => e?.getAttribute(name) ?? ''
-const textOf = (e: Element | undefined) => kid(e, 'text')?.textContent?.trim() ?? ''
-const typeRef = (e: Element | undefined) => at(e, 'typeRef') || kid(e, 'typeRef')?.textContent?.trim() || ''
+const textOf = (e: Element | undefined) => kid(e, 'text')?.textContent.trim() ?? ''
+const typeRef = (e: Element | undefined) => at(e, 'typeRef') || kid(e, 'typeRef')?.textContent.trim() || ''
 const within = (e: Element | undefined, name: string) => [...(e?.getElementsByTagName('*') ?? [])].filter((x) => x.localName === name)
 
 export const expressions = [
@@ -79,7 +79,7 @@ function table(e: Element): DecisionTable {
     rules: kids(e, 'rule').map((r) => {
       const notes = kids(r, 'annotationEntry').map(textOf)
       // Older files have one note for a rule.
-      const note = kid(r, 'description')?.textContent?.trim()
+      const note = kid(r, 'description')?.textContent.trim()
       return {
         id: at(r, 'id'),
         inputs: kids(r, 'inputEntry').map(textOf),
@@ -138,7 +138,7 @@ export function feel(e: Element | undefined): string {
     case 'some':
       return `${e.localName} ${at(e, 'iteratorVariable')} in ${part('in')} satisfies ${part('satisfies')}`
   }
-  return e.textContent?.trim() ?? ''
+  return e.textContent.trim()
 }
 const indent = (text: string) => text.replace(/\n/g, '\n  ')
 const parameters = (e: Element | undefined) =>
@@ -169,8 +169,8 @@ function logicOf(e: Element): Logic {
     name: at(e, 'name'),
     kind: knowledge ? 'knowledge' : 'decision',
     type: typeRef(kid(e, 'variable')),
-    description: kid(e, 'description')?.textContent?.trim() ?? '',
-    question: kid(e, 'question')?.textContent?.trim() ?? '',
+    description: kid(e, 'description')?.textContent.trim() ?? '',
+    question: kid(e, 'question')?.textContent.trim() ?? '',
     parameters: parameters(holder),
     of: body && boxed(body),
   }
@@ -195,7 +195,7 @@ export function readModel(xml: string, decision: string): Model | undefined {
     .map((e) => ({
       name: at(kid(e, 'variable'), 'name') || at(e, 'name'),
       type: typeRef(kid(e, 'variable')),
-      description: kid(e, 'description')?.textContent?.trim() ?? '',
+      description: kid(e, 'description')?.textContent.trim() ?? '',
     }))
   const made = reached.filter((e) => e.localName !== 'inputData')
   return {

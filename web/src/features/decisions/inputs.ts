@@ -3,7 +3,7 @@ import type { Schema } from '@/ui/SchemaForm/schema'
 import type { Input } from './dmn'
 
 const kids = (e: Element | undefined, name: string) => [...(e?.children ?? [])].filter((c) => c.localName === name)
-const told = (e: Element | undefined, name: string) => kids(e, name)[0]?.textContent?.trim() ?? ''
+const told = (e: Element | undefined, name: string) => kids(e, name)[0]?.textContent.trim() ?? ''
 const ref = (e: Element) => e.getAttribute('typeRef') || told(e, 'typeRef')
 
 /** Forms of texts that stand for what JSON does not have. */

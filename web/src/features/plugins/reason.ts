@@ -6,6 +6,8 @@ const reasons: [RegExp, string][] = [
   [/^it does not answer at (?<at>.+)$/, 'silent'],
   [/^it does not take its token/, 'token'],
   [/^it answers (?<status>.+) when it is asked/, 'status'],
+  [/^it runs version (?<runs>.+), and (?<offered>.+) is the one that is offered$/, 'version'],
+  [/^it was not reached$/, 'unreached'],
   [/^another program answers at (?<at>.+)$/, 'other'],
 ]
 

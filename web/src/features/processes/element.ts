@@ -39,8 +39,8 @@ export function readStep(xml: string, id: string): Step | undefined {
     ),
   )
   for (const event of ['timerEventDefinition', 'messageEventDefinition', 'errorEventDefinition'])
-    tell('event', own(event)[0]?.textContent?.trim() ?? '')
-  tell('condition', own('conditionExpression')[0]?.textContent?.trim() ?? '')
+    tell('event', own(event)[0]?.textContent.trim() ?? '')
+  tell('condition', own('conditionExpression')[0]?.textContent.trim() ?? '')
   const inputs = of('input').map((x) => ({
     name: at(x, 'name') || at(x, 'target'),
     from: at(x, 'from') || (at(x, 'source') ? 'feel' : ''),
@@ -52,7 +52,7 @@ export function readStep(xml: string, id: string): Step | undefined {
     kind: e.localName,
     service: type.startsWith(prefix) ? type.slice(prefix.length) : '',
     decision: at(of('calledDecision')[0], 'decisionId'),
-    documentation: own('documentation')[0]?.textContent?.trim() ?? '',
+    documentation: own('documentation')[0]?.textContent.trim() ?? '',
     facts,
     inputs,
   }

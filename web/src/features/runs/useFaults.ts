@@ -42,8 +42,8 @@ export function useFaults(run: Ref<Run>, steps: Ref<Step[]>, changes: Ref<number
     told.value.map((step) => ({
       step,
       rows: (byJob.value.get(step.job ?? '')?.rows ?? [])
-        .filter((r) => r && bad.has(r.outcome ?? ''))
-        .map((r) => ({ object: r!.object, outcome: r!.outcome ?? '', code: r!.code, message: r!.message })),
+        .filter((r) => bad.has(r.outcome ?? ''))
+        .map((r) => ({ object: r.object, outcome: r.outcome ?? '', code: r.code, message: r.message })),
     })),
   )
   /** What stands against the locks that a step waits for. */

@@ -86,7 +86,9 @@ function apply(style: Style, codes: number[]): Style {
 }
 
 // Any control sequence is taken out; only those that end in m are looked at.
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const sequence = /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?/g
+// eslint-disable-next-line no-control-regex -- as above
 const control = /[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]/g
 
 export const plain: Style = Object.freeze({})

@@ -41,13 +41,24 @@ function sign(c: CanvasRenderingContext2D, tone: Tone, x: number, y: number, siz
   c.lineWidth = Math.max(1.4, size / 10)
   c.lineCap = 'round'
   c.beginPath()
-  if (tone === 'bad') (c.moveTo(x + a, y + a), c.lineTo(x + b, y + b), c.moveTo(x + b, y + a), c.lineTo(x + a, y + b))
-  else if (tone === 'warn')
-    (c.moveTo(x + m, y + size * 0.24), c.lineTo(x + m, y + size * 0.54), c.moveTo(x + m, y + size * 0.75), c.lineTo(x + m, y + size * 0.76))
-  else if (tone === 'hold')
-    (c.moveTo(x + size * 0.38, y + a), c.lineTo(x + size * 0.38, y + b), c.moveTo(x + size * 0.62, y + a), c.lineTo(x + size * 0.62, y + b))
-  else if (tone === 'run') return (c.arc(x + m, y + m, size * 0.17, 0, Math.PI * 2), c.fill())
-  else return
+  const line = (x1: number, y1: number, x2: number, y2: number) => {
+    c.moveTo(x + x1, y + y1)
+    c.lineTo(x + x2, y + y2)
+  }
+  if (tone === 'bad') {
+    line(a, a, b, b)
+    line(b, a, a, b)
+  } else if (tone === 'warn') {
+    line(m, size * 0.24, m, size * 0.54)
+    line(m, size * 0.75, m, size * 0.76)
+  } else if (tone === 'hold') {
+    line(size * 0.38, a, size * 0.38, b)
+    line(size * 0.62, a, size * 0.62, b)
+  } else if (tone === 'run') {
+    c.arc(x + m, y + m, size * 0.17, 0, Math.PI * 2)
+    c.fill()
+    return
+  } else return
   c.stroke()
 }
 

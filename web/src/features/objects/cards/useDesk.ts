@@ -66,6 +66,7 @@ export function useDesk(of: Given, row: Ref<Row>, frame?: Ref<HTMLElement | unde
 
   /** A card in a frame does nothing by itself: somebody has pressed something just now, and in that frame. The frame may be of another process, whose news come a moment later. */
   async function byHand() {
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- browsers of before 2024 do not know it
     const pressed = () => !frame || (document.activeElement === frame.value && navigator.userActivation?.isActive !== false)
     for (let i = 0; i < 10 && !pressed(); i++) await new Promise((next) => setTimeout(next, 50))
     if (!pressed()) throw new Refusal('card.by_itself', 'this happens only when somebody asks for it')
