@@ -70,6 +70,15 @@ func (d *DB) remote(group []*work) {
 			return
 		case errors.Is(err, errAlone):
 			how = max(how, apart)
+		case errors.Is(err, errPassed) && how == careful: // a read failed, and the function went on
+			if len(group) == 1 {
+				d.answerAll(group, translate(err))
+				return
+			}
+			for _, w := range group {
+				d.remote([]*work{w})
+			}
+			return
 		case errors.Is(err, errPassed):
 			how = careful
 		case errors.Is(err, errAgain):

@@ -89,12 +89,15 @@ func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 
 // QueryRow reads one row within the write.
 func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := t.stmt(query)
-	if err != nil { // told by the query itself, which must not run on half of what was left
+	if err := t.settle(query); err != nil { // it must not run on half of what was left
 		_ = t.fault(err)
 		ended, end := context.WithCancelCause(t.context(ctx))
 		end(err)
 		return t.db.conn.QueryRowContext(ended, query, args...)
+	}
+	stmt, err := t.stmt(query)
+	if err != nil { // told by the query itself
+		return t.db.conn.QueryRowContext(t.context(ctx), query, args...)
 	}
 	return stmt.QueryRowContext(t.context(ctx), args...)
 }
@@ -163,16 +166,22 @@ func (t *Tx) Upsert(table string, keys int, columns []string, values ...any) err
 	return err
 }
 
+// settle writes what was left for the tables that a statement names, before it.
+func (t *Tx) settle(query string) error {
+	if t.broken != nil || !t.db.later.concerns(query) {
+		return nil
+	}
+	t.wrote = true // also what others left
+	return t.db.later.flush(t.own(), t.db)
+}
+
 func (t *Tx) stmt(query string) (*sql.Stmt, error) {
 	if t.broken != nil {
 		return nil, t.broken
 	}
 	t.goesOn()
-	if t.db.later.concerns(query) { // what was left comes first
-		t.wrote = true // also what others left
-		if err := t.db.later.flush(t.own(), t.db); err != nil {
-			return nil, err
-		}
+	if err := t.settle(query); err != nil {
+		return nil, err
 	}
 	if s, ok := t.db.stmts[query]; ok {
 		return s, nil
