@@ -29,7 +29,7 @@ describe('what the server refuses', () => {
     expect(sayCode('process.unreachable', said, ref('en'))).toEqual({ title: said })
     await vi.waitFor(() => expect(sayCode('process.unreachable', said, ref('zh'))).toEqual({ title: files['process.unreachable'], said }))
     expect(sayCode('nobody.wrote', said, ref('zh'))).toEqual({ title: said })
-    expect(sayCode(undefined, 'it is required', ref('zh'))).toEqual({ title: '必填' })
+    await vi.waitFor(() => expect(sayCode(undefined, 'it is required', ref('zh'))).toEqual({ title: '必填' }))
   })
   it('is told in the language of the console, with what the server said below', async () => {
     const p = new Problem({ status: 423, code: 'control.locked', title: 'host:host/web-1 is held by run 27' })
