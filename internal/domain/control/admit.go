@@ -209,7 +209,7 @@ func (d *Door) decide(ctx context.Context, tx *db.Tx, c *candidate) (v Verdict, 
 	if err != nil {
 		return v, nil, err
 	}
-	v = Verdict{ID: clock.NewID(d.Clock), Run: api.Key(c.key), Time: d.Clock.Now(),
+	v = Verdict{ID: clock.NewID(d.Clock), Run: c.key, Time: d.Clock.Now(),
 		Subject: c.who.ID, Process: c.req.Process, Steps: steps, Cause: c.req.Cause, Risk: c.plan.risk()}
 	v.rule(r)
 	if reject, is := r.(Reject); is {

@@ -349,7 +349,7 @@ func (d *Door) decideAgain(ctx context.Context, tx *db.Tx, c *candidate, w *wait
 	default:
 		return f.err, nil
 	}
-	v := Verdict{ID: clock.NewID(d.Clock), Run: api.Key(c.key), Time: d.Clock.Now(),
+	v := Verdict{ID: clock.NewID(d.Clock), Run: c.key, Time: d.Clock.Now(),
 		Subject: c.who.ID, Process: c.req.Process, Steps: steps, Cause: c.req.Cause, Risk: c.plan.risk()}
 	v.rule(Admit{})
 	if err := d.record(ctx, tx, c, v); err != nil {
@@ -433,7 +433,7 @@ func (d *Door) drop(ctx context.Context, tx *db.Tx, run int64, ruling Ruling, en
 // wait keeps a request, and takes those out of the line whose place it takes.
 func (d *Door) wait(ctx context.Context, tx *db.Tx, c *candidate, v Verdict, t todo) error {
 	for _, run := range t.drop {
-		if _, err := d.drop(ctx, tx, run, Replaced{api.Key(c.key)}, End{State: "cancelled", Code: "control.replaced"}); err != nil {
+		if _, err := d.drop(ctx, tx, run, Replaced{c.key}, End{State: "cancelled", Code: "control.replaced"}); err != nil {
 			return err
 		}
 	}

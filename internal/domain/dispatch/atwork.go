@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"sextant/internal/domain/plugin"
-	"sextant/internal/kit/api"
 )
 
 // AtWork lists the runs that wait for a call of a plugin, in the order of their
@@ -16,7 +15,7 @@ func (s *Service) AtWork(name string) []string {
 	var all []string
 	for _, r := range s.jobs {
 		if strings.HasPrefix(strings.TrimPrefix(r.of.Type, plugin.JobPrefix), name+"/") {
-			all = append(all, api.Key(r.of.Run).String())
+			all = append(all, r.of.Run.String())
 		}
 	}
 	slices.Sort(all)

@@ -33,11 +33,11 @@ func (s *Service) RunOf(ctx context.Context, job api.Key) (int64, error) {
 
 // News is poked when a job has written something.
 func (s *Service) News(job api.Key) (<-chan struct{}, func()) {
-	return s.followers.Listen(state.Key(job))
+	return s.followers.Listen(job)
 }
 
 // Poke says that there is more to read of a job.
-func (s *Service) Poke(job api.Key) { s.followers.Poke(state.Key(job)) }
+func (s *Service) Poke(job api.Key) { s.followers.Poke(job) }
 
 // over reports whether a run has ended: its output may make room.
 func (s *Service) over(run int64) bool {

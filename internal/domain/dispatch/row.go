@@ -8,7 +8,6 @@ import (
 
 	"sextant/internal/domain/dispatch/record"
 
-	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 	"sextant/sdk/go/wire"
@@ -54,7 +53,7 @@ func (s *Service) Row(ctx context.Context, job api.Key, object string) (RowView,
 		return v, errs.New(errs.NotFound, "job.row_not_found", "the job %d has no object %.190q", job, object)
 	}
 	v.Row = row
-	if p := s.progress.Of(state.Key(job))[object]; v.Row.Outcome == "" {
+	if p := s.progress.Of(job)[object]; v.Row.Outcome == "" {
 		v.Percent, v.Said = p.Percent, p.Message
 	}
 	v.Calls, err = s.callsOf(ctx, int64(job), object)

@@ -15,7 +15,6 @@ import (
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
-	"sextant/internal/kit/api"
 	"sextant/internal/kit/bus"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
@@ -219,8 +218,8 @@ func (s *Service) stopped(ctx context.Context, t *task) {
 		if err := record.SetState(tx, keyOf(t.Job), record.Stopped, s.Clock.Now()); err != nil {
 			return err
 		}
-		about := bus.Of{Subject: "run/" + api.Key(t.Job.Run).String(), Project: t.Project}
-		return jobStopped.Publish(s.Bus, tx, about, JobEnded{Job: api.Key(t.Job.Key).String(), Element: t.Job.Node.ID})
+		about := bus.Of{Subject: "run/" + t.Job.Run.String(), Project: t.Project}
+		return jobStopped.Publish(s.Bus, tx, about, JobEnded{Job: t.Job.Key.String(), Element: t.Job.Node.ID})
 	})
 	if err != nil {
 		s.Log.ErrorContext(ctx, "that a step has stopped could not be stored", "job", t.Job.Key, "err", err)

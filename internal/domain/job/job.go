@@ -181,7 +181,7 @@ func (s *Service) dress(ctx context.Context, p Pull, all []Job, err error) ([]Jo
 	}
 	out, size := []Job{}, 0
 	for i, j := range all {
-		vars, headers, err := s.runs().Sees(ctx, state.Key(j.Run), state.Key(j.element))
+		vars, headers, err := s.runs().Sees(ctx, j.Run, state.Key(j.element))
 		if err != nil {
 			continue // it has ended meanwhile, or is set aside
 		}
@@ -269,7 +269,7 @@ func (s *Service) under(ctx context.Context, q db.Querier, h Held) error {
 // Complete ends a job with its results.
 func (s *Service) Complete(ctx context.Context, h Held, vars map[string]json.RawMessage) error {
 	return s.finish(ctx, h, Word{Verb: "job.complete"}, func(row) engine.Event {
-		return engine.JobCompleted{Job: state.Key(h.Key), Variables: vars}
+		return engine.JobCompleted{Job: h.Key, Variables: vars}
 	})
 }
 
@@ -280,14 +280,14 @@ func (s *Service) Fail(ctx context.Context, h Held, message string, retries *int
 		if retries != nil {
 			left = *retries
 		}
-		return engine.JobFailed{Job: state.Key(h.Key), Retries: left, Backoff: backoff, Message: message}
+		return engine.JobFailed{Job: h.Key, Retries: left, Backoff: backoff, Message: message}
 	})
 }
 
 // Throw throws a BPMN error from a job.
 func (s *Service) Throw(ctx context.Context, h Held, code, message string, vars map[string]json.RawMessage) error {
 	return s.finish(ctx, h, Word{Verb: "job.error", Reason: strings.TrimSpace(code + " " + message)}, func(row) engine.Event {
-		return engine.JobThrew{Job: state.Key(h.Key), Code: code, Message: message, Variables: vars}
+		return engine.JobThrew{Job: h.Key, Code: code, Message: message, Variables: vars}
 	})
 }
 

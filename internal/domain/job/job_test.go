@@ -14,7 +14,6 @@ import (
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/state"
-	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
 	"sextant/internal/kit/errs"
@@ -57,7 +56,7 @@ func (r *runs) Seen(context.Context, string, string, string) (string, []any) { r
 
 // one is a job whose run and step have its key.
 func one(key state.Key, retries int32) job.Job {
-	return job.Job{Key: api.Key(key), Run: api.Key(key), Type: "paint", Process: "p", Element: "w", Retries: retries}
+	return job.Job{Key: key, Run: key, Type: "paint", Process: "p", Element: "w", Retries: retries}
 }
 
 func worker(ctx context.Context) context.Context {
@@ -153,7 +152,7 @@ func TestLeasesAgreeWithAModel(t *testing.T) {
 					rt.Fatalf("%d jobs come, %d are free", len(all), free)
 				}
 				for _, j := range all {
-					k := model[state.Key(j.Key)]
+					k := model[j.Key]
 					if k == nil || k.stuck || k.free.After(c.Now()) || j.Retries != k.retries || len(j.Variables) != 2 || j.Headers["unit"] != "nginx" {
 						rt.Fatalf("the job %+v comes, which is %+v", j, k)
 					}
@@ -170,7 +169,7 @@ func TestLeasesAgreeWithAModel(t *testing.T) {
 				}
 				k, what := rapid.SampledFrom(all).Draw(rt, "job"), rapid.SampledFrom([]string{"complete", "fail", "extend"}).Draw(rt, "what")
 				must(rt, say(k, what))
-				key := state.Key(k.lease.Key)
+				key := k.lease.Key
 				switch what {
 				case "complete":
 					delete(model, key)
@@ -193,7 +192,7 @@ func TestLeasesAgreeWithAModel(t *testing.T) {
 					rt.Skip()
 				}
 				j := rapid.SampledFrom(old).Draw(rt, "lease")
-				if k := model[state.Key(j.Key)]; k != nil && k.lease != nil && k.lease.Lease == j.Lease && k.free.After(c.Now()) {
+				if k := model[j.Key]; k != nil && k.lease != nil && k.lease.Lease == j.Lease && k.free.After(c.Now()) {
 					rt.Skip() // it was given more time
 				}
 				err := say(&known{lease: &j}, rapid.SampledFrom([]string{"complete", "fail", "extend"}).Draw(rt, "what"))

@@ -121,7 +121,7 @@ func TestLeasesAreLinearizable(t *testing.T) {
 					t.Error(err)
 				}
 				for _, j := range got {
-					in := said{job: state.Key(j.Key), what: "get", lease: j.Lease}
+					in := said{job: j.Key, what: "get", lease: j.Lease}
 					note(client, in, call, back, true)
 					for _, what := range []string{"extend", []string{"fail", "fail", "fail", "complete"}[rand.IntN(4)]} {
 						in.what = what

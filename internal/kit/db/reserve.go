@@ -69,7 +69,7 @@ func free(dir string) int64 {
 	if err := syscall.Statfs(dir, &fs); err != nil {
 		return 0
 	}
-	return int64(fs.Bavail) * int64(fs.Bsize)
+	return int64(fs.Bavail) * fs.Bsize
 }
 
 type urgentKey struct{}

@@ -11,7 +11,6 @@ import (
 	"sextant/internal/domain/process/schema"
 	"sextant/internal/engine/program"
 	"sextant/internal/kit/errs"
-	"sextant/sdk/go/wire"
 )
 
 // Called gives the version of a process that a version of another one calls; a NotFound
@@ -105,7 +104,7 @@ func (s *Service) callNeeds(ctx context.Context, f asker, n *program.Node) []sou
 	for _, need := range s.needs(ctx, asker{f.project, found.Definition, append(slices.Clone(f.seen), found.Definition)}, found.Program) {
 		mapped := slices.ContainsFunc(n.Inputs, func(m program.Mapping) bool { return len(m.Target) > 0 && m.Target[0] == need.Name })
 		if !mapped && !need.Later {
-			param := wire.Param(need.Param)
+			param := need.Param
 			all = append(all, source.Want{Name: need.Name, Param: &param})
 		}
 	}

@@ -118,7 +118,7 @@ func (s *Service) deploy(ctx context.Context, project string, xml []byte) (Deplo
 	isNew := make([]bool, len(progs))
 	for i, prog := range progs {
 		out.Warnings = slices.Concat(out.Warnings, unserved(prog), s.undecided(ctx, project, prog), s.uncalled(ctx, project, progs, prog))
-		defs[i] = Definition{Key: api.Key(s.keys.NewKey()), Project: project,
+		defs[i] = Definition{Key: s.keys.NewKey(), Project: project,
 			Process: prog.ProcessID, Name: prog.Name, Digest: digest, Subject: identity.From(ctx).Name, Created: s.Clock.Now(), Tag: prog.VersionTag}
 	}
 	err = s.DB.Do(ctx, func(tx *db.Tx) error {

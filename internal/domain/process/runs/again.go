@@ -9,7 +9,6 @@ import (
 	"sextant/internal/domain/setting"
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
-	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 )
 
@@ -44,7 +43,7 @@ func (s *Service) Started(ctx context.Context, run api.Key) (Start, error) {
 	}
 	given, err := s.startedWith(ctx, run)
 	for _, f := range given {
-		out.add(f.Text, json.RawMessage(f.Data))
+		out.add(f.Text, f.Data)
 	}
 	return out, err
 }
@@ -59,14 +58,14 @@ func (s *Start) add(name string, v json.RawMessage) {
 
 // startedWith reads which variables the request of a run gave.
 func (s *Service) startedWith(ctx context.Context, run api.Key) (given []engine.Fact, err error) {
-	chunks, err := durable.History(ctx, s.DB, state.Key(run), 0, 1)
+	chunks, err := durable.History(ctx, s.DB, run, 0, 1)
 	if err != nil || len(chunks) == 0 {
 		return nil, err
 	}
 	for _, f := range chunks[0].Facts {
 		switch {
 		case f.Kind == engine.FactStarted:
-		case f.Kind == engine.FactVariable && f.Key == state.Key(run):
+		case f.Kind == engine.FactVariable && f.Key == run:
 			given = append(given, f)
 		default:
 			return given, nil // what comes later the process set itself

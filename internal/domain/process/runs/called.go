@@ -14,7 +14,6 @@ import (
 	"sextant/internal/domain/identity"
 	"sextant/internal/domain/object"
 	"sextant/internal/engine/durable"
-	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -69,7 +68,7 @@ func (s *Service) chosen(c durable.Call, own identity.Rights) identity.Rights {
 
 // Begin keeps a called run, in the write that begins it.
 func (s *Service) Begin(tx *db.Tx, c durable.Call, called durable.Called, now time.Time) error {
-	up, err := findRun(context.Background(), tx, api.Key(c.Caller))
+	up, err := findRun(context.Background(), tx, c.Caller)
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func (s *Service) Begin(tx *db.Tx, c durable.Call, called durable.Called, now ti
 	if err != nil {
 		return err
 	}
-	run := Run{State: StateActive, Key: api.Key(c.Run), Project: up.Project,
+	run := Run{State: StateActive, Key: c.Run, Project: up.Project,
 		Process: c.Process, Subject: up.Subject, Verdict: up.Verdict, Objects: m.Objects,
 		Started: now, Parent: up.Key, Root: up.Key, Caller: c.Node.ID, definition: called.Program, places: up.places}
 	if up.Root != 0 {
@@ -101,7 +100,7 @@ func (s *Service) Begin(tx *db.Tx, c durable.Call, called durable.Called, now ti
 // handOn keeps who gave what one run has and another gets of it: the one that it calls
 // or that has called it.
 func (s *Service) handOn(tx *db.Tx, from, to Run) error {
-	given, _ := s.Dispatch.Gifts.Of(state.Key(from.Key))
+	given, _ := s.Dispatch.Gifts.Of(from.Key)
 	if len(given) == 0 {
 		return nil
 	}
@@ -109,7 +108,7 @@ func (s *Service) handOn(tx *db.Tx, from, to Run) error {
 	if err != nil {
 		return err
 	}
-	return s.Dispatch.Gifts.Pass(tx, state.Key(to.Key), p, s.Dispatch.Planner.Takes, given)
+	return s.Dispatch.Gifts.Pass(tx, to.Key, p, s.Dispatch.Planner.Takes, given)
 }
 
 // endedCall does what the end of a called run brings for the one that has called it,
@@ -133,7 +132,7 @@ func (s *Service) endedCall(tx *db.Tx, key api.Key, now time.Time) error {
 	if up.State != StateStopping {
 		return s.handOn(tx, r, up)
 	}
-	return s.stopped(context.Background(), tx, state.Key(up.Key), now)
+	return s.stopped(context.Background(), tx, up.Key, now)
 }
 
 // alone refuses what is done to the run that has called another one instead.

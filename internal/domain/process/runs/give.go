@@ -24,7 +24,7 @@ func (s *Service) hand(ctx context.Context, run api.Key, g gift.Giving, with fun
 		return s.apply(ctx, run, g.Event, with)
 	}
 	g.By = identity.From(ctx).Rights()
-	keep, done, err := s.giving(ctx, state.Key(run), g)
+	keep, done, err := s.giving(ctx, run, g)
 	if _, retry := g.Event.(engine.Resolve); retry && errors.Is(err, durable.ErrNoRun) {
 		return s.apply(ctx, run, g.Event, with) // it is over, or was set aside and takes no values
 	}
@@ -81,7 +81,7 @@ func (s *Service) Hear(ctx context.Context, run state.Key, ev engine.EventCame, 
 	if err := s.host.Apply(ctx, run, ev, with); !errors.As(err, &over) {
 		return err
 	}
-	if err := s.mayOverwrite(ctx, api.Key(run), by, over.Names); err != nil {
+	if err := s.mayOverwrite(ctx, run, by, over.Names); err != nil {
 		return err
 	}
 	ev.Keep = false

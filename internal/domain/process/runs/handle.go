@@ -42,5 +42,5 @@ func runOf(e bus.Event) (state.Key, error) {
 	if err := key.UnmarshalText([]byte(text)); err != nil || !ok {
 		return 0, fmt.Errorf("the event %d is on no run: %s", e.Seq, e.Subject)
 	}
-	return state.Key(key), nil
+	return key, nil
 }

@@ -14,7 +14,6 @@ import (
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
 	"sextant/internal/engine/state"
-	"sextant/internal/kit/api"
 	"sextant/internal/kit/db"
 )
 
@@ -33,7 +32,7 @@ func (s *Service) projectJob(tx *db.Tx, c *durable.Change, e engine.Effect, r Ru
 	node := c.Program.Nodes[e.Node]
 	switch e.Kind {
 	case engine.JobCreated:
-		return s.Jobs.Put(tx, job.Job{Key: api.Key(e.Key), Type: e.Job.Type,
+		return s.Jobs.Put(tx, job.Job{Key: e.Key, Type: e.Job.Type,
 			Run: r.Key, Process: r.Process, Element: node.ID, Retries: e.Job.Retries}, e.Element, r.Project, e.Job.NotBefore)
 	case engine.IncidentRaised:
 		return s.Jobs.Stop(tx, c.Run, e.Element)
@@ -53,19 +52,19 @@ func (s *Service) Finish(ctx context.Context, ev engine.Event, by job.Word, chec
 	if len(variablesOf(ev)) > 0 {
 		keep, done, err := s.giving(ctx, run, gift.Giving{Event: ev, By: identity.From(ctx).Rights()})
 		if err != nil {
-			return s.refusal(api.Key(run), err)
+			return s.refusal(run, err)
 		}
 		defer done()
 		with, ctx = both(with, keep), context.WithoutCancel(ctx)
 	}
-	return s.refusal(api.Key(run), s.host.ApplyIf(ctx, run, ev, check, with))
+	return s.refusal(run, s.host.ApplyIf(ctx, run, ev, check, with))
 }
 
 // worked keeps on record who said what of a job: the account, its token and the name of
 // the worker, and of what he gave the names.
 func (s *Service) worked(ctx context.Context, by job.Word, vars map[string]json.RawMessage) func(*db.Tx) error {
 	who := identity.From(ctx)
-	detail := map[string]any{"run": api.Key(by.Run).String(), "element": by.Element, "type": by.Type, "worker": by.Worker}
+	detail := map[string]any{"run": by.Run.String(), "element": by.Element, "type": by.Type, "worker": by.Worker}
 	for key, value := range map[string]string{"token": who.Token, "reason": by.Reason} {
 		if value != "" {
 			detail[key] = value

@@ -40,7 +40,7 @@ func (s *Service) Retry(ctx context.Context, incident api.Key, r Retry) error {
 	if err := s.mayGive(ctx, i.Project, r.Variables, r.Inputs, r.Outputs); err != nil {
 		return err
 	}
-	ev := engine.Resolve{Incident: state.Key(i.Key), Variables: r.Variables}
+	ev := engine.Resolve{Incident: i.Key, Variables: r.Variables}
 	if ev.Inputs, err = s.override(ctx, i, override.Values{Inputs: r.Inputs, Outputs: r.Outputs}); err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (s *Service) apply(ctx context.Context, run api.Key, ev engine.Event, with 
 	if err := possible(variablesOf(ev)); err != nil {
 		return err
 	}
-	return s.refusal(run, s.host.Apply(ctx, state.Key(run), ev, with))
+	return s.refusal(run, s.host.Apply(ctx, run, ev, with))
 }
 
 // possible refuses variables that no run can have.

@@ -10,7 +10,6 @@ import (
 	"sextant/internal/engine"
 	"sextant/internal/engine/durable"
 	"sextant/internal/engine/program"
-	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/clock"
 	"sextant/internal/kit/db"
@@ -67,7 +66,7 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 				return err
 			}
 		}
-		i := Incident{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID,
+		i := Incident{Key: e.Key, Run: r.Key, Project: r.Project, Element: node.ID,
 			Name: node.Name, Kind: e.Incident.Kind, Message: e.Incident.Message, Since: e.Incident.Since, element: int64(e.Element)}
 		s.incidents.Add(int64(i.Run))
 		if err := insertIncident(tx, i); err != nil {
@@ -85,7 +84,7 @@ func (s *Service) project(tx *db.Tx, c *durable.Change, e engine.Effect, r Run) 
 			return err
 		}
 		return s.Tasks.Put(tx,
-			worklist.Task{Key: api.Key(e.Key), Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
+			worklist.Task{Key: e.Key, Run: r.Key, Project: r.Project, Element: node.ID, Name: node.Name, Assignee: e.Task.Assignee,
 				Groups: e.Task.CandidateGroups, Users: e.Task.CandidateUsers, Form: e.Task.Form, Created: c.Now,
 				Due: e.Task.Due, FollowUp: e.Task.FollowUp})
 	case engine.Subscribed:
@@ -118,10 +117,10 @@ func (s *Service) throw(tx *db.Tx, p *program.Program, r Run, e engine.Effect) e
 	if err != nil {
 		return err
 	}
-	given, _ := s.Dispatch.Gifts.Of(state.Key(r.Key))
+	given, _ := s.Dispatch.Gifts.Of(r.Key)
 	by := gift.Signal{Own: m.Rights, Program: p, Node: p.Nodes[e.Node], Variables: e.Variables, Reads: s.Dispatch.Planner.Takes}.Carried(given)
 	return s.Messages.Throw(tx,
-		message.Thrown{Project: r.Project, Name: e.Name, Run: state.Key(r.Key), Variables: e.Variables, By: by.Run(r.Key.String()).Rights()})
+		message.Thrown{Project: r.Project, Name: e.Name, Run: r.Key, Variables: e.Variables, By: by.Run(r.Key.String()).Rights()})
 }
 
 func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
@@ -150,7 +149,7 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	s.Dispatch.Records.Ended(tx, int64(r.Key))
 	tx.AfterCommit(func() {
 		s.active.Add(r.Project, -1)
-		s.where.drop(state.Key(r.Key))
+		s.where.drop(r.Key)
 	})
 	if err := s.endedCall(tx, r.Key, now); err != nil { // while it is known who gave what
 		return err
@@ -158,13 +157,13 @@ func (s *Service) end(tx *db.Tx, r Run, e engine.Effect, now time.Time) error {
 	if err := s.Tasks.DropRun(tx, int64(r.Key)); err != nil {
 		return err
 	}
-	if err := s.Dispatch.Gifts.Forget(tx, state.Key(r.Key)); err != nil {
+	if err := s.Dispatch.Gifts.Forget(tx, r.Key); err != nil {
 		return err
 	}
 	if err := s.door.Release(tx, int64(r.Key)); err != nil {
 		return err
 	}
-	if err := s.Messages.Ended(tx, state.Key(r.Key)); err != nil {
+	if err := s.Messages.Ended(tx, r.Key); err != nil {
 		return err
 	}
 	return ended[e.State].Publish(s.Bus, tx, about(r), Ended{r.Process, e.Code})

@@ -102,7 +102,7 @@ func (s *Service) Ends(run api.Key) (<-chan struct{}, func()) { return s.ends.Li
 
 // Look lets fn read the state of a run that goes on; durable.ErrNoRun where it is over.
 func (s *Service) Look(ctx context.Context, run api.Key, fn func(*state.Run, *program.Program)) error {
-	return s.host.Read(ctx, state.Key(run), fn)
+	return s.host.Read(ctx, run, fn)
 }
 
 // NewKey gives the key of a run that is asked for.
@@ -150,7 +150,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, r control.Run) error {
 var errNotWaiting = errors.New("the run does not wait to start")
 
 func (s *Service) runOf(r control.Run, state string) Run {
-	return Run{Key: api.Key(r.Key), Project: r.Mandate.Project, Process: r.Process,
+	return Run{Key: r.Key, Project: r.Mandate.Project, Process: r.Process,
 		Title: r.Title, Subject: r.Subject.Name, Verdict: r.Verdict, State: state,
 		Objects: r.Mandate.Objects, Started: s.Clock.Now(), definition: r.Definition, places: identity.Places(r.Places)}
 }
@@ -159,7 +159,7 @@ func (s *Service) runOf(r control.Run, state string) Run {
 func (s *Service) admit(ctx context.Context, req control.Request) (control.Verdict, error) {
 	v, err := s.door.Admit(ctx, req)
 	if err == nil && v.Verdict == control.Admitted {
-		s.host.Began(ctx, state.Key(v.Run))
+		s.host.Began(ctx, v.Run)
 	}
 	return v, err
 }
@@ -179,7 +179,7 @@ func (s *Service) stopped(ctx context.Context, tx *db.Tx, run state.Key, now tim
 		return err
 	}
 	tx.AfterCommit(func() { s.news.Poke(int64(run)) })
-	return s.end(tx, Run{Key: api.Key(run), Project: project, Process: process},
+	return s.end(tx, Run{Key: run, Project: project, Process: process},
 		engine.Effect{Kind: engine.RunEnded, Key: run, State: final, Code: code}, now)
 }
 
@@ -225,11 +225,11 @@ func (s *Service) GiveUp(ctx context.Context, run api.Key, reason string) error 
 	if err := s.DB.Do(ctx, s.audited(ctx, r.Project, "run.give_up", run, map[string]any{"reason": reason})); err != nil {
 		return err
 	}
-	left, err := s.Dispatch.GiveUp(ctx, state.Key(run))
+	left, err := s.Dispatch.GiveUp(ctx, run)
 	if err != nil {
 		return err
 	}
-	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return s.stopped(ctx, tx, state.Key(run), s.Clock.Now()) }); err != nil {
+	if err := s.DB.Do(ctx, func(tx *db.Tx) error { return s.stopped(ctx, tx, run, s.Clock.Now()) }); err != nil {
 		return err
 	}
 	if r, err = findRun(ctx, s.DB, run); err != nil || r.State != StateStopping {

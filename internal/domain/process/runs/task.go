@@ -42,7 +42,7 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 	if err := s.overwrites(ctx, r, t, vars); err != nil {
 		return err
 	}
-	return s.hand(ctx, t.Run, gift.Giving{Event: engine.TaskCompleted{Element: state.Key(t.Key), Variables: vars}, Chosen: t.Chosen(vars)},
+	return s.hand(ctx, t.Run, gift.Giving{Event: engine.TaskCompleted{Element: t.Key, Variables: vars}, Chosen: t.Chosen(vars)},
 		with)
 }
 
@@ -51,8 +51,8 @@ func (s *Service) CompleteTask(ctx context.Context, t worklist.Task, vars map[st
 // it.
 func (s *Service) overwrites(ctx context.Context, r Run, t worklist.Task, vars map[string]json.RawMessage) error {
 	var over []string
-	err := s.host.Read(ctx, state.Key(t.Run), func(run *state.Run, p *program.Program) {
-		el := run.Elements[state.Key(t.Key)]
+	err := s.host.Read(ctx, t.Run, func(run *state.Run, p *program.Program) {
+		el := run.Elements[t.Key]
 		if el == nil || len(p.Nodes[el.Node].Outputs) > 0 {
 			return
 		}
@@ -123,9 +123,9 @@ func (s *Service) explain(ctx context.Context, r Run, t *worklist.Task) error {
 		return err
 	}
 	given := make([]bool, len(asked))
-	err = s.host.Read(ctx, state.Key(t.Run), func(run *state.Run, _ *program.Program) {
+	err = s.host.Read(ctx, t.Run, func(run *state.Run, _ *program.Program) {
 		for i, q := range asked {
-			given[i] = known(run, state.Key(t.Key), q)
+			given[i] = known(run, t.Key, q)
 		}
 	})
 	// A run that is over or held cannot be looked into: then all has to be answered.

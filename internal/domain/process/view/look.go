@@ -141,15 +141,15 @@ func (s *Service) Variables(ctx context.Context, key api.Key) (map[string]json.R
 // lastVariables reads from the history what the variables of a run were last.
 func (s *Service) lastVariables(ctx context.Context, key api.Key, vars map[string]json.RawMessage) error {
 	for from := int64(0); ; {
-		chunks, err := durable.History(ctx, s.DB, state.Key(key), from, historyPage)
+		chunks, err := durable.History(ctx, s.DB, key, from, historyPage)
 		if err != nil {
 			return err
 		}
 		for _, c := range chunks {
 			from = c.Seq + 1
 			for _, fact := range c.Facts {
-				if fact.Kind == engine.FactVariable && fact.Key == state.Key(key) {
-					vars[fact.Text] = json.RawMessage(fact.Data)
+				if fact.Kind == engine.FactVariable && fact.Key == key {
+					vars[fact.Text] = fact.Data
 				}
 			}
 		}

@@ -6,7 +6,6 @@ import (
 
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/process/runs"
-	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 )
 
@@ -41,7 +40,7 @@ func (s *Service) stepRoutes(a *api.API) {
 			if _, err := s.Runs.Readable(ctx, in.Run.Key); err != nil {
 				return nil, err
 			}
-			all, err := s.Dispatch.Jobs(ctx, state.Key(in.Run.Key))
+			all, err := s.Dispatch.Jobs(ctx, in.Run.Key)
 			return &jobs{api.Page[dispatch.JobState]{Items: all}}, err
 		})
 	a.Handle(api.Endpoint{ID: "watchRun", Tag: "runs", Summary: "Live view of a run as server-sent events, resumed by Last-Event-ID",

@@ -89,7 +89,7 @@ type fold struct {
 }
 
 func newFold(run api.Key, p *program.Program) *fold {
-	return &fold{run: state.Key(run), prog: p, by: map[state.Key]*Step{},
+	return &fold{run: run, prog: p, by: map[state.Key]*Step{},
 		jobs: map[string]*Step{}, stuck: map[string]*Step{}, fired: program.None}
 }
 

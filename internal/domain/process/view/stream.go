@@ -11,7 +11,6 @@ import (
 
 	"sextant/internal/domain/dispatch"
 	"sextant/internal/domain/process/runs"
-	"sextant/internal/engine/state"
 	"sextant/internal/kit/api"
 	"sextant/internal/kit/errs"
 )
@@ -204,7 +203,7 @@ func (s *views) open(d *dispatch.Service, run api.Key) (*view, func()) {
 	v := s.of[run]
 	if v == nil {
 		v = &view{known: map[string]*known{}}
-		v.jobs, v.leave = d.Watch(state.Key(run))
+		v.jobs, v.leave = d.Watch(run)
 		if s.of == nil {
 			s.of = map[api.Key]*view{}
 		}
